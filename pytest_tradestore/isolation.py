@@ -1,0 +1,274 @@
+"""Runs code that may hang, print, exit or crash in a process of its own, and says what became of it.
+
+The store under test is such code. The process is forked, so the code may be anything, closures included; it is
+ended with everything that it started, and what it printed is kept for the report.
+"""
+
+import contextlib
+import mmap
+import os
+import pickle
+import select
+import signal
+import struct
+import sys
+import tempfile
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from time import monotonic
+from typing import IO, Any
+
+_HEADER = struct.Struct("<Q")
+_BEAT = struct.Struct("<Qq")
+_POLL = 0.05
+_OUTPUT_KEPT = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A value that the task handed over."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The task returned ``value``; ``output`` is what it printed."""
+
+    value: Any
+    output: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hung:
+    """The task made no step for ``seconds``; ``step`` is the number of the last one that it began."""
+
+    step: int
+    seconds: float
+    output: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    """The process ended before the task did; ``how`` says in words by what."""
+
+    step: int
+    how: str
+    output: str = ""
+
+
+Ending = Finished | Hung | Died
+
+
+class HarnessError(RuntimeError):
+    """The task raised: a mistake of the suite, not of the store, whose exceptions the task has to catch."""
+
+
+class Channel:
+    """The task's side: report each step before it is made, and send values while still running."""
+
+    def __init__(self, beat: mmap.mmap, pipe: int) -> None:
+        self._beat = beat
+        self._pipe = pipe
+        self._count = 0
+
+    def step(self, number: int) -> None:
+        """Note that step ``number`` begins now; the deadline counts from here."""
+        self._count += 1
+        _BEAT.pack_into(self._beat, 0, self._count, number)
+
+    def send(self, value: Any) -> None:
+        """Hand ``value`` over at once, so that it is known even if the process dies later."""
+        self._frame(("sent", value))
+
+    def _frame(self, message: tuple[str, Any]) -> None:
+        data = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
+        view = memoryview(_HEADER.pack(len(data)) + data)
+        while view:
+            view = view[os.write(self._pipe, view) :]
+
+
+Task = Callable[[Channel], Any]
+
+
+def run_isolated(task: Task, deadline: float) -> Ending:
+    """Run ``task`` in a process of its own and return how it ended; what it sends is dropped.
+
+    Raises HarnessError if the task raised.
+    """
+    for event in stream_isolated(task, deadline):
+        if not isinstance(event, Sent):
+            return event
+    raise AssertionError("the stream of a task ends with its ending")
+
+
+def stream_isolated(task: Task, deadline: float) -> Iterator[Sent | Ending]:
+    """Run ``task`` in a process of its own; yield each value that it sends, and last how it ended.
+
+    ``deadline`` is in seconds and counts anew at each ``Channel.step``. Raises HarnessError if the task raised.
+    """
+    beat = mmap.mmap(-1, _BEAT.size)
+    receiving, sending = os.pipe()
+    with tempfile.TemporaryFile() as output:
+        child = _fork(task, beat, receiving, sending, output)
+        os.close(sending)
+        try:
+            yield from _listen(child, receiving, beat, deadline, output)
+        finally:
+            os.close(receiving)
+            beat.close()
+
+
+def _listen(child: int, pipe: int, beat: mmap.mmap, deadline: float, output: IO[bytes]) -> Iterator[Sent | Ending]:
+    buffer = bytearray()
+    last_beat: tuple[int, int] = (-1, -1)
+    since = monotonic()
+    ending: Ending | None = None
+    failure: str | None = None
+    try:
+        while True:
+            readable, _, _ = select.select([pipe], [], [], _POLL)
+            if readable:
+                chunk = os.read(pipe, 1 << 20)
+                if not chunk:
+                    break
+                buffer += chunk
+                for kind, value in _frames(buffer):
+                    if kind == "sent":
+                        yield Sent(value)
+                    elif kind == "finished":
+                        ending = Finished(value)
+                    else:
+                        failure = value
+                since = monotonic()
+                continue
+            now_beat = _BEAT.unpack_from(beat, 0)
+            if now_beat != last_beat:
+                last_beat, since = now_beat, monotonic()
+            elif monotonic() - since > deadline:
+                ending = Hung(now_beat[1], deadline)
+                break
+            elif ending is not None or failure is not None:
+                break  # the task is over; something that it started still holds the pipe open
+    finally:
+        status = _end(child, leave_time=ending is None and failure is None)
+    if failure is not None:
+        raise HarnessError(failure)
+    printed = _tail(output)
+    match ending:
+        case Finished(value):
+            yield Finished(value, printed)
+        case Hung(step, seconds):
+            yield Hung(step, seconds, printed)
+        case _:
+            yield Died(_BEAT.unpack_from(beat, 0)[1], _how(status), printed)
+
+
+def _frames(buffer: bytearray) -> Iterator[tuple[str, Any]]:
+    while len(buffer) >= _HEADER.size:
+        (length,) = _HEADER.unpack_from(buffer)
+        if len(buffer) < _HEADER.size + length:
+            return
+        frame = bytes(buffer[_HEADER.size : _HEADER.size + length])
+        del buffer[: _HEADER.size + length]
+        yield pickle.loads(frame)  # noqa: S301 - from our own child process
+
+
+def _fork(task: Task, beat: mmap.mmap, receiving: int, sending: int, output: IO[bytes]) -> int:
+    with warnings.catch_warnings():
+        # From 3.12 on Python warns where other threads run: they may hold locks. The child touches none of theirs.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child:
+        return child
+    status = 1
+    try:
+        os.close(receiving)
+        os.setsid()  # so that it can be ended together with whatever it starts
+        _redirect(output)
+        warnings.resetwarnings()
+        warnings.simplefilter("ignore")  # a store is judged as it runs in production, not under pytest's filters
+        channel = Channel(beat, sending)
+        try:
+            channel._frame(("finished", task(channel)))
+        except Exception:  # everything of ours that goes wrong is told to the parent
+            channel._frame(("failed", traceback.format_exc()))
+        status = 0
+    except SystemExit as exit_:
+        status = exit_.code if isinstance(exit_.code, int) else 1
+    finally:
+        # Never returns into pytest: no atexit handlers, no buffers flushed twice.
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(status & 0xFF)
+
+
+def _redirect(output: IO[bytes]) -> None:
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
+        signal.signal(number, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, 0)  # a timeout plugin's timer is for the parent
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(output.fileno(), 1)
+    os.dup2(output.fileno(), 2)
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115 - lives as long as the process
+    sys.stdout = open(1, "w", closefd=False, errors="backslashreplace")  # noqa: SIM115 - as above
+    sys.stderr = open(2, "w", closefd=False, errors="backslashreplace")  # noqa: SIM115 - as above
+
+
+def _end(child: int, *, leave_time: bool) -> int:
+    """Wait for the child and return its wait status; end everything of its session.
+
+    With ``leave_time`` a child that has closed its pipe gets a moment to tell by its status why it ended.
+    """
+    status = None
+    patience = monotonic() + (1.0 if leave_time else 0.0)
+    while status is None:
+        done, code = os.waitpid(child, os.WNOHANG)
+        if done:
+            status = code
+        elif monotonic() >= patience:
+            break
+        else:
+            select.select([], [], [], 0.001)
+    for pid in _session_of(child):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+    if status is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+    return status
+
+
+def _session_of(leader: int) -> list[int]:
+    """Return the processes of the session that ``leader`` began, where the system lists them (Linux)."""
+    members = []
+    with contextlib.suppress(OSError):
+        for name in sorted(os.listdir("/proc")):
+            if name.isdigit() and int(name) != leader:
+                with contextlib.suppress(OSError, ValueError, IndexError):
+                    with open(f"/proc/{name}/stat", "rb") as file:
+                        after_name = file.read().rpartition(b")")[2].split()
+                    if int(after_name[3]) == leader:
+                        members.append(int(name))
+    return members
+
+
+def _how(status: int) -> str:
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        with contextlib.suppress(ValueError):
+            return f"killed by {signal.Signals(number).name}"
+        return f"killed by signal {number}"
+    return f"exited with status {os.WEXITSTATUS(status)}"
+
+
+def _tail(output: IO[bytes]) -> str:
+    size = output.seek(0, os.SEEK_END)
+    output.seek(max(0, size - _OUTPUT_KEPT))
+    return output.read().decode("utf-8", "backslashreplace")

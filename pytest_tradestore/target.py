@@ -1,0 +1,222 @@
+"""A store under test: how it is opened, called, closed and asked what it holds, whatever its make.
+
+Everything here runs the store's own code, so it is called only inside an isolated process (see ``isolation``).
+"""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Collection
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from pytest_tradestore.contracts import Contract, contracts_of, nearest_contract
+from pytest_tradestore.errors import ConfigurationError, TargetError
+
+CAPABILITIES = (
+    "process-crash",
+    "power-loss",
+    "threads",
+    "tasks",
+    "processes",
+    "backup",
+    "checksums",
+    "private-files",
+    "atomic-batch",
+)
+CLAIMED_BY_DEFAULT = frozenset({"process-crash", "power-loss", "threads", "tasks", "atomic-batch"})
+DEADLINE = 10.0
+"""Seconds that a store may take for one step (open, read, update) before it counts as hung."""
+
+
+@dataclass(frozen=True)
+class StoreUnderTest:
+    """A store that the suite is pointed at: a name, and a callable that opens the store on a root directory.
+
+    ``target(root)`` may return the store, something to await, or a context manager (sync or async) that gives it.
+    ``errors``: exception types that count as a clear refusal or report (default: the target's ``tradestore_errors``,
+    else ``(ValueError, OSError)``). ``claims`` / ``disclaims``: capabilities beyond or below the default ones.
+    ``volatile``: globs, relative to the root, of files whose content after a crash does not matter.
+    ``deadline``: seconds for one step of the store. What is not given here is taken from plain attributes of the
+    target: ``tradestore_errors``, ``tradestore_claims``, ``tradestore_disclaims``, ``tradestore_identifiers``,
+    ``tradestore_volatile``, ``tradestore_deadline``.
+    """
+
+    name: str
+    target: Callable[[Path], Any]
+    errors: tuple[type[BaseException], ...] | None = None
+    claims: Collection[str] | None = None
+    disclaims: Collection[str] | None = None
+    identifiers: Literal["strict", "opaque"] | None = None
+    volatile: Collection[str] | None = None
+    deadline: float | None = None
+    origin: str = field(default="", compare=False)
+    """Where the store was configured, for messages."""
+
+    @cached_property
+    def declarations(self) -> "Declarations":
+        """Everything declared, by arguments or by attributes of the target.
+
+        Raises ConfigurationError for a capability that does not exist or a declaration of the wrong type.
+        """
+        return Declarations(
+            errors=self._errors(),
+            claims=self._claims(),
+            identifiers=self._one_of("identifiers", ("strict", "opaque"), "strict"),
+            volatile=self._names("volatile"),
+            deadline=self._deadline(),
+        )
+
+    def _declared(self, what: str) -> Any:
+        given = getattr(self, what)
+        return getattr(self.target, f"tradestore_{what}", None) if given is None else given
+
+    def _errors(self) -> tuple[type[BaseException], ...]:
+        errors = self._declared("errors")
+        if errors is None:
+            return (ValueError, OSError)
+        listed = errors if isinstance(errors, (tuple, list)) else (errors,)
+        if not all(isinstance(e, type) and issubclass(e, BaseException) for e in listed):
+            raise ConfigurationError(
+                f"store {self.name!r}: tradestore_errors must be a tuple of exception types, not {errors!r}"
+            )
+        return tuple(listed)
+
+    def _names(self, what: str) -> tuple[str, ...]:
+        names = self._declared(what)
+        if names is None:
+            return ()
+        if isinstance(names, str) or not all(isinstance(n, str) for n in names):
+            raise ConfigurationError(
+                f"store {self.name!r}: tradestore_{what} must be a set or tuple of strings, not {names!r}"
+            )
+        return tuple(sorted(names))
+
+    def _claims(self) -> frozenset[str]:
+        claims, disclaims = self._names("claims"), self._names("disclaims")
+        for capability in (*claims, *disclaims):
+            if capability not in CAPABILITIES:
+                raise ConfigurationError(
+                    f"store {self.name!r}: there is no capability {capability!r}; choose from {', '.join(CAPABILITIES)}"
+                )
+        return (CLAIMED_BY_DEFAULT | set(claims)) - set(disclaims)
+
+    def _one_of(self, what: str, choices: tuple[str, ...], default: str) -> str:
+        chosen = self._declared(what) or default
+        if chosen not in choices:
+            raise ConfigurationError(
+                f"store {self.name!r}: tradestore_{what} must be {' or '.join(choices)}, not {chosen!r}"
+            )
+        return str(chosen)
+
+    def _deadline(self) -> float:
+        deadline = self._declared("deadline")
+        if deadline is None:
+            return DEADLINE
+        if isinstance(deadline, bool) or not isinstance(deadline, (int, float)) or not 0 < deadline < float("inf"):
+            raise ConfigurationError(
+                f"store {self.name!r}: tradestore_deadline must be a positive number of seconds, not {deadline!r}"
+            )
+        return float(deadline)
+
+
+@dataclass(frozen=True, slots=True)
+class Declarations:
+    """What a store says of itself, checked and complete."""
+
+    errors: tuple[type[BaseException], ...] = (ValueError, OSError)
+    claims: frozenset[str] = CLAIMED_BY_DEFAULT
+    identifiers: str = "strict"
+    volatile: tuple[str, ...] = ()
+    deadline: float = DEADLINE
+
+
+class Bridge:
+    """Runs what a store returns to its end: awaits what is awaitable, on one event loop for the whole process."""
+
+    def __init__(self) -> None:
+        self._runner: asyncio.Runner | None = None
+
+    def settle(self, value: Any) -> Any:
+        """Return ``value``, or its result if it has to be awaited."""
+        if not inspect.isawaitable(value):
+            return value
+        if self._runner is None:
+            self._runner = asyncio.Runner()
+
+        async def wait() -> Any:
+            return await value
+
+        return self._runner.run(wait())
+
+    def close(self) -> None:
+        if self._runner is not None:
+            self._runner.close()
+            self._runner = None
+
+
+class OpenStore:
+    """A store that is open on a root: its contracts, and a way to call it that hides whether it is sync or async."""
+
+    def __init__(self, store: Any, bridge: Bridge, leave: Callable[[], Any] | None) -> None:
+        self.store = store
+        self._bridge = bridge
+        self._leave = leave
+
+    @property
+    def contracts(self) -> tuple[Contract, ...]:
+        return contracts_of(self.store)
+
+    def has(self, method: str) -> bool:
+        return callable(getattr(self.store, method, None))
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        """Call a method and wait for its result; whatever the store raises is raised."""
+        return self._bridge.settle(getattr(self.store, method)(*arguments))
+
+    def close(self) -> None:
+        """Close the store by whichever way it offers; whatever it raises is raised."""
+        if self._leave is not None:
+            self._bridge.settle(self._leave())
+        elif self.has("aclose"):
+            self.call("aclose")
+        elif self.has("close"):
+            self.call("close")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_store(target: Callable[[Path], Any], root: Path, bridge: Bridge) -> OpenStore:
+    """Open a store on ``root``.
+
+    Raises TargetError if what the target gives offers no known contract; whatever the target raises is raised.
+    """
+    made = bridge.settle(target(root))
+    leave: Callable[[], Any] | None = None
+    if not (contracts_of(made) and _can_be_closed(made)):
+        # A context manager is entered if it gives the store, or if leaving it is the only way to close the store.
+        if isinstance(made, AbstractAsyncContextManager):
+            manager, made = made, bridge.settle(made.__aenter__())
+            leave = lambda: manager.__aexit__(None, None, None)  # noqa: E731 - a def here would read no better
+        elif isinstance(made, AbstractContextManager):
+            entered, made = made, made.__enter__()
+            leave = lambda: entered.__exit__(None, None, None)  # noqa: E731 - as above
+    if not contracts_of(made):
+        raise TargetError(
+            f"{type(made).__name__} offers no contract that the suite knows: {nearest_contract(made)}. "
+            "Give it these methods, or wrap it in an adapter of a few lines"
+        )
+    return OpenStore(made, bridge, leave)
+
+
+def _can_be_closed(store: object) -> bool:
+    return callable(getattr(store, "close", None)) or callable(getattr(store, "aclose", None))

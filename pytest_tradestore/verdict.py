@@ -1,0 +1,75 @@
+"""What was decided about one requirement for one store, and the evidence for it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Verdict(Enum):
+    HOLDS = "HOLDS"
+    VIOLATED = "VIOLATED"
+    WAIVED = "WAIVED"
+    NOT_APPLICABLE = "NOT_APPLICABLE"
+    UNDECIDED = "UNDECIDED"
+
+
+class Fate(Enum):
+    """What became of one step of the recorded workload in a crash state."""
+
+    PERSISTED = "persisted"
+    LOST = "lost"
+    PARTLY = "partly lost"
+    NOT_ISSUED = "not issued"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of a counterexample: an operation or a note, its source line, and what became of it."""
+
+    number: int
+    fate: Fate
+    text: str
+    location: str = ""
+    source: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Counterexample:
+    """One way in which a requirement is violated, complete enough to be understood and replayed without the program.
+
+    ``headline`` is one sentence; ``crash`` names the kind of crash and where it falls; ``workload`` the calls made;
+    ``found`` and ``allowed`` what a reader saw and could have seen; ``image`` the files on disk after the crash;
+    ``filesystems`` where it can happen; ``token`` what ``--tradestore-replay`` takes; ``how_many`` in how many
+    distinct states it was seen.
+    """
+
+    headline: str
+    crash: str = ""
+    workload: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
+    found: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()
+    image: tuple[str, ...] = ()
+    filesystems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    token: str = ""
+    how_many: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The verdict on one requirement in one case.
+
+    ``reason`` is a sentence for everything that is not HOLDS; ``checked`` counts what was tried (``crash_states``,
+    ``images``, ``values``, ...); ``exhaustive`` is False when a bound cut the search.
+    """
+
+    requirement: str
+    case: str
+    verdict: Verdict
+    reason: str = ""
+    checked: Mapping[str, int] = field(default_factory=dict)
+    exhaustive: bool = True
+    counterexample: Counterexample | None = None
