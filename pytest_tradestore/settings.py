@@ -1,0 +1,36 @@
+"""How a run is to be made: what the options and the configuration file say, checked and frozen."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal
+
+from pytest_tradestore.requirements import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How far a search goes; counts, never times, so that every run of the same code searches the same."""
+
+    subsets_per_cut: int
+    """Losses per cut that are tried one by one; beyond it they are sampled."""
+    images_per_workload: int
+    """Distinct durable images that are reopened for one workload."""
+    generated_values: int
+    """Generated documents for the round trip."""
+
+
+class Budget(Enum):
+    QUICK = Limits(subsets_per_cut=256, images_per_workload=400, generated_values=20)
+    NORMAL = Limits(subsets_per_cut=4096, images_per_workload=2500, generated_values=60)
+    DEEP = Limits(subsets_per_cut=16384, images_per_workload=50000, generated_values=500)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """``recorder``: who records; ``model``: the persistence model that judges; ``seed``: for everything sampled."""
+
+    profile: Profile = Profile.DURABLE
+    recorder: Literal["auto", "strace", "fake"] = "auto"
+    model: str = "strict"
+    budget: Budget = Budget.NORMAL
+    seed: int = 0
