@@ -1,0 +1,457 @@
+"""A disk in memory whose every lasting change is noted: pyfakefs keeps the tree, this module its contents and journal.
+
+Paths are absolute and known to lie on this disk; which paths those are is ``fake_namespace``'s decision.
+"""
+
+import errno
+import os
+import stat
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from pyfakefs import helpers
+from pyfakefs.fake_file import FakeDirectory, FakeFile
+from pyfakefs.fake_filesystem import FakeFilesystem
+
+from pytest_tradestore.crash.operations import (
+    ROOT,
+    Allocate,
+    Create,
+    Entry,
+    Inode,
+    Kind,
+    Link,
+    Rename,
+    SetMode,
+    Sync,
+    SyncAll,
+    SyncKind,
+    Truncate,
+    Unlink,
+    Write,
+)
+from pytest_tradestore.crash.recorders.fake_journal import Journal
+from pytest_tradestore.crash.trace import FrozenNode, Snapshot
+
+_O_DIRECTORY = getattr(os, "O_DIRECTORY", 0)
+_O_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_O_TMPFILE = getattr(os, "O_TMPFILE", 0)
+_O_SYNC = getattr(os, "O_SYNC", 0)
+_O_DSYNC = getattr(os, "O_DSYNC", 0)
+_LONGEST_NAME = 255
+
+
+class StoredFile(FakeFile):
+    """A regular file of the fake disk; unlike its base it grows in place, so that many appends stay cheap."""
+
+    def __init__(self, name: str, mode: int, filesystem: FakeFilesystem, content: bytes = b"") -> None:
+        super().__init__(name, stat.S_IFREG | mode, "", filesystem=filesystem)
+        self.content = bytearray(content)
+        self.stat_result.st_size = len(content)
+
+    @property
+    def byte_contents(self) -> bytes:
+        return bytes(self.content)
+
+    @property
+    def size(self) -> int:  # type: ignore[override, misc]
+        return len(self.content)
+
+    def changed(self) -> None:
+        """Let the status tell of a change of the content."""
+        self.stat_result.st_size = len(self.content)
+        self.stat_result.st_mtime_ns = self.stat_result.st_ctime_ns = time.time_ns()
+
+
+@dataclass(eq=False, slots=True)
+class OpenFile:
+    """An open file description: what descriptors made by dup share."""
+
+    node: Any
+    path: str
+    flags: int
+    offset: int = 0
+    descriptors: int = 0
+
+    @property
+    def readable(self) -> bool:
+        return self.flags & 3 in (os.O_RDONLY, os.O_RDWR)
+
+    @property
+    def writable(self) -> bool:
+        return self.flags & 3 in (os.O_WRONLY, os.O_RDWR)
+
+    @property
+    def durable(self) -> bool:
+        """Whether each write waits for the disk. O_SYNC contains O_DSYNC's bit, so either shows in this test."""
+        return bool(self.flags & (_O_DSYNC or _O_SYNC))
+
+
+class Disk:
+    """The tree in memory. All its methods that change something lasting note it in the journal, in the same step."""
+
+    def __init__(self, root: str, initial: Snapshot, journal: Journal, block_size: int) -> None:
+        self.root, self.journal, self.block_size = root, journal, block_size
+        self.has_symlinks = False
+        self.files = FakeFilesystem(path_separator=os.sep)
+        self.files.umask = 0  # the process's own is applied here, as it is at each call
+        self._next = max(initial.nodes) + 1
+        self._device = 0xFA6E
+        self.files.create_dir(root)
+        self._plant(initial)
+
+    def _plant(self, initial: Snapshot) -> None:
+        made: dict[Inode, Any] = {}
+
+        def plant(inode: Inode, node: FrozenNode, path: str) -> None:
+            if inode in made:
+                self._attach(os.path.dirname(path), os.path.basename(path), made[inode])
+                return
+            if node.kind is Kind.DIRECTORY:
+                if inode != ROOT:
+                    self.files.makedir(path, node.mode)
+            elif node.kind is Kind.SYMLINK:
+                self.has_symlinks = True
+                self.files.create_symlink(path, node.target, create_missing_dirs=False)
+            else:
+                file = StoredFile(os.path.basename(path), node.mode, self.files, node.content)
+                self._attach(os.path.dirname(path), os.path.basename(path), file)
+            made[inode] = planted = self.files.lresolve(path)
+            planted.trace_inode = inode
+            planted.st_mode = stat.S_IFMT(planted.st_mode) | node.mode
+            for name, child in node.entries:
+                plant(child, initial.nodes[child], os.path.join(path, name))
+
+        plant(ROOT, initial.nodes[ROOT], self.root)
+
+    # Finding things
+
+    def exists(self, path: str) -> bool:
+        """Whether the path has a name here, be it a dangling link's."""
+        return bool(self.files.exists(path, check_link=True))
+
+    def find(self, path: str, *, follow: bool = True) -> Any:
+        """Return the node at a path, or raise what the kernel would."""
+        _check_names(path)
+        return self.files.resolve(path) if follow else self.files.lresolve(path)
+
+    def follow(self, path: str) -> str:
+        """Return the path that links lead to; the last part need not exist."""
+        return str(self.files.resolve_path(path)) if self.has_symlinks else path
+
+    def inode(self, node: Any) -> Inode:
+        """Return the number that stands for a node in the trace."""
+        number: Inode | None = node.__dict__.get("trace_inode")
+        if number is None:
+            number = node.trace_inode = Inode(self._next)
+            self._next += 1
+        return number
+
+    def status(self, node: Any) -> os.stat_result:
+        """Return what stat gives for a node."""
+        kept = node.stat_result
+        size = len(node.content) if isinstance(node, StoredFile) else int(kept.st_size or 0)
+        times = (kept.st_atime_ns, kept.st_mtime_ns, kept.st_ctime_ns)
+        whole = (int(kept.st_mode), int(node.st_ino or 0), self._device, int(kept.st_nlink or 0))
+        extra = {
+            **dict(zip(("st_atime", "st_mtime", "st_ctime"), (ns / 1e9 for ns in times), strict=True)),
+            **dict(zip(("st_atime_ns", "st_mtime_ns", "st_ctime_ns"), times, strict=True)),
+            "st_blksize": self.block_size,
+            "st_blocks": -(-size // 4096) * 8,
+            "st_rdev": 0,
+        }
+        owners = (int(kept.st_uid), int(kept.st_gid))
+        return os.stat_result((*whole, *owners, size, *(ns // 10**9 for ns in times)), extra)
+
+    def names(self, path: str) -> list[str]:
+        """List a directory, in an order that every run agrees on."""
+        node = self.find(path)
+        if not isinstance(node, FakeDirectory):
+            _fail(errno.ENOTDIR, path)
+        return sorted(node.entries)
+
+    # Opening
+
+    def open(self, path: str, flags: int, mode: int) -> OpenFile:
+        """Open as open(2) does: creating, truncating and refusing by the same flags."""
+        _check_names(path)
+        with self.journal.call():
+            if _O_TMPFILE and flags & _O_TMPFILE == _O_TMPFILE:
+                return OpenFile(self._create_unnamed(path, mode), path, flags)
+            node = self._opened(path, flags, mode)
+            return OpenFile(node, path, flags)
+
+    def _opened(self, path: str, flags: int, mode: int) -> Any:
+        if not self.exists(path):
+            if not flags & os.O_CREAT:
+                _fail(errno.ENOENT, path)
+            return self._create(path, mode)
+        if flags & os.O_CREAT and flags & os.O_EXCL:
+            _fail(errno.EEXIST, path)
+        node = self.find(path, follow=False)
+        if stat.S_ISLNK(node.st_mode):
+            if flags & _O_NOFOLLOW:
+                _fail(errno.ELOOP, path)
+            target = self.follow(path)
+            if not self.exists(target):
+                if not flags & os.O_CREAT:
+                    _fail(errno.ENOENT, path)
+                return self._create(target, mode)
+            node = self.find(target)
+        writing = flags & 3 != os.O_RDONLY
+        if isinstance(node, FakeDirectory):
+            if writing or flags & os.O_CREAT:
+                _fail(errno.EISDIR, path)
+            return node
+        if flags & _O_DIRECTORY:
+            _fail(errno.ENOTDIR, path)
+        needed = (helpers.PERM_WRITE if writing else 0) | (0 if flags & 3 == os.O_WRONLY else helpers.PERM_READ)
+        if not helpers.is_root() and not node.has_permission(needed):
+            _fail(errno.EACCES, path)
+        if flags & os.O_TRUNC and writing:
+            self.truncate(node, 0)
+        return node
+
+    def _create(self, path: str, mode: int) -> StoredFile:
+        directory, name = self._parent(path)
+        file = StoredFile(name, mode & 0o7777 & ~process_umask(), self.files)
+        self._attach(directory, name, file)
+        self._note_creation(path, file, Kind.FILE)
+        return file
+
+    def _create_unnamed(self, path: str, mode: int) -> StoredFile:
+        if not isinstance(self.find(path), FakeDirectory):
+            _fail(errno.ENOTDIR, path)
+        file = StoredFile("", mode & 0o7777 & ~process_umask(), self.files)
+        self.files.last_ino += 1
+        file.st_ino = self.files.last_ino
+        self.journal.note(Create(self.inode(file), Kind.FILE, None, stat.S_IMODE(file.st_mode)))
+        return file
+
+    def adopt(self, content: bytes, mode: int) -> StoredFile:
+        """Take in a file of the real disk, nameless and durable, so that it can be moved under the root."""
+        with self.journal.call():
+            file = StoredFile("", mode, self.files, content)
+            self.files.last_ino += 1
+            file.st_ino = self.files.last_ino
+            self.journal.note(Create(self.inode(file), Kind.FILE, None, mode))
+            if content:
+                self.journal.note(Write(self.inode(file), 0, content, durable=True))
+            return file
+
+    # Contents
+
+    def read(self, file: OpenFile, length: int, at: int | None = None) -> bytes:
+        """Read from an offset, or from where the description stands, moving it on."""
+        with self.journal.lock:
+            if isinstance(file.node, FakeDirectory):
+                _fail(errno.EISDIR)
+            if not file.readable:
+                _fail(errno.EBADF)
+            start = file.offset if at is None else at
+            data = bytes(file.node.content[start : start + length])
+            if at is None:
+                file.offset += len(data)
+            return data
+
+    def write(self, file: OpenFile, data: bytes, at: int | None = None, *, durable: bool = False) -> int:
+        """Write at an offset, or where the description stands, or at the end if it was opened to append."""
+        with self.journal.call():
+            if isinstance(file.node, FakeDirectory) or not file.writable:
+                _fail(errno.EBADF)
+            appends = bool(file.flags & os.O_APPEND) and (at is None or sys.platform == "linux")
+            offset = len(file.node.content) if appends else file.offset if at is None else at
+            if not data:
+                return 0
+            content = file.node.content
+            if len(content) < offset:
+                content.extend(bytes(offset - len(content)))
+            content[offset : offset + len(data)] = data
+            file.node.changed()
+            if at is None:
+                file.offset = offset + len(data)
+            self.journal.note(Write(self.inode(file.node), offset, data, durable or file.durable))
+            return len(data)
+
+    def truncate(self, node: Any, size: int) -> None:
+        """Set the size of a regular file."""
+        if size < 0:
+            _fail(errno.EINVAL)
+        with self.journal.call():
+            if not isinstance(node, StoredFile):
+                _fail(errno.EISDIR if isinstance(node, FakeDirectory) else errno.EINVAL)
+            del node.content[size:]
+            node.content.extend(bytes(size - len(node.content)))
+            node.changed()
+            self.journal.note(Truncate(self.inode(node), size))
+
+    def allocate(self, node: Any, size: int) -> None:
+        """Set the size to at least ``size``."""
+        with self.journal.call():
+            if not isinstance(node, StoredFile):
+                _fail(errno.ENODEV)
+            node.content.extend(bytes(max(0, size - len(node.content))))
+            node.changed()
+            self.journal.note(Allocate(self.inode(node), size))
+
+    def sync(self, node: Any, kind: SyncKind) -> None:
+        """Note a sync of a file or of a directory."""
+        self.journal.note(Sync(self.inode(node), kind))
+
+    def sync_all(self) -> None:
+        """Note a sync of everything."""
+        self.journal.note(SyncAll())
+
+    # Names
+
+    def make_directory(self, path: str, mode: int) -> None:
+        """mkdir."""
+        _check_names(path)
+        with self.journal.call():
+            self.files.makedir(path, mode & 0o7777 & ~process_umask())
+            self._note_creation(path, self.find(path, follow=False), Kind.DIRECTORY)
+
+    def mirror_directory(self, path: str, mode: int) -> None:
+        """Let a directory of the real disk, outside the root, exist here too; nobody asked: it is no operation."""
+        with self.journal.lock:
+            if not self.exists(path):
+                self.files.create_dir(path, mode)
+
+    def make_symlink(self, target: str, path: str) -> None:
+        """symlink."""
+        _check_names(path)
+        with self.journal.call():
+            if self.exists(path):
+                _fail(errno.EEXIST, path)
+            self._parent(path)
+            self.files.create_symlink(path, target, create_missing_dirs=False)
+            self.has_symlinks = True
+            self._note_creation(path, self.find(path, follow=False), Kind.SYMLINK, target)
+
+    def link(self, source: str, path: str, *, follow: bool) -> None:
+        """link."""
+        with self.journal.call():
+            self.link_node(self.find(source, follow=follow), path)
+
+    def link_node(self, node: Any, path: str) -> None:
+        """Give a node one more name; it may be one that has none yet."""
+        _check_names(path)
+        with self.journal.call():
+            if isinstance(node, FakeDirectory):
+                _fail(errno.EPERM, path)
+            if self.exists(path):
+                _fail(errno.EEXIST, path)
+            directory, name = self._parent(path)
+            self._attach(directory, name, node)
+            self.journal.note(Link(self.inode(node), self._entry(path)))
+
+    def unlink(self, path: str) -> None:
+        """unlink."""
+        with self.journal.call():
+            node, entry = self.find(path, follow=False), self._entry(path)
+            if isinstance(node, FakeDirectory):
+                _fail(errno.EPERM if sys.platform == "darwin" else errno.EISDIR, path)
+            self.files.remove(path)
+            self.journal.note(Unlink(self.inode(node), entry))
+
+    def remove_directory(self, path: str) -> None:
+        """rmdir."""
+        with self.journal.call():
+            node, entry = self.find(path, follow=False), self._entry(path)
+            self.files.rmdir(path)
+            self.journal.note(Unlink(self.inode(node), entry))
+
+    def rename(self, source: str, target: str) -> None:
+        """rename, replacing what stands at the target as rename(2) does."""
+        _check_names(target)
+        with self.journal.call():
+            node, old = self.find(source, follow=False), self._entry(source)
+            replaced = self.find(target, follow=False) if self.exists(target) else None
+            if replaced is node:
+                return  # two names of one file: POSIX leaves both alone
+            self._parent(target)
+            self.files.rename(source, target, force_replace=True)
+            number = None if replaced is None else self.inode(replaced)
+            self.journal.note(Rename(self.inode(node), old, self._entry(target), number))
+
+    def move_in(self, node: StoredFile, target: str) -> None:
+        """Give a nameless node a name in one step, replacing what stands there."""
+        _check_names(target)
+        with self.journal.call():
+            replaced = self.find(target, follow=False) if self.exists(target) else None
+            if isinstance(replaced, FakeDirectory):
+                _fail(errno.EISDIR, target)
+            directory, name = self._parent(target)
+            if replaced is not None:
+                self.files.remove(target)
+            self._attach(directory, name, node)
+            number = None if replaced is None else self.inode(replaced)
+            self.journal.note(Rename(self.inode(node), None, self._entry(target), number))
+
+    def set_mode(self, node: Any, mode: int) -> None:
+        """chmod."""
+        with self.journal.call():
+            node.st_mode = stat.S_IFMT(node.st_mode) | mode & 0o7777
+            node.stat_result.st_ctime_ns = time.time_ns()
+            self.journal.note(SetMode(self.inode(node), mode & 0o7777))
+
+    def _parent(self, path: str) -> tuple[str, str]:
+        directory, name = os.path.split(path.rstrip(os.sep))
+        node = self.find(directory)
+        if not isinstance(node, FakeDirectory):
+            _fail(errno.ENOTDIR, path)
+        if not helpers.is_root() and not node.has_permission(helpers.PERM_WRITE | helpers.PERM_EXE):
+            _fail(errno.EACCES, path)
+        return directory, name
+
+    def _attach(self, directory: str, name: str, node: Any) -> None:
+        node.name = name
+        self.files.add_object(directory, node)
+
+    def _entry(self, path: str) -> Entry:
+        directory, name = os.path.split(path.rstrip(os.sep))
+        return Entry(self.inode(self.find(directory)), name)
+
+    def _note_creation(self, path: str, node: Any, kind: Kind, target: str = "") -> None:
+        mode = stat.S_IMODE(node.st_mode)
+        self.journal.note(Create(self.inode(node), kind, self._entry(path), mode, target))
+
+    def tree(self) -> list[tuple[str, Inode, Kind, int, bytes, str]]:
+        """Everything below the root, names in order: path, inode, kind, mode, content, link target."""
+        found: list[tuple[str, Inode, Kind, int, bytes, str]] = []
+
+        def walk(directory: FakeDirectory, prefix: str) -> None:
+            for name, node in sorted(directory.entries.items()):
+                path, mode = f"{prefix}{name}", stat.S_IMODE(node.st_mode)
+                if isinstance(node, FakeDirectory):
+                    found.append((path, self.inode(node), Kind.DIRECTORY, mode, b"", ""))
+                    walk(node, f"{path}/")
+                elif stat.S_ISLNK(node.st_mode):
+                    found.append((path, self.inode(node), Kind.SYMLINK, mode, b"", str(node.contents)))
+                else:
+                    found.append((path, self.inode(node), Kind.FILE, mode, node.byte_contents or b"", ""))
+
+        walk(self.files.get_object(self.root), "")  # type: ignore[arg-type]
+        return found
+
+
+def process_umask() -> int:
+    """Return the umask of this process; there is no call that only asks for it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _check_names(path: str) -> None:
+    if "\0" in path:
+        raise ValueError("embedded null byte")
+    if any(len(os.fsencode(part)) > _LONGEST_NAME for part in path.split(os.sep)):
+        _fail(errno.ENAMETOOLONG, path)
+
+
+def _fail(number: int, path: str | None = None) -> NoReturn:
+    if path is None:
+        raise OSError(number, os.strerror(number))
+    raise OSError(number, os.strerror(number), path)

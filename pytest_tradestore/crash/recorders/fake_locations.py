@@ -1,0 +1,111 @@
+"""Which line of the store under test is asking, found on the Python stack at the moment of a call."""
+
+import functools
+import linecache
+import os
+import sys
+import sysconfig
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from pytest_tradestore.crash.operations import Location
+
+USER, LIBRARY, IGNORED = "user", "library", "ignored"
+_STANDARD = tuple(
+    os.path.join(os.path.realpath(path), "")
+    for path in {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
+    if path
+)
+_INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Where a frame was; its text is read when the recording is over."""
+
+    file: str
+    number: int
+    function: str
+
+
+class Lines:
+    """Finds the line that a call is to be blamed on.
+
+    The nearest frame of the store's own code; without one, the line that handed the work to this thread; without
+    that, the innermost frame of an installed library; and else the store's line seen last, in whatever thread.
+    """
+
+    def __init__(self) -> None:
+        self._local = threading.local()
+        self._latest: Line | None = None
+
+    def of_this_call(self) -> Line | None:
+        """Return the line to blame for what the calling thread does now."""
+        library: Line | None = None
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            kind = _kind(frame)
+            if kind is USER:
+                self._latest = _line(frame)
+                return self._latest
+            if kind is LIBRARY and library is None:
+                library = _line(frame)
+            frame = frame.f_back
+        return getattr(self._local, "asked_by", None) or library or self._latest
+
+    def handing_over(self, job: Callable[..., Any]) -> Callable[..., Any]:
+        """Wrap a job for another thread so that what it does there is blamed on the line that hands it over."""
+        asked_by = self.of_this_call()
+
+        @functools.wraps(job, updated=())
+        def carried(*args: Any, **kwargs: Any) -> Any:
+            before = getattr(self._local, "asked_by", None)
+            self._local.asked_by = asked_by
+            try:
+                return job(*args, **kwargs)
+            finally:
+                self._local.asked_by = before
+
+        return carried
+
+
+def location_of(line: Line | None) -> Location | None:
+    """Return the line with its text, its file told from the working directory where it lies below it."""
+    if line is None:
+        return None
+    return Location(_short(line.file), line.number, line.function, linecache.getline(line.file, line.number).strip())
+
+
+def _line(frame: FrameType) -> Line:
+    return Line(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname)
+
+
+def _kind(frame: FrameType) -> str:
+    module = frame.f_globals.get("__name__", "")
+    if module == "pytest_tradestore" or str(module).startswith("pytest_tradestore."):
+        return IGNORED
+    return _kind_of_file(frame.f_code.co_filename)
+
+
+@functools.cache
+def _kind_of_file(file: str) -> str:
+    if file.startswith("<"):  # frozen modules, and code that dataclasses and the like make up
+        return IGNORED
+    if any(part in file for part in _INSTALLED):
+        return IGNORED if f"{os.sep}pyfakefs{os.sep}" in file else LIBRARY
+    return IGNORED if file.startswith(_STANDARD) or os.path.realpath(file).startswith(_STANDARD) else USER
+
+
+@functools.cache
+def _short(file: str) -> str:
+    relative = os.path.relpath(file) if os.path.isabs(file) and os.path.splitdrive(file)[0] == _drive() else file
+    if not relative.startswith(os.pardir) and not any(part in file for part in _INSTALLED):
+        return relative.replace(os.sep, "/")
+    return "/".join(file.replace(os.sep, "/").split("/")[-2:])
+
+
+def _drive() -> str:
+    return os.path.splitdrive(os.getcwd())[0]

@@ -1,0 +1,226 @@
+"""Putting the stand-ins where the store's code looks, modules imported long ago included, and taking them out again.
+
+The attributes of ``os``, ``io``, ``builtins``, ``fcntl`` and ``mmap`` are replaced in place, so that pathlib, shutil,
+tempfile and every ``os.replace`` written out find them. Copies made by ``from os import replace``, by default arguments
+and by wrappers that closed over a function (``aiofiles.os``) are found by looking through the modules, once each.
+"""
+
+import builtins
+import concurrent.futures
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from types import CellType, FunctionType, ModuleType, SimpleNamespace
+from typing import Any
+
+from pytest_tradestore.crash.recorders.fake_locations import Lines
+
+_SUPPORTS = ("supports_dir_fd", "supports_fd", "supports_follow_symlinks", "supports_effective_ids")
+_LEFT_ALONE = ("posix", "nt", "_io", "_frozen_importlib", "_frozen_importlib_external", "importlib._bootstrap_external")
+_OWN = ("pytest_tradestore.crash.recorders.fake", "pyfakefs.")
+
+OS_FUNCTIONS = (
+    "access",
+    "chdir",
+    "chmod",
+    "chown",
+    "close",
+    "closerange",
+    "copy_file_range",
+    "dup",
+    "dup2",
+    "fchdir",
+    "fchmod",
+    "fchown",
+    "fdatasync",
+    "fstat",
+    "fstatvfs",
+    "fsync",
+    "ftruncate",
+    "getcwd",
+    "getcwdb",
+    "getxattr",
+    "isatty",
+    "lchmod",
+    "lchown",
+    "link",
+    "listdir",
+    "listxattr",
+    "lockf",
+    "lseek",
+    "lstat",
+    "mkdir",
+    "mknod",
+    "open",
+    "posix_fadvise",
+    "posix_fallocate",
+    "pread",
+    "preadv",
+    "pwrite",
+    "pwritev",
+    "read",
+    "readinto",
+    "readlink",
+    "readv",
+    "remove",
+    "removexattr",
+    "rename",
+    "replace",
+    "rmdir",
+    "scandir",
+    "sendfile",
+    "setxattr",
+    "stat",
+    "statvfs",
+    "symlink",
+    "sync",
+    "truncate",
+    "unlink",
+    "utime",
+    "write",
+    "writev",
+)
+
+
+def real_functions() -> SimpleNamespace:
+    """Return the functions as they are now, under the names that the stand-ins call them by."""
+    real = SimpleNamespace(io_open=io.open, FileIO=io.FileIO, realpath=os.path.realpath)
+    for name in OS_FUNCTIONS:
+        if hasattr(os, name):
+            setattr(real, name, getattr(os, name))
+    with contextlib.suppress(ImportError):
+        import fcntl
+
+        real.flock, real.fcntl, real.fcntl_lockf = fcntl.flock, fcntl.fcntl, fcntl.lockf
+    return real
+
+
+class Patches:
+    """Replacements that are in force, with what it takes to undo them."""
+
+    def __init__(self) -> None:
+        self._undo: list[Callable[[], None]] = []
+        self._by_identity: dict[int, Any] = {}
+
+    def replace(self, module: Any, name: str, stand_in: Any) -> None:
+        """Let ``module.name`` be the stand-in, here and in every copy that ``spread`` finds."""
+        original = getattr(module, name)
+        self._by_identity[id(original)] = (original, stand_in)
+        self._set(module, name, stand_in)
+
+    def _set(self, owner: Any, name: str, value: Any) -> None:
+        before = vars(owner)[name]
+        setattr(owner, name, value)
+        self._undo.append(partial(setattr, owner, name, before))
+
+    def support(self) -> None:
+        """Keep what os says of its functions true of the stand-ins: libraries choose their branch by it."""
+        for name in _SUPPORTS:
+            functions = getattr(os, name)
+            added = {new for old, new in self._by_identity.values() if _in(old, functions)}
+            functions.update(added)
+            self._undo.append(partial(functions.difference_update, added))
+
+    def carry_lines(self, lines: Lines) -> None:
+        """Let a job given to a thread pool know the line that gave it."""
+        original = concurrent.futures.ThreadPoolExecutor.submit
+
+        def submit(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+            return original(self, lines.handing_over(fn), *args, **kwargs)
+
+        self._set(concurrent.futures.ThreadPoolExecutor, "submit", submit)
+
+    def spread(self) -> None:
+        """Replace the copies that modules hold."""
+        originals = frozenset(self._by_identity)
+        for module in list(sys.modules.values()):
+            for place in _places(module, originals):
+                self._spread_to(*place)
+
+    def _spread_to(self, kind: str, owner: Any, key: Any) -> None:
+        if kind == "attribute":
+            value = vars(owner)[key]
+            plain = value.__func__ if isinstance(value, staticmethod) else value
+            found = self._by_identity.get(id(plain))
+            if found is not None:
+                self._set(owner, key, staticmethod(found[1]) if isinstance(value, staticmethod) else found[1])
+        elif kind == "cell":
+            found = self._by_identity.get(id(owner.cell_contents))
+            if found is not None:
+                owner.cell_contents = found[1]
+                self._undo.append(partial(setattr, owner, "cell_contents", found[0]))
+        else:
+            values = getattr(owner, kind)
+            pairs = values.items() if isinstance(values, dict) else enumerate(values)
+            changed = {at: self._by_identity[id(value)][1] for at, value in pairs if id(value) in self._by_identity}
+            if changed:
+                new: Any = {**values, **changed} if isinstance(values, dict) else _with(values, changed)
+                setattr(owner, kind, new)
+                self._undo.append(partial(setattr, owner, kind, values))
+
+    def restore(self) -> None:
+        """Undo everything, last first."""
+        while self._undo:
+            self._undo.pop()()
+
+
+_known: dict[int, tuple[ModuleType, int, list[tuple[str, Any, Any]]]] = {}
+
+
+def _places(module: Any, originals: frozenset[int]) -> list[tuple[str, Any, Any]]:
+    """Return where a module holds copies; what was found once is kept, and a forked child inherits it."""
+    if not isinstance(module, ModuleType) or not isinstance(module.__name__, str):
+        return []
+    name = module.__name__
+    if name in _LEFT_ALONE or name.startswith(_OWN) or module in (os, io, builtins):
+        return []
+    known = _known.get(id(module))
+    if known is None or known[0] is not module or known[1] != len(vars(module)):
+        known = _known[id(module)] = (module, len(vars(module)), list(_look(module, originals)))
+    return known[2]
+
+
+def _look(module: ModuleType, originals: frozenset[int]) -> Iterator[tuple[str, Any, Any]]:
+    for name, value in list(vars(module).items()):
+        if id(value) in originals:
+            yield "attribute", module, name
+        elif type(value) is FunctionType:
+            yield from _look_into(value, originals)
+        elif type(value) is type and value.__module__ == module.__name__:
+            for attribute, member in list(vars(value).items()):
+                plain = member.__func__ if isinstance(member, staticmethod) else member
+                if id(plain) in originals:
+                    yield "attribute", value, attribute
+                elif type(plain) is FunctionType:
+                    yield from _look_into(plain, originals)
+
+
+def _look_into(function: FunctionType, originals: frozenset[int]) -> Iterator[tuple[str, Any, Any]]:
+    if function.__defaults__ and any(id(value) in originals for value in function.__defaults__):
+        yield "__defaults__", function, None
+    if function.__kwdefaults__ and any(id(value) in originals for value in function.__kwdefaults__.values()):
+        yield "__kwdefaults__", function, None
+    for cell in function.__closure__ or ():
+        if _holds(cell, originals):
+            yield "cell", cell, None
+
+
+def _holds(cell: CellType, originals: frozenset[int]) -> bool:
+    try:
+        return id(cell.cell_contents) in originals
+    except ValueError:  # an empty cell
+        return False
+
+
+def _in(function: Any, functions: set[Any]) -> bool:
+    try:
+        return function in functions
+    except TypeError:
+        return False
+
+
+def _with(values: tuple[Any, ...], changed: dict[Any, Any]) -> tuple[Any, ...]:
+    return tuple(changed.get(at, value) for at, value in enumerate(values))
