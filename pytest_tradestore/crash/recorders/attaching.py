@@ -1,0 +1,188 @@
+"""Attaching strace to the running process and letting go of it again: never a hang, never a process left behind."""
+
+import ctypes
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+_MEMORY = "/dev/shm"  # noqa: S108 - a private directory is made in it
+_SECONDS_TO_ATTACH = 10.0
+_SECONDS_TO_DETACH = 20.0
+_PR_SET_PTRACER = 0x59616D61
+_LONGEST_STRING = 1 << 25
+_READS = ("read", "readv", "preadv2")
+"""Only their results are wanted, so their data is not dumped."""
+
+
+class AttachError(RuntimeError):
+    """strace could not attach to this process; the message says why, in strace's words where it had some."""
+
+
+class Attached:
+    """strace, attached to this process and everything it starts, writing a log until ``detach``."""
+
+    def __init__(self, calls: Sequence[str], processes: Sequence[int] = ()) -> None:
+        """Attach to this process, and to ``processes`` beside it where that is allowed.
+
+        Raises AttachError when strace does not run or may not.
+        """
+        self._directory = tempfile.mkdtemp(prefix="tradestore-strace-", dir=_directory_for_logs())
+        self._process: subprocess.Popen[bytes] | None = None
+        try:
+            self._start(calls, processes)
+            self._wait_until_attached()
+        except BaseException:
+            self.detach()
+            raise
+
+    def _start(self, calls: Sequence[str], processes: Sequence[int]) -> None:
+        program = shutil.which("strace")
+        if program is None:
+            raise AttachError("strace is not installed")
+        _allow_any_tracer(allowed=True)
+        command = [
+            *(program, "-f", "-yy", "-xx", "-qq", "--timestamps=unix,ns", "-s", str(_LONGEST_STRING)),
+            *("-e", "raw=" + ",".join("?" + name for name in _READS)),
+            *("-e", "trace=" + ",".join("?" + name for name in calls), "-e", "signal=none"),
+            *("-o", self._path("log")),
+        ]
+        for process in (os.getpid(), *processes):
+            command += ["-p", str(process)]
+        with open(self._path("errors"), "wb") as errors:
+            self._process = subprocess.Popen(  # noqa: S603 - nothing in it comes from outside
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                start_new_session=True,  # a Ctrl-C is for the tests, not for strace
+                env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+            )
+
+    def _wait_until_attached(self) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + _SECONDS_TO_ATTACH
+        while not _all_traced(self._process.pid):
+            if self._process.poll() is not None:
+                raise AttachError(self._said() or f"strace ended with status {self._process.returncode}")
+            if time.monotonic() > deadline:
+                raise AttachError(f"strace did not attach within {_SECONDS_TO_ATTACH:.0f} seconds")
+            time.sleep(0.0005)
+
+    @property
+    def pid(self) -> int:
+        """The process of strace itself."""
+        return self._process.pid if self._process is not None else 0
+
+    def detach(self) -> str:
+        """Let go of the process and return the log; whatever happens, strace has ended and its files are gone."""
+        try:
+            if self._process is not None:
+                _end(self._process)
+            try:
+                with open(self._path("log"), "rb") as file:
+                    return file.read().decode("ascii", "backslashreplace")
+            except FileNotFoundError:
+                return ""
+        finally:
+            shutil.rmtree(self._directory, ignore_errors=True)
+            _allow_any_tracer(allowed=False)
+
+    def _said(self) -> str:
+        with open(self._path("errors"), encoding="utf-8", errors="replace") as file:
+            return " ".join(file.read().split())
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self._directory, name)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(_SECONDS_TO_DETACH)
+    except subprocess.TimeoutExpired:
+        process.kill()  # the kernel lets go of what a dead tracer held
+        process.wait()
+
+
+def _directory_for_logs() -> str | None:
+    """Return a directory in memory, because a log on the disk would be synced along with the store's files."""
+    return _MEMORY if os.access(_MEMORY, os.W_OK | os.X_OK) and os.path.ismount(_MEMORY) else None
+
+
+def _allow_any_tracer(*, allowed: bool) -> None:
+    """Let a child attach to this process where the Yama module restricts that; elsewhere it does nothing."""
+    ctypes.CDLL(None).prctl(_PR_SET_PTRACER, ctypes.c_ulong(-1 if allowed else 0), 0, 0, 0)
+
+
+def tracer_of(process: int | str, task: int | str | None = None) -> int:
+    """Return the process that traces a task, or 0."""
+    with open(f"/proc/{process}/task/{task}/status" if task else f"/proc/{process}/status", "rb", buffering=0) as file:
+        found = re.search(rb"^TracerPid:\s*(\d+)", file.read(8192), re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
+def _all_traced(tracer: int) -> bool:
+    for task in os.listdir("/proc/self/task"):
+        try:
+            if tracer_of("self", task) != tracer:
+                return False
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # a thread that ended meanwhile
+    return True
+
+
+def descendants() -> tuple[int, ...]:
+    """Return the processes that this one has started and that still run, and theirs."""
+    found: list[int] = []
+    pending = [os.getpid()]
+    while pending:
+        process = pending.pop()
+        try:
+            for task in os.listdir(f"/proc/{process}/task"):
+                children = Path(f"/proc/{process}/task/{task}/children").read_bytes().split()
+                pending += [int(child) for child in children]
+                found += [int(child) for child in children]
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue
+    return tuple(sorted(found))
+
+
+def why_not() -> str | None:
+    """Say why this process cannot be traced, in one sentence that says what to do; None when it can.
+
+    Really attaches, because nothing else tells; that costs what the beginning of a recording costs.
+    """
+    if sys.platform != "linux":
+        return "the strace recorder needs Linux; use --tradestore-recorder=fake"
+    if shutil.which("strace") is None:
+        return (
+            "strace is not installed; install it with the system's package manager, or use --tradestore-recorder=fake"
+        )
+    tracer = tracer_of("self")
+    if tracer:
+        return (
+            f"this process is already traced by process {tracer} (a debugger, or another strace); "
+            "end that, or use --tradestore-recorder=fake"
+        )
+    try:
+        Attached(("fsync",)).detach()
+    except AttachError as error:
+        said = str(error)
+        if "not permitted" in said:
+            return (
+                f"strace may not attach to a running process here ({said}); allow ptrace "
+                "(in a container: --cap-add=SYS_PTRACE), or use --tradestore-recorder=fake"
+            )
+        if "option" in said or "invalid" in said:
+            return f"this strace is too old ({said}); version 5.6 or later is needed, or use --tradestore-recorder=fake"
+        return f"strace does not work here ({said}); use --tradestore-recorder=fake"
+    except OSError as error:
+        return f"strace cannot be started here ({error}); use --tradestore-recorder=fake"
+    return None
