@@ -1,0 +1,138 @@
+"""The stores for asyncio: the same methods as coroutines, one hop to a thread for each whole operation.
+
+An operation runs to its end once it has begun, and a cancelled caller learns of its cancellation only then: so a
+cancelled update has happened whole or not at all, holds no lock, and cannot land later on top of a newer one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, ClassVar, ParamSpec, TypeVar
+
+import aiofiles.os
+
+from reference_store.document_files import Recovery
+from reference_store.documents import DocumentStore
+from reference_store.errors import StoreError
+from reference_store.journal import JournalStore
+from reference_store.root import LOCK_TIMEOUT
+from reference_store.single import SingleDocumentStore
+from reference_store.strict_json import Document
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+async def _whole(operation: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run ``operation`` in one thread, from its beginning to its end."""
+    hop: Callable[P, Awaitable[R]] = aiofiles.os.wrap(operation)
+    running = asyncio.ensure_future(hop(*args, **kwargs))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        while not running.done():
+            try:
+                await asyncio.wait([running])
+            except asyncio.CancelledError:
+                continue  # noted already; the thread cannot be called back
+        if not running.cancelled():
+            running.exception()  # looked at, so that it is not reported as lost
+        raise
+
+
+def _claims(claims: tuple[str, ...]) -> tuple[str, ...]:
+    return ("tasks", *claims)
+
+
+class AsyncDocumentStore:
+    """DocumentStore for asyncio; see there. Opening one works on the disk for a moment: do it once, at the start."""
+
+    tradestore_errors: ClassVar[tuple[type[Exception], ...]] = (StoreError,)
+    tradestore_claims: ClassVar[tuple[str, ...]] = _claims(DocumentStore.tradestore_claims)
+
+    def __init__(self, root: str | Path, *, lock_timeout: float = LOCK_TIMEOUT) -> None:
+        self._store = DocumentStore(root, lock_timeout=lock_timeout)
+
+    async def put(self, key: str, document: Document) -> None:
+        """Store ``document`` under ``key``, durable on return; see DocumentStore.put."""
+        await _whole(self._store.put, key, document)
+
+    async def get(self, key: str) -> Document | None:
+        """Return the document, or None if there is none; see DocumentStore.get."""
+        return await _whole(self._store.get, key)
+
+    async def delete(self, key: str) -> bool:
+        """Remove the document for good and say whether there was one; see DocumentStore.delete."""
+        return await _whole(self._store.delete, key)
+
+    async def keys(self) -> list[str]:
+        """Return all keys, sorted; see DocumentStore.keys."""
+        return await _whole(self._store.keys)
+
+    async def reseal(self, key: str) -> None:
+        """Accept the file of ``key`` after an edit by hand; see DocumentStore.reseal."""
+        await _whole(self._store.reseal, key)
+
+    @property
+    def recoveries(self) -> tuple[Recovery, ...]:
+        """The last 100 reads of this instance that were answered from a backup."""
+        return self._store.recoveries
+
+    async def aclose(self) -> None:
+        """Let go of the root; closing twice is fine."""
+        self._store.close()
+
+
+class AsyncSingleDocumentStore:
+    """SingleDocumentStore for asyncio; see there."""
+
+    tradestore_errors: ClassVar[tuple[type[Exception], ...]] = (StoreError,)
+    tradestore_claims: ClassVar[tuple[str, ...]] = _claims(SingleDocumentStore.tradestore_claims)
+
+    def __init__(self, root: str | Path, name: str = "data", *, lock_timeout: float = LOCK_TIMEOUT) -> None:
+        self._store = SingleDocumentStore(root, name, lock_timeout=lock_timeout)
+
+    async def save(self, data: Document) -> None:
+        """Store ``data`` in place of what was there, durable on return; see SingleDocumentStore.save."""
+        await _whole(self._store.save, data)
+
+    async def load(self) -> Document:
+        """Return what was saved last, ``{}`` if nothing was; see SingleDocumentStore.load."""
+        return await _whole(self._store.load)
+
+    async def reseal(self) -> None:
+        """Accept the file after an edit by hand; see SingleDocumentStore.reseal."""
+        await _whole(self._store.reseal)
+
+    @property
+    def recoveries(self) -> tuple[Recovery, ...]:
+        """The last 100 loads of this instance that were answered from the backup."""
+        return self._store.recoveries
+
+    async def aclose(self) -> None:
+        """Let go of the root; closing twice is fine."""
+        self._store.close()
+
+
+class AsyncJournalStore:
+    """JournalStore for asyncio; see there."""
+
+    tradestore_errors: ClassVar[tuple[type[Exception], ...]] = (StoreError,)
+    tradestore_claims: ClassVar[tuple[str, ...]] = _claims(JournalStore.tradestore_claims)
+
+    def __init__(self, root: str | Path, *, lock_timeout: float = LOCK_TIMEOUT) -> None:
+        self._store = JournalStore(root, lock_timeout=lock_timeout)
+
+    async def append(self, stream: str, record: dict[str, Any]) -> None:
+        """Add ``record`` at the end of ``stream``, durable on return; see JournalStore.append."""
+        await _whole(self._store.append, stream, record)
+
+    async def read(self, stream: str) -> list[Document]:
+        """Return all records of ``stream`` in order; see JournalStore.read."""
+        return await _whole(self._store.read, stream)
+
+    async def aclose(self) -> None:
+        """Let go of the root; closing twice is fine."""
+        self._store.close()

@@ -1,0 +1,296 @@
+"""Whole files or none, durable on return: the one place where these stores write to a disk.
+
+A directory is pinned by its descriptor and every name in it is opened without following links, so that nothing planted
+or swapped in the meantime can lead a read or a write out of it. Locking is the caller's business: at most one writer
+works in a directory at a time, which also makes every temporary file found under the lock a leftover of a dead one.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+FILE_MODE = 0o640
+DIRECTORY_MODE = 0o750
+TEMPORARY = ".tmp-"
+DAMAGED = ".damaged-"
+"""Prefixes of the store's own names; encoded identifiers never begin with a dot."""
+
+_SAFELY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+"""Flags with which opening a planted link fails, and a planted pipe or terminal neither blocks nor takes over."""
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
+_NOT_A_FILE = {errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.EISDIR}
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+_CHUNK = 1 << 20
+
+
+class NotARegularFile(Exception):  # noqa: N818 - says what is the case
+    """The name belongs to a link, directory, pipe, socket or device: nothing that a store has written."""
+
+
+class TooLarge(Exception):  # noqa: N818 - says what is the case
+    """The file is larger than the reader allows."""
+
+
+class NotPinned(Exception):  # noqa: N818 - says what is the case
+    """The new state is visible, but the sync of the directory failed: a power loss may undo it; see ``__cause__``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file as it was read: its bytes and what replacing it must respect."""
+
+    data: bytes
+    mode: int
+    inode: int
+    links: int
+
+
+class Directory:
+    """A directory held open by descriptor; it is closed when the last user lets go of this object.
+
+    So an operation that is under way in another thread when a store is closed ends on the directory it began on.
+    """
+
+    def __init__(self, descriptor: int, path: str) -> None:
+        self.descriptor, self.path = descriptor, path
+        # Bound now: whoever replaced os while this was opened must also be the one that closes it.
+        self._close: Callable[[int], None] = os.close
+
+    def __del__(self) -> None:
+        with suppress(OSError):
+            self._close(self.descriptor)
+
+    @classmethod
+    def open(cls, path: str) -> Directory:
+        """Open ``path``, creating what is missing of it durably; links in ``path`` are resolved here, once."""
+        try:
+            return cls(os.open(path, _DIRECTORY), path)
+        except FileNotFoundError:
+            parent, name = os.path.split(os.path.abspath(path))
+            if not name or os.path.islink(path):
+                raise
+        return cls.open(parent).child(name, create=True)
+
+    def child(self, name: str, *, create: bool = False) -> Directory:
+        """Open the directory ``name`` in this one, never through a link; ``create`` makes it, durably, if need be."""
+        path = os.path.join(self.path, name)
+        if create:
+            try:
+                os.mkdir(name, 0o700, dir_fd=self.descriptor)
+            except FileExistsError:
+                pass
+            else:
+                made = Directory(os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=self.descriptor), path)
+                os.fchmod(made.descriptor, DIRECTORY_MODE)  # said outright, whatever the umask
+                self.sync()  # what will be stored below is only as durable as this name
+                return made
+        return Directory(os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=self.descriptor), path)
+
+    def names(self) -> list[str]:
+        """The names in this directory, in no particular order."""
+        return os.listdir(self.descriptor)
+
+    def read(self, name: str, limit: int) -> Found | None:
+        """Return the file ``name``, or None if there is none.
+
+        Raises NotARegularFile, TooLarge above ``limit`` bytes, and OSError when it cannot be read.
+        """
+        descriptor = self.open_regular(name, os.O_RDONLY)
+        if descriptor is None:
+            return None
+        try:
+            about = os.fstat(descriptor)
+            data = read_from(descriptor, about.st_size, limit)
+            return Found(data, stat.S_IMODE(about.st_mode), about.st_ino, about.st_nlink)
+        finally:
+            os.close(descriptor)
+
+    def open_regular(self, name: str, flags: int) -> int | None:
+        """Return a descriptor of the file ``name``, or None if there is none; raises NotARegularFile and OSError."""
+        try:
+            descriptor = os.open(name, flags | _SAFELY, dir_fd=self.descriptor)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if error.errno in _NOT_A_FILE:
+                raise NotARegularFile from error
+            raise
+        try:
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+        raise NotARegularFile
+
+    def replace(self, name: str, data: bytes, previous: Found | None, backup: str | None = None) -> None:
+        """Make ``data`` the content of ``name``: after any crash the old or the new file is there, whole.
+
+        ``previous`` is the file as it was read under the lock; with ``backup`` it stays under that name. There is no
+        moment at which ``name`` or an existing backup is missing. On return the new content outlives a power loss.
+
+        Raises OSError with the old content in place, or NotPinned when only the last step failed.
+        """
+        mode = FILE_MODE if previous is None else FILE_MODE & previous.mode
+        staged = self._stage(data, mode)
+        try:
+            if previous is not None and backup is not None:
+                self._keep(name, previous, backup)
+            # Linearization point: readers switch here, from one whole file to another.
+            os.rename(staged, name, src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
+        except BaseException:
+            self._discard(staged)
+            raise
+        self._pin()
+
+    def remove(self, name: str) -> bool:
+        """Remove ``name``, durably; says whether it was there. Raises OSError, or NotPinned as ``replace`` does."""
+        try:
+            os.unlink(name, dir_fd=self.descriptor)
+        except FileNotFoundError:
+            return False
+        self._pin()
+        return True
+
+    def preserve(self, name: str, data: bytes | None) -> str:
+        """Keep damaged ``name`` as evidence under a second name, durably, and return that name.
+
+        ``data`` is what it holds, None if it is no regular file. The same evidence is kept once, however often a crash
+        makes this run again.
+        """
+        about = os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
+        mark = f"inode{about.st_ino}" if data is None else hashlib.sha256(data).hexdigest()[:12]
+        evidence = f"{DAMAGED}{mark}-{name}"
+        try:
+            self._link(name, evidence)
+        except FileExistsError:
+            pass
+        except OSError as error:
+            if error.errno not in _NO_LINKS or data is None:
+                raise
+            self._copy(data, evidence, FILE_MODE & stat.S_IMODE(about.st_mode))
+        self.sync()  # before anything takes the damaged file's place
+        return evidence
+
+    def keep_bytes(self, name: str, data: bytes, mode: int) -> str:
+        """Keep ``data``, cut off ``name``, as evidence in a file of its own, durably, and return that file's name."""
+        evidence = f"{DAMAGED}{hashlib.sha256(data).hexdigest()[:12]}-{name}"
+        self._copy(data, evidence, FILE_MODE & mode)
+        self.sync()
+        return evidence
+
+    def sweep(self) -> int:
+        """Remove the temporary files of dead writers and say how many; the caller holds the lock."""
+        leftovers = [name for name in self.names() if name.startswith(TEMPORARY)]
+        for name in leftovers:
+            self._discard(name)
+        return len(leftovers)
+
+    def sync(self) -> None:
+        """Pin the names in this directory."""
+        sync(self.descriptor)
+
+    def _pin(self) -> None:
+        try:
+            self.sync()  # durability point: from here on the names outlive a power loss
+        except OSError as error:
+            raise NotPinned from error
+
+    def _stage(self, data: bytes, mode: int) -> str:
+        """Write ``data`` to a temporary file that is durable, and closed without an error, on return."""
+        staged = f"{TEMPORARY}{os.urandom(8).hex()}"
+        descriptor = os.open(staged, _CREATE, 0o600, dir_fd=self.descriptor)
+        try:
+            try:
+                write_all(descriptor, data)
+                os.fchmod(descriptor, mode)  # before the sync, which then pins the mode too
+                # A failed sync is final: the kernel may have marked the pages clean. The file is discarded below.
+                sync(descriptor)
+            finally:
+                os.close(descriptor)
+        except BaseException:
+            self._discard(staged)
+            raise
+        return staged
+
+    def _keep(self, name: str, previous: Found, backup: str) -> None:
+        if previous.links > 1 and self._same_file(previous.inode, backup):
+            return  # a crash came between keeping and replacing; renaming one link over another would do nothing
+        second = f"{TEMPORARY}{os.urandom(8).hex()}"
+        try:
+            self._link(name, second)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            self._copy(previous.data, backup, FILE_MODE & previous.mode)
+            return
+        try:
+            os.rename(second, backup, src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
+        except BaseException:
+            self._discard(second)
+            raise
+
+    def _copy(self, data: bytes, name: str, mode: int) -> None:
+        staged = self._stage(data, mode)
+        try:
+            os.rename(staged, name, src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
+        except BaseException:
+            self._discard(staged)
+            raise
+
+    def _link(self, name: str, second: str) -> None:
+        # follow_symlinks=False is not the default, and a planted link must not give its target a name in here.
+        os.link(name, second, src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor, follow_symlinks=False)
+
+    def _same_file(self, inode: int, name: str) -> bool:
+        try:
+            return os.stat(name, dir_fd=self.descriptor, follow_symlinks=False).st_ino == inode
+        except FileNotFoundError:
+            return False
+
+    def _discard(self, name: str) -> None:
+        # Housekeeping must not hide the error that led here; what stays is swept when the store is opened.
+        with suppress(OSError):
+            os.unlink(name, dir_fd=self.descriptor)
+
+
+def read_from(descriptor: int, size: int, limit: int) -> bytes:
+    """Return everything from the descriptor's position on; ``size`` is a guess, ``limit`` (bytes) is not."""
+    if size > limit:
+        raise TooLarge
+    chunks = []
+    total = 0
+    while chunk := os.read(descriptor, max(size + 1 - total, 1) if total <= size else _CHUNK):
+        chunks.append(chunk)
+        total += len(chunk)
+        if total > limit:
+            raise TooLarge
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of ``data``; the system may take less than it is given without calling that an error."""
+    written = os.write(descriptor, data)
+    while written < len(data):
+        taken = os.write(descriptor, memoryview(data)[written:])
+        if taken == 0:
+            raise OSError(errno.EIO, "the system wrote nothing")
+        written += taken
+
+
+def sync(descriptor: int) -> None:
+    """Wait until the file or directory is on the medium; on macOS plain fsync stops at the drive's cache."""
+    full = getattr(fcntl, "F_FULLFSYNC", None)
+    if full is None:
+        os.fsync(descriptor)
+    else:
+        fcntl.fcntl(descriptor, full)

@@ -1,0 +1,72 @@
+"""A store of JSON documents by key, one readable file for each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from reference_store.document_files import DocumentFiles, Recovery
+from reference_store.errors import StoreError
+from reference_store.root import LOCK_TIMEOUT
+from reference_store.strict_json import Document
+
+CLAIMS = ("process-crash", "power-loss", "threads", "processes", "backup", "checksums", "private-files")
+"""What every store here claims towards the conformance suite."""
+
+
+class DocumentStore:
+    """JSON documents by key; every update is whole, durable on return and excludes all other writers of the root.
+
+    ``root`` is a directory; it is created, durably, if it does not exist. Several instances, threads and processes may
+    use one root. Writers wait up to ``lock_timeout`` seconds for each other, readers never wait.
+
+    Every method raises InvalidIdentifier for a key that cannot be stored (see ``reference_store.keys``), StoreClosed
+    after ``close`` and StorageFailure, with its errno, when the operating system refuses something.
+    """
+
+    tradestore_errors: ClassVar[tuple[type[Exception], ...]] = (StoreError,)
+    tradestore_claims: ClassVar[tuple[str, ...]] = CLAIMS
+
+    def __init__(self, root: str | Path, *, lock_timeout: float = LOCK_TIMEOUT) -> None:
+        self._files = DocumentFiles(root, lock_timeout)
+
+    def put(self, key: str, document: Document) -> None:
+        """Store ``document`` under ``key``; the version before it is kept as the backup.
+
+        On return it outlives a power loss. Raises UnserialisableValue for what JSON would not give back equal, and
+        LockTimeout; after either, and after a StorageFailure whose ``may_have_happened`` is False, the version before
+        is untouched. A damaged version is not overwritten but kept beside, under a name that begins with ``.damaged-``.
+        """
+        self._files.write("put", key, document)
+
+    def get(self, key: str) -> Document | None:
+        """Return the document, or None if there is none.
+
+        If its file is damaged the backup answers, which is logged as a warning and noted in ``recoveries``; nothing is
+        changed on the disk. Raises CorruptData when there is no sound backup either.
+        """
+        return self._files.read("get", key)
+
+    def delete(self, key: str) -> bool:
+        """Remove the document and its backup for good, and say whether there was one; raises LockTimeout."""
+        return self._files.remove("delete", key)
+
+    def keys(self) -> list[str]:
+        """Return all keys, sorted by code point; damaged documents are among them."""
+        return self._files.keys("keys")
+
+    def reseal(self, key: str) -> None:
+        """Accept the file of ``key`` as it stands, after an edit by hand.
+
+        Raises CorruptData if it is missing or is not one JSON object, and LockTimeout.
+        """
+        self._files.reseal("reseal", key)
+
+    @property
+    def recoveries(self) -> tuple[Recovery, ...]:
+        """The last 100 reads of this instance that were answered from a backup."""
+        return tuple(self._files.recoveries)
+
+    def close(self) -> None:
+        """Let go of the root; closing twice is fine."""
+        self._files.root.close()

@@ -1,0 +1,111 @@
+"""What can go wrong in a store, as types: programs read the attributes, people read the sentence.
+
+No message prints what a document holds, and identifiers appear escaped, so that a log line cannot be forged with one.
+"""
+
+# ruff: noqa: N818 - an error is called by what is the case
+
+from __future__ import annotations
+
+_SHOWN = 80
+
+
+def shown(value: object) -> str:
+    """``value`` as it may appear in a message: escaped by ``repr`` and cut to a bounded length."""
+    if isinstance(value, str):
+        text = repr(str.__str__(value)[: _SHOWN + 1])
+        return text if len(value) <= _SHOWN else f"{text[:_SHOWN]}...' ({len(value)} characters)"
+    return f"a value of type {type(value).__name__}"
+
+
+class TradingError(Exception):
+    """Anything that this package raises on purpose."""
+
+
+class StoreError(TradingError):
+    """A store refused, or could not do, what it was asked for."""
+
+
+class InvalidIdentifier(StoreError, ValueError):
+    """An identifier that no store here accepts; nothing on the disk was touched.
+
+    ``identifier`` is what was given, ``reason`` why it was refused.
+    """
+
+    def __init__(self, identifier: object, reason: str) -> None:
+        self.identifier, self.reason = identifier, reason
+        super().__init__(f"identifier {shown(identifier)} {reason}; choose another identifier")
+
+
+class UnserialisableValue(StoreError, ValueError, TypeError):
+    """A value that JSON would not give back equal to what was put in; the stored version was not touched.
+
+    ``reason`` says what kind of value it is, ``path`` where it stands: the keys and indices that lead to it.
+    """
+
+    def __init__(self, reason: str, path: tuple[str | int, ...] = ()) -> None:
+        self.reason, self.path = reason, path
+        where = f" at depth {len(path)} (see the attribute path)" if path else ""
+        super().__init__(f"cannot be stored: {reason}{where}; convert it to plain JSON values first")
+
+
+class CorruptData(StoreError, ValueError):
+    """Stored bytes that are not what was acknowledged, and no backup could stand in for them.
+
+    ``identifier`` is the key or stream, ``file`` the file's name in the root, ``reason`` what is wrong with it and
+    ``line`` the number of the damaged line of a journal. The bytes are left where they are.
+    """
+
+    def __init__(self, identifier: str, file: str, reason: str, line: int | None = None) -> None:
+        self.identifier, self.file, self.reason, self.line = identifier, file, reason, line
+        place = f"line {line} of file" if line is not None else "file"
+        super().__init__(
+            f"{shown(identifier)}: {place} {file!r} is damaged: {reason}; the bytes were left as they are: "
+            "restore the file from a backup, or check an edit made by hand and reseal it"
+        )
+
+
+class LockTimeout(StoreError, TimeoutError):
+    """Another writer held the root's lock for longer than this store waits; nothing was changed.
+
+    ``waited`` is the time that was allowed, in seconds; ``root`` the directory.
+    """
+
+    def __init__(self, root: str, waited: float) -> None:
+        self.root, self.waited = root, waited
+        super().__init__(
+            f"the lock of {root!r} was not free within {waited:g} s; "
+            "find the process that holds it, or open the store with a larger lock_timeout"
+        )
+
+
+class StoreClosed(StoreError, ValueError):
+    """The store was closed before this call; ``operation`` is what was asked for."""
+
+    def __init__(self, operation: str) -> None:
+        self.operation = operation
+        super().__init__(f"{operation} on a closed store; open the store again")
+
+
+class StorageFailure(StoreError, OSError):
+    """The operating system refused an operation; ``errno`` is kept and the original error is the ``__cause__``.
+
+    ``operation`` is the store's method, ``identifier`` what it was about, ``may_have_happened`` whether the update can
+    be there nevertheless: it is visible already, but nobody can say whether a power loss would keep it.
+    """
+
+    def __init__(self, operation: str, identifier: str, cause: OSError, *, may_have_happened: bool = False) -> None:
+        self.operation, self.identifier, self.may_have_happened = operation, identifier, may_have_happened
+        super().__init__(cause.errno, cause.strerror or type(cause).__name__)
+        self._sentence = (
+            f"{operation} of {shown(identifier)} failed: {cause.strerror or type(cause).__name__}"
+            f" (errno {cause.errno}); "
+            + (
+                "the update is visible but may not outlive a power loss: read the value and write it again"
+                if may_have_happened
+                else "the state before the call is kept: remove the cause and try again"
+            )
+        )
+
+    def __str__(self) -> str:
+        return self._sentence

@@ -1,0 +1,128 @@
+"""Which identifiers a store accepts, and the one file name that each of them gets.
+
+The mapping is reversible, and stays injective on file systems that ignore case (macOS, Windows) or normalise Unicode.
+An identifier is data, never a path: what looks like one climbing or starting anywhere is refused, and the separators
+of ordinary symbols (``BTC/USDT``) are encoded.
+
+The name of an identifier:
+
+- ASCII letters, digits, ``-``, ``_`` and ``.`` stand for themselves; every other character becomes ``%XX`` for each
+  byte of its UTF-8 form. So does ``.``, ``-`` or ``_`` at the beginning (hidden files, options, names that data set
+  readers skip), ``.`` at the end and the first letter of a Windows device name.
+- A *case marker* follows if there are lower-case letters: ``+`` alone when all letters are lower case, otherwise ``+``
+  and a hexadecimal number with one bit for each letter, set for lower case, the first letter in the highest bit.
+
+``AAPL`` -> ``AAPL``, ``BTC/USDT`` -> ``BTC%2FUSDT``, ``momentum`` -> ``momentum+``, ``BRKb.N`` -> ``BRKb.N+2``.
+
+A name never begins with ``.``, ``-`` or ``_``: names of that kind are the store's own.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+from urllib.parse import unquote_to_bytes
+
+from reference_store.errors import InvalidIdentifier
+
+LONGEST_NAME = 200
+"""Bytes of an encoded name; NAME_MAX (255) less what backups and kept evidence add to it."""
+
+_DEVICES = frozenset(
+    {"CON", "PRN", "AUX", "NUL", *(f"{port}{digit}" for port in ("COM", "LPT") for digit in "0123456789")}
+)
+_PLAIN = re.compile(r"[A-Za-z0-9._-]")
+_NAME = re.compile(r"(?:[A-Za-z0-9._-]|%[0-9A-F]{2})+(?:\+[0-9a-f]*)?")
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+_SEPARATOR = re.compile(r"[\\/]")
+_UNSAFE_CATEGORIES = {"Cc": "contains a control character", "Cs": "contains a lone surrogate"}
+_UNSAFE_CATEGORIES |= {"Zl": "contains a line separator", "Zp": "contains a paragraph separator"}
+
+
+def encode(identifier: str) -> str:
+    """Return the file name (without a suffix) of ``identifier``.
+
+    Raises InvalidIdentifier, before anything touches a disk, for what is not exactly a ``str`` (subclasses may print
+    as something else), is empty or blank, holds control characters, line separators or lone surrogates, reads as a
+    path that climbs, is absolute or ends in a separator, or is longer than a file name can be.
+    """
+    if type(identifier) is not str:
+        raise InvalidIdentifier(identifier, "is not exactly a str")
+    return _encoded(identifier)
+
+
+def decode(name: str) -> str | None:
+    """Return the identifier whose file name is ``name``, or None when no identifier has exactly this name."""
+    if not _NAME.fullmatch(name):
+        return None
+    try:
+        identifier = unquote_to_bytes(name.partition("+")[0]).decode("utf-8")
+        return identifier if encode(identifier) == name else None
+    except (UnicodeDecodeError, InvalidIdentifier):
+        return None
+
+
+@lru_cache(maxsize=4096)
+def _encoded(identifier: str) -> str:
+    _refuse_unsafe(identifier)
+    pieces = [char if _PLAIN.fullmatch(char) else _escaped(char) for char in identifier]
+    if identifier[0] in ".-_" or identifier.split(".")[0].upper() in _DEVICES:
+        pieces[0] = _escaped(identifier[0])
+    if identifier[-1] == ".":
+        pieces[-1] = _escaped(".")
+    name = "".join(pieces) + _case_marker(identifier)
+    if len(name) > LONGEST_NAME:
+        raise InvalidIdentifier(identifier, f"takes {len(name)} bytes as a file name, {LONGEST_NAME} is the limit")
+    return name
+
+
+def _escaped(char: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in char.encode("utf-8"))
+
+
+def _case_marker(identifier: str) -> str:
+    lower = [char.islower() for char in identifier if char.isascii() and char.isalpha()]
+    if not any(lower):
+        return ""
+    if all(lower):
+        return "+"
+    return f"+{int(''.join('1' if bit else '0' for bit in lower), 2):x}"
+
+
+def _refuse_unsafe(identifier: str) -> None:
+    if not identifier or identifier.isspace():
+        raise InvalidIdentifier(identifier, "is empty or blank")
+    if len(identifier) > LONGEST_NAME:
+        raise InvalidIdentifier(identifier, f"has more than {LONGEST_NAME} characters")
+    for char in identifier:
+        if reason := _UNSAFE_CATEGORIES.get(unicodedata.category(char)):
+            raise InvalidIdentifier(identifier, reason)
+    # The compatibility form too: a layer that normalises after this check must not find a path in it.
+    for form in (identifier, unicodedata.normalize("NFKC", identifier)):
+        if reason := _path_meaning(form):
+            raise InvalidIdentifier(identifier, reason)
+
+
+def _path_meaning(text: str) -> str | None:
+    """Say what ``text`` means to somebody who takes it for a path, or None when that is harmless.
+
+    One leading ``/`` or ``./`` before a single component stays an identifier: futures are written like that.
+    """
+    if text in {".", ".."}:
+        return "names a directory"
+    if _DRIVE.match(text) or text.startswith("\\"):
+        return "is an absolute Windows path"
+    components = _SEPARATOR.split(text)
+    if len(components) == 1:
+        return None
+    if components[0] == "" and len(components) > 2:
+        return "is an absolute path"
+    if components[0] in {"", "."} and len(components) == 2:
+        components = components[1:]
+    for component in components:
+        if not component:
+            return "has an empty path component"
+        if not component.split(";")[0].strip(" ."):
+            return "climbs or repeats directories"
+    return None

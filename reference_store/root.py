@@ -1,0 +1,81 @@
+"""A root directory opened for one store: its pinned descriptor, its lock, and errors that say which call failed."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from reference_store.atomic import TEMPORARY, Directory, NotPinned
+from reference_store.errors import LockTimeout, StorageFailure, StoreClosed, StoreError
+from reference_store.locking import RootLock
+
+LOCK_TIMEOUT = 10.0
+"""Seconds that a writer waits for other writers unless the store is opened with something else."""
+
+_log = logging.getLogger("reference_store")
+
+
+class Root:
+    """An open root directory; a store has one and every call on the store goes through it."""
+
+    def __init__(self, path: str | Path, lock_timeout: float) -> None:
+        self.path = os.fspath(path)
+        self._lock_timeout = lock_timeout
+        try:
+            directory = Directory.open(self.path)
+            self._lock = RootLock(directory.descriptor)
+            self._directory: Directory | None = directory
+            self._sweep(directory)
+        except OSError as error:
+            if isinstance(error, StoreError):
+                raise
+            raise StorageFailure("open", self.path, error) from error
+
+    def _sweep(self, directory: Directory) -> None:
+        """Clear away what writers left that died; a living one holds the lock, and its files stay."""
+        if not any(name.startswith(TEMPORARY) for name in directory.names()):
+            return
+        try:
+            with self._lock.held(directory.descriptor, self.path, timeout=0):
+                directory.sweep()
+        except LockTimeout:
+            return
+        except OSError as error:
+            # A root that cannot be written to can still be read.
+            _log.info("leftovers in %r stay: %s", self.path, error.strerror)
+
+    @contextmanager
+    def reading(self, operation: str, identifier: str) -> Iterator[Directory]:
+        """Give the directory to a reader. Readers take no lock: what they open is whole."""
+        directory = self._opened(operation)
+        try:
+            yield directory
+        except OSError as error:
+            if isinstance(error, StoreError):
+                raise
+            raise StorageFailure(operation, identifier, error) from error
+
+    @contextmanager
+    def updating(self, operation: str, identifier: str) -> Iterator[Directory]:
+        """Give the directory to the one writer that may change it."""
+        with self.reading(operation, identifier) as directory:
+            try:
+                with self._lock.held(directory.descriptor, self.path, self._lock_timeout):
+                    yield directory
+            except NotPinned as error:
+                cause = error.__cause__
+                assert isinstance(cause, OSError)
+                raise StorageFailure(operation, identifier, cause, may_have_happened=True) from cause
+
+    def close(self) -> None:
+        """Let go of the directory; calls that are under way end normally, later ones raise StoreClosed."""
+        self._directory = None
+
+    def _opened(self, operation: str) -> Directory:
+        directory = self._directory
+        if directory is None:
+            raise StoreClosed(operation)
+        return directory

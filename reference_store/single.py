@@ -1,0 +1,62 @@
+"""A store of one JSON document: the load and save of a portfolio, a configuration or an application's state."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from reference_store import keys
+from reference_store.document_files import DocumentFiles, Recovery
+from reference_store.documents import CLAIMS
+from reference_store.errors import InvalidIdentifier, StoreError
+from reference_store.root import LOCK_TIMEOUT
+from reference_store.strict_json import Document
+
+
+class SingleDocumentStore:
+    """One JSON document in ``<root>/<name>.json``, the previous version in ``<name>.json.bak``.
+
+    Promises, errors and ``lock_timeout`` (seconds) are those of DocumentStore. ``name`` is an identifier like its keys
+    but without upper-case letters, so that the file can be called exactly that. Several single documents, and a
+    DocumentStore, can live in one root without seeing each other.
+    """
+
+    tradestore_errors: ClassVar[tuple[type[Exception], ...]] = (StoreError,)
+    tradestore_claims: ClassVar[tuple[str, ...]] = CLAIMS
+
+    def __init__(self, root: str | Path, name: str = "data", *, lock_timeout: float = LOCK_TIMEOUT) -> None:
+        _file_stem(name)  # refused before anything is created
+        self._name = name
+        self._files = DocumentFiles(root, lock_timeout, _file_stem)
+
+    def save(self, data: Document) -> None:
+        """Store ``data`` in place of what was there, durably; raises as DocumentStore.put does."""
+        self._files.write("save", self._name, data)
+
+    def load(self) -> Document:
+        """Return what was saved last, ``{}`` if nothing was; a damaged file is never read as "nothing".
+
+        Raises CorruptData when neither the file nor its backup is sound; see DocumentStore.get.
+        """
+        return self._files.read("load", self._name) or {}
+
+    def reseal(self) -> None:
+        """Accept the file as it stands, after an edit by hand; raises as DocumentStore.reseal does."""
+        self._files.reseal("reseal", self._name)
+
+    @property
+    def recoveries(self) -> tuple[Recovery, ...]:
+        """The last 100 loads of this instance that were answered from the backup."""
+        return tuple(self._files.recoveries)
+
+    def close(self) -> None:
+        """Let go of the root; closing twice is fine."""
+        self._files.root.close()
+
+
+def _file_stem(name: str) -> str:
+    """The encoded name without its case marker, which says nothing where all letters are lower case."""
+    stem = keys.encode(name)
+    if any("A" <= char <= "Z" for char in name):
+        raise InvalidIdentifier(name, "has upper-case letters, which the name of a single document cannot have")
+    return stem.removesuffix("+")

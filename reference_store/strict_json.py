@@ -1,0 +1,159 @@
+"""JSON that gives back what was put in, or refuses: text to value and value to text.
+
+Python's ``json`` turns non-string keys into strings, tuples into lists and accepts NaN and duplicate keys; each of
+them would be a silent change of data. Here they are errors.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from reference_store.errors import UnserialisableValue
+
+DEEPEST = 200
+"""Levels of nesting that a document may have, so that it can be read back from any place in a program."""
+
+Document = dict[str, Any]
+
+# Raw control characters cannot stand inside a JSON string, so that these separators can be found again for the layout.
+_MARK, _TOP = "\x02", "\x03"
+_encode_marked = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(_MARK, ": ")).encode
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|([\[{])|([\]}])')
+
+
+class Malformed(ValueError):  # noqa: N818 - says what is the case
+    """Bytes that are not strict JSON of an object; the message says why and shows none of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A document as text; ``canonical`` is what ``json.dumps(document, ensure_ascii=False)`` gives."""
+
+    members: tuple[str, ...]
+    canonical: str
+
+    def readable(self, last: str) -> str:
+        """The document and the member ``last`` for people and diffs: one line for each key and nested container."""
+        text = _TOP.join((*self.members, last))
+        text = text.replace("}" + _MARK, "},\n    ").replace("]" + _MARK, "],\n    ").replace(_MARK, ", ")
+        return "{\n  " + text.replace(_TOP, ",\n  ") + "\n}\n"
+
+
+def encode(document: object) -> Encoded:
+    """Return ``document`` as text after checking that the text reads back equal to it.
+
+    Raises UnserialisableValue for anything but a dict, and for values inside it that JSON cannot give back: tuples,
+    sets, keys that are not strings, NaN and infinities, lone surrogates, integers beyond Python's digit limit and
+    nesting deeper than DEEPEST.
+    """
+    if not isinstance(document, dict):
+        raise UnserialisableValue(f"a {type(document).__name__} where a dict is needed")
+    try:
+        members = tuple([f"{_encode_marked(key)}: {_encode_marked(item)}" for key, item in document.items()])
+        canonical = "{" + _MARK.join(members).replace(_MARK, ", ") + "}"
+        canonical.encode("utf-8")
+        if _deeper_than_allowed(canonical):
+            raise UnserialisableValue(f"nesting deeper than {DEEPEST} levels")
+        faithful = json.loads(canonical) == document
+    except RecursionError:
+        raise UnserialisableValue(f"nesting deeper than {DEEPEST} levels, or a value that contains itself") from None
+    except UnserialisableValue:
+        raise
+    except (TypeError, ValueError):
+        faithful = False
+    if not faithful:
+        _explain(document)
+    return Encoded(members, canonical)
+
+
+def decode(raw: bytes) -> tuple[Document, str]:
+    """Return the object that ``raw`` holds, and its canonical text.
+
+    Raises Malformed for what is not UTF-8, not JSON, not an object, has duplicate keys, numbers that are not finite
+    or too long, lone surrogates, or nesting deeper than DEEPEST.
+    """
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Malformed("it is not UTF-8 text") from None
+    try:
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_not_finite)
+        if type(value) is not dict:
+            raise Malformed("it does not hold a JSON object")
+        canonical = _encode(value)
+        canonical.encode("utf-8")
+    except RecursionError:
+        if _deeper_than_allowed(text):
+            raise Malformed(f"it is nested deeper than {DEEPEST} levels") from None
+        raise  # the caller's own stack is used up: the bytes are not to blame
+    except json.JSONDecodeError as error:
+        # Raised anew: the original carries the whole text.
+        raise Malformed(f"it is not JSON (line {error.lineno}, column {error.colno})") from None
+    except UnicodeEncodeError:
+        raise Malformed("it holds half of a surrogate pair") from None
+    except Malformed:
+        raise
+    except ValueError:
+        raise Malformed("it holds a number that is not finite or too long") from None
+    return value, canonical
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> Document:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise Malformed("a key stands twice in one object")
+    return members
+
+
+def _not_finite(_name: str) -> NoReturn:
+    raise Malformed("it holds a number that is not finite or too long")
+
+
+def _deeper_than_allowed(text: str) -> bool:
+    if text.count("[") + text.count("{") <= DEEPEST:
+        return False
+    depth = 0
+    for match in _BRACKETS.finditer(text):
+        if match.lastindex == 1:
+            depth += 1
+            if depth > DEEPEST:
+                return True
+        elif match.lastindex == 2:
+            depth -= 1
+    return False
+
+
+def _explain(document: object) -> NoReturn:
+    """Find the value that does not survive the way to JSON and back; only its kind goes into the message."""
+    pending: list[tuple[object, tuple[str | int, ...]]] = [(document, ())]
+    while pending:
+        value, path = pending.pop()
+        if len(path) > DEEPEST:
+            raise UnserialisableValue(f"nesting deeper than {DEEPEST} levels, or a value that contains itself")
+        if isinstance(value, dict):
+            for key, item in value.items():
+                if not isinstance(key, str):
+                    raise UnserialisableValue(f"a key of type {type(key).__name__}", path)
+                _refuse_scalar(key, path)
+                pending.append((item, (*path, key)))
+        elif isinstance(value, list):
+            pending.extend((item, (*path, index)) for index, item in enumerate(value))
+        else:
+            _refuse_scalar(value, path)
+    raise UnserialisableValue("a value that does not read back equal to itself")
+
+
+def _refuse_scalar(value: object, path: tuple[str | int, ...]) -> None:
+    if not (value is None or isinstance(value, str | int | float)):
+        raise UnserialisableValue(f"a value of type {type(value).__name__}", path)
+    try:
+        text = _encode(value)
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise UnserialisableValue("text with half of a surrogate pair", path) from None
+    except ValueError:
+        raise UnserialisableValue("a number that is not finite or too long", path) from None
