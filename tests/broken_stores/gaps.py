@@ -1,0 +1,81 @@
+"""Stores in which the file is missing for a moment, between two operations that each are atomic."""
+
+import os
+from pathlib import Path
+
+import aiofiles
+import aiofiles.os
+
+from tests.sound_stores.files import encode, file_name, read_document, sync_directory, write_synced
+
+
+class BackupFirst:
+    """ATOM-1, ATOM-2: moves the old file away to keep it as a backup, and only then the new one into its place."""
+
+    def __init__(self, root: Path):
+        self.file, self.backup = root / "portfolio.json", root / "portfolio.json.bak"
+
+    def save(self, data):
+        write_synced(f"{self.file}.tmp", encode(data))
+        if self.file.exists():
+            os.replace(self.file, self.backup)
+        os.replace(f"{self.file}.tmp", self.file)
+        sync_directory(self.file.parent)
+
+    def load(self):
+        return read_document(self.file)
+
+
+class BackupFirstAiofiles:
+    """ATOM-1, ATOM-2: the same through aiofiles."""
+
+    def __init__(self, root: Path):
+        self.file, self.backup = root / "portfolio.json", root / "portfolio.json.bak"
+
+    async def save(self, data):
+        async with aiofiles.open(f"{self.file}.tmp", "w") as file:
+            await file.write(encode(data))
+            await file.flush()
+            os.fsync(file.fileno())
+        if await aiofiles.os.path.exists(self.file):
+            await aiofiles.os.replace(self.file, self.backup)
+        await aiofiles.os.replace(f"{self.file}.tmp", self.file)
+        sync_directory(self.file.parent)
+
+    async def load(self):
+        return read_document(self.file)
+
+
+class RemoveThenRename:
+    """ATOM-1, ATOM-2: a habit from systems where rename refuses to replace a file."""
+
+    def __init__(self, root: Path):
+        self.root = root
+
+    def put(self, key, document):
+        path = self.root / file_name(key)
+        write_synced(f"{path}.tmp", encode(document))
+        path.unlink(missing_ok=True)
+        os.rename(f"{path}.tmp", path)
+        sync_directory(self.root)
+
+    def get(self, key):
+        return read_document(self.root / file_name(key))
+
+
+class LinkSwap:
+    """ATOM-1, ATOM-2: link refuses to replace a file, so the old name has to go first."""
+
+    def __init__(self, root: Path):
+        self.file = root / "portfolio.json"
+
+    def save(self, data):
+        staged = self.file.with_suffix(".staged")
+        write_synced(staged, encode(data))
+        self.file.unlink(missing_ok=True)
+        os.link(staged, self.file)
+        staged.unlink()
+        sync_directory(self.file.parent)
+
+    def load(self):
+        return read_document(self.file)

@@ -1,0 +1,143 @@
+"""Stores that open the real file for writing: whoever reads after a crash finds what was written so far."""
+
+import json
+import os
+import pickle
+import shelve
+from dbm import dumb
+from pathlib import Path
+
+import aiofiles
+
+from tests.sound_stores.files import encode, file_name, read_document, replace_durably, sync_directory
+
+
+class InPlaceDocument:
+    """ATOM-1, ATOM-2: open("w") empties the file before the new content is there; the fsync comes too late to help."""
+
+    def __init__(self, root: Path):
+        self.file = root / "portfolio.json"
+
+    def save(self, data):
+        with open(self.file, "w") as file:
+            json.dump(data, file)
+            file.flush()
+            os.fsync(file.fileno())
+        sync_directory(self.file.parent)
+
+    def load(self):
+        return read_document(self.file)
+
+
+class InPlaceDocumentAiofiles:
+    """ATOM-1, ATOM-2: the same through aiofiles."""
+
+    def __init__(self, root: Path):
+        self.file = root / "portfolio.json"
+
+    async def save(self, data):
+        async with aiofiles.open(self.file, "w") as file:
+            await file.write(json.dumps(data))
+            await file.flush()
+            os.fsync(file.fileno())
+        sync_directory(self.file.parent)
+
+    async def load(self):
+        return read_document(self.file)
+
+
+class InPlaceDocuments:
+    """ATOM-1, ATOM-2, DUR-2: what most programs do, write_text and no sync at all."""
+
+    def __init__(self, root: Path):
+        self.root = root
+
+    def put(self, key, document):
+        (self.root / file_name(key)).write_text(encode(document))
+
+    def get(self, key):
+        return read_document(self.root / file_name(key))
+
+
+class InPlaceDocumentsAiofiles:
+    """ATOM-1, ATOM-2, DUR-2: the same through aiofiles."""
+
+    def __init__(self, root: Path):
+        self.root = root
+
+    async def put(self, key, document):
+        async with aiofiles.open(self.root / file_name(key), "w") as file:
+            await file.write(json.dumps(document))
+
+    async def get(self, key):
+        return read_document(self.root / file_name(key))
+
+
+class PickledDocument:
+    """ATOM-1, ATOM-2, DUR-2: a pickle in place; a torn one does not load."""
+
+    def __init__(self, root: Path):
+        self.file = root / "state.pickle"
+
+    def save(self, data):
+        with open(self.file, "wb") as file:
+            pickle.dump(data, file)
+
+    def load(self):
+        if not self.file.exists():
+            return None
+        with open(self.file, "rb") as file:
+            return pickle.load(file)
+
+
+class ShelvedDocuments:
+    """ATOM-1, ATOM-2, DUR-1, DUR-2: a shelf (dbm.dumb) writes its index only when it is closed, and in place."""
+
+    def __init__(self, root: Path):
+        self.shelf = shelve.Shelf(dumb.open(str(root / "shelf"), "c"))  # noqa: SIM115 - see close()
+
+    def put(self, key, document):
+        self.shelf[key] = document
+
+    def get(self, key):
+        return self.shelf.get(key)
+
+    def close(self):
+        self.shelf.close()
+
+
+class StaleTailDocument:
+    """ATOM-1, ATOM-2: writes over the old content and cuts the rest off afterwards: a mixture until then."""
+
+    def __init__(self, root: Path):
+        self.file = root / "portfolio.json"
+
+    def save(self, data):
+        if not self.file.exists():
+            replace_durably(self.file, encode(data))
+            return
+        with open(self.file, "r+") as file:
+            file.write(encode(data))
+            file.truncate()
+            os.fsync(file.fileno())
+
+    def load(self):
+        return read_document(self.file)
+
+
+class RewrittenJournal:
+    """ATOM-1, ATOM-2: a log kept as a JSON array, so that every append rewrites all of it in place."""
+
+    def __init__(self, root: Path):
+        self.root = root
+
+    def append(self, stream, record):
+        records = [*self.read(stream), record]
+        with open(self.root / file_name(stream), "w") as file:
+            json.dump(records, file)
+            file.flush()
+            os.fsync(file.fileno())
+        sync_directory(self.root)
+
+    def read(self, stream):
+        return read_document(self.root / file_name(stream)) or []

@@ -1,0 +1,101 @@
+"""Stores that call fsync, but when it is too late or on nothing."""
+
+import asyncio
+import os
+from fcntl import F_GETFL, F_SETFL, fcntl
+from pathlib import Path
+
+import aiofiles
+
+from tests.sound_stores.files import encode, file_name, read_document, sync_directory
+
+
+class SyncAfterRename:
+    """ATOM-2: between the rename and the fsync the new name may be on disk without its content."""
+
+    def __init__(self, root: Path):
+        self.file = root / "portfolio.json"
+
+    def save(self, data):
+        staged = self.file.with_suffix(".tmp")
+        staged.write_text(encode(data))
+        os.replace(staged, self.file)
+        with open(self.file) as file:
+            os.fsync(file.fileno())
+        sync_directory(self.file.parent)
+
+    def load(self):
+        return read_document(self.file)
+
+
+class SyncAfterRenameAiofiles:
+    """ATOM-2: the same through aiofiles, on the descriptor that is still open."""
+
+    def __init__(self, root: Path):
+        self.file = root / "portfolio.json"
+
+    async def save(self, data):
+        staged = self.file.with_suffix(".tmp")
+        async with aiofiles.open(staged, "w") as file:
+            await file.write(encode(data))
+            await file.flush()
+            os.replace(staged, self.file)
+            await asyncio.to_thread(os.fsync, file.fileno())
+        await asyncio.to_thread(sync_directory, self.file.parent)
+
+    async def load(self):
+        return read_document(self.file)
+
+
+class SyncBeforeFlush:
+    """ATOM-2: what Python still buffers when os.fsync is called is not synced by it."""
+
+    def __init__(self, root: Path):
+        self.file = root / "portfolio.json"
+
+    def save(self, data):
+        staged = self.file.with_suffix(".tmp")
+        with open(staged, "w") as file:
+            file.write(encode(data))
+            os.fsync(file.fileno())
+        os.replace(staged, self.file)
+        sync_directory(self.file.parent)
+
+    def load(self):
+        return read_document(self.file)
+
+
+class SyncBeforeFlushAiofiles:
+    """ATOM-2: the same through aiofiles."""
+
+    def __init__(self, root: Path):
+        self.file = root / "portfolio.json"
+
+    async def save(self, data):
+        staged = self.file.with_suffix(".tmp")
+        async with aiofiles.open(staged, "w") as file:
+            await file.write(encode(data))
+            await asyncio.to_thread(os.fsync, file.fileno())
+        os.replace(staged, self.file)
+        sync_directory(self.file.parent)
+
+    async def load(self):
+        return read_document(self.file)
+
+
+class SyncFlagSetTooLate:
+    """ATOM-2: Linux ignores O_DSYNC in fcntl(F_SETFL); it counts only when it is given to open."""
+
+    def __init__(self, root: Path):
+        self.root = root
+
+    def put(self, key, document):
+        path = self.root / file_name(key)
+        with open(f"{path}.tmp", "w") as file:
+            fcntl(file.fileno(), F_SETFL, fcntl(file.fileno(), F_GETFL) | os.O_DSYNC)
+            file.write(encode(document))
+        os.replace(f"{path}.tmp", path)
+        sync_directory(self.root)
+
+    def get(self, key):
+        return read_document(self.root / file_name(key))

@@ -1,0 +1,68 @@
+"""Stores that leave temporary files behind, or show them."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import aiofiles.tempfile
+
+from tests.sound_stores.files import encode, file_name, key_of, read_document, replace_durably, sync_directory
+
+
+class ListsTemporaries:
+    """ATOM-4: every file in the directory is taken for a document, also the temporary one of a crashed save."""
+
+    def __init__(self, root: Path):
+        self.root = root
+
+    def put(self, key, document):
+        replace_durably(self.root / file_name(key), encode(document))
+
+    def get(self, key):
+        return read_document(self.root / file_name(key))
+
+    def keys(self):
+        return [key_of(name) for name in os.listdir(self.root)]
+
+
+class ListsTemporariesAsync(ListsTemporaries):
+    """ATOM-4: the same with async methods."""
+
+    async def put(self, key, document):
+        super().put(key, document)
+
+    async def keys(self):
+        return super().keys()
+
+
+class RandomTemporaries:
+    """ATOM-4: each crash leaves a temporary file with another name, and nobody ever removes them."""
+
+    def __init__(self, root: Path):
+        self.file = root / "portfolio.json"
+
+    def save(self, data):
+        text = encode(data)
+        descriptor, staged = tempfile.mkstemp(suffix=".tmp", dir=self.file.parent)
+        with open(descriptor, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
+        os.replace(staged, self.file)
+        sync_directory(self.file.parent)
+
+    def load(self):
+        return read_document(self.file)
+
+
+class RandomTemporariesAiofiles(RandomTemporaries):
+    """ATOM-4: the same through aiofiles."""
+
+    async def save(self, data):
+        text = encode(data)
+        async with aiofiles.tempfile.NamedTemporaryFile("w", dir=self.file.parent, delete=False) as file:
+            await file.write(text)
+            await file.flush()
+            os.fsync(file.fileno())
+        os.replace(str(file.name), self.file)
+        sync_directory(self.file.parent)

@@ -1,0 +1,69 @@
+"""Stores whose lock is a file that only an orderly end removes."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from tests.sound_stores.files import encode, read_document, replace_durably
+
+
+class LeftLock:
+    """What the stores below share: a lock file for the length of each save."""
+
+    def __init__(self, root: Path):
+        self.file, self.lock = root / "portfolio.json", root / "portfolio.lock"
+        if self.lock.exists():
+            self.on_stale_lock()
+
+    def on_stale_lock(self):
+        """Do what this store does when it finds a lock on opening."""
+
+    def save(self, data):
+        text = encode(data)
+        os.close(os.open(self.lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        try:
+            replace_durably(self.file, text)
+        finally:
+            self.lock.unlink()
+
+    def load(self):
+        return read_document(self.file)
+
+
+class RaisesOnLeftLock(LeftLock):
+    """REC-1: after a crash in a save nobody can open the store until a person removes the lock."""
+
+    def on_stale_lock(self):
+        raise RuntimeError(f"another process is using this store; remove {self.lock.name} if that is not so")
+
+
+class WaitsForLeftLock(LeftLock):
+    """REC-1: waits for a lock that nobody holds any more."""
+
+    tradestore_deadline = 0.5
+
+    def on_stale_lock(self):
+        while self.lock.exists():
+            time.sleep(0.02)
+
+
+class ExitsOnLeftLock(LeftLock):
+    """REC-1: ends the whole program."""
+
+    def on_stale_lock(self):
+        sys.exit(f"{self.lock.name} exists, giving up")
+
+
+class OpensThenRefuses(LeftLock):
+    """REC-3: opens and reads after a crash, and then refuses every save."""
+
+
+class OpensThenRefusesAsync(LeftLock):
+    """REC-3: the same with async methods."""
+
+    async def save(self, data):
+        super().save(data)
+
+    async def load(self):
+        return super().load()

@@ -1,0 +1,220 @@
+"""Logs that tear, glue, lose, skip or repeat records."""
+
+import json
+import os
+from pathlib import Path
+
+import aiofiles
+
+from tests.sound_stores.files import (
+    append_synced,
+    cut_torn_tail,
+    encode,
+    file_name,
+    log_line,
+    read_log,
+    sync_directory,
+)
+
+
+def parsed_lines(path: Path):
+    """Yield each line of a log with its record, None where it is not a whole one."""
+    try:
+        lines = path.read_bytes().splitlines(keepends=True)
+    except FileNotFoundError:
+        return
+    for line in lines:
+        try:
+            yield line, json.loads(line) if line.endswith(b"\n") else None
+        except ValueError:
+            yield line, None
+
+
+class GluedJournal:
+    """REC-3: the reader drops a torn last line, but the next append continues it, and is dropped with it."""
+
+    def __init__(self, root: Path):
+        self.root = root
+
+    def append(self, stream, record):
+        with open(self.root / file_name(stream), "a") as log:
+            log.write(encode(record) + "\n")
+            log.flush()
+            os.fsync(log.fileno())
+        sync_directory(self.root)
+
+    def read(self, stream):
+        lines = list(parsed_lines(self.root / file_name(stream)))
+        if lines and lines[-1][1] is None:
+            lines.pop()
+        if any(record is None for _, record in lines):
+            raise ValueError(f"{stream}: damaged in the middle")
+        return [record for _, record in lines]
+
+
+class GluedJournalAiofiles(GluedJournal):
+    """REC-3: the same through aiofiles."""
+
+    async def append(self, stream, record):
+        async with aiofiles.open(self.root / file_name(stream), "a") as log:
+            await log.write(encode(record) + "\n")
+            await log.flush()
+            os.fsync(log.fileno())
+        sync_directory(self.root)
+
+
+class TornJournal:
+    """ATOM-1, ATOM-2: a torn last line makes the whole log unreadable."""
+
+    def __init__(self, root: Path):
+        self.root = root
+
+    def append(self, stream, record):
+        path = self.root / file_name(stream)
+        append_synced(path, encode(record).encode() + b"\n")
+        sync_directory(self.root)
+
+    def read(self, stream):
+        path = self.root / file_name(stream)
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+class UnsyncedJournal:
+    """DUR-2: appends without fsync; the reader stops at the first line that is not whole."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        self._repaired = set()
+
+    def append(self, stream, record):
+        path = self.root / file_name(stream)
+        if stream not in self._repaired:
+            path.touch()
+            os.truncate(path, sum(len(line) for line, _ in self._whole(path)))
+            sync_directory(self.root)
+            self._repaired.add(stream)
+        with open(path, "a") as log:
+            log.write(encode(record) + "\n")
+
+    def read(self, stream):
+        return [record for _, record in self._whole(self.root / file_name(stream))]
+
+    def _whole(self, path):
+        for line, record in parsed_lines(path):
+            if record is None:
+                return
+            yield line, record
+
+
+class UnsyncedJournalAiofiles(UnsyncedJournal):
+    """DUR-2: the same through aiofiles."""
+
+    async def append(self, stream, record):
+        path = self.root / file_name(stream)
+        if stream not in self._repaired:
+            path.touch()
+            os.truncate(path, sum(len(line) for line, _ in self._whole(path)))
+            sync_directory(self.root)
+            self._repaired.add(stream)
+        async with aiofiles.open(path, "a") as log:
+            await log.write(encode(record) + "\n")
+
+
+class SkippingJournal:
+    """DUR-2, DUR-3: appends without fsync, and the reader skips every line that is not whole, also in the middle."""
+
+    def __init__(self, root: Path):
+        self.root = root
+
+    def append(self, stream, record):
+        with open(self.root / file_name(stream), "a") as log:
+            log.write(f"\n{encode(record)}\n")  # on a line of its own, whatever a crash left before it
+
+    def read(self, stream):
+        return [record for _, record in parsed_lines(self.root / file_name(stream)) if record is not None]
+
+
+class UnsyncedCreation:
+    """DUR-2: every record is synced, but never the directory in which the log was created."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        self._repaired = set()
+
+    def append(self, stream, record):
+        path = self.root / file_name(stream)
+        if stream not in self._repaired and path.exists():
+            cut_torn_tail(path)
+        self._repaired.add(stream)
+        append_synced(path, log_line(record))
+
+    def read(self, stream):
+        return read_log(self.root / file_name(stream))
+
+
+class UnsyncedCreationAiofiles(UnsyncedCreation):
+    """DUR-2: the same through aiofiles."""
+
+    async def append(self, stream, record):
+        path = self.root / file_name(stream)
+        if stream not in self._repaired and path.exists():
+            cut_torn_tail(path)
+        self._repaired.add(stream)
+        async with aiofiles.open(path, "ab") as log:
+            await log.write(log_line(record))
+            await log.flush()
+            os.fsync(log.fileno())
+
+
+class BufferedJournal:
+    """DUR-1, DUR-2: keeps the log open and leaves the flushing to Python, which does it some time later."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        self._logs = {}
+
+    def append(self, stream, record):
+        path = self.root / file_name(stream)
+        if stream not in self._logs:
+            cut_torn_tail(path)
+            self._logs[stream] = open(path, "ab", buffering=1 << 20)  # noqa: SIM115 - see close()
+        self._logs[stream].write(log_line(record))
+
+    def read(self, stream):
+        if stream in self._logs:
+            self._logs[stream].flush()
+        return read_log(self.root / file_name(stream))
+
+    def close(self):
+        for log in self._logs.values():
+            log.flush()
+            os.fsync(log.fileno())
+            log.close()
+
+
+class TwiceReplayedJournal:
+    """DUR-3: a record that was applied before the crash is applied again from the intent log when it is reopened."""
+
+    def __init__(self, root: Path):
+        self.root, self.intent = root, root / "intent.log"
+        for entry in read_log(self.intent):
+            self._apply(entry)
+        if self.intent.exists():
+            cut_torn_tail(self.intent)
+            os.truncate(self.intent, 0)
+            cut_torn_tail(self.intent)
+
+    def append(self, stream, record):
+        entry = {"stream": stream, "record": record}
+        cut_torn_tail(self.intent)
+        append_synced(self.intent, log_line(entry))
+        self._apply(entry)
+        os.truncate(self.intent, 0)
+
+    def _apply(self, entry):
+        path = self.root / file_name(entry["stream"])
+        cut_torn_tail(path)
+        append_synced(path, log_line(entry["record"]))
+
+    def read(self, stream):
+        return read_log(self.root / file_name(stream))

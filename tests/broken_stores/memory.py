@@ -1,0 +1,118 @@
+"""Stores that say "saved" while the data is still in the memory of the process."""
+
+import asyncio
+import threading
+from pathlib import Path
+
+from tests.sound_stores.files import (
+    append_synced,
+    cut_torn_tail,
+    encode,
+    file_name,
+    log_line,
+    make_directory,
+    read_document,
+    read_log,
+    replace_durably,
+)
+
+
+class WriteBehindJournal:
+    """DUR-1, DUR-2: a thread writes the records every half minute, and when the store is closed."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        self._queue, self._lock, self._closing = [], threading.Lock(), threading.Event()
+        self._writer = threading.Thread(target=self._run, daemon=True)
+        self._writer.start()
+
+    def _run(self):
+        while not self._closing.wait(timeout=30):
+            self._flush()
+        self._flush()
+
+    def _flush(self):
+        with self._lock:
+            while self._queue:
+                stream, line = self._queue[0]
+                cut_torn_tail(self.root / file_name(stream))
+                append_synced(self.root / file_name(stream), line)
+                self._queue.pop(0)
+
+    def append(self, stream, record):
+        with self._lock:
+            self._queue.append((stream, log_line(record)))
+
+    def read(self, stream):
+        self._flush()
+        return read_log(self.root / file_name(stream))
+
+    def close(self):
+        self._closing.set()
+        self._writer.join()
+
+
+class FlushedAtClose:
+    """DUR-1, DUR-2: a cache of documents, written as a whole when the store is closed."""
+
+    def __init__(self, root: Path):
+        self.file = root / "documents.json"
+        self._cache = read_document(self.file) or {}
+
+    def put(self, key, document):
+        encode(document)
+        self._cache[key] = document
+
+    def get(self, key):
+        return self._cache.get(key)
+
+    def close(self):
+        replace_durably(self.file, encode(self._cache))
+
+
+class FlushedAtCloseAsync(FlushedAtClose):
+    """DUR-1, DUR-2: the same with async methods."""
+
+    async def put(self, key, document):
+        super().put(key, document)
+
+    async def get(self, key):
+        return super().get(key)
+
+    async def aclose(self):
+        await asyncio.to_thread(super().close)
+
+
+class EveryThirdUpdate:
+    """DUR-1, DUR-2: saves only every third time, to spare the disk."""
+
+    def __init__(self, root: Path):
+        self.file, self._updates = root / "portfolio.json", 0
+        self._data = read_document(self.file)
+
+    def save(self, data):
+        text, self._data, self._updates = encode(data), data, self._updates + 1
+        if self._updates % 3 == 0:
+            replace_durably(self.file, text)
+
+    def load(self):
+        return self._data
+
+    def close(self):
+        if self._data is not None:
+            replace_durably(self.file, encode(self._data))
+
+
+class OnlyRemembers:
+    """DATA-REOPEN, DUR-1, DUR-2, REC-3: keeps everything in a dictionary and makes an empty directory."""
+
+    def __init__(self, root: Path):
+        make_directory(root / "documents")
+        self._documents = {}
+
+    def put(self, key, document):
+        encode(document)
+        self._documents[key] = document
+
+    def get(self, key):
+        return self._documents.get(key)

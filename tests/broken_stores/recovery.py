@@ -1,0 +1,120 @@
+"""Stores whose recovery does the damage."""
+
+import os
+from pathlib import Path
+
+import aiofiles
+
+from tests.sound_stores.files import (
+    encode,
+    file_name,
+    key_of,
+    make_directory,
+    read_document,
+    remove_durably,
+    replace_durably,
+    sync_directory,
+    write_synced,
+)
+
+
+class PromotesTemporary:
+    """ATOM-1, ATOM-2: takes a temporary file that a crash left for the newest version, whole or not."""
+
+    def __init__(self, root: Path):
+        self.file, self.staged = root / "portfolio.json", root / "portfolio.json.tmp"
+        if self.staged.exists():
+            os.replace(self.staged, self.file)
+
+    def save(self, data):
+        write_synced(self.staged, encode(data))
+        os.replace(self.staged, self.file)
+        sync_directory(self.file.parent)
+
+    def load(self):
+        return read_document(self.file)
+
+
+class PromotesTemporaryAiofiles(PromotesTemporary):
+    """ATOM-1, ATOM-2: the same through aiofiles."""
+
+    async def save(self, data):
+        async with aiofiles.open(self.staged, "w") as file:
+            await file.write(encode(data))
+            await file.flush()
+            os.fsync(file.fileno())
+        os.replace(self.staged, self.file)
+        sync_directory(self.file.parent)
+
+
+class ResurrectingBackup:
+    """DUR-4: restores every document that has a backup and is missing; a deletion removes the backup unsynced."""
+
+    def __init__(self, root: Path):
+        self.documents, self.backups = root / "documents", root / "backups"
+        for directory in (self.documents, self.backups):
+            make_directory(directory)
+        for backup in self.backups.glob("*.json"):
+            if not (self.documents / backup.name).exists():
+                replace_durably(self.documents / backup.name, backup.read_text())
+
+    def put(self, key, document):
+        for directory in (self.documents, self.backups):
+            replace_durably(directory / file_name(key), encode(document))
+
+    def get(self, key):
+        return read_document(self.documents / file_name(key))
+
+    def delete(self, key):
+        (self.backups / file_name(key)).unlink(missing_ok=True)
+        remove_durably(self.documents / file_name(key))
+
+    def keys(self):
+        return [key_of(path.name) for path in self.documents.glob("*.json")]
+
+
+class ExclusiveTemporary:
+    """REC-3: open("x") refuses the temporary file that a crash left behind, at every save from then on."""
+
+    def __init__(self, root: Path):
+        self.root = root
+
+    def put(self, key, document):
+        path = self.root / file_name(key)
+        with open(f"{path}.tmp", "x") as file:
+            file.write(encode(document))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(f"{path}.tmp", path)
+        sync_directory(self.root)
+
+    def get(self, key):
+        return read_document(self.root / file_name(key))
+
+
+class ExclusiveTemporaryAiofiles(ExclusiveTemporary):
+    """REC-3: the same through aiofiles."""
+
+    async def put(self, key, document):
+        path = self.root / file_name(key)
+        async with aiofiles.open(f"{path}.tmp", "x") as file:
+            await file.write(encode(document))
+            await file.flush()
+            os.fsync(file.fileno())
+        os.replace(f"{path}.tmp", path)
+        sync_directory(self.root)
+
+
+class RefusesLeftovers:
+    """REC-1: takes a temporary file for a sign of damage and refuses to open."""
+
+    def __init__(self, root: Path):
+        self.file = root / "portfolio.json"
+        if leftovers := list(root.glob("*.tmp")):
+            raise RuntimeError(f"the store is in an unknown state: {leftovers[0].name}")
+
+    def save(self, data):
+        replace_durably(self.file, encode(data))
+
+    def load(self):
+        return read_document(self.file)

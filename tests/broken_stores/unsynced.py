@@ -1,0 +1,106 @@
+"""Stores that rename a file into place whose content was never synced."""
+
+import asyncio
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiofiles
+
+from tests.sound_stores.files import encode, file_name, read_document, sync_directory
+
+
+class RenameWithoutSync:
+    """ATOM-2, DUR-2: temporary file and rename, and not one fsync."""
+
+    def __init__(self, root: Path):
+        self.file = root / "portfolio.json"
+
+    def save(self, data):
+        staged = self.file.with_suffix(".tmp")
+        staged.write_text(encode(data))
+        os.replace(staged, self.file)
+
+    def load(self):
+        return read_document(self.file)
+
+
+class RenameWithoutSyncAiofiles:
+    """ATOM-2, DUR-2: the same through aiofiles."""
+
+    def __init__(self, root: Path):
+        self.file = root / "portfolio.json"
+
+    async def save(self, data):
+        staged = f"{self.file}.tmp"
+        async with aiofiles.open(staged, "w") as file:
+            await file.write(json.dumps(data))
+        os.replace(staged, self.file)
+
+    async def load(self):
+        return read_document(self.file)
+
+
+class FlushIsNotSync:
+    """ATOM-2: flush() hands the bytes to the kernel, not to the disk; only the directory is really synced."""
+
+    def __init__(self, root: Path):
+        self.root = root
+
+    def put(self, key, document):
+        file_path = self.root / file_name(key)
+        with open(f"{file_path}.tmp", "w") as file:
+            file.write(encode(document))
+            file.flush()
+        os.replace(f"{file_path}.tmp", file_path)
+        sync_directory(self.root)
+
+    def get(self, key):
+        return read_document(self.root / file_name(key))
+
+
+class FlushIsNotSyncAiofiles:
+    """ATOM-2: the same through aiofiles."""
+
+    def __init__(self, root: Path):
+        self.root = root
+
+    async def put(self, key, document):
+        path = self.root / file_name(key)
+        async with aiofiles.open(f"{path}.tmp", "w") as file:
+            await file.write(encode(document))
+            await file.flush()
+        await asyncio.to_thread(os.replace, f"{path}.tmp", path)
+        await asyncio.to_thread(sync_directory, self.root)
+
+    async def get(self, key):
+        return read_document(self.root / file_name(key))
+
+
+class JobsFile:
+    """ATOM-2, DUR-2: a job store as commonly described: one JSON file, loaded lazily, ``.tmp`` then os.replace."""
+
+    def __init__(self, root: Path):
+        self.file = root / "jobs.json"
+        self._jobs = None
+
+    async def _ensure_loaded(self):
+        if self._jobs is None:
+            stored = await asyncio.to_thread(read_document, self.file) or {"jobs": []}
+            self._jobs = {job["id"]: job["data"] for job in stored["jobs"]}
+
+    def _flush(self):
+        jobs = [{"id": key, "data": data} for key, data in self._jobs.items()]
+        staged = self.file.with_suffix(".tmp")
+        staged.write_text(json.dumps({"jobs": jobs, "updated_at": datetime.now(UTC).isoformat()}))
+        os.replace(staged, self.file)
+
+    async def put(self, job_id, document):
+        await self._ensure_loaded()
+        self._jobs[job_id] = document
+        await asyncio.to_thread(self._flush)
+
+    async def get(self, job_id):
+        await self._ensure_loaded()
+        return self._jobs.get(job_id)

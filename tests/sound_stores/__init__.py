@@ -1,0 +1,50 @@
+"""Sound stores: correct ones of different make, on which the suite must raise no alarm."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+BOTH = ("strace", "fake")
+NATIVE = ("strace",)
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A store that keeps every requirement of its contracts; ``recorders``: which of them can see all that it does."""
+
+    name: str
+    target: str
+    contracts: tuple[str, ...]
+    variant: Literal["sync", "async"] = "sync"
+    recorders: tuple[str, ...] = BOTH
+
+
+SOUND = (
+    Sound("plain-document", "tests.sound_stores.plain:PlainDocument", ("document",)),
+    Sound("plain-documents", "tests.sound_stores.plain:PlainDocuments", ("documents",)),
+    Sound("swept-documents", "tests.sound_stores.plain:SweptDocuments", ("documents",)),
+    Sound("one-file-documents", "tests.sound_stores.plain:OneFileDocuments", ("documents",)),
+    Sound("plain-journal", "tests.sound_stores.plain:PlainJournal", ("journal",)),
+    Sound("fdatasync-document", "tests.sound_stores.plain:DataSyncedDocument", ("document",)),
+    Sound("kept-backup-document", "tests.sound_stores.plain:KeptBackupDocument", ("document",)),
+    Sound("async-document", "tests.sound_stores.plain_aiofiles:AsyncDocument", ("document",), "async"),
+    Sound("async-with-document", "tests.sound_stores.plain_aiofiles:async_document", ("document",), "async"),
+    Sound("async-documents", "tests.sound_stores.plain_aiofiles:AsyncDocuments", ("documents",), "async"),
+    Sound("async-journal", "tests.sound_stores.plain_aiofiles:AsyncJournal", ("journal",), "async"),
+    Sound("o-dsync-journal", "tests.sound_stores.linux:SynchronousJournal", ("journal",)),
+    Sound("o-tmpfile-document", "tests.sound_stores.linux:UnnamedTemporary", ("document",), recorders=NATIVE),
+    Sound("sqlite-extra", "tests.sound_stores.sqlite:RollbackJournalExtra", ("documents", "journal"), recorders=NATIVE),
+    Sound("sqlite-wal", "tests.sound_stores.sqlite:WriteAheadFull", ("documents", "journal"), recorders=NATIVE),
+    Sound(
+        "sqlite-wal-with",
+        "tests.sound_stores.sqlite:write_ahead_opened_by_with",
+        ("documents", "journal"),
+        recorders=NATIVE,
+    ),
+    Sound(
+        "sqlite-extra-async-with",
+        "tests.sound_stores.sqlite:async_document",
+        ("document",),
+        "async",
+        recorders=NATIVE,
+    ),
+)

@@ -1,0 +1,149 @@
+"""Plain files done right: temporary file, fsync, rename, fsync of the directory; logs cut back to their last record."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from tests.sound_stores.files import (
+    append_synced,
+    cut_torn_tail,
+    encode,
+    file_name,
+    key_of,
+    locked,
+    log_line,
+    make_directory,
+    read_document,
+    read_log,
+    remove_durably,
+    replace_durably,
+    sync_directory,
+    write_synced,
+)
+
+
+class PlainDocument:
+    """One JSON file, replaced through a temporary file with one fixed name."""
+
+    def __init__(self, root: Path):
+        self.root, self.file = root, root / "portfolio.json"
+
+    def save(self, data):
+        with locked(self.root):
+            replace_durably(self.file, encode(data))
+
+    def load(self):
+        return read_document(self.file)
+
+
+class PlainDocuments:
+    """One JSON file per key, in a directory of their own that is synced into its parent."""
+
+    def __init__(self, root: Path):
+        self.root, self.directory = root, root / "documents"
+        make_directory(self.directory)
+
+    def put(self, key, document):
+        with locked(self.root):
+            replace_durably(self.directory / file_name(key), encode(document))
+
+    def get(self, key):
+        return read_document(self.directory / file_name(key))
+
+    def delete(self, key):
+        with locked(self.root):
+            remove_durably(self.directory / file_name(key))
+
+    def keys(self):
+        return [key_of(name) for name in sorted(os.listdir(self.directory)) if name.endswith(".json")]
+
+
+class SweptDocuments(PlainDocuments):
+    """Temporary files with random names; what a crash leaves of them is removed when the store is opened."""
+
+    def __init__(self, root: Path):
+        super().__init__(root)
+        with locked(root):
+            for leftover in self.directory.glob("*.staged"):
+                leftover.unlink()
+
+    def put(self, key, document):
+        text = encode(document)
+        with locked(self.root):
+            descriptor, staged = tempfile.mkstemp(suffix=".staged", dir=self.directory)
+            os.close(descriptor)
+            write_synced(staged, text)
+            os.replace(staged, self.directory / file_name(key))
+            sync_directory(self.directory)
+
+
+class OneFileDocuments:
+    """All keys in one JSON file that is replaced as a whole: a small table of settings or jobs."""
+
+    def __init__(self, root: Path):
+        self.root, self.file = root, root / "jobs.json"
+
+    def _all(self):
+        return read_document(self.file) or {}
+
+    def put(self, key, document):
+        with locked(self.root):
+            replace_durably(self.file, encode(self._all() | {key: document}))
+
+    def get(self, key):
+        return self._all().get(key)
+
+    def delete(self, key):
+        with locked(self.root):
+            replace_durably(self.file, encode({k: v for k, v in self._all().items() if k != key}))
+
+    def keys(self):
+        return list(self._all())
+
+
+class PlainJournal:
+    """One file per stream; a torn tail is cut off before the first append of each instance."""
+
+    def __init__(self, root: Path):
+        self.root, self.directory = root, root / "streams"
+        make_directory(self.directory)
+        self._repaired = set()
+
+    def append(self, stream, record):
+        line, path = log_line(record), self.directory / file_name(stream)
+        with locked(self.root):
+            if stream not in self._repaired:
+                cut_torn_tail(path)
+            self._repaired.discard(stream)  # an append that fails may leave a torn tail
+            append_synced(path, line)
+            self._repaired.add(stream)
+
+    def read(self, stream):
+        return read_log(self.directory / file_name(stream))
+
+
+class DataSyncedDocument(PlainDocument):
+    """fdatasync instead of fsync, through a second descriptor: as good as the usual way."""
+
+    def save(self, data):
+        staged = self.root / "portfolio.new"
+        with locked(self.root):
+            staged.write_text(encode(data), encoding="utf-8")
+            descriptor = os.open(staged, os.O_RDONLY)
+            os.fdatasync(descriptor)
+            os.close(descriptor)
+            os.replace(staged, self.file)
+            sync_directory(self.root)
+
+
+class KeptBackupDocument(PlainDocument):
+    """Keeps the previous version as a second link, and never lets the file be missing."""
+
+    def save(self, data):
+        backup, link = self.root / "portfolio.json.bak", self.root / "portfolio.json.bak.tmp"
+        with locked(self.root):
+            link.unlink(missing_ok=True)
+            if self.file.exists():
+                os.link(self.file, link)
+                os.replace(link, backup)
+            replace_durably(self.file, encode(data))

@@ -1,0 +1,107 @@
+"""sqlite3 with the settings under which an acknowledged transaction survives power loss."""
+
+import asyncio
+import json
+import sqlite3
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+from tests.sound_stores.files import encode
+
+
+def connect(root: Path, *pragmas: str) -> sqlite3.Connection:
+    """Open the database of a store; transactions are those that ``with connection:`` begins and ends."""
+    database = sqlite3.connect(root / "store.sqlite", check_same_thread=False)
+    for pragma in pragmas:
+        database.execute(f"PRAGMA {pragma}").fetchall()
+    with database:
+        database.execute("CREATE TABLE IF NOT EXISTS documents (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
+        database.execute(
+            "CREATE TABLE IF NOT EXISTS records (id INTEGER PRIMARY KEY AUTOINCREMENT, stream TEXT, value TEXT)"
+        )
+    return database
+
+
+class Tables:
+    """Documents and logs in one database."""
+
+    def __init__(self, database: sqlite3.Connection):
+        self._database = database
+
+    def put(self, key, document):
+        with self._database as database:
+            database.execute("INSERT OR REPLACE INTO documents VALUES (?, ?)", (key, encode(document)))
+
+    def get(self, key):
+        row = self._database.execute("SELECT value FROM documents WHERE key = ?", (key,)).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def delete(self, key):
+        with self._database as database:
+            database.execute("DELETE FROM documents WHERE key = ?", (key,))
+
+    def keys(self):
+        return [key for (key,) in self._database.execute("SELECT key FROM documents ORDER BY key")]
+
+    def append(self, stream, record):
+        with self._database as database:
+            database.execute("INSERT INTO records (stream, value) VALUES (?, ?)", (stream, encode(record)))
+
+    def read(self, stream):
+        rows = self._database.execute("SELECT value FROM records WHERE stream = ? ORDER BY id", (stream,))
+        return [json.loads(value) for (value,) in rows]
+
+    def close(self):
+        self._database.close()
+
+
+class RollbackJournalExtra(Tables):
+    """The default journal with synchronous=EXTRA: the directory is synced after the unlink that commits."""
+
+    def __init__(self, root: Path):
+        super().__init__(connect(root, "synchronous=EXTRA"))
+
+
+class WriteAheadFull(Tables):
+    """Write-ahead log with synchronous=FULL; the index of the log (-shm) is rebuilt from it after a crash."""
+
+    tradestore_volatile = ("*-shm",)
+
+    def __init__(self, root: Path):
+        super().__init__(connect(root, "journal_mode=WAL", "synchronous=FULL"))
+
+
+@contextmanager
+def write_ahead_opened_by_with(root: Path):
+    """The same, closed by leaving the context."""
+    store = WriteAheadFull(root)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+write_ahead_opened_by_with.tradestore_volatile = WriteAheadFull.tradestore_volatile
+
+
+class AsyncDocument:
+    """One row that is replaced, through a thread per call."""
+
+    def __init__(self, tables: Tables):
+        self._tables = tables
+
+    async def save(self, data):
+        await asyncio.to_thread(self._tables.put, "portfolio", data)
+
+    async def load(self):
+        return await asyncio.to_thread(self._tables.get, "portfolio")
+
+
+@asynccontextmanager
+async def async_document(root: Path):
+    """A single document with synchronous=EXTRA, opened and closed by ``async with``."""
+    tables = await asyncio.to_thread(RollbackJournalExtra, root)
+    try:
+        yield AsyncDocument(tables)
+    finally:
+        await asyncio.to_thread(tables.close)
