@@ -1,1 +1,159 @@
-"""The pytest plugin: options, hooks and fixtures."""
+"""The pytest plugin: its options and the hooks that switch it on.
+
+Every pytest run in the environment imports this module, so it imports nothing else before the suite is asked for.
+"""
+
+from typing import Any
+
+import pytest
+
+PROPERTY = "tradestore"
+"""The user property under which a test report carries a result, as JSON."""
+PREFIX = "tradestore/"
+"""What the ids of the suite's items begin with."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("tradestore", "conformance of stores (pytest-tradestore)")
+    group.addoption(
+        "--tradestore-conformance",
+        action="store_true",
+        help="Check stores for crash safety and their data contract. Alone it runs only that suite, not the project's "
+        "own tests; paths given with it run too.",
+    )
+    group.addoption(
+        "--tradestore-store",
+        action="append",
+        default=[],
+        metavar="[NAME=]MODULE:CALLABLE",
+        help="A store to check, instead of the configured ones: CALLABLE(root) opens it on a directory. "
+        "'reference' stands for the bundled stores. Repeatable.",
+    )
+    group.addoption(
+        "--tradestore-profile",
+        choices=("basic", "durable", "hardened"),
+        help="Which requirements decide the exit status; all are reported. Default: durable.",
+    )
+    group.addoption(
+        "--tradestore-requirement",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="Check only this requirement, for example ATOM-2. Repeatable.",
+    )
+    group.addoption("--tradestore-list", action="store_true", help="List the requirements and exit.")
+    group.addoption(
+        "--tradestore-recorder",
+        choices=("auto", "strace", "fake"),
+        default="auto",
+        help="Who records what a store does to the disk. Default: strace where it works, else fake.",
+    )
+    group.addoption(
+        "--tradestore-model",
+        default="strict",
+        metavar="NAME",
+        help="The persistence model that judges: which operations a crash may lose. Default: strict.",
+    )
+    group.addoption(
+        "--tradestore-budget",
+        choices=("quick", "normal", "deep"),
+        default="normal",
+        help="How far to search. Default: normal.",
+    )
+    group.addoption(
+        "--tradestore-seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="Seed of everything that is sampled. Default: 0.",
+    )
+    group.addoption(
+        "--tradestore-report",
+        action="append",
+        default=[],
+        metavar="FORMAT:PATH",
+        help="Write a report; FORMAT is json. Repeatable.",
+    )
+    group.addoption(
+        "--tradestore-waivers",
+        metavar="PATH",
+        help="A TOML file of known violations that do not fail the run.",
+    )
+    group.addoption(
+        "--tradestore-replay",
+        metavar="TOKEN",
+        help="Show one crash state of an earlier failure again.",
+    )
+    group.addoption(
+        "--tradestore-keep",
+        metavar="DIR",
+        help="With --tradestore-replay: leave the files of that crash state in DIR.",
+    )
+    parser.addini("tradestore_stores", "Stores to check: [name=]module:callable", type="linelist", default=[])
+    parser.addini(
+        "tradestore_profile", "Which requirements decide: basic, durable or hardened", type="string", default="durable"
+    )
+    parser.addini("tradestore_waivers", "A TOML file of known violations", type="string", default="")
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    from pytest_tradestore import hookspecs
+
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    if not config.option.tradestore_list:
+        return None
+    from pytest_tradestore.report.terminal import requirement_list
+
+    for line in requirement_list():
+        print(line)  # noqa: T201 - the list is what was asked for
+    return 0
+
+
+@pytest.hookimpl(trylast=True)  # conftest files have had their say, and xdist has not started its workers
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        "tradestore(store, requirement, case, profile): a check of the conformance suite (added by pytest-tradestore)",
+    )
+    config.pluginmanager.register(_Watch(config), "tradestore-watch")
+    if config.option.tradestore_conformance or any(_names_an_item(argument) for argument in config.args):
+        from pytest_tradestore.session import begin
+
+        begin(config)
+    elif config.option.tradestore_store or config.option.tradestore_replay:
+        option = "store" if config.option.tradestore_store else "replay"
+        raise pytest.UsageError(f"--tradestore-{option} does nothing without --tradestore-conformance; add that flag")
+
+
+def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class, name: str, obj: object) -> Any:
+    if type(obj).__name__ != "ConformanceSuite":
+        return None
+    from pytest_tradestore.collection import ConformanceSuite, SuiteCollector
+
+    return SuiteCollector.of(collector, name, obj) if isinstance(obj, ConformanceSuite) else None
+
+
+class _Watch:
+    """Waits for the first report of a check: then, and only then, there is something to count and to print.
+
+    Checks that a test module declares run without the flag, and under xdist they run in other processes.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" and any(name == PROPERTY for name, _ in report.user_properties):
+            from pytest_tradestore.session import run_of
+
+            run_of(self._config).note(report)
+
+
+def _names_an_item(argument: str) -> bool:
+    """Say whether an argument is the id of one of our items, as a failure prints it, and not a path of the project."""
+    return argument.lstrip("./").startswith(PREFIX) and "[" in argument and "::" not in argument

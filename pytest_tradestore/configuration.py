@@ -1,0 +1,293 @@
+"""What the options, the configuration file and the project's hooks ask for: settings, stores, reports, a selection.
+
+Whatever is wrong with them is a ConfigurationError of one sentence; no store is opened here.
+"""
+
+import contextlib
+import difflib
+import importlib
+import os
+import re
+import sys
+import traceback
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from pytest_tradestore.errors import ConfigurationError
+from pytest_tradestore.plugin import PREFIX
+from pytest_tradestore.requirements import BY_ID, Profile
+from pytest_tradestore.settings import Budget, Settings
+from pytest_tradestore.target import StoreUnderTest
+
+REFERENCE = (
+    "reference-document=reference_store:SingleDocumentStore",
+    "reference-document-async=reference_store:AsyncSingleDocumentStore",
+    "reference-documents=reference_store:DocumentStore",
+    "reference-documents-async=reference_store:AsyncDocumentStore",
+    "reference-journal=reference_store:JournalStore",
+    "reference-journal-async=reference_store:AsyncJournalStore",
+)
+"""The bundled stores, which ``--tradestore-store reference`` and the self-check stand for."""
+FORMATS = ("json",)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The stores to check; ``self_check`` if they are the bundled ones only because there are no others."""
+
+    stores: tuple[StoreUnderTest, ...]
+    self_check: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report to write at the end."""
+
+    format: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which checks to run: those of the named requirements, and below the given ids; empty means all."""
+
+    requirements: frozenset[str] = frozenset()
+    ids: tuple[str, ...] = ()
+
+    def wants_store(self, store_id: str) -> bool:
+        return not self.ids or any(
+            f"{store_id}/".startswith(f"{wanted.rstrip('/')}/") or wanted.startswith(f"{store_id}/")
+            for wanted in self.ids
+        )
+
+    def wants(self, item_id: str, requirement: str) -> bool:
+        return (not self.requirements or requirement in self.requirements) and (
+            not self.ids or any(_lies_below(item_id, wanted) for wanted in self.ids)
+        )
+
+
+def _lies_below(item_id: str, wanted: str) -> bool:
+    return item_id == wanted or item_id.startswith((f"{wanted.rstrip('/')}/", f"{wanted}["))
+
+
+def settings_of(config: pytest.Config) -> Settings:
+    """Return how the run is to be made."""
+    profile = config.option.tradestore_profile or config.getini("tradestore_profile")
+    profiles = {profile.label: profile for profile in Profile}
+    if profile not in profiles:
+        raise ConfigurationError(
+            f"tradestore_profile in {_ini_name(config)} must be one of {', '.join(profiles)}, not {profile!r}"
+        )
+    models = ("strict",)
+    if config.option.tradestore_model not in models:
+        raise ConfigurationError(
+            f"--tradestore-model: there is no persistence model {config.option.tradestore_model!r}; "
+            f"choose from {', '.join(models)}"
+        )
+    return Settings(
+        profile=profiles[profile],
+        recorder=config.option.tradestore_recorder,
+        model=config.option.tradestore_model,
+        budget=Budget[config.option.tradestore_budget.upper()],
+        seed=config.option.tradestore_seed,
+    )
+
+
+def reports_of(config: pytest.Config) -> tuple[Report, ...]:
+    """Return the reports to write, each to a place that can be written to as far as one can tell beforehand."""
+    return tuple(_report(text, config.invocation_params.dir) for text in config.option.tradestore_report)
+
+
+def _report(text: str, start: Path) -> Report:
+    kind, colon, where = text.partition(":")
+    if kind not in FORMATS or not colon or not where:
+        known = "html reports are not there yet; " if kind == "html" else ""
+        raise ConfigurationError(f"--tradestore-report {text}: {known}write json:PATH")
+    path = start / where
+    if path.is_dir():
+        raise ConfigurationError(f"--tradestore-report {text}: {where} is a directory; name a file")
+    if not path.parent.is_dir():
+        raise ConfigurationError(
+            f"--tradestore-report {text}: there is no directory {os.path.dirname(where)}; create it"
+        )
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise ConfigurationError(f"--tradestore-report {text}: no permission to write there")
+    return Report(kind, path)
+
+
+def take_selection(config: pytest.Config) -> Selection:
+    """Return which checks to run, and leave in ``config.args`` only what pytest itself is to collect.
+
+    Ids of our items are taken out of the arguments; where no argument was given, nothing is left to collect.
+    """
+    for requirement in config.option.tradestore_requirement:
+        if requirement not in BY_ID:
+            raise ConfigurationError(
+                f"--tradestore-requirement: there is no requirement {requirement!r}"
+                f"{_did_you_mean(requirement, BY_ID)}; --tradestore-list shows them all"
+            )
+    requirements = frozenset(config.option.tradestore_requirement)
+    if config.args_source is not config.ArgsSource.ARGS:
+        config.args_source = config.ArgsSource.ARGS  # or pytest would print that it collects testpaths
+        config.args = []
+        return Selection(requirements)
+    ids = tuple(found for found in map(_item_id, config.args) if found)
+    config.args = [argument for argument in config.args if not _item_id(argument)]
+    return Selection(requirements, ids)
+
+
+def _item_id(argument: str) -> str:
+    """Return the id in an argument, or nothing if it is a path; from a subdirectory pytest prints ids with ``../``."""
+    bare = re.sub(r"^(\.\.?/)+", "", argument)
+    if f"{bare}/".startswith(PREFIX) and not os.path.lexists(argument.partition("::")[0]):
+        return bare
+    return ""
+
+
+def stores_of(config: pytest.Config) -> Stores:
+    """Return the stores to check, by the options, else by the configuration file and the hook, else the bundled."""
+    if given := config.option.tradestore_store:
+        return Stores(_distinct(_from_texts(given, "--tradestore-store", config)), self_check=False)
+    configured = _from_texts(config.getini("tradestore_stores"), f"tradestore_stores in {_ini_name(config)}", config)
+    if stores := _distinct([*configured, *_from_hook(config)]):
+        return Stores(stores, self_check=False)
+    return Stores(tuple(_from_texts(["reference"], "the bundled stores", config)), self_check=True)
+
+
+def _from_hook(config: pytest.Config) -> list[StoreUnderTest]:
+    stores = []
+    for answer in config.hook.pytest_tradestore_stores(config=config):
+        if not isinstance(answer, Iterable) or isinstance(answer, (str, bytes)):
+            raise ConfigurationError(
+                f"the hook pytest_tradestore_stores must return a list of StoreUnderTest, not {answer!r}"
+            )
+        for store in answer:
+            if not isinstance(store, StoreUnderTest):
+                raise ConfigurationError(
+                    f"the hook pytest_tradestore_stores must return StoreUnderTest objects, not {store!r}"
+                )
+            stores.append(checked_store(replace(store, origin=store.origin or "by the hook pytest_tradestore_stores")))
+    return stores
+
+
+def _from_texts(texts: Sequence[str], where: str, config: pytest.Config) -> list[StoreUnderTest]:
+    expanded = [spec for text in texts for spec in (REFERENCE if text == "reference" else (text,))]
+    return [_from_text(text, where, config) for text in expanded]
+
+
+def _from_text(text: str, where: str, config: pytest.Config) -> StoreUnderTest:
+    name, equals, place = text.strip().rpartition("=")
+    module_name, _, attribute = place.partition(":")
+    if not _PATH.fullmatch(module_name) or not _PATH.fullmatch(attribute) or (equals and not name):
+        raise ConfigurationError(
+            f"{where}: {text!r} is not of the form [NAME=]MODULE:CALLABLE, like acme.stores:JobStore"
+        )
+    target: Any = _module(module_name, where, config)
+    for part in attribute.split("."):
+        try:
+            target = getattr(target, part)
+        except AttributeError:
+            near = _did_you_mean(part, [public for public in dir(target) if not public.startswith("_")])
+            raise ConfigurationError(f"{where}: {module_name} has no {attribute!r}{near}") from None
+    if not callable(target):
+        raise ConfigurationError(
+            f"{where}: {place} is not callable; it must be a class or function that opens the store on a directory"
+        )
+    return checked_store(StoreUnderTest(name or attribute.rpartition(".")[2], target, origin=place))
+
+
+def checked_store(store: StoreUnderTest) -> StoreUnderTest:
+    """Return ``store`` if its name fits into an id, its target can be called, and its declarations make sense."""
+    if not isinstance(store.name, str) or not _NAME.fullmatch(store.name):
+        raise ConfigurationError(
+            f"a store cannot be named {store.name!r}: use letters, digits, '-', '_' and '.', "
+            "beginning with a letter or digit"
+        )
+    if not callable(store.target):
+        raise ConfigurationError(
+            f"store {store.name!r}: its target {store.target!r} is not callable; "
+            "it must be a class or function that opens the store on a directory"
+        )
+    store.declarations  # noqa: B018 - complains about what is wrong
+    return store
+
+
+def _distinct(stores: Sequence[StoreUnderTest]) -> tuple[StoreUnderTest, ...]:
+    seen: dict[str, StoreUnderTest] = {}
+    for store in stores:
+        if store.name in seen:
+            raise ConfigurationError(
+                f"two stores are named {store.name!r} ({seen[store.name].origin} and {store.origin}); "
+                "tell them apart with NAME=MODULE:CALLABLE"
+            )
+        seen[store.name] = store
+    return tuple(stores)
+
+
+def _module(name: str, where: str, config: pytest.Config) -> ModuleType:
+    """Import a module, from the project's own directories too if it is nowhere else."""
+    before = set(sys.modules)
+    found = _imported(name, where)
+    if isinstance(found, ModuleType):
+        return found
+    for half_way in set(sys.modules) - before:  # such as another project's package of the same name
+        if half_way.partition(".")[0] == name.partition(".")[0]:
+            del sys.modules[half_way]
+    places = [str(place) for place in dict.fromkeys([config.rootpath, config.invocation_params.dir])]
+    _search_also(places, config)
+    found = _imported(name, where)
+    if isinstance(found, ModuleType):
+        return found
+    raise ConfigurationError(f"{where}: there is no module named {found!r} (looked in {' and '.join(places)} too)")
+
+
+def _search_also(places: Sequence[str], config: pytest.Config) -> None:
+    added = [place for place in places if place not in sys.path]
+    sys.path[:0] = added
+
+    def remove() -> None:
+        for place in added:
+            with contextlib.suppress(ValueError):
+                sys.path.remove(place)
+
+    config.add_cleanup(remove)
+    importlib.invalidate_caches()
+
+
+def _imported(name: str, where: str) -> ModuleType | str:
+    """Import a module; return the name of what is missing if it, or a package it lies in, does not exist."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name and (name == error.name or name.startswith(f"{error.name}.")):
+            return error.name
+        raise _import_failed(name, where, error) from None
+    except (Exception, SystemExit) as error:
+        raise _import_failed(name, where, error) from None
+
+
+def _import_failed(name: str, where: str, error: BaseException) -> ConfigurationError:
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f.filename]
+    frames = [f for f in frames if f.filename != __file__]
+    if isinstance(error, SyntaxError) and error.filename:
+        place = f" ({error.filename}:{error.lineno})"
+    else:
+        place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    message = f": {error}" if str(error) else ""
+    return ConfigurationError(f"{where}: importing {name} raised {type(error).__name__}{message}{place}")
+
+
+def _did_you_mean(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _ini_name(config: pytest.Config) -> str:
+    return config.inipath.name if config.inipath else "the configuration"

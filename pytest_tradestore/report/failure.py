@@ -1,0 +1,45 @@
+"""How a failed check shows in pytest: as its counterexample, at the width and in the colours of whoever looks."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from pytest_tradestore.requirements import BY_ID
+from pytest_tradestore.verdict import Result, Verdict
+
+_WIDTH_IN_FILES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """What pytest shows of a failure in its short summary and as the message in JUnit files."""
+
+    message: str
+
+
+class FailureText:
+    """Stands where pytest has the representation of an exception; ``str()`` of it is for files, without colours."""
+
+    def __init__(self, result: Result) -> None:
+        self.result = result
+        example = result.counterexample
+        self.reprcrash = Crash(f"{result.verdict.value}: {example.headline if example else result.reason}")
+
+    def toterminal(self, tw: Any) -> None:
+        tw.line(rendered(self.result, tw.fullwidth, color=tw.hasmarkup))
+
+    def __str__(self) -> str:
+        return rendered(self.result, _WIDTH_IN_FILES, color=False)
+
+
+def rendered(result: Result, width: int, *, color: bool) -> str:
+    """Return the whole text of a failure."""
+    requirement = BY_ID.get(result.requirement)
+    if result.verdict is not Verdict.UNDECIDED and result.counterexample is not None and requirement is not None:
+        if find_spec("pytest_tradestore.report.counterexample"):
+            module = import_module("pytest_tradestore.report.counterexample")
+            return str(module.render(result.counterexample, requirement, width, color))
+        return result.counterexample.headline
+    sentence = f"\n{result.requirement}: a conforming store {requirement.sentence}." if requirement else ""
+    return f"{result.verdict.value}: {result.reason}{sentence}"

@@ -1,0 +1,63 @@
+"""The JSON report; ``docs/reference/report-schema.md`` describes it for those who read it with a program."""
+
+import json
+import os
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pytest_tradestore.report.records import StoreRecord, result_to_dict
+from pytest_tradestore.report.summary import profile_of, verdict_line
+from pytest_tradestore.requirements import SPEC
+from pytest_tradestore.settings import Settings
+
+SCHEMA = 1
+"""Grows when a reader of an older report could misread a newer one; new members alone do not count."""
+
+
+def report_of(settings: Settings, records: Sequence[StoreRecord]) -> dict[str, Any]:
+    """Return the report as plain dictionaries and lists."""
+    return {
+        "schema": SCHEMA,
+        "tool": {"name": "pytest-tradestore", "version": version("pytest-tradestore")},
+        "spec": SPEC,
+        "seed": settings.seed,
+        "budget": settings.budget.name.lower(),
+        "model": settings.model,
+        "stores": [_store(settings, record) for record in records],
+    }
+
+
+def _store(settings: Settings, record: StoreRecord) -> dict[str, Any]:
+    facts = record.facts
+    return {
+        "name": facts.name,
+        "id": facts.id,
+        "contracts": list(facts.contracts),
+        "claims": list(facts.claims),
+        "recorder": settings.recorder,
+        "profile": settings.profile.label,
+        "verdict": verdict_line(record, settings.profile),
+        "requirements": [
+            {**result_to_dict(result), "profile": profile_of(result.requirement).label}
+            for check in facts.checks
+            if (result := record.results.get(check)) is not None
+        ],
+        "not_run": [check for check in facts.checks if check not in record.results and check not in record.errors],
+        "errors": [{"check": check, "error": error} for check, error in record.errors.items()],
+    }
+
+
+def write_report(path: Path, settings: Settings, records: Sequence[StoreRecord]) -> None:
+    """Write the report to ``path``; a reader of that file never sees half of it."""
+    text = json.dumps(report_of(settings, records), indent=2, ensure_ascii=False) + "\n"
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")  # a device or a pipe
+        return
+    staged = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        staged.write_text(text, encoding="utf-8")
+        os.replace(staged, path)
+    finally:
+        staged.unlink(missing_ok=True)

@@ -1,0 +1,117 @@
+"""What is known of each store at the end of a run, and its JSON form, in which it travels between processes.
+
+Facts only: what they amount to is for ``report.summary``.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from pytest_tradestore.verdict import Counterexample, Fate, Result, Step, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFacts:
+    """A store as it presented itself; ``id`` begins the ids of its items, ``checks`` lists all there are for it."""
+
+    id: str
+    name: str
+    contracts: tuple[str, ...]
+    claims: tuple[str, ...]
+    checks: tuple[str, ...]
+    output: str = ""
+
+
+@dataclass
+class StoreRecord:
+    """A store and what was found out about it: a result, or the sentence of an error of ours, per check."""
+
+    facts: StoreFacts
+    results: dict[str, Result] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What the item of one check hands over: a result, or an error of ours.
+
+    ``facts`` come along only where the process that collects the notes did not examine the store itself.
+    """
+
+    store: str
+    check: str
+    result: Result | None = None
+    error: str = ""
+    facts: StoreFacts | None = None
+
+    def to_json(self) -> str:
+        return json.dumps(
+            {
+                "store": self.store,
+                "check": self.check,
+                "result": None if self.result is None else result_to_dict(self.result),
+                "error": self.error,
+                "facts": None if self.facts is None else asdict(self.facts),
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> "Note":
+        read = json.loads(text)
+        return cls(
+            read["store"],
+            read["check"],
+            None if read["result"] is None else result_from_dict(read["result"]),
+            read["error"],
+            None if read["facts"] is None else facts_from_dict(read["facts"]),
+        )
+
+
+def check_id(requirement: str, case: str) -> str:
+    """Return the last part of an item's id."""
+    return f"{requirement}[{case}]"
+
+
+def facts_from_dict(read: Mapping[str, Any]) -> StoreFacts:
+    return StoreFacts(**_frozen(read))
+
+
+def _frozen(read: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in read.items()}
+
+
+def result_to_dict(result: Result) -> dict[str, Any]:
+    """Return ``result`` in the form of the JSON report."""
+    example = result.counterexample
+    return {
+        "id": result.requirement,
+        "case": result.case,
+        "verdict": result.verdict.value,
+        "reason": result.reason,
+        "checked": dict(result.checked),
+        "exhaustive": result.exhaustive,
+        "counterexample": None if example is None else _example_to_dict(example),
+    }
+
+
+def result_from_dict(read: Mapping[str, Any]) -> Result:
+    example = read["counterexample"]
+    return Result(
+        read["id"],
+        read["case"],
+        Verdict(read["verdict"]),
+        read["reason"],
+        read["checked"],
+        read["exhaustive"],
+        None if example is None else _example_from_dict(example),
+    )
+
+
+def _example_to_dict(example: Counterexample) -> dict[str, Any]:
+    return asdict(example) | {"steps": [asdict(step) | {"fate": step.fate.value} for step in example.steps]}
+
+
+def _example_from_dict(read: Mapping[str, Any]) -> Counterexample:
+    steps = tuple(Step(**(step | {"fate": Fate(step["fate"])})) for step in read["steps"])
+    return Counterexample(**(_frozen(read) | {"steps": steps}))

@@ -1,0 +1,149 @@
+"""What the results of a store amount to: its verdict, and how much was checked for it."""
+
+from collections.abc import Iterable, Mapping
+from enum import Enum
+
+from pytest_tradestore.report.records import StoreRecord
+from pytest_tradestore.requirements import BY_ID, REQUIREMENTS, Profile
+from pytest_tradestore.verdict import Verdict
+
+
+class Cell(Enum):
+    """One requirement of one store, worst case first; the value is the symbol where there is no room for the word."""
+
+    VIOLATED = "X"
+    ERROR = "!"
+    UNDECIDED = "?"
+    WAIVED = "w"
+    NOT_RUN = "."
+    HOLDS = "+"
+    NOT_APPLICABLE = "-"
+    NO_CHECK = " "
+
+    @property
+    def word(self) -> str:
+        return _WORDS[self]
+
+
+_WORDS = {
+    Cell.VIOLATED: "VIOLATED",
+    Cell.ERROR: "error",
+    Cell.UNDECIDED: "undecided",
+    Cell.WAIVED: "waived",
+    Cell.NOT_RUN: "not run",
+    Cell.HOLDS: "holds",
+    Cell.NOT_APPLICABLE: "n/a",
+    Cell.NO_CHECK: "",
+}
+_SEVERITY = {cell: rank for rank, cell in enumerate(Cell)}
+
+
+def profile_of(requirement: str) -> Profile:
+    """Return the profile that a requirement belongs to; one that is not in the catalogue decides always."""
+    return BY_ID[requirement].profile if requirement in BY_ID else Profile.BASIC
+
+
+def requirement_of(check: str) -> str:
+    return check.partition("[")[0]
+
+
+def cell(record: StoreRecord, requirement: str) -> Cell:
+    """Return the worst that became of the checks of one requirement."""
+    cells = [_cell_of(record, check) for check in record.facts.checks if requirement_of(check) == requirement]
+    return min(cells, key=_SEVERITY.__getitem__, default=Cell.NO_CHECK)
+
+
+def _cell_of(record: StoreRecord, check: str) -> Cell:
+    if check in record.errors:
+        return Cell.ERROR
+    result = record.results.get(check)
+    return Cell.NOT_RUN if result is None else Cell[result.verdict.name]
+
+
+def rows(records: Iterable[StoreRecord]) -> tuple[str, ...]:
+    """Return the requirements that any of the stores has a check for, in the order of the catalogue."""
+    wanted = dict.fromkeys(requirement_of(check) for record in records for check in record.facts.checks)
+    known = [requirement.id for requirement in REQUIREMENTS if requirement.id in wanted]
+    return (*known, *(requirement for requirement in wanted if requirement not in BY_ID))
+
+
+def verdict_line(record: StoreRecord, profile: Profile) -> str:
+    """Return the verdict on a store, in the words that scripts look for."""
+    if violated := requirements_with(record, Verdict.VIOLATED, upto=profile):
+        return f"NOT CONFORMANT: {' '.join(violated)}"
+    if gaps := _gaps(record, profile):
+        return f"INCOMPLETE: {'; '.join(gaps)}"
+    waived = requirements_with(record, Verdict.WAIVED, upto=profile)
+    return f"CONFORMANT {profile.label}{' WITH WAIVERS' if waived else ''}"
+
+
+def _gaps(record: StoreRecord, profile: Profile) -> list[str]:
+    """Say what stands between these results and a statement about the store."""
+    checks, results = record.facts.checks, record.results
+    gaps = []
+    if not checks:
+        return [f"there is no check yet for its contracts ({', '.join(record.facts.contracts)})"]
+    done = len(results) + len(record.errors)
+    if done < len(checks):
+        gaps.append(f"only {done} of {len(checks)} checks were run")
+    if record.errors:
+        gaps.append(f"{_count(len(record.errors), 'check')} ended in an error of the suite")
+    if undecided := requirements_with(record, Verdict.UNDECIDED, upto=profile):
+        gaps.append(f"undecided: {' '.join(undecided)}")
+    inside = [r for r in results.values() if profile_of(r.requirement) <= profile]
+    if not gaps and all(result.verdict is Verdict.NOT_APPLICABLE for result in inside):
+        gaps.append("nothing in this profile applies to it")
+    return gaps
+
+
+def details(record: StoreRecord, profile: Profile) -> list[str]:
+    """Return the lines below the verdict: how much was checked, and what the verdict leaves out."""
+    done = len(record.results) + len(record.errors)
+    amounts = [f"{count:,} {name.replace('_', ' ')}" for name, count in checked(record).items()]
+    bounded = [r.requirement for r in record.results.values() if not r.exhaustive]
+    reach = [] if not amounts else [f"bounded for {' '.join(_sorted(bounded))}" if bounded else "exhaustive"]
+    ran = f"{done} of {_count(len(record.facts.checks), 'check')} run"
+    lines = ["; ".join([ran, *([", ".join(amounts)] if amounts else []), *reach])]
+    for words, verdict in _WORTH_A_LINE.items():
+        found = requirements_with(record, verdict)
+        inside = requirements_with(record, verdict, upto=profile)
+        if inside and verdict is not Verdict.VIOLATED:  # those are in the verdict itself
+            lines.append(f"{words}: {' '.join(inside)}")
+        if outside := [requirement for requirement in found if requirement not in inside]:
+            lines.append(f"{words}, outside of the {profile.label} profile: {' '.join(outside)}")
+    return lines
+
+
+_WORTH_A_LINE = {
+    "violated": Verdict.VIOLATED,
+    "undecided": Verdict.UNDECIDED,
+    "waived": Verdict.WAIVED,
+    "not applicable": Verdict.NOT_APPLICABLE,
+}
+
+
+def checked(record: StoreRecord) -> Mapping[str, int]:
+    """Return what was tried for a store in all, by kind."""
+    total: dict[str, int] = {}
+    for result in record.results.values():
+        for name, count in result.checked.items():
+            total[name] = total.get(name, 0) + count
+    return total
+
+
+def requirements_with(record: StoreRecord, verdict: Verdict, upto: Profile = Profile.HARDENED) -> list[str]:
+    """Return the requirements of at most profile ``upto`` of which some case has ``verdict``."""
+    return _sorted(
+        result.requirement
+        for result in record.results.values()
+        if result.verdict is verdict and profile_of(result.requirement) <= upto
+    )
+
+
+def _sorted(requirements: Iterable[str]) -> list[str]:
+    order = {requirement.id: place for place, requirement in enumerate(REQUIREMENTS)}
+    return sorted(set(requirements), key=lambda requirement: (order.get(requirement, len(order)), requirement))
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"

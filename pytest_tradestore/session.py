@@ -1,0 +1,247 @@
+"""One run of the suite: what it was asked for, the stores it looks at, and what it found; a plugin of its own.
+
+It is registered only when there is something to check, in each process that takes part: in the one process of a plain
+run; under xdist in the controller, which examines the stores and makes the reports, and in the workers, which judge.
+"""
+
+import json
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_tradestore.configuration import (
+    Report,
+    Selection,
+    Stores,
+    reports_of,
+    settings_of,
+    stores_of,
+    take_selection,
+)
+from pytest_tradestore.errors import ConfigurationError, TradestoreError
+from pytest_tradestore.plugin import PREFIX, PROPERTY
+from pytest_tradestore.report import terminal
+from pytest_tradestore.report.failure import FailureText
+from pytest_tradestore.report.json_report import write_report
+from pytest_tradestore.report.records import Note, StoreFacts, StoreRecord, check_id, facts_from_dict
+from pytest_tradestore.settings import Settings
+from pytest_tradestore.verdict import Result
+
+if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
+
+    from pytest_tradestore.conformance import Check
+    from pytest_tradestore.target import StoreUnderTest
+
+_RUN: "pytest.StashKey[ConformanceRun]" = pytest.StashKey()
+_HANDED_OVER = "tradestore"
+
+
+def run_of(config: pytest.Config) -> "ConformanceRun":
+    """Return the run of this process, begun by the first who asks."""
+    if _RUN not in config.stash:
+        config.stash[_RUN] = ConformanceRun(config, settings_of(config), reports_of(config))
+        config.pluginmanager.register(config.stash[_RUN], "tradestore-run")
+    return config.stash[_RUN]
+
+
+def begin(config: pytest.Config) -> None:
+    """Begin the run that was asked for with the flag: find the stores, and have a first look at each.
+
+    Raises pytest.UsageError if anything is wrong with the configuration or a store cannot be used at all.
+    """
+    try:
+        run = run_of(config)
+        run.selection = take_selection(config)
+        with _captured(config):
+            run.attach(stores_of(config))
+        for wanted in run.selection.ids:
+            if not any(run.selection.wants(i, r) and Selection(ids=(wanted,)).wants(i, r) for i, r in run.all_ids()):
+                raise ConfigurationError(f"there is no check {wanted}; --collect-only -q lists those there are")
+    except TradestoreError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+class ConformanceRun:
+    """The state of a run, and the hooks through which pytest and it meet."""
+
+    def __init__(self, config: pytest.Config, settings: Settings, reports: tuple[Report, ...]) -> None:
+        self.config = config
+        self.settings = settings
+        self.reports = reports
+        self.selection = Selection()
+        self.stores = Stores((), self_check=False)
+        self.records: dict[str, StoreRecord] = {}
+        self.problems: list[str] = []
+
+    # What the collectors and items ask.
+
+    def attach(self, stores: Stores) -> None:
+        """Look at each store, unless the controller of this worker has done so."""
+        self.stores = stores
+        known = {
+            facts.id: facts
+            for facts in map(
+                facts_from_dict, json.loads(getattr(self.config, "workerinput", {}).get(_HANDED_OVER, "[]"))
+            )
+        }
+        for store in stores.stores:
+            facts = known.get(PREFIX + store.name) or self.examined(store, PREFIX + store.name)
+            self.records[facts.id] = StoreRecord(facts)
+
+    def examined(self, store: "StoreUnderTest", store_id: str) -> StoreFacts:
+        """Open ``store`` once and return what it is; raises TargetError or ConfigurationError."""
+        from pytest_tradestore import conformance
+        from pytest_tradestore.examination import examine
+
+        found = examine(store)
+        checks = conformance.checks_for(found.contracts)
+        return StoreFacts(
+            store_id,
+            store.name,
+            tuple(contract.name for contract in found.contracts),
+            tuple(sorted(store.declarations.claims)),
+            tuple(check_id(check.requirement, check.case) for check in checks),
+            found.output,
+        )
+
+    def checks_for(self, facts: StoreFacts) -> "tuple[Check, ...]":
+        """Return every check there is for a store."""
+        from pytest_tradestore import conformance
+        from pytest_tradestore.contracts import CONTRACTS
+
+        return conformance.checks_for(tuple(c for c in CONTRACTS if c.name in facts.contracts))
+
+    def judge(self, check: "Check", store: "StoreUnderTest") -> Result:
+        """Judge one check; the evidence is shared with the other checks of this process."""
+        return check.judge(self.bench, store)
+
+    @cached_property
+    def bench(self) -> Any:
+        from pytest_tradestore.bench import Bench
+
+        return Bench(self.settings)
+
+    def all_ids(self) -> Iterator[tuple[str, str]]:
+        """Yield the id and the requirement of every item there could be."""
+        for record in self.records.values():
+            for check in record.facts.checks:
+                yield f"{record.facts.id}/{check}", check.partition("[")[0]
+
+    # What happened.
+
+    def note(self, report: pytest.TestReport) -> None:
+        """Take in the report of one of our items, from this process or from a worker."""
+        note = Note.from_json(str(dict(report.user_properties)[PROPERTY]))
+        if note.store not in self.records and note.facts is not None:
+            self.records[note.store] = StoreRecord(note.facts)
+        if note.store not in self.records:
+            return
+        record = self.records[note.store]
+        if note.result is None:
+            record.errors[note.check] = note.error
+        else:
+            record.results[note.check] = note.result
+            if report.failed:
+                report.longrepr = FailureText(note.result)  # type: ignore[assignment]
+
+    # Hooks.
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Hand over to a worker of xdist what is known of the stores."""
+        node.workerinput[_HANDED_OVER] = json.dumps([asdict(record.facts) for record in self.records.values()])
+
+    def pytest_report_header(self) -> list[str]:
+        if not self.stores.stores:
+            return []
+        stores = [f"{r.facts.name} ({', '.join(r.facts.contracts)})" for r in self.records.values()]
+        width = self.config.get_terminal_writer().fullwidth
+        return terminal.header(self.settings, stores, width, self_check=self.stores.self_check)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        report = yield
+        if isinstance(collector, pytest.Session) and report.passed:
+            from pytest_tradestore.collection import StoreCollector
+
+            report.result += [
+                StoreCollector.of(collector, store, self.records[PREFIX + store.name].facts)
+                for store in self.stores.stores
+                if self.selection.wants_store(PREFIX + store.name)
+            ]
+        return report
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        from pytest_tradestore.collection import RequirementItem
+
+        if isinstance(item, RequirementItem) and call.when == "call":
+            item.finish(report)
+        return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: pytest.TestReport | pytest.CollectReport) -> tuple[str, str, str] | None:
+        """Count a check that the suite could not judge as an error, not as a failure of the store."""
+        if report.when == "call" and report.failed and ("tradestore_verdict", "ERROR") in report.user_properties:
+            return "error", "E", "ERROR"
+        return None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if hasattr(self.config, "workerinput") or self.config.option.collectonly or not self.records:
+            return
+        for report in self.reports:
+            try:
+                write_report(report.path, self.settings, list(self.records.values()))
+            except OSError as error:
+                self.problems.append(f"could not write {report.path}: {error.strerror or error}")
+                session.exitstatus = pytest.ExitCode.USAGE_ERROR
+        if self.stores.self_check and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+
+    def pytest_terminal_summary(self, terminalreporter: "TerminalReporter") -> None:
+        if self.config.option.collectonly or not self.records:
+            return
+        writer = self.config.get_terminal_writer()
+        terminalreporter.section("tradestore conformance")
+        for line in terminal.summary(list(self.records.values()), self.settings.profile, writer.fullwidth):
+            for span in line:
+                writer.write(span.text, **dict.fromkeys(span.markup, True))
+            writer.line()
+        for report in self.reports:
+            if not self.problems:
+                writer.line(f"report written to {report.path}")
+        for problem in self.problems:
+            writer.line(f"ERROR: {problem}", red=True)
+        if self.stores.self_check:
+            writer.line("SELF-CHECK: no store of yours was tested; name one with --tradestore-store", yellow=True)
+
+    def pytest_unconfigure(self) -> None:
+        close = getattr(self.__dict__.get("bench"), "close", None)
+        if close is not None:
+            close()
+
+
+@contextmanager
+def _captured(config: pytest.Config) -> Iterator[None]:
+    """Keep what a project's modules print while they are imported out of the header."""
+    capture = config.pluginmanager.getplugin("capturemanager")
+    if capture is None:
+        yield
+        return
+    capture.resume_global_capture()
+    try:
+        yield
+    finally:
+        capture.suspend_global_capture()
+        capture.read_global_capture()
