@@ -1,8 +1,69 @@
-"""Crash requirements: what a reader finds after a crash at any point of a recorded workload."""
+"""Crash requirements: what a reader finds after a crash at any point of a recorded workload.
+
+One recording and one exploration of it are the evidence for all of them.
+"""
+
+from typing import TYPE_CHECKING
 
 from pytest_tradestore.conformance import Check
+
 from pytest_tradestore.contracts import Contract
+from pytest_tradestore.verdict import Result, Verdict
+
+if TYPE_CHECKING:
+    from pytest_tradestore.bench import Bench
+    from pytest_tradestore.target import StoreUnderTest
+
+_REQUIREMENTS = ("ATOM-1", "ATOM-2", "ATOM-4", "DUR-1", "DUR-2", "DUR-3", "DUR-4", "REC-1", "REC-3")
+_NEEDS_CLAIM = {"ATOM-1": "process-crash", "DUR-1": "process-crash", "DUR-2": "power-loss"}
 
 
 def checks(contract: Contract) -> tuple[Check, ...]:
-    return ()
+    """Return the crash checks of one contract."""
+    return tuple(_check(requirement, contract) for requirement in _REQUIREMENTS)
+
+
+def _check(requirement: str, contract: Contract) -> Check:
+    def judge(bench: "Bench", store: "StoreUnderTest") -> Result:
+        reason = _not_applicable(requirement, contract, bench, store)
+        if reason:
+            return Result(requirement, contract.name, Verdict.NOT_APPLICABLE, reason)
+        return _judged(requirement, contract, bench, store)
+
+    return Check(requirement, contract.name, judge)
+
+
+def _not_applicable(requirement: str, contract: Contract, bench: "Bench", store: "StoreUnderTest") -> str:
+    claim = _NEEDS_CLAIM.get(requirement)
+    if claim and claim not in store.declarations.claims:
+        return f"the store disclaims {claim}"
+    if requirement == "DUR-3" and contract.name != "journal":
+        return "it is about logs, and this contract has none"
+    if requirement == "DUR-4" and (contract.name != "documents" or "delete" not in bench.examined(store).methods):
+        return "the store deletes nothing: it has no delete()"
+    return ""
+
+
+def _judged(requirement: str, contract: Contract, bench: "Bench", store: "StoreUnderTest") -> Result:
+    from pytest_tradestore.crash.explanation import explain
+
+    evidence = bench.crashes(store, contract)
+    if evidence.undecided:
+        return Result(requirement, contract.name, Verdict.UNDECIDED, evidence.undecided)
+    checked = {
+        "crash_states": evidence.effort.crash_states,
+        "images": evidence.effort.images,
+        "operations": evidence.effort.operations,
+    }
+    violation = evidence.violations.get(requirement)
+    if violation is None:
+        return Result(requirement, contract.name, Verdict.HOLDS, "", checked, evidence.exhaustive)
+    return Result(
+        requirement,
+        contract.name,
+        Verdict.VIOLATED,
+        violation.breach.sentence,
+        checked,
+        evidence.exhaustive,
+        explain(store.name, evidence, violation),
+    )

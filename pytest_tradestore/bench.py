@@ -1,6 +1,11 @@
 """What one run of the suite shares between its checks: the settings, and evidence that several checks judge."""
 
+from pytest_tradestore.contracts import Contract
+from pytest_tradestore.crash.evidence import Evidence, gather
+from pytest_tradestore.crash.workloads import workload_for
+from pytest_tradestore.examination import Examined, examine
 from pytest_tradestore.settings import Settings
+from pytest_tradestore.target import StoreUnderTest
 
 
 class Bench:
@@ -8,3 +13,23 @@ class Bench:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._crashes: dict[tuple[str, str], Evidence] = {}
+        self._examined: dict[str, Examined] = {}
+
+    def examined(self, store: StoreUnderTest) -> Examined:
+        """Return what a store offers. Raises TargetError if it cannot be opened."""
+        if store.name not in self._examined:
+            self._examined[store.name] = examine(store)
+        return self._examined[store.name]
+
+    def remember(self, store: StoreUnderTest, examined: Examined) -> None:
+        """Take over what has been found out about a store elsewhere."""
+        self._examined[store.name] = examined
+
+    def crashes(self, store: StoreUnderTest, contract: Contract) -> Evidence:
+        """Return what crashes do to one contract of a store."""
+        key = (store.name, contract.name)
+        if key not in self._crashes:
+            workload = workload_for(contract, frozenset(self.examined(store).methods))
+            self._crashes[key] = gather(store, workload, self.settings)
+        return self._crashes[key]

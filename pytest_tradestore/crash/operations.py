@@ -85,7 +85,7 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """``data`` put at ``offset``; ``durable`` when the call itself waits for the disk (O_SYNC, O_DSYNC, RWF_SYNC, RWF_DSYNC)."""
+    """``data`` put at ``offset``; ``durable`` when the call itself waits for the disk (O_SYNC, O_DSYNC, RWF_DSYNC)."""
 
     inode: Inode
     offset: int
@@ -180,6 +180,4 @@ class Mark:
     origin: Origin = field(default=Origin(), compare=False)
 
 
-Operation = (
-    Create | Write | Truncate | Allocate | Link | Unlink | Rename | Sync | SyncAll | SetMode | Mark
-)
+Operation = Create | Write | Truncate | Allocate | Link | Unlink | Rename | Sync | SyncAll | SetMode | Mark

@@ -58,7 +58,7 @@ EMPTY = Snapshot({ROOT: FrozenNode(Kind.DIRECTORY)})
 class Trace:
     """What a recorder saw.
 
-    ``unseen`` says, one sentence each, why something may be missing from it; a trace with such a sentence decides nothing.
+    ``unseen`` says, one sentence each, why something may be missing; a trace with such a sentence decides nothing.
     ``notes`` are things worth telling the reader that do not weaken the trace (a recorder that was fallen back to).
     """
 
@@ -74,7 +74,8 @@ class Tree:
 
     def __init__(self, initial: Snapshot) -> None:
         self.nodes: dict[Inode, Node] = {
-            inode: Node(n.kind, n.mode, bytearray(n.content), dict(n.entries), n.target) for inode, n in initial.nodes.items()
+            inode: Node(n.kind, n.mode, bytearray(n.content), dict(n.entries), n.target)
+            for inode, n in initial.nodes.items()
         }
 
     def apply(self, operation: Operation) -> None:

@@ -1,0 +1,313 @@
+"""Turns a violating crash state into a counterexample that needs no knowledge of the program to be understood."""
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from pytest_tradestore.crash.evidence import Evidence, Violation
+from pytest_tradestore.crash.images import DurableImage
+from pytest_tradestore.crash.lowering import PAGE, Data, Extent, Program, Size, WriteThrough
+from pytest_tradestore.crash.lowering import Step as ProgramStep
+from pytest_tradestore.crash.models import where_possible
+from pytest_tradestore.crash.observation import counted, shortened
+from pytest_tradestore.crash.operations import (
+    ROOT,
+    Allocate,
+    Create,
+    Entry,
+    Inode,
+    Kind,
+    Link,
+    Location,
+    Mark,
+    Moment,
+    Rename,
+    Sync,
+    SyncAll,
+    Truncate,
+    Unlink,
+)
+from pytest_tradestore.crash.oracle import History
+from pytest_tradestore.crash.states import Crash, CrashState
+from pytest_tradestore.crash.tokens import CrashToken, fingerprint
+from pytest_tradestore.crash.trace import Tree
+from pytest_tradestore.requirements import BY_ID
+from pytest_tradestore.verdict import Counterexample, Fate, Step
+
+_LONGEST_RUN = 5
+_AFTER_THE_CUT = 2
+
+
+def explain(store: str, evidence: Evidence, violation: Violation) -> Counterexample:
+    """Return the counterexample for one violation found in ``evidence``."""
+    program, history = evidence.program, evidence.history
+    assert program is not None
+    assert history is not None
+    state = violation.state
+    steps = tuple(described_steps(program, state, history))
+    power = BY_ID[violation.requirement].id.endswith("-2") or state.crash is Crash.POWER
+    token = CrashToken(store, evidence.workload.contract.name, state, fingerprint(program))
+    return Counterexample(
+        headline=violation.breach.sentence,
+        crash=_crash_in_words(program, state, history, power),
+        workload=_calls(violation, history),
+        steps=tuple(_shortened_steps(steps, state, program)),
+        found=(
+            f"{violation.breach.place}: {violation.breach.found}" if violation.breach.place else violation.breach.found,
+        ),
+        allowed=violation.breach.allowed,
+        image=described_image(violation.image),
+        filesystems=_where(program, violation),
+        token=str(token),
+        how_many=violation.how_many,
+    )
+
+
+def described_steps(program: Program, state: CrashState, history: History) -> Iterator[Step]:
+    """Yield every step of the program with what became of it in ``state``."""
+    names = _Names(program)
+    lost = set(state.lost)
+    for number, step in enumerate(program.steps):
+        text, detail = names.describe(step, history)
+        names.follow(step)
+        if not text:
+            continue
+        fate, loss = _fate(program, number, state, lost)
+        location = _location(step)
+        yield Step(
+            number + 1,
+            fate,
+            text,
+            str(location) if location else "",
+            location.text.strip() if location else "",
+            "; ".join(part for part in (detail, loss) if part),
+        )
+
+
+def _fate(program: Program, number: int, state: CrashState, lost: set[int]) -> tuple[Fate, str]:
+    step = program.steps[number]
+    if number >= state.cut:
+        return Fate.NOT_ISSUED, ""
+    if isinstance(step, (Mark, Sync, SyncAll)):
+        return Fate.NOTE, ""
+    issued = range(program.starts[number], program.starts[number + 1])
+    gone = [program.micros[m] for m in issued if m in lost]
+    if state.partial is not None and number == state.cut - 1 and isinstance(step, Extent):
+        written = state.partial - step.write.offset
+        return Fate.PARTLY, f"the process died after {written:,} of {len(step.write.data):,} bytes"
+    if not gone:
+        return Fate.PERSISTED, ""
+    if len(gone) == len(issued):
+        return Fate.LOST, ""
+    told = [_extent(part) for part in gone if isinstance(part, Data)]
+    if any(isinstance(part, Size) for part in gone):
+        told.append("its size")
+    return Fate.PARTLY, "lost: " + ", ".join(told)
+
+
+def _extent(part: Data) -> str:
+    first, last = part.offset // PAGE, (part.offset + len(part.content)) // PAGE - 1
+    return f"page {first}" if first == last else f"pages {first}-{last}"
+
+
+def _location(step: ProgramStep) -> Location | None:
+    if isinstance(step, Extent):
+        return step.write.origin.location
+    return None if isinstance(step, WriteThrough) else step.origin.location
+
+
+class _Names:
+    """Where each inode is to be found while the program runs: the path a person would call it by."""
+
+    def __init__(self, program: Program) -> None:
+        self._tree = Tree(program.initial)
+        self._last: dict[Inode, str] = {}
+        self._remember()
+
+    def _remember(self) -> None:
+        for path, inode in self._tree.walk():
+            self._last[inode] = path
+
+    def follow(self, step: ProgramStep) -> None:
+        if isinstance(step, (Create, Link, Unlink, Rename)):
+            self._tree.apply(step)
+            self._remember()
+
+    def of(self, inode: Inode) -> str:
+        return "the root directory" if inode == ROOT else self._last.get(inode, "a file without a name")
+
+    def entry(self, entry: Entry | None) -> str:
+        if entry is None:
+            return "outside the root"
+        if entry.directory == ROOT:
+            return entry.name
+        return str(PurePosixPath(self.of(entry.directory)) / entry.name)
+
+    def _directory(self, inode: Inode) -> bool:
+        return inode in self._tree.nodes and self._tree.nodes[inode].kind is Kind.DIRECTORY
+
+    def describe(self, step: ProgramStep, history: History) -> tuple[str, str]:
+        """Return what a step does, and a detail; nothing for a step that is not worth a line."""
+        match step:
+            case Create(_, Kind.DIRECTORY, entry):
+                return f"mkdir {self.entry(entry)}", ""
+            case Create(_, Kind.SYMLINK, entry, _, target):
+                return f"symlink {self.entry(entry)} -> {target}", ""
+            case Create(_, _, None):
+                return "create a file without a name", ""
+            case Create(_, _, entry):
+                return f"create {self.entry(entry)}", ""
+            case Extent(write, ends):
+                calls = f", {len(ends)} calls" if len(ends) > 1 else ""
+                where = f" at {write.offset:,}" if write.offset else ""
+                synced = " (synchronous)" if write.durable else ""
+                return f"write {self.of(write.inode)}{synced}", f"{counted(len(write.data), 'byte')}{where}{calls}"
+            case Truncate(inode, size):
+                return f"truncate {self.of(inode)} to {counted(size, 'byte')}", ""
+            case Allocate(inode, size):
+                return f"allocate {self.of(inode)} up to {counted(size, 'byte')}", ""
+            case Link(inode, entry):
+                return f"link {self.of(inode)} -> {self.entry(entry)}", ""
+            case Unlink(inode, entry):
+                return f"{'rmdir' if self._directory(inode) else 'unlink'} {self.entry(entry)}", ""
+            case Rename(_, source, target, _, exchange):
+                return f"{'exchange' if exchange else 'rename'} {self.entry(source)} -> {self.entry(target)}", ""
+            case Sync(inode, kind, failed):
+                what = f"{kind.value} {self.of(inode)}"
+                return (f"{what} FAILED" if failed else what), ""
+            case SyncAll():
+                return "sync everything", ""
+            case Mark(moment, update):
+                return _mark(moment, update, history), ""
+            case _:
+                return "", ""
+
+
+def _mark(moment: Moment, update: int, history: History) -> str:
+    name = (
+        "closing the store"
+        if update > history.last
+        else "opening the store"
+        if update == 0
+        else history.update_names[update]
+    )
+    return f"{name} called" if moment is Moment.INVOKED else f"{name} RETURNED"
+
+
+def _shortened_steps(steps: tuple[Step, ...], state: CrashState, program: Program) -> Iterator[Step]:
+    """Yield the steps around what was lost, long runs of steps that simply arrived drawn together."""
+    lost_steps = [program.micros[m].operation for m in state.lost]
+    focus = min([*lost_steps, max(0, state.cut - 1)])
+    first = focus
+    while first and not (isinstance(mark := program.steps[first], Mark) and mark.moment is Moment.INVOKED):
+        first -= 1
+    before = [s for s in steps if s.number <= first]
+    if before:
+        yield Step(0, Fate.NOTE, f"… {counted(len(before), 'earlier step')}, all persisted")
+    shown = [s for s in steps if first < s.number <= state.cut]
+    run: list[Step] = []
+    for step in shown:
+        if step.fate is Fate.PERSISTED or (step.fate is Fate.NOTE and not _is_mark(program, step)):
+            run.append(step)
+            continue
+        yield from _drawn_together(run)
+        run = []
+        yield step
+    yield from _drawn_together(run)
+    yield Step(0, Fate.NOTE, "CRASH")
+    rest = [s for s in steps if s.number > state.cut]
+    yield from rest[:_AFTER_THE_CUT]
+
+
+def _is_mark(program: Program, step: Step) -> bool:
+    return isinstance(program.steps[step.number - 1], Mark)
+
+
+def _drawn_together(run: list[Step]) -> Iterator[Step]:
+    if len(run) <= _LONGEST_RUN:
+        yield from run
+        return
+    yield from run[:2]
+    yield Step(0, Fate.NOTE, f"… {counted(len(run) - 4, 'step')}, all persisted")
+    yield from run[-2:]
+
+
+def _crash_in_words(program: Program, state: CrashState, history: History, power: bool) -> str:
+    kind = "power loss" if power else "process crash"
+    acknowledged = invoked = -1
+    for step in program.steps[: state.cut]:
+        if isinstance(step, Mark):
+            if step.moment is Moment.INVOKED:
+                invoked = step.update
+            else:
+                acknowledged = step.update
+
+    def named(update: int) -> str:
+        if update > history.last:
+            return "closing the store"
+        return history.update_names[update] if update else "opening the store"
+
+    if invoked > acknowledged:
+        where = f"during {named(invoked)}"
+    elif acknowledged >= 0:
+        where = f"after {named(acknowledged)} had returned"
+    else:
+        where = "before anything was done"
+    lost = len({program.micros[m].operation for m in state.lost})
+    losses = f", {counted(lost, 'step')} lost" if lost else ", nothing lost" if power else ""
+    return f"{kind} {where}{losses}"
+
+
+def _calls(violation: Violation, history: History) -> tuple[str, ...]:
+    """Return the calls made up to the crash."""
+    last = min(max(violation.group.window.invoked, 0), history.last)
+    return tuple(history.update_names[1 : last + 1])
+
+
+def _where(program: Program, violation: Violation) -> tuple[str, ...]:
+    if not any(lost for _, lost in violation.losses) or any(not lost for _, lost in violation.losses):
+        return ("any: nothing has to be lost for it",)
+    return where_possible(program, violation.losses)
+
+
+def described_image(image: DurableImage) -> tuple[str, ...]:
+    """Return a line for each file of an image: its name, size, and what it holds."""
+    if not image.files:
+        return ("the root directory is empty",)
+    width = max(len(f.path) for f in image.files)
+    lines = []
+    for file in image.files:
+        if file.kind is Kind.DIRECTORY:
+            lines.append(f"{file.path}/")
+        elif file.kind is Kind.SYMLINK:
+            lines.append(f"{file.path} -> {file.target}")
+        else:
+            lines.append(f"{file.path:<{width}}  {described_content(file.content)}")
+    return tuple(lines)
+
+
+def described_content(content: bytes) -> str:
+    """Return a file's size and a glance at its bytes, zeros told apart."""
+    if not content:
+        return "empty"
+    size = counted(len(content), "byte")
+    if not content.strip(b"\0"):
+        return f"{size}, all zeros"
+    data_end = len(content.rstrip(b"\0"))
+    told = shortened(content[:64].decode("utf-8", "backslashreplace"), 40) if content[0] else _leading_zeros(content)
+    tail = f", zeros from {data_end:,} on" if data_end < len(content) else ""
+    hole = "" if tail or not content[0] else _hole(content)
+    return f"{size}{tail}{hole}: {told}"
+
+
+def _leading_zeros(content: bytes) -> str:
+    count = len(content) - len(content.lstrip(b"\0"))
+    begins = content[count : count + 40].decode("utf-8", "backslashreplace")
+    return f"{counted(count, 'zero byte')}, then {shortened(begins, 30)}"
+
+
+def _hole(content: bytes) -> str:
+    start = content.find(bytes(512))
+    if start < 0:
+        return ""
+    rest = content[start:]
+    return f", zeros at {start:,}-{start + len(rest) - len(rest.lstrip(bytes(1))):,}"

@@ -1,0 +1,193 @@
+"""Reopens the store on every durable image, looks at it, makes one more update and opens it again.
+
+It reports what it saw; the oracle judges.
+"""
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from time import perf_counter
+
+from pytest_tradestore.crash.images import DurableImage
+from pytest_tradestore.crash.observation import Observation
+from pytest_tradestore.crash.workloads import Workload
+from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, stream_isolated
+from pytest_tradestore.sandbox import Sandbox
+from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest, open_store
+
+HANGS_BEFORE_GIVING_UP = 2
+_BATCH = 50
+
+
+class Phase(Enum):
+    """What the store was asked to do when it failed."""
+
+    OPENING = "reopening"
+    READING = "reading after reopening"
+    UPDATING = "the next update"
+    CLOSING = "closing after the next update"
+    OPENING_AGAIN = "reopening after the next update"
+    READING_AGAIN = "reading after the next update"
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What one image showed: ``seen`` after reopening, ``after`` one more update, ``later`` after reopening again.
+
+    A store that failed on the way says in ``failed`` where and in ``how`` with what; what comes later is None.
+    ``fatal`` when it did not even fail in order: it hung, or ended its process.
+    """
+
+    seen: Observation | None = None
+    after: Observation | None = None
+    later: Observation | None = None
+    failed: Phase | None = None
+    how: str = ""
+    fatal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """An image to look at, and the place where the next update is made."""
+
+    image: DurableImage
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explored:
+    """``answers`` belong to the questions in order, None where the search was given up before; times are in seconds."""
+
+    answers: tuple[Inspection | None, ...]
+    in_store: float
+    output: str = ""
+
+    @property
+    def complete(self) -> bool:
+        return all(answer is not None for answer in self.answers)
+
+
+def explore(
+    store: StoreUnderTest, workload: Workload, questions: Sequence[Question], sandbox: Sandbox, recorded_root: str
+) -> Explored:
+    """Put every question to the store, in as few processes as its behaviour allows."""
+    answers: list[Inspection | None] = [None] * len(questions)
+    in_store = 0.0
+    output = ""
+    fatal = 0
+    declared = store.declarations
+    pending = list(range(len(questions)))
+    while pending and fatal <= HANGS_BEFORE_GIVING_UP:
+        todo = list(pending)
+
+        def ask(channel: Channel, todo: list[int] = todo) -> float:
+            inspector = _Inspector(store, workload, declared.errors, channel, recorded_root)
+            batch: list[tuple[int, Inspection]] = []
+            for number in todo:
+                root = sandbox.path / f"image-{number}" / "store"
+                batch.append((number, inspector.inspect(number, questions[number], root)))
+                if len(batch) >= _BATCH:
+                    channel.send((batch, inspector.in_store))
+                    batch = []
+            channel.send((batch, inspector.in_store))
+            inspector.close()
+            return inspector.in_store
+
+        spent = 0.0
+        for event in stream_isolated(ask, declared.deadline):
+            match event:
+                case Sent((batch, spent)):
+                    for number, inspection in batch:
+                        answers[number] = inspection
+                case Finished(spent, printed):
+                    output = output or printed
+                case Hung(step, seconds, printed) | Died(step, seconds, printed):
+                    number, phase = divmod(step, len(Phase))
+                    if number in todo:
+                        how = (
+                            f"took longer than {seconds:g} s"
+                            if isinstance(event, Hung)
+                            else f"ended its process: {seconds}"
+                        )
+                        answers[number] = Inspection(failed=tuple(Phase)[phase], how=how, fatal=True)
+                    fatal += 1
+                    output = output or printed
+        in_store += spent
+        pending = [n for n in pending if answers[n] is None]
+    return Explored(tuple(answers), in_store, output)
+
+
+class _Inspector:
+    """Lives in the isolated process; keeps one event loop for all images."""
+
+    def __init__(
+        self,
+        store: StoreUnderTest,
+        workload: Workload,
+        errors: tuple[type[BaseException], ...],
+        channel: Channel,
+        recorded_root: str,
+    ) -> None:
+        self.store = store
+        self.workload = workload
+        self.errors = errors
+        self.channel = channel
+        self.recorded_root = recorded_root
+        self.bridge = Bridge()
+        self.in_store = 0.0
+
+    def inspect(self, number: int, question: Question, root: Path) -> Inspection:
+        os.makedirs(root)
+        question.image.write(root, self.recorded_root)
+        seen = after = None
+        phase = Phase.OPENING
+        opened: OpenStore | None = None
+        began = perf_counter()
+        try:
+            self._begin(number, phase)
+            opened = open_store(self.store.target, root, self.bridge)
+            self._begin(number, phase := Phase.READING)
+            seen = self.workload.observe(opened, self.errors)
+            self._begin(number, phase := Phase.UPDATING)
+            update = self.workload.next_update(question.place, 90)
+            opened.call(update.method, *update.arguments)
+            after = self.workload.observe(opened, self.errors)
+            self._begin(number, phase := Phase.CLOSING)
+            closing, opened = opened, None
+            closing.close()
+            self._begin(number, phase := Phase.OPENING_AGAIN)
+            opened = open_store(self.store.target, root, self.bridge)
+            self._begin(number, phase := Phase.READING_AGAIN)
+            later = self.workload.observe(opened, self.errors)
+            return Inspection(seen, after, later)
+        except Exception as error:  # whatever the store raises is the answer
+            return Inspection(seen, after, failed=phase, how=f"{type(error).__name__}: {error}")
+        finally:
+            if opened is not None:
+                with suppress(Exception):  # it has been judged; what it does when left no longer matters
+                    opened.close()
+            self.in_store += perf_counter() - began
+            _remove(str(root.parent))
+
+    def _begin(self, number: int, phase: Phase) -> None:
+        self.channel.step(number * len(Phase) + _ORDER[phase])
+
+    def close(self) -> None:
+        self.bridge.close()
+
+
+_ORDER = {phase: number for number, phase in enumerate(Phase)}
+
+
+def _remove(directory: str) -> None:
+    """Remove a small tree quickly; what resists is left to the sandbox."""
+    with suppress(OSError):
+        for entry in list(os.scandir(directory)):
+            if entry.is_dir(follow_symlinks=False):
+                _remove(entry.path)
+            else:
+                os.unlink(entry.path)
+        os.rmdir(directory)

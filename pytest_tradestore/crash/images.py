@@ -1,0 +1,118 @@
+"""The directory tree that a reader finds after a crash, as a frozen fact; and the one place that writes it to disk."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path
+
+from pytest_tradestore.crash.operations import Inode, Kind
+
+NO_INODE = Inode(-1)
+LONG_AGO = 1_000_000_000
+"""Time stamp (seconds) of every file of an image: leftovers are found old, as after a night with the power off."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """One path of an image; paths with the same ``inode`` are hard links of one file."""
+
+    path: str
+    kind: Kind
+    mode: int
+    content: bytes = b""
+    target: str = ""
+    inode: Inode = NO_INODE
+
+
+@dataclass(frozen=True)
+class DurableImage:
+    """A directory tree below the root, parents before children, names in order."""
+
+    files: tuple[ImageFile, ...]
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(self._identity)
+
+    @cached_property
+    def _identity(self) -> tuple[object, ...]:
+        # Inode numbers matter only as far as they say which paths are links of one file.
+        first: dict[Inode, int] = {}
+        return tuple(
+            (f.path, f.kind.value, f.content, f.target, first.setdefault(f.inode, position))
+            for position, f in enumerate(self.files)
+        )
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DurableImage) and (
+            self is other or (self._hash == other._hash and self._identity == other._identity)
+        )
+
+    def paths(self) -> tuple[str, ...]:
+        return tuple(f.path for f in self.files)
+
+    def without(self, globs: tuple[str, ...]) -> "DurableImage":
+        """Return the image without the files that match one of ``globs``."""
+        return DurableImage(tuple(f for f in self.files if not matches(f.path, globs)))
+
+    def with_last_content(self, globs: tuple[str, ...], last: dict[str, bytes]) -> "DurableImage":
+        """Return the image with the files that match one of ``globs`` holding what they held last."""
+        return DurableImage(
+            tuple(
+                replace(f, content=last[f.path]) if matches(f.path, globs) and f.path in last else f for f in self.files
+            )
+        )
+
+    def write(self, root: Path, recorded_root: str = "") -> None:
+        """Write the tree below ``root``, an empty directory.
+
+        Symlinks that pointed below ``recorded_root`` point to the same place below ``root``.
+        """
+        base = str(root)
+        written: dict[Inode, str] = {}
+        times = (LONG_AGO, LONG_AGO)
+        for file in self.files:
+            path = f"{base}/{file.path}"
+            if file.kind is Kind.DIRECTORY:
+                os.mkdir(path, file.mode | 0o700)
+            elif file.kind is Kind.SYMLINK:
+                os.symlink(_moved(file.target, recorded_root, base), path)
+            elif file.inode in written:
+                os.link(written[file.inode], path)
+            else:
+                written[file.inode] = path
+                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                try:
+                    view = memoryview(file.content)
+                    while view:
+                        view = view[os.write(descriptor, view) :]
+                    os.fchmod(descriptor, file.mode)
+                    os.utime(descriptor, times)
+                finally:
+                    os.close(descriptor)
+
+
+def matches(path: str, globs: tuple[str, ...]) -> bool:
+    """Say whether a path below the root matches one of ``globs``; one without a slash matches in any directory."""
+    return any(fnmatchcase(path if "/" in glob else path.rpartition("/")[2], glob) for glob in globs)
+
+
+def _moved(target: str, recorded_root: str, root: str) -> str:
+    if recorded_root and (target == recorded_root or target.startswith(recorded_root + "/")):
+        return root + target[len(recorded_root) :]
+    return target
+
+
+def read_image(root: Path) -> Iterator[ImageFile]:
+    """Yield what a real directory tree holds, in the order of an image."""
+    from pytest_tradestore.crash.trace import Tree, snapshot_of
+
+    tree = Tree(snapshot_of(root)[0])
+    for path, inode in tree.walk():
+        node = tree.nodes[inode]
+        yield ImageFile(path, node.kind, node.mode, bytes(node.content), node.target, inode)

@@ -1,0 +1,112 @@
+"""What a reader sees: all that the contract lets it see, as frozen values that can be compared and shown."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The store says that there is nothing."""
+
+    def __str__(self) -> str:
+        return "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A document, as canonical JSON text."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return shortened(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """The records of a log, each as canonical JSON text."""
+
+    items: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{counted(len(self.items), 'record')}: " + ", ".join(shortened(item, 40) for item in self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The keys that the store lists, sorted."""
+
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "[" + ", ".join(repr(name) for name in self.names) + "]"
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Reading raised; ``declared`` when it is one of the store's own error types."""
+
+    error: str
+    message: str
+    declared: bool
+
+    def __str__(self) -> str:
+        return f"{self.error}: {shortened(self.message, 100)}" if self.message else self.error
+
+
+Seen = Absent | Value | Records | Names | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What was seen at each place (a key, a stream, the list of keys), in the order of the workload's places."""
+
+    places: tuple[tuple[str, Seen], ...]
+
+    def at(self, place: str) -> Seen:
+        return dict(self.places)[place]
+
+
+def canonical(value: Any) -> str:
+    """Return text that is equal for equal JSON values only; the order of keys does not matter."""
+    try:
+        return json.dumps(value, sort_keys=True, ensure_ascii=False, default=_other)
+    except (TypeError, ValueError, RecursionError):
+        return repr(value)
+
+
+def _other(value: Any) -> Any:
+    """Stand for a value that JSON does not have by its type and its text."""
+    return {"": f"{type(value).__name__}: {value!s}"}
+
+
+def document_seen(value: Any) -> Seen:
+    """Return what reading one document gave; ``None`` and ``{}`` both say that there is none."""
+    return Absent() if value is None or value == {} else Value(canonical(value))
+
+
+def records_seen(value: Any) -> Seen:
+    """Return what reading a log gave; anything that is not a sequence of records is shown as it is."""
+    if value is None:
+        return Records(())
+    if isinstance(value, (list, tuple)):
+        return Records(tuple(canonical(item) for item in value))
+    return Value(canonical(value))
+
+
+def names_seen(value: Any) -> Seen:
+    """Return what listing the keys gave."""
+    return Names(tuple(sorted(str(name) for name in value)))
+
+
+def shortened(text: str, width: int = 60) -> str:
+    """Return the beginning of ``text`` and its length when it is longer than ``width``; it can be printed safely."""
+    printable = text if text.isprintable() else repr(text)[1:-1]
+    if len(printable) <= width:
+        return printable
+    return f"{printable[: width - 16]} …({len(text):,} characters)"
+
+
+def counted(number: int, word: str) -> str:
+    return f"{number:,} {word}" + ("" if number == 1 else "s")

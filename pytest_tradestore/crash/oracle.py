@@ -1,0 +1,265 @@
+"""Which observations a crash state allows, and by which requirement another one is a breach.
+
+An update counts as in flight from its invocation to its acknowledgement. While it is, each place shows its state
+before or after; otherwise its state as acknowledged. What differs is told apart by who caused it: what a crash could
+also do while nothing was in flight is a loss of an acknowledged update (DUR); what only the update in flight makes
+possible is a lack of atomicity (ATOM).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from pytest_tradestore.crash.observation import (
+    Absent,
+    Failed,
+    Names,
+    Observation,
+    Records,
+    Seen,
+    counted,
+    shortened,
+)
+from pytest_tradestore.crash.states import Window
+
+
+class Family(Enum):
+    """What kind of promise is broken; process crash and power loss make two requirements of the first two."""
+
+    ATOMICITY = "ATOM"
+    DURABILITY = "DUR"
+    LEFTOVERS = "ATOM-4"
+    LOG_ORDER = "DUR-3"
+    DELETED_DATA = "DUR-4"
+    REOPENING = "REC-1"
+    NEXT_UPDATE = "REC-3"
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """One promise broken at one place, in a sentence; ``found`` and ``allowed`` as a person reads them."""
+
+    family: Family
+    sentence: str
+    place: str = ""
+    found: str = ""
+    allowed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What the live store showed: ``states[i]`` right after acknowledgement ``i``; 0 is right after opening.
+
+    ``changed[i]`` is the place that update ``i`` changes; ``update_names[i]`` how a report writes that update.
+    """
+
+    states: tuple[Observation, ...]
+    changed: tuple[str, ...]
+    update_names: tuple[str, ...]
+
+    @property
+    def last(self) -> int:
+        return len(self.states) - 1
+
+    def clamp(self, update: int) -> int:
+        """Return the state that an update number stands for; closing the store changes nothing."""
+        return max(0, min(update, self.last))
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """``expected`` when everything seen was a state that an intact store shows; a store that is not can also show
+    what is no breach of its own, because it was lost before or because the store does not claim to keep it."""
+
+    breaches: tuple[Breach, ...]
+    expected: bool
+
+
+class Oracle:
+    """Judges observations one after the other; those of quiet windows before those with an update in flight.
+
+    ``durable`` says whether acknowledged updates have to survive; without it a place may show any state up to now.
+    """
+
+    def __init__(self, history: History, *, durable: bool) -> None:
+        self.history = history
+        self.durable = durable
+        self._known_places = frozenset(place for place, _ in history.states[0].places)
+        self._seen_when_quiet: dict[int, set[tuple[str, Seen]]] = {}
+
+    def judge(self, window: Window, observed: Observation) -> "Judgement":
+        """Judge what was ``observed`` after a crash in ``window``; breaches of documents before those of listings."""
+        now = self.history.clamp(window.acknowledged)
+        then = self.history.clamp(window.invoked) if window.in_flight else now
+        breaches: list[Breach] = []
+        expected = True
+        for place, seen in observed.places:
+            before, after = self.history.states[now].at(place), self.history.states[then].at(place)
+            if seen in (before, after):
+                continue
+            expected = False
+            quiet = self._seen_when_quiet.setdefault(now, set())
+            if window.in_flight and (place, seen) in quiet:
+                continue  # not the fault of the update in flight; said when nothing was
+            if not window.in_flight:
+                quiet.add((place, seen))
+            breaches += self._at(window, now, then, place, seen)
+        return Judgement(tuple(breaches), expected)
+
+    def _at(self, window: Window, now: int, then: int, place: str, seen: Seen) -> list[Breach]:
+        before = self.history.states[now].at(place)
+        after = self.history.states[then].at(place)
+        allowed = (str(before),) if before == after else (str(before), str(after))
+        in_flight = window.in_flight
+        older = self._older(place, seen, now)
+
+        def breach(family: Family, sentence: str) -> Breach:
+            return Breach(family, sentence, place, str(seen), allowed)
+
+        if isinstance(seen, Names) and (strange := self._strangers(seen)):
+            listed = ", ".join(repr(name) for name in strange)
+            return [breach(Family.LEFTOVERS, f"{place} lists {listed}, a leftover that nobody stored")]
+        if isinstance(seen, Records) and isinstance(before, Records) and isinstance(after, Records):
+            told = self._log(seen, before, after, in_flight)
+            if told is not None:
+                family, sentence = told
+                if family is Family.DURABILITY and not self.durable:
+                    return []
+                if family is Family.ATOMICITY and not in_flight and self.durable:
+                    return [
+                        breach(family, f"{place} {sentence}"),
+                        breach(Family.DURABILITY, f"{place} {sentence}, after the append had returned"),
+                    ]
+                return [breach(family, f"{place} {sentence}")]
+        if older is not None:
+            if not self.durable:
+                return []
+            if isinstance(before, Absent) and not isinstance(seen, Absent) and place != self._changing(window):
+                return [breach(Family.DELETED_DATA, f"{place} was deleted and is back as it was after {older}")]
+            if not in_flight:
+                lost = self._lost_update(place, now, seen)
+                what = "is missing" if isinstance(seen, Absent) else f"is as it was after {older}"
+                return [breach(Family.DURABILITY, f"{place} {what}: {lost} had returned and is lost")]
+        update = self.history.update_names[then]
+        if in_flight:
+            return [breach(Family.ATOMICITY, f"{place} {_torn(seen)}: neither its state before {update} nor after it")]
+        torn = breach(Family.ATOMICITY, f"{place} {_torn(seen)}: a state that no update left")
+        if not self.durable:
+            return [torn]
+        lost = self._lost_update(place, now, seen)
+        return [torn, breach(Family.DURABILITY, f"{place} {_torn(seen)}: {lost} had returned and is lost")]
+
+    def _changing(self, window: Window) -> str:
+        return self.history.changed[self.history.clamp(window.invoked)] if window.in_flight else ""
+
+    def _older(self, place: str, seen: Seen, now: int) -> str | None:
+        """Return the update after which ``place`` last looked like ``seen``, if it ever did."""
+        for index in range(now, -1, -1):
+            if self.history.states[index].at(place) == seen:
+                while index and self.history.states[index - 1].at(place) == seen:
+                    index -= 1
+                return self.history.update_names[index]
+        return None
+
+    def _lost_update(self, place: str, now: int, seen: Seen) -> str:
+        """Return the first acknowledged update of ``place`` that ``seen`` does not show."""
+        first = now
+        for index in range(now, 0, -1):
+            if self.history.states[index - 1].at(place) == seen:
+                first = index
+                break
+            if self.history.states[index].at(place) != self.history.states[index - 1].at(place):
+                first = index
+        return self.history.update_names[first]
+
+    def _strangers(self, seen: Names) -> list[str]:
+        return [name for name in seen.names if name not in self._known_places]
+
+    def _log(self, seen: Records, before: Records, after: Records, in_flight: bool) -> tuple[Family, str] | None:
+        """Say what is wrong with a log, None when it is a plain loss at its end while nothing was in flight."""
+        known = after.items if len(after.items) >= len(before.items) else before.items
+        unknown = [item for item in seen.items if item not in known]
+        if unknown:
+            return (Family.ATOMICITY, f"shows {shortened(unknown[0])}, which nobody appended")
+        if len(set(seen.items)) < len(seen.items):
+            twice = next(item for item in seen.items if seen.items.count(item) > 1)
+            return (Family.LOG_ORDER, f"shows a record twice: {shortened(twice)}")
+        positions = [known.index(item) for item in seen.items]
+        if positions != sorted(positions):
+            return (Family.LOG_ORDER, "shows its records in another order than they were appended")
+        if positions and positions != list(range(len(positions))):
+            missing = next(p for p in range(positions[-1]) if p not in positions)
+            return (
+                Family.LOG_ORDER,
+                f"shows record {positions[-1] + 1} without record {missing + 1}, which was appended before it",
+            )
+        gone = counted(len(before.items) - len(seen.items), "acknowledged record")
+        if in_flight:
+            return (Family.ATOMICITY, f"has lost {gone} while another one was being appended")
+        return (Family.DURABILITY, f"has lost {gone} from its end: their appends had returned")
+
+
+def _torn(seen: Seen) -> str:
+    match seen:
+        case Absent():
+            return "is missing"
+        case Failed():
+            return f"cannot be read ({seen})"
+        case Records():
+            return f"holds {seen}"
+        case _:
+            return "holds a mixture"
+
+
+def judge_next_update(seen: Observation, place: str, after: Observation | None, later: Observation) -> Breach | None:
+    """Say what is wrong when a store that had recovered was updated at ``place`` and opened once more.
+
+    ``seen`` was observed after the recovery, ``after`` right after the update, ``later`` after reopening.
+    """
+    if after is None:
+        return None
+    new = after.at(place)
+    if new == seen.at(place) or isinstance(new, Failed):
+        return Breach(
+            Family.NEXT_UPDATE,
+            f"the next update of {place} returned but is not shown",
+            place,
+            str(new),
+            ("the new value",),
+        )
+    if later.at(place) != new:
+        return Breach(
+            Family.NEXT_UPDATE,
+            f"the next update of {place} returned but is lost after reopening",
+            place,
+            str(later.at(place)),
+            (str(new),),
+        )
+    old = seen.at(place)
+    if isinstance(old, Records) and isinstance(new, Records) and new.items[: len(old.items)] != old.items:
+        return Breach(
+            Family.NEXT_UPDATE,
+            f"the next append to {place} has destroyed records that were there after the recovery",
+            place,
+            str(new),
+            (f"{old} and the new record",),
+        )
+    for other, was in seen.places:
+        now = later.at(other)
+        if other != place and now != was and not isinstance(was, Names):
+            return Breach(
+                Family.NEXT_UPDATE,
+                f"{other} was there after the recovery and is gone after the next update of {place}",
+                other,
+                str(now),
+                (str(was),),
+            )
+    return None
+
+
+def first_of_each(breaches: Sequence[Breach]) -> dict[Family, Breach]:
+    """Return the first breach of each family."""
+    found: dict[Family, Breach] = {}
+    for breach in breaches:
+        found.setdefault(breach.family, breach)
+    return found

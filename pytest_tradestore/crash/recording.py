@@ -1,0 +1,146 @@
+"""Runs a workload on a fresh store once, under a recorder, in a process that is gone before anything is judged.
+
+The store that is opened on a crash image later is then really another process: a lock file that names the old
+process id is stale, and nothing is remembered in memory.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_tradestore.crash.images import DurableImage
+from pytest_tradestore.crash.observation import Failed, Observation
+from pytest_tradestore.crash.operations import Moment
+from pytest_tradestore.crash.oracle import History
+from pytest_tradestore.crash.recorders.base import Recorder, Recording
+from pytest_tradestore.crash.trace import Trace
+from pytest_tradestore.crash.workloads import Update, Workload
+from pytest_tradestore.isolation import Channel, Died, Finished, Hung, run_isolated
+from pytest_tradestore.sandbox import Sandbox
+from pytest_tradestore.target import Bridge, StoreUnderTest, open_store
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One recorded run: what was done, what was seen live, and what the store printed."""
+
+    trace: Trace
+    history: History
+    root: str
+    output: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotRecorded:
+    """Why a run gave no evidence, in a sentence about the store."""
+
+    reason: str
+
+
+def choose_recorder(wanted: str) -> tuple[Recorder, str]:
+    """Return the recorder to use and a sentence about the choice, empty when it is the best one.
+
+    Raises RuntimeError with the reason if the wanted one cannot work here.
+    """
+    from pytest_tradestore.crash.recorders.fake import FakeRecorder
+    from pytest_tradestore.crash.recorders.strace import StraceRecorder
+
+    if wanted == "fake":
+        return FakeRecorder(), ""
+    strace = StraceRecorder()
+    reason = strace.unavailable()
+    if reason is None:
+        return strace, ""
+    if wanted == "strace":
+        raise RuntimeError(reason)
+    return FakeRecorder(), f"the strace recorder cannot be used ({reason}); the fake one records instead"
+
+
+def record(
+    store: StoreUnderTest,
+    workload: Workload,
+    updates: tuple[Update, ...],
+    recorder: Recorder,
+    sandbox: Sandbox,
+    start: DurableImage | None = None,
+) -> Recorded | NotRecorded:
+    """Run ``updates`` on a fresh store, or on one that finds ``start``, and record it."""
+    root = sandbox.fresh_root()
+    if start is not None:
+        start.write(root)
+    declared = store.declarations
+    names = ("opening the store", *(u.shown for u in updates), "closing the store")
+
+    def run(channel: Channel) -> tuple[Trace | None, tuple[Observation, ...], str]:
+        states: list[Observation] = []
+        problem = ""
+        with recorder.record(root, volatile=declared.volatile) as recording:
+            problem = _drive(store, workload, updates, root, recording, channel, states)
+        return (recording.trace, tuple(states), problem)
+
+    ending = run_isolated(run, declared.deadline)
+    match ending:
+        case Finished((trace, states, problem), output):
+            if problem:
+                return NotRecorded(problem)
+            history = History(states, ("", *(u.place for u in updates)), ("the opening", *(u.shown for u in updates)))
+            vacuous = _without_effect(history, updates)
+            return NotRecorded(vacuous) if vacuous else Recorded(trace, history, str(root), output)
+        case Hung(step, seconds):
+            return NotRecorded(f"{names[min(step, len(names) - 1)]} took longer than {seconds:g} s")
+        case Died(step, how):
+            return NotRecorded(f"its process {how} during {names[min(step, len(names) - 1)]}")
+    raise AssertionError("every ending is matched")
+
+
+def _drive(
+    store: StoreUnderTest,
+    workload: Workload,
+    updates: tuple[Update, ...],
+    root: Path,
+    recording: Recording,
+    channel: Channel,
+    states: list[Observation],
+) -> str:
+    """Open, update, look, close; return in a sentence what the store refused, or nothing."""
+    errors = store.declarations.errors
+    bridge = Bridge()
+
+    def marked(number: int, shown: str, call: Callable[[], object]) -> str:
+        channel.step(number)
+        recording.mark(Moment.INVOKED, number)
+        try:
+            call()
+        except Exception as error:
+            return f"{shown} raised {type(error).__name__}: {error}"
+        recording.mark(Moment.ACKNOWLEDGED, number)
+        return ""
+
+    opened = None
+
+    def opening() -> None:
+        nonlocal opened
+        opened = open_store(store.target, root, bridge)
+
+    if problem := marked(0, "opening the store", opening):
+        return problem
+    assert opened is not None
+    states.append(workload.observe(opened, errors))
+    for number, update in enumerate(updates, 1):
+        if problem := marked(number, update.shown, lambda u=update: opened.call(u.method, *u.arguments)):  # type: ignore[misc]
+            return problem
+        states.append(workload.observe(opened, errors))
+    problem = marked(len(updates) + 1, "closing the store", opened.close)
+    bridge.close()
+    return problem
+
+
+def _without_effect(history: History, updates: tuple[Update, ...]) -> str:
+    """Say which update its own caller could not see: a crash test of it would find nothing and prove nothing."""
+    for number, update in enumerate(updates, 1):
+        seen = history.states[number].at(update.place)
+        if isinstance(seen, Failed):
+            return f"after {update.shown} its own caller cannot read {update.place}: {seen}"
+        if seen == history.states[number - 1].at(update.place):
+            return f"{update.shown} returned, but its own caller does not see the change"
+    return ""

@@ -1,0 +1,493 @@
+"""Every crash state that a persistence model allows, grouped by what a reader would find: simplest first.
+
+States are not tried one by one and compared afterwards. Names and the contents of each file are varied separately,
+files that no surviving name leads to are not varied at all, and equal results are joined before they are combined:
+a file that is written anew a hundred times without a sync has 2**700 states and a few hundred images.
+"""
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from heapq import heappop, heappush
+from itertools import combinations, product
+from math import prod
+
+from pytest_tradestore.crash.images import DurableImage, ImageFile
+from pytest_tradestore.crash.lowering import PAGE, Data, Extent, Micro, Name, Program, Size, WriteThrough
+from pytest_tradestore.crash.models import PersistenceModel
+from pytest_tradestore.crash.operations import ROOT, Create, Inode, Kind, Mark, Moment, SetMode, Sync, SyncAll
+from pytest_tradestore.crash.trace import Tree
+
+
+class Crash(Enum):
+    PROCESS = "process crash"
+    POWER = "power loss"
+
+
+@dataclass(frozen=True, slots=True)
+class CrashState:
+    """A cut in the trace plus what was lost.
+
+    ``cut`` steps were issued; ``lost`` are the micro-operations among them that never reached the disk. For a process
+    that dies inside a write ``partial`` is the file offset that the write got to, and ``cut`` counts the write.
+    """
+
+    crash: Crash
+    cut: int
+    lost: tuple[int, ...] = ()
+    partial: int | None = None
+
+    @property
+    def simplicity(self) -> tuple[int, int, int, tuple[int, ...], int]:
+        """Earlier cuts before later ones, fewer losses before more, a process crash before a power loss."""
+        return (self.cut, len(self.lost), self.crash is Crash.POWER, self.lost, self.partial or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Where in the workload a crash falls: ``acknowledged`` updates have returned, ``invoked`` were called."""
+
+    acknowledged: int
+    invoked: int
+
+    @property
+    def in_flight(self) -> bool:
+        return self.invoked > self.acknowledged
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """All states of one window that give the same image: the simplest one of each kind stands for them."""
+
+    window: Window
+    image: DurableImage
+    process: CrashState | None
+    power: CrashState | None
+
+    @property
+    def simplest(self) -> CrashState:
+        return min((s for s in (self.process, self.power) if s is not None), key=lambda s: s.simplicity)
+
+
+@dataclass(frozen=True, slots=True)
+class Enumeration:
+    """What was enumerated: groups in order, how many states they stand for, and whether that was all of them.
+
+    ``states`` counts every subset of losses at every cut where the search was complete, and the tried ones elsewhere.
+    """
+
+    groups: tuple[Group, ...]
+    states: int
+    exhaustive: bool
+
+
+def windows(program: Program) -> tuple[Window, ...]:
+    """Return for each cut (one more than there are steps) the window in which it falls."""
+    acknowledged = invoked = -1
+    found = [Window(-1, -1)]
+    for step in program.steps:
+        if isinstance(step, Mark):
+            if step.moment is Moment.INVOKED:
+                invoked = step.update
+            else:
+                acknowledged = step.update
+        found.append(Window(acknowledged, invoked))
+    return tuple(found)
+
+
+def enumerate_states(
+    program: Program,
+    model: PersistenceModel,
+    *,
+    subsets_per_cut: int,
+    images: int,
+    seed: int = 0,
+) -> Enumeration:
+    """Return the distinct crash images of ``program`` under ``model``, simplest first.
+
+    Losses at one cut are tried exhaustively up to ``subsets_per_cut`` distinct outcomes, beyond that by prefixes,
+    omissions of one, lone survivors, losses of whole files, and samples drawn with ``seed``. At most ``images`` images
+    are returned; the rest of the bound is said in ``exhaustive``.
+    """
+    return _Search(program, model, subsets_per_cut, images, seed).run()
+
+
+Loss = tuple[int, ...]
+
+
+class _Search:
+    def __init__(self, program: Program, model: PersistenceModel, limit: int, images: int, seed: int) -> None:
+        self.program = program
+        self.model = model
+        self.limit = limit
+        self.images = images
+        self.random = random.Random(seed)  # noqa: S311 - a reproducible choice, no secret
+        self.pins = model.pins(program)
+        self.windows = windows(program)
+        self.exhaustive = True
+        self.states = 0
+        self.groups: dict[tuple[Window, DurableImage], Group] = {}
+        self.contents: dict[tuple[Inode, int, Loss], tuple[tuple[Loss, bytes], ...]] = {}
+        self.of_inode: dict[Inode, list[int]] = {}
+        self.names: list[int] = []
+        for m, part in enumerate(program.micros):
+            if isinstance(part, Name):
+                self.names.append(m)
+            else:
+                self.of_inode.setdefault(part.inode, []).append(m)
+        self.kinds = _kinds(program)
+
+    def run(self) -> Enumeration:
+        self._process_crashes()
+        self._power_losses()
+        groups = sorted(self.groups.values(), key=lambda g: g.simplest.simplicity)
+        if len(groups) > self.images:
+            self.exhaustive = False
+            groups = _spread(groups, self.images)
+        return Enumeration(tuple(groups), self.states, self.exhaustive)
+
+    # -- process crashes: an exact prefix -------------------------------------------------------------------------
+
+    def _process_crashes(self) -> None:
+        tree = Tree(self.program.initial)
+        builder = _ImageOfTree(tree)
+        self._found(CrashState(Crash.PROCESS, 0), builder.image())
+        for number, step in enumerate(self.program.steps):
+            if isinstance(step, Extent):
+                write = step.write
+                for at in _cuts_within(step):
+                    piece = write.data[: at - write.offset]
+                    self._found(
+                        CrashState(Crash.PROCESS, number + 1, partial=at),
+                        builder.with_partial(write.inode, write.offset, piece),
+                    )
+                tree.apply(write)
+                builder.changed(write.inode)
+            elif not isinstance(step, WriteThrough):
+                tree.apply(step)
+                inode = getattr(step, "inode", None)
+                if inode is not None and not isinstance(step, Sync):
+                    builder.changed(inode)
+            if self.program.starts[number] != self.program.starts[number + 1] or isinstance(step, Mark):
+                self._found(CrashState(Crash.PROCESS, number + 1), builder.image())
+        self.states += len(self.program.steps) + 1
+
+    # -- power losses: a prefix less any subset of what nothing pins -----------------------------------------------
+
+    def _power_losses(self) -> None:
+        steps = self.program.steps
+        for cut in range(len(steps) + 1):
+            losable = self._losable(cut)
+            last_of_segment = cut == len(steps) or isinstance(steps[cut], (Mark, Sync, SyncAll, WriteThrough))
+            complete = True
+            if last_of_segment:
+                # Earlier cuts of the segment are these states with everything after them lost.
+                complete = self._at(cut, losable)
+            self.states += 2 ** len(losable) if complete and len(losable) < 64 else min(2 ** len(losable), self.limit)
+
+    def _losable(self, cut: int) -> list[int]:
+        return [m for m in range(self.program.starts[cut]) if (pin := self.pins[m]) is None or pin >= cut]
+
+    def _at(self, cut: int, losable: list[int]) -> bool:
+        """Add every image of a crash at ``cut``; say whether the search there was complete."""
+        if not self.model.any_subset:
+            return self._one_by_one(cut, losable)
+        free = set(losable)
+        end = self.program.starts[cut]
+        free_names = [m for m in self.names if m in free]
+        before = self.exhaustive
+        self.exhaustive = True
+        trees: dict[tuple[tuple[str, Inode], ...], Loss] = {}
+        for lost in self._subsets(free_names, self._by_directory(free_names)):
+            tree = self._tree(end, frozenset(lost))
+            if tree not in trees:
+                trees[tree] = lost
+        total = 0
+        plans = []
+        for tree, lost_names in trees.items():
+            files = sorted({inode for _, inode in tree if self.kinds[inode][0] is Kind.FILE})
+            choices = [self._variants(inode, end, free) for inode in files]
+            total += prod(len(c) for c in choices)
+            plans.append((tree, lost_names, files, choices))
+        for tree, lost_names, files, choices in plans:
+            picked: Iterable[tuple[tuple[Loss, bytes], ...]]
+            if total <= self.limit:
+                picked = product(*choices)
+            else:
+                self.exhaustive = False
+                picked = self._some(choices, max(4, self.limit // max(1, len(plans))))
+            for choice in picked:
+                lost = tuple(sorted((*lost_names, *(m for loss, _ in choice for m in loss))))
+                contents = {inode: content for inode, (_, content) in zip(files, choice, strict=True)}
+                self._found(self._simplified(cut, lost), self._image(tree, contents))
+        complete = self.exhaustive
+        self.exhaustive = complete and before
+        return complete
+
+    def _one_by_one(self, cut: int, losable: list[int]) -> bool:
+        """Add every image at ``cut`` for a model in which one loss depends on another: what it forbids is left out."""
+        end = self.program.starts[cut]
+        before, self.exhaustive = self.exhaustive, True
+        for lost in self._subsets(losable, self._by_directory(losable)):
+            gone = frozenset(lost)
+            if self.model.allows(self.program, cut, gone):
+                tree = self._tree(end, gone)
+                contents = {
+                    inode: self._content_without(inode, end, gone)
+                    for _, inode in tree
+                    if self.kinds[inode][0] is Kind.FILE
+                }
+                self._found(self._simplified(cut, lost), self._image(tree, contents))
+        complete = self.exhaustive
+        self.exhaustive = complete and before
+        return complete
+
+    def _content_without(self, inode: Inode, end: int, lost: frozenset[int]) -> bytes:
+        node = self.program.initial.nodes.get(inode)
+        parts = [(m, self.program.micros[m]) for m in self.of_inode.get(inode, ()) if m < end]
+        return _content(node.content if node is not None else b"", parts, lost)
+
+    def _simplified(self, cut: int, lost: Loss) -> CrashState:
+        """Move the cut before trailing steps of which nothing arrived: those were never issued."""
+        gone = set(lost)
+        while cut:
+            step = self.program.steps[cut - 1]
+            issued = range(self.program.starts[cut - 1], self.program.starts[cut])
+            if isinstance(step, (Mark, Sync, SyncAll, WriteThrough)) or not all(m in gone for m in issued):
+                break
+            gone.difference_update(issued)
+            cut -= 1
+        return CrashState(Crash.POWER, cut, tuple(sorted(gone)))
+
+    def _subsets(self, items: Sequence[int], related: Sequence[Sequence[int]]) -> Iterator[Loss]:
+        """Yield subsets of losable items, fewest first: all of them, or a telling selection where they are too many."""
+        n = len(items)
+        if 2**n <= self.limit:
+            for size in range(n + 1):
+                yield from combinations(items, size)
+            return
+        self.exhaustive = False
+        chosen: dict[Loss, None] = {(): None}
+        for item in items:
+            chosen[(item,)] = None  # omit one
+        for at in range(n):
+            chosen[tuple(items[at:])] = None  # a prefix arrived
+            chosen[tuple(items[:at])] = None  # a suffix arrived
+            chosen[(*items[:at], *items[at + 1 :])] = None  # lone survivor
+        for group in related:
+            chosen[tuple(group)] = None  # everything of one file or directory
+        while len(chosen) < self.limit // 4:
+            chosen[tuple(item for item in items if self.random.random() < 0.5)] = None
+        yield from sorted(chosen, key=lambda lost: (len(lost), lost))
+
+    def _by_directory(self, names: Sequence[int]) -> list[list[int]]:
+        groups: dict[Inode, list[int]] = {}
+        for m in names:
+            part = self.program.micros[m]
+            if isinstance(part, Name):
+                for entry, inode in part.changes:
+                    groups.setdefault(entry.directory, []).append(m)
+                    if inode is not None:
+                        groups.setdefault(inode, []).append(m)
+        return [sorted(set(group)) for group in groups.values()]
+
+    def _tree(self, end: int, lost: frozenset[int]) -> tuple[tuple[str, Inode], ...]:
+        """Return (path, inode) of all that is reachable when the names in ``lost`` are."""
+        entries: dict[Inode, dict[str, Inode]] = {
+            inode: dict(node.entries)
+            for inode, node in self.program.initial.nodes.items()
+            if node.kind is Kind.DIRECTORY
+        }
+        for m in self.names:
+            if m >= end:
+                break
+            if m in lost:
+                continue
+            part = self.program.micros[m]
+            assert isinstance(part, Name)
+            for entry, inode in part.changes:
+                names = entries.setdefault(entry.directory, {})
+                if inode is None:
+                    names.pop(entry.name, None)
+                else:
+                    names[entry.name] = inode
+        found: list[tuple[str, Inode]] = []
+
+        def walk(prefix: str, directory: Inode, above: tuple[Inode, ...]) -> None:
+            for name, inode in sorted(entries.get(directory, {}).items()):
+                path = prefix + name
+                found.append((path, inode))
+                if self.kinds[inode][0] is Kind.DIRECTORY and inode not in above:
+                    walk(path + "/", inode, (*above, inode))
+
+        walk("", ROOT, (ROOT,))
+        return tuple(found)
+
+    def _variants(self, inode: Inode, end: int, free: set[int]) -> tuple[tuple[Loss, bytes], ...]:
+        """Return the distinct contents that a file can have, each with the fewest losses that give it."""
+        own = [m for m in self.of_inode.get(inode, ()) if m < end]
+        losable = tuple(m for m in own if m in free)
+        key = (inode, len(own), losable)
+        if key not in self.contents:
+            node = self.program.initial.nodes.get(inode)
+            initial = node.content if node is not None else b""
+            parts = [(m, self.program.micros[m]) for m in own]
+            distinct: dict[bytes, Loss] = {}
+            by_operation: dict[int, list[int]] = {}
+            for m in losable:
+                by_operation.setdefault(self.program.micros[m].operation, []).append(m)
+            for lost in self._subsets(losable, list(by_operation.values())):
+                distinct.setdefault(_content(initial, parts, frozenset(lost)), lost)
+            self.contents[key] = tuple((lost, content) for content, lost in distinct.items())
+        return self.contents[key]
+
+    def _some(
+        self, choices: list[tuple[tuple[Loss, bytes], ...]], limit: int
+    ) -> Iterator[tuple[tuple[Loss, bytes], ...]]:
+        """Yield combinations of file contents: one file varied at a time, all at their worst, then samples."""
+        best = tuple(c[0] for c in choices)
+        seen: dict[tuple[Loss, ...], None] = {}
+
+        def fresh(choice: tuple[tuple[Loss, bytes], ...]) -> bool:
+            key = tuple(loss for loss, _ in choice)
+            return key not in seen and seen.setdefault(key) is None
+
+        for choice in (best, tuple(c[-1] for c in choices)):
+            if fresh(choice):
+                yield choice
+        for position, variants in enumerate(choices):
+            for variant in variants[: max(1, limit // max(1, len(choices)))]:
+                choice = (*best[:position], variant, *best[position + 1 :])
+                if fresh(choice):
+                    yield choice
+        for _ in range(limit):
+            if len(seen) >= limit:
+                return
+            choice = tuple(self.random.choice(c) for c in choices)
+            if fresh(choice):
+                yield choice
+
+    def _image(self, tree: tuple[tuple[str, Inode], ...], contents: dict[Inode, bytes]) -> DurableImage:
+        return DurableImage(
+            tuple(
+                ImageFile(path, (known := self.kinds[inode])[0], known[2], contents.get(inode, b""), known[1], inode)
+                for path, inode in tree
+            )
+        )
+
+    def _found(self, state: CrashState, image: DurableImage) -> None:
+        window = self.windows[state.cut]
+        key = (window, image)
+        old = self.groups.get(key)
+        process = old.process if old else None
+        power = old.power if old else None
+        if state.crash is Crash.PROCESS:
+            process = min((s for s in (process, state) if s), key=lambda s: s.simplicity)
+        else:
+            power = min((s for s in (power, state) if s), key=lambda s: s.simplicity)
+        self.groups[key] = Group(window, old.image if old else image, process, power)
+
+
+def _content(initial: bytes, parts: Sequence[tuple[int, Micro]], lost: frozenset[int]) -> bytes:
+    """Return what a file holds when the micro-operations in ``lost`` never arrived."""
+    blocks = bytearray(initial)
+    size = len(initial)
+    for m, part in parts:
+        if m in lost:
+            continue
+        if isinstance(part, Data):
+            if len(blocks) < part.offset:
+                blocks.extend(bytes(part.offset - len(blocks)))
+            blocks[part.offset : part.offset + len(part.content)] = part.content
+        elif isinstance(part, Size):
+            if part.exact:
+                size = part.size
+                blocks[size:] = bytes(max(0, len(blocks) - size))
+            else:
+                size = max(size, part.size)
+    if len(blocks) < size:
+        blocks.extend(bytes(size - len(blocks)))
+    return bytes(blocks[:size])
+
+
+def _kinds(program: Program) -> dict[Inode, tuple[Kind, str, int]]:
+    """Return kind, symlink target and last mode of every inode."""
+    known = {inode: (node.kind, node.target, node.mode) for inode, node in program.initial.nodes.items()}
+    for step in program.steps:
+        if isinstance(step, Create):
+            known[step.inode] = (step.kind, step.target, step.mode)
+        elif isinstance(step, SetMode) and step.inode in known:
+            kind, target, _ = known[step.inode]
+            known[step.inode] = (kind, target, step.mode)
+    return known
+
+
+def _cuts_within(extent: Extent) -> list[int]:
+    """Return the file offsets at which a dying process may have stopped inside an extent: page and call boundaries.
+
+    Long extents are cut at their first, middle and last pages and calls only.
+    """
+    start, end = extent.write.offset, extent.write.offset + len(extent.write.data)
+    pages = list(range((start // PAGE + 1) * PAGE, end, PAGE))
+    cuts = sorted({*_ends_and_middle(pages), *_ends_and_middle(list(extent.ends[:-1]))})
+    return [at for at in cuts if start < at < end]
+
+
+def _ends_and_middle(offsets: list[int]) -> list[int]:
+    return offsets if len(offsets) <= 6 else [*offsets[:2], offsets[len(offsets) // 2], *offsets[-2:]]
+
+
+class _ImageOfTree:
+    """Images of a tree that changes step by step; only what has changed is copied again."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+        self._frozen: dict[Inode, bytes] = {}
+
+    def changed(self, inode: Inode) -> None:
+        self._frozen.pop(inode, None)
+
+    def _content(self, inode: Inode) -> bytes:
+        if inode not in self._frozen:
+            self._frozen[inode] = bytes(self.tree.nodes[inode].content)
+        return self._frozen[inode]
+
+    def image(self, replaced: dict[Inode, bytes] | None = None) -> DurableImage:
+        files = []
+        for path, inode in self.tree.walk():
+            node = self.tree.nodes[inode]
+            content = replaced[inode] if replaced and inode in replaced else self._content(inode)
+            files.append(
+                ImageFile(path, node.kind, node.mode, content if node.kind is Kind.FILE else b"", node.target, inode)
+            )
+        return DurableImage(tuple(sorted(files, key=lambda f: f.path.split("/"))))
+
+    def with_partial(self, inode: Inode, offset: int, piece: bytes) -> DurableImage:
+        content = bytearray(self._content(inode))
+        if len(content) < offset:
+            content.extend(bytes(offset - len(content)))
+        content[offset : offset + len(piece)] = piece
+        return self.image({inode: bytes(content)})
+
+
+def _spread(groups: list[Group], count: int) -> list[Group]:
+    """Pick ``count`` groups so that every window keeps its simplest ones and every process crash stays."""
+    by_window: dict[Window, list[Group]] = {}
+    for group in groups:
+        by_window.setdefault(group.window, []).append(group)
+    queues = [sorted(g, key=_process_first) for g in by_window.values()]
+    heap: list[tuple[int, int]] = []
+    for number in range(len(queues)):
+        heappush(heap, (0, number))
+    picked: list[Group] = []
+    while heap and len(picked) < count:
+        rank, number = heappop(heap)
+        picked.append(queues[number][rank])
+        if rank + 1 < len(queues[number]):
+            heappush(heap, (rank + 1, number))
+    return sorted(picked, key=lambda g: g.simplest.simplicity)
+
+
+def _process_first(group: Group) -> tuple[bool, int, tuple[int, int, int, tuple[int, ...], int]]:
+    return (group.process is None, len(group.simplest.lost), group.simplest.simplicity)

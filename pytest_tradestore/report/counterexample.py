@@ -1,0 +1,133 @@
+"""A counterexample as text for a terminal: what was done, what was lost, what was found, and what to do about it."""
+
+import textwrap
+from collections.abc import Iterator
+
+from pytest_tradestore.requirements import BY_ID
+from pytest_tradestore.verdict import Counterexample, Fate, Step
+
+_MARKS = {
+    Fate.PERSISTED: "ok  ",
+    Fate.LOST: "LOST",
+    Fate.PARTLY: "PART",
+    Fate.NOT_ISSUED: "--  ",
+    Fate.NOTE: "    ",
+}
+_RED, _GREEN, _BOLD, _DIM, _OFF = "\x1b[31m", "\x1b[32m", "\x1b[1m", "\x1b[2m", "\x1b[0m"
+_SHORTEST, _WIDEST = 60, 130
+
+
+def render(counterexample: Counterexample, requirement: str, width: int = 80, *, color: bool = False) -> str:
+    """Return the counterexample as lines of at most ``width`` columns (between 60 and 130)."""
+    width = max(_SHORTEST, min(width, _WIDEST))
+    lines = [*_head(counterexample, requirement, width), *_body(counterexample, width)]
+    lines += _foot(counterexample, requirement, width)
+    return "\n".join(_painted(line) if color else line for line in lines)
+
+
+def _head(told: Counterexample, requirement: str, width: int) -> Iterator[str]:
+    known = BY_ID.get(requirement)
+    yield from textwrap.wrap(f"{requirement} VIOLATED: {told.headline}", width, subsequent_indent="  ")
+    if known is not None:
+        yield from textwrap.wrap(f"A conforming store {known.sentence}.", width)
+    yield ""
+
+
+def _body(told: Counterexample, width: int) -> Iterator[str]:
+    if told.workload:
+        yield from _section("Done", told.workload[-4:], width, earlier=len(told.workload) - 4)
+    if told.crash:
+        yield from _section("Crash", (told.crash,), width)
+    if told.steps:
+        yield ""
+        yield from _steps(told.steps, width)
+        yield ""
+    if told.image:
+        yield from _section("On disk", told.image, width)
+    if told.found:
+        yield from _section("Found", told.found, width)
+    if told.allowed:
+        yield from _section("Allowed", tuple(_alternatives(told.allowed)), width)
+
+
+def _alternatives(allowed: tuple[str, ...]) -> Iterator[str]:
+    for number, text in enumerate(allowed):
+        yield text if number == 0 else f"or {text}"
+
+
+def _foot(told: Counterexample, requirement: str, width: int) -> Iterator[str]:
+    known = BY_ID.get(requirement)
+    if told.filesystems:
+        yield from _section("Happens on", (", ".join(told.filesystems),), width)
+    if told.how_many > 1:
+        yield from _section("Seen in", (f"{told.how_many:,} distinct images; this is the simplest",), width)
+    for note in told.notes:
+        yield from _section("Note", (note,), width)
+    if known is not None:
+        yield from _section("Remedy", (known.remedy,), width)
+    if told.token:
+        yield from _section("Replay", (f"--tradestore-replay {told.token}",), width)
+
+
+_LABEL = 12
+
+
+def _section(label: str, lines: tuple[str, ...], width: int, earlier: int = 0) -> Iterator[str]:
+    first = f"{label}:".ljust(_LABEL)
+    if earlier > 0:
+        yield first + f"… {earlier} earlier calls"
+        first = " " * _LABEL
+    for line in lines:
+        yield from textwrap.wrap(
+            line,
+            width,
+            initial_indent=first,
+            subsequent_indent=" " * (_LABEL + 2),
+            break_long_words=True,
+            break_on_hyphens=False,
+            replace_whitespace=False,
+            drop_whitespace=True,
+        ) or [first]
+        first = " " * _LABEL
+
+
+def _steps(steps: tuple[Step, ...], width: int) -> Iterator[str]:
+    """Yield the trace: number, fate, what was done; the source line at the right, or below where there is no room."""
+    column = max((len(_what(s)) for s in steps if s.location), default=0) + 2
+    for step in steps:
+        if step.text == "CRASH":
+            yield "  ===== CRASH ".ljust(width, "=")
+            continue
+        number = f"{step.number:>4}" if step.number else "    "
+        line = f"{number}  {_MARKS[step.fate]}  {_what(step)}"
+        if not step.location:
+            yield from textwrap.wrap(line, width, subsequent_indent=" " * 14, drop_whitespace=False) or [line]
+            continue
+        where = f"{step.location}  {step.source}".rstrip()
+        beside = f"{line.ljust(12 + column)}{where}"
+        if len(beside) <= width:
+            yield beside
+        elif 12 + column + len(step.location) + 12 <= width:
+            yield beside[: width - 1] + "…"
+        else:
+            yield from textwrap.wrap(line, width, subsequent_indent=" " * 14)
+            told = f"{' ' * 14}{where}"
+            yield told if len(told) <= width else told[: width - 1] + "…"
+
+
+def _what(step: Step) -> str:
+    return f"{step.text}  ({step.detail})" if step.detail else step.text
+
+
+def _painted(line: str) -> str:
+    """Colour a finished line; words carry the meaning, colour only helps to find them."""
+    if " VIOLATED: " in line or line.startswith("  ===== CRASH"):
+        return f"{_RED}{_BOLD}{line}{_OFF}"
+    mark = line[6:10]
+    if mark in ("LOST", "PART") and line[:6].strip().isdigit():
+        return f"{_RED}{line}{_OFF}"
+    if mark == "--  " and line[:6].strip().isdigit():
+        return f"{_DIM}{line}{_OFF}"
+    if line[:_LABEL].rstrip().endswith(":") and line[:_LABEL].strip():
+        return f"{_BOLD}{line[:_LABEL]}{_OFF}{line[_LABEL:]}"
+    return line
