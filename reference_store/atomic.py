@@ -40,7 +40,11 @@ class TooLarge(Exception):  # noqa: N818 - says what is the case
 
 
 class NotPinned(Exception):  # noqa: N818 - says what is the case
-    """The new state is visible, but the sync of the directory failed: a power loss may undo it; see ``__cause__``."""
+    """The new state is visible, but the sync of the directory failed: a power loss may undo it."""
+
+    def __init__(self, cause: OSError) -> None:
+        self.cause = cause
+        super().__init__()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ class Directory:
         self._close: Callable[[int], None] = os.close
 
     def __del__(self) -> None:
-        with suppress(OSError):
+        with suppress(Exception):
             self._close(self.descriptor)
 
     @classmethod
@@ -103,18 +107,21 @@ class Directory:
 
         Raises NotARegularFile, TooLarge above ``limit`` bytes, and OSError when it cannot be read.
         """
-        descriptor = self.open_regular(name, os.O_RDONLY)
-        if descriptor is None:
+        opened = self.open_regular(name, os.O_RDONLY)
+        if opened is None:
             return None
+        descriptor, about = opened
         try:
-            about = os.fstat(descriptor)
             data = read_from(descriptor, about.st_size, limit)
             return Found(data, stat.S_IMODE(about.st_mode), about.st_ino, about.st_nlink)
         finally:
             os.close(descriptor)
 
-    def open_regular(self, name: str, flags: int) -> int | None:
-        """Return a descriptor of the file ``name``, or None if there is none; raises NotARegularFile and OSError."""
+    def open_regular(self, name: str, flags: int) -> tuple[int, os.stat_result] | None:
+        """Open the file ``name``: return its descriptor and status, or None if there is none.
+
+        Raises NotARegularFile, and OSError when it cannot be opened.
+        """
         try:
             descriptor = os.open(name, flags | _SAFELY, dir_fd=self.descriptor)
         except FileNotFoundError:
@@ -124,8 +131,9 @@ class Directory:
                 raise NotARegularFile from error
             raise
         try:
-            if stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return descriptor
+            about = os.fstat(descriptor)
+            if stat.S_ISREG(about.st_mode):
+                return descriptor, about
         except BaseException:
             os.close(descriptor)
             raise
@@ -203,11 +211,11 @@ class Directory:
         try:
             self.sync()  # durability point: from here on the names outlive a power loss
         except OSError as error:
-            raise NotPinned from error
+            raise NotPinned(error) from error
 
     def _stage(self, data: bytes, mode: int) -> str:
         """Write ``data`` to a temporary file that is durable, and closed without an error, on return."""
-        staged = f"{TEMPORARY}{os.urandom(8).hex()}"
+        staged = _temporary_name()
         descriptor = os.open(staged, _CREATE, 0o600, dir_fd=self.descriptor)
         try:
             try:
@@ -225,7 +233,7 @@ class Directory:
     def _keep(self, name: str, previous: Found, backup: str) -> None:
         if previous.links > 1 and self._same_file(previous.inode, backup):
             return  # a crash came between keeping and replacing; renaming one link over another would do nothing
-        second = f"{TEMPORARY}{os.urandom(8).hex()}"
+        second = _temporary_name()
         try:
             self._link(name, second)
         except OSError as error:
@@ -263,18 +271,25 @@ class Directory:
             os.unlink(name, dir_fd=self.descriptor)
 
 
+def _temporary_name() -> str:
+    return f"{TEMPORARY}{os.urandom(8).hex()}"
+
+
 def read_from(descriptor: int, size: int, limit: int) -> bytes:
-    """Return everything from the descriptor's position on; ``size`` is a guess, ``limit`` (bytes) is not."""
+    """Return the file from the descriptor's position on; ``size`` (bytes) is a guess, ``limit`` is not."""
     if size > limit:
         raise TooLarge
-    chunks = []
-    total = 0
-    while chunk := os.read(descriptor, max(size + 1 - total, 1) if total <= size else _CHUNK):
+    data = os.read(descriptor, size + 1)
+    if len(data) == size:
+        return data  # asked for one byte more: the end has been seen
+    chunks = [data]
+    total = len(data)
+    while chunk := os.read(descriptor, _CHUNK):
         chunks.append(chunk)
         total += len(chunk)
         if total > limit:
             raise TooLarge
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    return b"".join(chunks)
 
 
 def write_all(descriptor: int, data: bytes) -> None:

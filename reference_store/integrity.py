@@ -1,8 +1,9 @@
 """Seals stored JSON, and tells whether what is read is what was sealed, under this name and with this number.
 
-The seal is the reserved last key ``_integrity``. Its digest is SHA-256 over two lines of UTF-8: the JSON list
-``[kind, identifier, number]`` and the content as ``json.dumps(content, ensure_ascii=False)`` prints it. Whitespace in
-the file is therefore free; values, types and the order of keys are not.
+The seal is the reserved last key ``_integrity``. Its digest is SHA-256 over two lines of UTF-8: kind, number and
+identifier (``document 3 AAPL``; no identifier has a line break), and the content as
+``json.dumps(content, ensure_ascii=False)`` prints it. Whitespace in the file is therefore free; values, types and the
+order of keys are not.
 """
 
 from __future__ import annotations
@@ -80,8 +81,7 @@ def _seal(kind: str, identifier: str, number: int, canonical: str) -> str:
 
 
 def _digest(kind: str, identifier: str, number: int, canonical: str) -> str:
-    header = json.dumps([kind, identifier, number], ensure_ascii=False)
-    return hashlib.sha256(f"{header}\n{canonical}".encode()).hexdigest()
+    return hashlib.sha256(f"{kind} {number} {identifier}\n{canonical}".encode()).hexdigest()
 
 
 def _parsed(raw: bytes, identifier: str, file: str, line: int | None) -> tuple[Document, str]:

@@ -70,13 +70,14 @@ class JournalStore:
         file = keys.encode(stream) + SUFFIX
         encoded = integrity.encode(record)
         with self._root.updating("append", stream) as directory:
-            descriptor = _opened(directory, stream, file, os.O_RDWR | os.O_APPEND)
-            if descriptor is None:
+            opened = _opened(directory, stream, file, os.O_RDWR | os.O_APPEND)
+            if opened is None:
                 # Born whole with its first record: an empty journal is damage, never a beginning.
                 directory.replace(file, integrity.seal_record(encoded, stream, 1), None)
                 return
+            descriptor, about = opened
             try:
-                self._append(directory, descriptor, stream, file, encoded)
+                self._append(directory, descriptor, about, stream, file, encoded)
             finally:
                 os.close(descriptor)
 
@@ -94,8 +95,10 @@ class JournalStore:
         """Let go of the root; closing twice is fine."""
         self._root.close()
 
-    def _append(self, directory: Directory, descriptor: int, stream: str, file: str, encoded: Encoded) -> None:
-        tail = self._tail(directory, descriptor, stream, file)
+    def _append(
+        self, directory: Directory, descriptor: int, about: os.stat_result, stream: str, file: str, encoded: Encoded
+    ) -> None:
+        tail = self._tail(directory, descriptor, about, stream, file)
         line = integrity.seal_record(encoded, stream, tail.sequence + 1)
         if not tail.terminated:
             line = b"\n" + line
@@ -110,9 +113,8 @@ class JournalStore:
             self._tails.clear()
         self._tails[stream] = _Tail(tail.inode, tail.length + len(line), tail.sequence + 1)
 
-    def _tail(self, directory: Directory, descriptor: int, stream: str, file: str) -> _Tail:
+    def _tail(self, directory: Directory, descriptor: int, about: os.stat_result, stream: str, file: str) -> _Tail:
         """Return where the next record goes; whatever is before it is sound and durable then."""
-        about = os.fstat(descriptor)
         unwanted = self._unwanted.pop(stream, None)
         if unwanted and (unwanted.inode, unwanted.size) == (about.st_ino, about.st_size):
             _cut(descriptor, unwanted.length)
@@ -145,11 +147,12 @@ class JournalStore:
     def _take_back(self, directory: Directory, stream: str, file: str, tail: _Tail) -> None:
         """Cut off an append that failed. After a failed sync only a new descriptor is asked to sync again."""
         with suppress(OSError, CorruptData):
-            descriptor = _opened(directory, stream, file, os.O_RDWR)
-            if descriptor is None:
+            opened = _opened(directory, stream, file, os.O_RDWR)
+            if opened is None:
                 return
+            descriptor, about = opened
             try:
-                self._unwanted[stream] = _Unwanted(tail.inode, tail.length, os.fstat(descriptor).st_size)
+                self._unwanted[stream] = _Unwanted(tail.inode, tail.length, about.st_size)
                 _cut(descriptor, tail.length)
                 del self._unwanted[stream]
             finally:
@@ -161,7 +164,7 @@ def _cut(descriptor: int, length: int) -> None:
     sync(descriptor)  # before new bytes go there: a later record must not grow together with the old ones
 
 
-def _opened(directory: Directory, stream: str, file: str, flags: int) -> int | None:
+def _opened(directory: Directory, stream: str, file: str, flags: int) -> tuple[int, os.stat_result] | None:
     try:
         return directory.open_regular(file, flags)
     except NotARegularFile:

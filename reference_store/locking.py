@@ -13,8 +13,7 @@ import fcntl
 import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from weakref import WeakValueDictionary
 
 from reference_store.errors import LockTimeout
@@ -44,9 +43,8 @@ class RootLock:
         with _registry:
             self._gate = _gates.setdefault((found.st_dev, found.st_ino), _Gate())
 
-    @contextmanager
-    def held(self, directory: int, root: str, timeout: float) -> Iterator[None]:
-        """Hold the lock of the root with the open descriptor ``directory`` for the length of the block.
+    def acquire(self, directory: int, root: str, timeout: float) -> None:
+        """Take the lock of the root that is open as ``directory``; it is not re-entrant.
 
         Waits at most ``timeout`` seconds and raises LockTimeout then; ``root`` names the directory in the message.
         """
@@ -55,39 +53,49 @@ class RootLock:
         if not gate.lock.acquire(timeout=max(timeout, 0)):
             raise LockTimeout(root, timeout)
         try:
-            gate.held = self._take(directory, deadline)
+            gate.held = _locked(directory, deadline)
             if gate.held is None:
                 raise LockTimeout(root, timeout)
-            try:
-                yield
-            finally:
-                _release(gate)
+        except BaseException:
+            gate.lock.release()
+            raise
+
+    def release(self) -> None:
+        """Give the lock back."""
+        gate = self._gate
+        try:
+            descriptor, gate.held = gate.held, None
+            if descriptor is not None:
+                try:
+                    # Said aloud, not left to close: a child forked meanwhile keeps the description open.
+                    fcntl.flock(descriptor, fcntl.LOCK_UN)
+                finally:
+                    os.close(descriptor)
         finally:
             gate.lock.release()
 
-    def _take(self, directory: int, deadline: float) -> int | None:
-        """Return a descriptor that holds the file lock, or None when ``deadline`` (monotonic seconds) has passed."""
-        pause = _FIRST_PAUSE
-        while True:
-            # A description of its own for each holder: one inherited through fork would count as the parent's.
-            descriptor = os.open(
-                LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600, dir_fd=directory
-            )
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if _is_the_lock_file(descriptor, directory):
-                    return descriptor
-            except BlockingIOError:
-                pass
-            except BaseException:
-                os.close(descriptor)
-                raise
+
+def _locked(directory: int, deadline: float) -> int | None:
+    """Return a descriptor that holds the file lock, or None when ``deadline`` (monotonic seconds) has passed."""
+    pause = _FIRST_PAUSE
+    while True:
+        # A description of its own for each holder: one inherited through fork would count as the parent's.
+        descriptor = os.open(LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600, dir_fd=directory)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_the_lock_file(descriptor, directory):
+                return descriptor
+        except BlockingIOError:
+            pass
+        except BaseException:
             os.close(descriptor)
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return None
-            time.sleep(min(pause, left))
-            pause = min(pause * 2, _LONGEST_PAUSE)
+            raise
+        os.close(descriptor)
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return None
+        time.sleep(min(pause, left))
+        pause = min(pause * 2, _LONGEST_PAUSE)
 
 
 def _is_the_lock_file(descriptor: int, directory: int) -> bool:
@@ -96,17 +104,8 @@ def _is_the_lock_file(descriptor: int, directory: int) -> bool:
         named = os.stat(LOCK_FILE, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
         return False
-    return os.path.samestat(named, os.fstat(descriptor))
-
-
-def _release(gate: _Gate) -> None:
-    descriptor, gate.held = gate.held, None
-    if descriptor is not None:
-        try:
-            # Said aloud, not left to close: a child forked meanwhile keeps the description open.
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
-        finally:
-            os.close(descriptor)
+    locked = os.fstat(descriptor)
+    return named.st_ino == locked.st_ino and named.st_dev == locked.st_dev
 
 
 def _after_fork_in_child() -> None:

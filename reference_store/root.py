@@ -39,8 +39,11 @@ class Root:
         if not any(name.startswith(TEMPORARY) for name in directory.names()):
             return
         try:
-            with self._lock.held(directory.descriptor, self.path, timeout=0):
+            self._lock.acquire(directory.descriptor, self.path, timeout=0)
+            try:
                 directory.sweep()
+            finally:
+                self._lock.release()
         except LockTimeout:
             return
         except OSError as error:
@@ -61,14 +64,19 @@ class Root:
     @contextmanager
     def updating(self, operation: str, identifier: str) -> Iterator[Directory]:
         """Give the directory to the one writer that may change it."""
-        with self.reading(operation, identifier) as directory:
+        directory = self._opened(operation)
+        try:
+            self._lock.acquire(directory.descriptor, self.path, self._lock_timeout)
             try:
-                with self._lock.held(directory.descriptor, self.path, self._lock_timeout):
-                    yield directory
-            except NotPinned as error:
-                cause = error.__cause__
-                assert isinstance(cause, OSError)
-                raise StorageFailure(operation, identifier, cause, may_have_happened=True) from cause
+                yield directory
+            finally:
+                self._lock.release()
+        except NotPinned as error:
+            raise StorageFailure(operation, identifier, error.cause, may_have_happened=True) from error.cause
+        except OSError as error:
+            if isinstance(error, StoreError):
+                raise
+            raise StorageFailure(operation, identifier, error) from error
 
     def close(self) -> None:
         """Let go of the directory; calls that are under way end normally, later ones raise StoreClosed."""

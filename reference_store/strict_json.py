@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, NoReturn
 
 from reference_store.errors import UnserialisableValue
@@ -22,6 +23,7 @@ Document = dict[str, Any]
 _MARK, _TOP = "\x02", "\x03"
 _encode_marked = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(_MARK, ": ")).encode
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+_decode = json.JSONDecoder().decode
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|([\[{])|([\]}])')
 
 
@@ -53,12 +55,12 @@ def encode(document: object) -> Encoded:
     if not isinstance(document, dict):
         raise UnserialisableValue(f"a {type(document).__name__} where a dict is needed")
     try:
-        members = tuple([f"{_encode_marked(key)}: {_encode_marked(item)}" for key, item in document.items()])
+        members = tuple([f"{_encode_marked(key)}: {_member(item)}" for key, item in document.items()])
         canonical = "{" + _MARK.join(members).replace(_MARK, ", ") + "}"
         canonical.encode("utf-8")
         if _deeper_than_allowed(canonical):
             raise UnserialisableValue(f"nesting deeper than {DEEPEST} levels")
-        faithful = json.loads(canonical) == document
+        faithful = _decode(canonical) == document
     except RecursionError:
         raise UnserialisableValue(f"nesting deeper than {DEEPEST} levels, or a value that contains itself") from None
     except UnserialisableValue:
@@ -100,6 +102,13 @@ def decode(raw: bytes) -> tuple[Document, str]:
     except ValueError:
         raise Malformed("it holds a number that is not finite or too long") from None
     return value, canonical
+
+
+def _member(item: object) -> str:
+    # The encoder sets itself up anew for all but text; numbers at the top level are common, and faster like this.
+    if type(item) is int or (type(item) is float and isfinite(item)):
+        return repr(item)
+    return _encode_marked(item)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> Document:
