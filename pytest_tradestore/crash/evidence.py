@@ -9,6 +9,7 @@ from time import perf_counter
 
 from pytest_tradestore.crash.exploration import Explored, Inspection, Phase, Question, explore
 from pytest_tradestore.crash.images import DurableImage, matches
+from pytest_tradestore.crash.leftovers import Growth, growth
 from pytest_tradestore.crash.lowering import Program, lower
 from pytest_tradestore.crash.models import by_name
 from pytest_tradestore.crash.operations import Kind
@@ -126,6 +127,8 @@ def _judged(
     explored = explore(store, workload, questions, sandbox, recorded.root)
     answers = dict(zip(questions, explored.answers, strict=True))
     violations = _violations(asked, answers, recorded.history, store)
+    if "ATOM-4" not in violations and (grown := growth(store, workload, found.groups, recorder, sandbox)) is not None:
+        violations["ATOM-4"] = _piling_up(grown)
     return Evidence(
         workload,
         recorder=recorder.name,
@@ -137,6 +140,19 @@ def _judged(
         notes=notes + (() if explored.complete else ("the search was ended early: the store hung or died too often",)),
         output=recorded.output or explored.output,
     )
+
+
+def _piling_up(grown: Growth) -> Violation:
+    left = ", ".join(grown.newest[:3]) or "another file"
+    counts = ", ".join(map(str, grown.counts))
+    breach = Breach(
+        Family.LEFTOVERS,
+        f"every crash during the same update leaves one more file that nothing removes, the last one {left}",
+        "",
+        f"after each of {len(grown.counts)} crashes, with the store reopened and used in between: {counts} files",
+        ("the number of files stops growing",),
+    )
+    return Violation("ATOM-4", grown.state, grown.group, grown.images[-1], breach, Inspection(), 1, ())
 
 
 def _effort(

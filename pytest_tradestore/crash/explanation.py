@@ -112,7 +112,7 @@ def _extent(part: Data) -> str:
 def _location(step: ProgramStep) -> Location | None:
     if isinstance(step, Extent):
         return step.write.origin.location
-    return None if isinstance(step, WriteThrough) else step.origin.location
+    return None if isinstance(step, (WriteThrough, Mark)) else step.origin.location
 
 
 class _Names:
@@ -264,9 +264,13 @@ def _calls(violation: Violation, history: History) -> tuple[str, ...]:
 
 
 def _where(program: Program, violation: Violation) -> tuple[str, ...]:
-    if not any(lost for _, lost in violation.losses) or any(not lost for _, lost in violation.losses):
-        return ("any: nothing has to be lost for it",)
-    return where_possible(program, violation.losses)
+    """Return where this state can happen, and where another one that breaks the same requirement can."""
+    if any(not lost for _, lost in violation.losses) or not violation.losses:
+        return ("every file system: nothing has to be lost for it",)
+    shown = where_possible(program, ((violation.state.cut, frozenset(violation.state.lost)),))
+    others = tuple(name for name in where_possible(program, violation.losses) if name not in shown)
+    named = tuple("any that promises only what POSIX does" if name == "strict" else name for name in shown)
+    return (*named, f"in another of its states also {' and '.join(others)}") if others else named
 
 
 def described_image(image: DurableImage) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Calls that change or move through the content of files: write and its relatives, truncate, fallocate, copies, syncs, mappings."""
+"""Calls that change or move through the content of files: writes, truncate, fallocate, copies, syncs, mappings."""
 
 import os
 import stat
@@ -32,7 +32,7 @@ def _number(bound: Bound, index: int) -> int:
 
 
 def write_target(conversion: Conversion, bound: Bound) -> tuple[Node, int, bytes] | None:
-    """Return what a write would change if it took its effect now: file, offset, bytes; None when nothing that is kept."""
+    """Return what a write would change if it took its effect now: file, offset, bytes; None for no kept file."""
     call = bound.call
     file = conversion.file(bound, 0)
     node = file.node
@@ -208,20 +208,18 @@ def _copy(
 ) -> None:
     count = _result(bound)
     from_file, to_file = conversion.file(bound, source), conversion.file(bound, target)
-    start = _offset_or_position(bound, source_offset, from_file, count)
+    start, to = _offset(bound, source_offset, from_file), _offset(bound, target_offset, to_file)
     node = to_file.node
-    if node is None or node.kind is not Kind.FILE or node.special:
-        return
-    if to_file.append and node.content is not None:
+    if to_file.append and node is not None and node.content is not None:
         to = len(node.content)
-        if target_offset is None or bound.call.arguments[target_offset] == "NULL":
-            to_file.position = to + count
-    else:
-        to = _offset_or_position(bound, target_offset, to_file, count)
-    if count == 0:
+    # both are known before either moves, because both can be one open file
+    _move(bound, source_offset, from_file, start + count if start >= 0 else None)
+    _move(bound, target_offset, to_file, to + count if to >= 0 else None)
+    if node is None or node.kind is not Kind.FILE or node.special or count == 0:
         return
     data = content_of(conversion, from_file, start, count)
-    if data is None:
+    overlapping = from_file.node is node and abs(start - to) < count and start != to
+    if data is None or overlapping:
         if node.inside or node.content is not None:
             _unknown_source(conversion, bound, node)
         put(conversion, bound, node, to, bytes(count), durable=to_file.durable)
@@ -230,13 +228,15 @@ def _copy(
     put(conversion, bound, node, to, data, durable=to_file.durable)
 
 
-def _offset_or_position(bound: Bound, index: int | None, file: OpenFile, count: int) -> int:
+def _offset(bound: Bound, index: int | None, file: OpenFile) -> int:
     if index is not None and bound.call.arguments[index] != "NULL":
         return _number(bound, index)
-    if file.position is None:
-        return -1
-    file.position += count
-    return file.position - count
+    return -1 if file.position is None else file.position
+
+
+def _move(bound: Bound, index: int | None, file: OpenFile, position: int | None) -> None:
+    if index is None or bound.call.arguments[index] == "NULL":
+        file.position = position
 
 
 def content_of(conversion: Conversion, file: OpenFile, start: int, count: int) -> bytes | None:
@@ -267,7 +267,7 @@ def left_alone(node: Node, began: int) -> bytes | None:
 
 def _unknown_source(conversion: Conversion, bound: Bound, node: Node) -> None:
     conversion.not_seen(
-        f"{conversion.path_of(node)} was filled by {bound.call.name} from a source whose content is not recorded; "
+        f"{conversion.path_of(node)} was filled by {bound.call.name} from a source whose content is not known then; "
         "write the data instead"
     )
 

@@ -5,6 +5,7 @@ What it does not see it says: native libraries that are given a path, child proc
 
 import importlib.util
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatch
@@ -146,7 +147,8 @@ def _explain(error: BaseException, disk: "Disk", is_inside: Any, guard: "Guard")
     cause: BaseException | None = error
     while cause is not None and cause not in seen:
         seen.append(cause)
-        for path in (getattr(cause, "filename", None), getattr(cause, "filename2", None)):
+        # native libraries put the path into the message only
+        for path in (getattr(cause, "filename", None), *re.findall(r"/[^'\"]+|[A-Za-z]:\\[^'\"]+", str(cause))):
             if isinstance(cause, FileNotFoundError) and isinstance(path, str) and is_inside(path) and disk.exists(path):
                 guard.say(f"{os.path.basename(path)!r} was looked for on the real disk, past the recorder.")
         cause = cause.__cause__ or cause.__context__

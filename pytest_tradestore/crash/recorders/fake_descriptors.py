@@ -20,6 +20,7 @@ class Descriptors:
 
     def __init__(self, real: SimpleNamespace) -> None:
         self._real = real
+        self.over = False
         self._table: dict[int, OpenFile] = {}
         self._unlocked = threading.Condition()
         self._holders: dict[int, dict[OpenFile, bool]] = {}
@@ -44,7 +45,8 @@ class Descriptors:
             self.unlock(file)
 
     def close_all(self) -> None:
-        """Give back every number that the store left open."""
+        """End: give back every number that the store left open."""
+        self.over = True
         for number in list(self._table):
             self.close(number)
 

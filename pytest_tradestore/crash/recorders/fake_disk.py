@@ -41,6 +41,15 @@ _O_TMPFILE = getattr(os, "O_TMPFILE", 0)
 _O_SYNC = getattr(os, "O_SYNC", 0)
 _O_DSYNC = getattr(os, "O_DSYNC", 0)
 _LONGEST_NAME = 255
+_MOST_LINKS = 40
+
+
+class _LeadsElsewhereError(FileNotFoundError):
+    """A link led out of the root, to where this disk has nothing."""
+
+    def __init__(self, asked: str, path: str) -> None:
+        super().__init__(errno.ENOENT, os.strerror(errno.ENOENT), asked)
+        self.path = path
 
 
 class StoredFile(FakeFile):
@@ -55,8 +64,8 @@ class StoredFile(FakeFile):
     def byte_contents(self) -> bytes:
         return bytes(self.content)
 
-    @property
-    def size(self) -> int:  # type: ignore[override, misc]
+    @property  # type: ignore[misc]
+    def size(self) -> int:
         return len(self.content)
 
     def changed(self) -> None:
@@ -89,6 +98,16 @@ class OpenFile:
         return bool(self.flags & (_O_DSYNC or _O_SYNC))
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Where a path leads: the directory it ends in, the name there, what has that name, and the path without links."""
+
+    directory: Any
+    name: str
+    node: Any
+    path: str
+
+
 class Disk:
     """The tree in memory. All its methods that change something lasting note it in the journal, in the same step."""
 
@@ -107,18 +126,16 @@ class Disk:
 
         def plant(inode: Inode, node: FrozenNode, path: str) -> None:
             if inode in made:
-                self._attach(os.path.dirname(path), os.path.basename(path), made[inode])
+                self._add(self._free(path), made[inode], path)
                 return
             if node.kind is Kind.DIRECTORY:
                 if inode != ROOT:
-                    self.files.makedir(path, node.mode)
+                    self._add(self._free(path), FakeDirectory("", node.mode, filesystem=self.files), path)
             elif node.kind is Kind.SYMLINK:
-                self.has_symlinks = True
-                self.files.create_symlink(path, node.target, create_missing_dirs=False)
+                self._add(self._free(path), self._symlink("", node.target), path)
             else:
-                file = StoredFile(os.path.basename(path), node.mode, self.files, node.content)
-                self._attach(os.path.dirname(path), os.path.basename(path), file)
-            made[inode] = planted = self.files.lresolve(path)
+                self._add(self._free(path), StoredFile("", node.mode, self.files, node.content), path)
+            made[inode] = planted = self.find(path, follow=False)
             planted.trace_inode = inode
             planted.st_mode = stat.S_IFMT(planted.st_mode) | node.mode
             for name, child in node.entries:
@@ -130,16 +147,73 @@ class Disk:
 
     def exists(self, path: str) -> bool:
         """Whether the path has a name here, be it a dangling link's."""
-        return bool(self.files.exists(path, check_link=True))
+        try:
+            return self._walk(path, follow=False).node is not None
+        except (OSError, ValueError):
+            return False
 
     def find(self, path: str, *, follow: bool = True) -> Any:
         """Return the node at a path, or raise what the kernel would."""
-        _check_names(path)
-        return self.files.resolve(path) if follow else self.files.lresolve(path)
+        node = self._walk(path, follow=follow).node
+        if node is None:
+            _fail(errno.ENOENT, path)
+        return node
 
     def follow(self, path: str) -> str:
-        """Return the path that links lead to; the last part need not exist."""
-        return str(self.files.resolve_path(path)) if self.has_symlinks else path
+        """Return the path that links lead to, as far as there are any."""
+        try:
+            return self._walk(path, follow=True).path if self.has_symlinks else path
+        except _LeadsElsewhereError as elsewhere:
+            return elsewhere.path
+        except OSError:
+            return path
+
+    def _walk(self, path: str, *, follow: bool) -> Found:
+        """Go down a path as the kernel does: what is asked of each part, and with which error it refuses."""
+        _check_names(path)
+        must_be_directory = path.endswith(os.sep)
+        pending = [part for part in reversed(path.split(os.sep)) if part]
+        way: list[tuple[str, Any]] = [("", self.files.root)]
+        links = 0
+        while pending:
+            part, here = pending.pop(), way[-1][1]
+            if not isinstance(here, FakeDirectory):
+                _fail(errno.ENOTDIR, path)
+            if not (helpers.is_root() or here.has_permission(helpers.PERM_EXE)):
+                _fail(errno.EACCES, path)
+            if part in (os.curdir, os.pardir):
+                del way[max(1, len(way) - (part == os.pardir)) :]
+                continue
+            try:
+                node: Any = here.get_entry(part)
+            except KeyError:
+                if links and not self._within(way):
+                    rest = [each for each, _ in way[1:]] + [part, *reversed(pending)]
+                    raise _LeadsElsewhereError(path, os.sep + os.sep.join(rest)) from None
+                if pending:
+                    _fail(errno.ENOENT, path)
+                return Found(here, part, None, self._joined(way, part))
+            if stat.S_ISLNK(node.st_mode) and (pending or follow or must_be_directory):
+                links += 1
+                if links > _MOST_LINKS:
+                    _fail(errno.ELOOP, path)
+                target = str(node.contents)
+                if os.path.isabs(target):
+                    del way[1:]
+                pending.extend(each for each in reversed(target.split(os.sep)) if each)
+                continue
+            way.append((part, node))
+        name, node = way[-1]
+        if must_be_directory and not isinstance(node, FakeDirectory):
+            _fail(errno.ENOTDIR, path)
+        return Found(way[-2][1] if len(way) > 1 else node, name, node, self._joined(way[:-1], name))
+
+    def _within(self, way: list[tuple[str, Any]]) -> bool:
+        path = self._joined(way[:-1], way[-1][0])
+        return path == self.root or path.startswith(self.root + os.sep)
+
+    def _joined(self, way: list[tuple[str, Any]], name: str) -> str:
+        return os.sep.join([*(each for each, _ in way), name]) or os.sep
 
     def inode(self, node: Any) -> Inode:
         """Return the number that stands for a node in the trace."""
@@ -170,13 +244,14 @@ class Disk:
         node = self.find(path)
         if not isinstance(node, FakeDirectory):
             _fail(errno.ENOTDIR, path)
+        if not helpers.is_root() and not node.has_permission(helpers.PERM_READ):
+            _fail(errno.EACCES, path)
         return sorted(node.entries)
 
     # Opening
 
     def open(self, path: str, flags: int, mode: int) -> OpenFile:
         """Open as open(2) does: creating, truncating and refusing by the same flags."""
-        _check_names(path)
         with self.journal.call():
             if _O_TMPFILE and flags & _O_TMPFILE == _O_TMPFILE:
                 return OpenFile(self._create_unnamed(path, mode), path, flags)
@@ -184,28 +259,23 @@ class Disk:
             return OpenFile(node, path, flags)
 
     def _opened(self, path: str, flags: int, mode: int) -> Any:
-        if not self.exists(path):
+        exclusive = bool(flags & os.O_CREAT and flags & os.O_EXCL)
+        found = self._walk(path, follow=not exclusive and not flags & _O_NOFOLLOW)
+        node = found.node
+        if node is None:
             if not flags & os.O_CREAT:
                 _fail(errno.ENOENT, path)
-            return self._create(path, mode)
-        if flags & os.O_CREAT and flags & os.O_EXCL:
-            _fail(errno.EEXIST, path)
-        node = self.find(path, follow=False)
-        if stat.S_ISLNK(node.st_mode):
-            if flags & _O_NOFOLLOW:
-                _fail(errno.ELOOP, path)
-            target = self.follow(path)
-            if not self.exists(target):
-                if not flags & os.O_CREAT:
-                    _fail(errno.ENOENT, path)
-                return self._create(target, mode)
-            node = self.find(target)
-        writing = flags & 3 != os.O_RDONLY
-        if isinstance(node, FakeDirectory):
-            if writing or flags & os.O_CREAT:
+            if path.endswith(os.sep):
                 _fail(errno.EISDIR, path)
-            return node
-        if flags & _O_DIRECTORY:
+            return self._create(found, path, mode)
+        if exclusive:
+            _fail(errno.EEXIST, path)
+        if stat.S_ISLNK(node.st_mode):
+            _fail(errno.ELOOP, path)
+        writing = flags & 3 != os.O_RDONLY
+        if isinstance(node, FakeDirectory) and (writing or flags & os.O_CREAT):
+            _fail(errno.EISDIR, path)
+        if flags & _O_DIRECTORY and not isinstance(node, FakeDirectory):
             _fail(errno.ENOTDIR, path)
         needed = (helpers.PERM_WRITE if writing else 0) | (0 if flags & 3 == os.O_WRONLY else helpers.PERM_READ)
         if not helpers.is_root() and not node.has_permission(needed):
@@ -214,11 +284,10 @@ class Disk:
             self.truncate(node, 0)
         return node
 
-    def _create(self, path: str, mode: int) -> StoredFile:
-        directory, name = self._parent(path)
-        file = StoredFile(name, mode & 0o7777 & ~process_umask(), self.files)
-        self._attach(directory, name, file)
-        self._note_creation(path, file, Kind.FILE)
+    def _create(self, found: Found, path: str, mode: int) -> StoredFile:
+        file = StoredFile(found.name, mode & 0o7777 & ~process_umask(), self.files)
+        self._add(found, file, path)
+        self._note_creation(found, file, Kind.FILE)
         return file
 
     def _create_unnamed(self, path: str, mode: int) -> StoredFile:
@@ -308,10 +377,11 @@ class Disk:
 
     def make_directory(self, path: str, mode: int) -> None:
         """mkdir."""
-        _check_names(path)
         with self.journal.call():
-            self.files.makedir(path, mode & 0o7777 & ~process_umask())
-            self._note_creation(path, self.find(path, follow=False), Kind.DIRECTORY)
+            found = self._free(path, may_end_in_separator=True)
+            directory = FakeDirectory(found.name, mode & 0o7777 & ~process_umask(), filesystem=self.files)
+            self._add(found, directory, path)
+            self._note_creation(found, directory, Kind.DIRECTORY)
 
     def mirror_directory(self, path: str, mode: int) -> None:
         """Let a directory of the real disk, outside the root, exist here too; nobody asked: it is no operation."""
@@ -321,14 +391,16 @@ class Disk:
 
     def make_symlink(self, target: str, path: str) -> None:
         """symlink."""
-        _check_names(path)
         with self.journal.call():
-            if self.exists(path):
-                _fail(errno.EEXIST, path)
-            self._parent(path)
-            self.files.create_symlink(path, target, create_missing_dirs=False)
-            self.has_symlinks = True
-            self._note_creation(path, self.find(path, follow=False), Kind.SYMLINK, target)
+            found = self._free(path)
+            link = self._symlink(found.name, target)
+            self._add(found, link, path)
+            self._note_creation(found, link, Kind.SYMLINK, target)
+
+    def _symlink(self, name: str, target: str) -> FakeFile:
+        self.has_symlinks = True
+        bits = stat.S_IFLNK | 0o777
+        return FakeFile(name, bits, target, filesystem=self.files, encoding="utf-8", errors="surrogateescape")
 
     def link(self, source: str, path: str, *, follow: bool) -> None:
         """link."""
@@ -337,58 +409,81 @@ class Disk:
 
     def link_node(self, node: Any, path: str) -> None:
         """Give a node one more name; it may be one that has none yet."""
-        _check_names(path)
         with self.journal.call():
+            found = self._free(path)
             if isinstance(node, FakeDirectory):
                 _fail(errno.EPERM, path)
-            if self.exists(path):
-                _fail(errno.EEXIST, path)
-            directory, name = self._parent(path)
-            self._attach(directory, name, node)
-            self.journal.note(Link(self.inode(node), self._entry(path)))
+            self._add(found, node, path)
+            self.journal.note(Link(self.inode(node), self._entry(found)))
 
     def unlink(self, path: str) -> None:
         """unlink."""
         with self.journal.call():
-            node, entry = self.find(path, follow=False), self._entry(path)
-            if isinstance(node, FakeDirectory):
+            found = self._taken(path)
+            if isinstance(found.node, FakeDirectory):
                 _fail(errno.EPERM if sys.platform == "darwin" else errno.EISDIR, path)
-            self.files.remove(path)
-            self.journal.note(Unlink(self.inode(node), entry))
+            self._remove(found, path)
+            self.journal.note(Unlink(self.inode(found.node), self._entry(found)))
 
     def remove_directory(self, path: str) -> None:
         """rmdir."""
         with self.journal.call():
-            node, entry = self.find(path, follow=False), self._entry(path)
-            self.files.rmdir(path)
-            self.journal.note(Unlink(self.inode(node), entry))
+            found = self._taken(path)
+            if not isinstance(found.node, FakeDirectory):
+                _fail(errno.ENOTDIR, path)
+            if found.node.entries:
+                _fail(errno.ENOTEMPTY, path)
+            self._remove(found, path)
+            self.journal.note(Unlink(self.inode(found.node), self._entry(found)))
 
     def rename(self, source: str, target: str) -> None:
         """rename, replacing what stands at the target as rename(2) does."""
-        _check_names(target)
         with self.journal.call():
-            node, old = self.find(source, follow=False), self._entry(source)
-            replaced = self.find(target, follow=False) if self.exists(target) else None
-            if replaced is node:
+            old, new = self._walk(source, follow=False), self._walk(target, follow=False)
+            if old.node is None:
+                _fail(errno.ENOENT, source)
+            is_directory = isinstance(old.node, FakeDirectory)
+            if target.endswith(os.sep) and not is_directory:
+                _fail(errno.ENOTDIR, target)
+            if is_directory and new.directory.has_parent_object(old.node) and new.node is not old.node:
+                _fail(errno.EINVAL, target)
+            if (
+                new.node is not None
+                and isinstance(new.node, FakeDirectory)
+                and old.directory.has_parent_object(new.node)
+            ):
+                _fail(errno.ENOTEMPTY, target)
+            if new.node is old.node:
                 return  # two names of one file: POSIX leaves both alone
-            self._parent(target)
-            self.files.rename(source, target, force_replace=True)
-            number = None if replaced is None else self.inode(replaced)
-            self.journal.note(Rename(self.inode(node), old, self._entry(target), number))
+            self._may_replace(old.node, new.node, target)
+            if new.node is not None:
+                self._remove(new, target)
+            self._remove(old, source)
+            old.node.name = new.name
+            self._add(new, old.node, target)
+            number = None if new.node is None else self.inode(new.node)
+            self.journal.note(Rename(self.inode(old.node), self._entry(old), self._entry(new), number))
 
     def move_in(self, node: StoredFile, target: str) -> None:
         """Give a nameless node a name in one step, replacing what stands there."""
-        _check_names(target)
         with self.journal.call():
-            replaced = self.find(target, follow=False) if self.exists(target) else None
-            if isinstance(replaced, FakeDirectory):
-                _fail(errno.EISDIR, target)
-            directory, name = self._parent(target)
-            if replaced is not None:
-                self.files.remove(target)
-            self._attach(directory, name, node)
-            number = None if replaced is None else self.inode(replaced)
-            self.journal.note(Rename(self.inode(node), None, self._entry(target), number))
+            new = self._walk(target, follow=False)
+            self._may_replace(node, new.node, target)
+            if new.node is not None:
+                self._remove(new, target)
+            self._add(new, node, target)
+            number = None if new.node is None else self.inode(new.node)
+            self.journal.note(Rename(self.inode(node), None, self._entry(new), number))
+
+    def _may_replace(self, node: Any, standing: Any, path: str) -> None:
+        if standing is None:
+            return
+        if isinstance(node, FakeDirectory) and not isinstance(standing, FakeDirectory):
+            _fail(errno.ENOTDIR, path)
+        if isinstance(standing, FakeDirectory) and not isinstance(node, FakeDirectory):
+            _fail(errno.EISDIR, path)
+        if isinstance(standing, FakeDirectory) and standing.entries:
+            _fail(errno.ENOTEMPTY, path)
 
     def set_mode(self, node: Any, mode: int) -> None:
         """chmod."""
@@ -397,26 +492,42 @@ class Disk:
             node.stat_result.st_ctime_ns = time.time_ns()
             self.journal.note(SetMode(self.inode(node), mode & 0o7777))
 
-    def _parent(self, path: str) -> tuple[str, str]:
-        directory, name = os.path.split(path.rstrip(os.sep))
-        node = self.find(directory)
-        if not isinstance(node, FakeDirectory):
-            _fail(errno.ENOTDIR, path)
-        if not helpers.is_root() and not node.has_permission(helpers.PERM_WRITE | helpers.PERM_EXE):
+    def _free(self, path: str, *, may_end_in_separator: bool = False) -> Found:
+        """Find the place for a new name."""
+        found = self._walk(path.rstrip(os.sep) or os.sep, follow=False)
+        if found.node is not None:
+            _fail(errno.EEXIST, path)
+        if path.endswith(os.sep) and not may_end_in_separator:
+            _fail(errno.ENOENT, path)
+        return found
+
+    def _taken(self, path: str) -> Found:
+        """Find the name that is to go."""
+        found = self._walk(path, follow=False)
+        if found.node is None:
+            _fail(errno.ENOENT, path)
+        return found
+
+    def _add(self, found: Found, node: Any, path: str) -> None:
+        self._may_change(found.directory, path)
+        node.name = found.name
+        found.directory.add_entry(node)
+
+    def _remove(self, found: Found, path: str) -> None:
+        self._may_change(found.directory, path)
+        found.directory.remove_entry(found.name, recursive=False)
+
+    def _may_change(self, directory: Any, path: str) -> None:
+        if not helpers.is_root() and not directory.has_permission(helpers.PERM_WRITE | helpers.PERM_EXE):
             _fail(errno.EACCES, path)
-        return directory, name
+        directory.stat_result.st_mtime_ns = directory.stat_result.st_ctime_ns = time.time_ns()
 
-    def _attach(self, directory: str, name: str, node: Any) -> None:
-        node.name = name
-        self.files.add_object(directory, node)
+    def _entry(self, found: Found) -> Entry:
+        return Entry(self.inode(found.directory), found.name)
 
-    def _entry(self, path: str) -> Entry:
-        directory, name = os.path.split(path.rstrip(os.sep))
-        return Entry(self.inode(self.find(directory)), name)
-
-    def _note_creation(self, path: str, node: Any, kind: Kind, target: str = "") -> None:
+    def _note_creation(self, found: Found, node: Any, kind: Kind, target: str = "") -> None:
         mode = stat.S_IMODE(node.st_mode)
-        self.journal.note(Create(self.inode(node), kind, self._entry(path), mode, target))
+        self.journal.note(Create(self.inode(node), kind, self._entry(found), mode, target))
 
     def tree(self) -> list[tuple[str, Inode, Kind, int, bytes, str]]:
         """Everything below the root, names in order: path, inode, kind, mode, content, link target."""

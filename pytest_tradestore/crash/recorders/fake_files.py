@@ -68,6 +68,8 @@ class JournaledRaw(_REAL_FILE_IO):
 
     def write(self, data: Any) -> int:
         self._must(self.writable(), "writing")
+        if self._calls.descriptors.over:  # what a forgotten buffer holds when the recording ends was never on a disk
+            return memoryview(data).nbytes
         return self._calls.disk.write(self._file(), memoryview(data).tobytes())
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
@@ -82,6 +84,10 @@ class JournaledRaw(_REAL_FILE_IO):
         wanted = self.tell() if size is None else size
         self._calls.ftruncate(self._number, wanted)
         return wanted
+
+    def seekable(self) -> bool:
+        self._file()
+        return True
 
     def isatty(self) -> bool:
         self._file()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 _LINE = re.compile(r"(\d+) +(\d+)\.(\d{9}) (.*)", re.DOTALL)
 _RESUMED = re.compile(r"<\.\.\. \w+ resumed>(.*)", re.DOTALL)
 _SUPERSEDED = re.compile(r"\+\+\+ superseded by execve in pid (\d+) \+\+\+")
-_COMPLETED = re.compile(r"(\w+)\((.*)\)\s+= (-?\d+|0x[0-9a-f]+|\?)(.*)", re.DOTALL)
+_COMPLETED = re.compile(r"(\w+)\((.*)\)\s+= (0x[0-9a-f]+|-?\d+|\?)(.*)", re.DOTALL)
 _BEGUN = re.compile(r"(\w+)\((.*)", re.DOTALL)
 _ERROR = re.compile(r" (E[A-Z0-9]+) ")
 _TOKEN = re.compile(r'"[^"]*"|[\[{(]|[\]})]|, ')

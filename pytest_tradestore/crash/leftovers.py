@@ -1,0 +1,77 @@
+"""Do the files that crashes leave behind pile up? The same update is crashed again and again to find out."""
+
+from dataclasses import dataclass
+
+from pytest_tradestore.crash.images import DurableImage, matches
+from pytest_tradestore.crash.lowering import lower
+from pytest_tradestore.crash.models import STRICT
+from pytest_tradestore.crash.recorders.base import Recorder
+from pytest_tradestore.crash.recording import NotRecorded, record
+from pytest_tradestore.crash.states import Crash, CrashState, Group, Window, enumerate_states
+from pytest_tradestore.crash.workloads import Workload
+from pytest_tradestore.sandbox import Sandbox
+from pytest_tradestore.target import StoreUnderTest
+
+ROUNDS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """Each of ``counts`` crashes at the same place found more files than the one before it; ``images`` after each."""
+
+    group: Group
+    state: CrashState
+    images: tuple[DurableImage, ...]
+    counts: tuple[int, ...]
+    newest: tuple[str, ...]
+    """The files that the last round has added."""
+
+
+def growth(
+    store: StoreUnderTest, workload: Workload, groups: tuple[Group, ...], recorder: Recorder, sandbox: Sandbox
+) -> Growth | None:
+    """Crash the second update over and over, each time on what the crash before left; None if that stays bounded.
+
+    The crash is the first one that leaves most files; the store is opened, updated and crashed there ``ROUNDS`` times.
+    What only the first rounds leave is bounded: a temporary file with a fixed name, or one that opening removes.
+    Files of an update that a reader sees after the crash are data, not leftovers.
+    """
+    volatile = store.declarations.volatile
+    worst = _worst(groups, _second_update(groups), volatile)
+    if worst is None or worst.process is None:
+        return None
+    images = [worst.image]
+    counts = [_count(worst.image, volatile)]
+    place = workload.updates[1].place
+    seen = None
+    for number in range(1, ROUNDS):
+        updates = (workload.next_update(place, 50 + number),)
+        recorded = record(store, workload, updates, recorder, sandbox, start=images[-1])
+        if isinstance(recorded, NotRecorded) or recorded.trace.unseen:
+            return None  # that the store does not come back is another requirement's finding
+        if seen not in (None, recorded.history.states[0]):
+            return None
+        seen = recorded.history.states[0]
+        found = enumerate_states(lower(recorded.trace), STRICT, subsets_per_cut=1, images=10_000)
+        again = _worst(found.groups, Window(0, 1), volatile)
+        if again is None or _count(again.image, volatile) <= counts[-1]:
+            return None
+        images.append(again.image)
+        counts.append(_count(again.image, volatile))
+    newest = tuple(sorted(set(images[-1].paths()) - set(images[-2].paths())))
+    return Growth(worst, worst.process, tuple(images), tuple(counts), newest)
+
+
+def _second_update(groups: tuple[Group, ...]) -> Window:
+    """Return the window in which the second update is in flight: a replacement, or a second record."""
+    return Window(1, 2) if any(g.window == Window(1, 2) for g in groups) else Window(0, 1)
+
+
+def _worst(groups: tuple[Group, ...], window: Window, volatile: tuple[str, ...]) -> Group | None:
+    """Return the first process crash of the window among those that leave most files."""
+    inside = [g for g in groups if g.window == window and g.process is not None and g.process.crash is Crash.PROCESS]
+    return max(inside, key=lambda g: (_count(g.image, volatile), -g.simplest.cut), default=None)
+
+
+def _count(image: DurableImage, volatile: tuple[str, ...]) -> int:
+    return sum(not matches(path, volatile) for path in image.paths())
