@@ -103,7 +103,7 @@ def calls_in(log: str) -> tuple[Call, ...]:
 def _completed(parts: re.Match[str], task: int, start: int, end: int, time: int) -> Call:
     name, arguments, value, rest = parts.groups()
     error = _ERROR.match(rest)
-    result = None if value == "?" else int(value, 0)
+    result = None if value == "?" else number_in(value)
     failed = error[1] if error and (result is None or result < 0) else None
     return Call(task, name, tuple(_split(arguments)), result, failed, start, end, time)
 
