@@ -214,6 +214,7 @@ class Calls:
             return int(self._real.sendfile(out_fd, in_fd, offset, count, *rest, **more))
         if sys.platform != "linux":
             raise OSError(errno.ENOTSOCK, os.strerror(errno.ENOTSOCK))
+        self._must_take_copies(in_fd, out_fd, errno.EINVAL)
         return self._copy(in_fd, out_fd, count, offset, None)
 
     def copy_file_range(
@@ -223,7 +224,18 @@ class Calls:
             return int(self._real.copy_file_range(src, dst, count, offset_src, offset_dst))
         if self.descriptors.get(src) is None or self.descriptors.get(dst) is None:
             raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        self._must_take_copies(src, dst, errno.EBADF)
         return self._copy(src, dst, count, offset_src, offset_dst)
+
+    def _must_take_copies(self, src: int, dst: int, to_appending: int) -> None:
+        """Refuse what the kernel refuses: it copies between files only, and not to the end of one."""
+        source, target = self.descriptors.get(src), self.descriptors.get(dst)
+        if (source is not None and not source.readable) or (target is not None and not target.writable):
+            raise self.bad_descriptor()
+        if any(file is not None and stat_module.S_ISDIR(file.node.st_mode) for file in (source, target)):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        if target is not None and target.flags & os.O_APPEND:
+            raise OSError(to_appending, os.strerror(to_appending))
 
     def _copy(self, src: int, dst: int, count: int, offset_src: int | None, offset_dst: int | None) -> int:
         with self.disk.journal.call():

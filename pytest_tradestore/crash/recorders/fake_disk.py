@@ -351,6 +351,8 @@ class Disk:
         with self.journal.call():
             if not isinstance(node, StoredFile):
                 _fail(errno.EISDIR if isinstance(node, FakeDirectory) else errno.EINVAL)
+            if len(node.content) == size:
+                return  # nothing that a crash could take back
             del node.content[size:]
             node.content.extend(bytes(size - len(node.content)))
             node.changed()
@@ -361,7 +363,9 @@ class Disk:
         with self.journal.call():
             if not isinstance(node, StoredFile):
                 _fail(errno.ENODEV)
-            node.content.extend(bytes(max(0, size - len(node.content))))
+            if len(node.content) >= size:
+                return
+            node.content.extend(bytes(size - len(node.content)))
             node.changed()
             self.journal.note(Allocate(self.inode(node), size))
 
