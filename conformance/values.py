@@ -1,0 +1,106 @@
+"""JSON values that stores get wrong, each under the name of what it is about; and generated ones."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+ORDINARY = "ordinary"
+
+
+def _nested(depth: int) -> dict[str, Any]:
+    value: dict[str, Any] = {"leaf": 1}
+    for _ in range(depth):
+        value = {"in": [value]}
+    return value
+
+
+VALUES: dict[str, dict[str, Any]] = {
+    ORDINARY: {"cash": 1000.25, "positions": {"AAPL": 100, "MSFT": 50}, "open": True, "note": None},
+    "integers": {"beyond_a_double": 2**53 + 1, "negative": -(2**63) - 1, "id": 10**30, "zero": 0},
+    "floats": {"tiny": 1e-7, "price": 0.1 + 0.2, "large": 1.7976931348623157e308, "least": 5e-324, "minus": -0.25},
+    "unicode": {
+        "name": "Société Générale",
+        "日経": "225",
+        "rocket": "\U0001f680",
+        "composed": "\u00e9",
+        "apart": "e\u0301",
+    },
+    "controls": {"text": "a\x00b\x1b[2J\x7f\u2028\u2029\r\n\t", "quote": '"\\/'},
+    "lookalikes": {
+        "symbol": "NA",
+        "null": "null",
+        "number": "1E5",
+        "zeros": "005930",
+        "yes": "ON",
+        "date": "2026-01-05",
+    },
+    "empty": {"": "", "list": [], "object": {}, "nested": [[], {}, [[]]]},
+    "nesting": _nested(50),
+    "booleans": {"true": True, "false": False, "one": 1, "zero": 0, "mixed": [True, 1, False, 0, None]},
+    "long": {"text": "0123456789abcdef" * 8192, "list": list(range(2000))},
+}
+
+
+def same(found: Any, wanted: Any) -> bool:
+    """Say whether two JSON values are the same: true is not 1, text is not a number, but 1.0 is 1."""
+    if isinstance(found, bool) or isinstance(wanted, bool):
+        return isinstance(found, bool) and isinstance(wanted, bool) and found == wanted
+    if isinstance(wanted, dict):
+        return (
+            isinstance(found, dict)
+            and found.keys() == wanted.keys()
+            and all(type(k) is str for k in found)
+            and all(same(found[k], wanted[k]) for k in wanted)
+        )
+    if isinstance(wanted, (list, tuple)):
+        return (
+            isinstance(found, (list, tuple))
+            and len(found) == len(wanted)
+            and all(same(f, w) for f, w in zip(found, wanted, strict=True))
+        )
+    if isinstance(wanted, (int, float)):
+        return isinstance(found, (int, float)) and found == wanted
+    return type(found) is type(wanted) and found == wanted
+
+
+Found = TypeVar("Found")
+
+
+def generated(wrong: Callable[[dict[str, Any]], Found | None], examples: int, seed: int) -> Found | None:
+    """Put generated documents through ``wrong`` and return what it says of the smallest one that it objects to."""
+    import hypothesis
+    from hypothesis import strategies
+
+    text = strategies.text(strategies.characters(exclude_categories=["Cs"]), max_size=20)
+    numbers = strategies.integers(-(2**80), 2**80) | strategies.floats(allow_nan=False, allow_infinity=False)
+    leaves = strategies.none() | strategies.booleans() | numbers | text
+    values = strategies.recursive(
+        leaves,
+        lambda inner: strategies.lists(inner, max_size=4) | strategies.dictionaries(text, inner, max_size=4),
+        max_leaves=12,
+    )
+    last: Found | None = None
+
+    class Wrong(Exception):  # noqa: N818 - a signal to hypothesis, not an error
+        pass
+
+    @hypothesis.seed(seed)
+    @hypothesis.settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        print_blob=False,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    @hypothesis.given(strategies.dictionaries(text, values, max_size=5))
+    def try_one(document: dict[str, Any]) -> None:
+        nonlocal last
+        found = wrong(document)
+        if found is not None:
+            last = found
+            raise Wrong
+
+    try:
+        try_one()
+    except Wrong:
+        return last
+    return None
