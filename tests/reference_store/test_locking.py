@@ -1,0 +1,159 @@
+"""The root's lock: among threads, instances and processes, and gone with its holder."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from reference_store import DocumentStore, LockTimeout
+from reference_store.atomic import Directory
+from reference_store.locking import LOCK_FILE, RootLock
+
+HOLD = """
+import os, sys
+from reference_store.locking import RootLock
+directory = os.open(sys.argv[1], os.O_RDONLY)
+RootLock(directory).acquire(directory, sys.argv[1], 5)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Directory:
+    return Directory.open(str(tmp_path))
+
+
+def take(root: Directory, timeout: float = 0) -> RootLock:
+    lock = RootLock(root.descriptor)
+    lock.acquire(root.descriptor, root.path, timeout)
+    return lock
+
+
+def is_free(root: Directory) -> bool:
+    try:
+        take(root).release()
+    except LockTimeout:
+        return False
+    return True
+
+
+def test_a_second_instance_waits_in_vain_for_a_lock_that_is_held(root: Directory) -> None:
+    held = take(root)
+
+    with pytest.raises(LockTimeout, match="not free within 0 s"):
+        take(root)
+    held.release()
+    assert is_free(root)
+
+
+def test_the_lock_file_is_private_and_stays(root: Directory, tmp_path: Path) -> None:
+    take(root).release()
+
+    assert (tmp_path / LOCK_FILE).stat().st_mode & 0o777 == 0o600
+
+
+def test_closing_another_descriptor_of_the_lock_file_does_not_free_it(root: Directory, tmp_path: Path) -> None:
+    held = take(root)
+    (tmp_path / LOCK_FILE).read_bytes()
+    os.close(os.open(tmp_path / LOCK_FILE, os.O_RDWR))
+
+    assert not is_free_for_another_process(tmp_path)
+    held.release()
+    assert is_free_for_another_process(tmp_path)
+
+
+def is_free_for_another_process(root: Path) -> bool:
+    program = "import sys; from reference_store import *; DocumentStore(sys.argv[1], lock_timeout=0).put('K', {})"
+    ran = subprocess.run([sys.executable, "-c", program, root], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0 or "LockTimeout" in ran.stderr
+    return ran.returncode == 0
+
+
+def test_the_lock_of_a_killed_process_is_free_at_once(root: Directory, tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        assert not is_free(root)
+
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+
+    take(root, timeout=5).release()
+
+
+def test_a_forked_child_does_not_inherit_the_lock(root: Directory) -> None:
+    held = take(root)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if not is_free(root) else 1)  # its own attempt must wait like anybody's
+
+    assert os.waitpid(child, 0)[1] == 0
+    held.release()
+    assert is_free(root)
+
+
+def test_a_child_forked_while_the_lock_was_held_does_not_keep_it(root: Directory) -> None:
+    held = take(root)
+    waiting, done = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(done)
+        os.read(waiting, 1)
+        os._exit(0)
+    held.release()
+
+    assert is_free(root)
+    os.close(done)
+    os.waitpid(child, 0)
+    os.close(waiting)
+
+
+def test_a_lock_file_that_was_replaced_excludes_nobody_so_the_new_one_is_taken(root: Directory, tmp_path: Path) -> None:
+    held = take(root)
+    (tmp_path / LOCK_FILE).unlink()
+    held.release()
+    held = take(root)
+
+    assert not is_free_for_another_process(tmp_path)
+    held.release()
+
+
+def test_a_planted_lock_file_is_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / LOCK_FILE).symlink_to(victim)
+
+    with pytest.raises(OSError, match="Too many levels"):
+        DocumentStore(tmp_path / "root").put("K", {})
+    assert not victim.exists()
+
+
+def test_sixteen_threads_through_two_instances_take_turns(tmp_path: Path) -> None:
+    stores = [DocumentStore(tmp_path), DocumentStore(tmp_path)]
+    failures: list[Exception] = []
+
+    def work(number: int) -> None:
+        try:
+            for turn in range(5):
+                stores[number % 2].put("SHARED", {"writer": number, "turn": turn})
+                stores[number % 2].put(f"OWN-{number}", {"turn": turn})
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert not failures
+    assert all(stores[0].get(f"OWN-{number}") == {"turn": 4} for number in range(16))
+    assert len(stores[0].keys()) == 17
+    assert b'"generation": 80,' in (tmp_path / "SHARED.json").read_bytes()
