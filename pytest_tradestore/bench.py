@@ -2,7 +2,7 @@
 
 from pytest_tradestore.contracts import Contract
 from pytest_tradestore.crash.evidence import Evidence, gather
-from pytest_tradestore.crash.workloads import workload_for
+from pytest_tradestore.crash.workloads import Workload, workload_for
 from pytest_tradestore.examination import Examined, examine
 from pytest_tradestore.settings import Settings
 from pytest_tradestore.target import StoreUnderTest
@@ -30,6 +30,9 @@ class Bench:
         """Return what crashes do to one contract of a store."""
         key = (store.name, contract.name)
         if key not in self._crashes:
-            workload = workload_for(contract, frozenset(self.examined(store).methods))
-            self._crashes[key] = gather(store, workload, self.settings)
+            self._crashes[key] = gather(store, self.workload(store, contract), self.settings)
         return self._crashes[key]
+
+    def workload(self, store: StoreUnderTest, contract: Contract) -> Workload:
+        """Return what is done to a store while it is recorded: the contract's workload with what the store offers."""
+        return workload_for(contract, frozenset(self.examined(store).methods))

@@ -3,43 +3,28 @@
 Which verdict follows for a requirement is decided in the conformance suite.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from pytest_tradestore.crash.exploration import Explored, Inspection, Phase, Question, explore
+from pytest_tradestore.crash.exploration import Explored, Inspection, Question, explore
 from pytest_tradestore.crash.images import DurableImage, matches
-from pytest_tradestore.crash.leftovers import Growth, growth
+from pytest_tradestore.crash.judging import Violation, piling_up, violations_in
+from pytest_tradestore.crash.leftovers import growth
 from pytest_tradestore.crash.lowering import Program, lower
 from pytest_tradestore.crash.models import by_name
 from pytest_tradestore.crash.operations import Kind
-from pytest_tradestore.crash.oracle import Breach, Family, History, Oracle, first_of_each, judge_next_update
+from pytest_tradestore.crash.oracle import History
 from pytest_tradestore.crash.recorders.base import Recorder
 from pytest_tradestore.crash.recording import NotRecorded, Recorded, choose_recorder, record
-from pytest_tradestore.crash.states import Crash, CrashState, Enumeration, Group, enumerate_states
+from pytest_tradestore.crash.states import Crash, CrashState, Enumeration, Group, enumerate_states, image_of, windows
 from pytest_tradestore.crash.trace import Trace, replay
 from pytest_tradestore.crash.volatile import without_volatile
 from pytest_tradestore.crash.workloads import Workload
+from pytest_tradestore.errors import ReplayError
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Settings
 from pytest_tradestore.target import StoreUnderTest
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """The simplest state that breaks a requirement, and how many others do.
-
-    ``losses`` are (cut, lost) of all of them, for the question on which file systems it can happen.
-    """
-
-    requirement: str
-    state: CrashState
-    group: Group
-    image: DurableImage
-    breach: Breach
-    inspection: Inspection
-    how_many: int
-    losses: tuple[tuple[int, frozenset[int]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,41 +60,108 @@ class Evidence:
 def gather(store: StoreUnderTest, workload: Workload, settings: Settings) -> Evidence:
     """Find out what crashes do to ``store`` under ``workload``."""
     began = perf_counter()
+    with Sandbox() as sandbox:
+        base = _recorded(store, workload, settings, sandbox)
+        if isinstance(base, Evidence):
+            return base
+        return _judged(store, workload, settings, base, sandbox, began)
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """A recording that can be judged."""
+
+    recorder: Recorder
+    recorded: Recorded
+    program: Program
+    notes: tuple[str, ...]
+
+
+def _recorded(store: StoreUnderTest, workload: Workload, settings: Settings, sandbox: Sandbox) -> _Base | Evidence:
+    """Record the workload; the evidence that nothing can be decided where that does not work."""
     try:
         recorder, note = choose_recorder(settings.recorder)
     except RuntimeError as reason:
         return Evidence(workload, undecided=f"the {settings.recorder} recorder cannot be used here: {reason}")
-    notes: tuple[str, ...] = (note,) if note else ()
+    recorded = record(store, workload, workload.updates, recorder, sandbox)
+    if isinstance(recorded, NotRecorded):
+        return Evidence(
+            workload, undecided=f"the workload could not be recorded: {recorded.reason}", recorder=recorder.name
+        )
+    notes = (*((note,) if note else ()), *recorded.trace.notes)
+    if recorded.trace.unseen:
+        return Evidence(
+            workload,
+            undecided=f"the {recorder.name} recorder did not see everything: {'; '.join(recorded.trace.unseen)}",
+            recorder=recorder.name,
+            notes=notes,
+            output=recorded.output,
+        )
+    program = lower(without_volatile(recorded.trace, store.declarations.volatile))
+    return _Base(recorder, recorded, program, notes)
+
+
+@dataclass(frozen=True, slots=True)
+class InspectedState:
+    """One state looked at by itself: the image, what was found in it, and what that breaks."""
+
+    image: DurableImage
+    found: tuple[str, ...]
+    evidence: Evidence
+
+
+def inspected_state(
+    store: StoreUnderTest,
+    workload: Workload,
+    settings: Settings,
+    state: CrashState,
+    check: Callable[[Program], None],
+) -> InspectedState:
+    """Record ``workload`` again and look at one ``state`` of it.
+
+    ``check`` is given the recorded program first and may raise. Raises ReplayError if it cannot be recorded.
+    """
     with Sandbox() as sandbox:
-        recorded = record(store, workload, workload.updates, recorder, sandbox)
-        if isinstance(recorded, NotRecorded):
-            return Evidence(
-                workload, undecided=f"the workload could not be recorded: {recorded.reason}", recorder=recorder.name
-            )
-        notes += recorded.trace.notes
-        if recorded.trace.unseen:
-            return Evidence(
-                workload,
-                undecided=f"the {recorder.name} recorder did not see everything: {'; '.join(recorded.trace.unseen)}",
-                recorder=recorder.name,
-                notes=notes,
-                output=recorded.output,
-            )
-        return _judged(store, workload, settings, recorder, recorded, sandbox, notes, began)
+        base = _recorded(store, workload, settings, sandbox)
+        if isinstance(base, Evidence):
+            raise ReplayError(f"store {store.name!r} cannot be replayed: {base.undecided}")
+        check(base.program)
+        window = windows(base.program)[state.cut]
+        image = image_of(base.program, state)
+        process, power = (state, None) if state.crash is Crash.PROCESS else (None, state)
+        group = Group(window, image, process, power)
+        history, volatile = base.recorded.history, store.declarations.volatile
+        variants = _variants(image, volatile, _last_contents(base.recorded.trace, volatile))
+        asked = [(group, Question(variant, _place(group, history))) for variant in variants]
+        explored = explore(store, workload, [q for _, q in asked], sandbox, base.recorded.root)
+        answers = dict(zip((q for _, q in asked), explored.answers, strict=True))
+        evidence = Evidence(
+            workload,
+            recorder=base.recorder.name,
+            program=base.program,
+            history=history,
+            violations=violations_in(asked, answers, history, durable="power-loss" in store.declarations.claims),
+            notes=base.notes,
+        )
+        return InspectedState(image, tuple(_told(a) for a in explored.answers), evidence)
+
+
+def _told(inspection: Inspection | None) -> str:
+    if inspection is None or inspection.seen is None:
+        return "the store did not reopen" + (f": {inspection.how}" if inspection else "")
+    return "; ".join(f"{place}: {seen}" for place, seen in inspection.seen.places)
 
 
 def _judged(
     store: StoreUnderTest,
     workload: Workload,
     settings: Settings,
-    recorder: Recorder,
-    recorded: Recorded,
+    base: _Base,
     sandbox: Sandbox,
-    notes: tuple[str, ...],
     began: float,
 ) -> Evidence:
+    recorder, recorded, program = base.recorder, base.recorded, base.program
     volatile = store.declarations.volatile
-    program = lower(without_volatile(recorded.trace, volatile))
     found = enumerate_states(
         program,
         by_name(settings.model),
@@ -126,9 +178,9 @@ def _judged(
     questions = list(dict.fromkeys(question for _, question in asked))
     explored = explore(store, workload, questions, sandbox, recorded.root)
     answers = dict(zip(questions, explored.answers, strict=True))
-    violations = _violations(asked, answers, recorded.history, store)
+    violations = violations_in(asked, answers, recorded.history, durable="power-loss" in store.declarations.claims)
     if "ATOM-4" not in violations and (grown := growth(store, workload, found.groups, recorder, sandbox)) is not None:
-        violations["ATOM-4"] = _piling_up(grown)
+        violations["ATOM-4"] = piling_up(grown)
     return Evidence(
         workload,
         recorder=recorder.name,
@@ -137,22 +189,10 @@ def _judged(
         violations=violations,
         effort=_effort(recorded, found, explored, questions, began),
         exhaustive=found.exhaustive and explored.complete,
-        notes=notes + (() if explored.complete else ("the search was ended early: the store hung or died too often",)),
+        notes=base.notes
+        + (() if explored.complete else ("the search was ended early: the store hung or died too often",)),
         output=recorded.output or explored.output,
     )
-
-
-def _piling_up(grown: Growth) -> Violation:
-    left = ", ".join(grown.newest[:3]) or "another file"
-    counts = ", ".join(map(str, grown.counts))
-    breach = Breach(
-        Family.LEFTOVERS,
-        f"every crash during the same update leaves one more file that nothing removes, the last one {left}",
-        "",
-        f"after each of {len(grown.counts)} crashes, with the store reopened and used in between: {counts} files",
-        ("the number of files stops growing",),
-    )
-    return Violation("ATOM-4", grown.state, grown.group, grown.images[-1], breach, Inspection(), 1, ())
 
 
 def _effort(
@@ -188,86 +228,3 @@ def _last_contents(trace: Trace, volatile: tuple[str, ...]) -> dict[str, bytes]:
         for path, inode in tree.walk()
         if tree.nodes[inode].kind is Kind.FILE and matches(path, volatile)
     }
-
-
-def _violations(
-    asked: list[tuple[Group, Question]],
-    answers: dict[Question, Inspection | None],
-    history: History,
-    store: StoreUnderTest,
-) -> dict[str, Violation]:
-    power_loss = "power-loss" in store.declarations.claims
-    oracles = {
-        Crash.PROCESS: Oracle(history, durable=True),
-        Crash.POWER: Oracle(history, durable=power_loss),
-    }
-    first: dict[str, Violation] = {}
-    count: dict[str, set[DurableImage]] = {}
-    losses: dict[str, list[tuple[int, frozenset[int]]]] = {}
-    for group, question in asked:
-        inspection = answers[question]
-        if inspection is None:
-            continue
-        for crash, state in _states(group):
-            for family, breach in first_of_each(_breaches(oracles[crash], group, question, inspection)).items():
-                requirement = _requirement(family, crash)
-                count.setdefault(requirement, set()).add(question.image)
-                losses.setdefault(requirement, []).append((state.cut, frozenset(state.lost)))
-                if requirement not in first:
-                    first[requirement] = Violation(requirement, state, group, question.image, breach, inspection, 1, ())
-    return {
-        requirement: Violation(
-            requirement,
-            v.state,
-            v.group,
-            v.image,
-            v.breach,
-            v.inspection,
-            len(count[requirement]),
-            tuple(losses[requirement]),
-        )
-        for requirement, v in first.items()
-    }
-
-
-def _states(group: Group) -> Iterator[tuple[Crash, CrashState]]:
-    """Yield the crashes that a group is evidence for; a process crash is a power loss in which nothing was lost."""
-    if group.process is not None:
-        yield Crash.PROCESS, group.process
-    yield Crash.POWER, group.simplest
-
-
-def _requirement(family: Family, crash: Crash) -> str:
-    name: str = family.value
-    if family in (Family.ATOMICITY, Family.DURABILITY):
-        return f"{name}-{1 if crash is Crash.PROCESS else 2}"
-    return name
-
-
-def _breaches(oracle: Oracle, group: Group, question: Question, inspection: Inspection) -> tuple[Breach, ...]:
-    if inspection.failed in (Phase.OPENING, Phase.READING):
-        return (_not_reopened(inspection),)
-    assert inspection.seen is not None
-    judgement = oracle.judge(group.window, inspection.seen)
-    if judgement.breaches or not judgement.expected:
-        return judgement.breaches
-    if inspection.failed is not None:
-        sentence = f"the store reopened, but {inspection.failed.value} failed"
-        if inspection.failed is Phase.UPDATING:
-            sentence = f"the store reopened, but the next update of {question.place} was refused"
-        return (Breach(Family.NEXT_UPDATE, sentence, question.place, inspection.how, ("the update succeeds",)),)
-    assert inspection.later is not None
-    breach = judge_next_update(inspection.seen, question.place, inspection.after, inspection.later)
-    return () if breach is None else (breach,)
-
-
-def _not_reopened(inspection: Inspection) -> Breach:
-    assert inspection.failed is not None
-    return Breach(
-        Family.REOPENING,
-        f"the store cannot be used after this crash: {inspection.failed.value} {'' if inspection.fatal else 'raised '}"
-        f"{inspection.how}",
-        "",
-        inspection.how,
-        ("the store reopens",),
-    )

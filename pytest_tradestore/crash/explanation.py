@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from pytest_tradestore.crash.evidence import Evidence, Violation
+from pytest_tradestore.crash.evidence import Evidence
 from pytest_tradestore.crash.images import DurableImage
+from pytest_tradestore.crash.judging import Violation
 from pytest_tradestore.crash.lowering import PAGE, Data, Extent, Program, Size, WriteThrough
 from pytest_tradestore.crash.lowering import Step as ProgramStep
 from pytest_tradestore.crash.models import where_possible

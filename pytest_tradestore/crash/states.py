@@ -15,7 +15,7 @@ from math import prod
 
 from pytest_tradestore.crash.images import DurableImage, ImageFile
 from pytest_tradestore.crash.lowering import PAGE, Data, Extent, Micro, Name, Program, Size, WriteThrough
-from pytest_tradestore.crash.models import PersistenceModel
+from pytest_tradestore.crash.models import STRICT, PersistenceModel
 from pytest_tradestore.crash.operations import ROOT, Create, Inode, Kind, Mark, Moment, SetMode, Sync, SyncAll
 from pytest_tradestore.crash.trace import Tree
 
@@ -113,6 +113,22 @@ def enumerate_states(
     return _Search(program, model, subsets_per_cut, images, seed).run()
 
 
+def image_of(program: Program, state: CrashState) -> DurableImage:
+    """Return what a reader finds in one state."""
+    if state.partial is not None:
+        step = program.steps[state.cut - 1]
+        assert isinstance(step, Extent)
+        tree = Tree(program.initial)
+        for earlier in program.steps[: state.cut - 1]:
+            if isinstance(earlier, Extent):
+                tree.apply(earlier.write)
+            elif not isinstance(earlier, WriteThrough):
+                tree.apply(earlier)
+        piece = step.write.data[: state.partial - step.write.offset]
+        return _ImageOfTree(tree).with_partial(step.write.inode, step.write.offset, piece)
+    return _Search(program, STRICT, 1, 1, 0).single(state)
+
+
 Loss = tuple[int, ...]
 
 
@@ -146,6 +162,13 @@ class _Search:
             self.exhaustive = False
             groups = _spread(groups, self.images)
         return Enumeration(tuple(groups), self.states, self.exhaustive)
+
+    def single(self, state: CrashState) -> DurableImage:
+        """Return the image of one state, whether or not the model allows it."""
+        end, lost = self.program.starts[state.cut], frozenset(state.lost)
+        tree = self._tree(end, lost)
+        files = {inode for _, inode in tree if self.kinds[inode][0] is Kind.FILE}
+        return self._image(tree, {inode: self._content_without(inode, end, lost) for inode in sorted(files)})
 
     # -- process crashes: an exact prefix -------------------------------------------------------------------------
 

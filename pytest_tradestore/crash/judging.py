@@ -1,0 +1,125 @@
+"""From what was seen in every image to the requirements that are violated, each with its simplest state."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pytest_tradestore.crash.exploration import Inspection, Phase, Question
+from pytest_tradestore.crash.images import DurableImage
+from pytest_tradestore.crash.leftovers import Growth
+from pytest_tradestore.crash.oracle import Breach, Family, History, Oracle, first_of_each, judge_next_update
+from pytest_tradestore.crash.states import Crash, CrashState, Group
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """The simplest state that breaks a requirement, and how many others do.
+
+    ``losses`` are (cut, lost) of all of them, for the question on which file systems it can happen.
+    """
+
+    requirement: str
+    state: CrashState
+    group: Group
+    image: DurableImage
+    breach: Breach
+    inspection: Inspection
+    how_many: int
+    losses: tuple[tuple[int, frozenset[int]], ...]
+
+
+def violations_in(
+    asked: Sequence[tuple[Group, Question]],
+    answers: Mapping[Question, Inspection | None],
+    history: History,
+    *,
+    durable: bool,
+) -> dict[str, Violation]:
+    """Judge every answer; ``durable`` says whether acknowledged updates have to survive a power loss."""
+    oracles = {
+        Crash.PROCESS: Oracle(history, durable=True),
+        Crash.POWER: Oracle(history, durable=durable),
+    }
+    first: dict[str, Violation] = {}
+    count: dict[str, set[DurableImage]] = {}
+    losses: dict[str, list[tuple[int, frozenset[int]]]] = {}
+    for group, question in asked:
+        inspection = answers[question]
+        if inspection is None:
+            continue
+        for crash, state in _states(group):
+            for family, breach in first_of_each(_breaches(oracles[crash], group, question, inspection)).items():
+                requirement = _requirement(family, crash)
+                count.setdefault(requirement, set()).add(question.image)
+                losses.setdefault(requirement, []).append((state.cut, frozenset(state.lost)))
+                if requirement not in first:
+                    first[requirement] = Violation(requirement, state, group, question.image, breach, inspection, 1, ())
+    return {
+        requirement: Violation(
+            requirement,
+            v.state,
+            v.group,
+            v.image,
+            v.breach,
+            v.inspection,
+            len(count[requirement]),
+            tuple(losses[requirement]),
+        )
+        for requirement, v in first.items()
+    }
+
+
+def _states(group: Group) -> Iterator[tuple[Crash, CrashState]]:
+    """Yield the crashes that a group is evidence for; a process crash is a power loss in which nothing was lost."""
+    if group.process is not None:
+        yield Crash.PROCESS, group.process
+    yield Crash.POWER, group.simplest
+
+
+def _requirement(family: Family, crash: Crash) -> str:
+    name: str = family.value
+    if family in (Family.ATOMICITY, Family.DURABILITY):
+        return f"{name}-{1 if crash is Crash.PROCESS else 2}"
+    return name
+
+
+def _breaches(oracle: Oracle, group: Group, question: Question, inspection: Inspection) -> tuple[Breach, ...]:
+    if inspection.failed in (Phase.OPENING, Phase.READING):
+        return (_not_reopened(inspection),)
+    assert inspection.seen is not None
+    judgement = oracle.judge(group.window, inspection.seen)
+    if judgement.breaches or not judgement.expected:
+        return judgement.breaches
+    if inspection.failed is not None:
+        sentence = f"the store reopened, but {inspection.failed.value} failed"
+        if inspection.failed is Phase.UPDATING:
+            sentence = f"the store reopened, but the next update of {question.place} was refused"
+        return (Breach(Family.NEXT_UPDATE, sentence, question.place, inspection.how, ("the update succeeds",)),)
+    assert inspection.later is not None
+    breach = judge_next_update(inspection.seen, question.place, inspection.after, inspection.later)
+    return () if breach is None else (breach,)
+
+
+def _not_reopened(inspection: Inspection) -> Breach:
+    assert inspection.failed is not None
+    return Breach(
+        Family.REOPENING,
+        f"the store cannot be used after this crash: {inspection.failed.value} {'' if inspection.fatal else 'raised '}"
+        f"{inspection.how}",
+        "",
+        inspection.how,
+        ("the store reopens",),
+    )
+
+
+def piling_up(grown: Growth) -> Violation:
+    """Return the violation that growing leftovers are."""
+    left = ", ".join(grown.newest[:3]) or "another file"
+    counts = ", ".join(map(str, grown.counts))
+    breach = Breach(
+        Family.LEFTOVERS,
+        f"every crash during the same update leaves one more file that nothing removes, the last one {left}",
+        "",
+        f"after each of {len(grown.counts)} crashes, with the store reopened and used in between: {counts} files",
+        ("the number of files stops growing",),
+    )
+    return Violation("ATOM-4", grown.state, grown.group, grown.images[-1], breach, Inspection(), 1, ())

@@ -1,0 +1,99 @@
+"""Shows one crash state again: records the workload anew, goes to the state that a token names, and looks."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_tradestore.bench import Bench
+from pytest_tradestore.crash.evidence import inspected_state
+from pytest_tradestore.crash.explanation import described_image, explain
+from pytest_tradestore.crash.images import DurableImage
+from pytest_tradestore.crash.lowering import Extent, Program
+from pytest_tradestore.crash.tokens import CrashToken, fingerprint, parse
+from pytest_tradestore.errors import ReplayError
+from pytest_tradestore.target import StoreUnderTest
+from pytest_tradestore.verdict import Counterexample
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What the state showed: for each requirement that it breaks a counterexample; and what was found, in any case."""
+
+    token: str
+    violations: tuple[tuple[str, Counterexample], ...]
+    found: tuple[str, ...]
+    image: tuple[str, ...]
+    kept: str = ""
+
+
+def store_of(token: str, stores: Sequence[StoreUnderTest]) -> StoreUnderTest:
+    """Return the store that a token names.
+
+    Raises ReplayError if the token is malformed or there is no such store in this run.
+    """
+    wanted = parse(token).store
+    for store in stores:
+        if store.name == wanted:
+            return store
+    known = ", ".join(repr(store.name) for store in stores) or "none"
+    raise ReplayError(
+        f"the replay token is of a store {wanted!r}, and this run has {known}; name it with "
+        f"--tradestore-store {wanted}=MODULE:CALLABLE"
+    )
+
+
+def replay(token: str, store: StoreUnderTest, bench: Bench, keep: Path | None = None) -> Replayed:
+    """Go to the state that ``token`` names and look; leave the durable image in ``keep`` if it is given.
+
+    Raises ReplayError if the token does not fit the store as it is now, or ``keep`` is in the way.
+    """
+    wanted = parse(token)
+    contracts = {contract.name: contract for contract in bench.examined(store).contracts}
+    if wanted.case not in contracts:
+        raise ReplayError(
+            f"the replay token is of the contract {wanted.case!r}, which store {store.name!r} does not offer; "
+            f"it offers {', '.join(contracts)}"
+        )
+    if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
+        raise ReplayError(f"--tradestore-keep {keep}: it exists and is not an empty directory; name another one")
+    state = inspected_state(
+        store, bench.workload(store, contracts[wanted.case]), bench.settings, wanted.state, lambda p: _fits(wanted, p)
+    )
+    if keep is not None:
+        _keep(state.image, keep)
+    return Replayed(
+        token,
+        tuple(
+            (violation.requirement, explain(store.name, state.evidence, violation))
+            for violation in state.evidence.violations.values()
+        ),
+        state.found,
+        described_image(state.image),
+        str(keep) if keep is not None else "",
+    )
+
+
+def _fits(wanted: CrashToken, program: Program) -> None:
+    now = fingerprint(program)
+    if now != wanted.fingerprint:
+        raise ReplayError(
+            f"the store no longer does what it did when the token was made (then {wanted.fingerprint}, now {now}): "
+            "its code, a library or the recorder has changed; run the suite again for a new token"
+        )
+    state = wanted.state
+    possible = state.cut <= len(program.steps) and all(m < program.starts[state.cut] for m in state.lost)
+    if possible and state.partial is not None:
+        possible = state.cut > 0 and isinstance(program.steps[state.cut - 1], Extent)
+    if not possible:
+        raise ReplayError(f"the token {wanted} names steps that the workload does not have; copy it again, whole")
+
+
+def _keep(image: DurableImage, directory: Path) -> None:
+    try:
+        os.makedirs(directory, exist_ok=True)
+        image.write(directory)
+    except OSError as error:
+        raise ReplayError(
+            f"--tradestore-keep {directory}: {error.strerror}; name a directory that can be made"
+        ) from None
