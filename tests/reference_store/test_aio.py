@@ -69,11 +69,13 @@ class Held:
 
 
 @pytest.mark.parametrize("times", [1, 3])
-def test_a_cancelled_update_has_happened_whole_before_the_caller_learns_of_it(tmp_path: Path, times: int) -> None:
+def test_a_cancelled_update_has_happened_whole_before_the_caller_learns_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
     async def program() -> None:
         store = AsyncDocumentStore(tmp_path)
         held = Held(store._store.put)
-        store._store.put = held  # type: ignore[method-assign]
+        monkeypatch.setattr(store._store, "put", held)
         task = asyncio.ensure_future(store.put("A", {"a": 1}))
         await asyncio.to_thread(held.begun.wait)
         for _ in range(times):
@@ -84,21 +86,21 @@ def test_a_cancelled_update_has_happened_whole_before_the_caller_learns_of_it(tm
         with pytest.raises(asyncio.CancelledError):
             await task
         assert await store.get("A") == {"a": 1}
-        del store._store.put  # type: ignore[method-assign]
+        monkeypatch.undo()
         await store.put("A", {"a": 2})
         assert await store.get("A") == {"a": 2}
 
     asyncio.run(program())
 
 
-def test_a_cancelled_update_that_fails_is_not_reported_as_lost(tmp_path: Path) -> None:
+def test_a_cancelled_update_that_fails_is_not_reported_as_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     complaints: list[dict[str, Any]] = []
 
     async def program() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
         store = AsyncDocumentStore(tmp_path)
         held = Held(store._store.put)
-        store._store.put = held  # type: ignore[method-assign]
+        monkeypatch.setattr(store._store, "put", held)
         task = asyncio.ensure_future(store.put("..", {}))
         await asyncio.to_thread(held.begun.wait)
         task.cancel()

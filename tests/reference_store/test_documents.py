@@ -198,8 +198,17 @@ def test_a_deletion_pins_the_loss_of_the_backup_before_it_touches_the_file(
     store.put("A", {"a": 1})
     steps: list[str] = []
     unlink, fsync = os.unlink, os.fsync
-    monkeypatch.setattr(os, "unlink", lambda name, **kw: (steps.append(name), unlink(name, **kw)))
-    monkeypatch.setattr(os, "fsync", lambda descriptor: (steps.append("sync"), fsync(descriptor)))
+
+    def noted_unlink(name: str, **where: int) -> None:
+        steps.append(name)
+        unlink(name, **where)
+
+    def noted_fsync(descriptor: int) -> None:
+        steps.append("sync")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "unlink", noted_unlink)
+    monkeypatch.setattr(os, "fsync", noted_fsync)
 
     assert store.delete("A") is True
 
