@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -35,13 +36,10 @@ def normalised(operations: Iterable[Operation]) -> list[Operation]:
     numbers: dict[Inode, Inode] = {}
     result: list[Operation] = []
     for operation in operations:
-        renamed: Operation = replace(
-            operation,  # type: ignore[type-var]
-            **{
-                field.name: _renumbered(getattr(operation, field.name), field.name, numbers)
-                for field in fields(operation)
-            },
-        )
+        changed: dict[str, Any] = {
+            field.name: _renumbered(getattr(operation, field.name), field.name, numbers) for field in fields(operation)
+        }
+        renamed: Operation = replace(operation, **changed)
         last = result[-1] if result else None
         if isinstance(last, Write) and isinstance(renamed, Write) and _goes_on(last, renamed):
             result[-1] = replace(last, data=last.data + renamed.data)

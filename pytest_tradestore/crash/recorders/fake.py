@@ -114,6 +114,7 @@ def _stand_in(patches: Any, calls: Any, opening: Any, lines: Any, guard: "Guard"
     import mmap
 
     from pytest_tradestore.crash.recorders.fake_mapping import mapping_class
+    from pytest_tradestore.crash.recorders.fake_natives import watch
     from pytest_tradestore.crash.recorders.fake_patches import OS_FUNCTIONS
 
     def mapped(path: str) -> None:
@@ -137,6 +138,7 @@ def _stand_in(patches: Any, calls: Any, opening: Any, lines: Any, guard: "Guard"
         patches.replace(fcntl, "lockf", calls.fcntl_lockf)
         patches.replace(fcntl, "fcntl", calls.fcntl)
     patches.support()
+    watch(patches, guard, calls.names.is_inside)
     patches.spread()
     patches.carry_lines(lines)
 
@@ -147,9 +149,11 @@ def _explain(error: BaseException, disk: "Disk", is_inside: Any, guard: "Guard")
     cause: BaseException | None = error
     while cause is not None and cause not in seen:
         seen.append(cause)
-        # native libraries put the path into the message only
-        for path in (getattr(cause, "filename", None), *re.findall(r"/[^'\"]+|[A-Za-z]:\\[^'\"]+", str(cause))):
-            if isinstance(cause, FileNotFoundError) and isinstance(path, str) and is_inside(path) and disk.exists(path):
+        by_name = getattr(cause, "filename", None)
+        # native libraries put the path into the message only; an error of the fake disk itself carries it
+        named = [by_name] if by_name is not None else re.findall(r"/[^'\"]+|[A-Za-z]:\\[^'\"]+", str(cause))
+        for path in named if isinstance(cause, FileNotFoundError) else ():
+            if isinstance(path, str) and is_inside(path) and (by_name is None or disk.exists(path)):
                 guard.say(f"{os.path.basename(path)!r} was looked for on the real disk, past the recorder.")
         cause = cause.__cause__ or cause.__context__
 

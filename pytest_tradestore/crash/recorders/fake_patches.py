@@ -167,7 +167,7 @@ class Patches:
             self._undo.pop()()
 
 
-_known: dict[int, tuple[ModuleType, int, list[tuple[str, Any, Any]]]] = {}
+_known: dict[int, tuple[ModuleType, int, frozenset[int], list[tuple[str, Any, Any]]]] = {}
 
 
 def _places(module: Any, originals: frozenset[int]) -> list[tuple[str, Any, Any]]:
@@ -178,9 +178,9 @@ def _places(module: Any, originals: frozenset[int]) -> list[tuple[str, Any, Any]
     if name in _LEFT_ALONE or name.startswith(_OWN) or module in (os, io, builtins):
         return []
     known = _known.get(id(module))
-    if known is None or known[0] is not module or known[1] != len(vars(module)):
-        known = _known[id(module)] = (module, len(vars(module)), list(_look(module, originals)))
-    return known[2]
+    if known is None or known[0] is not module or known[1] != len(vars(module)) or known[2] != originals:
+        known = _known[id(module)] = (module, len(vars(module)), originals, list(_look(module, originals)))
+    return known[3]
 
 
 def _look(module: ModuleType, originals: frozenset[int]) -> Iterator[tuple[str, Any, Any]]:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import glob
 import io
 import json
 import mmap
@@ -20,8 +21,8 @@ from pathlib import Path
 
 import aiofiles
 import aiofiles.os
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 from filelock import FileLock
 
@@ -464,6 +465,24 @@ def test_each_await_of_aiofiles_is_told_apart(tmp_path: Path) -> None:
     ]
 
 
+def test_threads_at_once_lose_nothing_of_what_they_write(tmp_path: Path) -> None:
+    def append(root: Path, number: int) -> None:
+        for at in range(40):
+            with open(root / "log", "a") as log:
+                log.write(f"{number}:{at}\n")
+
+    def program(root: Path) -> None:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(functools.partial(append, root), range(4)))
+
+    trace = record(program, tmp_path)
+    written = listing(replay(trace))["log"][1].decode().splitlines()
+    assert sorted(written) == sorted(f"{number}:{at}" for number in range(4) for at in range(40))
+    ends = [operation.origin.end for operation in trace.operations]
+    assert ends == sorted(ends)
+    assert trace.unseen == ()
+
+
 # Nothing is guessed
 
 
@@ -492,6 +511,15 @@ def test_a_native_library_given_a_path_is_said_to_be_unseen(tmp_path: Path) -> N
     trace = record(lambda root: pq.write_table(pa.table({"a": [1]}), str(root / "t.parquet")), tmp_path)
 
     assert any("'t.parquet' was changed on the real disk" in sentence for sentence in trace.unseen)
+
+
+def test_pyarrow_given_a_path_is_named_even_if_its_error_is_swallowed(tmp_path: Path) -> None:
+    def program(root: Path) -> None:
+        (root / "bars").mkdir()
+        with contextlib.suppress(FileNotFoundError):
+            pq.read_table(root / "bars" / "day.parquet")
+
+    assert any("pyarrow" in sentence and "day.parquet" in sentence for sentence in record(program, tmp_path).unseen)
 
 
 def test_control_a_native_library_given_a_file_object_is_seen(tmp_path: Path) -> None:
@@ -567,6 +595,20 @@ def test_functions_imported_by_name_and_wrapped_ones_are_seen(tmp_path: Path) ->
         replace_by_its_own_name(root / "a", root / "b")
 
     assert names(operations(program, tmp_path)) == ["Create", "Rename"]
+
+
+def test_searches_find_what_the_fake_disk_holds(tmp_path: Path) -> None:
+    def program(root: Path) -> None:
+        (root / "d" / "e").mkdir(parents=True)
+        (root / "d" / "e" / "f.json").touch()
+        found = [str(root / "d" / "e" / "f.json")]
+        assert glob.glob(str(root / "**" / "*.json"), recursive=True) == found
+        assert [str(path) for path in root.rglob("*.json")] == found
+        assert [str(path) for path in root.glob("d/*/f.json")] == found
+        assert [names for _, _, names in os.walk(root)] == [[], [], ["f.json"]]
+        assert (root / "d").is_dir() and not (root / "d").is_symlink() and os.path.realpath(root / "d").endswith("/d")
+
+    record(program, tmp_path)
 
 
 def test_what_the_root_held_before_is_there(tmp_path: Path) -> None:
@@ -667,7 +709,12 @@ def test_what_os_says_of_its_functions_stays_true(tmp_path: Path) -> None:
 
 
 def test_everything_is_put_back_also_after_an_error(tmp_path: Path) -> None:
-    watched: list[tuple[object, str]] = [(os, name) for name in dir(os)] + [(io, "open"), (io, "FileIO"), (tempfile, "_os"), (mmap, "mmap")]
+    watched: list[tuple[object, str]] = [(os, name) for name in dir(os)] + [
+        (io, "open"),
+        (io, "FileIO"),
+        (tempfile, "_os"),
+        (mmap, "mmap"),
+    ]
     watched += [(ThreadPoolExecutor, "submit"), (sys.modules[__name__], "replace_by_its_own_name")]
     before = [getattr(owner, name) for owner, name in watched]
     descriptors = set(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else set()
