@@ -28,7 +28,7 @@ _CONNECTS = {
     "dbm.open": "dbm",
 }
 _CALLS = re.compile(r"open|(?:os|shutil|tempfile|pathlib|glob)\.\w+")
-_OWN_CALLS = ("shutil.", "tempfile.", "pathlib.", "glob.", "os.walk", "os.fwalk", "os.listdir", "os.scandir")
+_OWN_CALLS = ("shutil.", "tempfile.", "pathlib.", "glob.", "os.walk", "os.fwalk")
 
 
 class Guard:

@@ -142,7 +142,7 @@ class Patches:
 
     def _spread_to(self, kind: str, owner: Any, key: Any) -> None:
         if kind == "attribute":
-            value = vars(owner)[key]
+            value = vars(owner).get(key)
             plain = value.__func__ if isinstance(value, staticmethod) else value
             found = self._by_identity.get(id(plain))
             if found is not None:

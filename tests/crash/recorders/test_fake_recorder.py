@@ -709,12 +709,8 @@ def test_what_os_says_of_its_functions_stays_true(tmp_path: Path) -> None:
 
 
 def test_everything_is_put_back_also_after_an_error(tmp_path: Path) -> None:
-    watched: list[tuple[object, str]] = [(os, name) for name in dir(os)] + [
-        (io, "open"),
-        (io, "FileIO"),
-        (tempfile, "_os"),
-        (mmap, "mmap"),
-    ]
+    watched: list[tuple[object, str]] = [(io, "open"), (io, "FileIO"), (tempfile, "_os"), (mmap, "mmap")]
+    watched += [(os, name) for name in dir(os)]
     watched += [(ThreadPoolExecutor, "submit"), (sys.modules[__name__], "replace_by_its_own_name")]
     before = [getattr(owner, name) for owner, name in watched]
     descriptors = set(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else set()
