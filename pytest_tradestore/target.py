@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from time import perf_counter
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -139,6 +140,16 @@ class Bridge:
 
     def __init__(self) -> None:
         self._runner: asyncio.Runner | None = None
+        self.seconds = 0.0
+        """Time spent inside the store's own code."""
+
+    def timed(self, call: Callable[[], Any]) -> Any:
+        """Return the settled result of ``call``, and count the time that it took as the store's."""
+        began = perf_counter()
+        try:
+            return self.settle(call())
+        finally:
+            self.seconds += perf_counter() - began
 
     def settle(self, value: Any) -> Any:
         """Return ``value``, or its result if it has to be awaited."""
@@ -175,12 +186,13 @@ class OpenStore:
 
     def call(self, method: str, *arguments: Any) -> Any:
         """Call a method and wait for its result; whatever the store raises is raised."""
-        return self._bridge.settle(getattr(self.store, method)(*arguments))
+        function = getattr(self.store, method)
+        return self._bridge.timed(lambda: function(*arguments))
 
     def close(self) -> None:
         """Close the store by whichever way it offers; whatever it raises is raised."""
         if self._leave is not None:
-            self._bridge.settle(self._leave())
+            self._bridge.timed(self._leave)
         elif self.has("aclose"):
             self.call("aclose")
         elif self.has("close"):
@@ -200,7 +212,7 @@ def open_store(target: Callable[[Path], Any], root: Path, bridge: Bridge) -> Ope
 
     Raises TargetError if what the target gives offers no known contract; whatever the target raises is raised.
     """
-    made = bridge.settle(target(root))
+    made = bridge.timed(lambda: target(root))
     leave: Callable[[], Any] | None = None
     if not (contracts_of(made) and _can_be_closed(made)):
         # A context manager is entered if it gives the store, or if leaving it is the only way to close the store.

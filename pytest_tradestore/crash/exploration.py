@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from time import perf_counter
 
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.observation import Observation
@@ -137,7 +136,6 @@ class _Inspector:
         self.channel = channel
         self.recorded_root = recorded_root
         self.bridge = Bridge()
-        self.in_store = 0.0
 
     def inspect(self, number: int, question: Question, root: Path) -> Inspection:
         os.makedirs(root)
@@ -145,7 +143,6 @@ class _Inspector:
         seen = after = None
         phase = Phase.OPENING
         opened: OpenStore | None = None
-        began = perf_counter()
         try:
             self._begin(number, phase)
             opened = open_store(self.store.target, root, self.bridge)
@@ -169,8 +166,11 @@ class _Inspector:
             if opened is not None:
                 with suppress(Exception):  # it has been judged; what it does when left no longer matters
                     opened.close()
-            self.in_store += perf_counter() - began
             _remove(str(root.parent))
+
+    @property
+    def in_store(self) -> float:
+        return self.bridge.seconds
 
     def _begin(self, number: int, phase: Phase) -> None:
         self.channel.step(number * len(Phase) + _ORDER[phase])

@@ -65,7 +65,10 @@ class Observation:
     places: tuple[tuple[str, Seen], ...]
 
     def at(self, place: str) -> Seen:
-        return dict(self.places)[place]
+        for name, seen in self.places:  # a handful; quicker than a dictionary, and asked very often
+            if name == place:
+                return seen
+        raise KeyError(place)
 
 
 def canonical(value: Any) -> str:
@@ -102,8 +105,9 @@ def names_seen(value: Any) -> Seen:
 
 def shortened(text: str, width: int = 60) -> str:
     """Return the beginning of ``text`` and its length when it is longer than ``width``; it can be printed safely."""
-    printable = text if text.isprintable() else repr(text)[1:-1]
-    if len(printable) <= width:
+    begins = text[: 2 * width]  # enough to fill the width, and quick for a text of a megabyte
+    printable = begins if begins.isprintable() else repr(begins)[1:-1]
+    if len(printable) <= width and len(begins) == len(text):
         return printable
     return f"{printable[: width - 16]} …({len(text):,} characters)"
 
