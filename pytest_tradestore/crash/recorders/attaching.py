@@ -1,5 +1,6 @@
 """Attaching strace to the running process and letting go of it again: never a hang, never a process left behind."""
 
+import contextlib
 import ctypes
 import os
 import re
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _MEMORY = "/dev/shm"  # noqa: S108 - a private directory is made in it
+_TRACERS = (b"strace", b"ltrace", b"gdb", b"lldb")
 _SECONDS_TO_ATTACH = 10.0
 _SECONDS_TO_DETACH = 20.0
 _PR_SET_PTRACER = 0x59616D61
@@ -33,6 +35,9 @@ class Attached:
 
         Raises AttachError when strace does not run or may not.
         """
+        if tracer := tracer_of("self"):
+            # Two tracers that come to trace each other would wait for ever, and this process with them.
+            raise AttachError(f"this process is already traced by process {tracer}")
         self._directory = tempfile.mkdtemp(prefix="tradestore-strace-", dir=_directory_for_logs())
         self._process: subprocess.Popen[bytes] | None = None
         try:
@@ -53,7 +58,7 @@ class Attached:
             *("-e", "trace=" + ",".join("?" + name for name in calls), "-e", "signal=none"),
             *("-o", self._path("log")),
         ]
-        for process in (os.getpid(), *processes):
+        for process in (*processes, os.getpid()):  # in this order: once this one is traced, the others are
             command += ["-p", str(process)]
         with open(self._path("errors"), "wb") as errors:
             self._process = subprocess.Popen(  # noqa: S603 - nothing in it comes from outside
@@ -139,7 +144,10 @@ def _all_traced(tracer: int) -> bool:
 
 
 def descendants() -> tuple[int, ...]:
-    """Return the processes that this one has started and that still run, and theirs."""
+    """Return the processes that this one has started and that still run, and theirs; tracers and traced ones not.
+
+    What a tracer does is not the store's doing, and two tracers must never come to trace each other.
+    """
     found: list[int] = []
     pending = [os.getpid()]
     while pending:
@@ -147,11 +155,41 @@ def descendants() -> tuple[int, ...]:
         try:
             for task in os.listdir(f"/proc/{process}/task"):
                 children = Path(f"/proc/{process}/task/{task}/children").read_bytes().split()
-                pending += [int(child) for child in children]
-                found += [int(child) for child in children]
+                fit = [int(child) for child in children if _can_be_traced(int(child))]
+                pending += fit
+                found += fit
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue
     return tuple(sorted(found))
+
+
+def _can_be_traced(process: int) -> bool:
+    try:
+        return tracer_of(process) == 0 and Path(f"/proc/{process}/comm").read_bytes().strip() not in _TRACERS
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return False
+
+
+def not_attached(tracer: int, processes: Sequence[int], root: str) -> tuple[str, ...]:
+    """Say which of the processes strace could not attach to although they have something under the root open."""
+    found = []
+    for process in processes:
+        try:
+            numbers = os.listdir(f"/proc/{process}/fd")
+            links = [f"/proc/{process}/cwd", *(f"/proc/{process}/fd/{number}" for number in numbers)]
+            if tracer_of(process) == tracer:
+                continue
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue
+        for link in links:
+            with contextlib.suppress(OSError):
+                if f"{os.readlink(link)}/".startswith(f"{root}/"):
+                    found.append(
+                        f"process {process}, a child from before the recording, works under the root and cannot be "
+                        "traced; end it before the recording or start it inside"
+                    )
+                    break
+    return tuple(found)
 
 
 def why_not() -> str | None:

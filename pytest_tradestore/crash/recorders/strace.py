@@ -10,16 +10,19 @@ import secrets
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from pytest_tradestore.crash.operations import Moment
+from pytest_tradestore.crash.operations import Inode, Moment
 from pytest_tradestore.crash.recorders import attaching
-from pytest_tradestore.crash.recorders.attaching import Attached, AttachError, descendants, tracer_of
+from pytest_tradestore.crash.recorders.attaching import Attached, AttachError, descendants, not_attached, tracer_of
 from pytest_tradestore.crash.recorders.calls_to_operations import CALLS, Before, Marking, trace_of
 from pytest_tradestore.crash.recorders.descriptors import processes_before
 from pytest_tradestore.crash.recorders.source_lines import SourceLines
 from pytest_tradestore.crash.recorders.strace_log import calls_in
-from pytest_tradestore.crash.trace import Trace, snapshot_of
+from pytest_tradestore.crash.trace import EMPTY, Snapshot, Trace, snapshot_of
+
+_MOST_READINGS = 5
 
 
 class StraceRecording:
@@ -77,11 +80,12 @@ class StraceRecorder:
             attached = Attached(CALLS, others)
         except AttachError as error:
             raise RuntimeError(f"the strace recorder cannot record: {error}") from error
-        log = ""
+        before: Before | None = None
         try:
             # Taken with strace already there, so that nothing that other threads do falls between the two.
+            unseen = not_attached(attached.pid, others, real)
             processes = processes_before((os.getpid(), *others))
-            initial, identities = snapshot_of(Path(real))
+            initial, identities = _snapshot(real)
             before = Before(real, initial, identities, processes, time.time_ns())
             recording._say("begin")
             lines.start()
@@ -92,10 +96,30 @@ class StraceRecorder:
                 recording._say("end")
         finally:
             log = attached.detach()
-        after, _ = snapshot_of(Path(real))
-        recording._trace = trace_of(
-            calls_in(log), before, after, marking, recorder=self.name, volatile=volatile, locate=lines.find
-        )
+            if before is not None:
+                trace = trace_of(
+                    calls_in(log),
+                    before,
+                    _tree_at_the_end(real),
+                    marking,
+                    recorder=self.name,
+                    volatile=volatile,
+                    locate=lines.find,
+                )
+                recording._trace = replace(trace, unseen=(*trace.unseen, *unseen))
+
+
+def _snapshot(root: str) -> tuple[Snapshot, dict[tuple[int, int], Inode]]:
+    """Read the tree under a root in which other threads may be at work."""
+    for _ in range(_MOST_READINGS):
+        with contextlib.suppress(FileNotFoundError):
+            return snapshot_of(Path(root))
+    return snapshot_of(Path(root))
+
+
+def _tree_at_the_end(root: str) -> Snapshot:
+    """Read the tree that a recording left; a root that is gone counts as empty."""
+    return _snapshot(root)[0] if os.path.isdir(root) else EMPTY
 
 
 @functools.cache

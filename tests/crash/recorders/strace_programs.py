@@ -19,8 +19,7 @@ def contents(tree: Tree) -> dict[str, tuple[str, bytes, str]]:
     """Return what a reader finds: path to kind, content, symlink target."""
     nodes = tree.nodes
     return {
-        path: (nodes[inode].kind.value, bytes(nodes[inode].content), nodes[inode].target)
-        for path, inode in tree.walk()
+        path: (nodes[inode].kind.value, bytes(nodes[inode].content), nodes[inode].target) for path, inode in tree.walk()
     }
 
 
@@ -45,4 +44,3 @@ def kinds(trace: Trace) -> list[str]:
 
 def only(trace: Trace, kind: type[T]) -> list[T]:
     return [operation for operation in trace.operations if isinstance(operation, kind)]
-
