@@ -14,8 +14,20 @@ if TYPE_CHECKING:
     from pytest_tradestore.bench import Bench
     from pytest_tradestore.target import StoreUnderTest
 
-_REQUIREMENTS = ("ATOM-1", "ATOM-2", "ATOM-4", "DUR-1", "DUR-2", "DUR-3", "DUR-4", "REC-1", "REC-3")
-_NEEDS_CLAIM = {"ATOM-1": "process-crash", "DUR-1": "process-crash", "DUR-2": "power-loss"}
+_REQUIREMENTS = (
+    "ATOM-1",
+    "ATOM-2",
+    "ATOM-3",
+    "ATOM-4",
+    "DUR-1",
+    "DUR-2",
+    "DUR-3",
+    "DUR-4",
+    "REC-1",
+    "REC-2",
+    "REC-3",
+)
+_NEEDS_CLAIM = {"ATOM-1": "process-crash", "ATOM-3": "atomic-batch", "DUR-1": "process-crash", "DUR-2": "power-loss"}
 
 
 def checks(contract: Contract) -> tuple[Check, ...]:

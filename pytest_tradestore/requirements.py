@@ -53,6 +53,15 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         "Call file.flush() and os.fsync(file.fileno()) on the temporary file before os.replace.",
     ),
     Requirement(
+        "ATOM-3",
+        Profile.DURABLE,
+        "shows a call that changes several files whole or not at all, after any crash",
+        "Half of a call is a state that nobody asked for: March without February, a trade without its position, "
+        "a document that the list of keys does not know.",
+        "Write all new files beside the old ones, then switch to them with one rename: of a manifest that names them, "
+        "or of an intent record that recovery completes.",
+    ),
+    Requirement(
         "ATOM-4",
         Profile.BASIC,
         "never shows leftovers (temp files, partial files) as data, and does not let them grow without bound",
@@ -94,6 +103,14 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         "reopens after every crash, within the deadline, stale locks and leftovers included",
         "A store that needs a person to delete a lock file after each crash is down until somebody wakes up.",
         "Use locks that the kernel releases (flock on a file that is never deleted), and let opening tolerate every leftover.",
+    ),
+    Requirement(
+        "REC-2",
+        Profile.DURABLE,
+        "survives a crash during recovery",
+        "Power that has failed once often fails again within a minute. A repair that is not itself safe turns a harmless "
+        "crash into a loss.",
+        "Make recovery idempotent and as careful as any update: build beside, sync, rename, sync the directory.",
     ),
     Requirement(
         "REC-3",

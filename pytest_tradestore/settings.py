@@ -15,14 +15,24 @@ class Limits:
     """Losses per cut that are tried one by one; beyond it they are sampled."""
     images_per_workload: int
     """Distinct durable images that are reopened for one workload."""
+    recoveries: int
+    """Reopenings that wrote something which are recorded and crashed once more, for one workload."""
+    images_per_recovery: int
+    """Distinct durable images of one such recovery that are reopened."""
     generated_values: int
     """Generated documents for the round trip."""
 
 
 class Budget(Enum):
-    QUICK = Limits(subsets_per_cut=256, images_per_workload=400, generated_values=20)
-    NORMAL = Limits(subsets_per_cut=4096, images_per_workload=2500, generated_values=60)
-    DEEP = Limits(subsets_per_cut=16384, images_per_workload=50000, generated_values=500)
+    QUICK = Limits(
+        subsets_per_cut=256, images_per_workload=400, recoveries=4, images_per_recovery=40, generated_values=20
+    )
+    NORMAL = Limits(
+        subsets_per_cut=4096, images_per_workload=2500, recoveries=12, images_per_recovery=120, generated_values=60
+    )
+    DEEP = Limits(
+        subsets_per_cut=16384, images_per_workload=50000, recoveries=100, images_per_recovery=1000, generated_values=500
+    )
 
 
 @dataclass(frozen=True, slots=True)

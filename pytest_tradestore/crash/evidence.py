@@ -9,7 +9,7 @@ from time import perf_counter
 
 from pytest_tradestore.crash.exploration import Explored, Inspection, Question, explore
 from pytest_tradestore.crash.images import DurableImage, matches
-from pytest_tradestore.crash.judging import Violation, piling_up, violations_in
+from pytest_tradestore.crash.judging import Violation, broken_recovery, candidates_in, piling_up, violations_in
 from pytest_tradestore.crash.leftovers import growth
 from pytest_tradestore.crash.lowering import Program, lower
 from pytest_tradestore.crash.models import by_name
@@ -17,6 +17,7 @@ from pytest_tradestore.crash.operations import Kind
 from pytest_tradestore.crash.oracle import History
 from pytest_tradestore.crash.recorders.base import Recorder
 from pytest_tradestore.crash.recording import NotRecorded, Recorded, choose_recorder, record
+from pytest_tradestore.crash.recovery import crash_recoveries, telling
 from pytest_tradestore.crash.states import Crash, CrashState, Enumeration, Group, enumerate_states, image_of, windows
 from pytest_tradestore.crash.trace import Trace, replay
 from pytest_tradestore.crash.volatile import without_volatile
@@ -140,7 +141,7 @@ def inspected_state(
             recorder=base.recorder.name,
             program=base.program,
             history=history,
-            violations=violations_in(asked, answers, history, durable="power-loss" in store.declarations.claims),
+            violations=violations_in(asked, answers, history, store.declarations.claims),
             notes=base.notes,
         )
         return InspectedState(image, tuple(_told(a) for a in explored.answers), evidence)
@@ -178,9 +179,28 @@ def _judged(
     questions = list(dict.fromkeys(question for _, question in asked))
     explored = explore(store, workload, questions, sandbox, recorded.root)
     answers = dict(zip(questions, explored.answers, strict=True))
-    violations = violations_in(asked, answers, recorded.history, durable="power-loss" in store.declarations.claims)
+    violations = violations_in(asked, answers, recorded.history, store.declarations.claims)
     if "ATOM-4" not in violations and (grown := growth(store, workload, found.groups, recorder, sandbox)) is not None:
         violations["ATOM-4"] = piling_up(grown)
+    second = list(
+        crash_recoveries(
+            store,
+            workload,
+            telling(
+                list(candidates_in(asked, answers, recorded.history, store.declarations.claims)),
+                settings.budget.value.recoveries,
+            ),
+            recorder,
+            by_name(settings.model),
+            settings.budget.value,
+            sandbox,
+        )
+    )
+    broken = broken_recovery(
+        second, recorded.history, store.declarations.claims, lambda group: _place(group, recorded.history)
+    )
+    if broken is not None:
+        violations["REC-2"] = broken
     return Evidence(
         workload,
         recorder=recorder.name,

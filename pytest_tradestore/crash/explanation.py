@@ -28,6 +28,7 @@ from pytest_tradestore.crash.operations import (
     Unlink,
 )
 from pytest_tradestore.crash.oracle import History
+from pytest_tradestore.crash.recovery import SecondCrash
 from pytest_tradestore.crash.states import Crash, CrashState
 from pytest_tradestore.crash.tokens import CrashToken, fingerprint
 from pytest_tradestore.crash.trace import Tree
@@ -43,6 +44,8 @@ def explain(store: str, evidence: Evidence, violation: Violation) -> Counterexam
     program, history = evidence.program, evidence.history
     assert program is not None
     assert history is not None
+    if violation.second is not None:
+        return _of_a_recovery(program, history, violation, violation.second)
     state = violation.state
     steps = tuple(described_steps(program, state, history))
     power = BY_ID[violation.requirement].id.endswith("-2") or state.crash is Crash.POWER
@@ -52,15 +55,44 @@ def explain(store: str, evidence: Evidence, violation: Violation) -> Counterexam
         crash=_crash_in_words(program, state, history, power),
         workload=_calls(violation, history),
         steps=tuple(_shortened_steps(steps, state, program)),
-        found=(
-            f"{violation.breach.place}: {violation.breach.found}" if violation.breach.place else violation.breach.found,
-        ),
+        found=_found(violation),
         allowed=violation.breach.allowed,
         image=described_image(violation.image),
-        filesystems=_where(program, violation),
+        filesystems=_where(program, state, violation.losses),
         token=str(token),
         how_many=violation.how_many,
     )
+
+
+def _of_a_recovery(program: Program, history: History, violation: Violation, second: SecondCrash) -> Counterexample:
+    """Explain a crash during recovery: the first crash in words, the second one step by step."""
+    recovery = second.recovery
+    first_power = violation.state.crash is Crash.POWER
+    reopening = tuple(described_steps(recovery.program, second.state, recovery.history))
+    return Counterexample(
+        headline=f"after a crash while it recovered, {violation.breach.sentence}",
+        crash=f"{_crash_in_words(program, violation.state, history, first_power)}; then, on the files that this left, "
+        f"{_crash_in_words(recovery.program, second.state, recovery.history, second.state.crash is Crash.POWER)}",
+        workload=(*_calls(violation, history), "(crash, reopen)"),
+        steps=tuple(_shortened_steps(reopening, second.state, recovery.program)),
+        found=_found(violation),
+        allowed=violation.breach.allowed,
+        image=described_image(second.image),
+        filesystems=_where(recovery.program, second.state, violation.losses),
+        notes=("the steps are those of the reopening; before it there was " + _briefly(recovery.start),),
+        how_many=violation.how_many,
+    )
+
+
+def _briefly(image: DurableImage) -> str:
+    return ", ".join(f"{f.path} ({counted(len(f.content), 'byte')})" for f in image.files if f.kind is Kind.FILE) or (
+        "no file"
+    )
+
+
+def _found(violation: Violation) -> tuple[str, ...]:
+    place, found = violation.breach.place, violation.breach.found
+    return (f"{place}: {found}" if place else found,)
 
 
 def described_steps(program: Program, state: CrashState, history: History) -> Iterator[Step]:
@@ -264,12 +296,12 @@ def _calls(violation: Violation, history: History) -> tuple[str, ...]:
     return tuple(history.update_names[1 : last + 1])
 
 
-def _where(program: Program, violation: Violation) -> tuple[str, ...]:
+def _where(program: Program, state: CrashState, losses: tuple[tuple[int, frozenset[int]], ...]) -> tuple[str, ...]:
     """Return where this state can happen, and where another one that breaks the same requirement can."""
-    if any(not lost for _, lost in violation.losses) or not violation.losses:
+    if any(not lost for _, lost in losses) or not losses:
         return ("every file system: nothing has to be lost for it",)
-    shown = where_possible(program, ((violation.state.cut, frozenset(violation.state.lost)),))
-    others = tuple(name for name in where_possible(program, violation.losses) if name not in shown)
+    shown = where_possible(program, ((state.cut, frozenset(state.lost)),))
+    others = tuple(name for name in where_possible(program, losses) if name not in shown)
     named = tuple("any that promises only what POSIX does" if name == "strict" else name for name in shown)
     return (*named, f"in another of its states also {' and '.join(others)}") if others else named
 

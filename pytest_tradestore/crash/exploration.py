@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from pytest_tradestore.crash.images import DurableImage
+from pytest_tradestore.crash.images import LONG_AGO, DurableImage
 from pytest_tradestore.crash.observation import Observation
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, stream_isolated
@@ -37,7 +37,8 @@ class Inspection:
     """What one image showed: ``seen`` after reopening, ``after`` one more update, ``later`` after reopening again.
 
     A store that failed on the way says in ``failed`` where and in ``how`` with what; what comes later is None.
-    ``fatal`` when it did not even fail in order: it hung, or ended its process.
+    ``fatal`` when it did not even fail in order: it hung, or ended its process. ``wrote`` is what reopening changed
+    on disk: pairs of "new", "gone" or "changed" and a path.
     """
 
     seen: Observation | None = None
@@ -46,6 +47,7 @@ class Inspection:
     failed: Phase | None = None
     how: str = ""
     fatal: bool = False
+    wrote: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,7 @@ class _Inspector:
         os.makedirs(root)
         question.image.write(root, self.recorded_root)
         seen = after = None
+        wrote: tuple[tuple[str, str], ...] = ()
         phase = Phase.OPENING
         opened: OpenStore | None = None
         try:
@@ -148,6 +151,7 @@ class _Inspector:
             opened = open_store(self.store.target, root, self.bridge)
             self._begin(number, phase := Phase.READING)
             seen = self.workload.observe(opened, self.errors)
+            wrote = _differences(question.image, str(root))
             self._begin(number, phase := Phase.UPDATING)
             update = self.workload.next_update(question.place, 90)
             opened.call(update.method, *update.arguments)
@@ -159,9 +163,9 @@ class _Inspector:
             opened = open_store(self.store.target, root, self.bridge)
             self._begin(number, phase := Phase.READING_AGAIN)
             later = self.workload.observe(opened, self.errors)
-            return Inspection(seen, after, later)
+            return Inspection(seen, after, later, wrote=wrote)
         except Exception as error:  # whatever the store raises is the answer
-            return Inspection(seen, after, failed=phase, how=f"{type(error).__name__}: {error}")
+            return Inspection(seen, after, failed=phase, how=f"{type(error).__name__}: {error}", wrote=wrote)
         finally:
             if opened is not None:
                 with suppress(Exception):  # it has been judged; what it does when left no longer matters
@@ -180,6 +184,27 @@ class _Inspector:
 
 
 _ORDER = {phase: number for number, phase in enumerate(Phase)}
+
+
+def _differences(image: DurableImage, root: str) -> tuple[tuple[str, str], ...]:
+    """Return what is no longer on disk as the image left it; its files carry a time stamp of long ago."""
+    left = {file.path: file for file in image.files}
+    found: list[tuple[str, str]] = []
+
+    def walk(prefix: str) -> None:
+        for entry in os.scandir(f"{root}/{prefix}"):
+            path = prefix + entry.name
+            file = left.pop(path, None)
+            if file is None:
+                found.append(("new", path))
+            if entry.is_dir(follow_symlinks=False):
+                walk(path + "/")
+            elif file is not None and entry.stat(follow_symlinks=False).st_mtime != LONG_AGO and not entry.is_symlink():
+                found.append(("changed", path))
+
+    walk("")
+    found += [("gone", path) for path in left]
+    return tuple(sorted(found))
 
 
 def _remove(directory: str) -> None:

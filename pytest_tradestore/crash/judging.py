@@ -1,12 +1,13 @@
 """From what was seen in every image to the requirements that are violated, each with its simplest state."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from pytest_tradestore.crash.exploration import Inspection, Phase, Question
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.leftovers import Growth
 from pytest_tradestore.crash.oracle import Breach, Family, History, Oracle, first_of_each, judge_next_update
+from pytest_tradestore.crash.recovery import Candidate, SecondCrash
 from pytest_tradestore.crash.states import Crash, CrashState, Group
 
 
@@ -14,7 +15,8 @@ from pytest_tradestore.crash.states import Crash, CrashState, Group
 class Violation:
     """The simplest state that breaks a requirement, and how many others do.
 
-    ``losses`` are (cut, lost) of all of them, for the question on which file systems it can happen.
+    ``losses`` are (cut, lost) of all of them, for the question on which file systems it can happen. ``second`` is the
+    crash during recovery, where that is what breaks it: then ``state`` is the crash that was being recovered from.
     """
 
     requirement: str
@@ -25,19 +27,24 @@ class Violation:
     inspection: Inspection
     how_many: int
     losses: tuple[tuple[int, frozenset[int]], ...]
+    second: SecondCrash | None = None
+
+
+def oracle_for(history: History, claims: frozenset[str]) -> Oracle:
+    """Return the oracle for power losses of a store with these claims."""
+    return Oracle(history, durable="power-loss" in claims, whole_batches="atomic-batch" in claims)
 
 
 def violations_in(
     asked: Sequence[tuple[Group, Question]],
     answers: Mapping[Question, Inspection | None],
     history: History,
-    *,
-    durable: bool,
+    claims: frozenset[str],
 ) -> dict[str, Violation]:
-    """Judge every answer; ``durable`` says whether acknowledged updates have to survive a power loss."""
+    """Judge every answer by what the store ``claims``."""
     oracles = {
-        Crash.PROCESS: Oracle(history, durable=True),
-        Crash.POWER: Oracle(history, durable=durable),
+        Crash.PROCESS: Oracle(history, durable=True, whole_batches="atomic-batch" in claims),
+        Crash.POWER: oracle_for(history, claims),
     }
     first: dict[str, Violation] = {}
     count: dict[str, set[DurableImage]] = {}
@@ -109,6 +116,44 @@ def _not_reopened(inspection: Inspection) -> Breach:
         inspection.how,
         ("the store reopens",),
     )
+
+
+def candidates_in(
+    asked: Sequence[tuple[Group, Question]],
+    answers: Mapping[Question, Inspection | None],
+    history: History,
+    claims: frozenset[str],
+) -> Iterator[Candidate]:
+    """Yield the images from which the store recovered as it should, and wrote something in doing so."""
+    oracle = oracle_for(history, claims)
+    for group, question in asked:
+        inspection = answers[question]
+        if inspection is None or inspection.seen is None or not inspection.wrote or inspection.failed is not None:
+            continue
+        if oracle.judge(group.window, inspection.seen).expected:
+            yield Candidate(group, question, inspection)
+
+
+def broken_recovery(
+    crashes: Iterable[SecondCrash], history: History, claims: frozenset[str], place: Callable[[Group], str]
+) -> Violation | None:
+    """Return the violation that the simplest crash of a recovery with a wrong outcome is, if there is one."""
+    first: Violation | None = None
+    images: set[DurableImage] = set()
+    losses: list[tuple[int, frozenset[int]]] = []
+    for crash in crashes:
+        group = crash.recovery.group
+        oracle = oracle_for(history, claims)
+        breaches = _breaches(oracle, group, Question(crash.image, place(group)), crash.inspection)
+        if breaches:
+            images.add(crash.image)
+            losses.append((crash.state.cut, frozenset(crash.state.lost)))
+            if first is None:
+                breach = replace(breaches[0], family=Family.RECOVERY)
+                first = Violation(
+                    "REC-2", group.simplest, group, crash.image, breach, crash.inspection, 1, (), second=crash
+                )
+    return None if first is None else replace(first, how_many=len(images), losses=tuple(losses))
 
 
 def piling_up(grown: Growth) -> Violation:

@@ -28,11 +28,13 @@ class Family(Enum):
     """What kind of promise is broken; process crash and power loss make two requirements of the first two."""
 
     ATOMICITY = "ATOM"
+    BATCH = "ATOM-3"
     DURABILITY = "DUR"
     LEFTOVERS = "ATOM-4"
     LOG_ORDER = "DUR-3"
     DELETED_DATA = "DUR-4"
     REOPENING = "REC-1"
+    RECOVERY = "REC-2"
     NEXT_UPDATE = "REC-3"
 
 
@@ -80,11 +82,13 @@ class Oracle:
     """Judges observations one after the other; those of quiet windows before those with an update in flight.
 
     ``durable`` says whether acknowledged updates have to survive; without it a place may show any state up to now.
+    ``whole_batches`` says whether an update of several places has to be seen at all of them or at none.
     """
 
-    def __init__(self, history: History, *, durable: bool) -> None:
+    def __init__(self, history: History, *, durable: bool, whole_batches: bool = True) -> None:
         self.history = history
         self.durable = durable
+        self.whole_batches = whole_batches
         self._known_places = frozenset(place for place, _ in history.states[0].places)
         self._seen_when_quiet: dict[int, set[tuple[str, Seen]]] = {}
 
@@ -105,14 +109,32 @@ class Oracle:
             if not window.in_flight:
                 quiet.add((place, seen))
             breaches += self._at(window, now, then, place, seen)
+        if expected and self.whole_batches and (mixed := self._mixture(now, then, observed)) is not None:
+            return Judgement((mixed,), expected=False)
         return Judgement(tuple(breaches), expected)
 
+    def _mixture(self, now: int, then: int, observed: Observation) -> Breach | None:
+        """Say that an update of several places is seen at some of them only."""
+        done: list[str] = []
+        undone: list[str] = []
+        for place, seen in observed.places:
+            before, after = self.history.states[now].at(place), self.history.states[then].at(place)
+            if before != after:
+                (done if seen == after else undone).append(place)
+        if not done or not undone:
+            return None
+        update = self.history.update_names[then]
+        return Breach(
+            Family.BATCH,
+            f"{update} is half done: {' and '.join(done)} as after it, {' and '.join(undone)} as before it",
+            found="; ".join(f"{place}: {observed.at(place)}" for place in (*done, *undone)),
+            allowed=("all of it", "nothing of it"),
+        )
+
     def _at(self, window: Window, now: int, then: int, place: str, seen: Seen) -> list[Breach]:
-        before = self.history.states[now].at(place)
-        after = self.history.states[then].at(place)
+        """Name the breaches of one place, which shows neither its state before nor after."""
+        before, after = self.history.states[now].at(place), self.history.states[then].at(place)
         allowed = (str(before),) if before == after else (str(before), str(after))
-        in_flight = window.in_flight
-        older = self._older(place, seen, now)
 
         def breach(family: Family, sentence: str) -> Breach:
             return Breach(family, sentence, place, str(seen), allowed)
@@ -120,38 +142,40 @@ class Oracle:
         if isinstance(seen, Names) and (strange := self._strangers(seen)):
             listed = ", ".join(repr(name) for name in strange)
             return [breach(Family.LEFTOVERS, f"{place} lists {listed}, a leftover that nobody stored")]
-        if isinstance(seen, Records) and isinstance(before, Records) and isinstance(after, Records):
-            told = self._log(seen, before, after, in_flight)
-            if told is not None:
-                family, sentence = told
-                if family is Family.DURABILITY and not self.durable:
-                    return []
-                if family is Family.ATOMICITY and not in_flight and self.durable:
-                    return [
-                        breach(family, f"{place} {sentence}"),
-                        breach(Family.DURABILITY, f"{place} {sentence}, after the append had returned"),
-                    ]
-                return [breach(family, f"{place} {sentence}")]
+        older = self._older(place, seen, now)
         if older is not None:
             if not self.durable:
                 return []
-            if isinstance(before, Absent) and not isinstance(seen, Absent) and place != self._changing(window):
+            if isinstance(before, Absent) and not isinstance(seen, Absent) and not self._changes(place, now, then):
                 return [breach(Family.DELETED_DATA, f"{place} was deleted and is back as it was after {older}")]
-            if not in_flight:
-                lost = self._lost_update(place, now, seen)
-                what = "is missing" if isinstance(seen, Absent) else f"is as it was after {older}"
-                return [breach(Family.DURABILITY, f"{place} {what}: {lost} had returned and is lost")]
-        update = self.history.update_names[then]
-        if in_flight:
-            return [breach(Family.ATOMICITY, f"{place} {_torn(seen)}: neither its state before {update} nor after it")]
-        torn = breach(Family.ATOMICITY, f"{place} {_torn(seen)}: a state that no update left")
+            if not window.in_flight:
+                return [breach(Family.DURABILITY, f"{place} {self._loss(place, now, seen, before, older)}")]
+        told = self._log(seen, before, after) if older is None else None
+        if told is not None:
+            family, sentence = told
+        else:
+            family, sentence = Family.ATOMICITY, _torn(seen)
+        if family is Family.LOG_ORDER:
+            return [breach(family, f"{place} {sentence}")]
+        if window.in_flight:
+            update = self.history.update_names[then]
+            return [breach(family, f"{place} {sentence}: neither its state before {update} nor after it")]
+        torn = breach(family, f"{place} {sentence}: a state that no update left")
         if not self.durable:
             return [torn]
         lost = self._lost_update(place, now, seen)
-        return [torn, breach(Family.DURABILITY, f"{place} {_torn(seen)}: {lost} had returned and is lost")]
+        what = f"{lost} had returned and is lost" if lost else "it was intact when the store was opened"
+        return [torn, breach(Family.DURABILITY, f"{place} {sentence}: {what}")]
 
-    def _changing(self, window: Window) -> str:
-        return self.history.changed[self.history.clamp(window.invoked)] if window.in_flight else ""
+    def _changes(self, place: str, now: int, then: int) -> bool:
+        return self.history.states[now].at(place) != self.history.states[then].at(place)
+
+    def _loss(self, place: str, now: int, seen: Seen, before: Seen, older: str) -> str:
+        if isinstance(seen, Records) and isinstance(before, Records) and len(seen.items) < len(before.items):
+            gone = counted(len(before.items) - len(seen.items), "acknowledged record")
+            return f"has lost {gone}: {self._lost_update(place, now, seen)} had returned"
+        what = "is missing" if isinstance(seen, Absent) else f"is as it was after {older}"
+        return f"{what}: {self._lost_update(place, now, seen)} had returned and is lost"
 
     def _older(self, place: str, seen: Seen, now: int) -> str | None:
         """Return the update after which ``place`` last looked like ``seen``, if it ever did."""
@@ -163,41 +187,40 @@ class Oracle:
         return None
 
     def _lost_update(self, place: str, now: int, seen: Seen) -> str:
-        """Return the first acknowledged update of ``place`` that ``seen`` does not show."""
-        first = now
+        """Return the first acknowledged update of ``place`` that ``seen`` does not show, nothing if there was none."""
+        first = ""
         for index in range(now, 0, -1):
-            if self.history.states[index - 1].at(place) == seen:
-                first = index
-                break
             if self.history.states[index].at(place) != self.history.states[index - 1].at(place):
-                first = index
-        return self.history.update_names[first]
+                first = self.history.update_names[index]
+                if self.history.states[index - 1].at(place) == seen:
+                    break
+        return first
 
     def _strangers(self, seen: Names) -> list[str]:
         return [name for name in seen.names if name not in self._known_places]
 
-    def _log(self, seen: Records, before: Records, after: Records, in_flight: bool) -> tuple[Family, str] | None:
-        """Say what is wrong with a log, None when it is a plain loss at its end while nothing was in flight."""
+    def _log(self, seen: Seen, before: Seen, after: Seen) -> tuple[Family, str] | None:
+        """Say what is wrong with a log; None if it is none, or nothing is wrong but its length."""
+        if not (isinstance(seen, Records) and isinstance(before, Records) and isinstance(after, Records)):
+            return None
         known = after.items if len(after.items) >= len(before.items) else before.items
         unknown = [item for item in seen.items if item not in known]
         if unknown:
-            return (Family.ATOMICITY, f"shows {shortened(unknown[0])}, which nobody appended")
-        if len(set(seen.items)) < len(seen.items):
-            twice = next(item for item in seen.items if seen.items.count(item) > 1)
-            return (Family.LOG_ORDER, f"shows a record twice: {shortened(twice)}")
+            return Family.ATOMICITY, f"shows {shortened(unknown[0])}, which nobody appended"
+        if any(seen.items.count(item) > known.count(item) for item in seen.items):
+            twice = next(item for item in seen.items if seen.items.count(item) > known.count(item))
+            return Family.LOG_ORDER, f"shows a record twice: {shortened(twice)}"
         positions = [known.index(item) for item in seen.items]
         if positions != sorted(positions):
-            return (Family.LOG_ORDER, "shows its records in another order than they were appended")
-        if positions and positions != list(range(len(positions))):
-            missing = next(p for p in range(positions[-1]) if p not in positions)
+            return Family.LOG_ORDER, "shows its records in another order than they were appended"
+        missing = [p for p in range(positions[-1] if positions else 0) if p not in positions]
+        if missing:
             return (
                 Family.LOG_ORDER,
-                f"shows record {positions[-1] + 1} without record {missing + 1}, which was appended before it",
+                f"shows record {positions[-1] + 1} without record {missing[0] + 1}, which was appended before it",
             )
         gone = counted(len(before.items) - len(seen.items), "acknowledged record")
-        if in_flight:
-            return (Family.ATOMICITY, f"has lost {gone} while another one was being appended")
-        return (Family.DURABILITY, f"has lost {gone} from its end: their appends had returned")
+        return Family.ATOMICITY, f"has lost {gone}"
 
 
 def _torn(seen: Seen) -> str:

@@ -1,0 +1,101 @@
+"""Crashes the recovery itself: where reopening a crash image wrote anything, that is recorded and crashed once more."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from pytest_tradestore.crash.exploration import Inspection, Question, explore
+from pytest_tradestore.crash.images import DurableImage
+from pytest_tradestore.crash.lowering import Program, lower
+from pytest_tradestore.crash.models import PersistenceModel
+from pytest_tradestore.crash.oracle import History
+from pytest_tradestore.crash.recorders.base import Recorder
+from pytest_tradestore.crash.recording import NotRecorded, record
+from pytest_tradestore.crash.states import CrashState, Group, enumerate_states
+from pytest_tradestore.crash.volatile import without_volatile
+from pytest_tradestore.crash.workloads import Workload
+from pytest_tradestore.sandbox import Sandbox
+from pytest_tradestore.settings import Limits
+from pytest_tradestore.target import StoreUnderTest
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """A reopening that wrote something, recorded: what it did on the image of ``group``."""
+
+    group: Group
+    start: DurableImage
+    program: Program
+    history: History
+
+
+@dataclass(frozen=True, slots=True)
+class SecondCrash:
+    """One crash during a recovery: ``state`` of ``recovery.program``, and what the store showed after it."""
+
+    recovery: Recovery
+    state: CrashState
+    image: DurableImage
+    inspection: Inspection
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An image whose reopening wrote something."""
+
+    group: Group
+    question: Question
+    inspection: Inspection
+
+
+def telling(candidates: Sequence[Candidate], count: int) -> tuple[Candidate, ...]:
+    """Pick at most ``count`` candidates: one of each kind of recovery first, then the others in order."""
+    by_kind: dict[tuple[object, ...], list[Candidate]] = {}
+    seen: set[DurableImage] = set()
+    for candidate in candidates:
+        if candidate.question.image not in seen:
+            seen.add(candidate.question.image)
+            by_kind.setdefault(_kind(candidate), []).append(candidate)
+    queues = list(by_kind.values())
+    picked: list[Candidate] = []
+    rank = 0
+    while len(picked) < count and any(rank < len(queue) for queue in queues):
+        picked += [queue[rank] for queue in queues if rank < len(queue)]
+        rank += 1
+    return tuple(picked[:count])
+
+
+def _kind(candidate: Candidate) -> tuple[object, ...]:
+    """Return what a recovery did, with names that may be random reduced to their endings."""
+    changes = sorted((how, PurePosixPath(path).suffix) for how, path in candidate.inspection.wrote)
+    return (candidate.group.window, *changes)
+
+
+def crash_recoveries(
+    store: StoreUnderTest,
+    workload: Workload,
+    candidates: Sequence[Candidate],
+    recorder: Recorder,
+    model: PersistenceModel,
+    limits: Limits,
+    sandbox: Sandbox,
+) -> Iterator[SecondCrash]:
+    """Record the recovery of each candidate, crash it everywhere, reopen, and yield what was seen."""
+    volatile = store.declarations.volatile
+    for candidate in candidates:
+        recorded = record(store, workload, (), recorder, sandbox, start=candidate.question.image)
+        if isinstance(recorded, NotRecorded) or recorded.trace.unseen:
+            continue  # that it does not reopen has been seen, and is another requirement's finding
+        program = lower(without_volatile(recorded.trace, volatile))
+        found = enumerate_states(
+            program, model, subsets_per_cut=limits.subsets_per_cut, images=limits.images_per_recovery
+        )
+        groups = [g for g in found.groups if g.image != candidate.question.image]
+        recovery = Recovery(candidate.group, candidate.question.image, program, recorded.history)
+        questions = list(dict.fromkeys(Question(g.image, candidate.question.place) for g in groups))
+        explored = explore(store, workload, questions, sandbox, recorded.root)
+        answers = dict(zip(questions, explored.answers, strict=True))
+        for group in groups:
+            inspection = answers[Question(group.image, candidate.question.place)]
+            if inspection is not None:
+                yield SecondCrash(recovery, group.simplest, group.image, inspection)
