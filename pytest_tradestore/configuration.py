@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from pytest_tradestore.crash import models
 from pytest_tradestore.errors import ConfigurationError
 from pytest_tradestore.plugin import PREFIX
 from pytest_tradestore.requirements import BY_ID, Profile
@@ -85,11 +86,10 @@ def settings_of(config: pytest.Config) -> Settings:
         raise ConfigurationError(
             f"tradestore_profile in {_ini_name(config)} must be one of {', '.join(profiles)}, not {profile!r}"
         )
-    models = ("strict",)
-    if config.option.tradestore_model not in models:
+    if config.option.tradestore_model not in models.names():
         raise ConfigurationError(
             f"--tradestore-model: there is no persistence model {config.option.tradestore_model!r}; "
-            f"choose from {', '.join(models)}"
+            f"choose from {', '.join(models.names())}"
         )
     return Settings(
         profile=profiles[profile],

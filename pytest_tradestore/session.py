@@ -57,6 +57,8 @@ def begin(config: pytest.Config) -> None:
     try:
         run = run_of(config)
         run.selection = take_selection(config)
+        if not hasattr(config, "workerinput"):
+            _ = run.recorder
         with _captured(config):
             run.attach(stores_of(config))
         for wanted in run.selection.ids:
@@ -126,6 +128,22 @@ class ConformanceRun:
 
         return Bench(self.settings)
 
+    @cached_property
+    def recorder(self) -> tuple[str, str]:
+        """Return the name of the recorder that works here, and a sentence if it is not the best one.
+
+        Raises ConfigurationError if the one that was asked for does not work here.
+        """
+        from pytest_tradestore.crash.recording import choose_recorder
+
+        try:
+            chosen, remark = choose_recorder(self.settings.recorder)
+        except RuntimeError as error:
+            raise ConfigurationError(
+                f"--tradestore-recorder {self.settings.recorder} cannot be used: {error}"
+            ) from None
+        return chosen.name, remark
+
     def all_ids(self) -> Iterator[tuple[str, str]]:
         """Yield the id and the requirement of every item there could be."""
         for record in self.records.values():
@@ -156,12 +174,25 @@ class ConformanceRun:
         """Hand over to a worker of xdist what is known of the stores."""
         node.workerinput[_HANDED_OVER] = json.dumps([asdict(record.facts) for record in self.records.values()])
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
+        """Keep the checks that share evidence on one worker, or each worker would make it anew."""
+        if config.option.dist not in ("load", "loadgroup"):
+            return None
+        from xdist.scheduler import LoadScopeScheduling
+
+        class ByEvidence(LoadScopeScheduling):  # type: ignore[misc]
+            def _split_scope(self, nodeid: str) -> str:
+                return evidence_of(nodeid)
+
+        return ByEvidence(config, log)
+
     def pytest_report_header(self) -> list[str]:
         if not self.stores.stores:
             return []
         stores = [f"{r.facts.name} ({', '.join(r.facts.contracts)})" for r in self.records.values()]
         width = self.config.get_terminal_writer().fullwidth
-        return terminal.header(self.settings, stores, width, self_check=self.stores.self_check)
+        return terminal.header(self.settings, self.recorder, stores, width, self_check=self.stores.self_check)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(
@@ -202,9 +233,9 @@ class ConformanceRun:
             return
         for report in self.reports:
             try:
-                write_report(report.path, self.settings, list(self.records.values()))
-            except OSError as error:
-                self.problems.append(f"could not write {report.path}: {error.strerror or error}")
+                write_report(report.path, self.settings, self.recorder[0], list(self.records.values()))
+            except (OSError, TradestoreError) as error:
+                self.problems.append(f"could not write {report.path}: {getattr(error, 'strerror', None) or error}")
                 session.exitstatus = pytest.ExitCode.USAGE_ERROR
         if self.stores.self_check and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
@@ -230,6 +261,14 @@ class ConformanceRun:
         close = getattr(self.__dict__.get("bench"), "close", None)
         if close is not None:
             close()
+
+
+def evidence_of(nodeid: str) -> str:
+    """Return what the items that are judged from the same evidence have in common: the store and the case."""
+    if not nodeid.startswith(PREFIX):
+        return nodeid.rpartition("@")[2]  # xdist marks its own groups so
+    store, _, check = nodeid.rpartition("/")
+    return f"{store}[{check.partition('[')[2]}"
 
 
 @contextmanager

@@ -1,12 +1,11 @@
 """How a failed check shows in pytest: as its counterexample, at the width and in the colours of whoever looks."""
 
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
+from pytest_tradestore.report.counterexample import render
 from pytest_tradestore.requirements import BY_ID
-from pytest_tradestore.verdict import Result, Verdict
+from pytest_tradestore.verdict import Result
 
 _WIDTH_IN_FILES = 100
 
@@ -35,11 +34,8 @@ class FailureText:
 
 def rendered(result: Result, width: int, *, color: bool) -> str:
     """Return the whole text of a failure."""
-    requirement = BY_ID.get(result.requirement)
-    if result.verdict is not Verdict.UNDECIDED and result.counterexample is not None and requirement is not None:
-        if find_spec("pytest_tradestore.report.counterexample"):
-            module = import_module("pytest_tradestore.report.counterexample")
-            return str(module.render(result.counterexample, requirement, width, color))
-        return result.counterexample.headline
-    sentence = f"\n{result.requirement}: a conforming store {requirement.sentence}." if requirement else ""
+    if result.counterexample is not None:
+        return render(result.counterexample, result.requirement, width, color=color)
+    known = BY_ID.get(result.requirement)
+    sentence = f"\n{known.id}: a conforming store {known.sentence}." if known else ""
     return f"{result.verdict.value}: {result.reason}{sentence}"

@@ -16,7 +16,7 @@ SCHEMA = 1
 """Grows when a reader of an older report could misread a newer one; new members alone do not count."""
 
 
-def report_of(settings: Settings, records: Sequence[StoreRecord]) -> dict[str, Any]:
+def report_of(settings: Settings, recorder: str, records: Sequence[StoreRecord]) -> dict[str, Any]:
     """Return the report as plain dictionaries and lists."""
     return {
         "schema": SCHEMA,
@@ -25,18 +25,18 @@ def report_of(settings: Settings, records: Sequence[StoreRecord]) -> dict[str, A
         "seed": settings.seed,
         "budget": settings.budget.name.lower(),
         "model": settings.model,
-        "stores": [_store(settings, record) for record in records],
+        "stores": [_store(settings, recorder, record) for record in records],
     }
 
 
-def _store(settings: Settings, record: StoreRecord) -> dict[str, Any]:
+def _store(settings: Settings, recorder: str, record: StoreRecord) -> dict[str, Any]:
     facts = record.facts
     return {
         "name": facts.name,
         "id": facts.id,
         "contracts": list(facts.contracts),
         "claims": list(facts.claims),
-        "recorder": settings.recorder,
+        "recorder": recorder,
         "profile": settings.profile.label,
         "verdict": verdict_line(record, settings.profile),
         "requirements": [
@@ -49,9 +49,9 @@ def _store(settings: Settings, record: StoreRecord) -> dict[str, Any]:
     }
 
 
-def write_report(path: Path, settings: Settings, records: Sequence[StoreRecord]) -> None:
+def write_report(path: Path, settings: Settings, recorder: str, records: Sequence[StoreRecord]) -> None:
     """Write the report to ``path``; a reader of that file never sees half of it."""
-    text = json.dumps(report_of(settings, records), indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(report_of(settings, recorder, records), indent=2, ensure_ascii=False) + "\n"
     if path.exists() and not path.is_file():
         path.write_text(text, encoding="utf-8")  # a device or a pipe
         return

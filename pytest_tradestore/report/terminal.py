@@ -38,13 +38,16 @@ def requirement_list() -> Iterator[str]:
         yield f"{requirement.id:<{widest}}{_GAP}{requirement.profile.label:<8}{_GAP}{requirement.sentence}"
 
 
-def header(settings: Settings, stores: Sequence[str], width: int, *, self_check: bool) -> list[str]:
-    """Return the lines that say what is about to be checked, and how."""
+def header(
+    settings: Settings, recorder: tuple[str, str], stores: Sequence[str], width: int, *, self_check: bool
+) -> list[str]:
+    """Return the lines that say what is about to be checked, and how; ``recorder`` is its name and a remark on it."""
+    name, remark = recorder
     how = (
-        f"tradestore: spec {SPEC}, profile {settings.profile.label}, recorder {settings.recorder}, "
+        f"tradestore: spec {SPEC}, profile {settings.profile.label}, recorder {name}, "
         f"model {settings.model}, budget {settings.budget.name.lower()}, seed {settings.seed}"
     )
-    lines = [*_wrapped(how, width), *_wrapped(f"stores: {', '.join(stores)}", width)]
+    lines = [line for text in (how, remark, f"stores: {', '.join(stores)}") for line in _wrapped(text, width)]
     return ["SELF-CHECK: no store of yours is registered", *lines] if self_check else lines
 
 

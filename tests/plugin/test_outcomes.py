@@ -1,0 +1,110 @@
+"""What each verdict becomes in pytest, and that nothing but HOLDS is ever green."""
+
+import pytest
+
+
+def test_a_requirement_that_holds_passes(project):
+    result = project.run()
+
+    result.assert_outcomes(passed=2)
+    assert result.ret == 0
+
+
+def test_a_violated_requirement_fails_with_its_counterexample_and_no_traceback(project):
+    project.checks(("ATOM-1", "VIOLATED"))
+
+    result = project.run()
+
+    result.assert_outcomes(failed=1)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*ATOM-1 breaks*", "FAILED tradestore/Acme/ATOM-1[[]documents] - *ATOM-1 breaks*"])
+    result.stdout.no_fnmatch_line("*Traceback*")
+    result.stdout.no_fnmatch_line("*collection.py*")
+
+
+@pytest.mark.parametrize("verdict", ["VIOLATED", "UNDECIDED"])
+def test_what_lies_outside_of_the_profile_is_shown_and_does_not_fail(project, verdict):
+    project.checks(("ATOM-1", "HOLDS"), ("ATOM-2", verdict, {"reason": "who knows"}))
+
+    result = project.run("--tradestore-profile=basic", "-rx")
+
+    result.assert_outcomes(passed=1, xfailed=1)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines([f"XFAIL tradestore/Acme/ATOM-2* - {verdict}: *not part of the basic profile*"])
+
+
+@pytest.mark.parametrize("verdict", ["VIOLATED", "UNDECIDED"])
+def test_control_inside_of_the_profile_the_same_verdict_fails(project, verdict):
+    project.checks(("ATOM-1", "HOLDS"), ("ATOM-2", verdict, {"reason": "who knows"}))
+
+    result = project.run("--tradestore-profile=durable")
+
+    result.assert_outcomes(passed=1, failed=1)
+    assert result.ret == 1
+
+
+def test_runxfail_does_not_make_requirements_outside_of_the_profile_decide(project):
+    project.checks(("ATOM-1", "HOLDS"), ("ATOM-2", "VIOLATED"))
+
+    assert project.run("--tradestore-profile=basic", "--runxfail").ret == 0
+
+
+def test_an_undecided_requirement_fails_with_its_reason(project):
+    project.checks(("ATOM-1", "UNDECIDED", {"reason": "it uses io_uring"}))
+
+    result = project.run()
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["UNDECIDED: it uses io_uring", "*INCOMPLETE: undecided: ATOM-1"])
+
+
+def test_what_does_not_apply_is_skipped_with_its_reason(project):
+    project.checks(("ATOM-1", "HOLDS"), ("DUR-2", "NOT_APPLICABLE", {"reason": "power-loss is not claimed"}))
+
+    result = project.run("-rs")
+
+    result.assert_outcomes(passed=1, skipped=1)
+    result.stdout.fnmatch_lines(["*not applicable: DUR-2", "SKIPPED*tradestore/Acme/DUR-2*power-loss is not claimed"])
+
+
+def test_a_mistake_of_the_suite_is_an_error_that_asks_to_be_reported(project):
+    project.checks(("ATOM-1", "HOLDS"), ("ATOM-2", "RAISES"))
+
+    result = project.run()
+
+    result.assert_outcomes(passed=1, errors=1)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(
+        [
+            "*suite itself failed*ATOM-2*Please report this*",
+            "*ZeroDivisionError: a mistake of ours",
+            "*INCOMPLETE: 1 check *",
+        ]
+    )
+
+
+def test_what_was_printed_while_opening_and_judging_shows_with_a_failure(project):
+    project.checks(("ATOM-1", "PRINTS"))
+
+    result = project.run(store="acme:Chatty")
+
+    result.stdout.fnmatch_lines(["*Captured stdout opening*", "hello from the store"])
+    result.stdout.fnmatch_lines(["*Captured stdout call*", "said while it was judged"])
+
+
+def test_control_what_a_conforming_store_prints_is_not_shown(project):
+    result = project.run(store="acme:Chatty")
+
+    result.assert_outcomes(passed=2)
+    result.stdout.no_fnmatch_line("*hello from the store*")
+
+
+def test_junit_files_carry_ids_messages_and_verdicts(project):
+    project.checks(("ATOM-1", "HOLDS"), ("ATOM-2", "VIOLATED"), ("DUR-2", "NOT_APPLICABLE", {"reason": "not claimed"}))
+
+    project.run("--junitxml=out.xml")
+
+    xml = (project.pytester.path / "out.xml").read_text()
+    assert 'tests="3"' in xml and 'failures="1"' in xml and 'skipped="1"' in xml
+    assert '<failure message="VIOLATED: ATOM-2 breaks">' in xml
+    assert '<property name="tradestore_verdict" value="NOT_APPLICABLE" />' in xml
