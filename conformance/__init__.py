@@ -4,7 +4,6 @@ A check is a fact (requirement, case) with a function that judges it; the plugin
 """
 
 from pytest_tradestore.conformance.check import Check
-
 from pytest_tradestore.contracts import Contract
 
 __all__ = ["Check", "checks_for"]

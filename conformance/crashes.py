@@ -6,7 +6,6 @@ One recording and one exploration of it are the evidence for all of them.
 from typing import TYPE_CHECKING
 
 from pytest_tradestore.conformance.check import Check
-
 from pytest_tradestore.contracts import Contract
 from pytest_tradestore.verdict import Result, Verdict
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_tradestore.conformance.check import Check
 from pytest_tradestore.conformance.values import ORDINARY, VALUES, generated, same
-
 from pytest_tradestore.contracts import Contract
 from pytest_tradestore.crash.observation import canonical, shortened
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, run_isolated
