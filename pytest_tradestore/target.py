@@ -172,8 +172,9 @@ class Bridge:
 class OpenStore:
     """A store that is open on a root: its contracts, and a way to call it that hides whether it is sync or async."""
 
-    def __init__(self, store: Any, bridge: Bridge, leave: Callable[[], Any] | None) -> None:
+    def __init__(self, store: Any, root: Path, bridge: Bridge, leave: Callable[[], Any] | None) -> None:
         self.store = store
+        self.root = root
         self._bridge = bridge
         self._leave = leave
 
@@ -188,6 +189,10 @@ class OpenStore:
         """Call a method and wait for its result; whatever the store raises is raised."""
         function = getattr(self.store, method)
         return self._bridge.timed(lambda: function(*arguments))
+
+    def told(self, error: BaseException) -> str:
+        """Return an error's message with the root called so: it lies elsewhere each time, and says nothing."""
+        return str(error).replace(str(self.root), "<root>")
 
     def close(self) -> None:
         """Close the store by whichever way it offers; whatever it raises is raised."""
@@ -227,7 +232,7 @@ def open_store(target: Callable[[Path], Any], root: Path, bridge: Bridge) -> Ope
             f"{type(made).__name__} offers no contract that the suite knows: {nearest_contract(made)}. "
             "Give it these methods, or wrap it in an adapter of a few lines"
         )
-    return OpenStore(made, bridge, leave)
+    return OpenStore(made, root, bridge, leave)
 
 
 def _can_be_closed(store: object) -> bool:

@@ -134,7 +134,7 @@ def inspected_state(
         history, volatile = base.recorded.history, store.declarations.volatile
         variants = _variants(image, volatile, _last_contents(base.recorded.trace, volatile))
         asked = [(group, Question(variant, _place(group, history))) for variant in variants]
-        explored = explore(store, workload, [q for _, q in asked], sandbox, base.recorded.root)
+        explored = explore(store, workload, [q for _, q in asked], sandbox)
         answers = dict(zip((q for _, q in asked), explored.answers, strict=True))
         evidence = Evidence(
             workload,
@@ -177,7 +177,7 @@ def _judged(
         for image in _variants(group.image, volatile, last)
     ]
     questions = list(dict.fromkeys(question for _, question in asked))
-    explored = explore(store, workload, questions, sandbox, recorded.root)
+    explored = explore(store, workload, questions, sandbox)
     answers = dict(zip(questions, explored.answers, strict=True))
     violations = violations_in(asked, answers, recorded.history, store.declarations.claims)
     if "ATOM-4" not in violations and (grown := growth(store, workload, found.groups, recorder, sandbox)) is not None:
@@ -194,6 +194,7 @@ def _judged(
             by_name(settings.model),
             settings.budget.value,
             sandbox,
+            answers,
         )
     )
     broken = broken_recovery(

@@ -71,9 +71,7 @@ class Explored:
         return all(answer is not None for answer in self.answers)
 
 
-def explore(
-    store: StoreUnderTest, workload: Workload, questions: Sequence[Question], sandbox: Sandbox, recorded_root: str
-) -> Explored:
+def explore(store: StoreUnderTest, workload: Workload, questions: Sequence[Question], sandbox: Sandbox) -> Explored:
     """Put every question to the store, in as few processes as its behaviour allows."""
     answers: list[Inspection | None] = [None] * len(questions)
     in_store = 0.0
@@ -85,7 +83,7 @@ def explore(
         todo = list(pending)
 
         def ask(channel: Channel, todo: list[int] = todo) -> float:
-            inspector = _Inspector(store, workload, declared.errors, channel, recorded_root)
+            inspector = _Inspector(store, workload, declared.errors, channel)
             batch: list[tuple[int, Inspection]] = []
             for number in todo:
                 root = sandbox.path / f"image-{number}" / "store"
@@ -130,18 +128,16 @@ class _Inspector:
         workload: Workload,
         errors: tuple[type[BaseException], ...],
         channel: Channel,
-        recorded_root: str,
     ) -> None:
         self.store = store
         self.workload = workload
         self.errors = errors
         self.channel = channel
-        self.recorded_root = recorded_root
         self.bridge = Bridge()
 
     def inspect(self, number: int, question: Question, root: Path) -> Inspection:
         os.makedirs(root)
-        question.image.write(root, self.recorded_root)
+        question.image.write(root)
         seen = after = None
         wrote: tuple[tuple[str, str], ...] = ()
         phase = Phase.OPENING
@@ -165,7 +161,7 @@ class _Inspector:
             later = self.workload.observe(opened, self.errors)
             return Inspection(seen, after, later, wrote=wrote)
         except Exception as error:  # whatever the store raises is the answer
-            return Inspection(seen, after, failed=phase, how=f"{type(error).__name__}: {error}", wrote=wrote)
+            return Inspection(seen, after, failed=phase, how=_told(error, root), wrote=wrote)
         finally:
             if opened is not None:
                 with suppress(Exception):  # it has been judged; what it does when left no longer matters
@@ -184,6 +180,11 @@ class _Inspector:
 
 
 _ORDER = {phase: number for number, phase in enumerate(Phase)}
+
+
+def _told(error: Exception, root: Path) -> str:
+    message = str(error).replace(str(root), "<root>")
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
 def _differences(image: DurableImage, root: str) -> tuple[tuple[str, str], ...]:

@@ -10,6 +10,9 @@ from pathlib import Path
 from pytest_tradestore.crash.operations import Inode, Kind
 
 NO_INODE = Inode(-1)
+THE_ROOT = "\0root"
+"""Stands in the target of a symlink for the directory that the store was opened on, wherever that is."""
+
 LONG_AGO = 1_000_000_000
 """Time stamp (seconds) of every file of an image: leftovers are found old, as after a night with the power off."""
 
@@ -68,11 +71,8 @@ class DurableImage:
             )
         )
 
-    def write(self, root: Path, recorded_root: str = "") -> None:
-        """Write the tree below ``root``, an empty directory.
-
-        Symlinks that pointed below ``recorded_root`` point to the same place below ``root``.
-        """
+    def write(self, root: Path) -> None:
+        """Write the tree below ``root``, an empty directory; links to ``THE_ROOT`` point to the same place below it."""
         base = str(root)
         written: dict[Inode, str] = {}
         times = (LONG_AGO, LONG_AGO)
@@ -81,7 +81,7 @@ class DurableImage:
             if file.kind is Kind.DIRECTORY:
                 os.mkdir(path, file.mode | 0o700)
             elif file.kind is Kind.SYMLINK:
-                os.symlink(_moved(file.target, recorded_root, base), path)
+                os.symlink(file.target.replace(THE_ROOT, base), path)
             elif file.inode in written:
                 os.link(written[file.inode], path)
             else:
@@ -100,12 +100,6 @@ class DurableImage:
 def matches(path: str, globs: tuple[str, ...]) -> bool:
     """Say whether a path below the root matches one of ``globs``; one without a slash matches in any directory."""
     return any(fnmatchcase(path if "/" in glob else path.rpartition("/")[2], glob) for glob in globs)
-
-
-def _moved(target: str, recorded_root: str, root: str) -> str:
-    if recorded_root and (target == recorded_root or target.startswith(recorded_root + "/")):
-        return root + target[len(recorded_root) :]
-    return target
 
 
 def read_image(root: Path) -> Iterator[ImageFile]:

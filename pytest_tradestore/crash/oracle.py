@@ -143,6 +143,12 @@ class Oracle:
             listed = ", ".join(repr(name) for name in strange)
             return [breach(Family.LEFTOVERS, f"{place} lists {listed}, a leftover that nobody stored")]
         older = self._older(place, seen, now)
+        if isinstance(seen, Names) and isinstance(before, Names) and isinstance(after, Names) and self.durable:
+            back = [name for name in seen.names if name not in before.names and name not in after.names]
+            if back and older is not None:
+                return [
+                    breach(Family.DELETED_DATA, f"{place} lists {', '.join(map(repr, back))} again after its deletion")
+                ]
         if older is not None:
             if not self.durable:
                 return []

@@ -5,15 +5,15 @@ process id is stale, and nothing is remembered in memory.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pytest_tradestore.crash.images import DurableImage
+from pytest_tradestore.crash.images import THE_ROOT, DurableImage
 from pytest_tradestore.crash.observation import Failed, Observation
-from pytest_tradestore.crash.operations import Moment
+from pytest_tradestore.crash.operations import Create, Moment
 from pytest_tradestore.crash.oracle import History
 from pytest_tradestore.crash.recorders.base import Recorder, Recording
-from pytest_tradestore.crash.trace import Trace
+from pytest_tradestore.crash.trace import Snapshot, Trace
 from pytest_tradestore.crash.workloads import Update, Workload
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, run_isolated
 from pytest_tradestore.sandbox import Sandbox
@@ -26,7 +26,6 @@ class Recorded:
 
     trace: Trace
     history: History
-    root: str
     output: str = ""
 
 
@@ -85,7 +84,7 @@ def record(
                 return NotRecorded(problem)
             history = History(states, ("", *(u.place for u in updates)), ("the opening", *(u.shown for u in updates)))
             vacuous = _without_effect(history, updates)
-            return NotRecorded(vacuous) if vacuous else Recorded(trace, history, str(root), output)
+            return NotRecorded(vacuous) if vacuous else Recorded(_movable(trace, str(root)), history, output)
         case Hung(step, seconds):
             return NotRecorded(f"{names[min(step, len(names) - 1)]} took longer than {seconds:g} s")
         case Died(step, how):
@@ -133,6 +132,19 @@ def _drive(
     problem = marked(len(updates) + 1, "closing the store", opened.close)
     bridge.close()
     return problem
+
+
+def _movable(trace: Trace, root: str) -> Trace:
+    """Return the trace with symlinks into the root pointing to wherever the root is."""
+
+    def moved(target: str) -> str:
+        return THE_ROOT + target[len(root) :] if target == root or target.startswith(root + "/") else target
+
+    nodes = {inode: replace(node, target=moved(node.target)) for inode, node in trace.initial.nodes.items()}
+    operations = tuple(
+        replace(op, target=moved(op.target)) if isinstance(op, Create) else op for op in trace.operations
+    )
+    return replace(trace, initial=Snapshot(nodes), operations=operations)
 
 
 def _without_effect(history: History, updates: tuple[Update, ...]) -> str:

@@ -1,6 +1,6 @@
 """Crashes the recovery itself: where reopening a crash image wrote anything, that is recorded and crashed once more."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -79,23 +79,30 @@ def crash_recoveries(
     model: PersistenceModel,
     limits: Limits,
     sandbox: Sandbox,
+    known: Mapping[Question, Inspection | None],
 ) -> Iterator[SecondCrash]:
-    """Record the recovery of each candidate, crash it everywhere, reopen, and yield what was seen."""
-    volatile = store.declarations.volatile
+    """Record the recovery of each candidate, crash it everywhere, reopen, and yield what was seen.
+
+    ``known`` are answers that need not be asked for again: a recovery often passes through images of the first crash.
+    """
+    crashes: list[tuple[Recovery, CrashState, Question]] = []
     for candidate in candidates:
         recorded = record(store, workload, (), recorder, sandbox, start=candidate.question.image)
         if isinstance(recorded, NotRecorded) or recorded.trace.unseen:
             continue  # that it does not reopen has been seen, and is another requirement's finding
-        program = lower(without_volatile(recorded.trace, volatile))
+        program = lower(without_volatile(recorded.trace, store.declarations.volatile))
+        recovery = Recovery(candidate.group, candidate.question.image, program, recorded.history)
         found = enumerate_states(
             program, model, subsets_per_cut=limits.subsets_per_cut, images=limits.images_per_recovery
         )
-        groups = [g for g in found.groups if g.image != candidate.question.image]
-        recovery = Recovery(candidate.group, candidate.question.image, program, recorded.history)
-        questions = list(dict.fromkeys(Question(g.image, candidate.question.place) for g in groups))
-        explored = explore(store, workload, questions, sandbox, recorded.root)
-        answers = dict(zip(questions, explored.answers, strict=True))
-        for group in groups:
-            inspection = answers[Question(group.image, candidate.question.place)]
-            if inspection is not None:
-                yield SecondCrash(recovery, group.simplest, group.image, inspection)
+        crashes += [
+            (recovery, group.simplest, Question(group.image, candidate.question.place))
+            for group in found.groups
+            if group.image != candidate.question.image
+        ]
+    asked = list(dict.fromkeys(question for _, _, question in crashes if question not in known))
+    answers = {**known, **dict(zip(asked, explore(store, workload, asked, sandbox).answers, strict=True))}
+    for recovery, state, question in crashes:
+        inspection = answers[question]
+        if inspection is not None:
+            yield SecondCrash(recovery, state, question.image, inspection)

@@ -56,7 +56,7 @@ class Workload:
         try:
             return self.look(store, place)
         except Exception as error:  # whatever a reader gets is an observation
-            return Failed(type(error).__name__, str(error), isinstance(error, errors))
+            return Failed(type(error).__name__, store.told(error), isinstance(error, errors))
 
 
 def workload_for(contract: Contract, methods: frozenset[str]) -> Workload:
