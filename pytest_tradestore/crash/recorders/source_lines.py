@@ -28,6 +28,8 @@ _HARMLESS = frozenset(
 )
 """Builtins that make no system call, by name: no note is taken of them, because there are so many."""
 
+_LOOP = ("_run_once", "run_forever")
+
 
 class _Note(NamedTuple):
     time: int
@@ -109,7 +111,7 @@ class SourceLines:
                 except KeyError:
                     kind = kinds[code] = kind_of(walker)
                 if kind is None:
-                    break  # the harness: what called it is not the store
+                    break  # the harness or an event loop: what called it did not ask for this
                 if kind.own:
                     own.append(_Note(now(), code, walker.f_lineno))
                     return
@@ -125,6 +127,8 @@ class SourceLines:
         name = str(frame.f_globals.get("__name__", ""))
         if name == "pytest_tradestore" or name.startswith("pytest_tradestore."):
             return None
+        if name.startswith("asyncio.") and frame.f_code.co_name in _LOOP:
+            return None  # who started the event loop did not ask for what runs in it
         file = frame.f_code.co_filename
         if file.startswith("<"):
             return _Kind(own=False, library=False)

@@ -1,0 +1,107 @@
+"""Which line of the store asked for an operation."""
+
+import asyncio
+import shutil
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import aiofiles
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pytest_tradestore.crash.operations import Create, Location, Write
+from pytest_tradestore.crash.recorders.source_lines import SourceLines
+from tests.crash.recorders.strace_programs import needs_strace, only, seen
+
+HERE = Path(__file__)
+
+
+def line_of(text: str) -> int:
+    """Return the number of the only line here that begins with a text."""
+    (number,) = [n for n, line in enumerate(HERE.read_text().splitlines(), 1) if line.strip().startswith(text)]
+    return number
+
+
+def locations(root: Path, program: Callable[[], object]) -> list[Location | None]:
+    return [write.origin.location for write in only(seen(root, program), Write)]
+
+
+@needs_strace
+def test_the_line_is_the_one_that_called_the_library(tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(b"1")
+
+    def program() -> None:
+        shutil.copyfile(tmp_path / "source", tmp_path / "target")
+
+    (location,) = locations(tmp_path, program)
+    assert location is not None
+    assert (location.line, location.function) == (line_of("shutil.copyfile("), "program")
+    assert location.text == 'shutil.copyfile(tmp_path / "source", tmp_path / "target")'
+    assert not location.file.startswith("/")
+    assert location.file.endswith("recorders/test_strace_knows_source_lines.py")
+
+
+@needs_strace
+def test_data_is_asked_for_where_it_is_flushed_and_not_where_it_was_put_into_the_buffer(tmp_path: Path) -> None:
+    def program() -> None:
+        file = open(tmp_path / "f", "wb")  # noqa: SIM115
+        file.write(b"buffered")
+        file.close()
+
+    (location,) = locations(tmp_path, program)
+    assert location is not None
+    assert location.line == line_of("file.close()")
+
+
+@needs_strace
+def test_native_threads_and_executors_get_the_line_that_waits_for_them(tmp_path: Path) -> None:
+    def native() -> None:
+        pq.write_table(pa.table({"x": [1, 2, 3]}), tmp_path / "t")
+
+    async def executor() -> None:
+        async with aiofiles.open(tmp_path / "f", "wb", buffering=0) as file:
+            await file.write(b"awaited")
+
+    assert {location.line for location in locations(tmp_path, native) if location} == {line_of("pq.write_table(")}
+    (location,) = locations(tmp_path, lambda: asyncio.run(executor()))
+    assert location is not None
+    assert location.line == line_of('await file.write(b"awaited")')
+
+
+@needs_strace
+def test_threads_have_lines_of_their_own(tmp_path: Path) -> None:
+    def worker() -> None:
+        (tmp_path / "in a thread").mkdir()
+
+    def program() -> None:
+        thread = threading.Thread(target=worker)
+        thread.start()
+        thread.join()
+
+    (create,) = only(seen(tmp_path, program), Create)
+    assert create.origin.location is not None
+    assert create.origin.location.function == "worker"
+
+
+@needs_strace
+def test_a_profile_function_that_is_there_already_stays_and_costs_the_lines_only(tmp_path: Path) -> None:
+    def mine(*_: object) -> None: ...
+
+    sys.setprofile(mine)
+    try:
+        trace = seen(tmp_path, lambda: (tmp_path / "d").mkdir())
+        assert sys.getprofile() is mine
+    finally:
+        sys.setprofile(None)
+    assert trace.operations[0].origin.location is None
+
+
+def test_profile_functions_are_gone_afterwards() -> None:
+    lines = SourceLines()
+    lines.start()
+    assert sys.getprofile() is not None
+    assert threading.getprofile() is not None
+    lines.stop()
+    assert (sys.getprofile(), threading.getprofile()) == (None, None)
