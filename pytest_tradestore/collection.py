@@ -131,7 +131,7 @@ class RequirementItem(pytest.Item):
         if self.facts.output:
             self.add_report_section("opening", "stdout", self.facts.output)
         try:
-            result = self.run.judge(self.check, self.store)
+            result = self.run.judge(self.check, self.store, self.facts)
         except Exception as error:
             self._hand_over(error=f"{type(error).__name__}: {error}")
             self.trouble = "".join(traceback.format_exception(error))

@@ -34,7 +34,9 @@ from pytest_tradestore.verdict import Result
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
+    from pytest_tradestore.bench import Bench
     from pytest_tradestore.conformance import Check
+    from pytest_tradestore.contracts import Contract
     from pytest_tradestore.target import StoreUnderTest
 
 _RUN: "pytest.StashKey[ConformanceRun]" = pytest.StashKey()
@@ -79,6 +81,7 @@ class ConformanceRun:
         self.stores = Stores((), self_check=False)
         self.records: dict[str, StoreRecord] = {}
         self.problems: list[str] = []
+        self._benches: dict[str, Bench] = {}
 
     # What the collectors and items ask.
 
@@ -108,25 +111,29 @@ class ConformanceRun:
             tuple(contract.name for contract in found.contracts),
             tuple(sorted(store.declarations.claims)),
             tuple(check_id(check.requirement, check.case) for check in checks),
+            found.methods,
             found.output,
         )
 
     def checks_for(self, facts: StoreFacts) -> "tuple[Check, ...]":
         """Return every check there is for a store."""
         from pytest_tradestore import conformance
-        from pytest_tradestore.contracts import CONTRACTS
 
-        return conformance.checks_for(tuple(c for c in CONTRACTS if c.name in facts.contracts))
+        return conformance.checks_for(_contracts(facts))
 
-    def judge(self, check: "Check", store: "StoreUnderTest") -> Result:
-        """Judge one check; the evidence is shared with the other checks of this process."""
-        return check.judge(self.bench, store)
+    def judge(self, check: "Check", store: "StoreUnderTest", facts: StoreFacts) -> Result:
+        """Judge one check; the evidence is shared with the store's other checks in this process."""
+        return check.judge(self.bench_for(store, facts), store)
 
-    @cached_property
-    def bench(self) -> Any:
-        from pytest_tradestore.bench import Bench
+    def bench_for(self, store: "StoreUnderTest", facts: StoreFacts) -> "Bench":
+        """Return the bench of a store: one each, because two test modules may each have a store of the same name."""
+        if facts.id not in self._benches:
+            from pytest_tradestore.bench import Bench
+            from pytest_tradestore.examination import Examined
 
-        return Bench(self.settings)
+            self._benches[facts.id] = Bench(self.settings)
+            self._benches[facts.id].remember(store, Examined(_contracts(facts), facts.methods, facts.output))
+        return self._benches[facts.id]
 
     @cached_property
     def recorder(self) -> tuple[str, str]:
@@ -257,10 +264,11 @@ class ConformanceRun:
         if self.stores.self_check:
             writer.line("SELF-CHECK: no store of yours was tested; name one with --tradestore-store", yellow=True)
 
-    def pytest_unconfigure(self) -> None:
-        close = getattr(self.__dict__.get("bench"), "close", None)
-        if close is not None:
-            close()
+
+def _contracts(facts: StoreFacts) -> "tuple[Contract, ...]":
+    from pytest_tradestore.contracts import CONTRACTS
+
+    return tuple(contract for contract in CONTRACTS if contract.name in facts.contracts)
 
 
 def evidence_of(nodeid: str) -> str:

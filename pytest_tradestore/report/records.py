@@ -20,6 +20,7 @@ class StoreFacts:
     contracts: tuple[str, ...]
     claims: tuple[str, ...]
     checks: tuple[str, ...]
+    methods: tuple[str, ...] = ()
     output: str = ""
 
 

@@ -99,7 +99,7 @@ def _gaps(record: StoreRecord, profile: Profile) -> list[str]:
 def details(record: StoreRecord, profile: Profile) -> list[str]:
     """Return the lines below the verdict: how much was checked, and what the verdict leaves out."""
     done = len(record.results) + len(record.errors)
-    amounts = [f"{count:,} {name.replace('_', ' ')}" for name, count in checked(record).items()]
+    amounts = [f"{count:,} {name.replace('_', ' ')}" for name, count in checked(record).items() if count]
     bounded = [r.requirement for r in record.results.values() if not r.exhaustive]
     reach = [] if not amounts else [f"bounded for {' '.join(_sorted(bounded))}" if bounded else "exhaustive"]
     ran = f"{done} of {_count(len(record.facts.checks), 'check')} run"
