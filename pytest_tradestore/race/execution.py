@@ -1,0 +1,121 @@
+"""One controlled execution as frozen facts: who ran when, what each caller called and got, and how it ended.
+
+Schedulers make executions; the linearizability checker judges their histories; the timeline shows their steps.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from pytest_tradestore.crash.operations import Location
+
+
+class Actors(Enum):
+    """What runs side by side."""
+
+    THREADS = "threads"
+    TASKS = "tasks"
+    PROCESSES = "processes"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of one caller: a method and its arguments, how a report writes it, and the part of the store it is about.
+
+    Calls with different ``part`` (a key, a stream) cannot disturb each other in a correct store, so histories are
+    judged part by part.
+    """
+
+    method: str
+    arguments: tuple[Any, ...]
+    part: str
+    shown: str
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A call as it happened: ``invoked`` and ``returned`` are positions in the order of all steps of the execution.
+
+    ``returned`` is None for a call that never came back (cancelled, its process killed): it may have happened at any
+    moment after its invocation, or not at all. ``error`` is set when it raised.
+    """
+
+    actor: int
+    call: Call
+    invoked: int
+    returned: int | None
+    result: Any = None
+    error: str = ""
+
+
+History = tuple[Completed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One switch point that was passed: ``actor`` was let run and did ``operation`` (named, with its object).
+
+    ``location`` is the line of the store; ``note`` a detail worth showing: the content of a file after a write or
+    rename, the holder of a lock.
+    """
+
+    actor: int
+    operation: str
+    location: Location | None = None
+    note: str = ""
+
+
+class Ending(Enum):
+    FINISHED = "finished"
+    DEADLOCK = "deadlock"
+    HUNG = "hung"
+    """Somebody waited for something that the scheduler does not control, and nothing moved within the deadline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One run under one schedule.
+
+    ``choices`` are the actors in the order in which they were let run, by name of the operation each was about to do:
+    they replay the run, and fit only the code that it was. ``preemptions`` counts switches away from an actor that
+    could have gone on. ``waits_for`` is the cycle of a deadlock in words. ``uncontrolled`` names lines that did
+    something the scheduler could not steer: with them an exhausted search is only a sampled one.
+    """
+
+    history: History
+    steps: tuple[Step, ...]
+    choices: tuple[tuple[int, str], ...]
+    ending: Ending
+    preemptions: int = 0
+    waits_for: tuple[str, ...] = ()
+    uncontrolled: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What is run under many schedules: per actor the calls it makes, in order.
+
+    ``prepare`` are calls made before, ``observe`` calls made after all actors are done, both by one caller alone.
+    ``instances`` says whether each actor opens the store for itself or all share one instance.
+    """
+
+    actors: tuple[tuple[Call, ...], ...]
+    prepare: tuple[Call, ...] = ()
+    observe: tuple[Call, ...] = ()
+    own_instances: bool = False
+    kind: Actors = Actors.THREADS
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a search through schedules found: executions tried, whether that was all of them, and up to which bound."""
+
+    executions: int
+    exhausted: bool
+    bound: int | None = None
+    uncontrolled: tuple[str, ...] = ()
+
+
+Judge = Callable[[Execution], str | None]
+"""Says in a sentence what is wrong with an execution, None when nothing is."""
