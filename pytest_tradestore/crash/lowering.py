@@ -4,6 +4,7 @@ A page is written back whole, as it stands in memory at that moment: so DATA car
 the write, and of two writes to one page the later one never arrives without the earlier one's bytes.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -17,6 +18,8 @@ from pytest_tradestore.crash.operations import (
     Mark,
     Operation,
     Rename,
+    Sync,
+    SyncAll,
     Truncate,
     Unlink,
     Write,
@@ -79,9 +82,9 @@ class WriteThrough:
 Step = Operation | Extent | WriteThrough
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Program:
-    """A lowered trace.
+    """A lowered trace; one equals only itself, so that what has been found out about it can be kept.
 
     ``steps`` are the operations with adjacent writes coalesced; ``micros`` everything that can be lost, in program
     order; ``starts[n]`` is the number of micro-operations issued before step ``n`` (one entry more than steps).
@@ -123,13 +126,21 @@ def lower(trace: Trace) -> Program:
 
 
 def coalesced(operations: tuple[Operation, ...]) -> Iterator[Step]:
-    """Join writes that follow each other directly, in the trace as in the file; a mark keeps them apart."""
+    """Join writes that follow each other directly, in the trace as in the file; a mark keeps them apart.
+
+    So does a sync that began between their returns: it reaches the one and not the other.
+    """
+    syncs = sorted(o.origin.start for o in operations if isinstance(o, (Sync, SyncAll)))
     pending: Extent | None = None
     for operation in operations:
         if isinstance(operation, Write):
             if not operation.data:
                 continue
-            if pending is not None and _adjoins(pending.write, operation):
+            if (
+                pending is not None
+                and _adjoins(pending.write, operation)
+                and not _any_between(syncs, pending.write.origin.end, operation.origin.end)
+            ):
                 first = pending.write
                 joined = replace(
                     first,
@@ -157,6 +168,11 @@ def _adjoins(first: Write, second: Write) -> bool:
         and not second.durable
         and second.offset == first.offset + len(first.data)
     )
+
+
+def _any_between(positions: list[int], first: int, last: int) -> bool:
+    at = bisect_left(positions, first)
+    return at < len(positions) and positions[at] < last
 
 
 def pieces(offset: int, end: int) -> tuple[tuple[int, int], ...]:
