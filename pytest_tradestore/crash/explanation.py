@@ -8,7 +8,6 @@ from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.judging import Violation
 from pytest_tradestore.crash.lowering import PAGE, Data, Extent, Program, Size, WriteThrough
 from pytest_tradestore.crash.lowering import Step as ProgramStep
-from pytest_tradestore.crash.models import where_possible
 from pytest_tradestore.crash.observation import counted, shortened
 from pytest_tradestore.crash.operations import (
     ROOT,
@@ -32,6 +31,7 @@ from pytest_tradestore.crash.recovery import SecondCrash
 from pytest_tradestore.crash.states import Crash, CrashState
 from pytest_tradestore.crash.tokens import CrashToken, fingerprint
 from pytest_tradestore.crash.trace import Tree
+from pytest_tradestore.crash.where import where_possible
 from pytest_tradestore.requirements import BY_ID
 from pytest_tradestore.verdict import Counterexample, Fate, Step
 

@@ -4,22 +4,40 @@
 can say where it really happens. ``docs/concepts/persistence-models.md`` gives each rule with its source.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
+from functools import lru_cache
 from typing import Protocol
 
-from pytest_tradestore.crash.lowering import Data, Extent, Name, Program, Size, Step, WriteThrough
-from pytest_tradestore.crash.operations import Inode, Kind, Rename, Sync, SyncAll, SyncKind
+from pytest_tradestore.crash.lowering import PAGE, Data, Extent, Micro, Name, Program, Size, Step, WriteThrough
+from pytest_tradestore.crash.operations import Allocate, Inode, Rename, Sync, SyncAll, SyncKind, Truncate
 
 
 class PersistenceModel(Protocol):
-    """Says which losses are possible."""
+    """Says which losses are possible.
+
+    A model is asked in parts, so that names and the contents of each file can be searched apart; ``allows`` is the
+    whole of it.
+    """
 
     name: str
-    any_subset: bool
-    """True when everything that is not pinned can be lost by itself, so that ``allows`` never forbids."""
 
     def pins(self, program: Program) -> tuple[int | None, ...]:
         """Return for each micro-operation the step whose completion makes it durable, None if none does."""
+        ...
+
+    def journal(self, program: Program) -> frozenset[int]:
+        """Return what reaches the disk in the order of the program: of these only the last ones can be lost.
+
+        What a sync has pinned is there whatever was lost before it.
+        """
+        ...
+
+    def brought(self, program: Program, inode: Inode, end: int, lost: Set[int]) -> frozenset[int]:
+        """Return the micro-operations of a file that have arrived because a name not in ``lost`` has."""
+        ...
+
+    def allows_content(self, program: Program, parts: Iterable[tuple[int, Micro]], lost: Set[int]) -> bool:
+        """Say whether one file may lose just those of its micro-operations ``parts`` that are in ``lost``."""
         ...
 
     def allows(self, program: Program, cut: int, lost: frozenset[int]) -> bool:
@@ -31,73 +49,122 @@ class Strict:
     """POSIX: what no sync has made durable may be lost, each page, size and name by itself.
 
     fsync pins DATA and SIZE of its file, on a directory its NAMEs; fdatasync the same (the size is needed to read
-    the data); a synchronous write pins itself; sync and syncfs pin everything. A failed fsync pins nothing, and marks
-    the pages clean: a later one does not write them again.
+    the data); a synchronous write pins itself and the size of its file; sync and syncfs pin everything. A failed fsync
+    pins nothing, and marks the pages clean: a later one does not write them again.
     """
 
     name = "strict"
-    any_subset = True
-    ordinary_sync_pins = True
-    sync_pins_all_names = False
 
     def pins(self, program: Program) -> tuple[int | None, ...]:
         pinned: list[int | None] = [None] * len(program.micros)
-        abandoned: set[int] = set()
+        abandoned = pages_given_up(program)
         for number, step in enumerate(program.steps):
-            issued = range(program.starts[number])
-            if isinstance(step, WriteThrough):
-                if self.ordinary_sync_pins:
-                    _pin(pinned, number, range(step.first, step.last + 1))
-            elif isinstance(step, SyncAll):
-                _pin(pinned, number, (m for m in issued if m not in abandoned))
-            elif isinstance(step, Sync):
-                if not step.failed:
-                    _pin(pinned, number, (m for m in self._reached(program, number, step) if m not in abandoned))
-                else:
-                    abandoned.update(
-                        m
-                        for m in issued
-                        if pinned[m] is None
-                        and isinstance(part := program.micros[m], Data)
-                        and part.inode == step.inode
-                    )
+            for m in self._reached(program, number, step):
+                if pinned[m] is None and abandoned.get(m, number) >= number:
+                    pinned[m] = number
         return tuple(pinned)
 
-    def _reached(self, program: Program, number: int, sync: Sync) -> Iterable[int]:
-        """Yield the micro-operations that a successful sync makes durable."""
-        if sync.kind is not SyncKind.FULL and not self.ordinary_sync_pins:
-            return
-        for m in range(program.starts[number]):
-            part = program.micros[m]
-            if not _ended_before(program.steps[part.operation], sync):
-                continue
-            if isinstance(part, Name):
-                if self.sync_pins_all_names or any(entry.directory == sync.inode for entry, _ in part.changes):
+    def _reached(self, program: Program, number: int, step: Step) -> Iterable[int]:
+        """Yield the micro-operations that a step makes durable unless their pages had been given up."""
+        if isinstance(step, WriteThrough):
+            for m in range(step.last + 1):
+                part = program.micros[m]
+                if m >= step.first or (isinstance(part, Size) and part.inode == step.inode):
                     yield m
-            elif part.inode == sync.inode:
-                yield m
+        elif isinstance(step, SyncAll) or (isinstance(step, Sync) and not step.failed):
+            for m in range(program.starts[number]):
+                part = program.micros[m]
+                if not _ended_before(program.steps[part.operation], step):
+                    continue
+                if isinstance(step, SyncAll) or _belongs_to(part, step.inode):
+                    yield m
 
-    def allows(self, program: Program, cut: int, lost: frozenset[int]) -> bool:  # noqa: ARG002 - nothing is forbidden
+    def journal(self, program: Program) -> frozenset[int]:  # noqa: ARG002 - nothing is ordered
+        return frozenset()
+
+    def brought(self, program: Program, inode: Inode, end: int, lost: Set[int]) -> frozenset[int]:  # noqa: ARG002
+        return frozenset()
+
+    def allows_content(self, program: Program, parts: Iterable[tuple[int, Micro]], lost: Set[int]) -> bool:  # noqa: ARG002
         return True
+
+    def allows(self, program: Program, cut: int, lost: frozenset[int]) -> bool:
+        end = program.starts[cut]
+        pins = _pins(self, program)
+        gone = False
+        for m in sorted(self.journal(program)):
+            if m >= end:
+                break
+            if m in lost:
+                gone = True
+            elif gone and ((pin := pins[m]) is None or pin >= cut):
+                return False
+        files: dict[Inode, list[tuple[int, Micro]]] = {}
+        for m in range(end):
+            part = program.micros[m]
+            if not isinstance(part, Name):
+                files.setdefault(part.inode, []).append((m, part))
+        return all(
+            not (self.brought(program, inode, end, lost) & lost) and self.allows_content(program, parts, lost)
+            for inode, parts in files.items()
+        )
 
 
 class _Journaling(Strict):
-    """Names reach the disk in the order in which they were made, and data before the size that shows it.
+    """Names, truncations and allocations reach the disk in the order in which they were made.
 
-    The journal is committed in order, and fsync of anything commits it up to that point.
+    Data comes before the size that shows it, and what is written after a truncation does not come without it. An fsync
+    commits the journal up to the last change of its file.
     """
 
-    any_subset = False
-    sync_pins_all_names = True
     replacing_rename_flushes = False
 
-    def allows(self, program: Program, cut: int, lost: frozenset[int]) -> bool:
-        issued = range(program.starts[cut])
-        return (
-            _names_in_order(program, issued, lost)
-            and _data_before_size(program, issued, lost)
-            and (not self.replacing_rename_flushes or _replacing_rename_has_its_data(program, issued, lost))
+    def journal(self, program: Program) -> frozenset[int]:
+        return _metadata(program)
+
+    def _reached(self, program: Program, number: int, step: Step) -> Iterable[int]:
+        own = list(super()._reached(program, number, step))
+        yield from own
+        if isinstance(step, Sync) and not step.failed:
+            last = self._last_change(program, number, step)
+            yield from (
+                m
+                for m in self.journal(program)
+                if m <= last and _ended_before(program.steps[program.micros[m].operation], step)
+            )
+        elif isinstance(step, WriteThrough):
+            yield from (m for m in self.journal(program) if m <= step.last)
+
+    def _last_change(self, program: Program, number: int, sync: Sync) -> int:
+        """Return the last micro-operation that touched the file; data not yet on disk is put there by the sync."""
+        last = -1
+        for m in range(program.starts[number]):
+            part = program.micros[m]
+            if _belongs_to(part, sync.inode) or _names(part, sync.inode):
+                last = m
+        return last
+
+    def brought(self, program: Program, inode: Inode, end: int, lost: Set[int]) -> frozenset[int]:
+        if not self.replacing_rename_flushes:
+            return frozenset()
+        last = -1
+        for m in range(end):
+            part = program.micros[m]
+            if isinstance(part, Name) and m not in lost:
+                step = program.steps[part.operation]
+                replaces = isinstance(step, Rename) and step.replaced is not None and not step.exchange
+                if replaces and step.inode == inode:  # type: ignore[union-attr]
+                    last = m
+        given_up = pages_given_up(program)
+        return frozenset(
+            m
+            for m in range(last)
+            if not isinstance(part := program.micros[m], Name) and part.inode == inode and m not in given_up
         )
+
+    def allows_content(self, program: Program, parts: Iterable[tuple[int, Micro]], lost: Set[int]) -> bool:
+        parts = tuple(parts)
+        return _truncation_first(parts, lost) and _data_before_size(parts, lost, pages_given_up(program))
 
 
 class Ext4(_Journaling):
@@ -114,27 +181,46 @@ class Xfs(_Journaling):
 
 
 class Btrfs(Strict):
-    """btrfs: data before size; fsync of a file logs that file with its names, not those of others."""
+    """btrfs: whole transactions in order; fsync logs one file with its names, and nothing of others.
+
+    A size is written with the first data that arrives behind it, so that other pages can be missing: holes.
+    """
 
     name = "btrfs"
-    any_subset = False
 
-    def _reached(self, program: Program, number: int, sync: Sync) -> Iterable[int]:
-        yield from super()._reached(program, number, sync)
-        for m in range(program.starts[number]):
-            part = program.micros[m]
-            if isinstance(part, Name) and any(new == sync.inode for _, new in part.changes):
-                yield m
+    def journal(self, program: Program) -> frozenset[int]:
+        return _metadata(program)
 
-    def allows(self, program: Program, cut: int, lost: frozenset[int]) -> bool:
-        return _data_before_size(program, range(program.starts[cut]), lost)
+    def _reached(self, program: Program, number: int, step: Step) -> Iterable[int]:
+        yield from super()._reached(program, number, step)
+        if not isinstance(step, Sync) or step.failed:
+            return
+        wanted = [step.inode]
+        for inode in wanted:  # the names of the file, and of new directories on the way to it
+            for m in range(program.starts[number]):
+                part = program.micros[m]
+                if isinstance(part, Name) and any(new == inode for _, new in part.changes):
+                    if not _ended_before(program.steps[part.operation], step):
+                        continue
+                    yield m
+                    wanted += [entry.directory for entry, _ in part.changes if entry.directory not in wanted]
+
+    def allows_content(self, program: Program, parts: Iterable[tuple[int, Micro]], lost: Set[int]) -> bool:
+        parts = tuple(parts)
+        return _truncation_first(parts, lost) and _size_with_some_data(parts, lost, pages_given_up(program))
 
 
 class MacOS(Strict):
-    """macOS: fsync hands the data to the drive, whose cache may lose it; only F_FULLFSYNC pins."""
+    """macOS: fsync hands the data to the drive, whose cache may lose it; F_FULLFSYNC empties that cache too."""
 
     name = "macos"
-    ordinary_sync_pins = False
+
+    def _reached(self, program: Program, number: int, step: Step) -> Iterable[int]:
+        if isinstance(step, Sync) and step.kind is SyncKind.FULL and not step.failed:
+            for earlier in range(number):
+                if _ended_before(program.steps[earlier], step):
+                    yield from super()._reached(program, earlier, program.steps[earlier])
+            yield from super()._reached(program, number, step)
 
 
 STRICT = Strict()
@@ -151,93 +237,104 @@ def by_name(name: str) -> PersistenceModel:
     return {model.name: model for model in MODELS}[name]
 
 
-def where_possible(program: Program, losses: Iterable[tuple[int, frozenset[int]]]) -> tuple[str, ...]:
-    """Return the names of the models under which at least one of the given (cut, lost) can happen."""
-    pairs = tuple(losses)
-    possible = []
-    for model in MODELS:
-        pins = model.pins(program)
-        for cut, lost in pairs:
-            free = all((pin := pins[m]) is None or pin >= cut for m in lost)
-            if free and model.allows(program, cut, lost):
-                possible.append(model.name)
-                break
-    return tuple(possible)
+@lru_cache(maxsize=16)
+def _pins(model: PersistenceModel, program: Program) -> tuple[int | None, ...]:
+    return model.pins(program)
 
 
-def _pin(pinned: list[int | None], number: int, micros: Iterable[int]) -> None:
-    for m in micros:
-        if pinned[m] is None:
-            pinned[m] = number
+@lru_cache(maxsize=16)
+def pages_given_up(program: Program) -> dict[int, int]:
+    """Return the data that a failed fsync has marked clean without writing it, each with the step of that fsync."""
+    given_up: dict[int, int] = {}
+    for number, step in enumerate(program.steps):
+        if isinstance(step, Sync) and step.failed:
+            for m in range(program.starts[number]):
+                part = program.micros[m]
+                if isinstance(part, Data) and part.inode == step.inode:
+                    given_up.setdefault(m, number)
+    return given_up
 
 
-def _ended_before(step: Step, sync: Sync) -> bool:
+def _belongs_to(part: Micro, inode: Inode) -> bool:
+    """Say whether a sync of ``inode`` reaches this: data and size of a file, names in a directory."""
+    if isinstance(part, Name):
+        return any(entry.directory == inode for entry, _ in part.changes)
+    return part.inode == inode
+
+
+def _names(part: Micro, inode: Inode) -> bool:
+    return isinstance(part, Name) and any(new == inode for _, new in part.changes)
+
+
+def _ended_before(step: Step, sync: Sync | SyncAll) -> bool:
     """Say whether a step had returned when the sync began; of two at once nothing is promised."""
     origin = step.write.origin if isinstance(step, Extent) else getattr(step, "origin", None)
     return origin is None or origin.end <= sync.origin.start or origin.end == origin.start == 0
 
 
-def _names_in_order(program: Program, issued: range, lost: frozenset[int]) -> bool:
-    """No name survives that was made after one that is lost."""
-    gone = False
-    for m in issued:
-        part = program.micros[m]
-        if isinstance(part, Name) or (isinstance(part, Size) and part.exact):
+@lru_cache(maxsize=16)
+def _metadata(program: Program) -> frozenset[int]:
+    """Return the names, and the sizes that truncations and allocations set."""
+    return frozenset(
+        m
+        for m, part in enumerate(program.micros)
+        if isinstance(part, Name)
+        or (isinstance(part, Size) and isinstance(program.steps[part.operation], (Truncate, Allocate)))
+    )
+
+
+def _truncation_first(parts: Iterable[tuple[int, Micro]], lost: Set[int]) -> bool:
+    """Nothing that was written behind the new end survives a truncation that is lost."""
+    missing: int | None = None
+    for m, part in parts:
+        if isinstance(part, Size) and part.exact:
             if m in lost:
-                gone = True
-            elif gone:
+                missing = part.size if missing is None else min(missing, part.size)
+        elif missing is not None and m not in lost:
+            reaches = part.end if isinstance(part, Data) else part.size if isinstance(part, Size) else 0
+            if reaches > missing:
                 return False
     return True
 
 
-def _data_before_size(program: Program, issued: range, lost: frozenset[int]) -> bool:
-    """No size survives while data that it makes visible is lost (unless a later write brought the same pages)."""
-    lost_data = [part for m in issued if m in lost and isinstance(part := program.micros[m], Data)]
-    if not lost_data:
-        return True
-    kept = [(m, part) for m in issued if m not in lost and not isinstance(part := program.micros[m], Name)]
-    sizes: dict[Inode, int] = {}
-    for inode, node in program.initial.nodes.items():
-        if node.kind is Kind.FILE:
-            sizes[inode] = len(node.content)
-    for _, part in kept:
-        if isinstance(part, Size):
-            sizes[part.inode] = part.size if part.exact else max(sizes.get(part.inode, 0), part.size)
+def _data_before_size(parts: Iterable[tuple[int, Micro]], lost: Set[int], given_up: Iterable[int]) -> bool:
+    """No size survives that shows a page whose data is lost (unless a later write brought the page)."""
+    parts = tuple(parts)
+    missing: dict[int, int] = {}  # page -> where the lost bytes in it end
+    shown: set[int] = set()
+    for position, (m, part) in enumerate(parts):
+        if isinstance(part, Data):
+            pages = range(part.offset // PAGE, (part.offset + len(part.content)) // PAGE)
+            if m not in lost:
+                for page in pages:
+                    missing.pop(page, None)
+                    shown.discard(page)
+            elif m not in given_up and _extends(parts, position):
+                for page in pages:
+                    missing[page] = min(part.end, (page + 1) * PAGE)
+        elif isinstance(part, Size) and m not in lost:
+            if part.exact:
+                missing = {page: min(end, part.size) for page, end in missing.items() if page * PAGE < part.size}
+                shown &= set(missing)
+            shown |= {page for page, end in missing.items() if end <= part.size}
+    return not shown
+
+
+def _size_with_some_data(parts: Iterable[tuple[int, Micro]], lost: Set[int], given_up: Iterable[int]) -> bool:
+    """No size that a write has set survives if no data written with it or after it does."""
+    parts = tuple(parts)
+    arrived = max(
+        (p.operation for m, p in parts if isinstance(p, Data) and (m not in lost or m in given_up)), default=-1
+    )
+    written = {p.operation for _, p in parts if isinstance(p, Data)}
     return not any(
-        _extends(program, piece) and piece.end <= sizes.get(piece.inode, 0) and not _covered(piece, kept)
-        for piece in lost_data
+        isinstance(part, Size) and m not in lost and part.operation in written and part.operation > arrived
+        for m, part in parts
     )
 
 
-def _extends(program: Program, piece: Data) -> bool:
-    """Say whether the piece lies beyond the end that its file had: it came together with a new size."""
-    return any(
-        isinstance(part, Size) and part.inode == piece.inode and part.operation == piece.operation and not part.exact
-        for part in program.micros[program.starts[piece.operation] : program.starts[piece.operation + 1]]
-    )
-
-
-def _covered(piece: Data, kept: list[tuple[int, Data | Size]]) -> bool:
-    return any(
-        isinstance(part, Data)
-        and part.inode == piece.inode
-        and part.operation > piece.operation
-        and part.offset <= piece.offset
-        and part.offset + len(part.content) >= piece.offset + len(piece.content)
-        for _, part in kept
-    )
-
-
-def _replacing_rename_has_its_data(program: Program, issued: range, lost: frozenset[int]) -> bool:
-    """A surviving rename over an existing file has brought all that was written to its source before it."""
-    for m in issued:
-        part = program.micros[m]
-        if m in lost or not isinstance(part, Name):
-            continue
-        step = program.steps[part.operation]
-        if isinstance(step, Rename) and step.replaced is not None and not step.exchange:
-            for other in range(m):
-                written = program.micros[other]
-                if other in lost and not isinstance(written, Name) and written.inode == step.inode:
-                    return False
-    return True
+def _extends(parts: tuple[tuple[int, Micro], ...], position: int) -> bool:
+    """Say whether data lies beyond the end that its file had: then its new size follows it."""
+    data = parts[position][1]
+    following = parts[position + 1][1] if position + 1 < len(parts) else None
+    return isinstance(following, Size) and not following.exact and following.operation == data.operation

@@ -113,6 +113,18 @@ def enumerate_states(
     return _Search(program, model, subsets_per_cut, images, seed).run()
 
 
+def images_reached(
+    program: Program,
+    model: PersistenceModel,
+    wanted: Iterable[tuple[Window, DurableImage]],
+    *,
+    subsets_per_file: int,
+) -> Iterator[bool]:
+    """Say of each image whether ``model`` lets a power loss in its window leave it, by whichever losses."""
+    search = _Search(program, model, subsets_per_file, 0, 0)
+    return (search.reaches(window, image) for window, image in wanted)
+
+
 def image_of(program: Program, state: CrashState) -> DurableImage:
     """Return what a reader finds in one state."""
     if state.partial is not None:
@@ -130,6 +142,8 @@ def image_of(program: Program, state: CrashState) -> DurableImage:
 
 
 Loss = tuple[int, ...]
+Paths = tuple[tuple[str, Inode], ...]
+"""A tree as (path, inode), parents first."""
 
 
 class _Search:
@@ -140,11 +154,12 @@ class _Search:
         self.images = images
         self.random = random.Random(seed)  # noqa: S311 - a reproducible choice, no secret
         self.pins = model.pins(program)
+        self.journal = model.journal(program)
         self.windows = windows(program)
         self.exhaustive = True
         self.states = 0
         self.groups: dict[tuple[Window, DurableImage], Group] = {}
-        self.contents: dict[tuple[Inode, int, Loss], tuple[tuple[Loss, bytes], ...]] = {}
+        self.contents: dict[tuple[Inode, int, Loss, Loss], tuple[tuple[tuple[Loss, bytes], ...], bool]] = {}
         self.of_inode: dict[Inode, list[int]] = {}
         self.names: list[int] = []
         for m, part in enumerate(program.micros):
@@ -199,41 +214,39 @@ class _Search:
     # -- power losses: a prefix less any subset of what nothing pins -----------------------------------------------
 
     def _power_losses(self) -> None:
+        """Add the images of all cuts.
+
+        Between two marks or syncs nothing is pinned: a crash there is one at the last cut with everything after it
+        lost, so that only the last one is searched.
+        """
+        first = 0
+        for cut in self._ends_of_segments():
+            complete = self._at(cut)
+            for earlier in range(first, cut + 1):
+                losable = len(self._losable(earlier))
+                self.states += 2**losable if complete and losable < 64 else min(2**losable, self.limit)
+            first = cut + 1
+
+    def _ends_of_segments(self) -> Iterator[int]:
         steps = self.program.steps
         for cut in range(len(steps) + 1):
-            losable = self._losable(cut)
-            last_of_segment = cut == len(steps) or isinstance(steps[cut], (Mark, Sync, SyncAll, WriteThrough))
-            complete = True
-            if last_of_segment:
-                # Earlier cuts of the segment are these states with everything after them lost.
-                complete = self._at(cut, losable)
-            self.states += 2 ** len(losable) if complete and len(losable) < 64 else min(2 ** len(losable), self.limit)
+            if cut == len(steps) or isinstance(steps[cut], (Mark, Sync, SyncAll, WriteThrough)):
+                yield cut
 
     def _losable(self, cut: int) -> list[int]:
         return [m for m in range(self.program.starts[cut]) if (pin := self.pins[m]) is None or pin >= cut]
 
-    def _at(self, cut: int, losable: list[int]) -> bool:
+    def _at(self, cut: int) -> bool:
         """Add every image of a crash at ``cut``; say whether the search there was complete."""
-        if not self.model.any_subset:
-            return self._one_by_one(cut, losable)
-        free = set(losable)
-        end = self.program.starts[cut]
-        free_names = [m for m in self.names if m in free]
-        before = self.exhaustive
-        self.exhaustive = True
-        trees: dict[tuple[tuple[str, Inode], ...], Loss] = {}
-        for lost in self._subsets(free_names, self._by_directory(free_names)):
-            tree = self._tree(end, frozenset(lost))
-            if tree not in trees:
-                trees[tree] = lost
+        before, self.exhaustive = self.exhaustive, True
         total = 0
         plans = []
-        for tree, lost_names in trees.items():
-            files = sorted({inode for _, inode in tree if self.kinds[inode][0] is Kind.FILE})
-            choices = [self._variants(inode, end, free) for inode in files]
+        for tree, lost_before, rest in self._trees(cut):
+            files = self._files(tree)
+            choices = [self._variants(inode, cut, lost_before) for inode in files]
             total += prod(len(c) for c in choices)
-            plans.append((tree, lost_names, files, choices))
-        for tree, lost_names, files, choices in plans:
+            plans.append((tree, (*lost_before, *rest), files, choices))
+        for tree, lost_before, files, choices in plans:
             picked: Iterable[tuple[tuple[Loss, bytes], ...]]
             if total <= self.limit:
                 picked = product(*choices)
@@ -241,30 +254,66 @@ class _Search:
                 self.exhaustive = False
                 picked = self._some(choices, max(4, self.limit // max(1, len(plans))))
             for choice in picked:
-                lost = tuple(sorted((*lost_names, *(m for loss, _ in choice for m in loss))))
+                lost = tuple(sorted((*lost_before, *(m for loss, _ in choice for m in loss))))
                 contents = {inode: content for inode, (_, content) in zip(files, choice, strict=True)}
                 self._found(self._simplified(cut, lost), self._image(tree, contents))
         complete = self.exhaustive
         self.exhaustive = complete and before
         return complete
 
-    def _one_by_one(self, cut: int, losable: list[int]) -> bool:
-        """Add every image at ``cut`` for a model in which one loss depends on another: what it forbids is left out."""
+    def _files(self, tree: Paths) -> list[Inode]:
+        return sorted({inode for _, inode in tree if self.kinds[inode][0] is Kind.FILE})
+
+    def _trees(self, cut: int) -> Iterator[tuple[Paths, Loss, Loss]]:
+        """Yield each tree that names can lead to at ``cut``, with the losses that make it, fewest first.
+
+        Second come the losses of names and of whatever else is ordered with them, third those that these entail in
+        files which no name leads to: what was written after a truncation that is lost.
+        """
         end = self.program.starts[cut]
-        before, self.exhaustive = self.exhaustive, True
-        for lost in self._subsets(losable, self._by_directory(losable)):
+        free = self._losable(cut)
+        ordered = [m for m in free if m in self.journal]
+        losses: Iterable[Loss]
+        if self.journal:
+            losses = (tuple(ordered[at:]) for at in range(len(ordered), -1, -1))
+        else:
+            names = [m for m in free if isinstance(self.program.micros[m], Name)]
+            losses = self._subsets(names, self._by_directory(names))
+        seen = set()
+        for lost in losses:
             gone = frozenset(lost)
-            if self.model.allows(self.program, cut, gone):
-                tree = self._tree(end, gone)
-                contents = {
-                    inode: self._content_without(inode, end, gone)
-                    for _, inode in tree
-                    if self.kinds[inode][0] is Kind.FILE
-                }
-                self._found(self._simplified(cut, lost), self._image(tree, contents))
-        complete = self.exhaustive
-        self.exhaustive = complete and before
-        return complete
+            tree = self._tree(end, gone)
+            sizes = {part.inode for m in lost if not isinstance(part := self.program.micros[m], Name)}
+            files = self._files(tree) if self.journal else []
+            key = (
+                tree,
+                tuple(m for m in lost if getattr(self.program.micros[m], "inode", None) in files),
+                tuple(self.model.brought(self.program, inode, end, gone) for inode in files),
+            )
+            if key not in seen:
+                seen.add(key)
+                hidden = sizes.difference(files)
+                yield tree, lost, tuple(m for inode in hidden for m in self._variants(inode, cut, lost)[0][0])
+
+    def reaches(self, window: Window, image: DurableImage) -> bool:
+        """Say whether the model lets a power loss in ``window`` leave ``image``.
+
+        No is certain only while no file has more losable parts than can be tried.
+        """
+        wanted = {f.path: f.content for f in image.files}
+        for cut in self._ends_of_segments():
+            if self.windows[cut] != window:
+                continue
+            for tree, lost, _ in self._trees(cut):
+                if tuple(path for path, _ in tree) != image.paths():
+                    continue
+                contents = {inode: wanted[path] for path, inode in tree if self.kinds[inode][0] is Kind.FILE}
+                if self._image(tree, contents) == image and all(
+                    any(content == contents[inode] for _, content in self._variants(inode, cut, lost))
+                    for inode in contents
+                ):
+                    return True
+        return False
 
     def _content_without(self, inode: Inode, end: int, lost: frozenset[int]) -> bytes:
         node = self.program.initial.nodes.get(inode)
@@ -315,7 +364,7 @@ class _Search:
                         groups.setdefault(inode, []).append(m)
         return [sorted(set(group)) for group in groups.values()]
 
-    def _tree(self, end: int, lost: frozenset[int]) -> tuple[tuple[str, Inode], ...]:
+    def _tree(self, end: int, lost: frozenset[int]) -> Paths:
         """Return (path, inode) of all that is reachable when the names in ``lost`` are."""
         entries: dict[Inode, dict[str, Inode]] = {
             inode: dict(node.entries)
@@ -347,11 +396,19 @@ class _Search:
         walk("", ROOT, (ROOT,))
         return tuple(found)
 
-    def _variants(self, inode: Inode, end: int, free: set[int]) -> tuple[tuple[Loss, bytes], ...]:
-        """Return the distinct contents that a file can have, each with the fewest losses that give it."""
+    def _variants(self, inode: Inode, cut: int, lost_before: Loss) -> tuple[tuple[Loss, bytes], ...]:
+        """Return the distinct contents that a file can have, each with the fewest further losses that give it."""
+        end = self.program.starts[cut]
         own = [m for m in self.of_inode.get(inode, ()) if m < end]
-        losable = tuple(m for m in own if m in free)
-        key = (inode, len(own), losable)
+        gone = frozenset(lost_before)
+        brought = self.model.brought(self.program, inode, end, gone)
+        losable = tuple(
+            m
+            for m in own
+            if ((pin := self.pins[m]) is None or pin >= cut) and m not in self.journal and m not in brought
+        )
+        ordered = tuple(m for m in own if m in gone)
+        key = (inode, len(own), losable, ordered)
         if key not in self.contents:
             node = self.program.initial.nodes.get(inode)
             initial = node.content if node is not None else b""
@@ -360,10 +417,16 @@ class _Search:
             by_operation: dict[int, list[int]] = {}
             for m in losable:
                 by_operation.setdefault(self.program.micros[m].operation, []).append(m)
+            complete, self.exhaustive = self.exhaustive, True
             for lost in self._subsets(losable, list(by_operation.values())):
-                distinct.setdefault(_content(initial, parts, frozenset(lost)), lost)
-            self.contents[key] = tuple((lost, content) for content, lost in distinct.items())
-        return self.contents[key]
+                all_lost = frozenset((*ordered, *lost))
+                if self.model.allows_content(self.program, parts, all_lost):
+                    distinct.setdefault(_content(initial, parts, all_lost), lost)
+            self.contents[key] = (tuple((lost, content) for content, lost in distinct.items()), self.exhaustive)
+            self.exhaustive = complete
+        variants, complete = self.contents[key]
+        self.exhaustive = self.exhaustive and complete
+        return variants
 
     def _some(
         self, choices: list[tuple[tuple[Loss, bytes], ...]], limit: int
@@ -391,7 +454,7 @@ class _Search:
             if fresh(choice):
                 yield choice
 
-    def _image(self, tree: tuple[tuple[str, Inode], ...], contents: dict[Inode, bytes]) -> DurableImage:
+    def _image(self, tree: Paths, contents: dict[Inode, bytes]) -> DurableImage:
         return DurableImage(
             tuple(
                 ImageFile(path, (known := self.kinds[inode])[0], known[2], contents.get(inode, b""), known[1], inode)
