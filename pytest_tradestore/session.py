@@ -63,6 +63,10 @@ def begin(config: pytest.Config) -> None:
             _ = run.recorder
         with _captured(config):
             run.attach(stores_of(config))
+        if config.option.tradestore_replay:
+            run.begin_replay(config.option.tradestore_replay)
+        elif config.option.tradestore_keep:
+            raise ConfigurationError("--tradestore-keep does nothing without --tradestore-replay; add a token")
         for wanted in run.selection.ids:
             if not any(run.selection.wants(i, r) and Selection(ids=(wanted,)).wants(i, r) for i, r in run.all_ids()):
                 raise ConfigurationError(f"there is no check {wanted}; --collect-only -q lists those there are")
@@ -81,6 +85,8 @@ class ConformanceRun:
         self.stores = Stores((), self_check=False)
         self.records: dict[str, StoreRecord] = {}
         self.problems: list[str] = []
+        self.replaying: tuple[str, StoreUnderTest] | None = None
+        self.replayed: list[str] = []
         self._benches: dict[str, Bench] = {}
 
     # What the collectors and items ask.
@@ -97,6 +103,13 @@ class ConformanceRun:
         for store in stores.stores:
             facts = known.get(PREFIX + store.name) or self.examined(store, PREFIX + store.name)
             self.records[facts.id] = StoreRecord(facts)
+
+    def begin_replay(self, token: str) -> None:
+        """Make this a run of nothing but one replay; raises ReplayError if the token is of no store here."""
+        from pytest_tradestore.replay import store_of
+
+        self.replaying = token, store_of(token, self.stores.stores)
+        self.config.args = []
 
     def examined(self, store: "StoreUnderTest", store_id: str) -> StoreFacts:
         """Open ``store`` once and return what it is; raises TargetError or ConfigurationError."""
@@ -206,7 +219,13 @@ class ConformanceRun:
         self, collector: pytest.Collector
     ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
         report = yield
-        if isinstance(collector, pytest.Session) and report.passed:
+        if isinstance(collector, pytest.Session) and report.passed and self.replaying:
+            from pytest_tradestore.replaying import ReplayItem
+
+            token, store = self.replaying
+            facts = self.records[PREFIX + store.name].facts
+            report.result += [ReplayItem.of(collector, self, token, store, facts)]
+        elif isinstance(collector, pytest.Session) and report.passed:
             from pytest_tradestore.collection import StoreCollector
 
             report.result += [
@@ -227,6 +246,10 @@ class ConformanceRun:
             item.finish(report)
         return report
 
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call":
+            self.replayed += [str(value) for name, value in report.user_properties if name == "tradestore_replay"]
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport | pytest.CollectReport) -> tuple[str, str, str] | None:
         """Count a check that the suite could not judge as an error, not as a failure of the store."""
@@ -236,7 +259,7 @@ class ConformanceRun:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if hasattr(self.config, "workerinput") or self.config.option.collectonly or not self.records:
+        if hasattr(self.config, "workerinput") or self.config.option.collectonly or not self.records or self.replaying:
             return
         for report in self.reports:
             try:
@@ -251,6 +274,11 @@ class ConformanceRun:
         if self.config.option.collectonly or not self.records:
             return
         writer = self.config.get_terminal_writer()
+        if self.replaying:
+            terminalreporter.section("tradestore replay")
+            for text in self.replayed:
+                writer.line(text)
+            return
         terminalreporter.section("tradestore conformance")
         for line in terminal.summary(list(self.records.values()), self.settings.profile, writer.fullwidth):
             for span in line:

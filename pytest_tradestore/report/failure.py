@@ -1,11 +1,12 @@
 """How a failed check shows in pytest: as its counterexample, at the width and in the colours of whoever looks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pytest_tradestore.report.counterexample import render
 from pytest_tradestore.requirements import BY_ID
-from pytest_tradestore.verdict import Result
+from pytest_tradestore.verdict import Counterexample, Result
 
 _WIDTH_IN_FILES = 100
 
@@ -30,6 +31,21 @@ class FailureText:
 
     def __str__(self) -> str:
         return rendered(self.result, _WIDTH_IN_FILES, color=False)
+
+
+class ReplayText:
+    """The counterexamples that one replayed state gives, one after the other."""
+
+    def __init__(self, violations: Sequence[tuple[str, Counterexample]]) -> None:
+        self.violations = tuple(violations)
+        self.reprcrash = Crash("; ".join(f"{requirement}: {e.headline}" for requirement, e in self.violations))
+
+    def toterminal(self, tw: Any) -> None:
+        texts = [render(e, requirement, tw.fullwidth, color=tw.hasmarkup) for requirement, e in self.violations]
+        tw.line("\n\n".join(texts))
+
+    def __str__(self) -> str:
+        return "\n\n".join(render(example, requirement, _WIDTH_IN_FILES) for requirement, example in self.violations)
 
 
 def rendered(result: Result, width: int, *, color: bool) -> str:
