@@ -8,12 +8,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-_MEMORY = "/dev/shm"  # noqa: S108 - a private directory is made in it
+_PROBE = "/\x01tradestore/attached"
+_PROBE_IN_LOG = "".join(f"\\x{byte:02x}" for byte in _PROBE.encode())
+_LEAST_DESCRIPTOR = 500
 _TRACERS = (b"strace", b"ltrace", b"gdb", b"lldb")
 _SECONDS_TO_ATTACH = 10.0
 _SECONDS_TO_DETACH = 20.0
@@ -38,10 +39,10 @@ class Attached:
         if tracer := tracer_of("self"):
             # Two tracers that come to trace each other would wait for ever, and this process with them.
             raise AttachError(f"this process is already traced by process {tracer}")
-        self._directory = tempfile.mkdtemp(prefix="tradestore-strace-", dir=_directory_for_logs())
+        self._log, self._errors = _FileInMemory("log"), _FileInMemory("errors")
         self._process: subprocess.Popen[bytes] | None = None
         try:
-            self._start(calls, processes)
+            self._start((*calls, "readlink", "readlinkat"), processes)
             self._wait_until_attached()
         except BaseException:
             self.detach()
@@ -56,29 +57,36 @@ class Attached:
             *(program, "-f", "-yy", "-xx", "-qq", "--timestamps=unix,ns", "-s", str(_LONGEST_STRING)),
             *("-e", "raw=" + ",".join("?" + name for name in _READS)),
             *("-e", "trace=" + ",".join("?" + name for name in calls), "-e", "signal=none"),
-            *("-o", self._path("log")),
+            *("-o", f"/proc/self/fd/{self._log.fileno()}"),
         ]
         for process in (*processes, os.getpid()):  # in this order: once this one is traced, the others are
             command += ["-p", str(process)]
-        with open(self._path("errors"), "wb") as errors:
-            self._process = subprocess.Popen(  # noqa: S603 - nothing in it comes from outside
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=errors,
-                start_new_session=True,  # a Ctrl-C is for the tests, not for strace
-                env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
-            )
+        self._process = subprocess.Popen(  # noqa: S603 - nothing in it comes from outside
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self._errors.fileno(),
+            pass_fds=[self._log.fileno()],
+            start_new_session=True,  # a Ctrl-C is for the tests, not for strace
+            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+        )
 
     def _wait_until_attached(self) -> None:
         assert self._process is not None
         deadline = time.monotonic() + _SECONDS_TO_ATTACH
-        while not _all_traced(self._process.pid):
+        while not (_all_traced(self._process.pid) and self._sees_calls()):
             if self._process.poll() is not None:
-                raise AttachError(self._said() or f"strace ended with status {self._process.returncode}")
+                said = " ".join(self._errors.content().split())
+                raise AttachError(said or f"strace ended with status {self._process.returncode}")
             if time.monotonic() > deadline:
                 raise AttachError(f"strace did not attach within {_SECONDS_TO_ATTACH:.0f} seconds")
             time.sleep(0.0005)
+
+    def _sees_calls(self) -> bool:
+        """Make a call and look for it in the log: a process is traced a while before its calls are."""
+        with contextlib.suppress(OSError):
+            os.readlink(_PROBE)
+        return _PROBE_IN_LOG in self._log.content()
 
     @property
     def pid(self) -> int:
@@ -90,21 +98,53 @@ class Attached:
         try:
             if self._process is not None:
                 _end(self._process)
-            try:
-                with open(self._path("log"), "rb") as file:
-                    return file.read().decode("ascii", "backslashreplace")
-            except FileNotFoundError:
-                return ""
+            return self._log.content()
         finally:
-            shutil.rmtree(self._directory, ignore_errors=True)
             _allow_any_tracer(allowed=False)
+            self._log.close()
+            self._errors.close()
 
-    def _said(self) -> str:
-        with open(self._path("errors"), encoding="utf-8", errors="replace") as file:
-            return " ".join(file.read().split())
 
-    def _path(self, name: str) -> str:
-        return os.path.join(self._directory, name)
+class _FileInMemory:
+    """A file that has no name, so that it is gone with the processes that have it open, however they end."""
+
+    def __init__(self, name: str) -> None:
+        import fcntl  # here, so that other systems can import this module and be told why they cannot use it
+
+        first = os.memfd_create(f"tradestore-strace-{name}")
+        try:
+            # Out of the way of programs that close or count their low descriptors.
+            self._number = fcntl.fcntl(first, fcntl.F_DUPFD_CLOEXEC, _LEAST_DESCRIPTOR)
+        except OSError:
+            self._number = os.dup(first)
+        finally:
+            os.close(first)
+        self._identity = os.fstat(self._number).st_ino
+
+    def fileno(self) -> int:
+        return self._number
+
+    def content(self) -> str:
+        """Return what was written to it; nothing if the program under test closed it."""
+        return _read(self._number).decode("ascii", "backslashreplace") if self._is_ours() else ""
+
+    def close(self) -> None:
+        if self._is_ours():
+            os.close(self._number)
+
+    def _is_ours(self) -> bool:
+        try:
+            return os.fstat(self._number).st_ino == self._identity
+        except OSError:
+            return False
+
+
+def _read(number: int) -> bytes:
+    parts, offset = [], 0
+    while part := os.pread(number, 1 << 20, offset):
+        parts.append(part)
+        offset += len(part)
+    return b"".join(parts)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -114,11 +154,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()  # the kernel lets go of what a dead tracer held
         process.wait()
-
-
-def _directory_for_logs() -> str | None:
-    """Return a directory in memory, because a log on the disk would be synced along with the store's files."""
-    return _MEMORY if os.access(_MEMORY, os.W_OK | os.X_OK) and os.path.ismount(_MEMORY) else None
 
 
 def _allow_any_tracer(*, allowed: bool) -> None:

@@ -120,7 +120,7 @@ MARKING = Marking("token")
 
 
 def traced(root: Path, *lines: str, before: dict[str, bytes] | None = None, after: dict[str, bytes]) -> Trace:
-    """Return the trace of a log, for a root that held ``before`` and holds ``after``; ``%`` stands for the root in hex."""
+    """Return the trace of a log, for a root with ``before`` in it that ends up with ``after``; ``%`` is the root."""
     for name, content in (before or {}).items():
         (root / name).write_bytes(content)
     initial, identities = snapshot_of(root)

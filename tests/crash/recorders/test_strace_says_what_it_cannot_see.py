@@ -183,12 +183,12 @@ def test_a_process_that_is_traced_already_cannot_be_recorded_and_says_by_whom(tm
 
 
 def test_a_machine_without_strace_is_told_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attaching.shutil, "which", lambda name: None)
+    monkeypatch.setattr("shutil.which", lambda name: None)
     assert "install it" in (attaching.why_not() or "")
 
 
 def test_a_system_that_is_not_linux_is_told_what_to_use_instead(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attaching.sys, "platform", "darwin")
+    monkeypatch.setattr("sys.platform", "darwin")
     assert "--tradestore-recorder=fake" in (attaching.why_not() or "")
 
 
@@ -207,7 +207,7 @@ def test_what_strace_says_becomes_one_sentence_with_advice(
     fake = tmp_path / "strace"
     fake.write_text(f"#!/bin/sh\ncat >&2 <<'E'\n{said}\nE\n" + ("exec sleep 60\n" if alive else "exit 1\n"))
     fake.chmod(0o755)
-    monkeypatch.setattr(attaching.shutil, "which", lambda name: str(fake))
+    monkeypatch.setattr("shutil.which", lambda name: str(fake))
     monkeypatch.setattr(attaching, "_SECONDS_TO_ATTACH", 0.1)
     if alive:  # a strace that hangs is ended after a while
         with pytest.raises(AttachError, match="did not attach"):
