@@ -48,11 +48,26 @@ def _not_applicable(requirement: str, contract: Contract, bench: "Bench", store:
     claim = _NEEDS_CLAIM.get(requirement)
     if claim and claim not in store.declarations.claims:
         return f"the store disclaims {claim}"
-    if requirement == "DUR-3" and contract.name != "journal":
+    if requirement == "DUR-3" and contract.name not in _LOGS:
         return "it is about logs, and this contract has none"
-    if requirement == "DUR-4" and (contract.name != "documents" or "delete" not in bench.examined(store).methods):
-        return "the store deletes nothing: it has no delete()"
+    if requirement == "DUR-4" and not _deletes(contract, bench, store):
+        return "the store deletes nothing: the contract has no call for it, or the store does not offer it"
+    if requirement == "ATOM-3" and not _changes_several(contract, bench, store):
+        return "no call of this contract changes more than one thing that a reader can see"
     return ""
+
+
+_LOGS = ("journal", "events", "audit")
+_SEVERAL = ("bars", "fundamentals", "jobs", "runs")
+_DELETING = ("jobs", "runs")
+
+
+def _deletes(contract: Contract, bench: "Bench", store: "StoreUnderTest") -> bool:
+    return contract.name in _DELETING or (contract.name == "documents" and "delete" in bench.examined(store).methods)
+
+
+def _changes_several(contract: Contract, bench: "Bench", store: "StoreUnderTest") -> bool:
+    return contract.name in _SEVERAL or (contract.name == "documents" and "keys" in bench.examined(store).methods)
 
 
 def _judged(requirement: str, contract: Contract, bench: "Bench", store: "StoreUnderTest") -> Result:
@@ -66,6 +81,11 @@ def _judged(requirement: str, contract: Contract, bench: "Bench", store: "StoreU
         "images": evidence.effort.images,
         "operations": evidence.effort.operations,
     }
+    if requirement == "REC-2":
+        checked = {"recoveries": evidence.effort.recoveries, "images": evidence.effort.recovery_images}
+        if not evidence.effort.recoveries:
+            reason = "reopening the store wrote nothing on any image, so there is no recovery to crash"
+            return Result(requirement, contract.name, Verdict.NOT_APPLICABLE, reason)
     violation = evidence.violations.get(requirement)
     if violation is None:
         return Result(requirement, contract.name, Verdict.HOLDS, "", checked, evidence.exhaustive)

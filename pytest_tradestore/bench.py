@@ -35,4 +35,4 @@ class Bench:
 
     def workload(self, store: StoreUnderTest, contract: Contract) -> Workload:
         """Return what is done to a store while it is recorded: the contract's workload with what the store offers."""
-        return workload_for(contract, frozenset(self.examined(store).methods))
+        return workload_for(contract, frozenset(self.examined(store).methods), store.records)

@@ -5,6 +5,7 @@ Sync and async methods are both accepted everywhere; a missing key reads as ``No
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 T = TypeVar("T")
@@ -48,6 +49,103 @@ class Journal(Protocol):
         """Return the records of ``stream`` in the order in which they were appended, ``[]`` when there are none."""
 
 
+@runtime_checkable
+class Bars(Protocol):
+    """Price bars per symbol, one for each timestamp; a later one replaces an earlier one."""
+
+    def write_bars(self, symbol: str, bars: list[Any]) -> Now[None]:
+        """Add ``bars``, in whatever order they come."""
+
+    def read_bars(self, symbol: str, start: datetime, end: datetime) -> Now[list[Any]]:
+        """Return the bars from ``start`` to ``end``, both included, in the order of their timestamps."""
+
+
+@runtime_checkable
+class Fundamentals(Protocol):
+    """Company data as published over time."""
+
+    def write_fundamental(self, symbol: str, data: Any) -> Now[None]:
+        """Add what was published at ``data.timestamp``."""
+
+    def read_fundamental(self, symbol: str, as_of: datetime | None = None) -> Now[Any]:
+        """Return the latest data, or the latest up to ``as_of``; ``None`` when there is none."""
+
+
+@runtime_checkable
+class Events(Protocol):
+    """Things that happened, each at a time and of a type."""
+
+    def write_event(self, event: Any) -> Now[None]:
+        """Add ``event``."""
+
+    def read_events(self, start: datetime, end: datetime, types: list[str] | None = None) -> Now[list[Any]]:
+        """Return the events from ``start`` to ``end``, both included, of the given types or of all."""
+
+
+@runtime_checkable
+class StrategyState(Protocol):
+    """What a strategy has to remember, one document per strategy."""
+
+    def save_strategy_state(self, strategy_name: str, state: Document) -> Now[None]:
+        """Replace the state of a strategy."""
+
+    def load_strategy_state(self, strategy_name: str) -> Now[Document | None]:
+        """Return the state as saved, ``None`` when there is none."""
+
+
+@runtime_checkable
+class AuditLog(Protocol):
+    """Append-only logs of decisions and orders, a file per day; reading them back is optional."""
+
+    def log_decision(self, strategy_name: str, decision: Any) -> Now[None]:
+        """Add a decision to today's log."""
+
+    def log_order(self, strategy_name: str, order: Any, result: Any) -> Now[None]:
+        """Add an order and its result to today's log."""
+
+
+@runtime_checkable
+class Jobs(Protocol):
+    """Long-running jobs."""
+
+    def save(self, job: Any) -> Now[None]:
+        """Add a job, or replace the one with the same id."""
+
+    def get(self, job_id: str) -> Now[Any]:
+        """Return a job, ``None`` when there is none."""
+
+    def list(self, status: Any = None, job_type: Any = None, limit: int = 50, offset: int = 0) -> Now[Any]:
+        """Return a page of the jobs with the given status and type."""
+
+    def update_progress(self, job_id: str, progress: Any) -> Now[None]:
+        """Note progress in memory, without a disk write."""
+
+    def cleanup(self, days: int) -> Now[Any]:
+        """Remove the jobs that ended more than ``days`` days ago."""
+
+
+@runtime_checkable
+class Runs(Protocol):
+    """The history of backtest runs."""
+
+    def create_or_update_run(self, run_id: str | None = None, kind: str = "") -> Now[Any]:
+        """Add a run, or update the one with the same id; further fields are keyword arguments."""
+
+    def get_run(self, run_id: str) -> Now[Any]:
+        """Return a run, ``None`` when there is none."""
+
+    def list_runs(self, kind: Any = None, status: Any = None, limit: int = 50, offset: int = 0) -> Now[Any]:
+        """Return a page of the runs, the one updated last first."""
+
+    def delete_run(self, run_id: str) -> Now[Any]:
+        """Remove a run."""
+
+
+@runtime_checkable
+class DataStore(Bars, Fundamentals, Events, StrategyState, AuditLog, Protocol):
+    """Everything that a trading system keeps in files: the sum of five contracts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Contract:
     """One contract: its name in reports and node ids, its required and optional methods."""
@@ -66,6 +164,13 @@ CONTRACTS = (
     Contract("document", SingleDocument, ("save", "load")),
     Contract("documents", Documents, ("put", "get"), ("delete", "keys")),
     Contract("journal", Journal, ("append", "read")),
+    Contract("bars", Bars, ("write_bars", "read_bars")),
+    Contract("fundamentals", Fundamentals, ("write_fundamental", "read_fundamental")),
+    Contract("events", Events, ("write_event", "read_events")),
+    Contract("state", StrategyState, ("save_strategy_state", "load_strategy_state")),
+    Contract("audit", AuditLog, ("log_decision", "log_order"), ("read_decisions", "read_orders")),
+    Contract("jobs", Jobs, ("save", "get", "list", "update_progress", "cleanup")),
+    Contract("runs", Runs, ("create_or_update_run", "get_run", "list_runs", "delete_run")),
 )
 
 

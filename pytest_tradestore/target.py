@@ -16,6 +16,7 @@ from typing import Any, Literal, Self
 
 from pytest_tradestore.contracts import Contract, contracts_of, nearest_contract
 from pytest_tradestore.errors import ConfigurationError, TargetError
+from pytest_tradestore.records import MAKERS, Make, Records
 
 CAPABILITIES = (
     "process-crash",
@@ -43,7 +44,7 @@ class StoreUnderTest:
     ``volatile``: globs, relative to the root, of files whose content after a crash does not matter.
     ``deadline``: seconds for one step of the store. What is not given here is taken from plain attributes of the
     target: ``tradestore_errors``, ``tradestore_claims``, ``tradestore_disclaims``, ``tradestore_identifiers``,
-    ``tradestore_volatile``, ``tradestore_deadline``.
+    ``tradestore_volatile``, ``tradestore_deadline``, ``make_bar`` and the other makers of the store's own records.
     """
 
     name: str
@@ -54,6 +55,13 @@ class StoreUnderTest:
     identifiers: Literal["strict", "opaque"] | None = None
     volatile: Collection[str] | None = None
     deadline: float | None = None
+    make_bar: Make | None = None
+    make_fundamental: Make | None = None
+    make_event: Make | None = None
+    make_decision: Make | None = None
+    make_order: Make | None = None
+    make_order_result: Make | None = None
+    make_job: Make | None = None
     origin: str = field(default="", compare=False)
     """Where the store was configured, for messages."""
 
@@ -70,6 +78,12 @@ class StoreUnderTest:
             volatile=self._names("volatile"),
             deadline=self._deadline(),
         )
+
+    @property
+    def records(self) -> Records:
+        """What makes the records that this store takes."""
+        own = {name: getattr(self, name) or getattr(self.target, name, None) for name in MAKERS}
+        return Records({name: make for name, make in own.items() if make is not None})
 
     def _declared(self, what: str) -> Any:
         given = getattr(self, what)
@@ -185,10 +199,10 @@ class OpenStore:
     def has(self, method: str) -> bool:
         return callable(getattr(self.store, method, None))
 
-    def call(self, method: str, *arguments: Any) -> Any:
+    def call(self, method: str, *arguments: Any, **options: Any) -> Any:
         """Call a method and wait for its result; whatever the store raises is raised."""
         function = getattr(self.store, method)
-        return self._bridge.timed(lambda: function(*arguments))
+        return self._bridge.timed(lambda: function(*arguments, **options))
 
     def told(self, error: BaseException) -> str:
         """Return an error's message with the root called so: it lies elsewhere each time, and says nothing."""

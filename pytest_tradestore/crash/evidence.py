@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from pytest_tradestore.crash.exploration import Explored, Inspection, Question, explore
+from pytest_tradestore.crash.exploration import Inspection, Question, explore
 from pytest_tradestore.crash.images import DurableImage, matches
 from pytest_tradestore.crash.judging import Violation, broken_recovery, candidates_in, piling_up, violations_in
 from pytest_tradestore.crash.leftovers import growth
@@ -18,7 +18,7 @@ from pytest_tradestore.crash.oracle import History
 from pytest_tradestore.crash.recorders.base import Recorder
 from pytest_tradestore.crash.recording import NotRecorded, Recorded, choose_recorder, record
 from pytest_tradestore.crash.recovery import crash_recoveries, telling
-from pytest_tradestore.crash.states import Crash, CrashState, Enumeration, Group, enumerate_states, image_of, windows
+from pytest_tradestore.crash.states import Crash, CrashState, Group, enumerate_states, image_of, windows
 from pytest_tradestore.crash.trace import Trace, replay
 from pytest_tradestore.crash.volatile import without_volatile
 from pytest_tradestore.crash.workloads import Workload
@@ -35,6 +35,8 @@ class Effort:
     operations: int = 0
     crash_states: int = 0
     images: int = 0
+    recoveries: int = 0
+    recovery_images: int = 0
     total_seconds: float = 0.0
     store_seconds: float = 0.0
 
@@ -208,23 +210,19 @@ def _judged(
         program=program,
         history=recorded.history,
         violations=violations,
-        effort=_effort(recorded, found, explored, questions, began),
+        effort=Effort(
+            operations=len(recorded.trace.operations),
+            crash_states=found.states,
+            images=len({question.image for question in questions}),
+            recoveries=len({crash.recovery.start for crash in second}),
+            recovery_images=len({crash.image for crash in second}),
+            total_seconds=perf_counter() - began,
+            store_seconds=explored.in_store,
+        ),
         exhaustive=found.exhaustive and explored.complete,
         notes=base.notes
         + (() if explored.complete else ("the search was ended early: the store hung or died too often",)),
         output=recorded.output or explored.output,
-    )
-
-
-def _effort(
-    recorded: Recorded, found: Enumeration, explored: Explored, questions: list[Question], began: float
-) -> Effort:
-    return Effort(
-        operations=len(recorded.trace.operations),
-        crash_states=found.states,
-        images=len({q.image for q in questions}),
-        total_seconds=perf_counter() - began,
-        store_seconds=explored.in_store,
     )
 
 

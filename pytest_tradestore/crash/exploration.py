@@ -150,7 +150,7 @@ class _Inspector:
             wrote = _differences(question.image, str(root))
             self._begin(number, phase := Phase.UPDATING)
             update = self.workload.next_update(question.place, 90)
-            opened.call(update.method, *update.arguments)
+            update.apply(opened)
             after = self.workload.observe(opened, self.errors)
             self._begin(number, phase := Phase.CLOSING)
             closing, opened = opened, None

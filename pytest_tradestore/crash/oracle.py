@@ -248,39 +248,39 @@ def judge_next_update(seen: Observation, place: str, after: Observation | None, 
     """
     if after is None:
         return None
-    new = after.at(place)
-    if new == seen.at(place) or isinstance(new, Failed):
+    changed = [name for name, value in after.places if value != seen.at(name)]
+    if not changed or any(isinstance(after.at(name), Failed) for name in changed):
+        shown = str(after.at(changed[0] if changed else place))
         return Breach(
             Family.NEXT_UPDATE,
             f"the next update of {place} returned but is not shown",
             place,
-            str(new),
+            shown,
             ("the new value",),
         )
-    if later.at(place) != new:
-        return Breach(
-            Family.NEXT_UPDATE,
-            f"the next update of {place} returned but is lost after reopening",
-            place,
-            str(later.at(place)),
-            (str(new),),
-        )
-    old = seen.at(place)
-    if not _kept(old, new) and isinstance(old, Records):
-        return Breach(
-            Family.NEXT_UPDATE,
-            f"the next append to {place} has destroyed records that were there after the recovery",
-            place,
-            str(new),
-            (f"{old} and the new record",),
-        )
-    for other, was in seen.places:
-        now = later.at(other)
-        if other != place and not _kept(was, now) and not isinstance(was, Names):
+    for name, was in seen.places:
+        new, now = after.at(name), later.at(name)
+        if name in changed and now != new:
             return Breach(
                 Family.NEXT_UPDATE,
-                f"{other} was there after the recovery and is gone after the next update of {place}",
-                other,
+                f"the next update of {place} returned but is lost after reopening",
+                name,
+                str(now),
+                (str(new),),
+            )
+        if isinstance(was, Records) and not _kept(was, new):
+            return Breach(
+                Family.NEXT_UPDATE,
+                f"the next append to {place} has destroyed records that were there after the recovery",
+                name,
+                str(new),
+                (f"{was} and the new record",),
+            )
+        if name not in changed and not _kept(was, now):
+            return Breach(
+                Family.NEXT_UPDATE,
+                f"{name} was there after the recovery and is gone after the next update of {place}",
+                name,
                 str(now),
                 (str(was),),
             )
@@ -291,6 +291,8 @@ def _kept(was: Seen, now: Seen) -> bool:
     """Say whether what was seen is still there: the same document, or a log with at least the same records."""
     if isinstance(was, Records) and isinstance(now, Records):
         return not Counter(was.items) - Counter(now.items)
+    if isinstance(was, Names) and isinstance(now, Names):
+        return set(was.names) <= set(now.names)
     return was == now
 
 

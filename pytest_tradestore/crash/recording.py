@@ -126,7 +126,7 @@ def _drive(
     assert opened is not None
     states.append(workload.observe(opened, errors))
     for number, update in enumerate(updates, 1):
-        if problem := marked(number, update.shown, lambda u=update: opened.call(u.method, *u.arguments)):  # type: ignore[misc]
+        if problem := marked(number, update.shown, lambda u=update: u.apply(opened)):  # type: ignore[misc]
             return problem
         states.append(workload.observe(opened, errors))
     problem = marked(len(updates) + 1, "closing the store", opened.close)
@@ -150,9 +150,10 @@ def _movable(trace: Trace, root: str) -> Trace:
 def _without_effect(history: History, updates: tuple[Update, ...]) -> str:
     """Say which update its own caller could not see: a crash test of it would find nothing and prove nothing."""
     for number, update in enumerate(updates, 1):
-        seen = history.states[number].at(update.place)
-        if isinstance(seen, Failed):
-            return f"after {update.shown} its own caller cannot read {update.place}: {seen}"
-        if seen == history.states[number - 1].at(update.place):
+        state = history.states[number]
+        for place, seen in state.places:
+            if isinstance(seen, Failed):
+                return f"after {update.shown} its own caller cannot read {place}: {seen}"
+        if state == history.states[number - 1]:
             return f"{update.shown} returned, but its own caller does not see the change"
     return ""

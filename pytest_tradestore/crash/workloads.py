@@ -4,8 +4,8 @@ A first save, a replacement, several keys, a value that grows over three pages a
 new beginning under the same key where the contract has them.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_tradestore.contracts import Contract
@@ -18,6 +18,7 @@ from pytest_tradestore.crash.observation import (
     names_seen,
     records_seen,
 )
+from pytest_tradestore.records import Records
 from pytest_tradestore.target import OpenStore
 
 THE_DOCUMENT = "the document"
@@ -26,20 +27,25 @@ THE_KEYS = "keys()"
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """One call that changes the store: ``place`` is what it changes, ``shown`` how a report writes it."""
+    """One call that changes the store: ``place`` is what it changes first, ``shown`` how a report writes it."""
 
     method: str
     arguments: tuple[Any, ...]
     place: str
     shown: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def apply(self, store: OpenStore) -> None:
+        """Make the call."""
+        store.call(self.method, *self.arguments, **self.options)
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
     """The calls of one recording, and how to look at the store before, between and after them.
 
-    ``place_names`` are all places looked at; ``next_update(place)`` is the call made after a recovery to find out
-    whether the store still works there.
+    ``place_names`` are all places looked at; ``next_update(place, version)`` is the call made after a recovery to find
+    out whether the store still works there. ``listing`` is the place that shows names, if there is one.
     """
 
     contract: Contract
@@ -47,6 +53,7 @@ class Workload:
     place_names: tuple[str, ...]
     look: Callable[[OpenStore, str], Seen]
     next_update: Callable[[str, int], Update]
+    listing: str = ""
 
     def observe(self, store: OpenStore, errors: tuple[type[BaseException], ...]) -> Observation:
         """Look at every place; an exception is one of the things that can be seen."""
@@ -59,14 +66,22 @@ class Workload:
             return Failed(type(error).__name__, store.told(error), isinstance(error, errors))
 
 
-def workload_for(contract: Contract, methods: frozenset[str]) -> Workload:
-    """Return the workload of a contract; optional parts of it are used where the store has the ``methods``."""
-    return {"document": _document, "documents": _documents, "journal": _journal}[contract.name](contract, methods)
+def workload_for(contract: Contract, methods: frozenset[str], make: Records | None = None) -> Workload:
+    """Return the workload of a contract; optional parts of it are used where the store has the ``methods``.
+
+    ``make`` makes the records that the contract speaks of, where it has any.
+    """
+    generic = {"document": _document, "documents": _documents, "journal": _journal}
+    if contract.name in generic:
+        return generic[contract.name](contract, methods)
+    from pytest_tradestore.crash.trading_workloads import TRADING
+
+    return TRADING[contract.name](contract, methods, make or Records())
 
 
-def _ledger(version: int, size: int = 0) -> dict[str, Any]:
+def ledger(version: int, size: int = 0) -> dict[str, Any]:
     """A portfolio as trading bots keep it; every version differs, and a large one fills ``size`` bytes."""
-    ledger: dict[str, Any] = {
+    document: dict[str, Any] = {
         "version": version,
         "cash": 1000.25 + version,
         "positions": {"AAPL": 100 + version, "MSFT": 50},
@@ -74,11 +89,11 @@ def _ledger(version: int, size: int = 0) -> dict[str, Any]:
     }
     if size:
         line = f"fill {version}: BUY 100 AAPL @ 150.25 "
-        ledger["notes"] = (line * (size // len(line) + 1))[:size]
-    return ledger
+        document["notes"] = (line * (size // len(line) + 1))[:size]
+    return document
 
 
-_LARGE = 14_000
+LARGE = 14_000
 """Bytes: with its framing the value lies on four pages."""
 
 
@@ -89,12 +104,12 @@ def _described(document: dict[str, Any]) -> str:
 
 def _document(contract: Contract, _: frozenset[str]) -> Workload:
     def save(version: int, size: int = 0) -> Update:
-        ledger = _ledger(version, size)
-        return Update("save", (ledger,), THE_DOCUMENT, f"save({_described(ledger)})")
+        document = ledger(version, size)
+        return Update("save", (document,), THE_DOCUMENT, f"save({_described(document)})")
 
     return Workload(
         contract,
-        (save(1), save(2), save(3, _LARGE), save(4, _LARGE + 500), save(5)),
+        (save(1), save(2), save(3, LARGE), save(4, LARGE + 500), save(5)),
         (THE_DOCUMENT,),
         lambda store, _: document_seen(store.call("load")),
         lambda _, version: save(version),
@@ -103,13 +118,13 @@ def _document(contract: Contract, _: frozenset[str]) -> Workload:
 
 def _documents(contract: Contract, methods: frozenset[str]) -> Workload:
     def put(key: str, version: int, size: int = 0) -> Update:
-        ledger = _ledger(version, size)
-        return Update("put", (key, ledger), key, f"put({key!r}, {_described(ledger)})")
+        document = ledger(version, size)
+        return Update("put", (key, document), key, f"put({key!r}, {_described(document)})")
 
     def delete(key: str) -> Update:
         return Update("delete", (key,), key, f"delete({key!r})")
 
-    updates = [put("AAPL", 1), put("AAPL", 2), put("MSFT", 3, _LARGE), put("AAPL", 4, _LARGE), put("AAPL", 5)]
+    updates = [put("AAPL", 1), put("AAPL", 2), put("MSFT", 3, LARGE), put("AAPL", 4, LARGE), put("AAPL", 5)]
     if "delete" in methods:
         updates += [delete("MSFT"), put("MSFT", 7)]
     places = ("AAPL", "MSFT", *((THE_KEYS,) if "keys" in methods else ()))
@@ -117,7 +132,9 @@ def _documents(contract: Contract, methods: frozenset[str]) -> Workload:
     def look(store: OpenStore, place: str) -> Seen:
         return names_seen(store.call("keys")) if place == THE_KEYS else document_seen(store.call("get", place))
 
-    return Workload(contract, tuple(updates), places, look, lambda place, version: put(place, version))
+    return Workload(
+        contract, tuple(updates), places, look, lambda place, version: put(place, version), listing=THE_KEYS
+    )
 
 
 def _journal(contract: Contract, _: frozenset[str]) -> Workload:
@@ -134,7 +151,7 @@ def _journal(contract: Contract, _: frozenset[str]) -> Workload:
         (
             append("orders", 1),
             append("orders", 2),
-            append("orders", 3, _LARGE),
+            append("orders", 3, LARGE),
             append("fills", 4),
             append("orders", 5),
             append("orders", 6, 5000),

@@ -1,0 +1,81 @@
+"""The records that contracts speak of (bars, events, jobs, ...): how they are made for a store, and taken apart again.
+
+A store may have record types of its own: it then says ``make_bar(**fields)`` and the like; without that the types of
+``reference_store.models`` are used.
+"""
+
+import dataclasses
+import enum
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from typing import Any
+
+MAKERS = {
+    "make_bar": "PriceBar",
+    "make_fundamental": "FundamentalData",
+    "make_event": "Event",
+    "make_decision": "Decision",
+    "make_order": "Order",
+    "make_order_result": "OrderResult",
+    "make_job": "Job",
+}
+"""What an adapter may say, and the type of ``reference_store.models`` that stands in for it."""
+
+Make = Callable[..., Any]
+
+
+class Records:
+    """Makes records by the store's own makers, else by the reference types (imported when first needed)."""
+
+    def __init__(self, own: Mapping[str, Make] | None = None) -> None:
+        self._own = dict(own or {})
+
+    def __getattr__(self, name: str) -> Make:
+        if name not in MAKERS:
+            raise AttributeError(name)
+        if name in self._own:
+            return self._own[name]
+        from reference_store import models
+
+        made: Make = getattr(models, MAKERS[name])
+        return made
+
+
+def plain(record: Any) -> Any:
+    """Return a record as JSON-like values: a dictionary of its fields, times as ISO text, enumerations by value."""
+    if record is None or isinstance(record, (str, bool, int, float)):
+        return record.value if isinstance(record, enum.Enum) else record
+    if isinstance(record, enum.Enum):
+        return plain(record.value)
+    if isinstance(record, (datetime, date)):
+        return record.isoformat()
+    if isinstance(record, Mapping):
+        return {str(plain(key)): plain(value) for key, value in record.items()}
+    if isinstance(record, (list, tuple)) and not hasattr(record, "_fields"):
+        return [plain(item) for item in record]
+    fields = fields_of(record)
+    return fields if fields is None else {name: plain(value) for name, value in fields.items()}
+
+
+def fields_of(record: Any) -> dict[str, Any] | None:
+    """Return the fields of a record of whatever make, None for something that has none."""
+    if isinstance(record, Mapping):
+        return {str(key): value for key, value in record.items()}
+    if dataclasses.is_dataclass(record) and not isinstance(record, type):
+        return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+    if hasattr(type(record), "model_fields"):
+        return {name: getattr(record, name) for name in type(record).model_fields}
+    if hasattr(record, "_asdict"):
+        named: dict[str, Any] = record._asdict()
+        return named
+    slots = [name for kind in type(record).__mro__ for name in getattr(kind, "__slots__", ())]
+    found = {name: getattr(record, name) for name in slots if not name.startswith("_") and hasattr(record, name)}
+    found.update({name: value for name, value in getattr(record, "__dict__", {}).items() if not name.startswith("_")})
+    return found or {"value": str(record)}
+
+
+def field(record: Any, name: str) -> Any:
+    """Return one field of a record that may be an object or a mapping; None when it has no such field."""
+    if isinstance(record, Mapping):
+        return record.get(name)
+    return getattr(record, name, None)
