@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from pytest_tradestore.contracts import Contract
@@ -230,7 +230,7 @@ def _lines(store: OpenStore, place: str) -> Seen:
 
 # -- jobs and runs ------------------------------------------------------------------------------------------------
 
-_LONG_AGO = datetime(2020, 1, 1)
+_LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def jobs(contract: Contract, _: frozenset[str], make: RecordMaker) -> Workload:
@@ -242,7 +242,6 @@ def jobs(contract: Contract, _: frozenset[str], make: RecordMaker) -> Workload:
             job_type="backtest",
             status=status,
             created_at=_LONG_AGO + timedelta(minutes=version),
-            updated_at=finished or _LONG_AGO + timedelta(minutes=version),
             finished_at=finished,
             params={"version": version, "note": "parameter sweep; " * (size // 17)},
         )
@@ -296,8 +295,8 @@ def runs(contract: Contract, _: frozenset[str], __: RecordMaker) -> Workload:
             return Names(tuple(sorted(str(field(run, "run_id")) for run in _page(store.call("list_runs")))))
         return _value(store.call("get_run", place))
 
-    def again(place: str, version: int) -> Update:
-        return write(place, f"running-{version}")
+    def again(place: str, _: int) -> Update:
+        return write(place, "failed")
 
     return Workload(contract, updates, (*names, "list_runs()"), look, again, listing="list_runs()")
 
