@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _PROBE = "/\x01tradestore/attached"
-_PROBE_IN_LOG = "".join(f"\\x{byte:02x}" for byte in _PROBE.encode())
+_PROBE_IN_LOG = "".join(f"\\x{byte:02x}" for byte in _PROBE.encode()).encode()
 _LEAST_DESCRIPTOR = 500
+_PIECE = 1 << 15
 _TRACERS = (b"strace", b"ltrace", b"gdb", b"lldb")
 _SECONDS_TO_ATTACH = 10.0
 _SECONDS_TO_DETACH = 20.0
@@ -40,6 +41,7 @@ class Attached:
             # Two tracers that come to trace each other would wait for ever, and this process with them.
             raise AttachError(f"this process is already traced by process {tracer}")
         self._log, self._errors = _FileInMemory("log"), _FileInMemory("errors")
+        self._looked_at = b""
         self._process: subprocess.Popen[bytes] | None = None
         try:
             self._start((*calls, "readlink", "readlinkat"), processes)
@@ -86,7 +88,9 @@ class Attached:
         """Make a call and look for it in the log: a process is traced a while before its calls are."""
         with contextlib.suppress(OSError):
             os.readlink(_PROBE)
-        return _PROBE_IN_LOG in self._log.content()
+        # In small pieces, none twice: reading makes calls that are logged, and a large buffer makes more of them.
+        self._looked_at = self._looked_at[-len(_PROBE_IN_LOG) :] + self._log.next_piece()
+        return _PROBE_IN_LOG in self._looked_at
 
     @property
     def pid(self) -> int:
@@ -120,6 +124,7 @@ class _FileInMemory:
         finally:
             os.close(first)
         self._identity = os.fstat(self._number).st_ino
+        self._offset = 0
 
     def fileno(self) -> int:
         return self._number
@@ -127,6 +132,12 @@ class _FileInMemory:
     def content(self) -> str:
         """Return what was written to it; nothing if the program under test closed it."""
         return _read(self._number).decode("ascii", "backslashreplace") if self._is_ours() else ""
+
+    def next_piece(self) -> bytes:
+        """Return some of what was written since the last time."""
+        piece = os.pread(self._number, _PIECE, self._offset)
+        self._offset += len(piece)
+        return piece
 
     def close(self) -> None:
         if self._is_ours():
