@@ -5,6 +5,7 @@ ended with everything that it started, and what it printed is kept for the repor
 """
 
 import contextlib
+import faulthandler
 import mmap
 import os
 import pickle
@@ -192,7 +193,10 @@ def _fork(task: Task, beat: mmap.mmap, receiving: int, sending: int, output: IO[
         warnings.simplefilter("ignore")  # a store is judged as it runs in production, not under pytest's filters
         channel = Channel(beat, sending)
         try:
-            channel._frame(("finished", task(channel)))
+            value = task(channel)
+            with contextlib.suppress(Exception):
+                sys.stdout.flush()  # before the parent knows that it is over, or it may end us first
+            channel._frame(("finished", value))
         except Exception:  # everything of ours that goes wrong is told to the parent
             channel._frame(("failed", traceback.format_exc()))
         status = 0
@@ -207,6 +211,8 @@ def _fork(task: Task, beat: mmap.mmap, receiving: int, sending: int, output: IO[
 
 
 def _redirect(output: IO[bytes]) -> None:
+    if faulthandler.is_enabled():
+        faulthandler.enable(2)  # if the store crashes, its traceback belongs to what it printed
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
         signal.signal(number, signal.SIG_DFL)
@@ -235,18 +241,26 @@ def _end(child: int, *, leave_time: bool) -> int:
             break
         else:
             select.select([], [], [], 0.001)
-    for pid in _session_of(child):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, signal.SIGKILL)
     if status is None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
+    _end_session(child)
     return status
 
 
+def _end_session(leader: int) -> None:
+    """End what is left of the session that ``leader`` began, and wait until it can no longer write anything."""
+    patience = monotonic() + 1.0
+    while (members := _session_of(leader)) and monotonic() < patience:
+        for pid in members:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        select.select([], [], [], 0.001)
+
+
 def _session_of(leader: int) -> list[int]:
-    """Return the processes of the session that ``leader`` began, where the system lists them (Linux)."""
+    """Return the living processes of the session that ``leader`` began, where the system lists them (Linux)."""
     members = []
     with contextlib.suppress(OSError):
         for name in sorted(os.listdir("/proc")):
@@ -254,7 +268,7 @@ def _session_of(leader: int) -> list[int]:
                 with contextlib.suppress(OSError, ValueError, IndexError):
                     with open(f"/proc/{name}/stat", "rb") as file:
                         after_name = file.read().rpartition(b")")[2].split()
-                    if int(after_name[3]) == leader:
+                    if int(after_name[3]) == leader and after_name[0] not in (b"Z", b"X"):
                         members.append(int(name))
     return members
 
