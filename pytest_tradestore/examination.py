@@ -1,6 +1,10 @@
 """First contact with a store: can it be opened at all, and which contracts does it offer?"""
 
+import os
+import textwrap
+import traceback
 from dataclasses import dataclass
+from pathlib import Path
 
 from pytest_tradestore.contracts import CONTRACTS, Contract
 from pytest_tradestore.errors import TargetError
@@ -40,13 +44,13 @@ def examine(store: StoreUnderTest) -> Examined:
             except TargetError as error:
                 return str(error), (), ()
             except Exception as error:
-                return f"raised {type(error).__name__} when it was opened on an empty directory: {error}", (), ()
+                return _raised(error, "when it was opened on an empty directory", root), (), ()
             channel.step(1)
             try:
                 opened.close()
+                bridge.close()
             except Exception as error:
-                return f"raised {type(error).__name__} when it was closed right after opening: {error}", (), ()
-            bridge.close()
+                return _raised(error, "when it was closed right after opening", root), (), ()
             return "", names, methods
 
         ending = run_isolated(look, deadline)
@@ -56,12 +60,35 @@ def examine(store: StoreUnderTest) -> Examined:
             if problem:
                 raise TargetError(f"{where}: {problem}")
             return Examined(tuple(c for c in CONTRACTS if c.name in names), methods, output)
-        case Hung(step, seconds):
+        case Hung(step, seconds, output):
             what = "opening it on an empty directory" if step == 0 else "closing it"
             raise TargetError(
-                f"{where}: {what} took longer than {seconds:g} s. If that is right for it, set tradestore_deadline"
+                f"{where}: {what} took longer than {seconds:g} s{_printed(output)}. "
+                "If that is right for it, set tradestore_deadline"
             )
-        case Died(step, how):
+        case Died(step, how, output):
             what = "while it was opened on an empty directory" if step == 0 else "while it was closed"
-            raise TargetError(f"{where}: its process {how} {what}; a store must raise an exception instead")
+            raise TargetError(
+                f"{where}: its process {how} {what}{_printed(output)}; a store must raise an exception instead"
+            )
     raise AssertionError("every ending is matched")
+
+
+def _raised(error: Exception, when: str, root: Path) -> str:
+    """Say what the store raised, in one line, with the place in its code."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if os.path.dirname(frame.filename) != os.path.dirname(__file__)]
+    place = f" ({own[-1].filename}:{own[-1].lineno})" if own else ""
+    message = _one_line(str(error).replace(str(root), "<root>"))
+    return f"raised {type(error).__name__} {when}{': ' + message if message else ''}{place}"
+
+
+def _printed(output: str) -> str:
+    """Quote the last line that the store printed: often that is where it says why."""
+    lines = output.split("\n") if output.strip() else []
+    last = next((line for line in reversed(lines) if line.strip()), "")
+    return f" (it printed {_one_line(last)!r})" if last else ""
+
+
+def _one_line(text: str) -> str:
+    return textwrap.shorten(text, 300, placeholder=" ...")

@@ -104,7 +104,8 @@ class StoreUnderTest:
         names = self._declared(what)
         if names is None:
             return ()
-        if isinstance(names, str) or not all(isinstance(n, str) for n in names):
+        listed = isinstance(names, Collection) and not isinstance(names, (str, bytes))
+        if not listed or not all(isinstance(n, str) for n in names):
             raise ConfigurationError(
                 f"store {self.name!r}: tradestore_{what} must be a set or tuple of strings, not {names!r}"
             )

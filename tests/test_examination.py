@@ -1,0 +1,128 @@
+"""First contact with a store: which contracts it offers, or one sentence about why it cannot be used."""
+
+import os
+import signal
+import sys
+import threading
+
+import pytest
+
+from pytest_tradestore.errors import ConfigurationError, TargetError
+from pytest_tradestore.examination import examine
+from pytest_tradestore.target import StoreUnderTest
+
+
+class Keyed:
+    def __init__(self, root):
+        self.root = root
+
+    def put(self, key, document): ...
+
+    def get(self, key): ...
+
+
+class KeyedAndLog(Keyed):
+    def delete(self, key): ...
+
+    async def append(self, stream, record): ...
+
+    async def read(self, stream): ...
+
+
+def examined(target, **declarations):
+    return examine(StoreUnderTest("acme", target, **declarations))
+
+
+def names(found):
+    return tuple(contract.name for contract in found.contracts)
+
+
+def test_contracts_are_recognised_by_the_methods():
+    assert names(examined(Keyed)) == ("documents",)
+
+
+def test_several_contracts_and_optional_methods_are_seen():
+    found = examined(KeyedAndLog)
+
+    assert names(found) == ("documents", "journal")
+    assert found.methods == ("append", "delete", "get", "put", "read")
+
+
+def test_what_is_printed_while_opening_is_kept(capfd):
+    def chatty(root):
+        print("hello")
+        return Keyed(root)
+
+    assert examined(chatty).output == "hello\n"
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_root_is_an_empty_directory_that_is_gone_afterwards():
+    def careful(root):
+        assert root.is_dir() and not list(root.iterdir())
+        print(root)
+        return Keyed(root)
+
+    assert not os.path.exists(examined(careful).output.strip())
+
+
+def raises(root):
+    raise RuntimeError(f"cannot open\n  {root}/x")
+
+
+class RaisesOnClose(Keyed):
+    def close(self):
+        raise OSError("busy")
+
+
+class HangsOnClose(Keyed):
+    def close(self):
+        threading.Event().wait()
+
+
+def explains_and_exits(root):
+    print("the licence has expired")
+    sys.exit(2)
+
+
+UNUSABLE = {
+    "raises": (
+        raises,
+        r"raised RuntimeError when it was opened on an empty directory: cannot open <root>/x \(.*:\d+\)$",
+    ),
+    "raises on close": (RaisesOnClose, r"raised OSError when it was closed right after opening: busy \(.*:\d+\)$"),
+    "exits": (
+        explains_and_exits,
+        r"its process exited with status 2 while it was opened on an empty directory "
+        r"\(it printed 'the licence has expired'\); a store must raise an exception instead$",
+    ),
+    "crashes": (
+        lambda root: os.kill(os.getpid(), signal.SIGKILL),
+        r"its process killed by SIGKILL while it was opened",
+    ),
+    "hangs": (lambda root: threading.Event().wait(), r"opening it on an empty directory took longer than 0\.3 s\."),
+    "hangs on close": (HangsOnClose, r"closing it took longer than 0\.3 s\. If that is right for it, set"),
+    "offers nothing": (lambda root: {}, r"dict offers no contract that the suite knows: it has clear\(\), "),
+    "gives nothing": (lambda root: None, r"NoneType offers no contract"),
+    "needs more arguments": (lambda root, more: None, r"raised TypeError when it was opened .* missing 1 required"),
+}
+
+
+@pytest.mark.parametrize(("target", "sentence"), UNUSABLE.values(), ids=list(UNUSABLE))
+def test_a_store_that_cannot_be_used_gets_one_sentence(target, sentence):
+    deadline = 0.3 if "0\\.3" in sentence else 30
+
+    with pytest.raises(TargetError, match=sentence) as caught:
+        examined(target, deadline=deadline)
+
+    message = str(caught.value)
+    assert message.startswith("store 'acme': ")
+    assert "\n" not in message
+
+
+def test_wrong_declarations_are_told_before_the_store_is_opened():
+    def never(root):
+        raise AssertionError("opened")
+
+    with pytest.raises(ConfigurationError, match="there is no capability 'flight'"):
+        examined(never, claims=("flight",))

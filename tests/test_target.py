@@ -1,0 +1,175 @@
+"""A store under test: however it is made, it is opened, called and closed in one way; what it declares is checked."""
+
+from contextlib import asynccontextmanager, contextmanager
+
+import pytest
+
+from pytest_tradestore.errors import ConfigurationError, TargetError
+from pytest_tradestore.target import Bridge, StoreUnderTest, open_store
+
+
+class Log:
+    """Keeps documents in memory, and notes how it is used."""
+
+    def __init__(self, root=None):
+        self.events = ["opened"]
+        self.kept = {}
+
+    def put(self, key, document):
+        self.kept[key] = document
+
+    def get(self, key):
+        return self.kept.get(key)
+
+
+class Closed(Log):
+    def close(self):
+        self.events.append("close")
+
+
+class AsyncLog(Log):
+    async def put(self, key, document):
+        self.kept[key] = document
+
+    async def get(self, key):
+        return self.kept.get(key)
+
+    async def aclose(self):
+        self.events.append("aclose")
+
+
+class Managed(Log):
+    def __enter__(self):
+        self.events.append("enter")
+        return self
+
+    def __exit__(self, *details):
+        self.events.append("exit")
+
+
+class ManagedAndClosed(Managed):
+    def close(self):
+        self.events.append("close")
+
+
+LAST = []
+
+
+def remembered(store):
+    LAST[:] = [store]
+    return store
+
+
+async def opened_async(root):
+    return remembered(AsyncLog())
+
+
+@contextmanager
+def generator(root):
+    store = remembered(Log())
+    yield store
+    store.events.append("left")
+
+
+@asynccontextmanager
+async def async_generator(root):
+    store = remembered(AsyncLog())
+    yield store
+    store.events.append("left")
+
+
+MAKES = {
+    "a class": (lambda root: remembered(Log(root)), ["opened"]),
+    "with close": (lambda root: remembered(Closed(root)), ["opened", "close"]),
+    "asynchronous, with aclose": (lambda root: remembered(AsyncLog(root)), ["opened", "aclose"]),
+    "a coroutine function": (opened_async, ["opened", "aclose"]),
+    "a context manager": (lambda root: remembered(Managed(root)), ["opened", "enter", "exit"]),
+    "a context manager with close": (lambda root: remembered(ManagedAndClosed(root)), ["opened", "close"]),
+    "a generator": (generator, ["opened", "left"]),
+    "an asynchronous generator": (async_generator, ["opened", "left"]),
+}
+
+
+@pytest.mark.parametrize(("target", "events"), MAKES.values(), ids=list(MAKES))
+def test_every_make_of_store_is_opened_called_and_closed(target, events, tmp_path):
+    bridge = Bridge()
+    with open_store(target, tmp_path, bridge) as store:
+        store.call("put", "k", {"a": 1})
+        assert store.call("get", "k") == {"a": 1}
+    bridge.close()
+
+    assert LAST[0].events == events
+
+
+def test_what_offers_no_contract_is_refused_with_what_it_has_and_needs(tmp_path):
+    class Nothing:
+        def frobnicate(self): ...
+
+    with pytest.raises(
+        TargetError, match=r"Nothing offers no contract .*frobnicate\(\).*Documents needs put\(\), get\(\)"
+    ):
+        open_store(lambda root: Nothing(), tmp_path, Bridge())
+
+
+def test_what_a_store_raises_is_raised(tmp_path):
+    class Refuses(Log):
+        async def get(self, key):
+            raise KeyError(key)
+
+    bridge = Bridge()
+    store = open_store(Refuses, tmp_path, bridge)
+    with pytest.raises(KeyError):
+        store.call("get", "k")
+    bridge.close()
+
+
+def test_declarations_have_defaults():
+    declared = StoreUnderTest("a", Log).declarations
+
+    assert declared.errors == (ValueError, OSError)
+    assert {"process-crash", "power-loss"} <= declared.claims
+    assert "checksums" not in declared.claims
+    assert declared.identifiers == "strict"
+
+
+class Declares(Log):
+    tradestore_errors = (KeyError,)
+    tradestore_claims = ("checksums",)
+    tradestore_disclaims = ("power-loss",)
+    tradestore_identifiers = "opaque"
+    tradestore_volatile = ("*-shm",)
+    tradestore_deadline = 3
+
+
+def test_declarations_are_taken_from_the_target():
+    declared = StoreUnderTest("a", Declares).declarations
+
+    assert declared.errors == (KeyError,)
+    assert "checksums" in declared.claims and "power-loss" not in declared.claims
+    assert (declared.identifiers, declared.volatile, declared.deadline) == ("opaque", ("*-shm",), 3.0)
+
+
+def test_arguments_go_before_attributes_of_the_target():
+    declared = StoreUnderTest("a", Declares, errors=(OSError,), claims=(), volatile=()).declarations
+
+    assert declared.errors == (OSError,)
+    assert "checksums" not in declared.claims
+    assert declared.volatile == ()
+
+
+WRONG = {
+    "errors": ({"errors": ("ValueError",)}, "tradestore_errors must be a tuple of exception types"),
+    "a capability": ({"claims": ("flight",)}, "there is no capability 'flight'; choose from process-crash"),
+    "a bare string": ({"claims": "checksums"}, "tradestore_claims must be a set or tuple of strings"),
+    "not a collection": ({"claims": 5}, "tradestore_claims must be a set or tuple of strings"),
+    "identifiers": ({"identifiers": "loose"}, "tradestore_identifiers must be strict or opaque, not 'loose'"),
+    "volatile": ({"volatile": (1,)}, "tradestore_volatile must be a set or tuple of strings"),
+    "a deadline of nothing": ({"deadline": 0}, "tradestore_deadline must be a positive number of seconds, not 0"),
+    "a deadline in words": ({"deadline": "long"}, "tradestore_deadline must be a positive number of seconds"),
+}
+
+
+@pytest.mark.parametrize(("declarations", "sentence"), WRONG.values(), ids=list(WRONG))
+def test_a_wrong_declaration_is_named_with_its_store(declarations, sentence):
+    with pytest.raises(ConfigurationError, match=f"^store 'a': {sentence}"):
+        _ = StoreUnderTest("a", Log, **declarations).declarations
