@@ -321,15 +321,15 @@ def _data_before_size(parts: Iterable[tuple[int, Micro]], lost: Set[int], given_
 
 
 def _size_with_some_data(parts: Iterable[tuple[int, Micro]], lost: Set[int], given_up: Iterable[int]) -> bool:
-    """No size that a write has set survives if no data written with it or after it does."""
+    """No size that a write has set survives without some of the data before it, written then or later."""
     parts = tuple(parts)
-    arrived = max(
-        (p.operation for m, p in parts if isinstance(p, Data) and (m not in lost or m in given_up)), default=-1
-    )
-    written = {p.operation for _, p in parts if isinstance(p, Data)}
-    return not any(
-        isinstance(part, Size) and m not in lost and part.operation in written and part.operation > arrived
+    data = [(m, part) for m, part in parts if isinstance(part, Data)]
+    arrived = [part for m, part in data if m not in lost or m in given_up]
+    written = {part.operation for _, part in data}
+    return all(
+        any(page.operation >= part.operation and page.offset < part.size for page in arrived)
         for m, part in parts
+        if isinstance(part, Size) and m not in lost and part.operation in written
     )
 
 

@@ -6,7 +6,7 @@ a file that is written anew a hundred times without a sync has 2**700 states and
 """
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from enum import Enum
 from heapq import heappop, heappush
@@ -41,7 +41,8 @@ class CrashState:
     @property
     def simplicity(self) -> tuple[int, int, int, tuple[int, ...], int]:
         """Earlier cuts before later ones, fewer losses before more, a process crash before a power loss."""
-        return (self.cut, len(self.lost), self.crash is Crash.POWER, self.lost, self.partial or 0)
+        whole = self.partial is None  # a process that dies inside a write dies earlier than one that ends it
+        return (self.cut, len(self.lost), self.crash is Crash.POWER, self.lost, 1 << 62 if whole else self.partial or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,10 +254,11 @@ class _Search:
             else:
                 self.exhaustive = False
                 picked = self._some(choices, max(4, self.limit // max(1, len(plans))))
+            varied = {ROOT, *files}  # names always count
             for choice in picked:
                 lost = tuple(sorted((*lost_before, *(m for loss, _ in choice for m in loss))))
                 contents = {inode: content for inode, (_, content) in zip(files, choice, strict=True)}
-                self._found(self._simplified(cut, lost), self._image(tree, contents))
+                self._found(self._simplified(cut, lost, varied), self._image(tree, contents))
         complete = self.exhaustive
         self.exhaustive = complete and before
         return complete
@@ -320,13 +322,15 @@ class _Search:
         parts = [(m, self.program.micros[m]) for m in self.of_inode.get(inode, ()) if m < end]
         return _content(node.content if node is not None else b"", parts, lost)
 
-    def _simplified(self, cut: int, lost: Loss) -> CrashState:
-        """Move the cut before trailing steps of which nothing arrived: those were never issued."""
+    def _simplified(self, cut: int, lost: Loss, files: Set[Inode]) -> CrashState:
+        """Move the cut before trailing steps of which nothing arrived in ``files``: those need not have been issued."""
         gone = set(lost)
         while cut:
             step = self.program.steps[cut - 1]
             issued = range(self.program.starts[cut - 1], self.program.starts[cut])
-            if isinstance(step, (Mark, Sync, SyncAll, WriteThrough)) or not all(m in gone for m in issued):
+            if isinstance(step, (Mark, Sync, SyncAll, WriteThrough)) or not all(
+                m in gone or getattr(self.program.micros[m], "inode", ROOT) not in files for m in issued
+            ):
                 break
             gone.difference_update(issued)
             cut -= 1
