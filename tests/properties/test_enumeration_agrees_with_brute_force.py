@@ -296,7 +296,7 @@ def small(program, model):
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
-@settings(max_examples=120, deadline=None, derandomize=True, database=None)
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
 @given(trace=traces())
 def test_the_same_images_are_found_in_the_same_windows(model, trace):
     program = lower(trace)
@@ -314,7 +314,7 @@ def test_the_same_images_are_found_in_the_same_windows(model, trace):
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
-@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@settings(max_examples=40, deadline=None, derandomize=True, database=None)
 @given(trace=traces())
 def test_the_state_reported_for_an_image_gives_that_image_and_is_possible(model, trace):
     program = lower(trace)
