@@ -243,8 +243,10 @@ class _Replay:
                     "whether it had its effect is not known"
                 )
             return
-        for other in self._wished_before(index):
-            self._try(other)
+        tried: set[int] = set()
+        while others := [other for other in self._wished_before(index) if other not in tried]:
+            tried.add(others[0])
+            self._try(others[0])  # one at a time, because each moves where the next one would go
         self._settle(index)
 
     def _settle(self, index: int) -> None:

@@ -1,6 +1,7 @@
 """Literal lines of strace logs and what they say; and in which order overlapping calls are taken."""
 
 import os
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -158,6 +159,15 @@ def test_overlapping_appends_are_taken_in_the_order_that_the_file_shows(tmp_path
         trace = traced(root, *lines, after={"log": content})
         assert trace.unseen == ()
         assert b"".join(o.data for o in trace.operations if isinstance(o, Write)) == content
+
+
+def test_any_order_of_many_overlapping_appends_is_found(tmp_path: Path) -> None:
+    begun = [f'{task} write(3<\\x61>, "\\x{task + 60:x}", 1 <unfinished ...>' for task in (7, 8, 10, 11)]
+    returned = [f"{task} <... write resumed>) = 1" for task in (7, 8, 10, 11)]
+    for number, order in enumerate(permutations(bytes((67, 68, 70, 71)))):
+        root = tmp_path / str(number)
+        root.mkdir()
+        assert traced(root, opened("log", 3), *begun, *returned, after={"log": bytes(order)}).unseen == ()
 
 
 def test_control_appends_that_do_not_overlap_keep_their_order(tmp_path: Path) -> None:
