@@ -12,13 +12,12 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from reference_store import integrity, keys
 from reference_store.atomic import Directory, Found, NotARegularFile, TooLarge
 from reference_store.errors import CorruptData, UnserialisableValue, shown
 from reference_store.integrity import Unsealed
-from reference_store.root import Root
+from reference_store.root import Place, Root
 from reference_store.strict_json import Document
 
 SUFFIX, BACKUP = ".json", ".json.bak"
@@ -42,7 +41,7 @@ class Recovery:
 class DocumentFiles:
     """What DocumentStore and SingleDocumentStore share: reading, replacing and removing one sealed document."""
 
-    def __init__(self, root: str | Path, lock_timeout: float, stem: Callable[[str], str] = keys.encode) -> None:
+    def __init__(self, root: Place, lock_timeout: float, stem: Callable[[str], str] = keys.encode) -> None:
         self.root = Root(root, lock_timeout)
         self._stem = stem
         self.recoveries: deque[Recovery] = deque(maxlen=100)
@@ -101,7 +100,7 @@ class DocumentFiles:
         name = self._stem(key)
         with self.root.updating(operation, key) as directory:
             file = name + SUFFIX
-            found = _regular(directory, key, file)
+            found = regular(directory, key, file)
             if found is None:
                 raise CorruptData(key, file, "there is no such file")
             generation = max(_generation(directory, key, file), _generation(directory, key, name + BACKUP))
@@ -112,7 +111,7 @@ class DocumentFiles:
         """Return the file to be kept as the backup, if it is sound, and the newest generation."""
         file = name + SUFFIX
         try:
-            found = _regular(directory, key, file)
+            found = regular(directory, key, file)
             if found is None:
                 return None, _generation(directory, key, name + BACKUP)
             if (known := self._written.get(key)) and known[0] == hashlib.sha256(found.data).digest():
@@ -126,7 +125,7 @@ class DocumentFiles:
     def _keep_evidence(self, directory: Directory, key: str, file: str) -> None:
         data: bytes | None = None
         try:
-            found = _regular(directory, key, file)
+            found = regular(directory, key, file)
             if found is None:
                 return
             data = found.data
@@ -162,7 +161,8 @@ class DocumentFiles:
         return found[1]
 
 
-def _regular(directory: Directory, key: str, file: str) -> Found | None:
+def regular(directory: Directory, key: str, file: str) -> Found | None:
+    """Return the file, None if there is none; raises CorruptData for what is no regular file or too large."""
     try:
         return directory.read(file, LARGEST)
     except NotARegularFile:
@@ -172,7 +172,7 @@ def _regular(directory: Directory, key: str, file: str) -> Found | None:
 
 
 def _sound(directory: Directory, key: str, file: str) -> tuple[Found, Unsealed] | None:
-    found = _regular(directory, key, file)
+    found = regular(directory, key, file)
     return None if found is None else (found, integrity.unseal_document(found.data, key, file))
 
 
@@ -187,7 +187,7 @@ def _generation(directory: Directory, key: str, file: str) -> int:
 
 def _inode(directory: Directory, key: str, file: str) -> int | None:
     try:
-        found = _regular(directory, key, file)
+        found = regular(directory, key, file)
     except CorruptData:
         return -1
     return found.inode if found else None

@@ -49,6 +49,18 @@ class UnserialisableValue(StoreError, ValueError, TypeError):
         super().__init__(f"cannot be stored: {reason}{where}; convert it to plain JSON values first")
 
 
+class InvalidRecord(StoreError, ValueError, TypeError):
+    """A record, or a bound of a query, that the store does not take; nothing on the disk was touched.
+
+    ``field`` is the attribute or argument that is at fault, ``reason`` why, ``position`` its index in what was given.
+    """
+
+    def __init__(self, field: str, reason: str, position: int | None = None) -> None:
+        self.field, self.reason, self.position = field, reason, position
+        where = "" if position is None else f" of record {position}"
+        super().__init__(f"{field}{where} {reason}; nothing was stored: correct it and try again")
+
+
 class CorruptData(StoreError, ValueError):
     """Stored bytes that are not what was acknowledged, and no backup could stand in for them.
 

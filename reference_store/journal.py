@@ -7,7 +7,6 @@ import os
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 from reference_store import integrity, keys
@@ -15,7 +14,7 @@ from reference_store.atomic import Directory, Found, NotARegularFile, TooLarge, 
 from reference_store.documents import CLAIMS
 from reference_store.errors import CorruptData, StoreError, shown
 from reference_store.journal_lines import scan
-from reference_store.root import LOCK_TIMEOUT, Root
+from reference_store.root import LOCK_TIMEOUT, Place, Root
 from reference_store.strict_json import Document, Encoded
 
 SUFFIX = ".jsonl"
@@ -56,7 +55,7 @@ class JournalStore:
     tradestore_errors: ClassVar[tuple[type[Exception], ...]] = (StoreError,)
     tradestore_claims: ClassVar[tuple[str, ...]] = tuple(claim for claim in CLAIMS if claim != "backup")
 
-    def __init__(self, root: str | Path, *, lock_timeout: float = LOCK_TIMEOUT) -> None:
+    def __init__(self, root: Place, *, lock_timeout: float = LOCK_TIMEOUT) -> None:
         self._root = Root(root, lock_timeout)
         self._tails: dict[str, _Tail] = {}
         self._unwanted: dict[str, _Unwanted] = {}

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 from reference_store.atomic import TEMPORARY, Directory, NotPinned
 from reference_store.errors import LockTimeout, StorageFailure, StoreClosed, StoreError
@@ -17,15 +18,18 @@ LOCK_TIMEOUT = 10.0
 
 _log = logging.getLogger("reference_store")
 
+Place: TypeAlias = str | Path | Directory
+"""Where a store lives: a path, or a directory that is open already because it was found inside another root."""
+
 
 class Root:
     """An open root directory; a store has one and every call on the store goes through it."""
 
-    def __init__(self, path: str | Path, lock_timeout: float) -> None:
-        self.path = os.fspath(path)
+    def __init__(self, place: Place, lock_timeout: float) -> None:
+        self.path = place.path if isinstance(place, Directory) else os.fspath(place)
         self._lock_timeout = lock_timeout
         try:
-            directory = Directory.open(self.path)
+            directory = place if isinstance(place, Directory) else Directory.open(self.path)
             self._lock = RootLock(directory.descriptor)
             self._directory: Directory | None = directory
             self._sweep(directory)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, NoReturn
@@ -70,6 +71,12 @@ def encode(document: object) -> Encoded:
     if not faithful:
         _explain(document)
     return Encoded(members, canonical)
+
+
+def listing(name: str, items: Sequence[str], *others: str) -> Encoded:
+    """Return the object whose member ``name`` is the list of ``items``, canonical texts, before ``others``."""
+    members = (f'"{name}": [{_MARK.join(items)}]', *others)
+    return Encoded(members, f'{{"{name}": [{", ".join(items)}], {", ".join(others)}}}')
 
 
 def decode(raw: bytes) -> tuple[Document, str]:

@@ -1,0 +1,159 @@
+"""The records that the trading stores keep, constructed with the keyword arguments that their names promise.
+
+``PriceBar`` is a plain slotted dataclass that checks nothing by itself: bars are checked in bulk when they are written
+(``bars``), and millions of them are built when they are read. The others are few and come from outside, so they are
+pydantic models that check themselves when constructed and on assignment, and convert nothing in silence: text is not
+a number, and a number that is not finite is refused. Why, with figures: ``docs/decisions/0120-models.md``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+
+@dataclass(slots=True)
+class PriceBar:
+    """Prices and volume of ``symbol`` in the interval that ``date`` names; see ``bars`` for what a store accepts.
+
+    ``date`` may be naive or have a time zone, ``volume`` counts whole units.
+    """
+
+    symbol: str
+    date: datetime
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: int
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, validate_assignment=True)
+
+
+class Action(StrEnum):
+    """What a strategy decides to do."""
+
+    BUY = "BUY"
+    SELL = "SELL"
+    HOLD = "HOLD"
+
+
+class Status(StrEnum):
+    """How far a job or a run is; ``terminal`` ones do not change any more."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def terminal(self) -> bool:
+        return self not in (Status.PENDING, Status.RUNNING)
+
+
+AnyAction: TypeAlias = Annotated[Action, Field(strict=False)]
+AnyStatus: TypeAlias = Annotated[Status, Field(strict=False)]
+"""The members of the enumeration, or their text."""
+Quantity: TypeAlias = int | float
+Attributes: TypeAlias = dict[str, JsonValue]
+"""Values of one's own, as JSON has them."""
+
+
+class FundamentalData(_Record):
+    """What was known about a company at ``timestamp``; ``raw_xml`` is where it was taken from."""
+
+    symbol: str
+    timestamp: datetime
+    company_name: str | None = None
+    cik: str | None = None
+    employees: int | None = None
+    shares_outstanding: float | None = None
+    float_shares: float | None = None
+    industry: str | None = None
+    category: str | None = None
+    subcategory: str | None = None
+    raw_xml: str = ""
+
+
+class Event(_Record):
+    """Something that happened at ``timestamp``: its ``type``, the symbol that it concerns if any, and its ``data``."""
+
+    type: str
+    timestamp: datetime
+    symbol: str | None = None
+    data: Attributes = {}
+
+
+class Decision(_Record):
+    """What a strategy decided about a symbol, and why."""
+
+    symbol: str
+    action: AnyAction
+    target_weight: float | None = None
+    confidence: float | None = None
+    reasoning: str = ""
+
+
+class Order(_Record):
+    """An order as it was sent."""
+
+    strategy_name: str
+    symbol: str
+    action: AnyAction
+    quantity: Quantity
+    order_type: str
+    limit_price: float | None = None
+    stop_price: float | None = None
+
+
+class OrderResult(_Record):
+    """What became of an order."""
+
+    order_id: int | str
+    status: str
+    fill_price: float | None = None
+    fill_quantity: Quantity | None = None
+    message: str | None = None
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Job(_Record):
+    """A long-running job; ``progress`` is a fraction or whatever unit its maker counts in."""
+
+    job_id: str
+    job_type: str
+    status: AnyStatus = Status.PENDING
+    progress: float = 0.0
+    created_at: datetime = Field(default_factory=_now)
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    message: str | None = None
+    params: Attributes = {}
+    result: Any = None
+    error: str | None = None
+
+
+class Run(_Record):
+    """A run, of a backtest for example, with the times that the store keeps of it."""
+
+    run_id: str
+    kind: str
+    status: AnyStatus
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    artifact_id: str | None = None
+    params: Attributes = {}
+    metrics: Attributes = {}
+    error: str | None = None

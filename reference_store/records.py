@@ -1,0 +1,77 @@
+"""Turns the records of ``models`` into JSON objects and back: datetimes as ISO strings, nothing lost on the way."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cache
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from reference_store.errors import CorruptData, InvalidRecord
+from reference_store.strict_json import Document
+
+R = TypeVar("R", bound=BaseModel)
+
+
+def to_json(record: BaseModel) -> Document:
+    """Return ``record`` as a JSON object whose members stand in the order of its fields.
+
+    Datetimes keep their wall time, microseconds and offset from UTC; the name of a zone is not kept. Raises
+    InvalidRecord for a time that ISO text cannot give back, such as one with nanoseconds.
+    """
+    members: Document = record.model_dump()
+    for name in _times(type(record)):
+        moment = members[name]
+        if moment is not None:
+            members[name] = iso(moment, name)
+    return members
+
+
+def iso(moment: datetime, field: str) -> str:
+    """Return ``moment`` as ISO text; raises InvalidRecord, naming ``field``, when that would change it."""
+    text = moment.isoformat()
+    if type(moment) is not datetime and datetime.fromisoformat(text) != moment:
+        raise InvalidRecord(field, "is finer than a microsecond")
+    return text
+
+
+def from_json(kind: type[R], members: Document, identifier: str, file: str) -> R:
+    """Return the record that ``members`` hold; raises CorruptData, naming ``file``, when they hold no such record."""
+    try:
+        times = {name: datetime.fromisoformat(text) for name in _times(kind) if (text := members.get(name)) is not None}
+        return kind.model_validate({**members, **times})
+    except (ValidationError, TypeError, ValueError) as error:
+        reason = f"it holds no {kind.__name__}"
+        if isinstance(error, ValidationError):
+            reason += f" (field {'.'.join(map(str, error.errors()[0]['loc']))})"
+        raise CorruptData(identifier, file, reason) from None
+
+
+def checked(kind: type[R], record: object) -> R:
+    """Return ``record`` if it is one of this kind; raises InvalidRecord otherwise."""
+    if not isinstance(record, kind):
+        raise InvalidRecord("the record", f"is of type {type(record).__name__}, not {kind.__name__}")
+    return record
+
+
+@cache
+def _times(kind: type[BaseModel]) -> tuple[str, ...]:
+    """The fields that hold datetimes."""
+    return tuple(
+        name
+        for name, field in kind.model_fields.items()
+        if field.annotation is datetime or datetime in get_args(field.annotation)
+    )
+
+
+def instant(moment: datetime) -> datetime:
+    """Return ``moment`` so that any two can be compared; a naive one is local time, as everywhere in Python."""
+    return moment if moment.utcoffset() is not None else moment.astimezone()
+
+
+def members_of(value: Any) -> Document:
+    """Return ``value`` if it is a JSON object; raises TypeError otherwise."""
+    if not isinstance(value, dict):
+        raise TypeError
+    return value
