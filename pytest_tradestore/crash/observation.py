@@ -74,7 +74,7 @@ class Observation:
 def canonical(value: Any) -> str:
     """Return text that is equal for equal JSON values only; the order of keys does not matter."""
     try:
-        return json.dumps(value, sort_keys=True, ensure_ascii=False, default=_other)
+        return _ENCODER.encode(value)
     except (TypeError, ValueError, RecursionError):
         return repr(value)
 
@@ -82,6 +82,9 @@ def canonical(value: Any) -> str:
 def _other(value: Any) -> Any:
     """Stand for a value that JSON does not have by its type and its text."""
     return {"": f"{type(value).__name__}: {value!s}"}
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=_other)
 
 
 def document_seen(value: Any) -> Seen:

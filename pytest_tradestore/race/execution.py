@@ -21,7 +21,7 @@ class Actors(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of one caller: a method and its arguments, how a report writes it, and the part of the store it is about.
+    """One call of one caller: method and arguments, how a report writes it, and the part of the store it is about.
 
     Calls with different ``part`` (a key, a stream) cannot disturb each other in a correct store, so histories are
     judged part by part.
