@@ -24,6 +24,8 @@ from pytest_tradestore.plugin import PREFIX
 from pytest_tradestore.requirements import BY_ID, Profile
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
+from pytest_tradestore.waivers import Waiver
+from pytest_tradestore.waivers import load as load_waivers
 
 REFERENCE = (
     "reference-document=reference_store:SingleDocumentStore",
@@ -103,6 +105,15 @@ def settings_of(config: pytest.Config) -> Settings:
 def reports_of(config: pytest.Config) -> tuple[Report, ...]:
     """Return the reports to write, each to a place that can be written to as far as one can tell beforehand."""
     return tuple(_report(text, config.invocation_params.dir) for text in config.option.tradestore_report)
+
+
+def waivers_of(config: pytest.Config) -> tuple[Waiver, ...]:
+    """Return the waivers of the file that the option names, else the configuration file."""
+    if given := config.option.tradestore_waivers:
+        return load_waivers(config.invocation_params.dir / given)
+    if configured := config.getini("tradestore_waivers"):
+        return load_waivers((config.inipath.parent if config.inipath else config.rootpath) / configured)
+    return ()
 
 
 def _report(text: str, start: Path) -> Report:

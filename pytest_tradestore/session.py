@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_tradestore import waivers
 from pytest_tradestore.configuration import (
-    Report,
     Selection,
     Stores,
     reports_of,
     settings_of,
     stores_of,
     take_selection,
+    waivers_of,
 )
 from pytest_tradestore.errors import ConfigurationError, TradestoreError
 from pytest_tradestore.plugin import PREFIX, PROPERTY
@@ -28,7 +29,6 @@ from pytest_tradestore.report import terminal
 from pytest_tradestore.report.failure import FailureText
 from pytest_tradestore.report.json_report import write_report
 from pytest_tradestore.report.records import Note, StoreFacts, StoreRecord, check_id, facts_from_dict
-from pytest_tradestore.settings import Settings
 from pytest_tradestore.verdict import Result
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ _HANDED_OVER = "tradestore"
 def run_of(config: pytest.Config) -> "ConformanceRun":
     """Return the run of this process, begun by the first who asks."""
     if _RUN not in config.stash:
-        config.stash[_RUN] = ConformanceRun(config, settings_of(config), reports_of(config))
+        config.stash[_RUN] = ConformanceRun(config)
         config.pluginmanager.register(config.stash[_RUN], "tradestore-run")
     return config.stash[_RUN]
 
@@ -77,14 +77,17 @@ def begin(config: pytest.Config) -> None:
 class ConformanceRun:
     """The state of a run, and the hooks through which pytest and it meet."""
 
-    def __init__(self, config: pytest.Config, settings: Settings, reports: tuple[Report, ...]) -> None:
+    def __init__(self, config: pytest.Config) -> None:
         self.config = config
-        self.settings = settings
-        self.reports = reports
+        self.settings = settings_of(config)
+        self.reports = reports_of(config)
+        self.waivers = waivers_of(config)
+        self.today = waivers.today()
         self.selection = Selection()
         self.stores = Stores((), self_check=False)
         self.records: dict[str, StoreRecord] = {}
         self.problems: list[str] = []
+        self.written: list[str] = []
         self.replaying: tuple[str, StoreUnderTest] | None = None
         self.replayed: list[str] = []
         self._benches: dict[str, Bench] = {}
@@ -136,7 +139,8 @@ class ConformanceRun:
 
     def judge(self, check: "Check", store: "StoreUnderTest", facts: StoreFacts) -> Result:
         """Judge one check; the evidence is shared with the store's other checks in this process."""
-        return check.judge(self.bench_for(store, facts), store)
+        result = check.judge(self.bench_for(store, facts), store)
+        return waivers.waived(result, store.name, self.waivers, self.today)
 
     def bench_for(self, store: "StoreUnderTest", facts: StoreFacts) -> "Bench":
         """Return the bench of a store: one each, because two test modules may each have a store of the same name."""
@@ -261,12 +265,19 @@ class ConformanceRun:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if hasattr(self.config, "workerinput") or self.config.option.collectonly or not self.records or self.replaying:
             return
+        every_store = bool(self.stores.stores) and not self.config.option.tradestore_store
+        stale = waivers.stale(self.waivers, list(self.records.values()), self.today, all_stores=every_store)
+        self.problems += stale
+        if stale and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
         for report in self.reports:
             try:
                 write_report(report.path, self.settings, self.recorder[0], list(self.records.values()))
             except (OSError, TradestoreError) as error:
                 self.problems.append(f"could not write {report.path}: {getattr(error, 'strerror', None) or error}")
                 session.exitstatus = pytest.ExitCode.USAGE_ERROR
+            else:
+                self.written.append(f"report written to {report.path}")
         if self.stores.self_check and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
 
@@ -284,9 +295,8 @@ class ConformanceRun:
             for span in line:
                 writer.write(span.text, **dict.fromkeys(span.markup, True))
             writer.line()
-        for report in self.reports:
-            if not self.problems:
-                writer.line(f"report written to {report.path}")
+        for text in self.written:
+            writer.line(text)
         for problem in self.problems:
             writer.line(f"ERROR: {problem}", red=True)
         if self.stores.self_check:
