@@ -176,7 +176,8 @@ class Bridge:
         async def wait() -> Any:
             return await value
 
-        return self._runner.run(wait())
+        # Not Runner.run: it looks after Ctrl-C anew for each call, which takes longer than many a call does.
+        return self._runner.get_loop().run_until_complete(wait())
 
     def close(self) -> None:
         if self._runner is not None:
@@ -187,15 +188,19 @@ class Bridge:
 class OpenStore:
     """A store that is open on a root: its contracts, and a way to call it that hides whether it is sync or async."""
 
-    def __init__(self, store: Any, root: Path, bridge: Bridge, leave: Callable[[], Any] | None) -> None:
+    def __init__(
+        self,
+        store: Any,
+        contracts: tuple[Contract, ...],
+        root: Path,
+        bridge: Bridge,
+        leave: Callable[[], Any] | None,
+    ) -> None:
         self.store = store
+        self.contracts = contracts
         self.root = root
         self._bridge = bridge
         self._leave = leave
-
-    @property
-    def contracts(self) -> tuple[Contract, ...]:
-        return contracts_of(self.store)
 
     def has(self, method: str) -> bool:
         return callable(getattr(self.store, method, None))
@@ -234,7 +239,8 @@ def open_store(target: Callable[[Path], Any], root: Path, bridge: Bridge) -> Ope
     """
     made = bridge.timed(lambda: target(root))
     leave: Callable[[], Any] | None = None
-    if not (contracts_of(made) and _can_be_closed(made)):
+    offered = contracts_of(made)
+    if not (offered and _can_be_closed(made)):
         # A context manager is entered if it gives the store, or if leaving it is the only way to close the store.
         if isinstance(made, AbstractAsyncContextManager):
             manager, made = made, bridge.settle(made.__aenter__())
@@ -242,12 +248,13 @@ def open_store(target: Callable[[Path], Any], root: Path, bridge: Bridge) -> Ope
         elif isinstance(made, AbstractContextManager):
             entered, made = made, made.__enter__()
             leave = lambda: entered.__exit__(None, None, None)  # noqa: E731 - as above
-    if not contracts_of(made):
+        offered = contracts_of(made)
+    if not offered:
         raise TargetError(
             f"{type(made).__name__} offers no contract that the suite knows: {nearest_contract(made)}. "
             "Give it these methods, or wrap it in an adapter of a few lines"
         )
-    return OpenStore(made, root, bridge, leave)
+    return OpenStore(made, offered, root, bridge, leave)
 
 
 def _can_be_closed(store: object) -> bool:
