@@ -92,15 +92,13 @@ def _requirement(family: Family, crash: Crash) -> str:
 def _breaches(oracle: Oracle, group: Group, question: Question, inspection: Inspection) -> tuple[Breach, ...]:
     if inspection.failed in (Phase.OPENING, Phase.READING):
         return (_not_reopened(inspection),)
-    assert inspection.seen is not None
+    if inspection.seen is None:  # its process ended before it could tell what it had seen
+        return (_not_updated(inspection, question),)
     judgement = oracle.judge(group.window, inspection.seen)
     if judgement.breaches or not judgement.expected:
         return judgement.breaches
     if inspection.failed is not None:
-        sentence = f"the store reopened, but {inspection.failed.value} failed"
-        if inspection.failed is Phase.UPDATING:
-            sentence = f"the store reopened, but the next update of {question.place} was refused"
-        return (Breach(Family.NEXT_UPDATE, sentence, question.place, inspection.how, ("the update succeeds",)),)
+        return (_not_updated(inspection, question),)
     assert inspection.later is not None
     breach = judge_next_update(inspection.seen, question.place, inspection.after, inspection.later)
     return () if breach is None else (breach,)
@@ -116,6 +114,15 @@ def _not_reopened(inspection: Inspection) -> Breach:
         inspection.how,
         ("the store reopens",),
     )
+
+
+def _not_updated(inspection: Inspection, question: Question) -> Breach:
+    assert inspection.failed is not None
+    place = question.place
+    doing = f"the next update of {place}" if inspection.failed is Phase.UPDATING else inspection.failed.value
+    outcome = inspection.how if inspection.fatal else "was refused" if inspection.failed is Phase.UPDATING else "failed"
+    sentence = f"the store reopened, but {doing} {outcome}"
+    return Breach(Family.NEXT_UPDATE, sentence, place, inspection.how, ("the update succeeds",))
 
 
 def candidates_in(

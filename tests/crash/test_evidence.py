@@ -1,0 +1,172 @@
+"""The whole pipeline on tiny stores: what is found, what is not, and what is left undecided."""
+
+import json
+import os
+
+import pytest
+
+from pytest_tradestore.contracts import CONTRACTS
+from pytest_tradestore.crash.evidence import gather
+from pytest_tradestore.crash.workloads import workload_for
+from pytest_tradestore.settings import Settings
+from pytest_tradestore.target import StoreUnderTest
+from tests.crash.tiny_stores import BareRename, Durable, Truncating
+
+DOCUMENT = next(c for c in CONTRACTS if c.name == "document")
+
+
+def evidence_of(target, *, deadline=5, **settings):
+    store = StoreUnderTest("tiny", target, deadline=deadline)
+    return gather(store, workload_for(DOCUMENT, frozenset()), Settings(recorder="fake", **settings))
+
+
+@pytest.fixture(scope="module")
+def durable():
+    return evidence_of(Durable)
+
+
+def test_a_sound_store_violates_nothing_and_everything_was_tried(durable):
+    assert (dict(durable.violations), durable.undecided, durable.exhaustive) == ({}, "", True)
+
+
+def test_what_was_done_is_counted(durable):
+    effort = durable.effort
+
+    assert effort.images > 10
+    assert effort.crash_states > effort.images
+    assert effort.operations > 20
+    assert effort.total_seconds >= effort.store_seconds >= 0
+
+
+@pytest.mark.parametrize(
+    ("target", "violated"),
+    [(Truncating, {"ATOM-1", "ATOM-2"}), (BareRename, {"ATOM-2", "DUR-2"})],
+    ids=["truncates in place", "renames without syncing"],
+)
+def test_control_a_broken_one_violates_what_it_breaks(target, violated):
+    assert set(evidence_of(target).violations) == violated
+
+
+def test_a_violation_is_the_simplest_of_those_that_were_seen():
+    violation = evidence_of(BareRename).violations["DUR-2"]
+
+    assert violation.how_many > 1
+    assert len(violation.state.lost) == 1
+    assert violation.group.window.acknowledged == violation.group.window.invoked == 1
+
+
+def test_a_replacement_without_fsync_is_atomic_on_ext4_and_only_its_first_save_is_not():
+    """Its rename flushes the file that it puts over another one."""
+    violations = evidence_of(BareRename, model="ext4").violations
+
+    assert set(violations) == {"ATOM-2", "DUR-2"}
+    assert violations["ATOM-2"].group.window.invoked == 1
+
+
+def test_the_sound_store_violates_nothing_on_file_systems_that_keep_more(durable):
+    for model in ("ext4", "xfs", "btrfs"):
+        evidence = evidence_of(Durable, model=model)
+        assert dict(evidence.violations) == {}
+        assert evidence.effort.images <= durable.effort.images
+
+
+def test_on_macos_an_fsync_is_not_enough():
+    assert set(evidence_of(Durable, model="macos").violations) == {"ATOM-2", "DUR-2"}
+
+
+def test_a_budget_that_cuts_the_search_is_said():
+    assert evidence_of(BareRename).exhaustive is False
+
+
+class Trapped(Durable):
+    """Works while it is recorded; after a crash that left a temporary file, ``trap`` is what a save does."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        self.trapped = self.staged.exists()
+
+    def save(self, data):
+        if self.trapped:
+            self.trap()
+        super().save(data)
+
+
+def exits():
+    os._exit(4)
+
+
+def hangs():
+    while True:
+        os.sched_yield()
+
+
+@pytest.mark.parametrize(("trap", "how"), [(exits, "exited with status 4"), (hangs, "took longer than 0.4 s")])
+def test_a_store_that_ends_its_process_at_the_next_update_breaks_rec_3(trap, how):
+    class Ends(Trapped):
+        def trap(self):
+            trap()
+
+    evidence = evidence_of(Ends, deadline=0.4)
+
+    assert set(evidence.violations) == {"REC-3"}
+    assert how in evidence.violations["REC-3"].breach.sentence
+
+
+def test_a_store_that_hangs_at_every_crash_image_is_given_up_and_that_is_said():
+    class Hangs(Durable):
+        def __init__(self, root):
+            super().__init__(root)
+            if self.staged.exists():
+                hangs()
+
+    evidence = evidence_of(Hangs, deadline=0.3)
+
+    assert set(evidence.violations) == {"REC-1"}
+    assert not evidence.exhaustive
+    assert any("ended early" in note for note in evidence.notes)
+
+
+UNRECORDABLE = {
+    "it refuses to open": ("__init__", ValueError("no licence"), "opening the store raised ValueError: no licence"),
+    "it refuses to save": ("save", OSError("disk full"), "raised OSError: disk full"),
+}
+
+
+@pytest.mark.parametrize(("method", "error", "reason"), UNRECORDABLE.values(), ids=list(UNRECORDABLE))
+def test_a_store_whose_workload_cannot_be_recorded_is_undecided_with_the_reason(method, error, reason):
+    def refuse(*_):
+        raise error
+
+    evidence = evidence_of(type("Refuses", (Durable,), {method: refuse}))
+
+    assert reason in evidence.undecided
+    assert (dict(evidence.violations), evidence.effort.images) == ({}, 0)
+
+
+def test_a_store_that_forgets_at_once_is_undecided_because_nothing_would_be_proved():
+    class Forgets(Durable):
+        def save(self, data):
+            pass
+
+    assert "does not see the change" in evidence_of(Forgets).undecided
+
+
+def test_files_declared_volatile_are_tried_without_and_with_what_they_held_last():
+    class Cached(Durable):
+        """Keeps an index that it can do without; a damaged one it could not read."""
+
+        tradestore_volatile = ("*.idx",)
+
+        def save(self, data):
+            super().save(data)
+            (self.file.parent / "f.idx").write_text(json.dumps({"size": self.file.stat().st_size}))
+
+        def load(self):
+            index = self.file.parent / "f.idx"
+            if index.exists():
+                json.loads(index.read_text())
+            return super().load()
+
+    assert dict(evidence_of(Cached).violations) == {}
+    undeclared = type("Undeclared", (Cached,), {"tradestore_volatile": ()})
+    assert "ATOM-2" in evidence_of(undeclared).violations
