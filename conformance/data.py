@@ -1,100 +1,14 @@
-"""The data contract itself: what goes in comes out, whole, in order, under its own name, and after reopening.
+"""The data contract of documents and logs: what goes in comes out, whole, in order, under its own name, for good."""
 
-A case is a short program against an open store, run in a process of its own; it answers with a mismatch or nothing.
-"""
-
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytest_tradestore.conformance.check import Check
-from pytest_tradestore.conformance.values import ORDINARY, VALUES, generated, same
+from pytest_tradestore.conformance.values import ORDINARY, VALUES, generated
+from pytest_tradestore.conformance.visit import SAMPLED, Mismatch, Program, Visit, check
 from pytest_tradestore.contracts import Contract
-from pytest_tradestore.crash.observation import canonical, shortened
-from pytest_tradestore.isolation import Channel, Died, Finished, Hung, run_isolated
-from pytest_tradestore.sandbox import Sandbox
-from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest, open_store
-from pytest_tradestore.verdict import Counterexample, Result, Verdict
-
-if TYPE_CHECKING:
-    from pytest_tradestore.bench import Bench
-
-
-@dataclass(frozen=True, slots=True)
-class Mismatch:
-    """What a case found: the calls made, what they gave, what they had to give."""
-
-    sentence: str
-    calls: tuple[str, ...]
-    found: str
-    allowed: str
-
-
-class Visit:
-    """One case's way to the store: opens it, calls it and keeps the calls for the report."""
-
-    def __init__(self, store: StoreUnderTest, root: Any, channel: Channel, seed: int, examples: int) -> None:
-        self._store = store
-        self._root = root
-        self._channel = channel
-        self._bridge = Bridge()
-        self._steps = 0
-        self.seed = seed
-        self.examples = examples
-        self.calls: list[str] = []
-        self.values = 0
-        self.refused = 0
-        self.opened: OpenStore = self._open()
-
-    def _open(self) -> OpenStore:
-        self._step()
-        return open_store(self._store.target, self._root, self._bridge)
-
-    def _step(self) -> None:
-        self._steps += 1
-        self._channel.step(self._steps)
-
-    def call(self, method: str, *arguments: Any) -> Any:
-        """Call the store; whatever it raises is raised."""
-        self._step()
-        shown = ", ".join(shortened(repr(a) if isinstance(a, str) else canonical(a), 50) for a in arguments)
-        self.calls.append(f"{method}({shown})")
-        return self.opened.call(method, *arguments)
-
-    def accepted(self, method: str, *arguments: Any) -> bool:
-        """Call the store with a value that it may refuse by one of its own errors; say whether it took it."""
-        self.values += 1
-        try:
-            self.call(method, *arguments)
-        except self._store.declarations.errors:
-            self.refused += 1
-            return False
-        return True
-
-    def reopen(self) -> None:
-        """Close the store and open it again."""
-        self.calls.append("close, reopen")
-        self.close()
-        self.opened = self._open()
-
-    def close(self) -> None:
-        self._step()
-        self.opened.close()
-
-    def expect(self, sentence: str, found: Any, wanted: Any) -> Mismatch | None:
-        """Return a mismatch unless ``found`` is the same JSON value as ``wanted``."""
-        if same(found, wanted):
-            return None
-        return Mismatch(
-            sentence, tuple(self.calls), shortened(canonical(found), 200), shortened(canonical(wanted), 200)
-        )
-
-
-_SAMPLED = "generated"
-"""The one case whose values are drawn, not listed."""
-
-Program = Callable[[Visit], Mismatch | None]
+from pytest_tradestore.crash.observation import canonical
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +47,7 @@ def checks(contract: Contract) -> tuple[Check, ...]:
         ("DATA-ROUNDTRIP", name, partial(_round_trip, dialect, name, value), "") for name, value in VALUES.items()
     ]
     rows += [
-        ("DATA-ROUNDTRIP", _SAMPLED, partial(_generated, dialect), ""),
+        ("DATA-ROUNDTRIP", SAMPLED, partial(_generated, dialect), ""),
         ("DATA-MISSING", "", partial(_missing, dialect), ""),
         ("DATA-REOPEN", "", partial(_reopened, dialect), ""),
     ]
@@ -144,63 +58,9 @@ def checks(contract: Contract) -> tuple[Check, ...]:
     if contract.name == "documents":
         rows += [("DATA-DELETE", "", _deleted, "delete"), ("DATA-KEYS", "", _listed, "keys")]
     return tuple(
-        _check(requirement, f"{contract.name}-{name}" if name else contract.name, program, needs)
+        check(requirement, f"{contract.name}-{name}" if name else contract.name, program, needs)
         for requirement, name, program, needs in rows
     )
-
-
-def _check(requirement: str, case: str, program: Program, needs: str) -> Check:
-    def judge(bench: "Bench", store: StoreUnderTest) -> Result:
-        if needs and needs not in bench.examined(store).methods:
-            return Result(requirement, case, Verdict.NOT_APPLICABLE, f"the store has no {needs}()")
-        return _run(requirement, case, program, bench, store)
-
-    return Check(requirement, case, judge)
-
-
-def _run(requirement: str, case: str, program: Program, bench: "Bench", store: StoreUnderTest) -> Result:
-    settings = bench.settings
-    with Sandbox() as sandbox:
-        root = sandbox.fresh_root()
-
-        def visit_store(channel: Channel) -> tuple[Mismatch | None, int, int]:
-            visit = Visit(store, root, channel, settings.seed, settings.budget.value.generated_values)
-            try:
-                mismatch = program(visit)
-                visit.close()
-            except Exception as error:  # what the store raises where it must not is the finding
-                mismatch = _raised(visit, error)
-            return mismatch, visit.values, visit.refused
-
-        ending = run_isolated(visit_store, store.declarations.deadline)
-    match ending:
-        case Finished((mismatch, values, refused)):
-            checked = {"values": values, "refused": refused}
-            if mismatch is None:
-                return Result(requirement, case, Verdict.HOLDS, "", checked, exhaustive=not case.endswith(_SAMPLED))
-            return _violated(requirement, case, mismatch, checked)
-        case Hung(_, seconds):
-            return _violated(requirement, case, _stopped(f"the store took longer than {seconds:g} s"), {})
-        case Died(_, how):
-            return _violated(requirement, case, _stopped(f"the store ended its process: {how}"), {})
-    raise AssertionError("every ending is matched")
-
-
-def _raised(visit: Visit, error: Exception) -> Mismatch:
-    last = visit.calls[-1] if visit.calls else "opening the store"
-    told = f"{type(error).__name__}: {error}"
-    return Mismatch(f"{last} raised {shortened(told, 100)}", tuple(visit.calls), told, "no exception")
-
-
-def _stopped(sentence: str) -> Mismatch:
-    return Mismatch(sentence, (), sentence, "the call returns")
-
-
-def _violated(requirement: str, case: str, mismatch: Mismatch, checked: dict[str, int]) -> Result:
-    told = Counterexample(
-        mismatch.sentence, workload=mismatch.calls, found=(mismatch.found,), allowed=(mismatch.allowed,)
-    )
-    return Result(requirement, case, Verdict.VIOLATED, mismatch.sentence, checked, counterexample=told)
 
 
 def _round_trip(dialect: Dialect, name: str, value: dict[str, Any], visit: Visit) -> Mismatch | None:

@@ -1,0 +1,294 @@
+"""One case of the data contract: a short program against an open store, in a process of its own.
+
+The program answers with a mismatch or nothing; what becomes of that, of an exception, a hang or an exit is said here.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_tradestore.conformance.check import Check
+from pytest_tradestore.conformance.values import same
+from pytest_tradestore.crash.observation import canonical, counted, shortened
+from pytest_tradestore.isolation import Channel, Died, Finished, Hung, run_isolated
+from pytest_tradestore.records import Records, plain
+from pytest_tradestore.sandbox import Sandbox
+from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest, open_store
+from pytest_tradestore.verdict import Counterexample, Result, Verdict
+
+if TYPE_CHECKING:
+    from pytest_tradestore.bench import Bench
+    from pytest_tradestore.settings import Settings
+
+_WIDTH = 200
+SAMPLED = "generated"
+"""The end of the name of every case whose values are drawn, not listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """What a case found: the calls made, what they gave, what they had to give."""
+
+    sentence: str
+    calls: tuple[str, ...]
+    found: str
+    allowed: str
+
+
+class RefusedError(Exception):
+    """An ordinary value was refused by one of the store's declared errors."""
+
+
+class NotAskedError(Exception):
+    """The requirement cannot be asked of this store; the message says why."""
+
+
+class Visit:
+    """One case's way to the store: opens it, calls it and keeps the calls for the report.
+
+    ``checked`` counts what was tried; ``zone`` is what times are to be made with: none as in the seeds, or UTC for a
+    store that refuses those.
+    """
+
+    def __init__(self, store: StoreUnderTest, sandbox: Sandbox, channel: Channel, settings: "Settings") -> None:
+        self._store = store
+        self._sandbox = sandbox
+        self._channel = channel
+        self._bridge = Bridge()
+        self._steps = 0
+        self._open: OpenStore | None = None
+        self.settings = settings
+        self.make: Records = store.records
+        self.root: Path = sandbox.fresh_root()
+        self.seed = settings.seed
+        self.examples = settings.budget.value.generated_values
+        self.calls: list[str] = []
+        self.checked: dict[str, int] = {"values": 0, "refused": 0}
+        self.zone: tzinfo | None = None
+        self.zone_matters = False
+
+    @property
+    def opened(self) -> OpenStore:
+        """The store, opened by whoever asks first."""
+        if self._open is None:
+            self._step()
+            self._open = open_store(self._store.target, self.root, self._bridge)
+        return self._open
+
+    @property
+    def errors(self) -> tuple[type[BaseException], ...]:
+        return self._store.declarations.errors
+
+    @property
+    def volatile(self) -> tuple[str, ...]:
+        return self._store.declarations.volatile
+
+    def _step(self) -> None:
+        self._steps += 1
+        self._channel.step(self._steps)
+
+    def at(self, year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0) -> datetime:
+        """Return a time of the kind that the store takes."""
+        self.zone_matters = True
+        return datetime(year, month, day, hour, minute, second, tzinfo=self.zone)
+
+    def call(self, method: str, *arguments: Any, shown: str = "", **options: Any) -> Any:
+        """Call the store; whatever it raises is raised. ``shown`` is how the call reads in a report."""
+        store = self.opened
+        self._step()
+        self.calls.append(shown or shown_call(method, arguments, options))
+        return store.call(method, *arguments, **options)
+
+    def accepted(self, method: str, *arguments: Any, shown: str = "", **options: Any) -> bool:
+        """Call the store with a value that it may refuse by one of its own errors; say whether it took it."""
+        self.checked["values"] += 1
+        try:
+            self.call(method, *arguments, shown=shown, **options)
+        except self.errors:
+            self.checked["refused"] += 1
+            return False
+        return True
+
+    def must(self, method: str, *arguments: Any, shown: str = "", **options: Any) -> Any:
+        """Call the store with an ordinary value; raises RefusedError if it does not take it."""
+        self.checked["values"] += 1
+        try:
+            return self.call(method, *arguments, shown=shown, **options)
+        except self.errors as error:
+            raise RefusedError(f"{type(error).__name__}: {self.opened.told(error)}") from error
+
+    def many(self, method: str, calls: list[tuple[Any, ...]]) -> None:
+        """Make many calls in a row, as one step; an asynchronous store is not left in between."""
+        function = getattr(self.opened.store, method)
+
+        async def awaited(first: Any) -> None:
+            await first
+            for arguments in calls[1:]:
+                await function(*arguments)
+
+        self._step()
+        first = function(*calls[0])
+        if hasattr(first, "__await__"):
+            self._bridge.settle(awaited(first))
+        else:
+            for arguments in calls[1:]:
+                function(*arguments)
+
+    def reopen(self) -> None:
+        """Close the store and open it again."""
+        self.calls.append("close, reopen")
+        self.close()
+        _ = self.opened
+
+    def fresh(self) -> None:
+        """Leave the store and begin with an empty one."""
+        with suppress(Exception):
+            self.close()
+        self._sandbox.discard(self.root)
+        self.root = self._sandbox.fresh_root()
+        self._open = None
+        self.calls.clear()
+
+    def close(self) -> None:
+        if self._open is not None:
+            self._step()
+            store, self._open = self._open, None
+            store.close()
+
+    def expect(self, sentence: str, found: Any, wanted: Any, named: str = "") -> Mismatch | None:
+        """Return a mismatch unless ``found`` is the same JSON value as ``wanted``.
+
+        ``named`` is the field that names a record where a list of them is too long to be shown.
+        """
+        if same(found, wanted):
+            return None
+        told_found, told_wanted = _difference(found, wanted, named)
+        return Mismatch(sentence, tuple(self.calls), told_found, told_wanted)
+
+    def expect_records(self, sentence: str, found: Any, wanted: Any, named: str = "") -> Mismatch | None:
+        """The same for one record or a list of them, of whatever make, compared field by field."""
+        return self.expect(sentence, plain(found), plain(wanted), named)
+
+    def mismatch(self, sentence: str, found: str, allowed: str) -> Mismatch:
+        """Return a mismatch after the calls made so far."""
+        return Mismatch(sentence, tuple(self.calls), found, allowed)
+
+
+def shown_call(method: str, arguments: tuple[Any, ...], options: dict[str, Any] | None = None) -> str:
+    """Return a call as a line of Python, long values cut short."""
+    given = [_shown(a) for a in arguments] + [f"{name}={_shown(a)}" for name, a in (options or {}).items()]
+    return f"{method}({', '.join(given)})"
+
+
+def _shown(argument: Any) -> str:
+    if argument is None or isinstance(argument, (str, bool, int, float)):
+        return shortened(repr(argument), 50)
+    if isinstance(argument, datetime):
+        return repr(argument.isoformat(" ").removesuffix(" 00:00:00"))
+    return shortened(canonical(argument), 50)
+
+
+def _difference(found: Any, wanted: Any, named: str) -> tuple[str, str]:
+    """Say what was found and what was wanted, as little of both as shows the difference."""
+    if isinstance(found, list) and isinstance(wanted, list):
+        if len(found) == len(wanted):
+            position = next(i for i, (f, w) in enumerate(zip(found, wanted, strict=True)) if not same(f, w))
+            if not named or _name(found[position], named) == _name(wanted[position], named):
+                told, had = _difference(found[position], wanted[position], "")
+                return (told, had) if len(found) == 1 else (f"record {position + 1}: {told}", f"{had}")
+        if named:
+            return _listed(found, named), _listed(wanted, named)
+    if isinstance(found, dict) and isinstance(wanted, dict) and found.keys() == wanted.keys() and len(found) > 1:
+        differing = [key for key in wanted if not same(found[key], wanted[key])]
+        found, wanted = ({key: record[key] for key in differing} for record in (found, wanted))
+    return shortened(canonical(found), _WIDTH), shortened(canonical(wanted), _WIDTH)
+
+
+def _name(record: Any, named: str) -> Any:
+    return record.get(named) if isinstance(record, dict) else record
+
+
+def _listed(records: list[Any], named: str) -> str:
+    names = ", ".join(str(_name(record, named)).removesuffix("T00:00:00") for record in records)
+    return f"{counted(len(records), 'record')}: {shortened(names, _WIDTH)}" if records else "no records"
+
+
+Program = Callable[[Visit], Mismatch | None]
+
+
+def check(requirement: str, case: str, program: Program, needs: str = "") -> Check:
+    """Return the check that runs ``program``; without the method that it ``needs`` it is not applicable."""
+
+    def judge(bench: "Bench", store: StoreUnderTest) -> Result:
+        if needs and needs not in bench.examined(store).methods:
+            return Result(requirement, case, Verdict.NOT_APPLICABLE, f"the store has no {needs}()")
+        return run(requirement, case, program, bench.settings, store)
+
+    return Check(requirement, case, judge)
+
+
+def run(requirement: str, case: str, program: Program, settings: "Settings", store: StoreUnderTest) -> Result:
+    """Run a program against a fresh store in a process of its own and say what follows for the requirement."""
+    with Sandbox() as sandbox:
+
+        def visit_store(channel: Channel) -> tuple[Mismatch | str | None, dict[str, int]]:
+            visit = Visit(store, sandbox, channel, settings)
+            try:
+                return _in_either_zone(program, visit), visit.checked
+            except NotAskedError as reason:
+                return str(reason), visit.checked
+
+        ending = run_isolated(visit_store, store.declarations.deadline)
+    match ending:
+        case Finished((None, checked)):
+            return Result(requirement, case, Verdict.HOLDS, "", checked, exhaustive=not case.endswith(SAMPLED))
+        case Finished((str(reason), checked)):
+            return Result(requirement, case, Verdict.NOT_APPLICABLE, reason, checked)
+        case Finished((mismatch, checked)):
+            return _violated(requirement, case, mismatch, checked)
+        case Hung(_, seconds):
+            return _violated(requirement, case, _stopped(f"the store took longer than {seconds:g} s"), {})
+        case Died(_, how):
+            return _violated(requirement, case, _stopped(f"the store ended its process: {how}"), {})
+    raise AssertionError("every ending is matched")
+
+
+def _in_either_zone(program: Program, visit: Visit) -> Mismatch | None:
+    """Run the program; once more with times in UTC if the store refuses times without a zone."""
+    for zone in (None, UTC):
+        visit.zone = zone
+        try:
+            found = program(visit)
+            visit.close()
+            return found
+        except NotAskedError:
+            raise
+        except RefusedError as error:
+            if zone is None and visit.zone_matters:
+                visit.fresh()
+                continue
+            return visit.mismatch("an ordinary value was refused", str(error), "accepted")
+        except Exception as error:  # what the store raises where it must not is the finding
+            return raised(visit, error)
+    raise AssertionError("the second turn returns")
+
+
+def raised(visit: Visit, error: Exception) -> Mismatch:
+    """Return the mismatch that an exception of the store is."""
+    last = visit.calls[-1] if visit.calls else "opening the store"
+    told = f"{type(error).__name__}: {error}".replace(str(visit.root), "<root>")
+    return Mismatch(f"{last} raised {shortened(told, 100)}", tuple(visit.calls), told, "no exception")
+
+
+def _stopped(sentence: str) -> Mismatch:
+    return Mismatch(sentence, (), sentence, "the call returns")
+
+
+def _violated(requirement: str, case: str, mismatch: Mismatch, checked: dict[str, int]) -> Result:
+    told = Counterexample(
+        mismatch.sentence, workload=mismatch.calls, found=(mismatch.found,), allowed=(mismatch.allowed,)
+    )
+    return Result(requirement, case, Verdict.VIOLATED, mismatch.sentence, checked, counterexample=told)
