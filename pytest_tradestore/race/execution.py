@@ -37,8 +37,11 @@ class Call:
 class Completed:
     """A call as it happened: ``invoked`` and ``returned`` are positions in the order of all steps of the execution.
 
-    ``returned`` is None for a call that never came back (cancelled, its process killed): it may have happened at any
-    moment after its invocation, or not at all. ``error`` is set when it raised.
+    ``returned`` is None for a call that never came back (its process killed, the run ended in a deadlock): it may have
+    happened at any moment after its invocation, or not at all. ``error`` is set when it raised, as ``Type: message``;
+    ``undeclared`` says that the store does not declare errors of this type. A call whose caller was cancelled has the
+    error ``CancelledError`` and ``returned`` where the cancellation came through.
+    ``actor`` is -1 for the calls made before and after by one caller alone.
     """
 
     actor: int
@@ -47,6 +50,7 @@ class Completed:
     returned: int | None
     result: Any = None
     error: str = ""
+    undeclared: bool = False
 
 
 History = tuple[Completed, ...]

@@ -102,7 +102,7 @@ def _judged(calls: Sequence[Completed], model: Model) -> list[_Judged]:
             judged.append(_Judged(completed, (model.transition(completed.call, completed.result),), returned))
         elif (effect := model.effect(completed.call)) is None:
             continue  # a read whose result nobody saw
-        elif returned is None or completed.error == CANCELLED:
+        elif returned is None or completed.error.startswith(CANCELLED):
             # Without a last moment "not at all" needs no transition of its own: the search may leave the call out.
             cancelled += [len(judged)] if returned is not None and model.overwrites else []
             judged.append(_Judged(completed, (effect,), None))

@@ -1,8 +1,10 @@
 """What calls do to a store when they come one after another: one sequential model per contract and kind of part.
 
-Contracts are added by a row in ``MODELS``; a model is a pure function of frozen states.
+Contracts are added by a row in ``MODELS``; a model is a pure function of frozen states. Records of the trading
+contracts are told apart by one field that the programs make unique: a store may add fields of its own.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,10 +18,12 @@ from pytest_tradestore.crash.observation import (
     names_seen,
     records_seen,
 )
-from pytest_tradestore.crash.workloads import THE_KEYS
 from pytest_tradestore.race.execution import Call
 from pytest_tradestore.race.linearizability import IMPOSSIBLE, Model, State, Transition
+from pytest_tradestore.records import field, plain
 
+LISTING = "keys()"
+"""The part that calls about all keys are about; it is judged over the updates of every key."""
 _NOTHING, _NO_NAMES, _NO_RECORDS = Absent(), Names(()), Records(())
 
 
@@ -38,73 +42,161 @@ def _unchanged(state: State) -> State:
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """One document that is read and replaced as a whole: the single document, or one key among many."""
+    """One value that is read and replaced as a whole: the single document, one key among many, one job.
+
+    ``seen`` is what a value is compared by, written or read.
+    """
 
     writes: str
     reads: str
     deletes: str = ""
+    seen: Callable[[Any], State] = document_seen
     initial: State = _NOTHING
     overwrites: bool = True
 
     def transition(self, call: Call, result: Any) -> Transition:
-        return _only_in(document_seen(result)) if call.method == self.reads else self.effect(call) or _unchanged
+        return _only_in(self.seen(result)) if call.method == self.reads else self.effect(call) or _unchanged
 
     def effect(self, call: Call) -> Transition | None:
         if call.method == self.writes:
-            return _becomes(document_seen(call.arguments[-1]))
-        return _becomes(_NOTHING) if call.method == self.deletes else None
+            return _becomes(self.seen(call.arguments[-1]))
+        return _becomes(self.initial) if call.method == self.deletes else None
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Which keys there are; for programs that list them, which cannot be judged key by key."""
+    """Which keys there are, over the updates of all keys."""
 
     initial: State = _NO_NAMES
     overwrites: bool = True
 
     def transition(self, call: Call, result: Any) -> Transition:
-        if call.method == "keys":
-            return _only_in(names_seen(result))
-        return self.effect(call) or self._read(call.arguments[0], document_seen(result) != _NOTHING)
+        return _only_in(names_seen(result)) if call.method == "keys" else self.effect(call) or _unchanged
 
     def effect(self, call: Call) -> Transition | None:
-        key = call.arguments[0] if call.arguments else ""
         match call.method:
             case "put":
-                return lambda state: Names(tuple(sorted({*state.names, key})))
+                return lambda state: Names(tuple(sorted({*state.names, call.arguments[0]})))
             case "delete":
-                return lambda state: Names(tuple(name for name in state.names if name != key))
+                return lambda state: Names(tuple(name for name in state.names if name != call.arguments[0]))
         return None
-
-    def _read(self, key: str, there: bool) -> Transition:
-        return lambda state: state if (key in state.names) is there else IMPOSSIBLE
 
 
 @dataclass(frozen=True, slots=True)
 class Log:
     """An append-only log: a read gives everything that was appended before it, once, in order."""
 
+    appends: str
+    reads: str
+    records: Callable[[Any], State] = records_seen
     initial: State = _NO_RECORDS
     overwrites: bool = False
 
     def transition(self, call: Call, result: Any) -> Transition:
-        return _only_in(records_seen(result)) if call.method == "read" else self.effect(call) or _unchanged
+        return _only_in(self.records(result)) if call.method == self.reads else self.effect(call) or _unchanged
 
     def effect(self, call: Call) -> Transition | None:
-        if call.method != "append":
+        if call.method != self.appends:
             return None
-        record = canonical(call.arguments[-1])
-        return lambda state: Records((*state.items, record))
+        return lambda state: Records((*state.items, *self.records([call.arguments[-1]]).items))  # type: ignore[attr-defined]
 
 
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows with a time, of which a later write of the same time replaces the earlier one.
+
+    ``rows`` takes records apart into (time, value) pairs. A read gives all rows; one ``as_of`` a time (its last
+    argument) the latest up to then.
+    """
+
+    writes: str
+    reads: str
+    rows: Callable[[Any], tuple[tuple[str, str], ...]]
+    as_of: bool = False
+    initial: State = ()
+    overwrites: bool = True
+
+    def transition(self, call: Call, result: Any) -> Transition:
+        if call.method != self.reads:
+            return self.effect(call) or _unchanged
+        found = self.rows(result)
+        if not self.as_of:
+            return _only_in(found)
+        until = canonical(plain(call.arguments[-1]))
+        return lambda state: state if tuple(row for row in state if row[0] <= until)[-1:] == found else IMPOSSIBLE
+
+    def effect(self, call: Call) -> Transition | None:
+        if call.method != self.writes:
+            return None
+        new = self.rows(call.arguments[-1])
+        return lambda state: tuple(sorted({**dict(state), **dict(new)}.items()))
+
+
+def _by(*names: str) -> Callable[[Any], State]:
+    """Return how a record is told from others: by one field, which may lie in a field of the record."""
+
+    def told(record: Any) -> State:
+        for name in names:
+            if record is None or record == {}:
+                return _NOTHING
+            record = field(record, name)
+        return canonical(plain(record))
+
+    return told
+
+
+def _rows(time: str, *value: str) -> Callable[[Any], tuple[tuple[str, str], ...]]:
+    tag = _by(*value)
+
+    def rows(records: Any) -> tuple[tuple[str, str], ...]:
+        listed = records if isinstance(records, (list, tuple)) else (() if records is None else (records,))
+        return tuple((canonical(plain(field(record, time))), str(tag(record))) for record in listed)
+
+    return rows
+
+
+_MARK = re.compile(r"mark-\d+")
+
+
+def _marked(records: Any) -> Records:
+    """Tell records by the mark that stands in one of their texts, wherever the store has put it."""
+    texts = (canonical(plain(record)) for record in records or ())
+    return Records(tuple(found[0] if (found := _MARK.search(text)) else text for text in texts))
+
+
+_BARS = _rows("date", "volume")
+_FILINGS = _rows("timestamp", "employees")
+_EVENTS = _rows("timestamp", "data", "number")
 _KEY = Register("put", "get", "delete")
-_DOCUMENT = Register("save", "load")
 _LISTING = Listing()
-_LOG = Log()
+_ONE: dict[str, Model] = {
+    "document": Register("save", "load"),
+    "journal": Log("append", "read"),
+    "bars": Table("write_bars", "read_bars", _BARS),
+    "fundamentals": Table("write_fundamental", "read_fundamental", _FILINGS, as_of=True),
+    "events": Table("write_event", "read_events", _EVENTS),
+    "state": Register("save_strategy_state", "load_strategy_state"),
+    "jobs": Register("save", "get", seen=_by("params", "version")),
+    "runs": Register("create_or_update_run", "get_run", "delete_run", seen=lambda run: _kind(run)),
+}
+_AUDIT: dict[str, Model] = {
+    "decisions": Log("log_decision", "read_decisions", _marked),
+    "orders": Log("log_order", "read_orders", _marked),
+}
+
+
+def _kind(run: Any) -> State:
+    """Tell runs by their kind: that is what the call that writes them takes last."""
+    return canonical(run) if isinstance(run, str) else _by("kind")(run)
+
+
+def _always(model: Model) -> Callable[[str], Model]:
+    return lambda _: model
+
 
 MODELS: dict[str, Callable[[str], Model]] = {
-    "document": lambda _: _DOCUMENT,
-    "documents": lambda part: _LISTING if part == THE_KEYS else _KEY,
-    "journal": lambda _: _LOG,
+    **{name: _always(model) for name, model in _ONE.items()},
+    "documents": lambda part: _LISTING if part == LISTING else _KEY,
+    "audit": lambda part: _AUDIT[part],
 }
 """Per contract, the model of each part."""
