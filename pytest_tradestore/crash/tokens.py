@@ -76,8 +76,9 @@ def _numbers(text: str, token: str) -> tuple[int, ...]:
         return ()
     numbers: list[int] = []
     for part in text.split("."):
-        first, _, last = part.partition("-")
-        if not first.isdigit() or (last and not last.isdigit()) or int(last or first) - int(first) > 1_000_000:
-            raise ReplayError(f"{token!r} is not a replay token: {part!r} is no range of steps")
-        numbers.extend(range(int(first), int(last or first) + 1))
+        bounds = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
+        first, last = (int(bounds[1]), int(bounds[2] or bounds[1])) if bounds else (0, -1)
+        if not first <= last <= first + 1_000_000 or (numbers and first <= numbers[-1]):
+            raise ReplayError(f"{token!r} is not a replay token: {part!r} is no range of steps that follows")
+        numbers.extend(range(first, last + 1))
     return tuple(numbers)
