@@ -8,6 +8,7 @@ from pytest_tradestore.crash.models import STRICT
 from pytest_tradestore.crash.recorders.base import Recorder
 from pytest_tradestore.crash.recording import NotRecorded, record
 from pytest_tradestore.crash.states import Crash, CrashState, Group, Window, enumerate_states
+from pytest_tradestore.crash.trace import replay
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import StoreUnderTest
@@ -33,7 +34,8 @@ def growth(
     """Crash the second update over and over, each time on what the crash before left; None if that stays bounded.
 
     The crash is the first one that leaves most files; the store is opened, updated and crashed there ``ROUNDS`` times.
-    What only the first rounds leave is bounded: a temporary file with a fixed name, or one that opening removes.
+    What only the first rounds leave is bounded: a temporary file with a fixed name, or one that opening removes; and
+    so is what an update that succeeds removes.
     Files of an update that a reader sees after the crash are data, not leftovers.
     """
     volatile = store.declarations.volatile
@@ -58,6 +60,11 @@ def growth(
             return None
         images.append(again.image)
         counts.append(_count(again.image, volatile))
+    cleared = record(store, workload, (workload.next_update(place, 50 + ROUNDS),), recorder, sandbox, start=images[-1])
+    if isinstance(cleared, NotRecorded) or cleared.trace.unseen:
+        return None
+    if sum(not matches(path, volatile) for path, _ in replay(cleared.trace).walk()) <= counts[0]:
+        return None  # the next update that succeeds clears them away
     newest = tuple(sorted(set(images[-1].paths()) - set(images[-2].paths())))
     return Growth(worst, worst.process, tuple(images), tuple(counts), newest)
 

@@ -1,0 +1,70 @@
+"""Do leftovers pile up? Only what every crash adds to does; what is swept, or has a fixed name, does not."""
+
+import os
+import uuid
+
+import pytest
+
+from pytest_tradestore.contracts import CONTRACTS
+from pytest_tradestore.crash.leftovers import ROUNDS, growth
+from pytest_tradestore.crash.lowering import lower
+from pytest_tradestore.crash.models import STRICT
+from pytest_tradestore.crash.recorders.fake import FakeRecorder
+from pytest_tradestore.crash.recording import record
+from pytest_tradestore.crash.states import enumerate_states
+from pytest_tradestore.crash.workloads import workload_for
+from pytest_tradestore.sandbox import Sandbox
+from pytest_tradestore.target import StoreUnderTest
+from tests.crash.tiny_stores import Durable
+
+WORKLOAD = workload_for(next(c for c in CONTRACTS if c.name == "document"), frozenset())
+
+
+def growth_of(target):
+    store = StoreUnderTest("tiny", target)
+    recorder = FakeRecorder()
+    with Sandbox() as sandbox:
+        recorded = record(store, WORKLOAD, WORKLOAD.updates[:2], recorder, sandbox)
+        found = enumerate_states(lower(recorded.trace), STRICT, subsets_per_cut=256, images=400)
+        return growth(store, WORKLOAD, found.groups, recorder, sandbox)
+
+
+class RandomNames(Durable):
+    """A new temporary name for every save; what a crash leaves stays."""
+
+    def save(self, data):
+        self.staged = self.file.parent / f"t-{uuid.uuid4().hex}"
+        super().save(data)
+
+
+class Swept(RandomNames):
+    """The same, but opening removes what is left."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        for left in root.glob("t-*"):
+            os.unlink(left)
+
+
+class SweptAfterSaving(RandomNames):
+    """The same, but every save that succeeds removes what earlier ones have left."""
+
+    def save(self, data):
+        super().save(data)
+        for left in self.file.parent.glob("t-*"):
+            os.unlink(left)
+
+
+def test_random_temporary_names_that_nothing_removes_pile_up():
+    grown = growth_of(RandomNames)
+
+    assert len(grown.counts) == len(grown.images) == ROUNDS
+    assert list(grown.counts) == sorted(set(grown.counts))
+    assert all(name.startswith("t-") for name in grown.newest)
+
+
+@pytest.mark.parametrize(
+    "target", [Durable, Swept, SweptAfterSaving], ids=["fixed name", "swept at opening", "swept after saving"]
+)
+def test_control_what_stays_bounded_does_not(target):
+    assert growth_of(target) is None
