@@ -117,6 +117,20 @@ class Directory:
         finally:
             os.close(descriptor)
 
+    def tail(self, name: str, length: int) -> tuple[int, bytes] | None:
+        """Return the size of the file ``name`` and its last ``length`` bytes, or None if there is none.
+
+        Raises NotARegularFile, and OSError when it cannot be read.
+        """
+        opened = self.open_regular(name, os.O_RDONLY)
+        if opened is None:
+            return None
+        descriptor, about = opened
+        try:
+            return about.st_size, os.pread(descriptor, length, max(about.st_size - length, 0))
+        finally:
+            os.close(descriptor)
+
     def open_regular(self, name: str, flags: int) -> tuple[int, os.stat_result] | None:
         """Open the file ``name``: return its descriptor and status, or None if there is none.
 
@@ -159,6 +173,21 @@ class Directory:
             self._discard(staged)
             raise
         self._pin()
+
+    def stage(self, name: str, data: bytes, mode: int) -> None:
+        """Write ``data`` to ``name``, durably but for the name itself: a ``sync`` of the directory pins that.
+
+        Raises OSError; whatever had this name is then still there.
+        """
+        self._copy(data, name, mode)
+
+    def move(self, name: str, target: str) -> None:
+        """Give the file ``name`` the name ``target``, in one step and in place of what had it; not yet durable."""
+        os.rename(name, target, src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
+
+    def discard(self, name: str) -> None:
+        """Remove a file of no use any more if that is possible; never raises OSError."""
+        self._discard(name)
 
     def remove(self, name: str) -> bool:
         """Remove ``name``, durably; says whether it was there. Raises OSError, or NotPinned as ``replace`` does."""

@@ -90,6 +90,12 @@ class JournalStore:
             found = _regular(directory, stream, file)
             return [] if found is None else scan(found.data, stream, file).records
 
+    def streams(self) -> list[str]:
+        """Return all streams, sorted by code point; damaged ones are among them."""
+        with self._root.reading("streams", "streams") as directory:
+            names = [name.removesuffix(SUFFIX) for name in directory.names() if name.endswith(SUFFIX)]
+        return sorted(stream for name in names if (stream := keys.decode(name)) is not None)
+
     def close(self) -> None:
         """Let go of the root; closing twice is fine."""
         self._root.close()

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -157,7 +156,7 @@ class RecordFile(DocumentFiles):
         records = content.content.get(self._name)
         for record in records if isinstance(records, list) else [None]:
             identifier = record.get(self._id_name) if isinstance(record, dict) else None
-            if type(identifier) is not str or identifier in entries:
+            if not isinstance(record, dict) or type(identifier) is not str or identifier in entries:
                 raise CorruptData(self._name, self._file, "it holds no list of records with ids of their own")
             text = json.dumps(record, ensure_ascii=False)
             before = old.get(identifier)
@@ -167,16 +166,9 @@ class RecordFile(DocumentFiles):
 
     def _tail(self, directory: Directory) -> tuple[int, bytes] | None:
         try:
-            opened = directory.open_regular(self._file, os.O_RDONLY)
+            return directory.tail(self._file, _TAIL)
         except NotARegularFile:
             return None
-        if opened is None:
-            return None
-        descriptor, about = opened
-        try:
-            return about.st_size, os.pread(descriptor, _TAIL, max(about.st_size - _TAIL, 0))
-        finally:
-            os.close(descriptor)
 
 
 def _end(data: bytes) -> tuple[int, bytes]:

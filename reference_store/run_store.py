@@ -23,7 +23,7 @@ class RunStore:
     """Runs by id in ``<root>/runs.json``, ``{"runs": [...], "updated_at": "ISO string"}``, datetimes as ISO strings.
 
     Every update is durable on return, updates of several threads that meet are written together, and several instances
-    and processes on one root lose none. Waits up to ``lock_timeout`` seconds for other writers; ``clock`` gives the times.
+    and processes on one root lose none. Writers wait up to ``lock_timeout`` seconds for others; ``clock`` gives the times.
     Raises InvalidIdentifier, InvalidRecord and UnserialisableValue for what cannot be stored, CorruptData when neither
     the file nor its backup is sound, StorageFailure, LockTimeout, and StoreClosed after ``close``.
     """
@@ -86,7 +86,7 @@ class RunStore:
             wanted["status"] = _status(status)
         found = [
             run
-            for run in reversed(self._file.entries("list_runs").values())
+            for run in reversed(list(self._file.entries("list_runs").values()))
             if all(run.content[name] == value for name, value in wanted.items())
         ]
         found.sort(key=_updated_at, reverse=True)  # stable: of two at the same time the later update comes first

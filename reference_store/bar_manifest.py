@@ -1,0 +1,97 @@
+"""Which month files of a symbol belong together: their digests and time spans, sealed, in one small file.
+
+The manifest decides what a reader sees. It names the content of each month by its digest; the bytes with that digest
+are in the month's file or, for as long as nobody has moved them there, in a staged file beside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from reference_store import integrity
+from reference_store.errors import CorruptData
+from reference_store.records import members_of
+from reference_store.strict_json import Document
+
+MANIFEST = ".manifest.json"
+STAGED = ".staged-"
+SUFFIX = ".parquet"
+MONTH_FILE = re.compile(r"([0-9]{4}-(?:0[1-9]|1[0-2]))\.parquet")
+
+
+@dataclass(frozen=True, slots=True)
+class MonthFile:
+    """The content of one month: SHA-256, size (bytes), bars, and the first and last date in microseconds since 1970."""
+
+    sha256: str
+    size: int
+    rows: int
+    first: int
+    last: int
+
+    def is_content(self, data: bytes) -> bool:
+        """Whether ``data`` is this content, bit for bit."""
+        return len(data) == self.size and hashlib.sha256(data).hexdigest() == self.sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The months of a symbol; ``aware`` says whether its dates have time zones."""
+
+    generation: int
+    aware: bool
+    months: dict[str, MonthFile]
+
+    def overlapping(self, first: int, last: int) -> list[str]:
+        """The months with bars from ``first`` to ``last``, as far as their spans tell, in order."""
+        return [
+            month
+            for month, file in sorted(self.months.items())
+            if file.rows and file.first <= last and file.last >= first
+        ]
+
+
+def describe(data: bytes, rows: int, first: int, last: int) -> MonthFile:
+    """Return what the manifest says about a month file with these bytes."""
+    return MonthFile(hashlib.sha256(data).hexdigest(), len(data), rows, first, last)
+
+
+def file_name(month: str) -> str:
+    """The name of a month's file."""
+    return month + SUFFIX
+
+
+def staged_name(month: str, file: MonthFile) -> str:
+    """The name under which the content of a month waits until it is moved into its place."""
+    return f"{STAGED}{month}-{file.sha256[:16]}"
+
+
+def dump(manifest: Manifest, symbol: str) -> bytes:
+    """Return the bytes of a manifest, sealed for ``symbol``."""
+    months: Document = {
+        month: {"sha256": file.sha256, "bytes": file.size, "rows": file.rows, "first": file.first, "last": file.last}
+        for month, file in sorted(manifest.months.items())
+    }
+    content = {"symbol": symbol, "dates": "aware" if manifest.aware else "naive", "months": months}
+    return integrity.seal_document(integrity.encode(content), symbol, manifest.generation)
+
+
+def parse(data: bytes, symbol: str) -> Manifest:
+    """Return the manifest that ``data`` holds; raises CorruptData unless it is sealed for ``symbol``."""
+    found = integrity.unseal_document(data, symbol, MANIFEST)
+    try:
+        months = {month: _month_file(file) for month, file in members_of(found.content["months"]).items()}
+        aware = {"aware": True, "naive": False}[found.content["dates"]]
+    except (KeyError, TypeError):
+        raise CorruptData(symbol, MANIFEST, "it is not a list of month files") from None
+    return Manifest(found.number, aware, months)
+
+
+def _month_file(about: Any) -> MonthFile:
+    sha256, *numbers = (about[name] for name in ("sha256", "bytes", "rows", "first", "last"))
+    if type(sha256) is not str or any(type(number) is not int for number in numbers):
+        raise TypeError
+    return MonthFile(sha256, *numbers)

@@ -1,0 +1,119 @@
+"""One month of bars as the bytes of a Parquet file: snappy, with page checksums, serialised and read in memory.
+
+The file has the columns of ``bar_columns.schema``, rows by date, and nothing else that a foreign reader would have to
+know. The zones of dates stand in the file's metadata, as runs, under ``tradestore``.
+"""
+
+from __future__ import annotations
+
+import json
+from operator import lt
+from typing import Any
+
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+
+from reference_store.bar_columns import COLUMNS, PRICES, Columns, month_of, schema, zone, zone_runs
+
+ROWS_IN_GROUP = 16_384
+"""Rows that are read together; a range inside a month reads the groups that it touches."""
+_METADATA = b"tradestore"
+
+
+class Unreadable(Exception):  # noqa: N818 - says what is the case
+    """Bytes that are not a month of bars; the message says why and shows none of them."""
+
+
+def encode(columns: Columns) -> bytes:
+    """Return the bytes of a Parquet file with these bars."""
+    zones = None if columns.zones is None else zone_runs(columns.zones)
+    table = columns.table.replace_schema_metadata({_METADATA: json.dumps({"zones": zones})})
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table,
+        sink,
+        compression="snappy",
+        write_page_checksum=True,
+        row_group_size=ROWS_IN_GROUP,
+        use_dictionary=["symbol"],  # prices hardly repeat; looking for repetitions costs more than writing them
+        write_statistics=["date"],
+    )
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
+
+
+def decode(data: bytes, first: int | None = None, last: int | None = None, *, aware: bool) -> Columns:
+    """Return the bars that ``data`` holds from ``first`` to ``last``, both included, in microseconds since 1970.
+
+    Row groups outside that range are not decoded. Raises Unreadable.
+    """
+    try:
+        with pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True) as file:
+            if not file.schema_arrow.equals(schema(aware=aware), check_metadata=False):
+                raise Unreadable("it does not have the columns of bars")
+            groups = _groups(file.metadata, first, last)
+            zones = _zones(file.metadata, groups) if aware else None
+            table = file.read() if len(groups) == file.num_row_groups else file.read_row_groups(groups)
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        raise Unreadable(f"it is not a sound Parquet file ({type(error).__name__})") from None
+    columns = Columns(table.replace_schema_metadata(None), zones)
+    if first is None or last is None:
+        return columns
+    return columns.between(first, last)
+
+
+def adopted(data: bytes, symbol: str, month: str) -> Columns:
+    """Return the bars of a file that somebody else wrote, after checking all that the store relies on.
+
+    Raises Unreadable when it is not a month of bars of this symbol as ``encode`` would have been given them.
+    """
+    try:
+        with pq.ParquetFile(pa.BufferReader(data)) as file:
+            aware = file.schema_arrow.field("date").type.tz is not None
+    except (pa.ArrowException, OSError, KeyError, AttributeError) as error:
+        raise Unreadable(f"it is not a sound Parquet file of bars ({type(error).__name__})") from None
+    columns = decode(data, aware=aware)
+    table = columns.table
+    if not len(columns) or any(column.null_count for column in table.columns):
+        raise Unreadable("it has no bars, or bars with values missing")
+    times = columns.times().tolist()
+    if not all(map(lt, times, times[1:])):
+        raise Unreadable("its dates are not in order, or one stands twice")
+    if {month_of(times[0]), month_of(times[-1])} != {month}:
+        raise Unreadable("it has bars of another month")
+    if pc.unique(table.column("symbol")).to_pylist() != [symbol]:
+        raise Unreadable("it has bars of another symbol")
+    if pc.min(table.column("volume")).as_py() < 0 or not all(
+        pc.all(pc.is_finite(table.column(name))).as_py() for name in PRICES
+    ):
+        raise Unreadable("it has prices that are not finite, or volumes below 0")
+    return columns
+
+
+def _groups(metadata: Any, first: int | None, last: int | None) -> list[int]:
+    every = list(range(metadata.num_row_groups))
+    if first is None or last is None:
+        return every
+    date = COLUMNS.index("date")
+    kept = []
+    for number in every:
+        found = metadata.row_group(number).column(date).statistics
+        if found is None or not found.has_min_max or (found.min_raw <= last and found.max_raw >= first):
+            kept.append(number)
+    return kept
+
+
+def _zones(metadata: Any, groups: list[int]) -> list[str]:
+    own = (metadata.metadata or {}).get(_METADATA)
+    runs = json.loads(own)["zones"] if own else [("UTC", metadata.num_rows)]
+    zones = [name for name, count in runs for name in [name] * count]
+    for name in {name for name, _ in runs}:
+        zone(name)  # unknown here: better said now than in the middle of a list
+    if len(groups) == metadata.num_row_groups:
+        return zones
+    kept: list[str] = []
+    for number in groups:
+        start = sum(metadata.row_group(before).num_rows for before in range(number))
+        kept += zones[start : start + metadata.row_group(number).num_rows]
+    return kept

@@ -1,0 +1,228 @@
+"""What a trading program knows and does, in files: bars, fundamentals, events, strategy state and an audit log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import pyarrow as pa  # type: ignore[import-untyped]
+
+from reference_store import keys
+from reference_store.atomic import Directory
+from reference_store.bar_columns import bound, microseconds, objects, schema
+from reference_store.bar_files import BarFiles
+from reference_store.document_files import DocumentFiles
+from reference_store.documents import CLAIMS
+from reference_store.errors import InvalidRecord, StorageFailure, StoreError
+from reference_store.event_log import EventLog
+from reference_store.fundamental_files import FundamentalFiles
+from reference_store.journal import JournalStore
+from reference_store.models import Decision, Event, FundamentalData, Order, OrderResult, PriceBar
+from reference_store.record_file import Clock
+from reference_store.records import checked, iso, to_json
+from reference_store.root import LOCK_TIMEOUT
+from reference_store.strict_json import Document
+
+DIRECTORIES = ("prices", "fundamentals", "events", "state", "audit/decisions", "audit/orders")
+
+
+@runtime_checkable
+class DataStore(Protocol):
+    """What a strategy needs of a store, whatever keeps the data."""
+
+    def write_bars(self, symbol: str, bars: list[PriceBar]) -> None:
+        """Add bars of ``symbol``; a bar takes the place of one with the same date."""
+
+    def read_bars(self, symbol: str, start: datetime, end: datetime) -> list[PriceBar]:
+        """Return the bars from ``start`` to ``end``, both included, by date."""
+
+    def write_fundamental(self, symbol: str, data: FundamentalData) -> None:
+        """Add a version of what is known about a company."""
+
+    def read_fundamental(self, symbol: str, as_of: datetime | None = None) -> FundamentalData | None:
+        """Return the latest version, not later than ``as_of``; None if there is none."""
+
+    def write_event(self, event: Event) -> None:
+        """Add an event."""
+
+    def read_events(self, start: datetime, end: datetime, types: list[str] | None = None) -> list[Event]:
+        """Return the events from ``start`` to ``end``, both included, of all or of the given types."""
+
+    def save_strategy_state(self, strategy_name: str, state: Document) -> None:
+        """Replace the state of a strategy."""
+
+    def load_strategy_state(self, strategy_name: str) -> Document | None:
+        """Return the state of a strategy, None if there is none."""
+
+    def log_decision(self, strategy_name: str, decision: Decision) -> None:
+        """Add a decision to the audit log."""
+
+    def log_order(self, strategy_name: str, order: Order, result: OrderResult) -> None:
+        """Add an order and its result to the audit log."""
+
+
+def local_now() -> datetime:
+    """The clock of the audit log unless it is given another one; its days are local days."""
+    return datetime.now().astimezone()
+
+
+class FileDataStore:
+    """A DataStore below ``base_path``, which is created, durably, if it does not exist.
+
+    | Directory | Files |
+    |---|---|
+    | ``prices/<symbol>/`` | ``<YYYY-MM>.parquet``, snappy, ordinary Parquet for any reader; ``.manifest.json`` |
+    | ``fundamentals/`` | ``<symbol>.json`` with all versions, the file before in ``.json.bak`` |
+    | ``events/`` | ``<YYYY-MM>.jsonl``, ``<YYYY-MM>Z.jsonl`` for timestamps with time zones |
+    | ``state/`` | ``<strategy>.json``, the state before in ``.json.bak`` |
+    | ``audit/decisions/``, ``audit/orders/`` | ``<YYYY-MM-DD>.jsonl``, only ever appended to |
+
+    ``<symbol>`` and ``<strategy>`` are encoded as ``keys`` says. Every write is durable on return and happened whole
+    or not at all, a bar write over several months too. Several threads, instances and processes may use one directory;
+    writers to one of its parts wait for each other, at most ``lock_timeout`` seconds, and readers for nobody. ``clock``
+    gives the time of audit lines, and the day of their file.
+
+    Times with and without time zones are kept as they are given, but do not mix within the bars or fundamentals of one
+    symbol, or within the events: InvalidRecord says so. The other errors are those of DocumentStore and JournalStore:
+    InvalidIdentifier, UnserialisableValue, CorruptData, LockTimeout, StorageFailure, StoreClosed.
+    """
+
+    tradestore_errors: ClassVar[tuple[type[Exception], ...]] = (StoreError,)
+    tradestore_claims: ClassVar[tuple[str, ...]] = tuple(claim for claim in CLAIMS if claim != "backup")
+
+    def __init__(self, base_path: str | Path, *, lock_timeout: float = LOCK_TIMEOUT, clock: Clock = local_now) -> None:
+        self.base_path = Path(base_path)
+        self._clock = clock
+        try:
+            prices, fundamentals, events, state, decisions, orders = _directories(self.base_path)
+        except OSError as error:
+            raise StorageFailure("open", str(base_path), error) from error
+        self._bars = BarFiles(prices, lock_timeout)
+        self._fundamentals = FundamentalFiles(fundamentals, lock_timeout)
+        self._events = EventLog(events, lock_timeout)
+        self._states = DocumentFiles(state, lock_timeout)
+        self._decisions = JournalStore(decisions, lock_timeout=lock_timeout)
+        self._orders = JournalStore(orders, lock_timeout=lock_timeout)
+
+    def write_bars(self, symbol: str, bars: Sequence[PriceBar]) -> None:
+        """Add ``bars`` of ``symbol``, in any order; one takes the place of an earlier one with the same date.
+
+        All of them are durable on return; after any error or crash either all of them are there or none. No bars do
+        nothing. Raises InvalidRecord for a bar that could not be given back unchanged, see ``bar_columns``, and
+        CorruptData when a month that they go into is damaged.
+        """
+        self._bars.write("write_bars", symbol, bars)
+
+    def read_bars(self, symbol: str, start: datetime, end: datetime) -> list[PriceBar]:
+        """Return the bars from ``start`` to ``end``, both included, by date; ``[]`` if there are none.
+
+        What is returned was there at one moment: a concurrent write shows whole or not at all. Raises CorruptData when
+        a month in the range is damaged.
+        """
+        first, last, aware = _range(start, end)
+        parts = self._bars.read("read_bars", symbol, first, last, aware=aware)
+        return [bar for part in parts for bar in objects(symbol, part)]
+
+    def read_bars_table(self, symbol: str, start: datetime, end: datetime) -> pa.Table:
+        """Return the same bars as a table, without making objects of them.
+
+        Its columns are those of PriceBar; dates have microseconds, and dates with time zones stand in UTC.
+        """
+        first, last, aware = _range(start, end)
+        parts = self._bars.read("read_bars_table", symbol, first, last, aware=aware)
+        return pa.concat_tables([schema(aware=aware).empty_table(), *(part.table for part in parts)])
+
+    def reseal_bars(self, symbol: str) -> None:
+        """Accept the month files of ``symbol`` as they stand: after an edit by hand, or written by another program.
+
+        Raises CorruptData when one of them is not a month of bars of this symbol; move it away first.
+        """
+        self._bars.reseal("reseal_bars", symbol)
+
+    def write_fundamental(self, symbol: str, data: FundamentalData) -> None:
+        """Add a version, durably; all versions are kept."""
+        self._fundamentals.add("write_fundamental", symbol, checked(FundamentalData, data))
+
+    def read_fundamental(self, symbol: str, as_of: datetime | None = None) -> FundamentalData | None:
+        """Return the version with the latest timestamp, not later than ``as_of``; None if there is none.
+
+        The order in which versions were written decides only between equal timestamps: the last one counts.
+        """
+        keys.encode(symbol)
+        moment = None if as_of is None else bound(as_of, "as_of")
+        return self._fundamentals.latest("read_fundamental", symbol, moment)
+
+    def write_event(self, event: Event) -> None:
+        """Add an event, durably."""
+        self._events.write(checked(Event, event))
+
+    def read_events(self, start: datetime, end: datetime, types: list[str] | None = None) -> list[Event]:
+        """Return the events from ``start`` to ``end``, both included, by time; with ``types`` only those types."""
+        return self._events.read(bound(start, "start"), bound(end, "end"), types)
+
+    def save_strategy_state(self, strategy_name: str, state: Document) -> None:
+        """Replace the state of a strategy, durably; the one before becomes the backup."""
+        self._states.write("save_strategy_state", strategy_name, state)
+
+    def load_strategy_state(self, strategy_name: str) -> Document | None:
+        """Return a state equal to the one saved last, None if there is none; see DocumentStore.get for damage."""
+        return self._states.read("load_strategy_state", strategy_name)
+
+    def log_decision(self, strategy_name: str, decision: Decision) -> None:
+        """Add a line to today's decisions, durably."""
+        keys.encode(strategy_name)
+        self._log(self._decisions, strategy_name, decision=to_json(checked(Decision, decision)))
+
+    def log_order(self, strategy_name: str, order: Order, result: OrderResult) -> None:
+        """Add a line to today's orders, durably."""
+        keys.encode(strategy_name)
+        sent, became = to_json(checked(Order, order)), to_json(checked(OrderResult, result))
+        self._log(self._orders, strategy_name, order=sent, result=became)
+
+    def read_decisions(self, day: date | str) -> list[Document]:
+        """Return the lines of a day (``YYYY-MM-DD``) in order: ``logged_at``, ``strategy_name``, ``decision``."""
+        return self._decisions.read(_day(day))
+
+    def read_orders(self, day: date | str) -> list[Document]:
+        """Return the lines of a day in order: ``logged_at``, ``strategy_name``, ``order``, ``result``."""
+        return self._orders.read(_day(day))
+
+    def close(self) -> None:
+        """Let go of all directories; closing twice is fine."""
+        for part in (self._bars.root, self._fundamentals.root, self._states.root):
+            part.close()
+        for log in (self._events, self._decisions, self._orders):
+            log.close()
+
+    def _log(self, journal: JournalStore, strategy_name: str, **members: Any) -> None:
+        now = self._clock()
+        journal.append(_day(now), {"logged_at": iso(now, "clock"), "strategy_name": strategy_name, **members})
+
+
+def _directories(base_path: Path) -> list[Directory]:
+    """Open the directories of a store, none of them through a link that somebody has planted."""
+    base = Directory.open(str(base_path))
+    opened = []
+    for path in DIRECTORIES:
+        directory = base
+        for name in path.split("/"):
+            directory = directory.child(name, create=True)
+        opened.append(directory)
+    return opened
+
+
+def _range(start: datetime, end: datetime) -> tuple[int, int, bool]:
+    start, end = bound(start, "start"), bound(end, "end")
+    if (start.tzinfo is None) is not (end.tzinfo is None):
+        raise InvalidRecord("end", "has a time zone while start has none, or the reverse")
+    return microseconds(start), microseconds(end), start.tzinfo is not None
+
+
+def _day(day: date | str) -> str:
+    try:
+        found = day if isinstance(day, date) else date.fromisoformat(day)
+    except (TypeError, ValueError):
+        raise InvalidRecord("day", "is neither a date nor YYYY-MM-DD") from None
+    return f"{found.year:04d}-{found.month:02d}-{found.day:02d}"
