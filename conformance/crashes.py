@@ -87,6 +87,8 @@ def _judged(requirement: str, contract: Contract, bench: "Bench", store: "StoreU
             reason = "reopening the store wrote nothing on any image, so there is no recovery to crash"
             return Result(requirement, contract.name, Verdict.NOT_APPLICABLE, reason)
     violation = evidence.violations.get(requirement)
+    if violation is None and evidence.given_up:
+        return Result(requirement, contract.name, Verdict.UNDECIDED, evidence.given_up, checked, exhaustive=False)
     if violation is None:
         return Result(requirement, contract.name, Verdict.HOLDS, "", checked, evidence.exhaustive)
     return Result(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from pytest_tradestore.crash.exploration import Inspection, Question, explore
+from pytest_tradestore.crash.exploration import Explored, Inspection, Question, explore
 from pytest_tradestore.crash.images import DurableImage, matches
 from pytest_tradestore.crash.judging import Violation, broken_recovery, candidates_in, piling_up, violations_in
 from pytest_tradestore.crash.leftovers import growth
@@ -58,6 +58,8 @@ class Evidence:
     exhaustive: bool = True
     notes: tuple[str, ...] = ()
     output: str = ""
+    given_up: str = ""
+    """Why some images were never looked at, where that is so: then what was not found cannot be said to hold."""
 
 
 def gather(store: StoreUnderTest, workload: Workload, settings: Settings) -> Evidence:
@@ -179,7 +181,8 @@ def _judged(
         for image in _variants(group.image, volatile, last)
     ]
     questions = list(dict.fromkeys(question for _, question in asked))
-    explored = explore(store, workload, questions, sandbox)
+    windows_of = {question: group.window for group, question in reversed(asked)}
+    explored = explore(store, workload, questions, sandbox, windows_of)
     answers = dict(zip(questions, explored.answers, strict=True))
     violations = violations_in(asked, answers, recorded.history, store.declarations.claims)
     if "ATOM-4" not in violations and (grown := growth(store, workload, found.groups, recorder, sandbox)) is not None:
@@ -220,9 +223,17 @@ def _judged(
             store_seconds=explored.in_store,
         ),
         exhaustive=found.exhaustive and explored.complete,
-        notes=base.notes
-        + (() if explored.complete else ("the search was ended early: the store hung or died too often",)),
+        given_up="" if explored.complete else _given_up(explored),
+        notes=base.notes,
         output=recorded.output or explored.output,
+    )
+
+
+def _given_up(explored: Explored) -> str:
+    unanswered = sum(answer is None for answer in explored.answers)
+    return (
+        f"the store hung or ended its process so often that {unanswered:,} of {len(explored.answers):,} crash images "
+        "were not looked at"
     )
 
 

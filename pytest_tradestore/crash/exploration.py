@@ -4,7 +4,7 @@ It reports what it saw; the oracle judges.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -17,7 +17,8 @@ from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, str
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest, open_store
 
-HANGS_BEFORE_GIVING_UP = 2
+HANGS_BEFORE_GIVING_UP = 5
+DEATHS_BEFORE_GIVING_UP = 100
 _BATCH = 50
 
 
@@ -71,15 +72,26 @@ class Explored:
         return all(answer is not None for answer in self.answers)
 
 
-def explore(store: StoreUnderTest, workload: Workload, questions: Sequence[Question], sandbox: Sandbox) -> Explored:
-    """Put every question to the store, in as few processes as its behaviour allows."""
+def explore(
+    store: StoreUnderTest,
+    workload: Workload,
+    questions: Sequence[Question],
+    sandbox: Sandbox,
+    sections: Mapping[Question, object] | None = None,
+) -> Explored:
+    """Put every question to the store, in as few processes as its behaviour allows.
+
+    A store that hangs costs a deadline each time: the questions of the same one of ``sections`` are then left out, and
+    after ``HANGS_BEFORE_GIVING_UP`` hangs, or ``DEATHS_BEFORE_GIVING_UP`` deaths of the process, all that remain.
+    """
     answers: list[Inspection | None] = [None] * len(questions)
     in_store = 0.0
     output = ""
-    fatal = 0
+    hangs = deaths = 0
     declared = store.declarations
+    section_of = [(sections or {}).get(question) for question in questions]
     pending = list(range(len(questions)))
-    while pending and fatal <= HANGS_BEFORE_GIVING_UP:
+    while pending and hangs < HANGS_BEFORE_GIVING_UP and deaths < DEATHS_BEFORE_GIVING_UP:
         todo = list(pending)
 
         def ask(channel: Channel, todo: list[int] = todo) -> float:
@@ -112,7 +124,10 @@ def explore(store: StoreUnderTest, workload: Workload, questions: Sequence[Quest
                             else f"ended its process: {seconds}"
                         )
                         answers[number] = Inspection(failed=tuple(Phase)[phase], how=how, fatal=True)
-                    fatal += 1
+                    hangs += isinstance(event, Hung)
+                    deaths += isinstance(event, Died)
+                    if isinstance(event, Hung) and sections and number in todo:
+                        pending = [n for n in pending if section_of[n] != section_of[number]]
                     output = output or printed
         in_store += spent
         pending = [n for n in pending if answers[n] is None]

@@ -18,7 +18,7 @@ from pytest_tradestore.crash.observation import (
 )
 from pytest_tradestore.crash.workloads import LARGE, Update, Workload, ledger
 from pytest_tradestore.records import Records as RecordMaker
-from pytest_tradestore.records import field, plain
+from pytest_tradestore.records import field, page_of, plain
 from pytest_tradestore.target import OpenStore
 
 Look = Callable[[OpenStore, str], Seen]
@@ -260,7 +260,7 @@ def jobs(contract: Contract, _: frozenset[str], make: RecordMaker) -> Workload:
 
     def look(store: OpenStore, place: str) -> Seen:
         if place == "list()":
-            return Names(tuple(sorted(str(field(job, "job_id")) for job in _page(store.call("list")))))
+            return Names(tuple(sorted(str(field(job, "job_id")) for job in page_of(store.call("list")))))
         return _value(store.call("get", place))
 
     return Workload(
@@ -292,20 +292,13 @@ def runs(contract: Contract, _: frozenset[str], __: RecordMaker) -> Workload:
 
     def look(store: OpenStore, place: str) -> Seen:
         if place == "list_runs()":
-            return Names(tuple(sorted(str(field(run, "run_id")) for run in _page(store.call("list_runs")))))
+            return Names(tuple(sorted(str(field(run, "run_id")) for run in page_of(store.call("list_runs")))))
         return _value(store.call("get_run", place))
 
     def again(place: str, _: int) -> Update:
         return write(place, "failed")
 
     return Workload(contract, updates, (*names, "list_runs()"), look, again, listing="list_runs()")
-
-
-def _page(found: Any) -> list[Any]:
-    """Return the records of a listing: a list, or a pair of a list and a total count."""
-    if isinstance(found, tuple) and found and isinstance(found[0], (list, tuple)):
-        return list(found[0])
-    return list(found or ())
 
 
 TRADING: dict[str, Callable[[Contract, frozenset[str], RecordMaker], Workload]] = {
