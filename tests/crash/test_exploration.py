@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from pytest_tradestore.contracts import CONTRACTS
-from pytest_tradestore.crash.exploration import HANGS_BEFORE_GIVING_UP, Phase, Question, explore
+from pytest_tradestore.crash import exploration
+from pytest_tradestore.crash.exploration import Phase, Question, explore
 from pytest_tradestore.crash.images import DurableImage, ImageFile
 from pytest_tradestore.crash.observation import Absent, Failed, Value
 from pytest_tradestore.crash.operations import Inode, Kind
@@ -186,12 +187,26 @@ def test_a_store_that_raises_is_an_answer_and_costs_no_process():
     assert second.failed is None
 
 
-@pytest.mark.parametrize("what", [hang, segfault], ids=["hangs", "segfaults"])
-def test_the_search_is_given_up_after_repeated_hangs_and_says_so(what):
+@pytest.mark.parametrize(
+    ("what", "bound"),
+    [(hang, "HANGS_BEFORE_GIVING_UP"), (segfault, "DEATHS_BEFORE_GIVING_UP")],
+    ids=["hangs", "segfaults"],
+)
+def test_the_search_is_given_up_after_a_store_has_done_so_again_and_again(what, bound, monkeypatch):
+    monkeypatch.setattr(exploration, bound, 3)
     explored = answers_of(when_trapped(what), *[TRAP] * 6)
 
-    answered = [a for a in explored.answers if a is not None]
-    assert len(answered) == HANGS_BEFORE_GIVING_UP + 1
+    assert [a is not None for a in explored.answers] == [True] * 3 + [False] * 3
+    assert not explored.complete
+
+
+def test_of_the_images_among_which_one_hung_the_others_are_left_out_and_the_rest_is_still_asked():
+    here, there = [Question(i, THE_DOCUMENT) for i in (TRAP, image(a=b""))], Question(GOOD, THE_DOCUMENT)
+    store = StoreUnderTest("acme", when_trapped(hang), deadline=SOON)
+    with Sandbox() as sandbox:
+        explored = explore(store, WORKLOAD, [*here, there], sandbox, {here[0]: 1, here[1]: 1, there: 2})
+
+    assert [a is not None for a in explored.answers] == [True, False, True]
     assert not explored.complete
 
 

@@ -1,0 +1,193 @@
+"""What a counterexample says of a crash state: every step, its fate, and what a person would call each file."""
+
+import pytest
+
+from pytest_tradestore.contracts import CONTRACTS
+from pytest_tradestore.crash.evidence import Evidence
+from pytest_tradestore.crash.explanation import described_content, described_image, described_steps, explain
+from pytest_tradestore.crash.exploration import Inspection
+from pytest_tradestore.crash.images import DurableImage, ImageFile
+from pytest_tradestore.crash.judging import Violation
+from pytest_tradestore.crash.lowering import PAGE
+from pytest_tradestore.crash.observation import Absent, Observation, Value
+from pytest_tradestore.crash.operations import Inode, Kind
+from pytest_tradestore.crash.oracle import Breach, Family, History
+from pytest_tradestore.crash.states import Crash, CrashState
+from pytest_tradestore.crash.tokens import parse
+from pytest_tradestore.crash.workloads import workload_for
+from pytest_tradestore.verdict import Fate
+from tests.crash.handmade import Story, contents, enumerated, page
+
+SEEN = [Observation((("AAPL", s),)) for s in (Absent(), Value("1"))]
+HISTORY = History(tuple(SEEN), ("", "AAPL"), ("the opening", "put('AAPL', 1)"))
+
+
+def saved():
+    story = Story({"f": b"old"})
+    story.invoke(1)
+    story.create("t")
+    story.write("t", page(b"n", 3))
+    story.fsync("t")
+    story.rename("t", "f")
+    story.acknowledge(1)
+    return story
+
+
+def steps_in(state, story=None):
+    return list(described_steps((story or saved()).program, state, HISTORY))
+
+
+def test_every_step_is_named_as_a_person_would():
+    assert [s.text for s in steps_in(CrashState(Crash.PROCESS, 6))] == [
+        "put('AAPL', 1) called",
+        "create t",
+        "write t",
+        "fsync t",
+        "rename t -> f",
+        "put('AAPL', 1) RETURNED",
+    ]
+
+
+def test_steps_after_the_cut_were_not_issued():
+    fates = [s.fate for s in steps_in(CrashState(Crash.PROCESS, 3))]
+
+    assert fates == [Fate.NOTE, Fate.PERSISTED, Fate.PERSISTED, *[Fate.NOT_ISSUED] * 3]
+
+
+def test_a_step_of_which_everything_is_lost_is_lost_and_one_of_which_a_part_is_says_which():
+    program = saved().program
+    write = range(program.starts[2], program.starts[3])
+
+    assert steps_in(CrashState(Crash.POWER, 3, tuple(write)))[2].fate is Fate.LOST
+    partly = steps_in(CrashState(Crash.POWER, 3, (write[0], write[2])))[2]
+    assert (partly.fate, partly.detail) == (Fate.PARTLY, "12,288 bytes; lost: page 0, page 1")
+    sizeless = steps_in(CrashState(Crash.POWER, 3, (write[5],)))[2]
+    assert sizeless.detail.endswith("lost: its size")
+
+
+def test_a_process_that_died_inside_a_write_says_how_far_it_got():
+    step = steps_in(CrashState(Crash.PROCESS, 3, partial=PAGE))[2]
+
+    assert (step.fate, step.detail) == (Fate.PARTLY, "12,288 bytes; the process died after 4,096 of 12,288 bytes")
+
+
+def everything():
+    story = Story({"f": b"old", "d/x": b"", "v": b""})
+    story.mkdir("e")
+    story.symlink("e/l", "../f")
+    inode = story.nameless()
+    story.write(inode, b"n", durable=True)
+    story.link(inode, "e/n")
+    story.write("f", b"X", at=2)
+    story.truncate("f", 1)
+    story.allocate("f", 9)
+    story.fsync("f", failed=True)
+    story.fdatasync("d")
+    story.fsync("")
+    story.sync()
+    story.rename("f", "v", exchange=True)
+    story.unlink("d/x")
+    story.unlink("d")
+    return story
+
+
+def test_every_kind_of_operation_has_its_words():
+    assert [s.text for s in steps_in(CrashState(Crash.PROCESS, 0), everything())] == [
+        "mkdir e",
+        "symlink e/l -> ../f",
+        "create a file without a name",
+        "write a file without a name (synchronous)",
+        "link a file without a name -> e/n",
+        "write f",
+        "truncate f to 1 byte",
+        "allocate f up to 9 bytes",
+        "fsync f FAILED",
+        "fdatasync d",
+        "fsync the root directory",
+        "sync everything",
+        "exchange f -> v",
+        "unlink d/x",
+        "rmdir d",
+    ]
+
+
+CONTENTS = {
+    "nothing": (b"", "empty"),
+    "zeros": (bytes(1200), "1,200 bytes, all zeros"),
+    "text": (b'{"a": 1}', '8 bytes: {"a": 1}'),
+    "zeros behind": (b"abc" + bytes(97), "100 bytes, zeros from 3 on: abc"),
+    "zeros before": (bytes(600) + b"abc", "603 bytes: 600 zero bytes, then abc"),
+    "a hole": (b"a" * 4096 + bytes(4096) + b"b" * 10, "zeros at 4,096-8,192"),
+    "what is no text": (b"\xff\xfe\x01", r"3 bytes: \xff\xfe\x01"),
+}
+
+
+@pytest.mark.parametrize(("content", "expected"), CONTENTS.values(), ids=list(CONTENTS))
+def test_a_content_is_told_at_a_glance(content, expected):
+    assert expected in described_content(content).replace("\\\\", "\\")
+
+
+def test_an_image_has_a_line_for_each_path():
+    image = DurableImage(
+        (
+            ImageFile("d", Kind.DIRECTORY, 0o755, inode=Inode(1)),
+            ImageFile("d/f", Kind.FILE, 0o644, b"x", inode=Inode(2)),
+            ImageFile("l", Kind.SYMLINK, 0o777, target="d/f", inode=Inode(3)),
+        )
+    )
+
+    assert described_image(image) == ("d/", "d/f  1 byte: x", "l -> d/f")
+    assert described_image(DurableImage(())) == ("the root directory is empty",)
+
+
+def explained(story, wanted, requirement="DUR-2"):
+    """The counterexample of the group after the acknowledgement whose files are ``wanted``."""
+    program = story.program
+    group = next(g for g in enumerated(story).groups if g.window.acknowledged == 1 and contents(g.image) == wanted)
+    evidence = Evidence(workload_for(CONTRACTS[0], frozenset()), program=program, history=HISTORY)
+    breach = Breach(Family.DURABILITY, "AAPL is missing", "AAPL", "nothing", ("1",))
+    losses = ((group.simplest.cut, frozenset(group.simplest.lost)),)
+    violation = Violation(requirement, group.simplest, group, group.image, breach, Inspection(), 1, losses)
+    return explain("acme", evidence, violation)
+
+
+def test_a_lost_rename_is_shown_with_what_was_lost_and_where_it_happens():
+    told = explained(saved(), {"f": b"old", "t": page(b"n", 3)})
+
+    assert told.crash == "power loss after put('AAPL', 1) had returned, 1 step lost"
+    assert [s.text for s in told.steps if s.fate is Fate.LOST] == ["rename t -> f"]
+    assert told.found == ("AAPL: nothing",)
+    assert told.filesystems == ("any that promises only what POSIX does", "ext4", "xfs", "btrfs", "macos")
+    assert parse(told.token).state == CrashState(Crash.POWER, 6, (7,))
+
+
+def test_control_a_state_that_needs_no_loss_happens_on_every_file_system():
+    told = explained(saved(), {"f": page(b"n", 3)})
+
+    assert told.filesystems == ("every file system: nothing has to be lost for it",)
+
+
+def test_where_other_file_systems_are_left_out_they_are_not_named():
+    story = Story({"f": b"old"})
+    story.invoke(1)
+    story.create("t")
+    story.write("t", b"new")
+    story.rename("t", "f")
+    story.acknowledge(1)
+
+    assert explained(story, {"f": b"\0\0\0"}).filesystems == ("any that promises only what POSIX does", "macos")
+
+
+def test_long_runs_of_steps_that_arrived_are_drawn_together():
+    story = Story({"f": b"old"})
+    story.invoke(1)
+    for number in range(20):
+        story.create(f"kept-{number}")
+    story.fsync("")
+    story.unlink("f")
+    story.acknowledge(1)
+    wanted = {"f": b"old"} | {f"kept-{n}": b"" for n in range(20)}
+
+    texts = [s.text for s in explained(story, wanted).steps]
+    assert "… 17 steps, all persisted" in texts
+    assert len(texts) < 12

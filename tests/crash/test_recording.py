@@ -1,0 +1,137 @@
+"""One recorded run: what was seen live, where the marks stand, and why a run may give no evidence."""
+
+import os
+
+import pytest
+
+from pytest_tradestore.contracts import CONTRACTS
+from pytest_tradestore.crash.observation import Absent, Value
+from pytest_tradestore.crash.operations import Mark, Moment
+from pytest_tradestore.crash.recorders.fake import FakeRecorder
+from pytest_tradestore.crash.recording import NotRecorded, choose_recorder, record
+from pytest_tradestore.crash.workloads import THE_DOCUMENT, workload_for
+from pytest_tradestore.sandbox import Sandbox
+from pytest_tradestore.target import StoreUnderTest
+from tests.crash.tiny_stores import Durable
+
+WORKLOAD = workload_for(next(c for c in CONTRACTS if c.name == "document"), frozenset())
+
+
+def recorded(target, updates=2, *, deadline=5, recorder=None):
+    store = StoreUnderTest("tiny", target, deadline=deadline)
+    with Sandbox() as sandbox:
+        return record(store, WORKLOAD, WORKLOAD.updates[:updates], recorder or FakeRecorder(), sandbox)
+
+
+def test_what_is_seen_live_after_each_acknowledgement_is_the_history():
+    history = recorded(Durable).history
+
+    seen = [state.at(THE_DOCUMENT) for state in history.states]
+    assert [type(s) for s in seen] == [Absent, Value, Value]
+    assert seen[1] != seen[2]
+    assert history.update_names[0] == "the opening"
+    assert (history.last, history.clamp(-1), history.clamp(9)) == (2, 0, 2)
+
+
+def test_every_call_stands_between_its_marks_opening_and_closing_included():
+    operations = recorded(Durable).trace.operations
+
+    marks = [(o.moment, o.update) for o in operations if isinstance(o, Mark)]
+    assert marks == [(moment, n) for n in range(4) for moment in (Moment.INVOKED, Moment.ACKNOWLEDGED)]
+    assert isinstance(operations[0], Mark)
+    assert isinstance(operations[-1], Mark)
+
+
+def test_reading_leaves_no_operation_between_two_updates():
+    operations = recorded(Durable).trace.operations
+
+    at = operations.index(Mark(Moment.ACKNOWLEDGED, 1))
+    assert operations[at + 1] == Mark(Moment.INVOKED, 2)
+
+
+class Refusing(Durable):
+    def save(self, data):
+        raise OSError("disk full")
+
+
+class Dying(Durable):
+    def save(self, data):
+        os._exit(7)
+
+
+class Hanging(Durable):
+    def save(self, data):
+        while True:
+            os.sched_yield()
+
+
+class Forgetting(Durable):
+    def save(self, data):
+        pass
+
+
+class Garbling(Durable):
+    def save(self, data):
+        self.file.write_text("{")
+
+
+class Unclosable(Durable):
+    def close(self):
+        raise OSError("still busy")
+
+
+def refusing_to_open(root):
+    raise OSError("no licence")
+
+
+REASONS = {
+    "it refuses to open": (refusing_to_open, "opening the store raised OSError: no licence"),
+    "it refuses an update": (Refusing, "raised OSError: disk full"),
+    "it ends its process": (Dying, "exited with status 7 during save("),
+    "it hangs": (Hanging, "took longer than 0.5 s"),
+    "its own caller sees no change": (Forgetting, "its own caller does not see the change"),
+    "its own caller cannot read it": (Garbling, "its own caller cannot read the document: JSONDecodeError"),
+    "it cannot be closed": (Unclosable, "closing the store raised OSError: still busy"),
+}
+
+
+@pytest.mark.parametrize(("target", "reason"), REASONS.values(), ids=list(REASONS))
+def test_a_run_gives_no_evidence_and_says_why(target, reason):
+    result = recorded(target, deadline=0.5)
+
+    assert isinstance(result, NotRecorded)
+    assert reason in result.reason
+
+
+def test_what_the_store_prints_is_kept():
+    class Loud(Durable):
+        def save(self, data):
+            print("saving")
+            super().save(data)
+
+    assert recorded(Loud).output.splitlines() == ["saving", "saving"]
+
+
+def test_the_fake_recorder_is_taken_without_a_word_when_it_is_asked_for():
+    recorder, note = choose_recorder("fake")
+
+    assert (recorder.name, note) == ("fake", "")
+
+
+def test_where_strace_cannot_be_used_auto_takes_the_fake_one_and_says_why(monkeypatch):
+    from pytest_tradestore.crash.recorders.strace import StraceRecorder
+
+    monkeypatch.setattr(StraceRecorder, "unavailable", lambda self: "strace is not installed")
+
+    recorder, note = choose_recorder("auto")
+    assert recorder.name == "fake"
+    assert "strace is not installed" in note
+
+
+def test_control_strace_that_was_asked_for_is_not_replaced_in_silence(monkeypatch):
+    from pytest_tradestore.crash.recorders.strace import StraceRecorder
+
+    monkeypatch.setattr(StraceRecorder, "unavailable", lambda self: "strace is not installed")
+
+    with pytest.raises(RuntimeError, match="strace is not installed"):
+        choose_recorder("strace")
