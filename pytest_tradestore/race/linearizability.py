@@ -44,6 +44,15 @@ class Model(Protocol):
     def effect(self, call: Call) -> Transition | None:
         """Return what ``call`` does whatever it gives; None if it only reads."""
 
+    def seen(self, call: Call, result: Any) -> State:
+        """Return the ``result`` of a read in the terms in which it is compared."""
+
+    def answer(self, call: Call, state: Any) -> State:
+        """Return what a read gives in ``state``, in the same terms."""
+
+    def made_of(self, call: Call, result: Any, updates: Sequence[Call]) -> bool:
+        """Say whether each piece of a read's ``result`` was written by one of ``updates``, or stands for nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unexplained:

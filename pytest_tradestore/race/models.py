@@ -5,7 +5,7 @@ contracts are told apart by one field that the programs make unique: a store may
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from pytest_tradestore.crash.observation import (
     Absent,
     Names,
     Records,
+    Seen,
     canonical,
     document_seen,
     names_seen,
@@ -44,23 +45,35 @@ def _unchanged(state: State) -> State:
 class Register:
     """One value that is read and replaced as a whole: the single document, one key among many, one job.
 
-    ``seen`` is what a value is compared by, written or read.
+    ``value`` is what a value is compared by, written or read.
     """
 
     writes: str
     reads: str
     deletes: str = ""
-    seen: Callable[[Any], State] = document_seen
+    value: Callable[[Any], State] = document_seen
     initial: State = _NOTHING
     overwrites: bool = True
 
     def transition(self, call: Call, result: Any) -> Transition:
-        return _only_in(self.seen(result)) if call.method == self.reads else self.effect(call) or _unchanged
+        return _only_in(self.value(result)) if call.method == self.reads else self.effect(call) or _unchanged
 
     def effect(self, call: Call) -> Transition | None:
         if call.method == self.writes:
-            return _becomes(self.seen(call.arguments[-1]))
+            return _becomes(self.value(call.arguments[-1]))
         return _becomes(self.initial) if call.method == self.deletes else None
+
+    def seen(self, call: Call, result: Any) -> State:  # noqa: ARG002 - others need it
+        return self.value(result)
+
+    def answer(self, call: Call, state: State) -> State:  # noqa: ARG002 - as above
+        return state
+
+    def made_of(self, call: Call, result: Any, updates: Sequence[Call]) -> bool:  # noqa: ARG002 - as above
+        found = self.value(result)
+        return found == self.initial or any(
+            found == self.value(u.arguments[-1]) for u in updates if u.method == self.writes
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +94,16 @@ class Listing:
                 return lambda state: Names(tuple(name for name in state.names if name != call.arguments[0]))
         return None
 
+    def seen(self, call: Call, result: Any) -> State:  # noqa: ARG002 - others need it
+        return names_seen(result)
+
+    def answer(self, call: Call, state: State) -> State:  # noqa: ARG002 - as above
+        return state
+
+    def made_of(self, call: Call, result: Any, updates: Sequence[Call]) -> bool:  # noqa: ARG002 - as above
+        seen = names_seen(result)
+        return isinstance(seen, Names) and set(seen.names) <= {u.arguments[0] for u in updates if u.method == "put"}
+
 
 @dataclass(frozen=True, slots=True)
 class Log:
@@ -88,7 +111,7 @@ class Log:
 
     appends: str
     reads: str
-    records: Callable[[Any], State] = records_seen
+    records: Callable[[Any], Seen] = records_seen
     initial: State = _NO_RECORDS
     overwrites: bool = False
 
@@ -98,7 +121,23 @@ class Log:
     def effect(self, call: Call) -> Transition | None:
         if call.method != self.appends:
             return None
-        return lambda state: Records((*state.items, *self.records([call.arguments[-1]]).items))  # type: ignore[attr-defined]
+        new = self._items(call.arguments[-1])
+        return lambda state: Records((*state.items, *new))
+
+    def _items(self, record: Any) -> tuple[str, ...]:
+        seen = self.records([record])
+        return seen.items if isinstance(seen, Records) else ()
+
+    def seen(self, call: Call, result: Any) -> State:  # noqa: ARG002 - others need it
+        return self.records(result)
+
+    def answer(self, call: Call, state: State) -> State:  # noqa: ARG002 - as above
+        return state
+
+    def made_of(self, call: Call, result: Any, updates: Sequence[Call]) -> bool:  # noqa: ARG002 - as above
+        seen = self.records(result)
+        written = {item for u in updates if u.method == self.appends for item in self._items(u.arguments[-1])}
+        return isinstance(seen, Records) and set(seen.items) <= written
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +159,27 @@ class Table:
         if call.method != self.reads:
             return self.effect(call) or _unchanged
         found = self.rows(result)
-        if not self.as_of:
-            return _only_in(found)
-        until = canonical(plain(call.arguments[-1]))
-        return lambda state: state if tuple(row for row in state if row[0] <= until)[-1:] == found else IMPOSSIBLE
+        return lambda state: state if self.answer(call, state) == found else IMPOSSIBLE
 
     def effect(self, call: Call) -> Transition | None:
         if call.method != self.writes:
             return None
         new = self.rows(call.arguments[-1])
         return lambda state: tuple(sorted({**dict(state), **dict(new)}.items()))
+
+    def seen(self, call: Call, result: Any) -> State:  # noqa: ARG002 - others need it
+        return self.rows(result)
+
+    def answer(self, call: Call, state: Any) -> State:
+        if not self.as_of:
+            rows: State = state
+            return rows
+        until = canonical(plain(call.arguments[-1]))
+        return tuple(row for row in state if row[0] <= until)[-1:]
+
+    def made_of(self, call: Call, result: Any, updates: Sequence[Call]) -> bool:  # noqa: ARG002 - as above
+        written = {row for u in updates if u.method == self.writes for row in self.rows(u.arguments[-1])}
+        return set(self.rows(result)) <= written
 
 
 def _by(*names: str) -> Callable[[Any], State]:
@@ -176,8 +226,8 @@ _ONE: dict[str, Model] = {
     "fundamentals": Table("write_fundamental", "read_fundamental", _FILINGS, as_of=True),
     "events": Table("write_event", "read_events", _EVENTS),
     "state": Register("save_strategy_state", "load_strategy_state"),
-    "jobs": Register("save", "get", seen=_by("params", "version")),
-    "runs": Register("create_or_update_run", "get_run", "delete_run", seen=lambda run: _kind(run)),
+    "jobs": Register("save", "get", value=_by("params", "version")),
+    "runs": Register("create_or_update_run", "get_run", "delete_run", value=lambda run: _kind(run)),
 }
 _AUDIT: dict[str, Model] = {
     "decisions": Log("log_decision", "read_decisions", _marked),

@@ -72,9 +72,9 @@ def _scenarios(say: Vocabulary) -> list[Scenario]:
     if say.remove is not None:
         found.append(Scenario("a deletion beside a writer", ((say.remove,), (third,)), (first, second), last(3)))
     found += [
-        Scenario("a writer who reads beside a writer", ((rewrite(1), read(0)), (second,)), (first,), last(2)),
+        Scenario("a writer who reads beside a writer", ((rewrite(1), read(0)), (third,)), (first,), last(3)),
         Scenario("three writers", ((first,), (second,), (third,)), (), last(3)),
-        Scenario("two writers beside a reader", ((rewrite(1),), (second,), (read(0), read(0))), (first,), last(2)),
+        Scenario("two writers beside a reader", ((rewrite(1),), (third,), (read(0), read(0))), (first,), last(3)),
     ]
     return found
 

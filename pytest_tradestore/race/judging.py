@@ -1,0 +1,197 @@
+"""What is wrong with one execution: a lost update, a state that never was, callers that wait for ever.
+
+Whether callers were threads, instances or processes does not matter here: which requirement a finding breaks follows
+from the program, see ``conformance.races``.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from itertools import islice, permutations
+
+from pytest_tradestore.contracts import Contract
+from pytest_tradestore.crash.observation import shortened
+from pytest_tradestore.race.execution import Completed, Ending, Execution, History
+from pytest_tradestore.race.linearizability import CANCELLED, IMPOSSIBLE, Model, State, unexplained
+from pytest_tradestore.race.models import LISTING, MODELS
+
+
+class Wrong(Enum):
+    """What kind of wrong."""
+
+    LOST = "lost"
+    """What readers find when all is quiet is not what any order of the updates gives, or an update failed."""
+    TORN = "torn"
+    """A reader beside a writer got an error, a value that nobody wrote, or one that could not be there then."""
+    STUCK = "stuck"
+    """Nobody can go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong: a sentence, what was found, what could have been."""
+
+    wrong: Wrong
+    sentence: str
+    found: str
+    allowed: tuple[str, ...] = ()
+
+
+class Judge:
+    """Finds what is wrong with executions of programs of one contract."""
+
+    def __init__(self, contract: Contract) -> None:
+        self._model_of: Callable[[str], Model] = MODELS[contract.name]
+
+    def findings(self, execution: Execution) -> tuple[Finding, ...]:
+        """Return everything that is wrong, at most one finding of each kind."""
+        if execution.ending is Ending.HUNG:
+            return ()  # somebody waited for what nobody controls: nothing is known
+        if execution.ending is Ending.DEADLOCK:
+            return (self._stuck(execution),)
+        history = execution.history
+        found = (self._failed(history) or self._lost(history), self._torn(history))
+        return tuple(finding for finding in found if finding is not None)
+
+    def _reads(self, completed: Completed) -> bool:
+        return self._model_of(completed.call.part).effect(completed.call) is None
+
+    def _stuck(self, execution: Execution) -> Finding:
+        waiting = [c.call.shown for c in execution.history if c.returned is None]
+        who = f"{' and '.join(waiting)} wait" if len(waiting) > 1 else f"{waiting[0] if waiting else 'the store'} waits"
+        return Finding(Wrong.STUCK, f"{who} for ever", "; ".join(execution.waits_for), ("every call comes back",))
+
+    def _failed(self, history: History) -> Finding | None:
+        """Return the update that failed with an error that the store does not know."""
+        for completed in history:
+            if completed.undeclared and not _was_cancelled(completed) and not self._reads(completed):
+                sentence = f"{completed.call.shown} raised {completed.error} because of another caller"
+                return Finding(Wrong.LOST, sentence, completed.error, ("the update, or an error that is declared",))
+        return None
+
+    def _lost(self, history: History) -> Finding | None:
+        """Return the last read that no order of the updates explains, whatever readers saw in between."""
+        quiet = tuple(c for c in history if c.actor < 0 or not self._reads(c))
+        for completed in quiet:
+            if completed.actor < 0 and self._reads(completed) and completed.error:
+                updates = " and ".join(c.call.shown for c in quiet if c.actor >= 0)
+                sentence = f"after {updates}, {completed.call.shown} raises {completed.error}"
+                return Finding(Wrong.LOST, sentence, completed.error, self._outcomes(quiet, completed))
+        found = unexplained(_with_listings(quiet), self._model_of)
+        if found is None:
+            return None
+        stuck, acknowledged = found.stuck, [c for c in found.calls if c.actor >= 0 and not c.error]
+        seen = self._seen(stuck)
+        if not self._reads(stuck):
+            return Finding(Wrong.LOST, f"no order of the calls explains {stuck.call.shown}", seen)
+        told = " and ".join(c.call.shown for c in acknowledged)
+        returned = (
+            f"{told} returned, but {stuck.call.shown} then gives {seen}"
+            if told
+            else (f"nobody touched {stuck.call.part} at that time, but {stuck.call.shown} then gives {seen}")
+        )
+        return Finding(Wrong.LOST, returned, f"{stuck.call.shown} -> {seen}", self._outcomes(found.calls, stuck))
+
+    def _torn(self, history: History) -> Finding | None:
+        """Return the read beside writers that got an error or a value that could not be there."""
+        for completed in history:
+            if completed.actor < 0 or completed.returned is None or not self._reads(completed):
+                continue
+            if completed.error and not _is_a_refusal(completed):
+                said = f"raises {completed.error}"
+            elif not completed.error and self._never_written(completed, history):
+                said = f"gives {self._seen(completed)}, which nobody wrote"
+            else:
+                continue
+            beside = " and ".join(c.call.shown for c in _beside(completed, history) if not self._reads(c))
+            sentence = f"{completed.call.shown} beside {beside or 'nothing'} {said}"
+            return Finding(Wrong.TORN, sentence, said, self._outcomes(history, completed))
+        readable = tuple(c for c in history if not self._reads(c) or not c.error)
+        if all(c.actor < 0 or not self._reads(c) for c in readable):
+            return None
+        if unexplained(tuple(c for c in readable if c.actor < 0 or not self._reads(c)), self._model_of) is not None:
+            return None  # what is there when all is quiet cannot be explained either: that is the finding
+        found = unexplained(readable, self._model_of)
+        if found is None:
+            return None
+        reader = next((c for c in (found.stuck, *found.calls) if c.actor >= 0 and self._reads(c)), found.stuck)
+        seen = self._seen(reader)
+        sentence = f"{reader.call.shown} gives {seen}, and no order of the calls explains that"
+        return Finding(Wrong.TORN, sentence, f"{reader.call.shown} -> {seen}", self._outcomes(found.calls, reader))
+
+    def _seen(self, completed: Completed) -> str:
+        return shortened(_told(self._model_of(completed.call.part).seen(completed.call, completed.result)), 200)
+
+    def _never_written(self, read: Completed, history: History) -> bool:
+        model = self._model_of(read.call.part)
+        updates = [c.call for c in history if c.call.part == read.call.part]
+        return not model.made_of(read.call, read.result, updates)
+
+    def _outcomes(self, history: History, read: Completed) -> tuple[str, ...]:
+        """Return what a read could have given, had the updates happened in some order."""
+        model, part = self._model_of(read.call.part), read.call.part
+        states = _reachable([c for c in _with_listings(history) if c.call.part == part], read, model)
+        return tuple(sorted({shortened(_told(model.answer(read.call, state)), 120) for state in states}))[:4]
+
+
+_MOST_ORDERS = 200
+
+
+def _reachable(calls: Sequence[Completed], read: Completed, model: Model) -> Iterator[State]:
+    """Yield states in which a read can find the part, by the order of the updates; not all, if there are many."""
+    updates = [c for c in calls if (model.effect(c.call) is not None) and c.invoked < (read.returned or c.invoked + 1)]
+    must = {i for i, c in enumerate(updates) if c.returned is not None and c.returned < read.invoked and not c.error}
+    for count in range(len(must), len(updates) + 1):
+        for order in islice(permutations(range(len(updates)), count), _MOST_ORDERS):
+            chosen = [updates[i] for i in order]
+            if not must <= set(order) or not _keeps_real_time(chosen):
+                continue
+            state = model.initial
+            for completed in chosen:
+                effect = model.effect(completed.call)
+                assert effect is not None
+                after = effect(state)
+                assert after is not IMPOSSIBLE
+                state = after
+            yield state
+
+
+def _keeps_real_time(order: Sequence[Completed]) -> bool:
+    return not any(
+        later.returned is not None and later.returned < earlier.invoked
+        for i, earlier in enumerate(order)
+        for later in order[i + 1 :]
+    )
+
+
+def _with_listings(history: History) -> History:
+    """Let a listing of all keys be judged over the updates of all of them."""
+    if all(c.call.part != LISTING for c in history):
+        return history
+    return (*history, *(replace(c, call=replace(c.call, part=LISTING)) for c in history if c.call.part != LISTING))
+
+
+def _beside(read: Completed, history: History) -> Iterator[Completed]:
+    for other in history:
+        overlaps = other.returned is None or read.invoked < other.returned
+        if other is not read and other.actor >= 0 and overlaps and other.invoked < (read.returned or other.invoked + 1):
+            yield other
+
+
+def _was_cancelled(completed: Completed) -> bool:
+    return completed.error.startswith(CANCELLED)
+
+
+_REFUSALS = ("timeout", "timedout", "locked", "busy", "wouldblock", "blockingio", "again")
+
+
+def _is_a_refusal(completed: Completed) -> bool:
+    """Say whether an error means "not now": that is an answer, if a poor one, and shows nothing torn."""
+    name = completed.error.partition(":")[0].lower()
+    return _was_cancelled(completed) or (not completed.undeclared and any(word in name for word in _REFUSALS))
+
+
+def _told(state: State) -> str:
+    if isinstance(state, tuple):
+        return ", ".join(f"{time}: {value}" for time, value in state) or "nothing"
+    return str(state)
