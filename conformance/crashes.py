@@ -11,6 +11,7 @@ from pytest_tradestore.verdict import Result, Verdict
 
 if TYPE_CHECKING:
     from pytest_tradestore.bench import Bench
+    from pytest_tradestore.crash.evidence import Evidence
     from pytest_tradestore.target import StoreUnderTest
 
 _REQUIREMENTS = (
@@ -76,27 +77,30 @@ def _judged(requirement: str, contract: Contract, bench: "Bench", store: "StoreU
     evidence = bench.crashes(store, contract)
     if evidence.undecided:
         return Result(requirement, contract.name, Verdict.UNDECIDED, evidence.undecided)
-    checked = {
-        "crash_states": evidence.effort.crash_states,
-        "images": evidence.effort.images,
-        "operations": evidence.effort.operations,
-    }
-    if requirement == "REC-2":
-        checked = {"recoveries": evidence.effort.recoveries, "images": evidence.effort.recovery_images}
-        if not evidence.effort.recoveries:
-            reason = "reopening the store wrote nothing on any image, so there is no recovery to crash"
-            return Result(requirement, contract.name, Verdict.NOT_APPLICABLE, reason)
-    violation = evidence.violations.get(requirement)
-    if violation is None and evidence.given_up:
-        return Result(requirement, contract.name, Verdict.UNDECIDED, evidence.given_up, checked, exhaustive=False)
-    if violation is None:
-        return Result(requirement, contract.name, Verdict.HOLDS, "", checked, evidence.exhaustive)
+    if requirement == "REC-2" and not evidence.effort.recoveries:
+        reason = "reopening the store wrote nothing on any image, so there is no recovery to crash"
+        return Result(requirement, contract.name, Verdict.NOT_APPLICABLE, reason)
+    verdict, reason, example = Verdict.HOLDS, "", None
+    if violation := evidence.violations.get(requirement):
+        verdict, reason = Verdict.VIOLATED, violation.breach.sentence
+        example = explain(store.name, evidence, violation)
+    elif evidence.given_up:
+        verdict, reason = Verdict.UNDECIDED, evidence.given_up
+    exhaustive = evidence.exhaustive and (requirement != "REC-2" or evidence.every_recovery)
     return Result(
         requirement,
         contract.name,
-        Verdict.VIOLATED,
-        violation.breach.sentence,
-        checked,
-        evidence.exhaustive,
-        explain(store.name, evidence, violation),
+        verdict,
+        reason,
+        _checked(requirement, evidence),
+        exhaustive,
+        example,
+        evidence=f"crashes of {contract.name}",
     )
+
+
+def _checked(requirement: str, evidence: "Evidence") -> dict[str, int]:
+    effort = evidence.effort
+    if requirement == "REC-2":
+        return {"recoveries": effort.recoveries, "images_of_recoveries": effort.recovery_images}
+    return {"crash_states": effort.crash_states, "images": effort.images, "operations": effort.operations}

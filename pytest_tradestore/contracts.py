@@ -180,8 +180,17 @@ def contracts_of(store: object) -> tuple[Contract, ...]:
 
 
 def nearest_contract(store: object) -> str:
-    """Say in one sentence what ``store`` would need to offer a contract: for the message when it offers none."""
-    needs = "; ".join(f"{c.protocol.__name__} needs {', '.join(f'{m}()' for m in c.required)}" for c in CONTRACTS)
+    """Say in one sentence what ``store`` lacks most nearly: for the message when it offers no contract."""
+
+    def missing(contract: Contract) -> list[str]:
+        return [method for method in contract.required if not callable(getattr(store, method, None))]
+
+    nearest = min(CONTRACTS, key=lambda contract: len(missing(contract)) / len(contract.required))
+    lacking = missing(nearest)
+    if len(lacking) < len(nearest.required):
+        names = " and ".join(f"{method}()" for method in lacking)
+        return f"the nearest is {nearest.protocol.__name__}, for which it lacks {names}"
     public = sorted(name for name in dir(store) if not name.startswith("_") and callable(getattr(store, name, None)))
     has = ", ".join(f"{name}()" for name in public[:8]) or "no public methods"
-    return f"it has {has}. {needs}"
+    simple = "; ".join(f"{c.protocol.__name__} needs {', '.join(f'{m}()' for m in c.required)}" for c in CONTRACTS[:3])
+    return f"it has {has}. {simple}; the documentation lists the trading contracts"

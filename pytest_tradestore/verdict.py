@@ -73,3 +73,5 @@ class Result:
     checked: Mapping[str, int] = field(default_factory=dict)
     exhaustive: bool = True
     counterexample: Counterexample | None = None
+    evidence: str = ""
+    """Names what was looked at where several requirements are judged by the same; empty when it is this result's own."""

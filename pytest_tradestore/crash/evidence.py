@@ -58,6 +58,8 @@ class Evidence:
     exhaustive: bool = True
     notes: tuple[str, ...] = ()
     output: str = ""
+    every_recovery: bool = True
+    """Whether every reopening that wrote something was crashed once more, or a selection of them."""
     given_up: str = ""
     """Why some images were never looked at, where that is so: then what was not found cannot be said to hold."""
 
@@ -187,17 +189,16 @@ def _judged(
     violations = violations_in(asked, answers, recorded.history, store.declarations.claims)
     if "ATOM-4" not in violations and (grown := growth(store, workload, found.groups, recorder, sandbox)) is not None:
         violations["ATOM-4"] = piling_up(grown)
-    second = list(
+    recovering = list(candidates_in(asked, answers, recorded.history, store.declarations.claims))
+    limits = settings.budget.value
+    second = tuple(
         crash_recoveries(
             store,
             workload,
-            telling(
-                list(candidates_in(asked, answers, recorded.history, store.declarations.claims)),
-                settings.budget.value.recoveries,
-            ),
+            telling(recovering, limits.recoveries),
             recorder,
             by_name(settings.model),
-            settings.budget.value,
+            limits,
             sandbox,
             answers,
         )
@@ -223,6 +224,7 @@ def _judged(
             store_seconds=explored.in_store,
         ),
         exhaustive=found.exhaustive and explored.complete,
+        every_recovery=len({candidate.question.image for candidate in recovering}) <= limits.recoveries,
         given_up="" if explored.complete else _given_up(explored),
         notes=base.notes,
         output=recorded.output or explored.output,

@@ -93,6 +93,7 @@ def result_to_dict(result: Result) -> dict[str, Any]:
         "checked": dict(result.checked),
         "exhaustive": result.exhaustive,
         "counterexample": None if example is None else _example_to_dict(example),
+        "evidence": result.evidence,
     }
 
 
@@ -106,6 +107,7 @@ def result_from_dict(read: Mapping[str, Any]) -> Result:
         read["checked"],
         read["exhaustive"],
         None if example is None else _example_from_dict(example),
+        read.get("evidence", ""),
     )
 
 

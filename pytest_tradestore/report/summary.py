@@ -125,8 +125,12 @@ _WORTH_A_LINE = {
 def checked(record: StoreRecord) -> Mapping[str, int]:
     """Return what was tried for a store in all, by kind."""
     total: dict[str, int] = {}
+    counted: set[tuple[str, str]] = set()
     for result in record.results.values():
         for name, count in result.checked.items():
+            if result.evidence and (result.evidence, name) in counted:
+                continue  # the same evidence judged by another requirement
+            counted.add((result.evidence, name))
             total[name] = total.get(name, 0) + count
     return total
 
