@@ -1,9 +1,11 @@
 """The data contract of documents and logs: what goes in comes out, whole, in order, under its own name, for good."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from pytest_tradestore.conformance import audit, bars, events, fundamentals, jobs, runs, state
 from pytest_tradestore.conformance.check import Check
 from pytest_tradestore.conformance.values import ORDINARY, VALUES, generated
 from pytest_tradestore.conformance.visit import SAMPLED, Mismatch, Program, Visit, check
@@ -38,10 +40,21 @@ _DIALECTS = {
 }
 
 
+_TRADING: dict[str, Callable[[], tuple[Check, ...]]] = {
+    "bars": bars.checks,
+    "fundamentals": fundamentals.checks,
+    "events": events.checks,
+    "state": state.checks,
+    "audit": audit.checks,
+    "jobs": jobs.checks,
+    "runs": runs.checks,
+}
+
+
 def checks(contract: Contract) -> tuple[Check, ...]:
     """Return the checks of one contract's data."""
     if contract.name not in _DIALECTS:
-        return ()
+        return _TRADING[contract.name]()
     dialect = _DIALECTS[contract.name]
     rows: list[tuple[str, str, Program, str]] = [
         ("DATA-ROUNDTRIP", name, partial(_round_trip, dialect, name, value), "") for name, value in VALUES.items()

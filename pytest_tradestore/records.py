@@ -79,3 +79,10 @@ def field(record: Any, name: str) -> Any:
     if isinstance(record, Mapping):
         return record.get(name)
     return getattr(record, name, None)
+
+
+def page_of(found: Any) -> list[Any]:
+    """Return the records of a listing: a list, or a pair of a list and a total count."""
+    if isinstance(found, tuple) and found and isinstance(found[0], (list, tuple)) and not hasattr(found, "_fields"):
+        return list(found[0])
+    return list(found or ())

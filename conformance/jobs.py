@@ -1,0 +1,278 @@
+"""The contract of jobs, sentence by sentence.
+
+What counts as the age of a job that was created long ago and ended lately is not said, so it is not asked.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from pytest_tradestore.conformance.check import Check
+from pytest_tradestore.conformance.programs import Step, from_programs
+from pytest_tradestore.conformance.recorded import between, fingerprint, watched
+from pytest_tradestore.conformance.visit import SAMPLED, Mismatch, Visit, check, shown_call
+from pytest_tradestore.crash.operations import Moment
+from pytest_tradestore.records import field, page_of, plain
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+PROGRESS_CALLS = 10_000
+
+
+def checks() -> tuple[Check, ...]:
+    """Return the checks of the contract."""
+    return (
+        check("DATA-JOBS-EXACT", "jobs", _exact),
+        check("DATA-JOBS-UPSERT", "jobs", _upserted),
+        check("DATA-JOBS-MISSING", "jobs", _missing),
+        check("DATA-JOBS-FILTER", "jobs", _filtered),
+        check("DATA-JOBS-PAGES", "jobs", _paged),
+        check("DATA-JOBS-PROGRESS", "jobs", _progress),
+        check("DATA-JOBS-PROGRESS-IN-MEMORY", "jobs", _without_disk_writes),
+        check("DATA-JOBS-CLEANUP", "jobs", _cleaned_up),
+        check("DATA-REOPEN", "jobs", _reopened),
+        check("DATA-MODEL", f"jobs-{SAMPLED}", from_programs(_play, _steps)),
+    )
+
+
+def _save(visit: Visit, name: str, status: str = "pending", kind: str = "backtest", **other: Any) -> Any:
+    """Save a job and return its fields as they were given."""
+    fields = {"created_at": datetime(2026, 1, 5, tzinfo=UTC)} | other
+    job = visit.make.make_job(job_id=name, job_type=kind, status=status, **fields)
+    told = plain(job)
+    shown = shown_call("job", (name, status, kind), {n: v for n, v in other.items() if len(str(v)) < 40})
+    visit.must("save", job, shown=f"save({shown})")
+    return told
+
+
+def _names(jobs: Any) -> list[str]:
+    return [str(field(job, "job_id")) for job in page_of(jobs)]
+
+
+def _exact(visit: Visit) -> Mismatch | None:
+    begun = datetime(2026, 1, 5, 9, 30, 0, 123456, tzinfo=UTC)
+    wanted = [
+        _save(visit, "job-1"),
+        _save(visit, "job-2", "completed", "download", started_at=begun, finished_at=begun + timedelta(hours=1)),
+        _save(visit, "job-3", "failed", error="Société: \U0001f680 \n\"'\\", created_at=begun),
+        _save(visit, "job-4", "running", params={"eps": 0.1 + 0.2, "id": 2**53 + 1, "list": [{}, None, True]}),
+        _save(visit, "job-5", "completed", result={"rows": [1, 2.5, "005930"]}, created_at=begun, finished_at=begun),
+    ]
+    for job in wanted:
+        found = visit.call("get", job["job_id"] if isinstance(job, dict) and "job_id" in job else "job-1")
+        if mismatch := visit.expect_records("a job is not read as it was saved", found, job):
+            return mismatch
+    return None
+
+
+def _upserted(visit: Visit) -> Mismatch | None:
+    other = _save(visit, "job-2")
+    _save(visit, "job-1", params={"old": True, "version": 1})
+    wanted = _save(visit, "job-1", "running", params={"version": 2})
+    if found := visit.expect_records("a job saved again is not the one saved last", visit.call("get", "job-1"), wanted):
+        return found
+    if found := visit.expect_records("saving one job changed another", visit.call("get", "job-2"), other):
+        return found
+    listed = sorted(_names(visit.call("list")))
+    return visit.expect("a job saved again is not listed once", listed, ["job-1", "job-2"])
+
+
+def _missing(visit: Visit) -> Mismatch | None:
+    sentence = "a job that was never saved does not read as None"
+    if found := visit.expect_records(sentence, visit.call("get", "job-1"), None):
+        return found
+    if found := visit.expect("a store without jobs lists some", _names(visit.call("list")), []):
+        return found
+    _save(visit, "job-10")
+    return visit.expect_records(sentence, visit.call("get", "job-1"), None)
+
+
+_MANY = (
+    ("job-1", "pending", "backtest"),
+    ("job-2", "completed", "backtest"),
+    ("job-3", "pending", "download"),
+    ("job-4", "failed", "download"),
+    ("job-5", "pending", "backtest"),
+)
+
+
+def _filtered(visit: Visit) -> Mismatch | None:
+    for row in _MANY:
+        _save(visit, *row)
+    for status, kind in (("pending", None), (None, "download"), ("pending", "backtest"), ("cancelled", None)):
+        wanted = sorted(name for name, s, k in _MANY if status in (None, s) and kind in (None, k))
+        options = {n: v for n, v in (("status", status), ("job_type", kind)) if v is not None}
+        found = sorted(_names(visit.call("list", **options)))
+        if mismatch := visit.expect("the jobs listed are not those with that status and type", found, wanted):
+            return mismatch
+    return None
+
+
+def _paged(visit: Visit) -> Mismatch | None:
+    names = [f"job-{number}" for number in (3, 10, 1, 7, 2, 9, 4)]
+    for number, name in enumerate(names):
+        _save(visit, name, created_at=datetime(2026, 1, 1 + number % 3, tzinfo=UTC))
+    whole = _names(visit.call("list"))
+    if found := visit.expect("the list does not hold each job once", sorted(whole), sorted(names)):
+        return found
+    pages = [_names(visit.call("list", limit=3, offset=offset)) for offset in (0, 3, 6, 9)]
+    wanted = [whole[:3], whole[3:6], whole[6:], []]
+    if found := visit.expect("the pages are not the parts of the list, in its order", pages, wanted):
+        return found
+    visit.reopen()
+    again = _names(visit.call("list"))
+    return visit.expect("after reopening the jobs are listed in another order", again, whole)
+
+
+def _progress(visit: Visit) -> Mismatch | None:
+    other = _save(visit, "job-2", "running")
+    _save(visit, "job-1", "running")
+    for value in (0.25, 0.5):
+        visit.must("update_progress", "job-1", value)
+        sentence = "progress is not visible at once"
+        if found := visit.expect(sentence, plain(field(visit.call("get", "job-1"), "progress")), value):
+            return found
+        listed = {str(field(j, "job_id")): plain(field(j, "progress")) for j in page_of(visit.call("list"))}
+        if found := visit.expect(f"in the list {sentence}", listed.get("job-1"), value):
+            return found
+    return visit.expect_records("the progress of one job changed another", visit.call("get", "job-2"), other)
+
+
+def _without_disk_writes(visit: Visit) -> Mismatch | None:
+    """Report progress many times while a recorder watches; where it cannot, compare the states of all files."""
+    before: dict[str, tuple[int, ...]] = {}
+    after: dict[str, tuple[int, ...]] = {}
+    seen: list[Any] = []
+    shown = f"update_progress('job-1', …)  # {PROGRESS_CALLS:,} times"
+
+    def report(mark: Any) -> None:
+        _save(visit, "job-1", "running")
+        before.update(fingerprint(visit.root))
+        mark(Moment.INVOKED, 1)
+        visit.many("update_progress", [("job-1", n / PROGRESS_CALLS) for n in range(1, PROGRESS_CALLS + 1)])
+        mark(Moment.ACKNOWLEDGED, 1)
+        visit.calls.append(shown)
+        after.update(fingerprint(visit.root))
+        seen.append(plain(field(visit.call("get", "job-1"), "progress")))
+
+    recording = watched(visit, report)
+    if recording.trace is None:
+        visit.fresh()
+        for known in (before, after, seen):
+            known.clear()
+        report(lambda *_: None)
+    visit.checked["calls"] = PROGRESS_CALLS
+    visit.checked["recorded" if recording.trace is not None else "compared_files"] = max(1, len(before))
+    if found := visit.expect("the last progress is not visible at once", seen[-1], 1.0):
+        return found
+    if recording.trace is not None:
+        operations = between(recording.trace, 1)
+        if not operations:
+            return None
+        kinds = sorted({type(operation).__name__.lower() for operation in operations})
+        told = f"{len(operations):,} file operations during {PROGRESS_CALLS:,} calls: {', '.join(kinds)}"
+        return visit.mismatch("update_progress writes to the disk", told, "no file operation at all")
+    changed = sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
+    if not changed:
+        return None
+    told = f"files changed by {PROGRESS_CALLS:,} calls: {', '.join(changed[:5])}"
+    return visit.mismatch("update_progress writes to the disk", told, "no file is touched")
+
+
+def _cleaned_up(visit: Visit) -> Mismatch | None:
+    now = datetime.now(UTC)
+    old, lately = now - timedelta(days=31), now - timedelta(days=29)
+    for status in ("completed", "failed", "cancelled"):
+        _save(visit, f"old-{status}", status, created_at=old, started_at=old, finished_at=old)
+        _save(visit, f"new-{status}", status, created_at=lately, started_at=lately, finished_at=lately)
+    for status in ("pending", "running"):
+        _save(visit, f"old-{status}", status, created_at=old)
+    wanted = ["new-cancelled", "new-completed", "new-failed", "old-pending", "old-running"]
+    visit.call("cleanup", 30)
+    sentence = "cleanup(30) does not remove the jobs that ended 31 days ago, and only them"
+    if found := visit.expect(sentence, sorted(_names(visit.call("list"))), wanted):
+        return found
+    if found := visit.expect_records(sentence, visit.call("get", "old-failed"), None):
+        return found
+    visit.reopen()
+    return visit.expect(f"after reopening, {sentence}", sorted(_names(visit.call("list"))), wanted)
+
+
+def _reopened(visit: Visit) -> Mismatch | None:
+    _save(visit, "job-1")
+    wanted = [_save(visit, "job-2", "running"), _save(visit, "job-1", "completed", params={"version": 2})]
+    visit.reopen()
+    found = [visit.call("get", "job-2"), visit.call("get", "job-1")]
+    return visit.expect_records("after reopening the store shows something else", found, wanted, "job_id")
+
+
+# -- generated programs -------------------------------------------------------------------------------------------
+
+_LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def _steps() -> "SearchStrategy[Step]":
+    from hypothesis import strategies as st
+
+    names = st.sampled_from(("job-1", "job-2", "job-3"))
+    statuses, kinds = st.sampled_from(("pending", "running", "completed")), st.sampled_from(("backtest", "download"))
+    return st.one_of(
+        st.tuples(st.just("save"), names, statuses, kinds),
+        st.tuples(st.just("get"), names),
+        st.tuples(st.just("list"), st.none() | statuses, st.none() | kinds),
+        st.tuples(st.just("page"), st.integers(1, 2), st.integers(0, 3)),
+        st.tuples(st.just("progress"), names, st.integers(1, 8)),
+        st.just(("cleanup",)),
+        st.just(("reopen",)),
+    )
+
+
+def _play(visit: Visit, program: Sequence[Step]) -> Mismatch | None:
+    model: dict[str, tuple[str, str, Any]] = {}
+    reported: dict[str, float] = {}  # in memory only: what is left of it after reopening is not said
+
+    def wrong(name: str) -> Mismatch | None:
+        found, wanted = plain(visit.call("get", name)), model[name][2] if name in model else None
+        if isinstance(found, dict) and isinstance(wanted, dict) and name in reported:
+            wanted = wanted | {"progress": reported[name] if reported[name] >= 0 else found.get("progress")}
+        return visit.expect("a job is not read as it was saved last", found, wanted)
+
+    def listed(status: str | None = None, kind: str | None = None) -> Mismatch | None:
+        options = {n: v for n, v in (("status", status), ("job_type", kind)) if v is not None}
+        wanted = sorted(name for name, (s, k, _) in model.items() if status in (None, s) and kind in (None, k))
+        return visit.expect("not the right jobs are listed", sorted(_names(visit.call("list", **options))), wanted)
+
+    for step in program:
+        mismatch = None
+        match step:
+            case ("save", name, status, kind):
+                ended = {"finished_at": _LONG_AGO} if status == "completed" else {}
+                told = _save(visit, name, status, kind, created_at=_LONG_AGO, **ended)
+                model[name] = (status, kind, told)
+                reported.pop(name, None)
+            case ("get", name):
+                mismatch = wrong(name)
+            case ("list", status, kind):
+                mismatch = listed(status, kind)
+            case ("page", limit, offset):
+                whole = _names(visit.call("list"))
+                page = _names(visit.call("list", limit=limit, offset=offset))
+                mismatch = visit.expect("a page is not that part of the list", page, whole[offset : offset + limit])
+            case ("progress", name, eighths) if name in model:
+                visit.must("update_progress", name, eighths / 8)
+                reported[name] = eighths / 8
+            case ("cleanup",):
+                visit.call("cleanup", 30)
+                model = {name: job for name, job in model.items() if job[0] != "completed"}
+            case ("reopen",):
+                visit.reopen()
+                reported = dict.fromkeys(reported, -1.0)
+            case _:
+                pass
+        if mismatch:
+            return mismatch
+    for name in ("job-1", "job-2", "job-3"):
+        if mismatch := wrong(name):
+            return mismatch
+    return listed()

@@ -1,0 +1,289 @@
+"""The contract of runs, sentence by sentence. The store keeps the times, so they are compared with one another only."""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from pytest_tradestore.conformance.check import Check
+from pytest_tradestore.conformance.programs import Step, from_programs
+from pytest_tradestore.conformance.visit import SAMPLED, Mismatch, Visit, check
+from pytest_tradestore.crash.observation import canonical
+from pytest_tradestore.records import field, page_of, plain
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+_LONGEST_KIND = 64
+
+
+def checks() -> tuple[Check, ...]:
+    """Return the checks of the contract."""
+    return (
+        check("DATA-RUNS-UPSERT", "runs", _upserted),
+        check("DATA-RUNS-MISSING", "runs", _missing),
+        check("DATA-RUNS-IDS", "runs", _ids),
+        check("DATA-RUNS-TIMES", "runs", _times),
+        check("DATA-RUNS-KIND", "runs", _kind),
+        check("DATA-RUNS-ORDER", "runs", _ordered),
+        check("DATA-RUNS-FILTER", "runs", _filtered),
+        check("DATA-RUNS-PAGES", "runs", _paged),
+        check("DATA-RUNS-DELETE", "runs", _deleted),
+        check("DATA-REOPEN", "runs", _reopened),
+        check("DATA-MODEL", f"runs-{SAMPLED}", from_programs(_play, _steps)),
+    )
+
+
+def _put(visit: Visit, name: str | None, kind: str = "backtest", status: str = "pending") -> Any:
+    return visit.must("create_or_update_run", name, kind, status=status)
+
+
+def _told(run: Any) -> Any:
+    """Return what the caller gave of a run: its id, kind and status."""
+    return {name: plain(field(run, name)) for name in ("run_id", "kind", "status")} if run is not None else None
+
+
+def _given(name: str, kind: str = "backtest", status: str = "pending") -> dict[str, str]:
+    return {"run_id": name, "kind": kind, "status": status}
+
+
+def _get(visit: Visit, name: str) -> Any:
+    return _told(visit.call("get_run", name))
+
+
+def _names(visit: Visit, **options: Any) -> list[str]:
+    return [str(field(run, "run_id")) for run in page_of(visit.call("list_runs", **options))]
+
+
+def _upserted(visit: Visit) -> Mismatch | None:
+    _put(visit, "run-1")
+    _put(visit, "run-2", "optimise")
+    if found := visit.expect("a run is not read as it was created", _get(visit, "run-1"), _given("run-1")):
+        return found
+    _put(visit, "run-1", status="completed")
+    wanted = _given("run-1", status="completed")
+    if found := visit.expect("a run is not read as it was updated", _get(visit, "run-1"), wanted):
+        return found
+    if found := visit.expect("updating one run changed another", _get(visit, "run-2"), _given("run-2", "optimise")):
+        return found
+    return visit.expect("an updated run is not listed once", sorted(_names(visit)), ["run-1", "run-2"])
+
+
+def _missing(visit: Visit) -> Mismatch | None:
+    sentence = "a run that was never created does not read as None"
+    if found := visit.expect(sentence, _get(visit, "run-1"), None):
+        return found
+    if found := visit.expect("a store without runs lists some", _names(visit), []):
+        return found
+    _put(visit, "run-10")
+    return visit.expect(sentence, _get(visit, "run-1"), None)
+
+
+def _ids(visit: Visit) -> Mismatch | None:
+    _put(visit, "run-1")
+    known = {"run-1"}
+    for _ in range(3):
+        made = visit.must("create_or_update_run", None, "backtest", status="pending")
+        name = made if isinstance(made, str) else field(made, "run_id")
+        new = [n for n in _names(visit) if n not in known]
+        if len(new) != 1:
+            return visit.mismatch("a run without an id does not get one of its own", f"listed: {new}", "one new id")
+        if name is not None and (found := visit.expect("the id returned is not the one listed", str(name), new[0])):
+            return found
+        if found := visit.expect("a run is not found under its new id", _get(visit, new[0]), _given(new[0])):
+            return found
+        known |= set(new)
+    return None
+
+
+def _times(visit: Visit) -> Mismatch | None:
+    def seen() -> tuple[Any, Any]:
+        run = visit.call("get_run", "run-1")
+        return plain(field(run, "started_at")), plain(field(run, "finished_at"))
+
+    _put(visit, "run-1", status="pending")
+    if found := visit.expect("a run that has not ended has a finished_at", seen()[1], None):
+        return found
+    _put(visit, "run-1", status="running")
+    started, finished = seen()
+    if started is None:
+        return visit.mismatch("a run that is running has no started_at", "None", "the time when it began")
+    if found := visit.expect("a run that is running has a finished_at", finished, None):
+        return found
+    _put(visit, "run-1", status="completed")
+    again, finished = seen()
+    if finished is None:
+        return visit.mismatch("a run that is completed has no finished_at", "None", "the time when it ended")
+    if found := visit.expect("the end of a run changed its started_at", again, started):
+        return found
+    if _moment(finished) < _moment(started):
+        return visit.mismatch("a run ended before it began", f"{started} to {finished}", "started_at <= finished_at")
+    visit.reopen()
+    return visit.expect("after reopening the times of a run are not what they were", list(seen()), [started, finished])
+
+
+def _moment(told: Any) -> Any:
+    """Return a time that can be compared, whether the store gives it as a time, as ISO text or as a number."""
+    return datetime.fromisoformat(told) if isinstance(told, str) else told
+
+
+KINDS = {"BackTest": "backtest", "Walk Forward!": None, "../Kind\n2": None, "x" * 100: None}
+"""Kinds, and what they have to become where that is said to the letter."""
+
+
+def _kind(visit: Visit) -> Mismatch | None:
+    for number, (kind, wanted) in enumerate(KINDS.items()):
+        name = f"run-{number}"
+        if wanted is not None:
+            _put(visit, name, kind)
+        elif not visit.accepted("create_or_update_run", name, kind, status="pending"):
+            continue
+        found = plain(field(visit.call("get_run", name), "kind"))
+        if wanted is not None and (mismatch := visit.expect("kind is not lower-case", found, wanted)):
+            return mismatch
+        if not isinstance(found, str) or not re.fullmatch(r"[a-z0-9]+", found):
+            return visit.mismatch("kind is not made of lower-case letters and digits", repr(found), "[a-z0-9]+")
+        if len(found) > _LONGEST_KIND:
+            return visit.mismatch("kind is longer than 64 characters", f"{len(found)} characters", "at most 64")
+    return None
+
+
+def _ordered(visit: Visit) -> Mismatch | None:
+    for name in ("run-2", "run-3", "run-1", "run-4"):
+        _put(visit, name)
+    for name in ("run-3", "run-2"):
+        _put(visit, name, status="running")
+    wanted = ["run-2", "run-3", "run-4", "run-1"]
+    for again in (False, True):
+        if again:
+            visit.reopen()
+        listed = page_of(visit.call("list_runs"))
+        times = [plain(field(run, "updated_at")) for run in listed]
+        names = [str(field(run, "run_id")) for run in listed]
+        if len(set(map(canonical, times))) == len(wanted):
+            if found := visit.expect("the run updated last does not come first", names, wanted):
+                return found
+        elif None in times:
+            return visit.mismatch("a run has no updated_at", canonical(times), "the time of its last update")
+        elif [_moment(t) for t in times] != sorted((_moment(t) for t in times), reverse=True):
+            return visit.mismatch("runs are not sorted by updated_at, latest first", canonical(times), "descending")
+    return None
+
+
+_MANY = (
+    ("run-1", "backtest", "pending"),
+    ("run-2", "optimise", "pending"),
+    ("run-3", "backtest", "completed"),
+    ("run-4", "backtest2", "pending"),
+    ("run-5", "backtest", "running"),
+)
+
+
+def _filtered(visit: Visit) -> Mismatch | None:
+    for row in _MANY:
+        _put(visit, *row)
+    for kind, status in (("backtest", None), (None, "pending"), ("backtest", "completed"), ("other", None)):
+        wanted = sorted(name for name, k, s in _MANY if kind in (None, k) and status in (None, s))
+        options = {n: v for n, v in (("kind", kind), ("status", status)) if v is not None}
+        sentence = "the runs listed are not those of that kind and status"
+        if found := visit.expect(sentence, sorted(_names(visit, **options)), wanted):
+            return found
+    return None
+
+
+def _paged(visit: Visit) -> Mismatch | None:
+    names = [f"run-{number}" for number in (3, 10, 1, 7, 2)]
+    for name in names:
+        _put(visit, name)
+    whole = _names(visit)
+    if found := visit.expect("the list does not hold each run once", sorted(whole), sorted(names)):
+        return found
+    pages = [_names(visit, limit=2, offset=offset) for offset in (0, 2, 4, 6)]
+    wanted = [whole[:2], whole[2:4], whole[4:], []]
+    return visit.expect("the pages are not the parts of the list, in its order", pages, wanted)
+
+
+def _deleted(visit: Visit) -> Mismatch | None:
+    for name in ("run-1", "run-10", "run-2"):
+        _put(visit, name)
+    visit.call("delete_run", "run-1")
+    for again in (False, True):
+        if again:
+            visit.reopen()
+        if found := visit.expect("a deleted run is still read", _get(visit, "run-1"), None):
+            return found
+        if found := visit.expect(
+            "the runs left are not all but the deleted", sorted(_names(visit)), ["run-10", "run-2"]
+        ):
+            return found
+    return None
+
+
+def _reopened(visit: Visit) -> Mismatch | None:
+    _put(visit, "run-1")
+    _put(visit, "run-2", "optimise", "running")
+    _put(visit, "run-1", status="completed")
+    before = [plain(visit.call("get_run", name)) for name in ("run-1", "run-2")]
+    visit.reopen()
+    found = [visit.call("get_run", name) for name in ("run-1", "run-2")]
+    return visit.expect_records("after reopening the store shows something else", found, before, "run_id")
+
+
+# -- generated programs -------------------------------------------------------------------------------------------
+
+
+def _steps() -> "SearchStrategy[Step]":
+    from hypothesis import strategies as st
+
+    names = st.sampled_from(("run-1", "run-2", "run-3"))
+    kinds, statuses = st.sampled_from(("backtest", "optimise")), st.sampled_from(("pending", "running", "completed"))
+    return st.one_of(
+        st.tuples(st.just("put"), names, kinds, statuses),
+        st.tuples(st.just("get"), names),
+        st.tuples(st.just("list"), st.none() | kinds, st.none() | statuses),
+        st.tuples(st.just("page"), st.integers(1, 2), st.integers(0, 3)),
+        st.tuples(st.just("delete"), names),
+        st.just(("reopen",)),
+    )
+
+
+def _play(visit: Visit, program: Sequence[Step]) -> Mismatch | None:
+    model: dict[str, dict[str, str]] = {}
+
+    def wrong(name: str) -> Mismatch | None:
+        return visit.expect("a run is not read as it was updated last", _get(visit, name), model.get(name))
+
+    def listed(kind: str | None = None, status: str | None = None) -> Mismatch | None:
+        options = {n: v for n, v in (("kind", kind), ("status", status)) if v is not None}
+        wanted = sorted(
+            n for n, run in model.items() if kind in (None, run["kind"]) and status in (None, run["status"])
+        )
+        return visit.expect("not the right runs are listed", sorted(_names(visit, **options)), wanted)
+
+    for step in program:
+        mismatch = None
+        match step:
+            case ("put", name, kind, status):
+                _put(visit, name, kind, status)
+                model[name] = _given(name, kind, status)
+            case ("get", name):
+                mismatch = wrong(name)
+            case ("list", kind, status):
+                mismatch = listed(kind, status)
+            case ("page", limit, offset):
+                whole = _names(visit)
+                page = _names(visit, limit=limit, offset=offset)
+                mismatch = visit.expect("a page is not that part of the list", page, whole[offset : offset + limit])
+            case ("delete", name) if name in model:
+                visit.call("delete_run", name)
+                del model[name]
+            case ("reopen",):
+                visit.reopen()
+            case _:
+                pass
+        if mismatch:
+            return mismatch
+    for name in ("run-1", "run-2", "run-3"):
+        if mismatch := wrong(name):
+            return mismatch
+    return listed()
