@@ -23,9 +23,9 @@ class RunStore:
     """Runs by id in ``<root>/runs.json``, ``{"runs": [...], "updated_at": "ISO string"}``, datetimes as ISO strings.
 
     Every update is durable on return, updates of several threads that meet are written together, and several instances
-    and processes on one root lose none. Writers wait up to ``lock_timeout`` seconds for others; ``clock`` gives the times.
-    Raises InvalidIdentifier, InvalidRecord and UnserialisableValue for what cannot be stored, CorruptData when neither
-    the file nor its backup is sound, StorageFailure, LockTimeout, and StoreClosed after ``close``.
+    and processes on one root lose none. Writers wait up to ``lock_timeout`` seconds for others; ``clock`` tells the
+    time. Raises InvalidIdentifier, InvalidRecord and UnserialisableValue for what cannot be stored, CorruptData when
+    neither the file nor its backup is sound, StorageFailure, LockTimeout, and StoreClosed after ``close``.
     """
 
     tradestore_errors: ClassVar[tuple[type[Exception], ...]] = (StoreError,)
