@@ -34,7 +34,7 @@ def watch(patches: Patches, guard: Guard, is_inside: Callable[[str], bool]) -> N
 
 
 def _watched(function: Any, library: str, guard: Guard, is_inside: Callable[[str], bool]) -> Any:
-    @functools.wraps(function)
+    @functools.wraps(function, assigned=("__name__", "__qualname__", "__doc__"))  # the module stays ours: see Patches
     def watched(*args: Any, **kwargs: Any) -> Any:
         for value in (*args, *kwargs.values()):
             if isinstance(value, str | os.PathLike) and is_inside(os.path.abspath(os.fsdecode(value))):
