@@ -145,6 +145,8 @@ def image_of(program: Program, state: CrashState) -> DurableImage:
 Loss = tuple[int, ...]
 Paths = tuple[tuple[str, Inode], ...]
 """A tree as (path, inode), parents first."""
+Variants = tuple[tuple[tuple[Loss, bytes], ...], bool]
+"""The contents that a file can have, each with the losses that give it; and whether these are all of them."""
 
 
 class _Search:
@@ -160,7 +162,8 @@ class _Search:
         self.exhaustive = True
         self.states = 0
         self.groups: dict[tuple[Window, DurableImage], Group] = {}
-        self.contents: dict[tuple[Inode, int, Loss, Loss], tuple[tuple[tuple[Loss, bytes], ...], bool]] = {}
+        self.contents: dict[tuple[Inode, int, Loss, Loss], Variants] = {}
+        self.variants_at: dict[tuple[Inode, int, Loss], Variants] = {}
         self.of_inode: dict[Inode, list[int]] = {}
         self.names: list[int] = []
         for m, part in enumerate(program.micros):
@@ -274,27 +277,26 @@ class _Search:
         """
         end = self.program.starts[cut]
         free = self._losable(cut)
-        ordered = [m for m in free if m in self.journal]
-        losses: Iterable[Loss]
-        if self.journal:
-            losses = (tuple(ordered[at:]) for at in range(len(ordered), -1, -1))
-        else:
+        if not self.journal:
             names = [m for m in free if isinstance(self.program.micros[m], Name)]
-            losses = self._subsets(names, self._by_directory(names))
+            first: dict[Paths, Loss] = {}
+            for lost in self._subsets(names, self._by_directory(names)):
+                first.setdefault(self._tree(end, frozenset(lost)), lost)
+            yield from ((tree, lost, ()) for tree, lost in first.items())
+            return
+        ordered = [m for m in free if m in self.journal]
         seen = set()
-        for lost in losses:
+        for at in range(len(ordered), -1, -1):
+            lost = tuple(ordered[at:])
             gone = frozenset(lost)
             tree = self._tree(end, gone)
-            sizes = {part.inode for m in lost if not isinstance(part := self.program.micros[m], Name)}
-            files = self._files(tree) if self.journal else []
-            key = (
-                tree,
-                tuple(m for m in lost if getattr(self.program.micros[m], "inode", None) in files),
-                tuple(self.model.brought(self.program, inode, end, gone) for inode in files),
-            )
+            files = self._files(tree)
+            sizes = {m: part.inode for m in lost if not isinstance(part := self.program.micros[m], Name)}
+            brought = tuple(self.model.brought(self.program, inode, end, gone) for inode in files)
+            key = (tree, tuple(m for m, inode in sizes.items() if inode in files), brought)
             if key not in seen:
                 seen.add(key)
-                hidden = sizes.difference(files)
+                hidden = set(sizes.values()).difference(files)
                 yield tree, lost, tuple(m for inode in hidden for m in self._variants(inode, cut, lost)[0][0])
 
     def reaches(self, window: Window, image: DurableImage) -> bool:
@@ -402,6 +404,16 @@ class _Search:
 
     def _variants(self, inode: Inode, cut: int, lost_before: Loss) -> tuple[tuple[Loss, bytes], ...]:
         """Return the distinct contents that a file can have, each with the fewest further losses that give it."""
+        if not self.journal:
+            lost_before = ()  # names have no say in what a file holds
+        known = self.variants_at.get((inode, cut, lost_before))
+        if known is None:
+            known = self.variants_at[inode, cut, lost_before] = self._varied(inode, cut, lost_before)
+        variants, complete = known
+        self.exhaustive = self.exhaustive and complete
+        return variants
+
+    def _varied(self, inode: Inode, cut: int, lost_before: Loss) -> Variants:
         end = self.program.starts[cut]
         own = [m for m in self.of_inode.get(inode, ()) if m < end]
         gone = frozenset(lost_before)
@@ -428,9 +440,7 @@ class _Search:
                     distinct.setdefault(_content(initial, parts, all_lost), lost)
             self.contents[key] = (tuple((lost, content) for content, lost in distinct.items()), self.exhaustive)
             self.exhaustive = complete
-        variants, complete = self.contents[key]
-        self.exhaustive = self.exhaustive and complete
-        return variants
+        return self.contents[key]
 
     def _some(
         self, choices: list[tuple[tuple[Loss, bytes], ...]], limit: int
