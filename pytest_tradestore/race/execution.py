@@ -109,6 +109,8 @@ class Program:
     observe: tuple[Call, ...] = ()
     own_instances: bool = False
     kind: Actors = Actors.THREADS
+    cancel: tuple[int, int] | None = None
+    """Cancel this caller while it stands at its n-th await, counted from 1 over all its calls. Tasks only."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,114 @@
+"""What can be let run, one at a time, and who of them is running in which thread.
+
+An actor stops at each switch point, says what it is about to do, and goes on when the scheduler lets it.
+"""
+
+import _thread
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+_ident = _thread.get_ident
+_VARIES = re.compile(r"[0-9a-f]{8}(?:-?[0-9a-f]{4,})*|\d{3,}")
+_stable: dict[str, str] = {}
+
+
+class Abandoned(BaseException):
+    """Raised at a switch point when the execution is over: it unwinds what still waits there."""
+
+
+class Actor:
+    """One schedulable thing: its pending operation, whether that could be done now, and how to let it run.
+
+    ``number`` is its place in the order in which actors appeared, the same in every run of one schedule; ``caller``
+    says for which caller of the program it works, -1 for none. ``ready`` is None for an operation that can always be
+    done, else it says whether it could be done now; ``until`` is the virtual time at which waiting ends in any case.
+    ``probe`` asks the kernel where ``ready`` rests on a model. ``free``: to switch to it is not a preemption.
+    ``inline``: what it does takes no thread; ``let_run`` does it at once.
+    """
+
+    free = False
+    inline = False
+
+    def __init__(self, number: int, caller: int, label: str) -> None:
+        self.number, self.caller, self.label = number, caller, label
+        self.pending = "begin"
+        self.ready: Callable[[], bool] | None = None
+        self.until: float | None = None
+        self.probe: Callable[[], bool] | None = None
+        self.timed_out = False
+        self.floating = False
+        """Whether it was given up as out of control, until it stops at a switch point again."""
+        self.waits_on: Held | None = None
+
+    def let_run(self) -> None:
+        """Let it do its pending operation and go on to its next switch point."""
+        raise NotImplementedError
+
+    def waits(self) -> str:
+        """Say in words what it waits for: one edge of the wait cycle of a deadlock."""
+        holder = self.waits_on.holder if self.waits_on is not None else None
+        held = "" if holder is None else f", which {'it holds itself' if holder is self else f'{holder.label} holds'}"
+        return f"{self.label} waits to {self.pending}{held}"
+
+
+class Held(Protocol):
+    """A thing that one actor holds and others wait for."""
+
+    @property
+    def holder(self) -> "Stopping | None": ...
+
+
+class Stopping(Protocol):
+    """What a stand-in asks of the actor in whose thread it was called; children of the process coordinator offer it too.
+
+    ``reach`` stops before an operation until it may be done; False says that the time ``until`` came first.
+    ``did`` adds a detail about the operation just done, if anybody wants to know it.
+    """
+
+    def reach(
+        self,
+        operation: str,
+        ready: Callable[[], bool] | None = None,
+        until: float | None = None,
+        probe: Callable[[], bool] | None = None,
+        waits_on: "Held | None" = None,
+    ) -> bool: ...
+
+    @property
+    def label(self) -> str: ...
+
+    @property
+    def caller(self) -> int: ...
+
+    @property
+    def watched(self) -> bool: ...
+
+    def did(self, note: str) -> None: ...
+
+
+running: dict[int, Stopping] = {}
+"""By thread identifier the actor whose code the thread runs. Threads that are not in it run uncontrolled."""
+
+
+@contextmanager
+def unsteered() -> Iterator[None]:
+    """Let this thread run as if it were no actor: for what the harness itself does on the way."""
+    me = _ident()
+    actor = running.pop(me, None)
+    try:
+        yield
+    finally:
+        if actor is not None:
+            running[me] = actor
+
+
+def stable(operation: str) -> str:
+    """Return the name of an operation without what differs between two runs of the same schedule: pids, random names."""
+    known = _stable.get(operation)
+    if known is None:
+        if len(_stable) > 20_000:
+            _stable.clear()
+        known = _stable[operation] = _VARIES.sub("#", operation)
+    return known

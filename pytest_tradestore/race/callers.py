@@ -1,0 +1,191 @@
+"""The callers of a program as threads: runs one execution of it, from a new root to its history."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_tradestore.race.actors import Abandoned
+from pytest_tradestore.race.execution import Call, Completed, Ending, Execution, Program
+from pytest_tradestore.race.scheduler import Scheduler
+from pytest_tradestore.race.threads import Control, Ended, ThreadActor, never
+from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest, open_store
+
+OPENING = Call("open", (), "", "open the store")
+
+
+class Ledger:
+    """The history of one execution as it grows."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self.entries: list[Completed] = []
+        self._open: dict[int, tuple[int, Call]] = {}
+
+    def invoked(self, caller: int, call: Call, position: int) -> None:
+        """Note that a call begins; if nothing more is heard of it, it never came back."""
+        self._open[caller] = (position, call)
+
+    def note(self, caller: int, operation: str) -> int:
+        """Count one step and return its position."""
+        return self._scheduler.note(caller, operation)
+
+    def returned(self, caller: int, result: Any = None, error: str = "") -> None:
+        """Note that the caller's call has come back."""
+        invoked, call = self._open.pop(caller)
+        note = error or repr(result) if self._scheduler.steps is not None else ""
+        position = self._scheduler.note(caller, f"{'fail' if error else 'return'} {call.shown}", note=note)
+        self.entries.append(Completed(caller, call, invoked, position, result, error))
+
+    def lost(self, caller: int, error: str) -> None:
+        """Note that the caller's call was cancelled."""
+        invoked, call = self._open.pop(caller)
+        self._scheduler.note(caller, f"cancelled {call.shown}")
+        self.entries.append(Completed(caller, call, invoked, None, None, error))
+
+    def history(self) -> tuple[Completed, ...]:
+        unfinished = [Completed(caller, call, at, None) for caller, (at, call) in self._open.items()]
+        return tuple(sorted(self.entries + unfinished, key=lambda entry: entry.invoked))
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be run, and where."""
+
+    store: StoreUnderTest
+    program: Program
+    root: str
+
+    @property
+    def path(self) -> Path:
+        return Path(self.root)
+
+
+def told(error: BaseException, root: str) -> str:
+    """Return an error as histories hold it, with the root called so."""
+    return f"{type(error).__name__}: {error}".replace(root, "<root>")
+
+
+def run_threads(order: Order, scheduler: Scheduler, control: Control) -> Execution:
+    """Run the program once, each caller a thread, and return what happened."""
+    ledger = Ledger(scheduler)
+    main = control.adopt_this_thread(-1, -1, "the preparation")
+    program, callers_left = order.program, [len(order.program.actors)]
+    scheduler.quiet = lambda: not callers_left[0]
+    bridge = Bridge()
+    try:
+        shared = _opened(order, bridge)
+        _in_turn(shared, program.prepare, ledger, scheduler, order.root)
+        if program.own_instances:
+            shared.close()
+        for _ in program.actors:
+            scheduler.next_number()
+        for number, calls in enumerate(program.actors):
+            _start_caller(
+                order, control, ledger, number, calls, None if program.own_instances else shared, callers_left
+            )
+        scheduler.exploring = True
+        main.reach("wait for the callers", never)
+        scheduler.exploring = False
+        main.label = "the observer"
+        if program.own_instances:
+            shared = _opened(order, bridge)
+        _in_turn(shared, program.observe, ledger, scheduler, order.root)
+        shared.close()
+    except Ended:
+        pass
+    finally:
+        control.close()
+        bridge.close()
+    return finished(scheduler, ledger)
+
+
+def finished(scheduler: Scheduler, ledger: Ledger) -> Execution:
+    """Return the execution as facts."""
+    return Execution(
+        ledger.history(),
+        tuple(scheduler.steps or ()),
+        tuple(scheduler.choices),
+        scheduler.ending or Ending.FINISHED,
+        scheduler.preemptions,
+        scheduler.waits_for,
+        tuple(scheduler.uncontrolled),
+    )
+
+
+def _opened(order: Order, bridge: Bridge) -> OpenStore:
+    return open_store(order.store.target, order.path, bridge)
+
+
+def _in_turn(opened: OpenStore, calls: Iterable[Call], ledger: Ledger, scheduler: Scheduler, root: str) -> None:
+    """Make the calls of the preparing or observing caller."""
+    for call in calls:
+        ledger.invoked(-1, call, scheduler.note(-1, f"call {call.shown}"))
+        _make(opened, call, ledger, -1, root)
+
+
+def _make(opened: OpenStore, call: Call, ledger: Ledger, caller: int, root: str) -> None:
+    try:
+        result = opened.call(call.method, *call.arguments)
+    except (Abandoned, Ended):
+        raise
+    except BaseException as error:
+        ledger.returned(caller, error=told(error, root))
+    else:
+        ledger.returned(caller, result)
+
+
+def _start_caller(
+    order: Order,
+    control: Control,
+    ledger: Ledger,
+    number: int,
+    calls: tuple[Call, ...],
+    shared: OpenStore | None,
+    left: list[int],
+) -> None:
+    scheduler = control.scheduler
+    label = f"caller {number}"
+
+    def work() -> None:
+        bridge = Bridge()
+        try:
+            opened = shared or opening(bridge)
+            for at, call in enumerate(calls):
+                if at or shared is None:
+                    actor.reach(f"call {call.shown}")
+                ledger.invoked(number, call, scheduler.position - 1)
+                _make(opened, call, ledger, number, order.root)
+        except _NotOpened:
+            pass
+        finally:
+            bridge.close()
+            left[0] -= 1
+
+    def opening(bridge: Bridge) -> OpenStore:
+        ledger.invoked(number, OPENING, scheduler.position - 1)
+        try:
+            opened = _opened(order, bridge)
+        except Abandoned:
+            raise
+        except BaseException as error:
+            ledger.returned(number, error=told(error, order.root))
+            raise _NotOpened from None
+        ledger.returned(number)
+        return opened
+
+    first = OPENING.shown if shared is None else f"call {calls[0].shown}" if calls else "nothing"
+    actor = _caller(control, number, label, first, work)
+
+
+class _NotOpened(Exception):  # noqa: N818 - says that there is nothing more to do
+    """The caller's own instance could not be opened; the history says so."""
+
+
+def _caller(control: Control, number: int, label: str, first: str, work: Callable[[], None]) -> ThreadActor:
+    carrier = control.carrier()
+    actor = ThreadActor(control, number, label, carrier.gate, number)
+    actor.pending = first
+    carrier.take(actor, work)
+    control.scheduler.add(actor)
+    return actor

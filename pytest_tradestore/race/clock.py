@@ -1,0 +1,42 @@
+"""Virtual time: it moves when everybody waits, and by a microsecond whenever somebody looks at the clock.
+
+So sleeping costs nothing, loops that wait for a time end, and each run of a schedule reads the same differences.
+"""
+
+import time
+
+_TICK = 1e-6
+
+
+class Clock:
+    """The clock of one execution. It begins at the real time, so that modification times of files fit it."""
+
+    def __init__(self) -> None:
+        self._wall, self._steady = time.time(), time.monotonic()
+        self.now = 0.0
+        """Seconds of virtual time since the execution began."""
+
+    def restart(self) -> None:
+        """Begin anew, for the next execution."""
+        self._wall, self._steady, self.now = REAL_TIME(), REAL_MONOTONIC(), 0.0
+
+    def advance(self, to: float) -> None:
+        """Let it be ``to``, unless it is later already."""
+        self.now = max(self.now, to)
+
+    def wall(self) -> float:
+        self.now += _TICK
+        return self._wall + self.now
+
+    def steady(self) -> float:
+        self.now += _TICK
+        return self._steady + self.now
+
+    def loop_time(self) -> float:
+        """Return what an event loop takes for the time: reading it moves nothing."""
+        return self.now
+
+
+REAL_TIME, REAL_MONOTONIC = time.time, time.monotonic
+CLOCK = Clock()
+"""Of this process: one execution runs at a time."""

@@ -1,0 +1,219 @@
+"""Files whose system calls are switch points: a raw file below CPython's own buffered and text classes."""
+
+import _thread
+import io
+from collections.abc import Callable
+from typing import Any
+
+from pytest_tradestore.race.actors import Stopping, running
+from pytest_tradestore.race.file_locks import FLOCKS
+from pytest_tradestore.race.paths import NAMES
+
+_FileIO, _real_open, _ident = io.FileIO, io.open, _thread.get_ident
+_SHOWN = 120
+
+
+def content(data: Any) -> str:
+    """Return bytes as a report shows them."""
+    text = bytes(data).decode("utf-8", "backslashreplace")
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(data)} bytes)"
+
+
+def content_of(path: Any) -> str:
+    """Return what a file holds now, as a report shows it."""
+    try:
+        with _FileIO(path, "r") as file:
+            return content(file.readall() or b"")
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+
+
+class SwitchingRaw(_FileIO):
+    """An unbuffered file that stops before each of its system calls that another actor could notice."""
+
+    def __init__(self, file: Any, mode: str = "r", closefd: bool = True, opener: Any = None) -> None:
+        self._called = NAMES.name(file) or "a file"
+        if not isinstance(file, int) and opener is None:
+            actor = running.get(_ident())
+            if actor is not None:
+                plain = mode.replace("b", "")
+                actor.reach(f"open {self._called}" if plain == "r" else f"open({plain}) {self._called}")
+        super().__init__(file, mode, closefd, opener)
+        if not isinstance(file, int):
+            NAMES.of_number[self.fileno()] = self._called
+
+    def _reach(self, operation: str) -> Stopping | None:
+        actor = running.get(_ident())
+        if actor is not None and not self.closed:
+            actor.reach(f"{operation} {self._called}")
+            return actor if actor.watched else None
+        return None
+
+    def readinto(self, buffer: Any, /) -> int:
+        actor = self._reach("read")
+        size = super().readinto(buffer)
+        if actor is not None:
+            actor.did(content(memoryview(buffer).cast("B")[:size]))
+        return size  # type: ignore[return-value]
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or size < 0:
+            return self.readall()
+        actor = self._reach("read")
+        data = super().read(size)
+        if actor is not None:
+            actor.did(content(data))
+        return data
+
+    def readall(self) -> bytes:
+        actor = self._reach("read")
+        data = super().readall()
+        if actor is not None:
+            actor.did(content(data or b""))
+        return data  # type: ignore[return-value]
+
+    def write(self, data: Any, /) -> int:
+        actor = self._reach("write")
+        size = super().write(data)
+        if actor is not None:
+            actor.did(content_of_number(self.fileno()))
+        return size  # type: ignore[return-value]
+
+    def truncate(self, size: int | None = None, /) -> int:
+        self._reach("truncate")
+        return super().truncate(size)
+
+    def close(self) -> None:
+        if not self.closed and self.closefd:
+            number = self.fileno()
+            try:
+                super().close()
+            finally:
+                NAMES.of_number.pop(number, None)
+                FLOCKS.closed(number)
+        else:
+            super().close()
+
+
+class _OneAtATime:
+    """The lock inside CPython's buffered files, made visible: who comes second waits where it can be seen."""
+
+    holder: Stopping | None = None
+
+    def _alone(self, method: Callable[..., Any], *arguments: Any) -> Any:
+        actor = running.get(_ident())
+        if actor is None or self.holder is actor:
+            return method(*arguments)
+        while self.holder is not None:
+            actor.reach("wait for a file object", ready=lambda: self.holder is None, waits_on=self)
+        self.holder = actor
+        try:
+            return method(*arguments)
+        finally:
+            self.holder = None
+
+
+class SwitchingWriter(_OneAtATime, io.BufferedWriter):
+    def write(self, data: Any, /) -> int:
+        return int(self._alone(super().write, data))
+
+    def flush(self) -> None:
+        self._alone(super().flush)
+
+
+class SwitchingReader(_OneAtATime, io.BufferedReader):
+    def read(self, size: int | None = -1, /) -> bytes:
+        return self._alone(super().read, size)  # type: ignore[no-any-return]
+
+    def read1(self, size: int = -1, /) -> bytes:
+        return self._alone(super().read1, size)  # type: ignore[no-any-return]
+
+    def readinto(self, buffer: Any, /) -> int:
+        return int(self._alone(super().readinto, buffer))
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        return self._alone(super().readline, size)  # type: ignore[no-any-return]
+
+
+class SwitchingRandom(_OneAtATime, io.BufferedRandom):
+    def read(self, size: int | None = -1, /) -> bytes:
+        return self._alone(super().read, size)  # type: ignore[no-any-return]
+
+    def write(self, data: Any, /) -> int:
+        return int(self._alone(super().write, data))
+
+    def flush(self) -> None:
+        self._alone(super().flush)
+
+
+def switching_open(
+    file: Any,
+    mode: str = "r",
+    buffering: int = -1,
+    encoding: str | None = None,
+    errors: str | None = None,
+    newline: str | None = None,
+    closefd: bool = True,
+    opener: Callable[[Any, int], int] | None = None,
+) -> Any:
+    """Open as the builtin does, for an actor with switch points."""
+    if _ident() not in running or _odd(mode, buffering, encoding, errors, newline) or NAMES.name(file) is None:
+        return _real_open(file, mode, buffering, encoding, errors, newline, closefd, opener)
+    binary = "b" in mode
+    raw = SwitchingRaw(file, mode.replace("b", "").replace("t", ""), closefd, opener)
+    result: Any = raw
+    try:
+        line_buffering = buffering == 1 or (buffering < 0 and not binary and raw.isatty())
+        if buffering < 0 or line_buffering:
+            buffering = max(getattr(raw, "_blksize", io.DEFAULT_BUFFER_SIZE), 1)
+        if buffering == 0:
+            return raw
+        if "+" in mode:
+            result = SwitchingRandom(raw, buffering)
+        elif "r" in mode:
+            result = SwitchingReader(raw, buffering)
+        else:
+            result = SwitchingWriter(raw, buffering)
+        if binary:
+            return result
+        result = io.TextIOWrapper(result, io.text_encoding(encoding), errors, newline, line_buffering)
+        result.mode = mode
+        return result
+    except BaseException:
+        result.close()
+        raise
+
+
+def _odd(mode: Any, buffering: int, encoding: str | None, errors: str | None, newline: str | None) -> bool:
+    """Say whether the builtin refuses or warns: then it shall do so itself."""
+    if not isinstance(mode, str) or len(set(mode)) != len(mode) or not set(mode) <= set("rwaxbt+"):
+        return True
+    if len(set(mode) & set("rwax")) != 1 or {"b", "t"} <= set(mode):
+        return True
+    if "b" in mode:
+        return buffering == 1 or not encoding is errors is newline is None
+    return buffering == 0 or newline not in (None, "", "\n", "\r", "\r\n")
+
+
+class _FileIOMeta(type):
+    """Lets ``io.FileIO`` stay the type of every raw file, though what it makes may be a switching one."""
+
+    def __call__(cls, file: Any, mode: str = "r", closefd: bool = True, opener: Any = None) -> Any:
+        if _ident() not in running or NAMES.name(file) is None:
+            return _FileIO(file, mode, closefd, opener)
+        return SwitchingRaw(file, mode, closefd, opener)
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, _FileIO)
+
+    def __subclasscheck__(cls, subclass: type) -> bool:
+        return issubclass(subclass, _FileIO)
+
+
+class FileIOByActor(metaclass=_FileIOMeta):
+    """What stands at ``io.FileIO``."""
+
+
+def content_of_number(number: int) -> str:
+    """Return what the file of a descriptor holds now."""
+    return content_of(f"/proc/self/fd/{number}")

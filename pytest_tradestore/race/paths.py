@@ -1,0 +1,50 @@
+"""What files are called in operations: relative to the root of the store, whatever number or path they came by."""
+
+import os
+import sys
+import sysconfig
+from typing import Any
+
+_FOREIGN = tuple(
+    os.path.join(path, "")
+    for path in sorted(
+        {"/proc", "/sys", "/dev", "/usr", "/etc", "/lib", sys.prefix, sys.base_prefix}
+        | {path for path in (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib")) if path}
+    )
+)
+_SHARED_MEMORY = "/dev/shm/"  # noqa: S108 - where the sandbox lies, if it can
+_fspath, _fsdecode = os.fspath, os.fsdecode
+
+
+class Names:
+    """Of one execution: where its root lies, and which file each descriptor number was opened on."""
+
+    def __init__(self) -> None:
+        self._root = self._below = ""
+        self.of_number: dict[int, str] = {}
+
+    def begin(self, root: str) -> None:
+        """Start anew with another root."""
+        self._root, self._below = root, root + os.sep
+        self.of_number.clear()
+
+    def name(self, path: Any) -> str | None:
+        """Return what to call the file; None if it is no business of a store (the interpreter's own files)."""
+        if type(path) is not str:
+            if isinstance(path, int):
+                return self.of_number.get(path, "a file")
+            try:
+                path = _fsdecode(_fspath(path))
+            except TypeError:
+                return None  # the real function says what is wrong with it
+        if path.startswith(self._below):
+            return str(path[len(self._below) :])
+        if path == self._root:
+            return "the root"
+        if path.startswith(_FOREIGN) and not path.startswith(_SHARED_MEMORY):
+            return None
+        return str(path.rpartition("/")[2]) or str(path)
+
+
+NAMES = Names()
+"""Of this process: one execution runs at a time."""

@@ -1,0 +1,144 @@
+"""Decides who runs next: one actor at a time, the strategy's choice wherever more than one could go on.
+
+It knows nothing of threads or processes. Whoever stops at a switch point asks ``next_after`` and hands over to the
+actor that it names. What nobody can go on from is a deadlock.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from pytest_tradestore.crash.operations import Location
+from pytest_tradestore.race.actors import Actor, stable
+from pytest_tradestore.race.clock import Clock
+from pytest_tradestore.race.execution import Ending, Step
+
+MOST_STEPS = 20_000
+"""Steps after which an execution counts as one that never ends."""
+_IDLE_WAKINGS = 200
+"""So often may background actors wake from sleep, and no caller move, before the callers count as deadlocked."""
+
+
+class Chooser(Protocol):
+    """The part of a strategy that the scheduler needs."""
+
+    def choose(self, enabled: Sequence[Actor], current: Actor | None) -> Actor:
+        """Return one of ``enabled`` (two or more, ``current`` first if it could go on, the others by number)."""
+
+
+class Scheduler:
+    """The state of one execution: who is alive, who runs, what was chosen."""
+
+    def __init__(self, chooser: Chooser, clock: Clock, keep_steps: bool = False) -> None:
+        self._chooser, self._clock = chooser, clock
+        self.live: list[Actor] = []
+        self.running: Actor | None = None
+        self.exploring = False
+        """Whether choices are the strategy's. Before and after, whoever runs goes on until it has to wait."""
+        self.position = 0
+        """How many steps there are so far."""
+        self.moves = 0
+        self.choices: list[tuple[int, str]] = []
+        self.preemptions = 0
+        self.steps: list[Step] | None = [] if keep_steps else None
+        self.ending: Ending | None = None
+        self.waits_for: tuple[str, ...] = ()
+        self.uncontrolled: dict[str, None] = {}
+        self.main: Actor | None = None
+        """Who is told of the end."""
+        self.quiet: Callable[[], bool] = lambda: False
+        """Says whether the callers are done: then the main actor goes on as soon as nobody else can."""
+        self._numbers = 0
+        self._wakings = 0
+
+    # Actors come and go
+
+    def next_number(self) -> int:
+        number = self._numbers
+        self._numbers += 1
+        return number
+
+    def add(self, actor: Actor) -> None:
+        """Let an actor take part from now on."""
+        self.live.append(actor)
+
+    def remove(self, actor: Actor) -> None:
+        """Forget an actor that is done."""
+        self.live.remove(actor)
+
+    # Choosing
+
+    def next_after(self, current: Actor | None) -> Actor | None:
+        """Return who runs next, after ``current`` stopped at a switch point or (None) was done.
+
+        When nobody can go on, that is the main actor, with ``ending`` set. None: those who could go on are out of
+        control, and the first of them that comes back asks again.
+        """
+        while True:
+            enabled = [actor for actor in self.live if actor.ready is None or actor.ready()]
+            if not enabled:
+                if any(actor.floating for actor in self.live):
+                    self.running = None
+                    return None
+                enabled = self._rescued()
+                if not enabled:
+                    return self.end(Ending.DEADLOCK)
+            chosen = enabled[0] if len(enabled) == 1 else self._choice(enabled, current)
+            chosen.pending = stable(chosen.pending)
+            self.moves += 1
+            if self.moves > MOST_STEPS:
+                return self.end(Ending.HUNG)
+            if self.exploring:
+                self.choices.append((chosen.number, chosen.pending))
+                if chosen.caller >= 0:
+                    self._wakings = 0
+            if not chosen.inline:
+                self.running = chosen
+                return chosen
+            chosen.let_run()
+
+    def _choice(self, enabled: list[Actor], current: Actor | None) -> Actor:
+        if current is not None and current in enabled:
+            if enabled[0] is not current:
+                enabled.remove(current)
+                enabled.insert(0, current)
+        else:
+            current = None
+        if not self.exploring:
+            return enabled[0]
+        chosen = self._chooser.choose(enabled, current)
+        if current is not None and chosen is not current and not chosen.free:
+            self.preemptions += 1
+        return chosen
+
+    def _rescued(self) -> list[Actor]:
+        """Return who can go on after all, now that everybody waits: by asking the kernel, or because time passes."""
+        for actor in self.live:
+            if actor.probe is not None and actor.probe():
+                return [actor]
+        if self.main is not None and self.quiet():
+            return [self.main]
+        sleepers = [(actor.until, actor.number, actor) for actor in self.live if actor.until is not None]
+        if not sleepers or self._wakings > _IDLE_WAKINGS:
+            return []
+        until, _, first = min(sleepers, key=lambda sleeper: sleeper[:2])
+        self._wakings += 1
+        self._clock.advance(until)
+        first.timed_out = True
+        return [first]
+
+    def end(self, ending: Ending) -> Actor | None:
+        """End the execution early, and return who has to be told."""
+        if self.ending is None:
+            self.ending = ending
+            self.waits_for = tuple(actor.waits() for actor in self.live if actor is not self.main)
+        self.running = self.main
+        return self.main
+
+    # Notes
+
+    def note(self, caller: int, operation: str, location: Location | None = None, note: str = "") -> int:
+        """Count one step, keep it if steps are kept, and return its position."""
+        if self.steps is not None:
+            self.steps.append(Step(caller, operation, location, note))
+        self.position += 1
+        return self.position - 1

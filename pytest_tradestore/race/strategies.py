@@ -1,0 +1,180 @@
+"""Which schedule comes next. Each strategy gives the same schedules for the same seed and the same store.
+
+A strategy is asked at every point where two or more actors could go on; what is not asked for is forced.
+"""
+
+import random
+from collections.abc import Sequence
+from typing import Protocol
+
+from pytest_tradestore.race.actors import Actor
+from pytest_tradestore.race.execution import Search
+
+
+class Strategy(Protocol):
+    """A source of schedules."""
+
+    def begin(self) -> bool:
+        """Begin the next schedule; False if there is none."""
+
+    def choose(self, enabled: Sequence[Actor], current: Actor | None) -> Actor:
+        """Return one of ``enabled``; ``current`` is the first of them if it could go on, else None."""
+
+
+Choice = tuple[int, str]
+_Path = tuple["_Path", Choice] | None  # type: ignore[misc]
+
+
+class DepthFirst:
+    """Every schedule with at most ``bound`` preemptions, those with fewer before those with more, none twice."""
+
+    def __init__(self, bound: int = 2, seed: int = 0) -> None:
+        self.most = bound
+        self._open: list[list[_Path]] = [[None], *([] for _ in range(bound))]
+        self._random = random.Random(f"depth-first {seed}")
+        self.bound = 0
+        """Preemptions of the schedule that is running."""
+        self.cut = False
+        """Whether schedules were left out because they have more preemptions than the bound."""
+        self.diverged = False
+        """Whether a store did not do the same again in the same schedule: then nothing is exhausted."""
+        self._prefix: list[Choice] = []
+        self._at = 0
+        self._path: _Path = None
+
+    @property
+    def exhausted(self) -> int | None:
+        """The number of preemptions up to which every schedule has been run; None if there is none yet."""
+        for bound, paths in enumerate(self._open):
+            if paths:
+                return bound - 1 if bound else None
+        return self.most
+
+    def begin(self) -> bool:
+        for bound, paths in enumerate(self._open):
+            if paths:
+                # Late preemptions lie on top. With two of them there are too many to try these first.
+                at = self._random.randrange(len(paths)) if bound > 1 else len(paths) - 1
+                paths[at], paths[-1] = paths[-1], paths[at]
+                path = paths.pop()
+                self.bound, self._at, self._path = bound, 0, None
+                self._prefix = []
+                while path is not None:
+                    path, choice = path
+                    self._prefix.append(choice)
+                self._prefix.reverse()
+                return True
+        return False
+
+    def choose(self, enabled: Sequence[Actor], current: Actor | None) -> Actor:
+        at, self._at = self._at, self._at + 1
+        chosen = enabled[0]
+        if at < len(self._prefix):
+            chosen = self._wanted(enabled, self._prefix[at])
+        else:
+            for other in enabled[1:]:
+                bound = self.bound + (current is not None and not other.free)
+                if bound > self.most:
+                    self.cut = True
+                else:
+                    self._open[bound].append((self._path, (other.number, other.pending)))
+        self._path = (self._path, (chosen.number, chosen.pending))
+        return chosen
+
+    def _wanted(self, enabled: Sequence[Actor], wanted: Choice) -> Actor:
+        for actor in enabled:
+            if actor.number == wanted[0]:
+                if actor.pending != wanted[1]:
+                    self.diverged = True
+                return actor
+        self.diverged = True
+        return enabled[0]
+
+
+class RandomWalk:
+    """Any actor that could go on, each as likely."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self._seed, self._count = seed, 0
+        self._random = random.Random()
+
+    def begin(self) -> bool:
+        self._random.seed(f"walk {self._seed} {self._count}")
+        self._count += 1
+        return True
+
+    def choose(self, enabled: Sequence[Actor], current: Actor | None) -> Actor:
+        return enabled[self._random.randrange(len(enabled))]
+
+
+class Priorities:
+    """PCT: the actor with the highest random priority goes on; at ``depth`` - 1 random points it becomes the lowest."""
+
+    def __init__(self, depth: int, seed: int = 0) -> None:
+        self._depth, self._seed, self._count = depth, seed, 0
+        self._random = random.Random()
+        self._longest = 10
+        self._at = 0
+        self._priorities: dict[int, float] = {}
+        self._changes: set[int] = set()
+
+    def begin(self) -> bool:
+        self._longest = max(self._longest, self._at)
+        self._random.seed(f"priorities {self._depth} {self._seed} {self._count}")
+        self._count += 1
+        self._at = 0
+        self._priorities = {}
+        self._changes = set(self._random.sample(range(1, self._longest + 1), self._depth - 1))
+        return True
+
+    def choose(self, enabled: Sequence[Actor], current: Actor | None) -> Actor:
+        self._at += 1
+        for actor in enabled:
+            if actor.number not in self._priorities:
+                self._priorities[actor.number] = self._random.random()
+        chosen = max(enabled, key=self._priority)
+        if self._at in self._changes:
+            self._priorities[chosen.number] = -self._at
+            chosen = max(enabled, key=self._priority)
+        return chosen
+
+    def _priority(self, actor: Actor) -> float:
+        return self._priorities[actor.number]
+
+
+class Mixture:
+    """Depth-first alone at first, then in turn with random walks and PCT, until it has run every schedule it may.
+
+    No strategy wins on every bug, and the budget is one: so each gets its share of the schedules.
+    """
+
+    _ROUND = ("depth", "walk", "depth", 2, "depth", "walk", "depth", 3, "depth", "walk", "depth", 4)
+
+    def __init__(self, seed: int = 0, bound: int = 2, alone: int = 60) -> None:
+        self.depth_first = DepthFirst(bound, seed)
+        self._others: dict[str | int, Strategy] = {
+            "walk": RandomWalk(seed),
+            **{depth: Priorities(depth, seed) for depth in (2, 3, 4)},
+        }
+        self._alone, self._count = alone, 0
+        self._now: Strategy = self.depth_first
+
+    def begin(self) -> bool:
+        turn = self._count - self._alone
+        kind = "depth" if turn < 0 else self._ROUND[turn % len(self._ROUND)]
+        self._count += 1
+        if self.depth_first.exhausted == self.depth_first.most:
+            return False
+        self._now = self.depth_first if kind == "depth" else self._others[kind]
+        return self._now.begin()
+
+    def choose(self, enabled: Sequence[Actor], current: Actor | None) -> Actor:
+        return self._now.choose(enabled, current)
+
+
+def search_of(strategy: Mixture, executions: int, uncontrolled: tuple[str, ...]) -> Search:
+    """Return what a search with this strategy amounts to."""
+    depth_first = strategy.depth_first
+    sure = not depth_first.diverged and not uncontrolled
+    bound = depth_first.exhausted if sure else None
+    return Search(executions, sure and bound == depth_first.most, bound, uncontrolled)

@@ -1,0 +1,272 @@
+"""The callers of a program as tasks of one event loop: the loop is one actor, every job that it gives away another.
+
+When a caller makes its next call, and when it is cancelled, are choices too.
+"""
+
+import asyncio
+import contextvars
+import inspect
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any
+
+from pytest_tradestore.race.actors import Abandoned, Actor
+from pytest_tradestore.race.callers import OPENING, Ledger, Order, finished, told
+from pytest_tradestore.race.event_loop import AWAIT, CALLER, RESUME, ControlledLoop
+from pytest_tradestore.race.execution import Call, Ending, Execution
+from pytest_tradestore.race.scheduler import Scheduler
+from pytest_tradestore.race.threads import Control, Ended, ThreadActor
+from pytest_tradestore.target import Bridge, OpenStore, open_store
+
+
+class LoopBridge(Bridge):
+    """Settles on the controlled loop what a store returns."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self._loop = loop
+
+    def settle(self, value: Any) -> Any:
+        if not inspect.isawaitable(value):
+            return value
+
+        async def wait() -> Any:
+            return await value
+
+        return self._loop.run_until_complete(wait())
+
+
+class _Caller(Actor):
+    """Makes the calls of one caller begin: an actor that needs no thread."""
+
+    inline = True
+
+    def __init__(self, scheduler: Scheduler, number: int, loop: ControlledLoop) -> None:
+        super().__init__(number, number, f"caller {number}")
+        self._loop, self._scheduler = loop, scheduler
+        self._next: asyncio.Future[None] | None = None
+        self.ready = self._is_next
+        self.position = 0
+        self.context = contextvars.copy_context()
+        self.context.run(CALLER.set, number)
+        self.task: asyncio.Task[None] | None = None
+        self.suspended = 0
+        """The number of the await at which it stands, while it stands there."""
+        self.awaits = 0
+
+    def _is_next(self) -> bool:
+        return self._next is not None
+
+    def turn(self, operation: str) -> asyncio.Future[None]:
+        """Return what a task awaits before its next call."""
+        self._next = self._loop.create_future()
+        self.pending = operation
+        return self._next
+
+    def let_run(self) -> None:
+        future, self._next = self._next, None
+        if future is not None:
+            self.context.run(future.set_result, None)
+
+    def waits(self) -> str:
+        if self.task is None or self.task.done():
+            return ""
+        return f"{self.label} {_where(self.task)}"
+
+
+class _Canceller(Actor):
+    """Cancels a caller while it stands at one particular await."""
+
+    inline = True
+    free = True
+
+    def __init__(self, scheduler: Scheduler, victim: _Caller, at: int, loop_actor: Actor) -> None:
+        super().__init__(scheduler.next_number(), victim.number, f"the canceller of caller {victim.number}")
+        self._scheduler, self._victim, self._at, self._loop_actor = scheduler, victim, at, loop_actor
+        self.pending = f"cancel caller {victim.number} at its await {at}"
+        self.ready = self._in_place
+        self._over = False
+
+    def _in_place(self) -> bool:
+        # Only between two callbacks: in the middle of one nobody on the loop could cancel.
+        return not self._over and self._victim.suspended == self._at and self._loop_actor.pending in (RESUME, AWAIT)
+
+    def let_run(self) -> None:
+        self._over = True
+        self._scheduler.note(self._victim.number, self.pending)
+        if self._victim.task is not None:
+            self._victim.task.cancel()
+
+    def waits(self) -> str:
+        return ""
+
+
+class _Counted:
+    """Awaits something, and counts at how many points that stands still."""
+
+    def __init__(self, inner: Awaitable[Any], caller: _Caller) -> None:
+        self._inner, self._caller = inner, caller
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        steps = self._inner.__await__()
+        caller = self._caller
+        step: Callable[[], Any] = lambda: next(steps)  # noqa: E731 - changes below
+        while True:
+            try:
+                yielded = step()
+            except StopIteration as stop:
+                return stop.value
+            caller.awaits += 1
+            caller.suspended = caller.awaits
+            try:
+                sent = yield yielded
+            except BaseException as error:
+                caller.suspended = 0
+                step = lambda error=error: steps.throw(error)  # type: ignore[misc] # noqa: E731 - as above
+            else:
+                caller.suspended = 0
+                step = lambda sent=sent: steps.send(sent)  # type: ignore[misc] # noqa: E731 - as above
+
+
+def run_tasks(order: Order, scheduler: Scheduler, control: Control) -> Execution:
+    """Run the program once, each caller a task, and return what happened."""
+    program, ledger = order.program, Ledger(scheduler)
+    loop_number = len(program.actors)
+    main = control.adopt_this_thread(loop_number, -1, "the event loop")
+    loop = ControlledLoop()
+    asyncio.set_event_loop(loop)
+    bridge = LoopBridge(loop)
+    try:
+        shared = open_store(order.store.target, order.path, bridge)
+        _in_turn(shared, order, program.prepare, ledger, scheduler)
+        if program.own_instances:
+            shared.close()
+        for _ in range(loop_number + 1):
+            scheduler.next_number()
+        callers = [_Caller(scheduler, number, loop) for number in range(loop_number)]
+        if program.cancel is not None:
+            victim, at = program.cancel
+            scheduler.add(_Canceller(scheduler, callers[victim], at, main))
+        for caller, calls in zip(callers, program.actors, strict=True):
+            scheduler.add(caller)
+            coroutine = _calls(caller, calls, order, None if program.own_instances else shared, ledger, loop)
+            caller.task = loop.create_task(coroutine, context=caller.context)
+        _explore(loop, [caller.task for caller in callers], scheduler)
+        main.label, main.caller = "the observer", -1
+        if program.own_instances:
+            shared = open_store(order.store.target, order.path, bridge)
+        _in_turn(shared, order, program.observe, ledger, scheduler)
+        shared.close()
+        _cancel_rest(loop)
+        loop.run_until_complete(loop.shutdown_asyncgens())
+    except Ended:
+        scheduler.waits_for = tuple(edge for edge in scheduler.waits_for if edge)
+    finally:
+        control.close()
+        asyncio.set_event_loop(None)
+        _close(loop)
+    return finished(scheduler, ledger)
+
+
+def _explore(loop: ControlledLoop, tasks: list[Any], scheduler: Scheduler) -> None:
+    """Let the callers run to their end, and what they left behind until all of that waits."""
+
+    async def all_of_it() -> None:
+        await asyncio.wait(tasks)
+        rest = loop.create_future()
+        loop.when_idle = lambda: rest.done() or rest.set_result(None)
+        scheduler.quiet = lambda: not rest.done()
+        await rest
+
+    scheduler.exploring = True
+    try:
+        loop.run_until_complete(all_of_it())
+    finally:
+        loop.when_idle, scheduler.quiet = None, lambda: False
+        scheduler.exploring = False
+
+
+async def _calls(
+    caller: _Caller,
+    calls: tuple[Call, ...],
+    order: Order,
+    shared: OpenStore | None,
+    ledger: Ledger,
+    loop: ControlledLoop,
+) -> None:
+    number = caller.number
+    if shared is None:
+        await caller.turn(OPENING.shown)
+        ledger.invoked(number, OPENING, ledger.note(number, OPENING.shown))
+        try:
+            store = await _opened(order)
+        except Exception as error:
+            return ledger.returned(number, error=told(error, order.root))
+        ledger.returned(number)
+    else:
+        store = shared.store
+    for call in calls:
+        await caller.turn(f"call {call.shown}")
+        ledger.invoked(number, call, ledger.note(number, f"call {call.shown}"))
+        try:
+            result = getattr(store, call.method)(*call.arguments)
+            if inspect.isawaitable(result):
+                result = await (_Counted(result, caller) if order.program.cancel is not None else result)
+        except asyncio.CancelledError:
+            return ledger.lost(number, "cancelled")
+        except (Abandoned, Ended):
+            raise
+        except BaseException as error:
+            ledger.returned(number, error=told(error, order.root))
+        else:
+            ledger.returned(number, result)
+    return None
+
+
+async def _opened(order: Order) -> Any:
+    """Open an instance inside the loop."""
+    made = order.store.target(order.path)
+    if inspect.isawaitable(made):
+        made = await made
+    if hasattr(made, "__aenter__") and not hasattr(made, "aclose"):
+        made = await made.__aenter__()
+    return made
+
+
+def _in_turn(opened: OpenStore, order: Order, calls: tuple[Call, ...], ledger: Ledger, scheduler: Scheduler) -> None:
+    for call in calls:
+        ledger.invoked(-1, call, scheduler.note(-1, f"call {call.shown}"))
+        try:
+            result = opened.call(call.method, *call.arguments)
+        except (Abandoned, Ended):
+            raise
+        except BaseException as error:
+            ledger.returned(-1, error=told(error, order.root))
+        else:
+            ledger.returned(-1, result)
+
+
+def _cancel_rest(loop: asyncio.AbstractEventLoop) -> None:
+    rest = asyncio.all_tasks(loop)
+    if rest:
+        for task in rest:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*rest, return_exceptions=True))
+
+
+def _close(loop: ControlledLoop) -> None:
+    """Close a loop that may have been left in the middle of something."""
+    loop._ready.clear()
+    loop._scheduled.clear()
+    for task in asyncio.all_tasks(loop):
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
+    loop._default_executor = None
+    loop.close()
+
+
+def _where(task: asyncio.Task[Any]) -> str:
+    """Say at which line of which function a task waits."""
+    frames = task.get_stack(limit=1)
+    return "waits" if not frames else f"waits in {frames[-1].f_code.co_qualname}"
+
+
+__all__ = ["Ending", "LoopBridge", "ThreadActor", "run_tasks"]
