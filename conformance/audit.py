@@ -25,7 +25,7 @@ from pytest_tradestore.records import plain
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-_LINES_ELSEWHERE = "its audit log is not kept in files of lines, and it has no readers for it"
+_NO_LINES = "its audit log is not kept in files of lines"
 
 
 def checks() -> tuple[Check, ...]:
@@ -117,7 +117,7 @@ def _logs(visit: Visit, marks: Sequence[str]) -> list[str]:
             elsewhere |= b"\0" in content
             found += [path] if b"\0" not in content else []
     if elsewhere or not found:
-        raise NotAskedError(_LINES_ELSEWHERE)
+        raise NotAskedError(_NO_LINES)
     return found
 
 
@@ -243,7 +243,7 @@ def _rewritten(visit: Visit, trace: Trace, marks: Sequence[str]) -> Mismatch | N
                 raise NotAskedError(f"its audit log is kept in {path}, which is no file of lines")
             logs[inode] = path
     if not logs:
-        raise NotAskedError("its audit log is not kept in files of lines")
+        raise NotAskedError(_NO_LINES)
     paths = set(logs.values())
     tree = Tree(trace.initial)
     for operation in trace.operations:

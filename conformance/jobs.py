@@ -13,11 +13,13 @@ from pytest_tradestore.conformance.recorded import between, fingerprint, watched
 from pytest_tradestore.conformance.visit import SAMPLED, Mismatch, Visit, check, shown_call
 from pytest_tradestore.crash.operations import Moment
 from pytest_tradestore.records import field, page_of, plain
+from pytest_tradestore.settings import Budget
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
 PROGRESS_CALLS = 10_000
+_QUICK_CALLS = 1_000
 
 
 def checks() -> tuple[Check, ...]:
@@ -144,13 +146,14 @@ def _without_disk_writes(visit: Visit) -> Mismatch | None:
     before: dict[str, tuple[int, ...]] = {}
     after: dict[str, tuple[int, ...]] = {}
     seen: list[Any] = []
-    shown = f"update_progress('job-1', …)  # {PROGRESS_CALLS:,} times"
+    calls = _QUICK_CALLS if visit.settings.budget is Budget.QUICK else PROGRESS_CALLS
+    shown = f"update_progress('job-1', …)  # {calls:,} times"
 
     def report(mark: Any) -> None:
         _save(visit, "job-1", "running")
         before.update(fingerprint(visit.root))
         mark(Moment.INVOKED, 1)
-        visit.many("update_progress", [("job-1", n / PROGRESS_CALLS) for n in range(1, PROGRESS_CALLS + 1)])
+        visit.many("update_progress", [("job-1", n / calls) for n in range(1, calls + 1)])
         mark(Moment.ACKNOWLEDGED, 1)
         visit.calls.append(shown)
         after.update(fingerprint(visit.root))
@@ -162,7 +165,7 @@ def _without_disk_writes(visit: Visit) -> Mismatch | None:
         for known in (before, after, seen):
             known.clear()
         report(lambda *_: None)
-    visit.checked["calls"] = PROGRESS_CALLS
+    visit.checked["calls"] = calls
     visit.checked["recorded" if recording.trace is not None else "compared_files"] = max(1, len(before))
     if found := visit.expect("the last progress is not visible at once", seen[-1], 1.0):
         return found
@@ -171,12 +174,12 @@ def _without_disk_writes(visit: Visit) -> Mismatch | None:
         if not operations:
             return None
         kinds = sorted({type(operation).__name__.lower() for operation in operations})
-        told = f"{len(operations):,} file operations during {PROGRESS_CALLS:,} calls: {', '.join(kinds)}"
+        told = f"{len(operations):,} file operations during {calls:,} calls: {', '.join(kinds)}"
         return visit.mismatch("update_progress writes to the disk", told, "no file operation at all")
     changed = sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
     if not changed:
         return None
-    told = f"files changed by {PROGRESS_CALLS:,} calls: {', '.join(changed[:5])}"
+    told = f"files changed by {calls:,} calls: {', '.join(changed[:5])}"
     return visit.mismatch("update_progress writes to the disk", told, "no file is touched")
 
 

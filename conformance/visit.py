@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pytest_tradestore.settings import Settings
 
 _WIDTH = 200
+_CALLS_PER_STEP = 100
 SAMPLED = "generated"
 """The end of the name of every case whose values are drawn, not listed."""
 
@@ -121,21 +122,25 @@ class Visit:
             raise RefusedError(f"{type(error).__name__}: {self.opened.told(error)}") from error
 
     def many(self, method: str, calls: list[tuple[Any, ...]]) -> None:
-        """Make many calls in a row, as one step; an asynchronous store is not left in between."""
+        """Make many calls in a row; an asynchronous store is not left in between."""
         function = getattr(self.opened.store, method)
 
         async def awaited(first: Any) -> None:
             await first
-            for arguments in calls[1:]:
+            for number, arguments in enumerate(calls[1:]):
+                if number % _CALLS_PER_STEP == 0:
+                    self._step()
                 await function(*arguments)
 
         self._step()
         first = function(*calls[0])
         if hasattr(first, "__await__"):
             self._bridge.settle(awaited(first))
-        else:
-            for arguments in calls[1:]:
-                function(*arguments)
+            return
+        for number, arguments in enumerate(calls[1:]):
+            if number % _CALLS_PER_STEP == 0:
+                self._step()
+            function(*arguments)
 
     def reopen(self) -> None:
         """Close the store and open it again."""

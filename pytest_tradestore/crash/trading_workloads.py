@@ -41,7 +41,7 @@ def bars(contract: Contract, _: frozenset[str], make: RecordMaker) -> Workload:
     """Two symbols; one call over three months that overwrites part of the first; a month that grows over pages."""
 
     def bar(symbol: str, day: datetime, version: int) -> Any:
-        price = 100.0 + version + day.day / 100
+        price = 100.0 + version + day.day / 100 + day.hour / 7 + day.minute / 1000
         return make.make_bar(
             symbol=symbol,
             date=day,
@@ -62,7 +62,7 @@ def bars(contract: Contract, _: frozenset[str], make: RecordMaker) -> Workload:
         write("AAPL", datetime(2026, 1, 5), 3, 1),
         write("MSFT", datetime(2026, 1, 5), 2, 2),
         write("AAPL", datetime(2026, 1, 6), 60, 3),
-        write("AAPL", datetime(2026, 2, 2), 400, 4, timedelta(minutes=30)),
+        write("AAPL", datetime(2026, 2, 2), 240, 4, timedelta(minutes=45)),
         write("AAPL", datetime(2026, 2, 3), 1, 5),
     )
     places = (*(f"AAPL {month}" for month in _MONTHS), "MSFT 2026-01")
