@@ -23,7 +23,7 @@ from reference_store.errors import InvalidRecord, shown
 from reference_store.models import PriceBar
 
 PRICES = ("open", "high", "low", "close")
-COLUMNS = ("symbol", "date", *PRICES, "volume")
+COLUMNS = ("date", *PRICES, "volume")
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the one of naive dates
 _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
@@ -35,7 +35,10 @@ _Code: TypeAlias = Literal["d", "q"]
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Bars of one symbol, by date, each date once; ``zones`` has the zone of each, None when the dates are naive."""
+    """Bars of one symbol, by date, each date once, in the columns of ``schema`` but for the symbol.
+
+    ``zones`` has the zone of each date, None when the dates are naive.
+    """
 
     table: pa.Table
     zones: Sequence[str] | None
@@ -69,10 +72,17 @@ class Columns:
 
 
 def schema(*, aware: bool) -> pa.Schema:
-    """The columns of a bar file, with their types; dates with a zone stand in UTC."""
+    """The columns of a table of bars, with their types; dates with a zone stand in UTC."""
     date = pa.timestamp("us", tz="UTC" if aware else None)
-    types = (pa.string(), date, *(pa.float64() for _ in PRICES), pa.int64())
-    return pa.schema(list(zip(COLUMNS, types, strict=True)))
+    types = (date, *(pa.float64() for _ in PRICES), pa.int64())
+    return pa.schema([("symbol", pa.string()), *zip(COLUMNS, types, strict=True)])
+
+
+def table_of(symbol: str, parts: Sequence[Columns], *, aware: bool) -> pa.Table:
+    """Return bars as one table, the symbol included."""
+    rows = sum(map(len, parts))
+    table = pa.concat_tables([schema(aware=aware).remove(0).empty_table(), *(part.table for part in parts)])
+    return table.add_column(0, "symbol", pa.repeat(pa.scalar(symbol, pa.string()), rows))
 
 
 def microseconds(moment: datetime) -> int:
@@ -128,12 +138,11 @@ def columns_of(symbol: str, bars: Sequence[Any]) -> Columns:
         if other != symbol:
             raise InvalidRecord("symbol", f"is not {shown(symbol)}, which the bars are written for", position)
     arrays = [
-        pa.repeat(pa.scalar(symbol, pa.string()), len(bars)),
         pa.array(dates, schema(aware=aware).field("date").type),
         *(pa.array(_prices(_attributes(bars, name), name), pa.float64()) for name in PRICES),
         pa.array(_volumes(_attributes(bars, "volume")), pa.int64()),
     ]
-    columns = Columns(pa.Table.from_arrays(arrays, schema=schema(aware=aware)), _zones(dates) if aware else None)
+    columns = Columns(pa.Table.from_arrays(arrays, names=COLUMNS), _zones(dates) if aware else None)
     times = columns.times().tolist()
     if all(map(lt, times, times[1:])):
         return columns

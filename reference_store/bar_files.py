@@ -140,7 +140,7 @@ class BarFiles:
             bars = merged(_decoded(symbol, month, found.data, aware=bars.aware), bars)
         else:
             _keep_stranger(directory, symbol, month)
-        data = bar_parquet.encode(bars)
+        data = bar_parquet.encode(symbol, bars)
         if len(data) > LARGEST:
             raise InvalidRecord("bars", f"make a month file of {len(data)} bytes, {LARGEST} is the limit")
         times = bars.times()

@@ -14,9 +14,9 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from reference_store.bar_columns import COLUMNS, PRICES, Columns, month_of, schema, zone, zone_runs
+from reference_store.bar_columns import COLUMNS, PRICES, Columns, month_of, schema, table_of, zone, zone_runs
 
-ROWS_IN_GROUP = 16_384
+ROWS_IN_GROUP = 32_768
 """Rows that are read together; a range inside a month reads the groups that it touches."""
 _METADATA = b"tradestore"
 
@@ -25,10 +25,11 @@ class Unreadable(Exception):  # noqa: N818 - says what is the case
     """Bytes that are not a month of bars; the message says why and shows none of them."""
 
 
-def encode(columns: Columns) -> bytes:
+def encode(symbol: str, columns: Columns) -> bytes:
     """Return the bytes of a Parquet file with these bars."""
     zones = None if columns.zones is None else zone_runs(columns.zones)
-    table = columns.table.replace_schema_metadata({_METADATA: json.dumps({"zones": zones})})
+    table = table_of(symbol, [columns], aware=columns.aware)
+    table = table.replace_schema_metadata({_METADATA: json.dumps({"zones": zones})})
     sink = pa.BufferOutputStream()
     pq.write_table(
         table,
@@ -36,7 +37,9 @@ def encode(columns: Columns) -> bytes:
         compression="snappy",
         write_page_checksum=True,
         row_group_size=ROWS_IN_GROUP,
-        use_dictionary=["symbol"],  # prices hardly repeat; looking for repetitions costs more than writing them
+        # Half the size of the defaults, and faster both ways: prices stand on a grid, dates grow evenly.
+        use_dictionary=["symbol", *PRICES],
+        column_encoding={"date": "DELTA_BINARY_PACKED", "volume": "DELTA_BINARY_PACKED"},
         write_statistics=["date"],
     )
     data: bytes = sink.getvalue().to_pybytes()
@@ -54,7 +57,8 @@ def decode(data: bytes, first: int | None = None, last: int | None = None, *, aw
                 raise Unreadable("it does not have the columns of bars")
             groups = _groups(file.metadata, first, last)
             zones = _zones(file.metadata, groups) if aware else None
-            table = file.read() if len(groups) == file.num_row_groups else file.read_row_groups(groups)
+            # Not the symbol, which is known; and no threads, which cost more than they gain on one month.
+            table = file.read_row_groups(groups, columns=COLUMNS, use_threads=False)
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         raise Unreadable(f"it is not a sound Parquet file ({type(error).__name__})") from None
     columns = Columns(table.replace_schema_metadata(None), zones)
@@ -71,6 +75,7 @@ def adopted(data: bytes, symbol: str, month: str) -> Columns:
     try:
         with pq.ParquetFile(pa.BufferReader(data)) as file:
             aware = file.schema_arrow.field("date").type.tz is not None
+            symbols = pc.unique(file.read(["symbol"]).column(0)).to_pylist()
     except (pa.ArrowException, OSError, KeyError, AttributeError) as error:
         raise Unreadable(f"it is not a sound Parquet file of bars ({type(error).__name__})") from None
     columns = decode(data, aware=aware)
@@ -82,7 +87,7 @@ def adopted(data: bytes, symbol: str, month: str) -> Columns:
         raise Unreadable("its dates are not in order, or one stands twice")
     if {month_of(times[0]), month_of(times[-1])} != {month}:
         raise Unreadable("it has bars of another month")
-    if pc.unique(table.column("symbol")).to_pylist() != [symbol]:
+    if symbols != [symbol]:
         raise Unreadable("it has bars of another symbol")
     if pc.min(table.column("volume")).as_py() < 0 or not all(
         pc.all(pc.is_finite(table.column(name))).as_py() for name in PRICES
@@ -95,7 +100,7 @@ def _groups(metadata: Any, first: int | None, last: int | None) -> list[int]:
     every = list(range(metadata.num_row_groups))
     if first is None or last is None:
         return every
-    date = COLUMNS.index("date")
+    date = metadata.schema.names.index("date")
     kept = []
     for number in every:
         found = metadata.row_group(number).column(date).statistics

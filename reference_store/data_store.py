@@ -11,7 +11,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 
 from reference_store import keys
 from reference_store.atomic import Directory
-from reference_store.bar_columns import bound, microseconds, objects, schema
+from reference_store.bar_columns import bound, microseconds, objects, table_of
 from reference_store.bar_files import BarFiles
 from reference_store.document_files import DocumentFiles
 from reference_store.documents import CLAIMS
@@ -123,7 +123,10 @@ class FileDataStore:
         """
         first, last, aware = _range(start, end)
         parts = self._bars.read("read_bars", symbol, first, last, aware=aware)
-        return [bar for part in parts for bar in objects(symbol, part)]
+        found: list[PriceBar] = []
+        for part in parts:
+            found += objects(symbol, part)
+        return found
 
     def read_bars_table(self, symbol: str, start: datetime, end: datetime) -> pa.Table:
         """Return the same bars as a table, without making objects of them.
@@ -132,7 +135,7 @@ class FileDataStore:
         """
         first, last, aware = _range(start, end)
         parts = self._bars.read("read_bars_table", symbol, first, last, aware=aware)
-        return pa.concat_tables([schema(aware=aware).empty_table(), *(part.table for part in parts)])
+        return table_of(symbol, parts, aware=aware)
 
     def reseal_bars(self, symbol: str) -> None:
         """Accept the month files of ``symbol`` as they stand: after an edit by hand, or written by another program.

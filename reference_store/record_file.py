@@ -19,7 +19,7 @@ from reference_store import integrity, strict_json
 from reference_store.atomic import Directory, Found, NotARegularFile
 from reference_store.document_files import BACKUP, LARGEST, SUFFIX, DocumentFiles, regular
 from reference_store.errors import CorruptData, UnserialisableValue
-from reference_store.group_commit import GroupCommit, Ticket
+from reference_store.group_commit import GroupCommit, Take, Ticket
 from reference_store.integrity import Unsealed
 from reference_store.root import Place
 from reference_store.strict_json import Document, Encoded
@@ -104,11 +104,11 @@ class RecordFile(DocumentFiles):
         """
         return self._commits.commit_all(changes)
 
-    def _write_all(self, tickets: Sequence[Ticket[Change]]) -> None:
+    def _write_all(self, take: Take[Change]) -> None:
         with self.root.updating("update", self._name) as directory:
             found, state = self._load(directory, self._state)
             entries = dict(state.entries)
-            for ticket in tickets:
+            for ticket in take():
                 try:
                     ticket.result = ticket.change(entries)
                 except Exception as error:  # concerns its caller only
