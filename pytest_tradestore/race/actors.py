@@ -38,6 +38,8 @@ class Actor:
         self.until: float | None = None
         self.probe: Callable[[], bool] | None = None
         self.timed_out = False
+        self.steps = 0
+        """How often it was let run so far."""
         self.floating = False
         """Whether it was given up as out of control, until it stops at a switch point again."""
         self.waits_on: Held | None = None
@@ -61,7 +63,7 @@ class Held(Protocol):
 
 
 class Stopping(Protocol):
-    """What a stand-in asks of the actor in whose thread it was called; children of the process coordinator offer it too.
+    """What a stand-in asks of the actor in whose thread it was called; children of a coordinator can offer it too.
 
     ``reach`` stops before an operation until it may be done; False says that the time ``until`` came first.
     ``did`` adds a detail about the operation just done, if anybody wants to know it.
@@ -105,7 +107,7 @@ def unsteered() -> Iterator[None]:
 
 
 def stable(operation: str) -> str:
-    """Return the name of an operation without what differs between two runs of the same schedule: pids, random names."""
+    """Return the name of an operation without what differs between two runs of one schedule: pids, random names."""
     known = _stable.get(operation)
     if known is None:
         if len(_stable) > 20_000:

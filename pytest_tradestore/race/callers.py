@@ -14,40 +14,6 @@ from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest, open_sto
 OPENING = Call("open", (), "", "open the store")
 
 
-class Ledger:
-    """The history of one execution as it grows."""
-
-    def __init__(self, scheduler: Scheduler) -> None:
-        self._scheduler = scheduler
-        self.entries: list[Completed] = []
-        self._open: dict[int, tuple[int, Call]] = {}
-
-    def invoked(self, caller: int, call: Call, position: int) -> None:
-        """Note that a call begins; if nothing more is heard of it, it never came back."""
-        self._open[caller] = (position, call)
-
-    def note(self, caller: int, operation: str) -> int:
-        """Count one step and return its position."""
-        return self._scheduler.note(caller, operation)
-
-    def returned(self, caller: int, result: Any = None, error: str = "") -> None:
-        """Note that the caller's call has come back."""
-        invoked, call = self._open.pop(caller)
-        note = error or repr(result) if self._scheduler.steps is not None else ""
-        position = self._scheduler.note(caller, f"{'fail' if error else 'return'} {call.shown}", note=note)
-        self.entries.append(Completed(caller, call, invoked, position, result, error))
-
-    def lost(self, caller: int, error: str) -> None:
-        """Note that the caller's call was cancelled."""
-        invoked, call = self._open.pop(caller)
-        self._scheduler.note(caller, f"cancelled {call.shown}")
-        self.entries.append(Completed(caller, call, invoked, None, None, error))
-
-    def history(self) -> tuple[Completed, ...]:
-        unfinished = [Completed(caller, call, at, None) for caller, (at, call) in self._open.items()]
-        return tuple(sorted(self.entries + unfinished, key=lambda entry: entry.invoked))
-
-
 @dataclass(frozen=True, slots=True)
 class Order:
     """What is to be run, and where."""
@@ -61,23 +27,57 @@ class Order:
         return Path(self.root)
 
 
-def told(error: BaseException, root: str) -> str:
-    """Return an error as histories hold it, with the root called so."""
-    return f"{type(error).__name__}: {error}".replace(root, "<root>")
+class Ledger:
+    """The history of one execution as it grows."""
+
+    def __init__(self, scheduler: Scheduler, order: "Order") -> None:
+        self._scheduler = scheduler
+        self._declared, self._root = order.store.declarations.errors, order.root
+        self.entries: list[Completed] = []
+        self._open: dict[int, tuple[int, Call]] = {}
+
+    def invoked(self, caller: int, call: Call, position: int) -> None:
+        """Note that a call begins; if nothing more is heard of it, it never came back."""
+        self._open[caller] = (position, call)
+
+    def note(self, caller: int, operation: str) -> int:
+        """Count one step and return its position."""
+        return self._scheduler.note(caller, operation)
+
+    def returned(self, caller: int, result: Any = None) -> None:
+        """Note that the caller's call has come back with a result."""
+        invoked, call = self._open.pop(caller)
+        note = repr(result) if self._scheduler.steps is not None else ""
+        position = self._scheduler.note(caller, f"return {call.shown}", note=note)
+        self.entries.append(Completed(caller, call, invoked, position, result))
+
+    def failed(self, caller: int, error: BaseException) -> None:
+        """Note that the caller's call has raised."""
+        invoked, call = self._open.pop(caller)
+        told = f"{type(error).__name__}: {error}".replace(self._root, "<root>").removesuffix(": ")
+        position = self._scheduler.note(caller, f"fail {call.shown}", note=told)
+        declared = isinstance(error, self._declared)
+        self.entries.append(Completed(caller, call, invoked, position, None, told, undeclared=not declared))
+
+    def history(self) -> tuple[Completed, ...]:
+        unfinished = [Completed(caller, call, at, None) for caller, (at, call) in self._open.items()]
+        return tuple(sorted(self.entries + unfinished, key=lambda entry: entry.invoked))
 
 
 def run_threads(order: Order, scheduler: Scheduler, control: Control) -> Execution:
     """Run the program once, each caller a thread, and return what happened."""
-    ledger = Ledger(scheduler)
+    ledger = Ledger(scheduler, order)
     main = control.adopt_this_thread(-1, -1, "the preparation")
     program, callers_left = order.program, [len(order.program.actors)]
     scheduler.quiet = lambda: not callers_left[0]
     bridge = Bridge()
     try:
-        shared = _opened(order, bridge)
-        _in_turn(shared, program.prepare, ledger, scheduler, order.root)
-        if program.own_instances:
-            shared.close()
+        shared: OpenStore | None = None
+        if program.prepare or not program.own_instances:  # else the callers are the first to open it
+            shared = _opened(order, bridge)
+            _in_turn(shared, program.prepare, ledger, scheduler)
+            if program.own_instances:
+                shared.close()
         for _ in program.actors:
             scheduler.next_number()
         for number, calls in enumerate(program.actors):
@@ -88,9 +88,9 @@ def run_threads(order: Order, scheduler: Scheduler, control: Control) -> Executi
         main.reach("wait for the callers", never)
         scheduler.exploring = False
         main.label = "the observer"
-        if program.own_instances:
+        if program.own_instances or shared is None:
             shared = _opened(order, bridge)
-        _in_turn(shared, program.observe, ledger, scheduler, order.root)
+        _in_turn(shared, program.observe, ledger, scheduler)
         shared.close()
     except Ended:
         pass
@@ -117,20 +117,20 @@ def _opened(order: Order, bridge: Bridge) -> OpenStore:
     return open_store(order.store.target, order.path, bridge)
 
 
-def _in_turn(opened: OpenStore, calls: Iterable[Call], ledger: Ledger, scheduler: Scheduler, root: str) -> None:
+def _in_turn(opened: OpenStore, calls: Iterable[Call], ledger: Ledger, scheduler: Scheduler) -> None:
     """Make the calls of the preparing or observing caller."""
     for call in calls:
         ledger.invoked(-1, call, scheduler.note(-1, f"call {call.shown}"))
-        _make(opened, call, ledger, -1, root)
+        _make(opened, call, ledger, -1)
 
 
-def _make(opened: OpenStore, call: Call, ledger: Ledger, caller: int, root: str) -> None:
+def _make(opened: OpenStore, call: Call, ledger: Ledger, caller: int) -> None:
     try:
         result = opened.call(call.method, *call.arguments)
     except (Abandoned, Ended):
         raise
     except BaseException as error:
-        ledger.returned(caller, error=told(error, root))
+        ledger.failed(caller, error)
     else:
         ledger.returned(caller, result)
 
@@ -155,7 +155,7 @@ def _start_caller(
                 if at or shared is None:
                     actor.reach(f"call {call.shown}")
                 ledger.invoked(number, call, scheduler.position - 1)
-                _make(opened, call, ledger, number, order.root)
+                _make(opened, call, ledger, number)
         except _NotOpened:
             pass
         finally:
@@ -169,7 +169,7 @@ def _start_caller(
         except Abandoned:
             raise
         except BaseException as error:
-            ledger.returned(number, error=told(error, order.root))
+            ledger.failed(number, error)
             raise _NotOpened from None
         ledger.returned(number)
         return opened

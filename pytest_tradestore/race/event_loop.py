@@ -1,4 +1,7 @@
-"""An event loop whose waiting and whose callbacks are switch points, under virtual time; callbacks stay first in, first out."""
+"""An event loop under virtual time whose waiting and whose callbacks are switch points.
+
+Callbacks stay first in, first out, as asyncio promises.
+"""
 
 import _thread
 import asyncio

@@ -170,12 +170,12 @@ def start(self: threading.Thread) -> None:
     run = self.run
 
     def controlled() -> None:
-        made.thread = _ident()
+        made.thread, made.native = _ident(), _thread.get_native_id()
         try:
             made.wait_for_turn()
             running[made.thread] = made
             made.passed()
-            run()
+            control.in_thread(run)
         except Abandoned:
             pass
         finally:

@@ -9,7 +9,7 @@ from pytest_tradestore.race.actors import Stopping, running
 from pytest_tradestore.race.file_locks import FLOCKS
 from pytest_tradestore.race.paths import NAMES
 
-_FileIO, _real_open, _ident = io.FileIO, io.open, _thread.get_ident
+_FileIO, REAL_OPEN, _ident = io.FileIO, io.open, _thread.get_ident
 _SHOWN = 120
 
 
@@ -158,7 +158,7 @@ def switching_open(
 ) -> Any:
     """Open as the builtin does, for an actor with switch points."""
     if _ident() not in running or _odd(mode, buffering, encoding, errors, newline) or NAMES.name(file) is None:
-        return _real_open(file, mode, buffering, encoding, errors, newline, closefd, opener)
+        return REAL_OPEN(file, mode, buffering, encoding, errors, newline, closefd, opener)
     binary = "b" in mode
     raw = SwitchingRaw(file, mode.replace("b", "").replace("t", ""), closefd, opener)
     result: Any = raw

@@ -1,4 +1,4 @@
-"""Puts the switch points where a store's code looks: into ``os``, ``io``, ``fcntl``, ``threading``, ``time`` and copies of them.
+"""Puts the switch points where a store's code looks: ``os``, ``io``, ``fcntl``, ``threading``, ``time``, and copies.
 
 Done once per process, which is a child that ends with the search, so nothing is undone. A stand-in called from a
 thread that is no actor does what the original does.

@@ -5,6 +5,7 @@ actor that it names. What nobody can go on from is a deadlock.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from pytest_tradestore.crash.operations import Location
@@ -25,6 +26,20 @@ class Chooser(Protocol):
         """Return one of ``enabled`` (two or more, ``current`` first if it could go on, the others by number)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A choice that was not the plain one: when ``passed_over``, with so many steps behind it, was about to do
+    ``operation``, ``chosen`` went on instead.
+
+    The plain choice is whoever ran before, and when it cannot go on, the first who can. A schedule is its turns.
+    """
+
+    passed_over: int
+    steps: int
+    operation: str
+    chosen: int
+
+
 class Scheduler:
     """The state of one execution: who is alive, who runs, what was chosen."""
 
@@ -38,6 +53,7 @@ class Scheduler:
         """How many steps there are so far."""
         self.moves = 0
         self.choices: list[tuple[int, str]] = []
+        self.turns: list[Turn] = []
         self.preemptions = 0
         self.steps: list[Step] | None = [] if keep_steps else None
         self.ending: Ending | None = None
@@ -88,6 +104,7 @@ class Scheduler:
             if self.moves > MOST_STEPS:
                 return self.end(Ending.HUNG)
             if self.exploring:
+                chosen.steps += 1
                 self.choices.append((chosen.number, chosen.pending))
                 if chosen.caller >= 0:
                     self._wakings = 0
@@ -106,6 +123,8 @@ class Scheduler:
         if not self.exploring:
             return enabled[0]
         chosen = self._chooser.choose(enabled, current)
+        if chosen is not enabled[0]:
+            self.turns.append(Turn(enabled[0].number, enabled[0].steps, stable(enabled[0].pending), chosen.number))
         if current is not None and chosen is not current and not chosen.free:
             self.preemptions += 1
         return chosen
@@ -117,14 +136,26 @@ class Scheduler:
                 return [actor]
         if self.main is not None and self.quiet():
             return [self.main]
+        first = self._woken()
+        return [] if first is None else [first]
+
+    def _woken(self) -> Actor | None:
+        """Let time pass until the first sleeper wakes, and return it."""
         sleepers = [(actor.until, actor.number, actor) for actor in self.live if actor.until is not None]
         if not sleepers or self._wakings > _IDLE_WAKINGS:
-            return []
+            return None
         until, _, first = min(sleepers, key=lambda sleeper: sleeper[:2])
         self._wakings += 1
         self._clock.advance(until)
         first.timed_out = True
-        return [first]
+        return first
+
+    def next_sleeper(self) -> Actor | None:
+        """Return who wakes next, although somebody who is out of control may still come back."""
+        self.running = self._woken()
+        if self.running is not None and self.exploring:
+            self.choices.append((self.running.number, stable(self.running.pending)))
+        return self.running
 
     def end(self, ending: Ending) -> Actor | None:
         """End the execution early, and return who has to be told."""

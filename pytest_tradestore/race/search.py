@@ -6,25 +6,34 @@ All of it happens in a process of its own, because the stand-ins stay, and a sto
 import gc
 import os
 import pickle
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pytest_tradestore.crash.recorders.fake_locations import Lines
-from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, stream_isolated
+from pytest_tradestore.errors import ReplayError
+from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, run_isolated, stream_isolated
 from pytest_tradestore.race import interposition
-from pytest_tradestore.race.actors import Actor, stable
 from pytest_tradestore.race.callers import Order, run_threads
 from pytest_tradestore.race.clock import CLOCK
 from pytest_tradestore.race.execution import Actors, Completed, Ending, Execution, Judge, Program, Search
-from pytest_tradestore.race.scheduler import Chooser, Scheduler
+from pytest_tradestore.race.following import Repeating, Replaying, Turning
+from pytest_tradestore.race.line_switches import LineSwitches, files_of
+from pytest_tradestore.race.scheduler import Chooser, Scheduler, Turn
 from pytest_tradestore.race.strategies import Mixture, search_of
 from pytest_tradestore.race.tasks import run_tasks
 from pytest_tradestore.race.threads import Carrier, Control
+from pytest_tradestore.race.tokens import Choices, parse, token_of, with_lines
+from pytest_tradestore.race.watchdog import Watchdog
 from pytest_tradestore.sandbox import Sandbox, remove_tree
 from pytest_tradestore.target import StoreUnderTest
 
 REPETITIONS = 10
+_SHRINKING = 200
+"""Schedules that may be spent on making one simpler."""
+_SHARE_OF_LINES = 4
+"""The n-th part of the budget that is spent, besides, on schedules that switch between lines of the store."""
+_MOST_STUCK = 20
+"""Executions with something out of control after which a search ends: each has cost time, and proves little."""
 _mkdir, _rmdir, _unlink, _scandir = os.mkdir, os.rmdir, os.unlink, os.scandir
 
 
@@ -55,14 +64,26 @@ class Laboratory:
             Laboratory._installed = True
         self._place = os.fspath(sandbox.path)
         self._count = 0
+        self._channel: Channel | None = None
         self._carriers: list[Carrier] = []
+        self.turns: list[Turn] = []
+        """The turns of the execution that was run last."""
+        self._watchdog = Watchdog()
+        self._lines: dict[tuple[str, ...], LineSwitches] = {}
         gc.collect()
         gc.freeze()
         gc.disable()  # finalizers at a random moment would make system calls at a random moment
 
-    def run(self, store: StoreUnderTest, program: Program, chooser: Chooser, detailed: bool = False) -> Execution:
-        """Run the program once, in a new root, under the schedule that ``chooser`` gives."""
+    def run(
+        self, store: StoreUnderTest, program: Program, chooser: Chooser, *, detailed: bool = False, lines: bool = False
+    ) -> Execution:
+        """Run the program once, in a new root, under the schedule that ``chooser`` gives.
+
+        ``detailed``: keep its steps. ``lines``: stop at each line of the store's own source too.
+        """
         self._count += 1
+        if self._channel is not None:
+            self._channel.step(self._count)
         if not self._count % 100:
             gc.collect()
         outer = f"{self._place}/{self._count}"
@@ -71,14 +92,43 @@ class Laboratory:
         _mkdir(root)
         interposition.begin(root)
         scheduler = Scheduler(chooser, CLOCK, keep_steps=detailed)
-        if isinstance(chooser, Following):
+        if isinstance(chooser, Repeating | Replaying):
             chooser.scheduler = scheduler
-        control = Control(scheduler, self._carriers, Lines() if detailed else None)
+        switches = self._lines_of(store) if lines else None
+        control = Control(scheduler, self._carriers, Lines() if detailed else None, switches)
         order = Order(store, program, root)
+        self._watchdog.watch(control)
+        if switches is not None:
+            switches.begin()
         try:
             return (run_tasks if program.kind is Actors.TASKS else run_threads)(order, scheduler, control)
         finally:
+            self._watchdog.watch(None)
+            if switches is not None:
+                switches.end()
+            self.turns = scheduler.turns
             _remove(outer)
+
+    def _lines_of(self, store: StoreUnderTest) -> LineSwitches:
+        files = files_of(store.target)
+        if files not in self._lines:
+            self._lines[files] = LineSwitches(files)
+        return self._lines[files]
+
+    def replay(self, store: StoreUnderTest, program: Program, schedule: Choices | str) -> Execution:
+        """Run one schedule again, given by its choices or by its token.
+
+        Raises ReplayError if the code does not do the same any more.
+        """
+        chooser: Replaying | Repeating
+        if isinstance(schedule, str):
+            token = parse(schedule)
+            chooser, lines = Replaying(token), token.lines
+        else:
+            chooser, lines = Repeating(schedule), with_lines(schedule)
+        execution = self.run(store, program, chooser, detailed=True, lines=lines)
+        chooser.check()
+        return execution
 
     def explore(
         self,
@@ -91,63 +141,111 @@ class Laboratory:
         stop_at_first: bool = True,
         channel: Channel | None = None,
     ) -> SearchResult:
-        """Run up to ``budget`` schedules; shrink and repeat the first one that ``judge`` objects to."""
+        """Run up to ``budget`` schedules; simplify and repeat the first one that ``judge`` objects to.
+
+        Threads get a quarter of the budget more, for races in memory.
+        """
+        self._channel = channel
         strategy = Mixture(seed)
-        uncontrolled: dict[str, None] = {}
-        first: tuple[Execution, str] | None = None
-        count = 0
-        while count < budget and strategy.begin():
-            count += 1
-            if channel is not None:
-                channel.step(count)
-            execution = self.run(store, program, strategy)
-            uncontrolled.update(dict.fromkeys(execution.uncontrolled))
-            sentence = judge(execution)
-            if sentence is not None:
-                first = first or (execution, sentence)
-                if stop_at_first:
-                    break
-            if execution.ending is Ending.HUNG:
-                break  # threads of it may still hold what the next execution needs
-        search = search_of(strategy, count, tuple(uncontrolled))
-        if first is None:
+        found, tally = self._phase(store, program, judge, strategy, budget, stop_at_first, lines=False)
+        if program.kind is Actors.THREADS and not tally.hung and (found is None or not stop_at_first):
+            share = max(1, budget // _SHARE_OF_LINES)
+            in_memory, more = self._phase(
+                store, program, judge, Mixture(seed, alone=share // 4), share, stop_at_first, lines=True
+            )
+            found, tally = found or in_memory, tally + more
+        search = search_of(strategy, tally.executions, tuple(tally.uncontrolled))
+        if found is None:
             return SearchResult(search)
-        return self._confirmed(store, program, judge, search, first)
+        if found.execution.ending is not Ending.HUNG:
+            found = self._simplified(store, program, judge, found)
+        return self._repeated(store, program, judge, found, search)
 
-    def _confirmed(
-        self, store: StoreUnderTest, program: Program, judge: Judge, search: Search, first: tuple[Execution, str]
+    def _phase(
+        self,
+        store: StoreUnderTest,
+        program: Program,
+        judge: Judge,
+        strategy: Mixture,
+        budget: int,
+        stop_at_first: bool,
+        *,
+        lines: bool,
+    ) -> tuple["_Found | None", "_Tally"]:
+        """Run up to ``budget`` schedules, and return the first one that goes wrong."""
+        first: _Found | None = None
+        tally = _Tally()
+        while tally.executions < budget and strategy.begin():
+            execution = self.run(store, program, strategy, lines=lines)
+            tally.count(execution)
+            sentence = judge(execution)
+            if sentence is not None and first is None:
+                first = _Found(tuple(self.turns), execution, sentence, lines)
+            if tally.hung or tally.stuck > _MOST_STUCK or (first is not None and stop_at_first):
+                break
+        return first, tally
+
+    def _simplified(self, store: StoreUnderTest, program: Program, judge: Judge, found: "_Found") -> "_Found":
+        """Return the schedule with as few turns as still go wrong, and never more preemptions."""
+        at, left = len(found.turns) - 1, _SHRINKING
+        while at >= 0 and left:
+            left -= 1
+            fewer = Turning(found.turns[:at] + found.turns[at + 1 :])
+            again = self.run(store, program, fewer, lines=found.lines)
+            turns = tuple(self.turns)
+            if len(turns) < len(found.turns) and again.preemptions <= found.execution.preemptions:
+                sentence = judge(again)
+                if sentence is not None:
+                    found = _Found(turns, again, sentence, found.lines)
+                    at = len(turns)  # what could not be left out before may be now
+            at -= 1
+        return found
+
+    def _repeated(
+        self, store: StoreUnderTest, program: Program, judge: Judge, found: "_Found", search: Search
     ) -> SearchResult:
-        execution, sentence = first
-        repeated = 0
+        """Run the schedule again to say how surely it goes wrong, and keep one run with its details."""
+        result = SearchResult(search, found.execution, found.sentence)
+        if found.execution.ending is Ending.HUNG:
+            return result
         for _ in range(REPETITIONS):
-            following = Following(execution.choices)
-            again = self.run(store, program, following, detailed=True)
-            said = judge(again)
-            if said is not None and again.choices == execution.choices:
-                repeated += 1
-                shown, sentence = again, said
-        return SearchResult(search, shown if repeated else execution, sentence, "", repeated)
+            again = self.run(store, program, Turning(found.turns), detailed=True, lines=found.lines)
+            sentence = judge(again)
+            if sentence is None or (result.repeated and again.choices != result.found.choices):  # type: ignore[union-attr]
+                continue
+            token = str(token_of(self.turns, again.choices, found.lines))
+            result = replace(result, found=again, sentence=sentence, token=token, repeated=result.repeated + 1)
+        return result
 
 
-class Following:
-    """Follows the choices of an earlier execution, and notices when the code does not do the same any more."""
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A schedule that goes wrong: its turns, and what happened under it."""
 
-    def __init__(self, choices: Sequence[tuple[int, str]]) -> None:
-        self._choices = choices
-        self.scheduler: Scheduler | None = None
-        self.mismatch = ""
+    turns: tuple[Turn, ...]
+    execution: Execution
+    sentence: str
+    lines: bool
 
-    def choose(self, enabled: Sequence[Actor], current: Actor | None) -> Actor:
-        assert self.scheduler is not None, "the scheduler is known before it asks"
-        at = len(self.scheduler.choices)
-        wanted = self._choices[at] if at < len(self._choices) else None
-        for actor in enabled:
-            if wanted is not None and (actor.number, stable(actor.pending)) == wanted:
-                return actor
-        if not self.mismatch:
-            could = " or ".join(f"{actor.label}: {actor.pending}" for actor in enabled)
-            self.mismatch = f"step {at + 1} was {wanted}, and now it could be {could}"
-        return enabled[0]
+
+@dataclass(slots=True)
+class _Tally:
+    """How many executions there were, and what was the matter with them."""
+
+    executions: int = 0
+    stuck: int = 0
+    hung: bool = False
+    uncontrolled: dict[str, None] = field(default_factory=dict)
+
+    def count(self, execution: Execution) -> None:
+        self.executions += 1
+        self.stuck += bool(execution.uncontrolled)
+        self.hung = self.hung or execution.ending is Ending.HUNG
+        self.uncontrolled.update(dict.fromkeys(execution.uncontrolled))
+
+    def __add__(self, other: "_Tally") -> "_Tally":
+        both = self.uncontrolled | other.uncontrolled
+        return _Tally(self.executions + other.executions, self.stuck + other.stuck, self.hung or other.hung, both)
 
 
 def _remove(outer: str) -> None:
@@ -216,3 +314,25 @@ def _sendable(execution: Execution | None) -> Execution | None:
         return replace(completed, call=call, result=safe(completed.result))
 
     return replace(execution, history=tuple(entry(completed) for completed in execution.history))
+
+
+def replay(store: StoreUnderTest, program: Program, schedule: Choices | str) -> Execution:
+    """Run one schedule again in a process of its own, given by its choices or by its token.
+
+    Raises ReplayError if the code does not do the same any more, or the process does not come to an end.
+    """
+
+    def task(channel: Channel) -> Execution | str:
+        channel.step(1)
+        with Sandbox() as sandbox:
+            try:
+                return _sendable(Laboratory(sandbox).replay(store, program, schedule)) or ""
+            except ReplayError as error:
+                return str(error)
+
+    ending = run_isolated(task, store.declarations.deadline)
+    if isinstance(ending, Finished):
+        if isinstance(ending.value, Execution):
+            return ending.value
+        raise ReplayError(ending.value)
+    raise ReplayError("the schedule did not come to an end when it was run again")

@@ -10,11 +10,12 @@ from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
 from pytest_tradestore.race.actors import Abandoned, Actor
-from pytest_tradestore.race.callers import OPENING, Ledger, Order, finished, told
+from pytest_tradestore.race.callers import OPENING, Ledger, Order, finished
 from pytest_tradestore.race.event_loop import AWAIT, CALLER, RESUME, ControlledLoop
-from pytest_tradestore.race.execution import Call, Ending, Execution
+from pytest_tradestore.race.execution import Call, Execution
+from pytest_tradestore.race.line_switches import is_somebodys, line_of
 from pytest_tradestore.race.scheduler import Scheduler
-from pytest_tradestore.race.threads import Control, Ended, ThreadActor
+from pytest_tradestore.race.threads import Control, Ended
 from pytest_tradestore.target import Bridge, OpenStore, open_store
 
 
@@ -40,9 +41,9 @@ class _Caller(Actor):
 
     inline = True
 
-    def __init__(self, scheduler: Scheduler, number: int, loop: ControlledLoop) -> None:
+    def __init__(self, number: int, loop: ControlledLoop, loop_actor: Actor) -> None:
         super().__init__(number, number, f"caller {number}")
-        self._loop, self._scheduler = loop, scheduler
+        self._loop, self._loop_actor = loop, loop_actor
         self._next: asyncio.Future[None] | None = None
         self.ready = self._is_next
         self.position = 0
@@ -70,7 +71,9 @@ class _Caller(Actor):
     def waits(self) -> str:
         if self.task is None or self.task.done():
             return ""
-        return f"{self.label} {_where(self.task)}"
+        if not self.task.get_coro().cr_suspended:  # type: ignore[union-attr]
+            return f"{self._loop_actor.waits()}: that stops the event loop"
+        return f"{self.label} waits in {_where(self.task.get_coro())}"
 
 
 class _Canceller(Actor):
@@ -129,32 +132,34 @@ class _Counted:
 
 def run_tasks(order: Order, scheduler: Scheduler, control: Control) -> Execution:
     """Run the program once, each caller a task, and return what happened."""
-    program, ledger = order.program, Ledger(scheduler)
+    program, ledger = order.program, Ledger(scheduler, order)
     loop_number = len(program.actors)
     main = control.adopt_this_thread(loop_number, -1, "the event loop")
     loop = ControlledLoop()
     asyncio.set_event_loop(loop)
     bridge = LoopBridge(loop)
     try:
-        shared = open_store(order.store.target, order.path, bridge)
-        _in_turn(shared, order, program.prepare, ledger, scheduler)
-        if program.own_instances:
-            shared.close()
+        shared: OpenStore | None = None
+        if program.prepare or not program.own_instances:  # else the callers are the first to open it
+            shared = open_store(order.store.target, order.path, bridge)
+            _in_turn(shared, program.prepare, ledger, scheduler)
+            if program.own_instances:
+                shared.close()
         for _ in range(loop_number + 1):
             scheduler.next_number()
-        callers = [_Caller(scheduler, number, loop) for number in range(loop_number)]
+        callers = [_Caller(number, loop, main) for number in range(loop_number)]
         if program.cancel is not None:
             victim, at = program.cancel
             scheduler.add(_Canceller(scheduler, callers[victim], at, main))
         for caller, calls in zip(callers, program.actors, strict=True):
             scheduler.add(caller)
-            coroutine = _calls(caller, calls, order, None if program.own_instances else shared, ledger, loop)
+            coroutine = _calls(caller, calls, order, None if program.own_instances else shared, ledger)
             caller.task = loop.create_task(coroutine, context=caller.context)
         _explore(loop, [caller.task for caller in callers], scheduler)
         main.label, main.caller = "the observer", -1
-        if program.own_instances:
+        if program.own_instances or shared is None:
             shared = open_store(order.store.target, order.path, bridge)
-        _in_turn(shared, order, program.observe, ledger, scheduler)
+        _in_turn(shared, program.observe, ledger, scheduler)
         shared.close()
         _cancel_rest(loop)
         loop.run_until_complete(loop.shutdown_asyncgens())
@@ -191,7 +196,6 @@ async def _calls(
     order: Order,
     shared: OpenStore | None,
     ledger: Ledger,
-    loop: ControlledLoop,
 ) -> None:
     number = caller.number
     if shared is None:
@@ -200,7 +204,7 @@ async def _calls(
         try:
             store = await _opened(order)
         except Exception as error:
-            return ledger.returned(number, error=told(error, order.root))
+            return ledger.failed(number, error)
         ledger.returned(number)
     else:
         store = shared.store
@@ -211,12 +215,12 @@ async def _calls(
             result = getattr(store, call.method)(*call.arguments)
             if inspect.isawaitable(result):
                 result = await (_Counted(result, caller) if order.program.cancel is not None else result)
-        except asyncio.CancelledError:
-            return ledger.lost(number, "cancelled")
+        except asyncio.CancelledError as error:
+            return ledger.failed(number, error)
         except (Abandoned, Ended):
             raise
         except BaseException as error:
-            ledger.returned(number, error=told(error, order.root))
+            ledger.failed(number, error)
         else:
             ledger.returned(number, result)
     return None
@@ -232,7 +236,7 @@ async def _opened(order: Order) -> Any:
     return made
 
 
-def _in_turn(opened: OpenStore, order: Order, calls: tuple[Call, ...], ledger: Ledger, scheduler: Scheduler) -> None:
+def _in_turn(opened: OpenStore, calls: tuple[Call, ...], ledger: Ledger, scheduler: Scheduler) -> None:
     for call in calls:
         ledger.invoked(-1, call, scheduler.note(-1, f"call {call.shown}"))
         try:
@@ -240,7 +244,7 @@ def _in_turn(opened: OpenStore, order: Order, calls: tuple[Call, ...], ledger: L
         except (Abandoned, Ended):
             raise
         except BaseException as error:
-            ledger.returned(-1, error=told(error, order.root))
+            ledger.failed(-1, error)
         else:
             ledger.returned(-1, result)
 
@@ -263,10 +267,12 @@ def _close(loop: ControlledLoop) -> None:
     loop.close()
 
 
-def _where(task: asyncio.Task[Any]) -> str:
-    """Say at which line of which function a task waits."""
-    frames = task.get_stack(limit=1)
-    return "waits" if not frames else f"waits in {frames[-1].f_code.co_qualname}"
-
-
-__all__ = ["Ending", "LoopBridge", "ThreadActor", "run_tasks"]
+def _where(coroutine: Any) -> str:
+    """Say at which line of the store a coroutine stands still."""
+    told = "an unknown line"
+    while coroutine is not None:
+        frame = getattr(coroutine, "cr_frame", None)
+        if frame is not None and is_somebodys(frame.f_code.co_filename):
+            told = line_of(frame)
+        coroutine = getattr(coroutine, "cr_await", None)
+    return told

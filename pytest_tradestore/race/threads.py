@@ -5,16 +5,18 @@ The choice is made in the thread that stops, so that going on costs no switch of
 
 import _thread
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from pytest_tradestore.crash.operations import Location
 from pytest_tradestore.crash.recorders.fake_locations import Lines, location_of
 from pytest_tradestore.race.actors import Abandoned, Actor, Held, running, unsteered
+from pytest_tradestore.race.line_switches import LineSwitches
 from pytest_tradestore.race.scheduler import Scheduler
 
 _allocate, _ident = _thread.allocate_lock, _thread.get_ident
-_UNSHOWN = ("resume", "wait for an event", "wait for the callers", "start job")
+_UNSHOWN = ("resume", "wait for an event", "wait for the callers", "start job", "line ")
 """Switch points that are no steps: what the machinery does between the operations of the store."""
 _OF_CALLERS = ("call ", "open the store")
 _PATIENCE = 2.0
@@ -40,7 +42,7 @@ class ThreadActor(Actor):
         if gate is None:
             self._gate = _allocate()
             self._gate.acquire()
-        self.thread = 0
+        self.thread = self.native = 0
         self.done = False
         self.watched = control.detail is not None
 
@@ -110,7 +112,8 @@ class ThreadActor(Actor):
         with self.control.mutex:
             self._scheduler.remove(self)
             if self.control.over:
-                self.control.left.release()
+                with suppress(RuntimeError):  # it was left behind, and nobody waits for it any more
+                    self.control.left.release()
                 return
             if self.floating and self._scheduler.running is not None:
                 return
@@ -139,18 +142,18 @@ class Carrier:
         self._work = (actor, work)
 
     def _live(self) -> None:
-        me = _ident()
+        me, native = _ident(), _thread.get_native_id()
         while True:
             self.gate.acquire()
             assert self._work is not None, "a carrier is woken only for work"
             actor, work = self._work
-            actor.thread = me
+            actor.thread, actor.native = me, native
             try:
                 if actor.control.over:
                     raise Abandoned
                 running[me] = actor
                 actor.passed()
-                work()
+                actor.control.in_thread(work)
             except Abandoned:
                 self.lost = True
             running.pop(me, None)
@@ -167,12 +170,17 @@ class Carrier:
 class Control:
     """One execution's threads: starts actors, and unwinds those who never reach their end.
 
-    With ``detail`` each step is kept with its line.
+    With ``detail`` each step is kept with its line; with ``lines`` each line of the store is a switch point.
     """
 
-    def __init__(self, scheduler: Scheduler, carriers: list[Carrier], detail: Lines | None = None) -> None:
-        self.scheduler = scheduler
-        self.detail = detail
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        carriers: list[Carrier],
+        detail: Lines | None = None,
+        lines: LineSwitches | None = None,
+    ) -> None:
+        self.scheduler, self.detail, self.lines = scheduler, detail, lines
         self.mutex = _allocate()
         """Held while it is decided who runs next: the watchdog decides too."""
         self.over = False
@@ -187,7 +195,7 @@ class Control:
     def adopt_this_thread(self, number: int, caller: int, label: str) -> ThreadActor:
         """Make the calling thread the main actor, who runs now."""
         actor = ThreadActor(self, caller, label, number=number)
-        actor.thread = _ident()
+        actor.thread, actor.native = _ident(), _thread.get_native_id()
         running[actor.thread] = actor
         self.scheduler.add(actor)
         self.scheduler.main = self.scheduler.running = actor
@@ -206,6 +214,16 @@ class Control:
         carrier.take(actor, work)
         self.scheduler.add(actor)
         return actor
+
+    def in_thread(self, work: Callable[[], None]) -> None:
+        """Do an actor's work in the thread that is its own."""
+        if self.lines is None:
+            return work()
+        self.lines.enter()
+        try:
+            return work()
+        finally:
+            self.lines.leave()
 
     def line(self) -> Location | None:
         """Return the line of the store that is about to do something, if details are wanted."""

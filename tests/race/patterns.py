@@ -1,5 +1,6 @@
 """The ten patterns of lock races, each as small as it can be, with the lock that cures it beside it."""
 
+import _thread
 import asyncio
 import json
 import os
@@ -99,3 +100,92 @@ class AsyncLazyLock(AsyncCounter):
             self.lock = asyncio.Lock()
         async with self.lock:
             return await super().increment()
+
+
+class InMemory:
+    """5: a number in memory, read on one line and written on the next."""
+
+    def __init__(self, root):
+        self.n = 0
+
+    def save(self, data):
+        self.n = data["n"]
+
+    def load(self):
+        return {"n": self.n}
+
+    def increment(self):
+        n = self.n
+        n = n + 1
+        self.n = n
+        return n
+
+
+class InMemoryLocked(InMemory):
+    """The cure of 5."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        self.lock = threading.Lock()
+
+    def increment(self):
+        with self.lock:
+            return super().increment()
+
+
+class LockOrder(Counter):
+    """6: two locks, taken in the order in which the callers need them."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        self.one, self.two = threading.Lock(), threading.Lock()
+        self.calls = 0
+
+    def increment(self):
+        self.calls += 1
+        first, second = (self.one, self.two) if self.calls % 2 else (self.two, self.one)
+        with first:
+            os.path.exists(self.file)
+            with second:
+                return super().increment()
+
+
+class Reentry(Counter):
+    """6: takes its lock again while it holds it."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        self.lock = threading.Lock()
+
+    def increment(self):
+        with self.lock:
+            return super().increment()
+
+    def save(self, data):
+        with self.lock:
+            super().save(data)
+
+
+class AsyncThreadLock(AsyncCounter):
+    """6: holds a lock of threads across an await."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        self.lock = threading.Lock()
+
+    async def increment(self):
+        with self.lock:
+            return await super().increment()
+
+
+_MADE_EARLY = _thread.allocate_lock()
+
+
+class HiddenLock(Counter):
+    """A lock that no stand-in reaches: correct, but out of control."""
+
+    hidden = [_MADE_EARLY]
+
+    def increment(self):
+        with self.hidden[0]:
+            return super().increment()

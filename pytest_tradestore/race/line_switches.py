@@ -1,0 +1,118 @@
+"""Switch points at each line of the store's own source: for races that lie in memory, between no two system calls.
+
+Where Python has ``sys.monitoring`` (3.12) that is used, else a trace function in each thread of an actor.
+"""
+
+import _thread
+import functools
+import os
+import sys
+import sysconfig
+from types import CodeType, FrameType, ModuleType
+from typing import Any
+
+from pytest_tradestore.race.actors import running
+
+_ident = _thread.get_ident
+_TOOL = 4
+_STANDARD = tuple(
+    os.path.join(os.path.realpath(path), "")
+    for path in {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
+    if path
+)
+_INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+OPERATION = "line"
+
+
+@functools.cache
+def is_somebodys(file: str) -> bool:
+    """Say whether a file is neither the standard library's, nor installed, nor made up, nor ours."""
+    if file.startswith("<") or any(part in file for part in _INSTALLED) or file.startswith(_OURS):
+        return False
+    return not (file.startswith(_STANDARD) or os.path.realpath(file).startswith(_STANDARD))
+
+
+_OURS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
+
+
+def line_of(frame: FrameType) -> str:
+    """Return where a frame is, as findings name it."""
+    file = "/".join(frame.f_code.co_filename.replace("\\", "/").split("/")[-2:])
+    return f"{file}:{frame.f_lineno} in {frame.f_code.co_qualname}"
+
+
+def files_of(target: Any) -> tuple[str, ...]:
+    """Return beginnings of the paths of a store's own source: the package of its target, or the one module."""
+    while isinstance(target, functools.partial):
+        target = target.func
+    module = sys.modules.get(str(getattr(target, "__module__", "")))
+    file = _file(module)
+    if file is None:
+        return ()
+    assert module is not None
+    package = _file(sys.modules.get(module.__name__.partition(".")[0]))
+    if package is not None and "." in module.__name__ and os.path.basename(package) == "__init__.py":
+        return (os.path.join(os.path.dirname(package), ""),)
+    return (file,)
+
+
+def _file(module: ModuleType | None) -> str | None:
+    return getattr(module, "__file__", None)
+
+
+class LineSwitches:
+    """Switches between lines of the files whose paths begin so."""
+
+    def __init__(self, beginnings: tuple[str, ...]) -> None:
+        self._beginnings = beginnings
+        self._own: dict[CodeType, bool] = {}
+
+    def _is_own(self, code: CodeType) -> bool:
+        known = self._own.get(code)
+        if known is None:
+            name = code.co_filename
+            known = self._own[code] = (
+                bool(self._beginnings) and name.startswith(self._beginnings) and not name.startswith(_OURS)
+            )
+        return known
+
+    def begin(self) -> None:
+        """Stop at lines from now on, in the threads that ``enter``."""
+        if sys.version_info >= (3, 12):
+            monitoring = sys.monitoring
+            if monitoring.get_tool(_TOOL) is None:
+                monitoring.use_tool_id(_TOOL, "tradestore")
+            monitoring.register_callback(_TOOL, monitoring.events.LINE, self._monitored)
+            monitoring.set_events(_TOOL, monitoring.events.LINE)
+
+    def end(self) -> None:
+        if sys.version_info >= (3, 12):
+            sys.monitoring.set_events(_TOOL, 0)
+
+    def enter(self) -> None:
+        """Begin in this thread."""
+        if sys.version_info < (3, 12):
+            sys.settrace(self._trace)
+
+    def leave(self) -> None:
+        if sys.version_info < (3, 12):
+            sys.settrace(None)
+
+    def _monitored(self, code: CodeType, line: int) -> Any:
+        if not self._is_own(code):
+            return sys.monitoring.DISABLE  # type: ignore[attr-defined,unused-ignore]
+        actor = running.get(_ident())
+        if actor is not None:
+            actor.reach(f"{OPERATION} {code.co_qualname}+{line - code.co_firstlineno}")
+        return None
+
+    def _trace(self, frame: FrameType, _event: str, _argument: Any) -> Any:
+        return self._local if self._is_own(frame.f_code) else None
+
+    def _local(self, frame: FrameType, event: str, _argument: Any) -> Any:
+        if event == "line":
+            actor = running.get(_ident())
+            if actor is not None:
+                code = frame.f_code
+                actor.reach(f"{OPERATION} {code.co_qualname}+{frame.f_lineno - code.co_firstlineno}")
+        return self._local
