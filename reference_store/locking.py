@@ -66,10 +66,11 @@ class RootLock:
         try:
             descriptor, gate.held = gate.held, None
             if descriptor is not None:
-                try:
+                # An error here says nothing about what was done under the lock, and must not be taken for one there.
+                with suppress(OSError):
                     # Said aloud, not left to close: a child forked meanwhile keeps the description open.
                     fcntl.flock(descriptor, fcntl.LOCK_UN)
-                finally:
+                with suppress(OSError):
                     os.close(descriptor)
         finally:
             gate.lock.release()
