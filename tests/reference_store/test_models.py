@@ -1,0 +1,88 @@
+"""The records: made as the stores' users make them, strict about what they are given, and lazily imported."""
+
+# ruff: noqa: DTZ001 - naive times are among the cases
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from reference_store.models import Action, Decision, Event, FundamentalData, Job, Order, OrderResult, PriceBar, Status
+from reference_store.records import from_json, to_json
+
+ORDER: dict[str, Any] = {
+    "strategy_name": "v",
+    "symbol": "AAPL",
+    "action": "BUY",
+    "quantity": 100,
+    "order_type": "MARKET",
+}
+
+
+def test_importing_the_package_imports_neither_pyarrow_nor_pydantic_nor_asyncio() -> None:
+    program = "import reference_store, sys; print([m for m in ('pyarrow', 'pydantic', 'asyncio') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_exported_name_can_be_imported() -> None:
+    import reference_store
+
+    assert all(getattr(reference_store, name) is not None for name in reference_store.__all__)
+
+
+def test_a_bar_is_made_of_keyword_arguments_and_equals_another_of_the_same_values() -> None:
+    fields: dict[str, Any] = {"symbol": "A", "date": datetime(2026, 1, 5), "open": 1.0, "high": 2.0, "low": 0.5}
+
+    assert PriceBar(**fields, close=1.5, volume=10) == PriceBar(**fields, close=1.5, volume=10)
+    assert PriceBar(**fields, close=1.5, volume=10) != PriceBar(**fields, close=1.5, volume=11)
+
+
+@pytest.mark.parametrize("action", ["BUY", Action.BUY])
+def test_an_action_is_given_as_a_member_or_as_its_text(action: Any) -> None:
+    assert Order(**{**ORDER, "action": action}).action == "BUY"
+    assert Decision(symbol="AAPL", action=action).action is Action.BUY
+
+
+REFUSED = {
+    "text-for-a-number": {"quantity": "100"},
+    "a-bool-for-a-number": {"quantity": True},
+    "not-finite": {"quantity": float("nan")},
+    "unknown-action": {"action": "buy"},
+    "misspelt-field": {"qty": 1},
+}
+
+
+@pytest.mark.parametrize("fields", REFUSED.values(), ids=list(REFUSED))
+def test_a_record_refuses_what_it_would_have_to_guess(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Order(**{**ORDER, **fields})
+
+
+def test_a_status_is_checked_on_assignment_too() -> None:
+    job = Job(job_id="j", job_type="backtest")
+    job.status = "completed"  # type: ignore[assignment] # its text is accepted
+
+    assert job.status is Status.COMPLETED
+    assert job.status.terminal
+    with pytest.raises(ValidationError):
+        job.status = "done"  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        Event(type="split", timestamp=datetime(2026, 1, 5, 9, 30, 0, 7), symbol="A", data={"ratio": [2, 1], "x": None}),
+        FundamentalData(symbol="A", timestamp=datetime(2026, 1, 5, tzinfo=UTC), employees=5, shares_outstanding=1e10),
+        Order(**ORDER),
+        OrderResult(order_id=123, status="filled", fill_price=150.25, fill_quantity=100),
+        Job(job_id="j", job_type="b", result={"pnl": 1.5}),
+    ],
+    ids=lambda record: type(record).__name__,
+)
+def test_a_record_survives_the_way_to_json_and_back(record: Any) -> None:
+    assert from_json(type(record), to_json(record), "key", "file") == record
