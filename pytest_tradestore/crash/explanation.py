@@ -302,8 +302,8 @@ def _where(program: Program, state: CrashState, losses: tuple[tuple[int, frozens
         return ("every file system: nothing has to be lost for it",)
     shown = where_possible(program, ((state.cut, frozenset(state.lost)),))
     others = tuple(name for name in where_possible(program, losses) if name not in shown)
-    named = tuple("any that promises only what POSIX does" if name == "strict" else name for name in shown)
-    return (*named, f"in another of its states also {' and '.join(others)}") if others else named
+    named = tuple("strict (POSIX to the letter)" if name == "strict" else name for name in shown)
+    return (*named, f"and variants of it on {', '.join(others)}") if others else named
 
 
 def described_image(image: DurableImage) -> tuple[str, ...]:
