@@ -157,7 +157,7 @@ def test_a_lost_rename_is_shown_with_what_was_lost_and_where_it_happens():
     assert told.crash == "power loss after put('AAPL', 1) had returned, 1 step lost"
     assert [s.text for s in told.steps if s.fate is Fate.LOST] == ["rename t -> f"]
     assert told.found == ("AAPL: nothing",)
-    assert told.filesystems == ("any that promises only what POSIX does", "ext4", "xfs", "btrfs", "macos")
+    assert told.filesystems == ("strict (POSIX to the letter)", "ext4", "xfs", "btrfs", "macos")
     assert parse(told.token).state == CrashState(Crash.POWER, 6, (7,))
 
 
@@ -175,7 +175,7 @@ def test_where_other_file_systems_are_left_out_they_are_not_named():
     story.rename("t", "f")
     story.acknowledge(1)
 
-    assert explained(story, {"f": b"\0\0\0"}).filesystems == ("any that promises only what POSIX does", "macos")
+    assert explained(story, {"f": b"\0\0\0"}).filesystems == ("strict (POSIX to the letter)", "macos")
 
 
 def test_long_runs_of_steps_that_arrived_are_drawn_together():
