@@ -61,11 +61,11 @@ class InventsDefault(plain.PlainDocument):
     """DATA-MISSING: gives a default document for one that was never saved."""
 
     def load(self):
-        return super().load() or {"version": 1, "positions": []}
+        return super().load() if self.file.exists() else {"version": 1, "positions": []}
 
 
 class RaisesKeyError(plain.PlainDocuments):
-    """DATA-MISSING: a key that was never stored is an error."""
+    """DATA-DELETE, DATA-MISSING: a key that was never stored is an error."""
 
     def get(self, key):
         if (document := super().get(key)) is None:
@@ -81,7 +81,7 @@ class MergesDocuments(plain.PlainDocuments):
 
 
 class MergesDocument(plain.PlainDocument):
-    """DATA-OVERWRITE: the same for a single document."""
+    """DATA-OVERWRITE, DATA-ROUNDTRIP: the same for a single document."""
 
     def save(self, data):
         super().save((self.load() or {}) | data)
@@ -106,7 +106,7 @@ class DeletesByPrefix(plain.PlainDocuments):
 
 
 class DeletesByEmptying(plain.PlainDocuments):
-    """DATA-DELETE: an empty document stands for a deleted one, and its key stays in the list."""
+    """DATA-DELETE, DATA-KEYS: an empty document stands for a deleted one, and its key stays in the list."""
 
     def delete(self, key):
         if self.get(key) is not None:
@@ -142,7 +142,7 @@ class DropsDuplicates(plain.PlainJournal):
 
 
 class SharesOneFile:
-    """DATA-ORDER: all streams in one log, and a reader that does not tell them apart."""
+    """DATA-MISSING, DATA-ORDER: all streams in one log, and a reader that does not tell them apart."""
 
     def __init__(self, root: Path):
         self.root, self.log = root, root / "all.log"
@@ -157,14 +157,14 @@ class SharesOneFile:
 
 
 class KeepsTheLastFew(plain.PlainJournal):
-    """DATA-ORDER: returns only the newest records."""
+    """DATA-ORDER, REC-3: returns only the newest records."""
 
     def read(self, stream):
         return super().read(stream)[-3:]
 
 
 class StartsAfresh(plain.PlainDocument):
-    """DATA-REOPEN, DUR-1, DUR-2, REC-3: opening makes an empty document, also where there is one."""
+    """DATA-REOPEN, DATA-ROUNDTRIP, DUR-1, DUR-2, REC-2, REC-3: opening starts with an empty document, always."""
 
     def __init__(self, root: Path):
         super().__init__(root)
@@ -172,7 +172,7 @@ class StartsAfresh(plain.PlainDocument):
 
 
 class CachesKeys(plain.PlainDocuments):
-    """DATA-REOPEN, DUR-1, DUR-2: remembers the keys of this run only."""
+    """ATOM-3, DATA-KEYS, DUR-1, DUR-2, REC-2, REC-3: remembers the keys of this run only."""
 
     def __init__(self, root: Path):
         super().__init__(root)

@@ -22,7 +22,7 @@ class WriteAheadNormal(Tables):
 
 
 class NeverSynced(Tables):
-    """ATOM-2, DUR-2, DUR-4: synchronous=OFF leaves the order of the writes to the kernel."""
+    """ATOM-2, DUR-2, DUR-4, REC-1, REC-2, REC-3: synchronous=OFF leaves the order of the writes to the kernel."""
 
     def __init__(self, root: Path):
         super().__init__(connect(root, "synchronous=OFF"))

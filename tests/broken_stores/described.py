@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 
 class GuidelineStore:
-    """ATOM-2, DUR-2: a fixed ``.tmp``, no fsync, and a load() that takes whatever it cannot read for an empty store."""
+    """DUR-2: a fixed ``.tmp``, no fsync, and a load() that takes whatever it cannot read for an empty store."""
 
     def __init__(self, data_dir: Path):
         data_dir.mkdir(parents=True, exist_ok=True)

@@ -144,7 +144,7 @@ class SwappedDirectories:
 
 
 class EmptyVersions:
-    """ATOM-2: each version is a directory whose own entries are never synced, so the newest may be empty."""
+    """ATOM-2, DUR-2: each version is a directory whose own entries are never synced, so the newest may be empty."""
 
     def __init__(self, root: Path):
         self.root = root

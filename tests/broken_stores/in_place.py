@@ -91,7 +91,7 @@ class PickledDocument:
 
 
 class ShelvedDocuments:
-    """ATOM-1, ATOM-2, DUR-1, DUR-2: a shelf (dbm.dumb) writes its index only when it is closed, and in place."""
+    """ATOM-2, DUR-1, DUR-2, REC-1: a shelf (dbm.dumb) writes its index only when it is closed, and in place."""
 
     def __init__(self, root: Path):
         self.shelf = shelve.Shelf(dumb.open(str(root / "shelf"), "c"))  # noqa: SIM115 - see close()

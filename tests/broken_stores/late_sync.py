@@ -48,7 +48,7 @@ class SyncAfterRenameAiofiles:
 
 
 class SyncBeforeFlush:
-    """ATOM-2: what Python still buffers when os.fsync is called is not synced by it."""
+    """ATOM-2, DUR-2: what Python still buffers when os.fsync is called is not synced by it."""
 
     def __init__(self, root: Path):
         self.file = root / "portfolio.json"
@@ -66,7 +66,7 @@ class SyncBeforeFlush:
 
 
 class SyncBeforeFlushAiofiles:
-    """ATOM-2: the same through aiofiles."""
+    """ATOM-2, DUR-2: the same through aiofiles."""
 
     def __init__(self, root: Path):
         self.file = root / "portfolio.json"
@@ -84,7 +84,7 @@ class SyncBeforeFlushAiofiles:
 
 
 class SyncFlagSetTooLate:
-    """ATOM-2: Linux ignores O_DSYNC in fcntl(F_SETFL); it counts only when it is given to open."""
+    """ATOM-2, DUR-2: Linux ignores O_DSYNC in fcntl(F_SETFL); it counts only when it is given to open."""
 
     def __init__(self, root: Path):
         self.root = root

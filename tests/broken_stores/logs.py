@@ -167,7 +167,7 @@ class UnsyncedCreationAiofiles(UnsyncedCreation):
 
 
 class BufferedJournal:
-    """DUR-1, DUR-2: keeps the log open and leaves the flushing to Python, which does it some time later."""
+    """ATOM-2, DUR-1, DUR-2: keeps the log open and leaves the flushing to Python, which does it some time later."""
 
     def __init__(self, root: Path):
         self.root = root
@@ -193,7 +193,7 @@ class BufferedJournal:
 
 
 class TwiceReplayedJournal:
-    """DUR-3: a record that was applied before the crash is applied again from the intent log when it is reopened."""
+    """DUR-3, REC-2: recovery applies every intent again, also one that was applied already."""
 
     def __init__(self, root: Path):
         self.root, self.intent = root, root / "intent.log"

@@ -104,7 +104,7 @@ class EveryThirdUpdate:
 
 
 class OnlyRemembers:
-    """DATA-REOPEN, DUR-1, DUR-2, REC-3: keeps everything in a dictionary and makes an empty directory."""
+    """DATA-REOPEN, DATA-ROUNDTRIP, DUR-1, DUR-2, REC-2, REC-3: everything is in a dictionary."""
 
     def __init__(self, root: Path):
         make_directory(root / "documents")

@@ -10,7 +10,7 @@ from tests.sound_stores.files import encode, file_name, read_document, replace_d
 
 
 class ManifestFirst:
-    """ATOM-2: the manifest is durable, but it names a data file whose content was never synced."""
+    """ATOM-2, DUR-2: the manifest is durable, but it names a data file whose content was never synced."""
 
     def __init__(self, root: Path):
         self.root, self.manifest = root, root / "manifest.json"
@@ -28,7 +28,7 @@ class ManifestFirst:
 
 
 class ManifestFirstAiofiles(ManifestFirst):
-    """ATOM-2: the same through aiofiles."""
+    """ATOM-2, DUR-2: the same through aiofiles."""
 
     async def put(self, key, document):
         named = read_document(self.manifest) or {}
@@ -39,7 +39,7 @@ class ManifestFirstAiofiles(ManifestFirst):
 
 
 class IndexFirst:
-    """ATOM-1, ATOM-2: a new key is in the index, and listed, before its document is there."""
+    """ATOM-3: a new key is in the index, and listed, before its document is there."""
 
     def __init__(self, root: Path):
         self.root, self.index = root, root / "index"
@@ -57,7 +57,7 @@ class IndexFirst:
 
 
 class CounterApart:
-    """ATOM-2: the length of the log stands in a file of its own, which may be durable before the record is."""
+    """ATOM-2, REC-3: the length of the log stands in a file of its own, which may be durable before the record is."""
 
     def __init__(self, root: Path):
         self.root = root

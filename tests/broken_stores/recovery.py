@@ -6,14 +6,18 @@ from pathlib import Path
 import aiofiles
 
 from tests.sound_stores.files import (
+    append_synced,
     encode,
     file_name,
     key_of,
+    log_line,
     make_directory,
     read_document,
+    read_log,
     remove_durably,
     replace_durably,
     sync_directory,
+    whole_lines,
     write_synced,
 )
 
@@ -118,3 +122,25 @@ class RefusesLeftovers:
 
     def load(self):
         return read_document(self.file)
+
+
+class RepairsInPlace:
+    """REC-2: drops a torn last line by writing the whole log over itself, so that a second crash loses all of it."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        for path in root.glob("*.json"):
+            content = path.read_bytes()
+            good = content[: whole_lines(content)[1]]
+            if good != content:
+                with open(path, "wb") as log:
+                    log.write(good)
+                    log.flush()
+                    os.fsync(log.fileno())
+
+    def append(self, stream, record):
+        append_synced(self.root / file_name(stream), log_line(record))
+        sync_directory(self.root)
+
+    def read(self, stream):
+        return read_log(self.root / file_name(stream))

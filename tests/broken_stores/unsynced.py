@@ -43,7 +43,7 @@ class RenameWithoutSyncAiofiles:
 
 
 class FlushIsNotSync:
-    """ATOM-2: flush() hands the bytes to the kernel, not to the disk; only the directory is really synced."""
+    """ATOM-2, DUR-2: flush() hands the bytes to the kernel, not to the disk; only the directory is really synced."""
 
     def __init__(self, root: Path):
         self.root = root
@@ -61,7 +61,7 @@ class FlushIsNotSync:
 
 
 class FlushIsNotSyncAiofiles:
-    """ATOM-2: the same through aiofiles."""
+    """ATOM-2, DUR-2: the same through aiofiles."""
 
     def __init__(self, root: Path):
         self.root = root
