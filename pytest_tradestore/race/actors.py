@@ -51,7 +51,8 @@ class Actor:
     def waits(self) -> str:
         """Say in words what it waits for: one edge of the wait cycle of a deadlock."""
         holder = self.waits_on.holder if self.waits_on is not None else None
-        held = "" if holder is None else f", which {'it holds itself' if holder is self else f'{holder.label} holds'}"
+        me: object = self
+        held = "" if holder is None else f", which {'it holds itself' if holder is me else f'{holder.label} holds'}"
         return f"{self.label} waits to {self.pending}{held}"
 
 

@@ -1,10 +1,12 @@
 """The callers of a program as threads: runs one execution of it, from a new root to its history."""
 
+import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pytest_tradestore.contracts import Contract
 from pytest_tradestore.race.actors import Abandoned
 from pytest_tradestore.race.execution import Call, Completed, Ending, Execution, Program
 from pytest_tradestore.race.scheduler import Scheduler
@@ -22,9 +24,23 @@ class Order:
     program: Program
     root: str
 
-    @property
-    def path(self) -> Path:
-        return Path(self.root)
+    def open(self, bridge: Bridge) -> OpenStore:
+        """Open the store on the root. What it offers is looked at only the first time."""
+        target, path = self.store.target, Path(self.root)
+        known = _plain.get(id(target))
+        if known is not None:
+            made = bridge.timed(lambda: target(path))
+            if type(made) is known[1]:
+                return OpenStore(made, known[2], path, bridge, None)
+            return open_store(lambda _path: made, path, bridge)
+        opened = open_store(target, path, bridge)
+        if opened._leave is None and not inspect.isawaitable(opened.store):
+            _plain[id(target)] = (target, type(opened.store), opened.contracts)
+        return opened
+
+
+_plain: dict[int, tuple[Any, type, tuple[Contract, ...]]] = {}
+"""Targets that give the store itself, its type and what it offers; kept, so that their identity stays theirs."""
 
 
 class Ledger:
@@ -74,7 +90,7 @@ def run_threads(order: Order, scheduler: Scheduler, control: Control) -> Executi
     try:
         shared: OpenStore | None = None
         if program.prepare or not program.own_instances:  # else the callers are the first to open it
-            shared = _opened(order, bridge)
+            shared = order.open(bridge)
             _in_turn(shared, program.prepare, ledger, scheduler)
             if program.own_instances:
                 shared.close()
@@ -89,7 +105,7 @@ def run_threads(order: Order, scheduler: Scheduler, control: Control) -> Executi
         scheduler.exploring = False
         main.label = "the observer"
         if program.own_instances or shared is None:
-            shared = _opened(order, bridge)
+            shared = order.open(bridge)
         _in_turn(shared, program.observe, ledger, scheduler)
         shared.close()
     except Ended:
@@ -111,10 +127,6 @@ def finished(scheduler: Scheduler, ledger: Ledger) -> Execution:
         scheduler.waits_for,
         tuple(scheduler.uncontrolled),
     )
-
-
-def _opened(order: Order, bridge: Bridge) -> OpenStore:
-    return open_store(order.store.target, order.path, bridge)
 
 
 def _in_turn(opened: OpenStore, calls: Iterable[Call], ledger: Ledger, scheduler: Scheduler) -> None:
@@ -165,7 +177,7 @@ def _start_caller(
     def opening(bridge: Bridge) -> OpenStore:
         ledger.invoked(number, OPENING, scheduler.position - 1)
         try:
-            opened = _opened(order, bridge)
+            opened = order.open(bridge)
         except Abandoned:
             raise
         except BaseException as error:

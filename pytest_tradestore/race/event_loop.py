@@ -6,59 +6,43 @@ Callbacks stay first in, first out, as asyncio promises.
 import _thread
 import asyncio
 import collections
+import functools
+import heapq
+import os
 import selectors
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from typing import Any
 
 from pytest_tradestore.race.actors import running
 from pytest_tradestore.race.clock import CLOCK
+from pytest_tradestore.race.executors import Pool, name_of
+from pytest_tradestore.race.threads import ThreadActor
 
 _ident = _thread.get_ident
 CALLER: ContextVar[int] = ContextVar("caller", default=-1)
 """For which caller of the program the code runs: tasks and callbacks inherit it."""
 RESUME, AWAIT = "resume", "wait for an event"
+_RESOLUTION = 1e-9
+_WORKERS = min(32, (os.cpu_count() or 1) + 4)
+"""As many as asyncio's own pool has."""
 _real_loop = asyncio.SelectorEventLoop
 
 
-class _Ready(collections.deque[Any]):
-    """The callbacks that are due. Before each is taken another actor may go on, and append one."""
-
-    def popleft(self) -> Any:
-        actor: Any = running.get(_ident())
-        if actor is not None:
-            actor.caller = self[0]._context.get(CALLER, -1)
-            actor.reach(RESUME)
-        return super().popleft()
-
-
 class _Selector(selectors.BaseSelector):
-    """Waits until a callback is due. A real selector stands behind it, once somebody registers a real file."""
+    """Makes a real selector when somebody registers a real file, and none before: most loops need none."""
 
     def __init__(self) -> None:
-        self._real: selectors.BaseSelector | None = None
-        self.loop: ControlledLoop | None = None
+        self.real: selectors.BaseSelector | None = None
 
     def select(self, timeout: float | None = None) -> list[Any]:
-        actor, loop, real = running.get(_ident()), self.loop, self._real
-        if actor is None or loop is None:
-            return (real or self._made()).select(timeout)
-        events = real.select(0) if real is not None else []
-        if events or (timeout is not None and timeout <= 0):
-            return events
-        until = None if timeout is None else CLOCK.now + timeout
-        if real is None or not real.get_map():
-            actor.reach(AWAIT, loop.is_due, until)
-            loop.woken()
-            return []
-        actor.reach(AWAIT, lambda: loop.is_due() or bool(real.select(0)), until, probe=lambda: bool(real.select(0.05)))
-        loop.woken()
-        return real.select(0)
+        return self._made().select(timeout)
 
     def _made(self) -> selectors.BaseSelector:
-        if self._real is None:
-            self._real = selectors.DefaultSelector()
-        return self._real
+        if self.real is None:
+            self.real = selectors.DefaultSelector()
+        return self.real
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         return self._made().register(fileobj, events, data)
@@ -73,34 +57,93 @@ class _Selector(selectors.BaseSelector):
         return self._made().get_key(fileobj)
 
     def get_map(self) -> Any:
-        return self._real.get_map() if self._real is not None else {}
+        return self.real.get_map() if self.real is not None else {}
 
     def close(self) -> None:
-        if self._real is not None:
-            self._real.close()
+        if self.real is not None:
+            self.real.close()
 
 
-class ControlledLoop(_real_loop):  # type: ignore[misc,valid-type] # a variable, because the name is patched
+class ControlledLoop(_real_loop):
     """The loop that every actor gets from asyncio."""
 
+    _ready: collections.deque[Any]
+    _scheduled: list[Any]
+    _stopping: bool
+    _timer_cancelled_count: int
+    _selector: _Selector
+    _default_executor: ThreadPoolExecutor | None
+
     def __init__(self) -> None:
-        selector = _Selector()
-        super().__init__(selector)
-        selector.loop = self
-        self._ready = _Ready()
-        self.when_idle: Callable[[], None] | None = None
+        super().__init__(_Selector())
+        self.when_idle: Callable[[], object] | None = None
         """Called when the loop was let go on though nothing is due: everybody else waits."""
+        self.tasks: list[asyncio.Task[Any]] = []
+        """Every task that was made on it."""
+        self._jobs: Pool | None = None
         self.set_exception_handler(_silent)
 
     def is_due(self) -> bool:
         return bool(self._ready) or self._stopping
 
-    def woken(self) -> None:
-        if self.when_idle is not None and not self._ready and not self._stopping:
-            self.when_idle()
-
     def time(self) -> float:
         return CLOCK.loop_time()
+
+    def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
+        task: asyncio.Task[Any] = super().create_task(coro, **options)
+        self.tasks.append(task)
+        return task
+
+    def _run_once(self) -> None:
+        """Do what asyncio's own does: wait until something is due, and run what is due now, in order."""
+        actor: Any = running.get(_ident())
+        if actor is None:
+            super()._run_once()  # type: ignore[misc] # not public
+            return
+        ready, timers = self._ready, self._scheduled
+        while timers and timers[0]._cancelled:
+            heapq.heappop(timers)._scheduled = False
+            self._timer_cancelled_count -= 1
+        self._wait(actor, timers[0]._when if timers else None)
+        now = CLOCK.now + _RESOLUTION
+        while timers and timers[0]._when < now:
+            timer = heapq.heappop(timers)
+            timer._scheduled = False
+            ready.append(timer)
+        for _ in range(len(ready)):
+            actor.caller = ready[0]._context.get(CALLER, -1)
+            actor.reach(RESUME)
+            handle = ready.popleft()
+            if not handle._cancelled:
+                handle._run()
+
+    def _wait(self, actor: Any, until: float | None) -> None:
+        """Wait for a callback, a time, or a real file."""
+        real = self._selector.real
+        if real is not None and real.get_map():
+            if not self.is_due():
+                actor.reach(
+                    AWAIT, lambda: self.is_due() or bool(real.select(0)), until, probe=lambda: bool(real.select(0.05))
+                )
+            self._process_events(real.select(0))  # type: ignore[attr-defined] # not public
+        elif not self.is_due():
+            actor.reach(AWAIT, self.is_due, until)
+            if self.when_idle is not None and not self.is_due():
+                self.when_idle()
+
+    def run_in_executor(  # type: ignore[override] # its types are richer than they need to be here
+        self, executor: Any, func: Callable[..., Any], *args: Any
+    ) -> asyncio.Future[Any]:
+        """Give a job away as asyncio does, to an actor; a job whose future was cancelled before is not begun."""
+        actor = running.get(_ident())
+        if executor is None and isinstance(actor, ThreadActor) and self._default_executor is None:
+            if self._jobs is None:
+                self._jobs = Pool(_WORKERS, actor.control)
+            job = functools.partial(func, *args) if args else func
+            ticket = _Ticket(self, self.create_future())
+            self._jobs.take(ticket, name_of(func, args), actor.control.blamed(job), actor.caller)
+            return ticket.future
+        return super().run_in_executor(executor, func, *args)
 
     def _make_self_pipe(self) -> None:
         """Nothing: nobody wakes this loop from a real wait."""
@@ -111,11 +154,36 @@ class ControlledLoop(_real_loop):  # type: ignore[misc,valid-type] # a variable,
     def _write_to_self(self) -> None:
         """Nothing: see above."""
 
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
-        executor = self._default_executor
+    async def shutdown_default_executor(self, _timeout: float | None = None) -> None:
         self._executor_shutdown_called = True
-        if executor is not None:
-            executor.shutdown(wait=True)
+        if self._default_executor is not None:
+            self._default_executor.shutdown(wait=True)
+        actor: Any = running.get(_ident())
+        if self._jobs is not None and self._jobs.unfinished and actor is not None:
+            actor.reach("wait for the jobs of a pool", self._jobs.is_done)
+
+
+class _Ticket:
+    """Where a job of the loop puts its result: into a future of asyncio, by a callback like any other."""
+
+    def __init__(self, loop: ControlledLoop, future: asyncio.Future[Any]) -> None:
+        self._loop, self.future = loop, future
+
+    def set_running_or_notify_cancel(self) -> bool:
+        return not self.future.cancelled()
+
+    def set_result(self, result: Any) -> None:
+        self._loop.call_soon_threadsafe(self._settle, self.future.set_result, result)
+
+    def set_exception(self, error: BaseException | None) -> None:
+        self._loop.call_soon_threadsafe(self._settle, self.future.set_exception, error)
+
+    def cancel(self) -> bool:
+        return self.future.cancel()
+
+    def _settle(self, put: Callable[[Any], None], what: Any) -> None:
+        if not self.future.done():
+            put(what)
 
 
 def _silent(_loop: asyncio.AbstractEventLoop, _context: dict[str, Any]) -> None:

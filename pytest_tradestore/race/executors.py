@@ -6,12 +6,13 @@ one thread for as long as the pool lives.
 
 import _thread
 import concurrent.futures
+import contextvars
 import functools
 import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, Protocol
 
 from pytest_tradestore.race.actors import Abandoned, running, unsteered
 from pytest_tradestore.race.clock import CLOCK
@@ -46,74 +47,97 @@ class ControlledFuture(Future[Any]):
         return super().exception(timeout)
 
 
-class _Pool:
-    """What is known of one executor during one execution."""
+class Ticket(Protocol):
+    """Where a job puts its result."""
 
-    def __init__(self, executor: ThreadPoolExecutor, control: Control) -> None:
-        self.executor, self.control = executor, control
-        self.waiting: deque[tuple[ControlledFuture, str, Callable[[], Any], int]] = deque()
-        self.idle: list[Carrier] = []
-        self.workers = 0
+    def set_running_or_notify_cancel(self) -> bool: ...
+
+    def set_result(self, result: Any) -> None: ...
+
+    def set_exception(self, error: BaseException | None) -> None: ...
+
+    def cancel(self) -> bool: ...
+
+
+class Pool:
+    """A thread pool during one execution: ``workers`` threads at most, jobs in the order in which they came."""
+
+    def __init__(self, workers: int, control: Control, initialize: Callable[[], object] | None = None) -> None:
+        self._most, self.control, self._initialize = workers, control, initialize
+        self.waiting: deque[tuple[Ticket, str, Callable[[], Any], int]] = deque()
+        self._idle: list[Carrier] = []
+        self._workers = 0
         self.unfinished = 0
 
-    def take(self, future: ControlledFuture, label: str, job: Callable[[], Any], caller: int) -> None:
-        self.unfinished += 1
-        if self.idle:
-            self._start(self.idle.pop(), False, future, label, job, caller)
-        elif self.workers < self.executor._max_workers:
-            self.workers += 1
-            self._start(self.control.carrier(), True, future, label, job, caller)
-        else:
-            self.waiting.append((future, label, job, caller))
+    def is_done(self) -> bool:
+        return not self.unfinished
 
-    def _start(
-        self, carrier: Carrier, new: bool, future: ControlledFuture, label: str, job: Callable[[], Any], caller: int
-    ) -> None:
+    def take(self, ticket: Ticket, name: str, job: Callable[[], Any], caller: int) -> None:
+        """Give a job to an idle worker, a new one, or whoever is free next."""
+        self.unfinished += 1
+        if self._idle:
+            self._start(self._idle.pop(), job, ticket, name, caller)
+        elif self._workers < self._most:
+            self._workers += 1
+            self._start(self.control.carrier(), self._first(job), ticket, name, caller)
+        else:
+            self.waiting.append((ticket, name, job, caller))
+
+    def _first(self, job: Callable[[], Any]) -> Callable[[], Any]:
+        """Return what a new worker does for its first job."""
+        initialize = self._initialize
+        if initialize is None:
+            return job
+
+        def first() -> Any:
+            initialize()
+            return job()
+
+        return first
+
+    def _start(self, carrier: Carrier, job: Callable[[], Any], ticket: Ticket, name: str, caller: int) -> None:
         def work() -> None:
-            initializer = self.executor._initializer  # type: ignore[attr-defined]
-            if new and initializer is not None:
-                initializer(*self.executor._initargs)  # type: ignore[attr-defined]
-            try:
-                _run(future, job)
-            finally:
-                self.unfinished -= 1
-                if not self.control.over:
-                    carrier.then = next_one
+            carrier.then = next_one
+            _run(ticket, job)
 
         def next_one() -> None:
+            self.unfinished -= 1
             if self.waiting:
-                self._start(carrier, False, *self.waiting.popleft())
+                following, its_name, its_job, its_caller = self.waiting.popleft()
+                self._start(carrier, its_job, following, its_name, its_caller)
             else:
-                self.idle.append(carrier)
+                self._idle.append(carrier)
 
-        self.control.start(caller, _worker(caller), f"start job {label}", work, carrier)
+        self.control.start(caller, _worker(caller), f"start job {name}", work, carrier)
 
 
 def _worker(caller: int) -> str:
     return f"a job of caller {caller}" if caller >= 0 else "a job"
 
 
-def _run(future: ControlledFuture, job: Callable[[], Any]) -> None:
-    if not future.set_running_or_notify_cancel():
+def _run(ticket: Ticket, job: Callable[[], Any]) -> None:
+    if not ticket.set_running_or_notify_cancel():
         return
     try:
         result = job()
     except Abandoned:
         raise
     except BaseException as error:
-        future.set_exception(error)
+        ticket.set_exception(error)
     else:
-        future.set_result(result)
+        ticket.set_result(result)
 
 
-def name_of(function: Any) -> str:
-    """Return what to call a function in an operation."""
-    while isinstance(function, functools.partial):
-        if function.args and getattr(function.func, "__name__", "") == "run":  # contextvars: asyncio.to_thread
-            function = function.args[0]
+def name_of(function: Any, arguments: tuple[Any, ...] = ()) -> str:
+    """Return what to call a job in an operation: the function that it comes down to."""
+    while True:
+        name = getattr(function, "__name__", "")
+        if name == "run" and arguments and isinstance(getattr(function, "__self__", None), contextvars.Context):
+            function, arguments = arguments[0], ()  # asyncio.to_thread
+        elif isinstance(function, functools.partial):
+            function, arguments = function.func, function.args
         else:
-            function = function.func
-    return str(getattr(function, "__name__", type(function).__name__))
+            return str(name or type(function).__name__)
 
 
 def install() -> None:
@@ -128,18 +152,17 @@ def submit(self: ThreadPoolExecutor, fn: Callable[..., Any], /, *args: Any, **kw
     actor = running.get(_ident())
     if not isinstance(actor, ThreadActor):
         return _submit(self, fn, *args, **kwargs)
-    if self._shutdown:  # type: ignore[attr-defined]
+    if self._shutdown:
         raise RuntimeError("cannot schedule new futures after shutdown")
     control = actor.control
     pool = control.pools.get(id(self))
     if pool is None:
-        pool = control.pools[id(self)] = _Pool(self, control)
+        initializer = self._initializer
+        initialize = None if initializer is None else functools.partial(initializer, *self._initargs)
+        pool = control.pools[id(self)] = Pool(self._max_workers, control, initialize)
     future = ControlledFuture()
     job = functools.partial(fn, *args, **kwargs)
-    if control.detail is not None:
-        with unsteered():
-            job = functools.partial(control.detail.handing_over(job))
-    pool.take(future, name_of(functools.partial(fn, *args)), job, actor.caller)
+    pool.take(future, name_of(fn, args), control.blamed(job), actor.caller)
     return future
 
 
@@ -148,13 +171,13 @@ def shutdown(self: ThreadPoolExecutor, wait: bool = True, *, cancel_futures: boo
     pool = actor.control.pools.get(id(self)) if isinstance(actor, ThreadActor) else None
     if actor is None or pool is None:
         return _shutdown(self, wait, cancel_futures=cancel_futures)
-    self._shutdown = True  # type: ignore[attr-defined]
+    self._shutdown = True
     if cancel_futures:
         while pool.waiting:
             pool.waiting.popleft()[0].cancel()
             pool.unfinished -= 1
     if wait and pool.unfinished:
-        actor.reach("wait for the jobs of a pool", lambda: not pool.unfinished)
+        actor.reach("wait for the jobs of a pool", pool.is_done)
     return None
 
 

@@ -13,7 +13,7 @@ from pytest_tradestore.race.actors import Stopping, running
 from pytest_tradestore.race.paths import NAMES
 
 try:
-    import fcntl
+    import fcntl as fcntl
 except ImportError:  # there are no such locks on this system
     fcntl = None  # type: ignore[assignment]
 
@@ -87,7 +87,7 @@ if fcntl is not None:
     }
     _TRYING = frozenset(_WAITING.values())
 
-    def flock(fd: Any, operation: int, /) -> None:
+    def flock(fd: Any, operation: int, /) -> Any:
         actor = running.get(_ident())
         if actor is None:
             return _flock(fd, operation)
@@ -106,7 +106,7 @@ if fcntl is not None:
             _flock_when_free(actor, number, file, exclusive, operation, name or "a file")
         return FLOCKS.took(number, file, exclusive, actor)
 
-    def _flock_when_free(actor: Stopping, number: int, file: File, exclusive: bool, operation: int, name: str) -> None:
+    def _flock_when_free(actor: Stopping, number: int, file: File, exclusive: bool, operation: int, name: str) -> Any:
         refused = -1  # how many releases there had been when the kernel refused
         probing = True
 
@@ -142,7 +142,7 @@ if fcntl is not None:
         finally:
             _close(again)
 
-    def lockf(fd: Any, cmd: int, len: int = 0, start: int = 0, whence: int = 0, /) -> None:  # noqa: A002 - as in fcntl
+    def lockf(fd: Any, cmd: int, len: int = 0, start: int = 0, whence: int = 0, /) -> Any:  # noqa: A002 - as in fcntl
         actor = running.get(_ident())
         if actor is None:
             return _lockf(fd, cmd, len, start, whence)

@@ -28,7 +28,7 @@ def content_of(path: Any) -> str:
         return f"cannot be read: {error.strerror}"
 
 
-class SwitchingRaw(_FileIO):
+class SwitchingRaw(io.FileIO):
     """An unbuffered file that stops before each of its system calls that another actor could notice."""
 
     def __init__(self, file: Any, mode: str = "r", closefd: bool = True, opener: Any = None) -> None:
@@ -54,7 +54,7 @@ class SwitchingRaw(_FileIO):
         size = super().readinto(buffer)
         if actor is not None:
             actor.did(content(memoryview(buffer).cast("B")[:size]))
-        return size  # type: ignore[return-value]
+        return size
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is None or size < 0:
@@ -70,14 +70,14 @@ class SwitchingRaw(_FileIO):
         data = super().readall()
         if actor is not None:
             actor.did(content(data or b""))
-        return data  # type: ignore[return-value]
+        return data
 
     def write(self, data: Any, /) -> int:
         actor = self._reach("write")
         size = super().write(data)
         if actor is not None:
             actor.did(content_of_number(self.fileno()))
-        return size  # type: ignore[return-value]
+        return size
 
     def truncate(self, size: int | None = None, /) -> int:
         self._reach("truncate")

@@ -23,28 +23,17 @@ from types import ModuleType
 from typing import Any
 
 from pytest_tradestore.crash.recorders.fake_patches import Patches
-from pytest_tradestore.race import executors, file_locks
+from pytest_tradestore.race import executors, file_locks, system_calls
 from pytest_tradestore.race.actors import running
 from pytest_tradestore.race.clock import CLOCK
 from pytest_tradestore.race.event_loop import new_loop
 from pytest_tradestore.race.file_locks import FLOCKS
-from pytest_tradestore.race.files import FileIOByActor, content, content_of, content_of_number, switching_open
+from pytest_tradestore.race.files import FileIOByActor, switching_open
 from pytest_tradestore.race.locks import ControlledLock, ControlledRLock, Waiter, controlled_from
 from pytest_tradestore.race.paths import NAMES
 from pytest_tradestore.race.threads import never
 
 _ident = _thread.get_ident
-_OF_ONE_PATH = (
-    "access chmod chown getxattr lchmod lchown listdir listxattr lstat mkdir mknod readlink remove removexattr rmdir "  # noqa: SIM905 - reads better
-    "scandir setxattr stat statvfs truncate unlink utime".split()
-)
-_OF_TWO_PATHS = ("link", "rename", "replace", "symlink")
-_OF_A_NUMBER = (
-    "fchmod fchown fdatasync fstat fsync ftruncate lockf posix_fallocate pread preadv pwrite pwritev read readinto "  # noqa: SIM905 - as above
-    "readv write writev".split()
-)
-_OF_TWO_NUMBERS = ("copy_file_range", "sendfile")
-_READS, _WRITES = ("pread", "read"), ("ftruncate", "pwrite", "pwritev", "truncate", "write", "writev")
 _LEFT_ALONE = (
     "threading",
     "queue",
@@ -61,17 +50,7 @@ _LEFT_ALONE = (
 def install() -> None:
     """Make every switch point of this process."""
     patches = Patches()
-    for name in _OF_ONE_PATH:
-        _stand_in(patches, name, _of_one_path)
-    for name in _OF_TWO_PATHS:
-        _stand_in(patches, name, _of_two_paths)
-    for name in _OF_A_NUMBER:
-        _stand_in(patches, name, _of_a_number)
-    for name in _OF_TWO_NUMBERS:
-        _stand_in(patches, name, _of_two_numbers)
-    patches.replace(os, "open", _opening(os.open))
-    patches.replace(os, "close", _closing(os.close))
-    patches.replace(os, "dup", _duplicating(os.dup))
+    system_calls.install(patches)
     patches.replace(os, "urandom", _urandom)
     patches.replace(io, "open", switching_open)
     patches.replace(builtins, "open", switching_open)
@@ -97,115 +76,6 @@ def begin(root: str) -> None:
     random.seed(0)
     _draws[0] = itertools.count()
     tempfile._name_sequence = _temporary_names()  # type: ignore[attr-defined]
-
-
-# The file system
-
-
-def _stand_in(patches: Patches, name: str, make: Callable[[Any, str], Any]) -> None:
-    original = getattr(os, name, None)
-    if original is not None:
-        made = make(original, name)
-        made.__name__ = made.__qualname__ = name
-        made.__doc__ = original.__doc__
-        patches.replace(os, name, made)
-
-
-def _of_one_path(original: Any, name: str) -> Any:
-    def stand_in(*arguments: Any, **named: Any) -> Any:
-        actor = running.get(_ident())
-        if actor is not None:
-            path = arguments[0] if arguments else named.get("path", ".")
-            called = NAMES.name(path)
-            if called is not None:
-                actor.reach(f"{name} {called}")
-                result = original(*arguments, **named)
-                if actor.watched and name in _WRITES:
-                    actor.did(content_of(path))
-                return result
-        return original(*arguments, **named)
-
-    return stand_in
-
-
-def _of_two_paths(original: Any, name: str) -> Any:
-    def stand_in(*arguments: Any, **named: Any) -> Any:
-        actor = running.get(_ident())
-        if actor is None or len(arguments) < 2:
-            if actor is not None:
-                actor.reach(f"{name} {NAMES.name(named.get('dst'))}")
-            return original(*arguments, **named)
-        source, target = arguments[:2]
-        actor.reach(f"{name} {NAMES.name(source)} -> {NAMES.name(target)}")
-        result = original(*arguments, **named)
-        if actor.watched and name != "symlink" and not named:
-            actor.did(content_of(target))
-        return result
-
-    return stand_in
-
-
-def _of_a_number(original: Any, name: str) -> Any:
-    def stand_in(fd: Any, /, *arguments: Any, **named: Any) -> Any:
-        actor = running.get(_ident())
-        if actor is None:
-            return original(fd, *arguments, **named)
-        number = fd if isinstance(fd, int) else fd.fileno()
-        actor.reach(f"{name} {NAMES.name(number)}")
-        result = original(fd, *arguments, **named)
-        if actor.watched and name in _READS:
-            actor.did(content(result))
-        elif actor.watched and name in _WRITES:
-            actor.did(content_of_number(number))
-        return result
-
-    return stand_in
-
-
-def _of_two_numbers(original: Any, name: str) -> Any:
-    def stand_in(first: int, second: int, /, *arguments: Any, **named: Any) -> Any:
-        actor = running.get(_ident())
-        if actor is not None:
-            actor.reach(f"{name} {NAMES.name(first)}, {NAMES.name(second)}")
-        return original(first, second, *arguments, **named)
-
-    return stand_in
-
-
-def _opening(original: Any) -> Any:
-    def open(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:  # noqa: A001 - as in os
-        actor = running.get(_ident())
-        if actor is None:
-            return int(original(path, flags, mode, dir_fd=dir_fd))
-        called = NAMES.name(path)
-        if called is not None:
-            kind = "open" if not flags & (os.O_CREAT | os.O_TRUNC) else "create" if flags & os.O_CREAT else "truncate"
-            exclusive = " exclusively" if flags & os.O_CREAT and flags & os.O_EXCL else ""
-            actor.reach(f"{kind} {called}{exclusive}")
-        number = int(original(path, flags, mode, dir_fd=dir_fd))
-        NAMES.of_number[number] = called or "a file"
-        return number
-
-    return open
-
-
-def _closing(original: Any) -> Any:
-    def close(fd: int) -> None:
-        original(fd)
-        if running.get(_ident()) is not None:
-            NAMES.of_number.pop(fd, None)
-            FLOCKS.closed(fd)
-
-    return close
-
-
-def _duplicating(original: Any) -> Any:
-    def dup(fd: int, /) -> int:
-        number = int(original(fd))
-        NAMES.of_number[number] = NAMES.of_number.get(fd, "a file")
-        return number
-
-    return dup
 
 
 # Time and chance
@@ -283,16 +153,17 @@ _STANDARD = os.path.dirname(os.__file__) + os.sep
 
 def _replace_lock(owner: Any, key: str, value: Any, prefix: str) -> None:
     if isinstance(value, collections.defaultdict):
-        stand_in: Any = {_real_lock: ControlledLock, _real_rlock: ControlledRLock}.get(value.default_factory)
+        factory: Any = value.default_factory
+        stand_in: Any = {_real_lock: ControlledLock, _real_rlock: ControlledRLock}.get(factory)
         if stand_in is not None:
             value.default_factory = stand_in
         return
     called = f"{prefix.rpartition('.')[2]}.{key}"
     if isinstance(value, threading.Condition | threading.Semaphore | threading.Event):
-        condition = value if isinstance(value, threading.Condition) else value._cond  # type: ignore[union-attr]
-        inner = controlled_from(condition._lock, called)  # type: ignore[attr-defined]
+        condition: Any = value if isinstance(value, threading.Condition) else value._cond
+        inner = controlled_from(condition._lock, called)
         if inner is not None:
-            condition.__init__(inner)  # type: ignore[misc]
+            condition.__init__(inner)
     elif isinstance(value, dict):
         for entry, lock in list(value.items()):
             stand_in = controlled_from(lock, called)

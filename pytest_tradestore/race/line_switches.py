@@ -27,7 +27,7 @@ OPERATION = "line"
 @functools.cache
 def is_somebodys(file: str) -> bool:
     """Say whether a file is neither the standard library's, nor installed, nor made up, nor ours."""
-    if file.startswith("<") or any(part in file for part in _INSTALLED) or file.startswith(_OURS):
+    if file.startswith(("<", _OURS)) or any(part in file for part in _INSTALLED):
         return False
     return not (file.startswith(_STANDARD) or os.path.realpath(file).startswith(_STANDARD))
 

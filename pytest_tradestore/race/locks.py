@@ -177,6 +177,6 @@ def controlled_from(real: Any, name: str) -> Any:
     """Return a controlled lock in place of a real one that nobody holds, None in place of anything else."""
     if type(real) is type(_allocate()) and not real.locked():
         return ControlledLock().called(name)
-    if type(real) is _thread.RLock and not real._is_owned() and "count=0" in repr(real):
+    if type(real) is _thread.RLock and "count=0" in repr(real):
         return ControlledRLock().called(name)
     return None

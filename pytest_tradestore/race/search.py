@@ -34,6 +34,7 @@ _SHARE_OF_LINES = 4
 """The n-th part of the budget that is spent, besides, on schedules that switch between lines of the store."""
 _MOST_STUCK = 20
 """Executions with something out of control after which a search ends: each has cost time, and proves little."""
+_ALONE_WHEN_CANCELLED = 10
 _mkdir, _rmdir, _unlink, _scandir = os.mkdir, os.rmdir, os.unlink, os.scandir
 
 
@@ -146,7 +147,8 @@ class Laboratory:
         Threads get a quarter of the budget more, for races in memory.
         """
         self._channel = channel
-        strategy = Mixture(seed)
+        # A cancelled caller's job must be overtaken in the middle: random priorities find that sooner than order does.
+        strategy = Mixture(seed) if program.cancel is None else Mixture(seed, alone=_ALONE_WHEN_CANCELLED)
         found, tally = self._phase(store, program, judge, strategy, budget, stop_at_first, lines=False)
         if program.kind is Actors.THREADS and not tally.hung and (found is None or not stop_at_first):
             share = max(1, budget // _SHARE_OF_LINES)

@@ -22,7 +22,7 @@ class Strategy(Protocol):
 
 
 Choice = tuple[int, str]
-_Path = tuple["_Path", Choice] | None  # type: ignore[misc]
+_Path = tuple["_Path", Choice] | None
 
 
 class DepthFirst:
@@ -31,7 +31,7 @@ class DepthFirst:
     def __init__(self, bound: int = 2, seed: int = 0) -> None:
         self.most = bound
         self._open: list[list[_Path]] = [[None], *([] for _ in range(bound))]
-        self._random = random.Random(f"depth-first {seed}")
+        self._random = random.Random(f"depth-first {seed}")  # noqa: S311 - chance, not secrecy
         self.bound = 0
         """Preemptions of the schedule that is running."""
         self.cut = False
@@ -96,14 +96,14 @@ class RandomWalk:
 
     def __init__(self, seed: int = 0) -> None:
         self._seed, self._count = seed, 0
-        self._random = random.Random()
+        self._random = random.Random()  # noqa: S311 - as above
 
     def begin(self) -> bool:
         self._random.seed(f"walk {self._seed} {self._count}")
         self._count += 1
         return True
 
-    def choose(self, enabled: Sequence[Actor], current: Actor | None) -> Actor:
+    def choose(self, enabled: Sequence[Actor], _current: Actor | None) -> Actor:
         return enabled[self._random.randrange(len(enabled))]
 
 
@@ -112,7 +112,7 @@ class Priorities:
 
     def __init__(self, depth: int, seed: int = 0) -> None:
         self._depth, self._seed, self._count = depth, seed, 0
-        self._random = random.Random()
+        self._random = random.Random()  # noqa: S311 - as above
         self._longest = 10
         self._at = 0
         self._priorities: dict[int, float] = {}
@@ -127,7 +127,7 @@ class Priorities:
         self._changes = set(self._random.sample(range(1, self._longest + 1), self._depth - 1))
         return True
 
-    def choose(self, enabled: Sequence[Actor], current: Actor | None) -> Actor:
+    def choose(self, enabled: Sequence[Actor], _current: Actor | None) -> Actor:
         self._at += 1
         for actor in enabled:
             if actor.number not in self._priorities:

@@ -7,6 +7,7 @@ import asyncio
 import contextvars
 import inspect
 from collections.abc import Awaitable, Callable, Generator
+from pathlib import Path
 from typing import Any
 
 from pytest_tradestore.race.actors import Abandoned, Actor
@@ -16,7 +17,7 @@ from pytest_tradestore.race.execution import Call, Execution
 from pytest_tradestore.race.line_switches import is_somebodys, line_of
 from pytest_tradestore.race.scheduler import Scheduler
 from pytest_tradestore.race.threads import Control, Ended
-from pytest_tradestore.target import Bridge, OpenStore, open_store
+from pytest_tradestore.target import Bridge, OpenStore
 
 
 class LoopBridge(Bridge):
@@ -141,7 +142,7 @@ def run_tasks(order: Order, scheduler: Scheduler, control: Control) -> Execution
     try:
         shared: OpenStore | None = None
         if program.prepare or not program.own_instances:  # else the callers are the first to open it
-            shared = open_store(order.store.target, order.path, bridge)
+            shared = order.open(bridge)
             _in_turn(shared, program.prepare, ledger, scheduler)
             if program.own_instances:
                 shared.close()
@@ -158,11 +159,10 @@ def run_tasks(order: Order, scheduler: Scheduler, control: Control) -> Execution
         _explore(loop, [caller.task for caller in callers], scheduler)
         main.label, main.caller = "the observer", -1
         if program.own_instances or shared is None:
-            shared = open_store(order.store.target, order.path, bridge)
+            shared = order.open(bridge)
         _in_turn(shared, program.observe, ledger, scheduler)
         shared.close()
         _cancel_rest(loop)
-        loop.run_until_complete(loop.shutdown_asyncgens())
     except Ended:
         scheduler.waits_for = tuple(edge for edge in scheduler.waits_for if edge)
     finally:
@@ -175,16 +175,17 @@ def run_tasks(order: Order, scheduler: Scheduler, control: Control) -> Execution
 def _explore(loop: ControlledLoop, tasks: list[Any], scheduler: Scheduler) -> None:
     """Let the callers run to their end, and what they left behind until all of that waits."""
 
-    async def all_of_it() -> None:
-        await asyncio.wait(tasks)
-        rest = loop.create_future()
-        loop.when_idle = lambda: rest.done() or rest.set_result(None)
-        scheduler.quiet = lambda: not rest.done()
-        await rest
+    rest = loop.create_future()
 
+    def idle() -> None:
+        if all(task.done() for task in tasks) and not rest.done():
+            rest.set_result(None)
+
+    loop.when_idle = idle
+    scheduler.quiet = lambda: all(task.done() for task in tasks) and not rest.done()
     scheduler.exploring = True
     try:
-        loop.run_until_complete(all_of_it())
+        loop.run_until_complete(rest)
     finally:
         loop.when_idle, scheduler.quiet = None, lambda: False
         scheduler.exploring = False
@@ -228,7 +229,7 @@ async def _calls(
 
 async def _opened(order: Order) -> Any:
     """Open an instance inside the loop."""
-    made = order.store.target(order.path)
+    made = order.store.target(Path(order.root))
     if inspect.isawaitable(made):
         made = await made
     if hasattr(made, "__aenter__") and not hasattr(made, "aclose"):
@@ -249,20 +250,24 @@ def _in_turn(opened: OpenStore, calls: tuple[Call, ...], ledger: Ledger, schedul
             ledger.returned(-1, result)
 
 
-def _cancel_rest(loop: asyncio.AbstractEventLoop) -> None:
-    rest = asyncio.all_tasks(loop)
+def _cancel_rest(loop: ControlledLoop) -> None:
+    """End as ``asyncio.run`` does: what still runs in the background is cancelled, generators are closed."""
+    rest = [task for task in loop.tasks if not task.done()]
     if rest:
         for task in rest:
             task.cancel()
         loop.run_until_complete(asyncio.gather(*rest, return_exceptions=True))
+    if len(loop._asyncgens):  # type: ignore[attr-defined] # not public
+        loop.run_until_complete(loop.shutdown_asyncgens())
 
 
 def _close(loop: ControlledLoop) -> None:
     """Close a loop that may have been left in the middle of something."""
     loop._ready.clear()
     loop._scheduled.clear()
-    for task in asyncio.all_tasks(loop):
-        task._log_destroy_pending = False  # type: ignore[attr-defined]
+    for task in loop.tasks:
+        task._log_destroy_pending = False  # type: ignore[attr-defined] # not public
+    loop.tasks.clear()
     loop._default_executor = None
     loop.close()
 

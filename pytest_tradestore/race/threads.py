@@ -160,7 +160,7 @@ class Carrier:
             self._work = None
             self.idle.release()
             then, self.then = self.then, None
-            if then is not None:
+            if then is not None and not self.lost:
                 then()
             actor.finish()
             if self.lost:
@@ -214,6 +214,13 @@ class Control:
         carrier.take(actor, work)
         self.scheduler.add(actor)
         return actor
+
+    def blamed(self, job: Callable[..., Any]) -> Callable[..., Any]:
+        """Let what a job does be blamed, in its thread, on the line that gives it away."""
+        if self.detail is None:
+            return job
+        with unsteered():
+            return self.detail.handing_over(job)
 
     def in_thread(self, work: Callable[[], None]) -> None:
         """Do an actor's work in the thread that is its own."""

@@ -2,9 +2,13 @@
 
 import _thread
 import asyncio
+import contextlib
+import fcntl
 import json
 import os
+import tempfile
 import threading
+import uuid
 from pathlib import Path
 
 
@@ -189,3 +193,127 @@ class HiddenLock(Counter):
     def increment(self):
         with self.hidden[0]:
             return super().increment()
+
+
+class AsyncWhole:
+    """7: one thread hop for each whole call, under one lock; correct until somebody is cancelled."""
+
+    def __init__(self, root):
+        self.lock = asyncio.Lock()
+        self.inner = OwnTemp(root)
+
+    async def save(self, data):
+        async with self.lock:
+            await asyncio.to_thread(self.inner.save, data)
+
+    async def load(self):
+        return await asyncio.to_thread(self.inner.load)
+
+
+class AsyncShielded(AsyncWhole):
+    """The cure of 7: who is cancelled leaves, but the write goes on, and keeps the lock until it is done."""
+
+    async def save(self, data):
+        await asyncio.shield(asyncio.ensure_future(super().save(data)))
+
+
+class FixedTemp:
+    """2: every save writes to the same temporary name. Keeps one document, and saves it blindly."""
+
+    def __init__(self, root):
+        self.file, self.temp = str(root / "doc.json"), str(root / "doc.tmp")
+
+    def save(self, data):
+        with open(self.temp, "w", encoding="utf-8") as file:
+            json.dump(data, file)
+        os.replace(self.temp, self.file)
+
+    def load(self):
+        try:
+            with open(self.file, encoding="utf-8") as file:
+                return json.load(file)
+        except FileNotFoundError:
+            return {}
+
+
+class OwnTemp(FixedTemp):
+    """The cure of 2 and 3: a name for each save."""
+
+    def save(self, data):
+        number, temp = tempfile.mkstemp(dir=os.path.dirname(self.file))
+        with open(number, "w", encoding="utf-8") as file:
+            json.dump(data, file)
+        os.replace(temp, self.file)
+
+
+class InPlace(FixedTemp):
+    """3: a reader can find the file empty."""
+
+    def save(self, data):
+        with open(self.file, "w", encoding="utf-8") as file:
+            json.dump(data, file)
+
+
+class OwnTempCounter(Counter):
+    """A counter whose instances do not share a temporary name."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        self.temp = str(root / f"{uuid.uuid4().hex}.tmp")
+
+
+class FlockOnData(OwnTempCounter):
+    """8: locks the data file itself, which replace swaps out under it."""
+
+    def increment(self):
+        with open(self.file, "a+b") as locked:
+            fcntl.flock(locked, fcntl.LOCK_EX)
+            locked.seek(0)
+            n = json.loads(locked.read() or b"{}").get("n", 0) + 1
+            self.save({"n": n})
+            return n
+
+
+class FlockBeside(OwnTempCounter):
+    """The cure of 8 and 9: the lock is a file that stays."""
+
+    def increment(self):
+        with open(f"{self.file}.lock", "wb") as locked:
+            fcntl.flock(locked, fcntl.LOCK_EX)
+            return super().increment()
+
+
+class LockFileRemoved(OwnTempCounter):
+    """9: the file of the lock is removed on release."""
+
+    def increment(self):
+        with open(f"{self.file}.lock", "wb") as locked:
+            fcntl.flock(locked, fcntl.LOCK_EX)
+            try:
+                return super().increment()
+            finally:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(f"{self.file}.lock")
+
+
+class Lockf(OwnTempCounter):
+    """10: a POSIX lock, which is none between the threads of one process."""
+
+    def increment(self):
+        with open(f"{self.file}.lock", "wb") as locked:
+            fcntl.lockf(locked, fcntl.LOCK_EX)
+            return super().increment()
+
+
+class AsyncMade(AsyncCounter):
+    """4 alone: the lock is made lazily, and the calls are whole but for that."""
+
+    lock = None
+
+    async def increment(self):
+        if self.lock is None:
+            lock = asyncio.Lock()
+            await asyncio.to_thread(os.path.exists, self.file)
+            self.lock = lock
+        async with self.lock:
+            return await super().increment()
