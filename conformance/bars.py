@@ -2,17 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from pytest_tradestore.conformance.check import Check
-from pytest_tradestore.conformance.programs import Step, from_programs
+from pytest_tradestore.conformance.programs import OneOf, Several, Step, StepKind, from_programs
 from pytest_tradestore.conformance.values import same
 from pytest_tradestore.conformance.visit import SAMPLED, Mismatch, Visit, check
 from pytest_tradestore.records import field, plain
-
-if TYPE_CHECKING:
-    from hypothesis.strategies import SearchStrategy
 
 _FIRST, _LAST = (1970, 1, 1), (2099, 12, 31)
 
@@ -30,7 +27,7 @@ def checks() -> tuple[Check, ...]:
         check("DATA-BARS-MISSING", "bars", _missing),
         check("DATA-BARS-SYMBOLS", "bars", _symbols),
         check("DATA-REOPEN", "bars", _reopened),
-        check("DATA-MODEL", f"bars-{SAMPLED}", from_programs(_play, _steps)),
+        check("DATA-MODEL", f"bars-{SAMPLED}", from_programs(_play, GRAMMAR)),
     )
 
 
@@ -225,18 +222,6 @@ def _reopened(visit: Visit) -> Mismatch | None:
 # -- generated programs -------------------------------------------------------------------------------------------
 
 
-def _steps() -> "SearchStrategy[Step]":
-    from hypothesis import strategies as st
-
-    symbols, days = st.sampled_from(("AAPL", "MSFT")), st.integers(0, 5)
-    bars = st.lists(st.tuples(days, st.integers(1, 9)), max_size=4).map(tuple)
-    return st.one_of(
-        st.tuples(st.just("write"), symbols, bars),
-        st.tuples(st.just("read"), symbols, days, days),
-        st.just(("reopen",)),
-    )
-
-
 def _play(visit: Visit, program: Sequence[Step]) -> Mismatch | None:
     model: dict[str, dict[datetime, Any]] = {"AAPL": {}, "MSFT": {}}
     begin = visit.at(2026, 1, 29)  # six days over the end of a month
@@ -265,3 +250,11 @@ def _play(visit: Visit, program: Sequence[Step]) -> Mismatch | None:
         if mismatch := wrong(symbol, visit.at(*_FIRST), visit.at(*_LAST)):
             return mismatch
     return None
+
+
+_SYMBOL, _DAY = OneOf(("AAPL", "MSFT")), OneOf(range(6))
+GRAMMAR = (
+    StepKind("write", (_SYMBOL, Several((_DAY, OneOf(range(1, 9))))), often=3),
+    StepKind("read", (_SYMBOL, _DAY, _DAY), often=2),
+    StepKind("reopen"),
+)

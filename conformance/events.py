@@ -2,16 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytest_tradestore.conformance.check import Check
-from pytest_tradestore.conformance.programs import Step, from_programs
+from pytest_tradestore.conformance.programs import OneOf, Step, StepKind, from_programs
 from pytest_tradestore.conformance.visit import SAMPLED, Mismatch, Visit, check
 from pytest_tradestore.crash.observation import canonical
 from pytest_tradestore.records import plain
-
-if TYPE_CHECKING:
-    from hypothesis.strategies import SearchStrategy
 
 _FIRST, _LAST = (1970, 1, 1), (2099, 12, 31)
 
@@ -25,7 +22,7 @@ def checks() -> tuple[Check, ...]:
         check("DATA-EVENTS-EACH", "events", _each),
         check("DATA-EVENTS-MISSING", "events", _missing),
         check("DATA-REOPEN", "events", _reopened),
-        check("DATA-MODEL", f"events-{SAMPLED}", from_programs(_play, _steps)),
+        check("DATA-MODEL", f"events-{SAMPLED}", from_programs(_play, GRAMMAR)),
     )
 
 
@@ -121,25 +118,13 @@ def _missing(visit: Visit) -> Mismatch | None:
 
 def _reopened(visit: Visit) -> Mismatch | None:
     diary = _Diary(visit)
-    for day in (6, 5, 6):
+    for day in (6, 5, 7):
         diary.write(visit.at(2026, 1, day))
     visit.reopen()
     return diary.wrong("after reopening the store shows something else")
 
 
 # -- generated programs -------------------------------------------------------------------------------------------
-
-
-def _steps() -> "SearchStrategy[Step]":
-    from hypothesis import strategies as st
-
-    days, kinds = st.integers(0, 4), ("earnings", "split", "news")
-    types = st.none() | st.lists(st.sampled_from(kinds), min_size=1, max_size=2, unique=True).map(tuple)
-    return st.one_of(
-        st.tuples(st.just("write"), days, st.sampled_from(kinds)),
-        st.tuples(st.just("read"), days, days, types),
-        st.just(("reopen",)),
-    )
 
 
 def _play(visit: Visit, program: Sequence[Step]) -> Mismatch | None:
@@ -157,3 +142,11 @@ def _play(visit: Visit, program: Sequence[Step]) -> Mismatch | None:
             case _:
                 visit.reopen()
     return diary.wrong(sentence)
+
+
+_DAY = OneOf(range(5))
+GRAMMAR = (
+    StepKind("write", (_DAY, OneOf(("earnings", "split", "news"))), often=3),
+    StepKind("read", (_DAY, _DAY, OneOf((None, ("earnings",), ("split",), ("earnings", "news")))), often=2),
+    StepKind("reopen"),
+)

@@ -2,15 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytest_tradestore.conformance.check import Check
-from pytest_tradestore.conformance.programs import Step, from_programs
+from pytest_tradestore.conformance.programs import OneOf, Step, StepKind, from_programs
 from pytest_tradestore.conformance.visit import SAMPLED, Mismatch, Visit, check
 from pytest_tradestore.records import field, plain
-
-if TYPE_CHECKING:
-    from hypothesis.strategies import SearchStrategy
 
 
 def checks() -> tuple[Check, ...]:
@@ -21,7 +18,7 @@ def checks() -> tuple[Check, ...]:
         check("DATA-FUNDAMENTALS-AS-OF", "fundamentals", _as_of),
         check("DATA-FUNDAMENTALS-MISSING", "fundamentals", _missing),
         check("DATA-REOPEN", "fundamentals", _reopened),
-        check("DATA-MODEL", f"fundamentals-{SAMPLED}", from_programs(_play, _steps)),
+        check("DATA-MODEL", f"fundamentals-{SAMPLED}", from_programs(_play, GRAMMAR)),
     )
 
 
@@ -130,18 +127,6 @@ def _reopened(visit: Visit) -> Mismatch | None:
 # -- generated programs -------------------------------------------------------------------------------------------
 
 
-def _steps() -> "SearchStrategy[Step]":
-    from hypothesis import strategies as st
-
-    symbols, days = st.sampled_from(("AAPL", "MSFT")), st.integers(0, 8)
-    return st.one_of(
-        st.tuples(st.just("write"), symbols, days, st.integers(1, 9)),
-        st.tuples(st.just("read"), symbols),
-        st.tuples(st.just("as of"), symbols, days),
-        st.just(("reopen",)),
-    )
-
-
 def _play(visit: Visit, program: Sequence[Step]) -> Mismatch | None:
     model: dict[str, dict[datetime, Any]] = {"AAPL": {}, "MSFT": {}}
     begin = visit.at(2026, 1, 28)
@@ -169,3 +154,12 @@ def _play(visit: Visit, program: Sequence[Step]) -> Mismatch | None:
         if mismatch:
             return mismatch
     return wrong("AAPL") or wrong("MSFT")
+
+
+_SYMBOL, _DAY = OneOf(("AAPL", "MSFT")), OneOf(range(8))
+GRAMMAR = (
+    StepKind("write", (_SYMBOL, _DAY, OneOf(range(1, 9))), often=3),
+    StepKind("read", (_SYMBOL,)),
+    StepKind("as of", (_SYMBOL, _DAY), often=2),
+    StepKind("reopen"),
+)

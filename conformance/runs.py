@@ -3,16 +3,13 @@
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytest_tradestore.conformance.check import Check
-from pytest_tradestore.conformance.programs import Step, from_programs
+from pytest_tradestore.conformance.programs import OneOf, Step, StepKind, from_programs
 from pytest_tradestore.conformance.visit import SAMPLED, Mismatch, Visit, check
 from pytest_tradestore.crash.observation import canonical
 from pytest_tradestore.records import field, page_of, plain
-
-if TYPE_CHECKING:
-    from hypothesis.strategies import SearchStrategy
 
 _LONGEST_KIND = 64
 
@@ -30,7 +27,7 @@ def checks() -> tuple[Check, ...]:
         check("DATA-RUNS-PAGES", "runs", _paged),
         check("DATA-RUNS-DELETE", "runs", _deleted),
         check("DATA-REOPEN", "runs", _reopened),
-        check("DATA-MODEL", f"runs-{SAMPLED}", from_programs(_play, _steps)),
+        check("DATA-MODEL", f"runs-{SAMPLED}", from_programs(_play, GRAMMAR)),
     )
 
 
@@ -232,21 +229,6 @@ def _reopened(visit: Visit) -> Mismatch | None:
 # -- generated programs -------------------------------------------------------------------------------------------
 
 
-def _steps() -> "SearchStrategy[Step]":
-    from hypothesis import strategies as st
-
-    names = st.sampled_from(("run-1", "run-2", "run-3"))
-    kinds, statuses = st.sampled_from(("backtest", "optimise")), st.sampled_from(("pending", "running", "completed"))
-    return st.one_of(
-        st.tuples(st.just("put"), names, kinds, statuses),
-        st.tuples(st.just("get"), names),
-        st.tuples(st.just("list"), st.none() | kinds, st.none() | statuses),
-        st.tuples(st.just("page"), st.integers(1, 2), st.integers(0, 3)),
-        st.tuples(st.just("delete"), names),
-        st.just(("reopen",)),
-    )
-
-
 def _play(visit: Visit, program: Sequence[Step]) -> Mismatch | None:
     model: dict[str, dict[str, str]] = {}
 
@@ -287,3 +269,14 @@ def _play(visit: Visit, program: Sequence[Step]) -> Mismatch | None:
         if mismatch := wrong(name):
             return mismatch
     return listed()
+
+
+_NAME = OneOf(("run-1", "run-2", "run-3"))
+GRAMMAR = (
+    StepKind("put", (_NAME, OneOf(("backtest", "optimise")), OneOf(("pending", "running", "completed"))), often=4),
+    StepKind("get", (_NAME,)),
+    StepKind("list", (OneOf((None, "backtest")), OneOf((None, "pending", "completed")))),
+    StepKind("page", (OneOf((1, 2)), OneOf((0, 1, 2))), often=2),
+    StepKind("delete", (_NAME,)),
+    StepKind("reopen"),
+)

@@ -2,15 +2,12 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytest_tradestore.conformance.check import Check
-from pytest_tradestore.conformance.programs import Step, from_programs
+from pytest_tradestore.conformance.programs import OneOf, Several, Step, StepKind, from_programs
 from pytest_tradestore.conformance.values import ORDINARY, VALUES, generated
 from pytest_tradestore.conformance.visit import SAMPLED, Mismatch, Visit, check
-
-if TYPE_CHECKING:
-    from hypothesis.strategies import SearchStrategy
 
 _SEEDS = {
     "positions": {"AAPL": 100, "MSFT": 50},
@@ -27,7 +24,7 @@ def checks() -> tuple[Check, ...]:
         check("DATA-STATE-REPLACED", "state", _replaced),
         check("DATA-STATE-MISSING", "state", _missing),
         check("DATA-REOPEN", "state", _reopened),
-        check("DATA-MODEL", f"state-{SAMPLED}", from_programs(_play, _steps)),
+        check("DATA-MODEL", f"state-{SAMPLED}", from_programs(_play, GRAMMAR)),
     )
 
 
@@ -94,18 +91,6 @@ def _reopened(visit: Visit) -> Mismatch | None:
 # -- generated programs -------------------------------------------------------------------------------------------
 
 
-def _steps() -> "SearchStrategy[Step]":
-    from hypothesis import strategies as st
-
-    names = st.sampled_from(("momentum", "value"))
-    states = st.dictionaries(st.sampled_from(("cash", "positions", "note")), st.integers(0, 3), min_size=1)
-    return st.one_of(
-        st.tuples(st.just("save"), names, states.map(lambda state: tuple(state.items()))),
-        st.tuples(st.just("load"), names),
-        st.just(("reopen",)),
-    )
-
-
 def _play(visit: Visit, program: Sequence[Step]) -> Mismatch | None:
     model: dict[str, Any] = {}
 
@@ -123,3 +108,11 @@ def _play(visit: Visit, program: Sequence[Step]) -> Mismatch | None:
             case _:
                 visit.reopen()
     return wrong("momentum") or wrong("value")
+
+
+_NAME = OneOf(("momentum", "value"))
+GRAMMAR = (
+    StepKind("save", (_NAME, Several((OneOf(("cash", "positions", "note")), OneOf(range(4))), least=1)), often=3),
+    StepKind("load", (_NAME,), often=2),
+    StepKind("reopen"),
+)

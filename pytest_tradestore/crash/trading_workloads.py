@@ -62,7 +62,7 @@ def bars(contract: Contract, _: frozenset[str], make: RecordMaker) -> Workload:
         write("AAPL", datetime(2026, 1, 5), 3, 1),
         write("MSFT", datetime(2026, 1, 5), 2, 2),
         write("AAPL", datetime(2026, 1, 6), 60, 3),
-        write("AAPL", datetime(2026, 2, 2), 240, 4, timedelta(minutes=45)),
+        write("AAPL", datetime(2026, 2, 2), 320, 4, timedelta(minutes=30)),
         write("AAPL", datetime(2026, 2, 3), 1, 5),
     )
     places = (*(f"AAPL {month}" for month in _MONTHS), "MSFT 2026-01")
@@ -131,7 +131,11 @@ def fundamentals(contract: Contract, _: frozenset[str], make: RecordMaker) -> Wo
 
 
 def events(contract: Contract, _: frozenset[str], make: RecordMaker) -> Workload:
-    """Two days, out of order, one with a long text."""
+    """Two days, out of order, one with a long text.
+
+    Events are looked at in the order in which they were written, in whatever order the store returns them: it is the
+    log of what happened, and one without an earlier one has a hole.
+    """
 
     def write(number: int, day: int, size: int = 0) -> Update:
         data = {"number": number, "text": ("guidance raised; " * (size // 17)) if size else "beat"}
@@ -142,10 +146,18 @@ def events(contract: Contract, _: frozenset[str], make: RecordMaker) -> Workload
         return Update("write_event", (event,), "events", f"write_event({{number: {number}, day: {day}{long}}})")
 
     def look(store: OpenStore, _: str) -> Seen:
-        return _items(store.call("read_events", datetime(2026, 1, 1), datetime(2026, 1, 31)))
+        found = store.call("read_events", datetime(2026, 1, 1), datetime(2026, 1, 31))
+        return _items(sorted(found or (), key=_number))
 
     updates = (write(1, 5), write(2, 5), write(3, 6), write(4, 5, LARGE), write(5, 6), write(6, 5, 5000))
     return Workload(contract, updates, ("events",), look, lambda _, version: write(version, 7))
+
+
+def _number(event: Any) -> tuple[int, str]:
+    """Return the place of an event among those written; what nobody wrote comes last."""
+    data = plain(field(event, "data"))
+    number = data.get("number") if isinstance(data, dict) else None
+    return (number, "") if isinstance(number, int) else (1 << 30, canonical(plain(event)))
 
 
 # -- strategy state -----------------------------------------------------------------------------------------------

@@ -18,6 +18,9 @@ class Sound:
     recorders: tuple[str, ...] = BOTH
 
 
+DATA = ("bars", "fundamentals", "events", "state", "audit")
+"""The contracts whose sum is a DataStore."""
+
 SOUND = (
     Sound("plain-document", "tests.sound_stores.plain:PlainDocument", ("document",)),
     Sound("plain-documents", "tests.sound_stores.plain:PlainDocuments", ("documents",)),
@@ -47,4 +50,18 @@ SOUND = (
         "async",
         recorders=NATIVE,
     ),
+    Sound("plain-bars", "tests.sound_stores.trading:PlainBars", ("bars",)),
+    Sound("month-by-month-bars", "tests.sound_stores.trading:MonthByMonth", ("bars",)),
+    Sound("plain-fundamentals", "tests.sound_stores.trading:PlainFundamentals", ("fundamentals",)),
+    Sound("plain-events", "tests.sound_stores.trading:PlainEvents", ("events",)),
+    Sound("plain-states", "tests.sound_stores.trading:PlainStates", ("state",)),
+    Sound("plain-audit", "tests.sound_stores.trading:PlainAudit", ("audit",)),
+    Sound("plain-jobs", "tests.sound_stores.trading:PlainJobs", ("jobs",)),
+    Sound("plain-runs", "tests.sound_stores.trading:PlainRuns", ("runs",)),
+    Sound("async-data", "tests.sound_stores.trading_async:AwaitedData", DATA, "async", recorders=NATIVE),
+    Sound("async-jobs", "tests.sound_stores.trading_async:AwaitedJobs", ("jobs",), "async"),
+    Sound("async-runs", "tests.sound_stores.trading_async:AwaitedRuns", ("runs",), "async"),
+    Sound("sqlite-data", "tests.sound_stores.trading_sqlite:Data", DATA, recorders=NATIVE),
+    Sound("sqlite-jobs", "tests.sound_stores.trading_sqlite:Jobs", ("jobs",), recorders=NATIVE),
+    Sound("sqlite-runs", "tests.sound_stores.trading_sqlite:Runs", ("runs",), recorders=NATIVE),
 )

@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import functools
 import json
 import os
 from contextlib import asynccontextmanager
@@ -20,6 +21,21 @@ from tests.sound_stores.files import (
     sync_directory,
     whole_lines,
 )
+
+
+def whole(update):
+    """Run an update to its end, whoever is cancelled meanwhile: its threads cannot be called back."""
+
+    @functools.wraps(update)
+    async def run(*arguments):
+        running = asyncio.ensure_future(update(*arguments))
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            await asyncio.wait([running])
+            raise
+
+    return run
 
 
 @asynccontextmanager
@@ -54,6 +70,7 @@ class AsyncDocument:
     def __init__(self, root: Path):
         self.root, self.file = root, root / "state.json"
 
+    @whole
     async def save(self, data):
         async with locked(self.root):
             await replace_durably(self.file, encode(data))
@@ -75,6 +92,7 @@ class AsyncDocuments:
         self.root, self.directory = root, root / "documents"
         make_directory(self.directory)
 
+    @whole
     async def put(self, key, document):
         async with locked(self.root):
             await replace_durably(self.directory / file_name(key), encode(document))
@@ -82,6 +100,7 @@ class AsyncDocuments:
     async def get(self, key):
         return await read_document(self.directory / file_name(key))
 
+    @whole
     async def delete(self, key):
         async with locked(self.root):
             if await aiofiles.os.path.exists(self.directory / file_name(key)):
@@ -100,6 +119,7 @@ class AsyncJournal:
         make_directory(self.directory)
         self._repaired = set()
 
+    @whole
     async def append(self, stream, record):
         line, path = log_line(record), self.directory / file_name(stream)
         async with locked(self.root):
