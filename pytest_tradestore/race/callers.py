@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,9 @@ def _start_caller(
                     actor.reach(f"call {call.shown}")
                 ledger.invoked(number, call, scheduler.position - 1)
                 _make(opened, call, ledger, number)
+            if shared is None:
+                with suppress(Exception):  # what closing does wrong, the observer finds
+                    opened.close()
         except _NotOpened:
             pass
         finally:

@@ -160,10 +160,11 @@ def _replace_lock(owner: Any, key: str, value: Any, prefix: str) -> None:
         return
     called = f"{prefix.rpartition('.')[2]}.{key}"
     if isinstance(value, threading.Condition | threading.Semaphore | threading.Event):
-        condition: Any = value if isinstance(value, threading.Condition) else value._cond
+        made_of: Any = value
+        condition: Any = value if isinstance(value, threading.Condition) else made_of._cond
         inner = controlled_from(condition._lock, called)
         if inner is not None:
-            condition.__init__(inner)
+            condition.__init__(inner)  # the object stays: others hold it too
     elif isinstance(value, dict):
         for entry, lock in list(value.items()):
             stand_in = controlled_from(lock, called)

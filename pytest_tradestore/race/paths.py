@@ -13,7 +13,7 @@ _FOREIGN = tuple(
     )
 )
 _SHARED_MEMORY = "/dev/shm/"  # noqa: S108 - where the sandbox lies, if it can
-_fspath, _fsdecode = os.fspath, os.fsdecode
+_fspath, _fsdecode, _scandir = os.fspath, os.fsdecode, os.scandir
 
 
 class Names:
@@ -22,11 +22,13 @@ class Names:
     def __init__(self) -> None:
         self._root = self._below = ""
         self.of_number: dict[int, str] = {}
+        self._seen: set[str] = set()
 
     def begin(self, root: str) -> None:
         """Start anew with another root."""
         self._root, self._below = root, root + os.sep
         self.of_number.clear()
+        self._seen.clear()
 
     def name(self, path: Any) -> str | None:
         """Return what to call the file; None if it is no business of a store (the interpreter's own files)."""
@@ -38,12 +40,29 @@ class Names:
             except TypeError:
                 return None  # the real function says what is wrong with it
         if path.startswith(self._below):
-            return str(path[len(self._below) :])
+            called = str(path[len(self._below) :])
+            self._seen.add(called.rpartition("/")[2])
+            return called
         if path == self._root:
             return "the root"
         if path.startswith(_FOREIGN) and not path.startswith(_SHARED_MEMORY):
             return None
-        return str(path.rpartition("/")[2]) or str(path)
+        called = str(path.rpartition("/")[2])
+        self._seen.add(called)
+        return called or str(path)
+
+    def unseen(self) -> list[str]:
+        """Return the files under the root that appeared under no name that an actor used: somebody else made them."""
+        found: list[str] = []
+        pending = [self._root]
+        while pending:
+            with _scandir(pending.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(entry.path)
+                    elif entry.name not in self._seen:
+                        found.append(entry.name)
+        return sorted(found)
 
 
 NAMES = Names()

@@ -59,6 +59,8 @@ class Scheduler:
         self.ending: Ending | None = None
         self.waits_for: tuple[str, ...] = ()
         self.uncontrolled: dict[str, None] = {}
+        self.given_up = False
+        """Whether an actor was given up as out of control."""
         self.main: Actor | None = None
         """Who is told of the end."""
         self.quiet: Callable[[], bool] = lambda: False

@@ -18,6 +18,7 @@ from pytest_tradestore.race.clock import CLOCK
 from pytest_tradestore.race.execution import Actors, Completed, Ending, Execution, Judge, Program, Search
 from pytest_tradestore.race.following import Repeating, Replaying, Turning
 from pytest_tradestore.race.line_switches import LineSwitches, files_of
+from pytest_tradestore.race.paths import NAMES
 from pytest_tradestore.race.scheduler import Chooser, Scheduler, Turn
 from pytest_tradestore.race.strategies import Mixture, search_of
 from pytest_tradestore.race.tasks import run_tasks
@@ -32,6 +33,8 @@ _SHRINKING = 200
 """Schedules that may be spent on making one simpler."""
 _SHARE_OF_LINES = 4
 """The n-th part of the budget that is spent, besides, on schedules that switch between lines of the store."""
+_LOOKED_AT = 3
+"""Executions of each search after which it is looked for files that somebody made past the switch points."""
 _MOST_STUCK = 20
 """Executions with something out of control after which a search ends: each has cost time, and proves little."""
 _ALONE_WHEN_CANCELLED = 10
@@ -69,6 +72,10 @@ class Laboratory:
         self._carriers: list[Carrier] = []
         self.turns: list[Turn] = []
         """The turns of the execution that was run last."""
+        self.given_up = False
+        """Whether an actor of the execution that was run last had to be given up."""
+        self._unsteered: dict[str, None] = {}
+        self._first = 0
         self._watchdog = Watchdog()
         self._lines: dict[tuple[str, ...], LineSwitches] = {}
         gc.collect()
@@ -107,7 +114,9 @@ class Laboratory:
             self._watchdog.watch(None)
             if switches is not None:
                 switches.end()
-            self.turns = scheduler.turns
+            self.turns, self.given_up = scheduler.turns, scheduler.given_up
+            if self._count - self._first < _LOOKED_AT:
+                self._unsteered.update(dict.fromkeys(map(_made_elsewhere, NAMES.unseen())))
             _remove(outer)
 
     def _lines_of(self, store: StoreUnderTest) -> LineSwitches:
@@ -146,7 +155,8 @@ class Laboratory:
 
         Threads get a quarter of the budget more, for races in memory.
         """
-        self._channel = channel
+        self._channel, self._first = channel, self._count + 1
+        self._unsteered.clear()
         # A cancelled caller's job must be overtaken in the middle: random priorities find that sooner than order does.
         strategy = Mixture(seed) if program.cancel is None else Mixture(seed, alone=_ALONE_WHEN_CANCELLED)
         found, tally = self._phase(store, program, judge, strategy, budget, stop_at_first, lines=False)
@@ -156,7 +166,8 @@ class Laboratory:
                 store, program, judge, Mixture(seed, alone=share // 4), share, stop_at_first, lines=True
             )
             found, tally = found or in_memory, tally + more
-        search = search_of(strategy, tally.executions, tuple(tally.uncontrolled))
+        uncontrolled = tuple(tally.uncontrolled | self._unsteered)
+        search = search_of(strategy, tally.executions, uncontrolled)
         if found is None:
             return SearchResult(search)
         if found.execution.ending is not Ending.HUNG:
@@ -179,7 +190,7 @@ class Laboratory:
         tally = _Tally()
         while tally.executions < budget and strategy.begin():
             execution = self.run(store, program, strategy, lines=lines)
-            tally.count(execution)
+            tally.count(execution, self.given_up)
             sentence = judge(execution)
             if sentence is not None and first is None:
                 first = _Found(tuple(self.turns), execution, sentence, lines)
@@ -239,15 +250,19 @@ class _Tally:
     hung: bool = False
     uncontrolled: dict[str, None] = field(default_factory=dict)
 
-    def count(self, execution: Execution) -> None:
+    def count(self, execution: Execution, given_up: bool) -> None:
         self.executions += 1
-        self.stuck += bool(execution.uncontrolled)
+        self.stuck += given_up
         self.hung = self.hung or execution.ending is Ending.HUNG
         self.uncontrolled.update(dict.fromkeys(execution.uncontrolled))
 
     def __add__(self, other: "_Tally") -> "_Tally":
         both = self.uncontrolled | other.uncontrolled
         return _Tally(self.executions + other.executions, self.stuck + other.stuck, self.hung or other.hung, both)
+
+
+def _made_elsewhere(name: str) -> str:
+    return f"{name} was made by code whose system calls are not seen: a native library, or another process"
 
 
 def _remove(outer: str) -> None:

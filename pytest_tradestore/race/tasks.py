@@ -7,9 +7,11 @@ import asyncio
 import contextvars
 import inspect
 from collections.abc import Awaitable, Callable, Generator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
+from pytest_tradestore.contracts import contracts_of
 from pytest_tradestore.race.actors import Abandoned, Actor
 from pytest_tradestore.race.callers import OPENING, Ledger, Order, finished
 from pytest_tradestore.race.event_loop import AWAIT, CALLER, RESUME, ControlledLoop
@@ -54,6 +56,8 @@ class _Caller(Actor):
         self.suspended = 0
         """The number of the await at which it stands, while it stands there."""
         self.awaits = 0
+        self.manager: Any = None
+        """What gave the caller its own instance."""
 
     def _is_next(self) -> bool:
         return self._next is not None
@@ -203,7 +207,7 @@ async def _calls(
         await caller.turn(OPENING.shown)
         ledger.invoked(number, OPENING, ledger.note(number, OPENING.shown))
         try:
-            store = await _opened(order)
+            store = await _opened(order, caller)
         except Exception as error:
             return ledger.failed(number, error)
         ledger.returned(number)
@@ -224,16 +228,36 @@ async def _calls(
             ledger.failed(number, error)
         else:
             ledger.returned(number, result)
+    if shared is None:
+        with suppress(Exception):  # what closing does wrong, the observer finds
+            await _closed(store, caller.manager)
     return None
 
 
-async def _opened(order: Order) -> Any:
-    """Open an instance inside the loop."""
+async def _closed(store: Any, manager: Any) -> None:
+    """Close a caller's own instance by whichever way it offers."""
+    if hasattr(manager, "__aexit__"):
+        await manager.__aexit__(None, None, None)
+    elif hasattr(manager, "__exit__"):
+        manager.__exit__(None, None, None)
+    else:
+        close = getattr(store, "aclose", None) or getattr(store, "close", None)
+        left = close() if callable(close) else None
+        if inspect.isawaitable(left):
+            await left
+
+
+async def _opened(order: Order, caller: _Caller) -> Any:
+    """Open an instance inside the loop; a context manager that gives it lives as long as the caller."""
     made = order.store.target(Path(order.root))
     if inspect.isawaitable(made):
         made = await made
-    if hasattr(made, "__aenter__") and not hasattr(made, "aclose"):
-        made = await made.__aenter__()
+    if not (contracts_of(made) and (hasattr(made, "close") or hasattr(made, "aclose"))):
+        caller.manager = made
+        if isinstance(made, AbstractAsyncContextManager):
+            made = await made.__aenter__()
+        elif isinstance(made, AbstractContextManager):
+            made = made.__enter__()
     return made
 
 

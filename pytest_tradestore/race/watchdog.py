@@ -68,6 +68,7 @@ class Watchdog:
             actor.floating, actor.ready = True, never
             actor.pending = f"go on at {line}, where nothing steers it"
             scheduler.uncontrolled.setdefault(line)
+            scheduler.given_up = True
             after = scheduler.next_after(None)
         if after is not None:
             after.let_run()
