@@ -34,6 +34,10 @@ REFERENCE = (
     "reference-documents-async=reference_store:AsyncDocumentStore",
     "reference-journal=reference_store:JournalStore",
     "reference-journal-async=reference_store:AsyncJournalStore",
+    "reference-data=reference_store:FileDataStore",
+    "reference-data-async=reference_store:AsyncFileDataStore",
+    "reference-jobs=reference_store:JobStore",
+    "reference-runs=reference_store:RunStore",
 )
 """The bundled stores, which ``--tradestore-store reference`` and the self-check stand for."""
 FORMATS = ("json",)
