@@ -121,6 +121,52 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         "On opening, cut a log back to its last complete record before the next append, and sync that.",
     ),
     Requirement(
+        "RACE-1",
+        Profile.BASIC,
+        "loses no update of concurrent callers of one instance",
+        "Two callers who read the same file, change it and write it back leave one of the two changes: a job that was "
+        "saved is unknown afterwards, and nobody got an error.",
+        "Hold one lock from before the file is read until after the new one is renamed, and give each writer a temporary file of its own.",
+    ),
+    Requirement(
+        "RACE-2",
+        Profile.BASIC,
+        "loses no update of concurrent callers of several instances in one process",
+        "A lock that belongs to the instance does not exclude a second instance on the same directory, which a test, a "
+        "plugin or another module opens sooner or later.",
+        "Keep one lock per directory: in a module-level registry by resolved path, or flock on a lock file that is never deleted.",
+    ),
+    Requirement(
+        "RACE-3",
+        Profile.HARDENED,
+        "loses no update of concurrent callers in several processes",
+        "A second worker process, a command-line tool or a cron job knows nothing of a lock in memory.",
+        "Use flock on a lock file of its own that is never renamed or deleted; the kernel releases it when its holder dies.",
+    ),
+    Requirement(
+        "RACE-4",
+        Profile.BASIC,
+        "never shows a reader a torn or partial state",
+        "A reader who comes while a file is written in place, or between its removal and its replacement, takes what it "
+        "finds for the truth, or for an empty store.",
+        "Replace files with os.replace and never write in place; take the lock in the reader too where one read needs several files.",
+    ),
+    Requirement(
+        "RACE-5",
+        Profile.BASIC,
+        "does not deadlock",
+        "Callers that wait for each other stop the program without an error, with orders open.",
+        "Take locks in one order everywhere, none twice, and never hold a threading.Lock across an await.",
+    ),
+    Requirement(
+        "RACE-6",
+        Profile.HARDENED,
+        "stays correct when a caller is cancelled",
+        "A timeout cancels the coroutine, not the thread that works for it: the lock is given back while the old value is "
+        "still on its way to the disk, where it lands on top of a newer one.",
+        "Do a whole update in one executor job, shield it, and wait for it before the lock is released and CancelledError goes on.",
+    ),
+    Requirement(
         "DATA-ROUNDTRIP",
         Profile.BASIC,
         "returns every JSON value that it accepts exactly as it was given",

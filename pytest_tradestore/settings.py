@@ -21,17 +21,34 @@ class Limits:
     """Distinct durable images of one such recovery that are reopened."""
     generated_values: int
     """Generated documents for the round trip."""
+    schedules: int
+    """Schedules of concurrent callers that are run for one contract in one setting."""
 
 
 class Budget(Enum):
     QUICK = Limits(
-        subsets_per_cut=256, images_per_workload=400, recoveries=4, images_per_recovery=40, generated_values=20
+        subsets_per_cut=256,
+        images_per_workload=400,
+        recoveries=4,
+        images_per_recovery=40,
+        generated_values=20,
+        schedules=400,
     )
     NORMAL = Limits(
-        subsets_per_cut=4096, images_per_workload=2500, recoveries=12, images_per_recovery=120, generated_values=60
+        subsets_per_cut=4096,
+        images_per_workload=2500,
+        recoveries=12,
+        images_per_recovery=120,
+        generated_values=60,
+        schedules=1000,
     )
     DEEP = Limits(
-        subsets_per_cut=16384, images_per_workload=50000, recoveries=100, images_per_recovery=1000, generated_values=500
+        subsets_per_cut=16384,
+        images_per_workload=50000,
+        recoveries=100,
+        images_per_recovery=1000,
+        generated_values=500,
+        schedules=40_000,
     )
 
 

@@ -25,7 +25,10 @@ class Fate(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One line of a counterexample: an operation or a note, its source line, and what became of it."""
+    """One line of a counterexample: an operation or a note, its source line, and what became of it.
+
+    ``actor`` is the caller that made it, where there are several (-1: none of them, a switch).
+    """
 
     number: int
     fate: Fate
@@ -33,6 +36,7 @@ class Step:
     location: str = ""
     source: str = ""
     detail: str = ""
+    actor: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ class Counterexample:
     ``headline`` is one sentence; ``crash`` names the kind of crash and where it falls; ``workload`` the calls made;
     ``found`` and ``allowed`` what a reader saw and could have seen; ``image`` the files on disk after the crash;
     ``filesystems`` where it can happen; ``token`` what ``--tradestore-replay`` takes; ``how_many`` in how many
-    distinct states it was seen.
+    distinct states it was seen; ``actors`` names the callers where several ran side by side.
     """
 
     headline: str
@@ -56,6 +60,10 @@ class Counterexample:
     notes: tuple[str, ...] = ()
     token: str = ""
     how_many: int = 1
+    actors: tuple[str, ...] = ()
+
+
+JOINT = " + "
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,4 +82,7 @@ class Result:
     exhaustive: bool = True
     counterexample: Counterexample | None = None
     evidence: str = ""
-    """Names what was looked at where several requirements are judged by the same; empty when it is this result's own."""
+    """Names what was looked at where several requirements are judged by the same; empty when it is this result's own.
+
+    Several names are joined by ``JOINT``.
+    """

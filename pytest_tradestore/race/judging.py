@@ -15,6 +15,9 @@ from pytest_tradestore.race.execution import Completed, Ending, Execution, Histo
 from pytest_tradestore.race.linearizability import CANCELLED, IMPOSSIBLE, Model, State, unexplained
 from pytest_tradestore.race.models import LISTING, MODELS
 
+OPENING = "open"
+"""The method of the call that stands for opening a caller's own instance."""
+
 
 class Wrong(Enum):
     """What kind of wrong."""
@@ -49,8 +52,9 @@ class Judge:
             return ()  # somebody waited for what nobody controls: nothing is known
         if execution.ending is Ending.DEADLOCK:
             return (self._stuck(execution),)
-        history = execution.history
-        found = (self._failed(history) or self._lost(history), self._torn(history))
+        history = tuple(c for c in execution.history if c.call.method != OPENING)
+        failed = self._not_opened(execution.history) or self._failed(history)
+        found = (failed or self._lost(history), self._torn(history))
         return tuple(finding for finding in found if finding is not None)
 
     def _reads(self, completed: Completed) -> bool:
@@ -60,6 +64,14 @@ class Judge:
         waiting = [c.call.shown for c in execution.history if c.returned is None]
         who = f"{' and '.join(waiting)} wait" if len(waiting) > 1 else f"{waiting[0] if waiting else 'the store'} waits"
         return Finding(Wrong.STUCK, f"{who} for ever", "; ".join(execution.waits_for), ("every call comes back",))
+
+    def _not_opened(self, history: History) -> Finding | None:
+        """Return the instance that could not be opened, by an error that the store does not know."""
+        for completed in history:
+            if completed.call.method == OPENING and completed.error and completed.undeclared:
+                sentence = f"opening the store raised {completed.error} because of another caller"
+                return Finding(Wrong.LOST, sentence, completed.error, ("an open store, or an error that is declared",))
+        return None
 
     def _failed(self, history: History) -> Finding | None:
         """Return the update that failed with an error that the store does not know."""
@@ -104,7 +116,8 @@ class Judge:
             else:
                 continue
             beside = " and ".join(c.call.shown for c in _beside(completed, history) if not self._reads(c))
-            sentence = f"{completed.call.shown} beside {beside or 'nothing'} {said}"
+            earlier = " and ".join(c.call.shown for c in history if c.actor >= 0 and not self._reads(c))
+            sentence = f"{completed.call.shown} {f'beside {beside}' if beside else f'after {earlier}'} {said}"
             return Finding(Wrong.TORN, sentence, said, self._outcomes(history, completed))
         readable = tuple(c for c in history if not self._reads(c) or not c.error)
         if all(c.actor < 0 or not self._reads(c) for c in readable):

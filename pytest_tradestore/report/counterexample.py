@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Iterator
 
+from pytest_tradestore.report.columns import columns
 from pytest_tradestore.requirements import BY_ID
 from pytest_tradestore.verdict import Counterexample, Fate, Step
 
@@ -40,7 +41,7 @@ def _body(told: Counterexample, width: int) -> Iterator[str]:
         yield from _section("Crash", (told.crash,), width)
     if told.steps:
         yield ""
-        yield from _steps(told.steps, width)
+        yield from columns(told.steps, told.actors, width) if told.actors else _steps(told.steps, width)
         yield ""
     if told.image:
         yield from _section("On disk", told.image, width)

@@ -5,7 +5,7 @@ from enum import Enum
 
 from pytest_tradestore.report.records import StoreRecord
 from pytest_tradestore.requirements import BY_ID, REQUIREMENTS, Profile
-from pytest_tradestore.verdict import Verdict
+from pytest_tradestore.verdict import JOINT, Verdict
 
 
 class Cell(Enum):
@@ -127,10 +127,11 @@ def checked(record: StoreRecord) -> Mapping[str, int]:
     total: dict[str, int] = {}
     counted: set[tuple[str, str]] = set()
     for result in record.results.values():
+        parts = result.evidence.split(JOINT)
         for name, count in result.checked.items():
-            if result.evidence and (result.evidence, name) in counted:
+            if result.evidence and all((part, name) in counted for part in parts):
                 continue  # the same evidence judged by another requirement
-            counted.add((result.evidence, name))
+            counted.update((part, name) for part in parts)
             total[name] = total.get(name, 0) + count
     return total
 

@@ -1,0 +1,93 @@
+"""Race requirements: what concurrent callers of a store see, under schedules that are chosen, not hoped for.
+
+The searches of one setting (one instance, several, several processes, a cancelled caller) are the evidence for all of
+them that it can break.
+"""
+
+from typing import TYPE_CHECKING
+
+from pytest_tradestore.conformance.check import Check
+from pytest_tradestore.contracts import Contract
+from pytest_tradestore.verdict import JOINT, Result, Verdict
+
+if TYPE_CHECKING:
+    from pytest_tradestore.bench import Bench
+    from pytest_tradestore.race.addresses import Setting
+    from pytest_tradestore.race.evidence import RaceEvidence
+    from pytest_tradestore.race.judging import Wrong
+    from pytest_tradestore.target import StoreUnderTest
+
+_REQUIREMENTS = ("RACE-1", "RACE-2", "RACE-3", "RACE-4", "RACE-5", "RACE-6")
+
+
+def checks(contract: Contract) -> tuple[Check, ...]:
+    """Return the race checks of one contract."""
+    return tuple(_check(requirement, contract) for requirement in _REQUIREMENTS)
+
+
+def _check(requirement: str, contract: Contract) -> Check:
+    def judge(bench: "Bench", store: "StoreUnderTest") -> Result:
+        return _judged(requirement, contract, bench, store)
+
+    return Check(requirement, contract.name, judge)
+
+
+def _rules() -> "dict[str, tuple[tuple[Setting, ...], tuple[Wrong, ...]]]":
+    """Say for each requirement in which settings it is looked for, and which findings there break it."""
+    from pytest_tradestore.race.addresses import Setting
+    from pytest_tradestore.race.judging import Wrong
+
+    in_one_process = (Setting.ONE_INSTANCE, Setting.INSTANCES)
+    return {
+        "RACE-1": ((Setting.ONE_INSTANCE,), (Wrong.LOST,)),
+        "RACE-2": ((Setting.INSTANCES,), (Wrong.LOST,)),
+        "RACE-3": ((Setting.PROCESSES,), tuple(Wrong)),
+        "RACE-4": (in_one_process, (Wrong.TORN,)),
+        "RACE-5": (in_one_process, (Wrong.STUCK,)),
+        "RACE-6": ((Setting.CANCELLED,), tuple(Wrong)),
+    }
+
+
+def _judged(requirement: str, contract: Contract, bench: "Bench", store: "StoreUnderTest") -> Result:
+    settings, wrongs = _rules()[requirement]
+    evidence = []
+    for setting in settings:
+        found = bench.races(store, contract, setting)
+        for wrong in wrongs:
+            if wrong in found.violations:
+                return _violated(requirement, contract, found, wrong)
+        evidence.append(found)
+    case = contract.name
+    for one in evidence:
+        if one.undecided:
+            return Result(requirement, case, Verdict.UNDECIDED, one.undecided)
+    decided = [one for one in evidence if not one.not_applicable]
+    if not decided:
+        return Result(requirement, case, Verdict.NOT_APPLICABLE, evidence[0].not_applicable)
+    return Result(
+        requirement,
+        case,
+        Verdict.HOLDS,
+        "; ".join(one.summary for one in decided),
+        {"schedules": sum(one.schedules for one in decided)},
+        all(one.exhausted for one in decided),
+        evidence=JOINT.join(_name(contract, one) for one in decided),
+    )
+
+
+def _violated(requirement: str, contract: Contract, found: "RaceEvidence", wrong: "Wrong") -> Result:
+    example = found.violations[wrong]
+    return Result(
+        requirement,
+        contract.name,
+        Verdict.VIOLATED,
+        example.headline,
+        {"schedules": found.schedules},
+        found.exhausted,
+        example,
+        _name(contract, found),
+    )
+
+
+def _name(contract: Contract, evidence: "RaceEvidence") -> str:
+    return f"races of {contract.name}: {evidence.setting.value}"

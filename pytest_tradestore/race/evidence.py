@@ -1,0 +1,156 @@
+"""Everything about races for one store, one contract and one setting: programs, schedules, judgement, counterexamples.
+
+Which verdict follows for a requirement is decided in the conformance suite.
+"""
+
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from pytest_tradestore.contracts import Contract
+from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, run_isolated, stream_isolated
+from pytest_tradestore.race.addresses import Setting
+from pytest_tradestore.race.execution import Actors, Program, Search
+from pytest_tradestore.race.judging import Wrong
+from pytest_tradestore.race.programs import Scenario, scenarios
+from pytest_tradestore.race.searching import Searched, Searching
+from pytest_tradestore.sandbox import Sandbox
+from pytest_tradestore.settings import Settings
+from pytest_tradestore.target import Bridge, StoreUnderTest, open_store
+from pytest_tradestore.verdict import Counterexample
+
+
+@dataclass(frozen=True)
+class RaceEvidence:
+    """What was found out in one setting.
+
+    With ``not_applicable`` or ``undecided`` nothing was: the sentence says why. ``bound`` is the number of preemptions
+    up to which every schedule was run; with ``exhausted`` that is all that were asked for. ``uncontrolled`` names what
+    could not be steered.
+    """
+
+    setting: Setting
+    kind: Actors = Actors.THREADS
+    not_applicable: str = ""
+    undecided: str = ""
+    violations: Mapping[Wrong, Counterexample] = field(default_factory=dict)
+    schedules: int = 0
+    exhausted: bool = False
+    bound: int | None = None
+    uncontrolled: tuple[str, ...] = ()
+
+    @property
+    def summary(self) -> str:
+        """How much was checked, as a report says it."""
+        if self.exhausted:
+            return f"exhausted: {self.schedules:,} schedules, bound {self.bound}"
+        return f"sampled: {self.schedules:,} schedules"
+
+
+def gather(
+    store: StoreUnderTest, contract: Contract, methods: frozenset[str], setting: Setting, settings: Settings
+) -> RaceEvidence:
+    """Find out what happens when several callers use ``store`` at once."""
+    kind = kind_of(store, contract)
+    if isinstance(kind, str):
+        return RaceEvidence(setting, undecided=kind)
+    if setting is Setting.CANCELLED and kind is not Actors.TASKS:
+        return RaceEvidence(setting, kind, not_applicable="its calls are synchronous: nobody can cancel them")
+    if kind.value not in store.declarations.claims:
+        return RaceEvidence(setting, kind, not_applicable=f"the store disclaims {kind.value}")
+    known = scenarios(contract, methods, store.records)
+    if not known:
+        reason = "nothing reads back what was written: the store has no call for it"
+        return RaceEvidence(setting, kind, not_applicable=reason)
+    programs = programs_of(known, setting, kind)
+    return _combined(setting, kind, list(_searched(store, contract, programs, setting, settings)))
+
+
+def kind_of(store: StoreUnderTest, contract: Contract) -> Actors | str:
+    """Return who can call a contract of the store side by side: threads, or tasks where its methods are awaited.
+
+    A sentence if the store cannot be opened.
+    """
+
+    def look(channel: Channel) -> bool:
+        channel.step(0)
+        with Sandbox() as sandbox:
+            opened = open_store(store.target, sandbox.fresh_root(), Bridge())
+            return any(inspect.iscoroutinefunction(getattr(opened.store, method)) for method in contract.required)
+
+    match run_isolated(look, store.declarations.deadline):
+        case Finished(awaited):
+            return Actors.TASKS if awaited else Actors.THREADS
+        case Hung(_, seconds):
+            return f"the store could not be opened within {seconds:g} s"
+        case Died(_, how):
+            return f"its process {how} when the store was opened"
+    raise AssertionError("every ending is matched")
+
+
+def programs_of(known: tuple[Scenario, ...], setting: Setting, kind: Actors) -> tuple[Program, ...]:
+    """Return what is run in a setting, in the order in which replay tokens number it."""
+    programs = tuple(scenario.program(kind, own_instances=setting is Setting.INSTANCES) for scenario in known)
+    if setting is not Setting.CANCELLED:
+        return programs
+    places = {call.part for calls in programs[0].actors for call in calls}
+    return programs[: 1 if len(places) == 1 else 2]  # two updates of one file, and two of one place
+
+
+def _searched(
+    store: StoreUnderTest, contract: Contract, programs: tuple[Program, ...], setting: Setting, settings: Settings
+) -> Iterator[Searched]:
+    """Run all programs, in one process as long as that lives and comes back."""
+    at = 0
+    while at < len(programs):
+
+        def task(channel: Channel, first: int = at) -> None:
+            with Sandbox() as sandbox:
+                searching = Searching(store, contract, setting, settings, sandbox, channel)
+                for searched in searching.through(programs, first):
+                    channel.send(searched)
+
+        for event in stream_isolated(task, store.declarations.deadline):
+            match event:
+                case Sent(searched):
+                    at += 1
+                    yield searched
+                case Finished():
+                    return
+                case Hung(_, seconds):
+                    at += 1
+                    yield Searched(Search(0, False), trouble=f"a schedule made no step within {seconds:g} s")
+                case Died(_, how):
+                    at += 1
+                    yield Searched(Search(0, False), trouble=f"its process {how} in the middle of a schedule")
+
+
+def _combined(setting: Setting, kind: Actors, searched: list[Searched]) -> RaceEvidence:
+    """Return what several searches amount to together."""
+    violations = {wrong: shown for one in reversed(searched) for wrong, shown in one.found}
+    searches = [one.search for one in searched]
+    uncontrolled = tuple(dict.fromkeys(line for search in searches for line in search.uncontrolled))
+    bounds = [search.bound for search in searches]
+    return RaceEvidence(
+        setting,
+        kind,
+        undecided="" if violations else _undecided(searched),
+        violations=violations,
+        schedules=sum(search.executions for search in searches),
+        exhausted=all(search.exhausted for search in searches),
+        bound=None if any(bound is None for bound in bounds) else min(b for b in bounds if b is not None),
+        uncontrolled=uncontrolled,
+    )
+
+
+def _undecided(searched: list[Searched]) -> str:
+    """Return why these searches prove nothing, if they do not."""
+    for one in searched:
+        if one.trouble:
+            return one.trouble
+    if not any(one.overlapped for one in searched):
+        refusal = next((one.refusal for one in searched if one.refusal), "nothing came back")
+        return f"no two callers were ever served in one schedule: {refusal}"
+    if not any(one.steered for one in searched):
+        return "nothing that the store does could be steered: its work is done in native code"
+    return ""

@@ -1,0 +1,40 @@
+"""Runs one schedule of one program of one store again, by its replay token, and says what it breaks."""
+
+from dataclasses import dataclass
+
+from pytest_tradestore.contracts import Contract
+from pytest_tradestore.errors import ReplayError
+from pytest_tradestore.race.addresses import Address, Setting
+from pytest_tradestore.race.evidence import kind_of, programs_of
+from pytest_tradestore.race.judging import Judge, Wrong
+from pytest_tradestore.race.programs import scenarios
+from pytest_tradestore.race.timeline import counterexample
+from pytest_tradestore.target import StoreUnderTest
+from pytest_tradestore.verdict import Counterexample
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayedSchedule:
+    """What the schedule showed: a counterexample for each thing that is wrong, and what callers got, in any case."""
+
+    wrong: tuple[tuple[Wrong, Counterexample], ...]
+    found: tuple[str, ...]
+
+
+def replay_schedule(
+    address: Address, store: StoreUnderTest, contract: Contract, methods: frozenset[str]
+) -> ReplayedSchedule:
+    """Run the schedule once more. Raises ReplayError if the store does not do the same any more."""
+    kind = kind_of(store, contract)
+    if isinstance(kind, str):
+        raise ReplayError(f"store {store.name!r} cannot be replayed: {kind}")
+    program = address.program(programs_of(scenarios(contract, methods, store.records), address.setting, kind))
+    if address.setting is Setting.PROCESSES:
+        from pytest_tradestore.race.processes import replay_in_processes as replay
+    else:
+        from pytest_tradestore.race.search import replay
+    execution = replay(store, program, address.schedule)
+    found = Judge(contract).findings(execution)
+    shown = ((f.wrong, counterexample(execution, program, f, "", "", str(address))) for f in found)
+    calls = tuple(f"{c.call.shown} -> {c.error or c.result!r}" for c in execution.history if c.actor >= 0)
+    return ReplayedSchedule(tuple(shown), calls)

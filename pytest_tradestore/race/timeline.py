@@ -1,0 +1,166 @@
+"""One execution as a report shows it: a column per caller, what each did until it was switched away, and who waits.
+
+Twenty lines have to be enough: what belongs together becomes one line, and what no reader needs is left out.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from pytest_tradestore.crash.observation import counted, shortened
+from pytest_tradestore.crash.operations import Location
+from pytest_tradestore.race.execution import Ending, Execution, Program
+from pytest_tradestore.race.execution import Step as RaceStep
+from pytest_tradestore.race.judging import Finding
+from pytest_tradestore.verdict import Counterexample, Fate, Step
+
+MOST_LINES = 20
+SWITCH = "-- switch --"
+_CONTENT = 60
+_READS = ("open", "read", "readall", "pread", "readv", "close")
+_WRITES = ("create", "truncate", "open(w)", "open(x)", "open(w+)", "open(a)", "open(a+)", "write", "pwrite", "writev")
+_TRIVIAL = ("stat", "lstat", "fstat", "access", "mkdir", "listdir", "scandir", "fsync", "fdatasync", "chmod", "fchmod")
+_LOCKING = ("acquire", "try", "flock", "lockf", "fcntl", "sleep", "wait", "start", "begin", "line")
+_RENAMES = ("replace", "rename", "link")
+_NAMING = (*_RENAMES, "unlink", "remove", "ftruncate")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line: what a caller did, at which line of the store, and how little it would be missed."""
+
+    actor: int
+    text: str
+    location: Location | None = None
+    dispensable: int = 0
+
+
+def counterexample(
+    execution: Execution, program: Program, finding: Finding, before: str, after: str, token: str
+) -> Counterexample:
+    """Return the execution as something to be shown; ``before`` and ``after`` frame the number of its preemptions."""
+    rows = shown_rows(execution)
+    told = tuple(_numbered(rows))
+    notes = [f"{before}{counted(execution.preemptions, 'preemption')}{after}"]
+    if execution.ending is Ending.DEADLOCK:
+        notes += execution.waits_for
+    return Counterexample(
+        headline=finding.sentence,
+        workload=tuple(_calls(program)),
+        steps=told,
+        actors=tuple(name_of(actor, program) for actor in range(len(program.actors))),
+        found=(finding.found,),
+        allowed=finding.allowed,
+        notes=tuple(notes),
+        token=token,
+    )
+
+
+def name_of(actor: int, program: Program) -> str:
+    """Return what the column of a caller is headed by: what it does in the program."""
+    methods = {call.method for call in program.actors[actor]} if actor < len(program.actors) else set()
+    reads = all(method.startswith(("get", "load", "read", "list", "keys")) for method in methods)
+    return f"{'reader' if methods and reads else 'writer'} {chr(ord('A') + actor)}"
+
+
+def _calls(program: Program) -> Iterator[str]:
+    if program.prepare:
+        yield "before: " + "; ".join(call.shown for call in program.prepare)
+    for actor, calls in enumerate(program.actors):
+        yield f"{name_of(actor, program)}: " + "; ".join(call.shown for call in calls)
+    if program.observe:
+        yield "afterwards: " + "; ".join(call.shown for call in program.observe)
+
+
+def shown_rows(execution: Execution, most: int = MOST_LINES) -> list[Row]:
+    """Return the lines, those that say that another caller goes on included."""
+    rows = [row for run in _runs(execution.steps) for row in _merged(run)]
+    for dispensable in (4, 3, 2, 1):
+        rows = [row for row in rows if row.dispensable < dispensable]
+        if len(_with_switches(rows)) <= most:
+            break
+    told = _with_switches(rows)
+    if len(told) > most:
+        half = most // 2
+        missing = Row(-1, f"... {len(told) - most + 1} more lines ...")
+        told = [*told[: half - 1], missing, *told[len(told) - (most - half) :]]
+    return told
+
+
+def _runs(steps: Sequence[RaceStep]) -> Iterator[list[RaceStep]]:
+    """Split the steps of the callers where one was switched away from."""
+    run: list[RaceStep] = []
+    for step in steps:
+        if step.actor < 0:
+            continue
+        if run and run[-1].actor != step.actor:
+            yield run
+            run = []
+        run.append(step)
+    if run:
+        yield run
+
+
+def _merged(run: Iterable[RaceStep]) -> Iterator[Row]:
+    """Join what one caller did to one file in a row: opening, reading and closing it are one line."""
+    last: Row | None = None
+    family = ("", "")
+    for step in run:
+        verb, _, object_ = step.operation.partition(" ")
+        kind = "read" if verb in _READS else "write" if verb in _WRITES else ""
+        row = _row(step, verb, object_)
+        if last is not None and kind and (kind, object_) == family:
+            told = f"{kind} {object_}{_note(step)}" if step.note else last.text
+            last = replace(last, text=told if step.note or kind == "write" else last.text)
+            continue
+        if last is not None:
+            yield last
+        last, family = row, (kind, object_)
+    if last is not None:
+        yield last
+
+
+def _row(step: RaceStep, verb: str, object_: str) -> Row:
+    if verb == "call":
+        return Row(step.actor, f"{object_} begins", step.location, 3)
+    if verb in ("return", "fail"):
+        what = "raises " if verb == "fail" else "-> " if step.note not in ("", "None") else "returns"
+        return Row(step.actor, f"{object_} {what}{_short(step.note) if step.note != 'None' else ''}", step.location)
+    if verb in _RENAMES and " -> " in object_ and step.note:
+        object_ = object_.partition(" -> ")[2]  # the content tells where it came from
+        return Row(step.actor, f"{verb} {object_}{_note(step)}", step.location)
+    dispensable = (
+        4 if verb in _TRIVIAL or object_ == "the root" else 2 if verb in _LOCKING else 0 if verb in _NAMING else 1
+    )
+    return Row(step.actor, f"{step.operation}{_note(step)}", step.location, dispensable)
+
+
+def _note(step: RaceStep) -> str:
+    return f": {_short(step.note)}" if step.note else ""
+
+
+def _short(note: str) -> str:
+    return shortened(" ".join(note.split()), _CONTENT)
+
+
+def _with_switches(rows: Sequence[Row]) -> list[Row]:
+    told: list[Row] = []
+    for row in rows:
+        if told and told[-1].actor != row.actor:
+            told.append(Row(-1, SWITCH))
+        told.append(row)
+    return told
+
+
+def _numbered(rows: Sequence[Row]) -> Iterator[Step]:
+    number = 0
+    for row in rows:
+        number += row.actor >= 0
+        location = row.location
+        yield Step(
+            number if row.actor >= 0 else 0,
+            Fate.NOTE,
+            row.text,
+            str(location) if location else "",
+            location.text if location else "",
+            actor=row.actor,
+        )

@@ -1,0 +1,238 @@
+"""Locks that do not hold between threads, between instances or against a reader; every write is whole and durable."""
+
+import fcntl
+import json
+import os
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.sound_stores.files import encode, locked, read_document, remove_durably, replace_durably, sync_directory
+
+
+def replace_by_own_name(path: Path, text: str) -> None:
+    """Replace a file durably through a temporary file that no other thread or process uses."""
+    staged = f"{path}.{os.getpid()}-{threading.get_ident()}.tmp"
+    with open(staged, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(staged, path)
+    sync_directory(path.parent)
+
+
+class Table:
+    """All keys in one JSON file; whoever derives from it says how an update is kept apart from others."""
+
+    def __init__(self, root: Path):
+        self.root, self.file = root, root / "jobs.json"
+
+    @contextmanager
+    def alone(self):
+        yield
+
+    def load(self):
+        return read_document(self.file) or {}
+
+    def store(self, jobs):
+        replace_by_own_name(self.file, encode(jobs))
+
+    def put(self, key, document):
+        with self.alone():
+            self.store(self.load() | {key: document})
+
+    def get(self, key):
+        return self.load().get(key)
+
+    def delete(self, key):
+        with self.alone():
+            self.store({k: v for k, v in self.load().items() if k != key})
+
+
+class NoLock(Table):
+    """RACE-1, RACE-2: reads the table, changes it and writes it back with nothing to keep two callers apart."""
+
+    tradestore_disclaims = ("processes",)
+
+    def __init__(self, root: Path):
+        self.root, self.file = root, root / "jobs.json"
+
+    load = Table.load  # so that the lines of a report are this store's
+
+
+class SaveLockedOnly(Table):
+    """RACE-1, RACE-2: the lock covers the save only; what was read before it is old by then."""
+
+    def __init__(self, root: Path):
+        super().__init__(root)
+        self._lock = threading.Lock()
+
+    def put(self, key, document):
+        jobs = self.load()
+        jobs[key] = document
+        with self._lock:
+            self.store(jobs)
+
+    def delete(self, key):
+        jobs = self.load()
+        jobs.pop(key, None)
+        with self._lock:
+            self.store(jobs)
+
+
+class LockPerInstance(Table):
+    """RACE-2: right for one instance; a second one on the same root has another lock."""
+
+    def __init__(self, root: Path):
+        super().__init__(root)
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def alone(self):
+        with self._lock:
+            yield
+
+
+class FixedTemporary:
+    """RACE-1, RACE-2, RACE-4: all writers share one temporary file, and publish it while another is writing to it."""
+
+    def __init__(self, root: Path):
+        self.root, self.file = root, root / "portfolio.json"
+
+    def save(self, data):
+        replace_durably(self.file, encode(data))
+
+    def load(self):
+        return read_document(self.file)
+
+
+class ReadsWhileWriting:
+    """ATOM-1, ATOM-2, RACE-4: writes the file in place under a lock, and reads it without."""
+
+    def __init__(self, root: Path):
+        self.root, self.file = root, root / "portfolio.json"
+
+    def save(self, data):
+        with locked(self.root):
+            with open(self.file, "w", encoding="utf-8") as file:
+                json.dump(data, file)
+                file.flush()
+                os.fsync(file.fileno())
+            sync_directory(self.root)
+
+    def load(self):
+        return read_document(self.file)
+
+
+class MemoryFirst:
+    """RACE-1: changes its table in memory without a lock; of two changes made at once one is forgotten."""
+
+    def __init__(self, root: Path):
+        self.root, self.file = root, root / "jobs.json"
+        self._lock = threading.Lock()
+        self._jobs = read_document(self.file) or {}
+
+    def put(self, key, document):
+        jobs = dict(self._jobs)
+        jobs[key] = document
+        self._jobs = jobs
+        with self._lock:
+            replace_by_own_name(self.file, encode(jobs))
+
+    def get(self, key):
+        return self._jobs.get(key)
+
+
+class LockOrder:
+    """RACE-5: an update takes the lock of the table and then that of the names, a deletion the other way round."""
+
+    def __init__(self, root: Path):
+        self.root, self.file = root, root / "jobs.json"
+        self._table, self._names = threading.Lock(), threading.Lock()
+
+    def _all(self):
+        return read_document(self.file) or {}
+
+    def put(self, key, document):
+        with self._table, self._names, locked(self.root):
+            replace_durably(self.file, encode(self._all() | {key: document}))
+
+    def get(self, key):
+        return self._all().get(key)
+
+    def delete(self, key):
+        with self._names, self._table, locked(self.root):
+            replace_durably(self.file, encode({k: v for k, v in self._all().items() if k != key}))
+
+
+class LocksTheDataFile(Table):
+    """RACE-1, RACE-2: holds flock on the file that it replaces; whoever waited for it gets the lock of the old file."""
+
+    @contextmanager
+    def alone(self):
+        descriptor = os.open(self.file, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def load(self):
+        try:
+            return read_document(self.file) or {}
+        except ValueError:
+            return {}  # just created by a lock
+
+
+class UnlinksItsLock(Table):
+    """RACE-1, RACE-2: removes the lock file when it is done; one waits on the old file while another makes a new one."""
+
+    @contextmanager
+    def alone(self):
+        lock = self.root / ".lock"
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+            lock.unlink(missing_ok=True)
+        finally:
+            os.close(descriptor)
+
+
+class RemovesBeforeRename:
+    """ATOM-1, ATOM-2, RACE-4: removes the old file before it renames the new one; a reader meets the gap."""
+
+    def __init__(self, root: Path):
+        self.root, self.file = root, root / "portfolio.json"
+
+    def save(self, data):
+        with locked(self.root):
+            staged = self.root / "portfolio.json.tmp"
+            with open(staged, "w", encoding="utf-8") as file:
+                file.write(encode(data))
+                file.flush()
+                os.fsync(file.fileno())
+            remove_durably(self.file)
+            os.rename(staged, self.file)
+            sync_directory(self.root)
+
+    def load(self):
+        return read_document(self.file)
+
+
+class ForgetfulJournal:
+    """RACE-1, RACE-2: reads the log and writes it back with one line more, without a lock."""
+
+    def __init__(self, root: Path):
+        self.root = root
+
+    def append(self, stream, record):
+        path = self.root / f"{stream}.jsonl"
+        replace_by_own_name(path, "".join(f"{encode(r)}\n" for r in (*self.read(stream), record)))
+
+    def read(self, stream):
+        try:
+            with open(self.root / f"{stream}.jsonl", encoding="utf-8") as file:
+                return [json.loads(line) for line in file]
+        except FileNotFoundError:
+            return []

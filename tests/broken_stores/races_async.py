@@ -1,0 +1,171 @@
+"""Locks that do not hold between tasks, and calls that do not survive their cancellation."""
+
+import asyncio
+import contextlib
+import json
+import os
+import threading
+from pathlib import Path
+
+import aiofiles
+import aiofiles.os
+
+from tests.broken_stores.races import replace_by_own_name
+from tests.sound_stores.files import encode, read_document, sync_directory
+
+
+async def read_table(path: Path):
+    try:
+        async with aiofiles.open(path, encoding="utf-8") as file:
+            return json.loads(await file.read())
+    except FileNotFoundError:
+        return {}
+
+
+async def write_table(path: Path, table) -> None:
+    await asyncio.to_thread(replace_by_own_name, path, encode(table))
+
+
+class AsyncTable:
+    """All keys in one JSON file; whoever derives from it says how an update is kept apart from others."""
+
+    def __init__(self, root: Path):
+        self.root, self.file = root, root / "jobs.json"
+
+    @contextlib.asynccontextmanager
+    async def alone(self):
+        yield
+
+    async def put(self, key, document):
+        async with self.alone():
+            table = await read_table(self.file)
+            await write_table(self.file, table | {key: document})
+
+    async def get(self, key):
+        return (await read_table(self.file)).get(key)
+
+
+class AsyncNoLock(AsyncTable):
+    """RACE-1, RACE-2, RACE-6: another task reads the table between this one's reading and writing."""
+
+
+class AsyncLockPerInstance(AsyncTable):
+    """RACE-2, RACE-6: an asyncio.Lock of its own for each instance, which a cancelled caller gives back too early."""
+
+    def __init__(self, root: Path):
+        super().__init__(root)
+        self._lock = asyncio.Lock()
+
+    @contextlib.asynccontextmanager
+    async def alone(self):
+        async with self._lock:
+            yield
+
+
+class LazyLock(AsyncTable):
+    """RACE-1, RACE-2, RACE-6: makes its lock when it is first needed, across an await; two callers make two."""
+
+    def __init__(self, root: Path):
+        super().__init__(root)
+        self._lock = None
+
+    @contextlib.asynccontextmanager
+    async def alone(self):
+        if self._lock is None:
+            await aiofiles.os.makedirs(self.root, exist_ok=True)
+            self._lock = asyncio.Lock()
+        async with self._lock:
+            yield
+
+
+class AsyncFixedTemporary:
+    """RACE-1, RACE-2, RACE-4, RACE-6: writes ``<file>.tmp`` and renames it, as the guideline shows."""
+
+    def __init__(self, root: Path):
+        self.root, self.file = root, root / "my_data.json"
+
+    async def load(self):
+        try:
+            async with aiofiles.open(self.file) as file:
+                return json.loads(await file.read())
+        except FileNotFoundError:
+            return {}
+
+    async def save(self, data):
+        staged = f"{self.file}.tmp"
+        async with aiofiles.open(staged, "w") as file:
+            await file.write(encode(data))
+            await file.flush()
+            await asyncio.to_thread(os.fsync, file.fileno())
+        os.replace(staged, self.file)
+        sync_directory(self.root)
+
+
+class ThreadLockAcrossAwait(AsyncTable):
+    """RACE-5, RACE-6: holds a threading.Lock across an await; the second task stops the loop that the first needs."""
+
+    def __init__(self, root: Path):
+        super().__init__(root)
+        self._lock = threading.Lock()
+
+    @contextlib.asynccontextmanager
+    async def alone(self):
+        with self._lock:
+            yield
+
+
+_LOCKS: dict[str, asyncio.Lock] = {}
+
+
+class ReleasesWhenCancelled:
+    """RACE-6: a cancelled save gives its lock back while its thread still writes; it lands on top of a newer one."""
+
+    def __init__(self, root: Path):
+        self.root, self.file = root, root / "state.json"
+
+    async def save(self, data):
+        async with _LOCKS.setdefault(str(self.root), asyncio.Lock()):
+            await asyncio.to_thread(replace_by_own_name, self.file, encode(data))
+
+    async def load(self):
+        return await asyncio.to_thread(read_document, self.file)
+
+
+class KeepsItsLockWhenCancelled:
+    """RACE-6: a save that is cancelled never gives its lock back."""
+
+    def __init__(self, root: Path):
+        self.root, self.file = root, root / "state.json"
+
+    async def save(self, data):
+        lock = _LOCKS.setdefault(str(self.root), asyncio.Lock())
+        await lock.acquire()
+        saving = asyncio.ensure_future(asyncio.to_thread(replace_by_own_name, self.file, encode(data)))
+        await asyncio.shield(saving)
+        lock.release()
+
+    async def load(self):
+        return await asyncio.to_thread(read_document, self.file)
+
+
+class LoadsOnFirstUse:
+    """RACE-1: loads its jobs when they are first needed, across an await; the slower load forgets the quicker save."""
+
+    def __init__(self, root: Path):
+        self.root, self.file = root, root / "jobs.json"
+        self._jobs = None
+        self._lock = asyncio.Lock()
+
+    async def _ensure_loaded(self):
+        if self._jobs is None:
+            self._jobs = await read_table(self.file)
+
+    async def put(self, key, document):
+        await self._ensure_loaded()
+        async with self._lock:
+            self._jobs[key] = document
+            await write_table(self.file, self._jobs)
+
+    async def get(self, key):
+        await self._ensure_loaded()
+        return self._jobs.get(key)
