@@ -6,6 +6,7 @@ A store may have record types of its own: it then says ``make_bar(**fields)`` an
 
 import dataclasses
 import enum
+import functools
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Any
@@ -41,9 +42,19 @@ class Records:
         return made
 
 
+_AS_THEY_ARE = frozenset((str, int, float, bool, type(None)))
+
+
 def plain(record: Any) -> Any:
     """Return a record as JSON-like values: a dictionary of its fields, times as ISO text, enumerations by value."""
-    if record is None or isinstance(record, (str, bool, int, float)):
+    kind = type(record)
+    if kind in _AS_THEY_ARE:  # most values are; bars are looked at by the thousand
+        return record
+    if kind is datetime:
+        return record.isoformat()
+    if names := _dataclass_fields(kind):
+        return {name: plain(getattr(record, name)) for name in names}
+    if isinstance(record, (str, bool, int, float)):
         return record.value if isinstance(record, enum.Enum) else record
     if isinstance(record, enum.Enum):
         return plain(record.value)
@@ -57,12 +68,17 @@ def plain(record: Any) -> Any:
     return fields if fields is None else {name: plain(value) for name, value in fields.items()}
 
 
+@functools.lru_cache(maxsize=256)
+def _dataclass_fields(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else ()
+
+
 def fields_of(record: Any) -> dict[str, Any] | None:
     """Return the fields of a record of whatever make, None for something that has none."""
     if isinstance(record, Mapping):
         return {str(key): value for key, value in record.items()}
-    if dataclasses.is_dataclass(record) and not isinstance(record, type):
-        return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+    if names := _dataclass_fields(type(record)):
+        return {name: getattr(record, name) for name in names}
     if hasattr(type(record), "model_fields"):
         return {name: getattr(record, name) for name in type(record).model_fields}
     if hasattr(record, "_asdict"):
