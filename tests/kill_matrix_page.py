@@ -1,0 +1,69 @@
+"""Writes ``docs/reference/kill-matrix.md`` from the registries of the broken and the sound stores.
+
+python -m tests.kill_matrix_page docs/reference/kill-matrix.md
+"""
+
+import importlib
+import inspect
+import sys
+from pathlib import Path
+
+from tests.broken_stores import BROKEN, Broken
+from tests.sound_stores import SOUND, Sound
+
+HEAD = """\
+# Kill matrix
+
+This page is generated from `tests/broken_stores` and `tests/sound_stores`; change it there.
+`pytest tests/test_kill_matrix.py` runs the suite on every store below, with each recorder that can see it.
+
+## Broken stores
+
+Each has one defect. The suite must report just the requirements listed, and the counterexample must contain the words
+beside each: an operation that was lost, or what a reader found.
+
+| store | defect | violates | recorders |
+|---|---|---|---|
+"""
+MIDDLE = """
+## Sound stores
+
+The suite must report nothing on these, and leave nothing undecided.
+
+| store | how it is made | contracts | recorders |
+|---|---|---|---|
+"""
+
+
+def page() -> str:
+    """Return the page."""
+    return HEAD + "".join(map(_broken, BROKEN)) + MIDDLE + "".join(map(_sound, SOUND))
+
+
+def _broken(row: Broken) -> str:
+    _, _, defect = _about(row.target).partition(": ")
+    violates = "<br>".join(f"**{id_}** {_code(words)}".rstrip() for id_, words in row.breaks.items())
+    return f"| {_named(row)} | {defect} | {violates} | {', '.join(row.recorders)} |\n"
+
+
+def _sound(row: Sound) -> str:
+    return f"| {_named(row)} | {_about(row.target)} | {', '.join(row.contracts)} | {', '.join(row.recorders)} |\n"
+
+
+def _named(row: Broken | Sound) -> str:
+    return f"`{row.name}`" + (f" ({row.variant})" if row.variant != "sync" else "")
+
+
+def _about(target: str) -> str:
+    """Return the first sentence-line of the target's docstring."""
+    module, _, name = target.partition(":")
+    said = inspect.getdoc(getattr(importlib.import_module(module), name)) or ""
+    return said.split("\n")[0].replace("|", "\\|")
+
+
+def _code(words: str) -> str:
+    return f"`{words}`" if words else ""
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(page(), encoding="utf-8")
