@@ -81,6 +81,8 @@ class ControlledLoop(_real_loop):
         self.tasks: list[asyncio.Task[Any]] = []
         """Every task that was made on it."""
         self._jobs: Pool | None = None
+        maker = running.get(_ident())
+        self._caller = -1 if maker is None else maker.caller
         self.set_exception_handler(_silent)
 
     def is_due(self) -> bool:
@@ -111,7 +113,7 @@ class ControlledLoop(_real_loop):
             timer._scheduled = False
             ready.append(timer)
         for _ in range(len(ready)):
-            actor.caller = ready[0]._context.get(CALLER, -1)
+            actor.caller = ready[0]._context.get(CALLER, self._caller)
             actor.reach(RESUME)
             handle = ready.popleft()
             if not handle._cancelled:

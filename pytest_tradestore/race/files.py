@@ -2,6 +2,7 @@
 
 import _thread
 import io
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -159,6 +160,8 @@ def switching_open(
     """Open as the builtin does, for an actor with switch points."""
     if _ident() not in running or _odd(mode, buffering, encoding, errors, newline) or NAMES.name(file) is None:
         return REAL_OPEN(file, mode, buffering, encoding, errors, newline, closefd, opener)
+    if not isinstance(file, int):
+        file = os.fspath(file)  # as the builtin does: errors name the path as text
     binary = "b" in mode
     raw = SwitchingRaw(file, mode.replace("b", "").replace("t", ""), closefd, opener)
     result: Any = raw

@@ -45,7 +45,7 @@ class Names:
             return called
         if path == self._root:
             return "the root"
-        if path.startswith(_FOREIGN) and not path.startswith(_SHARED_MEMORY):
+        if f"{path}{os.sep}".startswith(_FOREIGN) and not path.startswith(_SHARED_MEMORY):
             return None
         called = str(path.rpartition("/")[2])
         self._seen.add(called)

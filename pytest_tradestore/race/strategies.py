@@ -51,6 +51,8 @@ class DepthFirst:
         return self.most
 
     def begin(self) -> bool:
+        if self._at < len(self._prefix):
+            self.diverged = True  # it ended before it came to where it was to turn
         for bound, paths in enumerate(self._open):
             if paths:
                 # Late preemptions lie on top. With two of them there are too many to try these first.

@@ -4,6 +4,7 @@ The choice is made in the thread that stops, so that going on costs no switch of
 """
 
 import _thread
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -143,6 +144,7 @@ class Carrier:
 
     def _live(self) -> None:
         me, native = _ident(), _thread.get_native_id()
+        threading.current_thread()  # makes what stands for this thread; an actor would stop in the middle of that
         while True:
             self.gate.acquire()
             assert self._work is not None, "a carrier is woken only for work"

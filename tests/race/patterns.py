@@ -188,7 +188,7 @@ _MADE_EARLY = _thread.allocate_lock()
 class HiddenLock(Counter):
     """A lock that no stand-in reaches: correct, but out of control."""
 
-    hidden = [_MADE_EARLY]
+    hidden = (_MADE_EARLY,)
 
     def increment(self):
         with self.hidden[0]:
@@ -317,3 +317,25 @@ class AsyncMade(AsyncCounter):
             self.lock = lock
         async with self.lock:
             return await super().increment()
+
+
+class NoTempShared(OwnTempCounter):
+    """1 alone: no lock, though every instance has a temporary name of its own."""
+
+    def save(self, data):
+        temp = f"{self.temp}.{data['n']}.{threading.get_ident()}"
+        with open(temp, "w", encoding="utf-8") as file:
+            json.dump(data, file)
+        os.replace(temp, self.file)
+
+
+class LockedOwnTemp(OwnTempCounter):
+    """1 through several instances: each has a lock of its own."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        self.lock = threading.Lock()
+
+    def increment(self):
+        with self.lock:
+            return super().increment()

@@ -1,0 +1,153 @@
+"""Which schedules a strategy gives, on actors that exist only as a number of steps."""
+
+from itertools import combinations
+
+import pytest
+
+from pytest_tradestore.race.actors import Actor
+from pytest_tradestore.race.clock import Clock
+from pytest_tradestore.race.scheduler import Scheduler
+from pytest_tradestore.race.strategies import DepthFirst, Mixture, Priorities, RandomWalk
+
+
+class Counted(Actor):
+    """Makes so many steps and is done."""
+
+    def __init__(self, number, steps):
+        super().__init__(number, number, f"actor {number}")
+        self.left = steps
+        self.pending = "step"
+
+
+def run(chooser, *lengths):
+    """Return the schedule as a string of actor numbers, and its preemptions."""
+    scheduler = Scheduler(chooser, Clock())
+    actors = [Counted(number, steps) for number, steps in enumerate(lengths)]
+    for actor in actors:
+        scheduler.add(actor)
+    scheduler.exploring = True
+    current = None
+    while scheduler.live:
+        current = scheduler.next_after(current)
+        current.left -= 1
+        if not current.left:
+            scheduler.remove(current)
+            current = None
+    return "".join(str(number) for number, _ in scheduler.choices), scheduler.preemptions
+
+
+def all_of(strategy, *lengths):
+    schedules = []
+    while strategy.begin():
+        schedules.append(run(strategy, *lengths))
+    return schedules
+
+
+def every_order(first, second):
+    """Return all orders of the steps of two actors, with the preemptions in each."""
+    for places in combinations(range(first + second), first):
+        order = "".join("0" if at in places else "1" for at in range(first + second))
+        switches = [(a, at) for at, (a, b) in enumerate(zip(order, order[1:], strict=False), 1) if a != b]
+        yield order, sum(a in order[at:] for a, at in switches)
+
+
+@pytest.mark.parametrize("lengths", [(1, 1), (2, 3), (3, 3), (4, 4)], ids=str)
+@pytest.mark.parametrize("bound", [0, 1, 2, 8])
+def test_depth_first_gives_exactly_the_schedules_within_the_bound_and_none_twice(lengths, bound):
+    given = all_of(DepthFirst(bound), *lengths)
+
+    assert sorted(given) == sorted((order, n) for order, n in every_order(*lengths) if n <= bound)
+
+
+def test_fewer_preemptions_come_first():
+    counts = [preemptions for _, preemptions in all_of(DepthFirst(2), 3, 3, 2)]
+
+    assert counts == sorted(counts)
+
+
+def test_depth_first_knows_up_to_which_bound_it_is_exhausted():
+    strategy = DepthFirst(2)
+    known = [strategy.exhausted]
+    while strategy.begin():
+        run(strategy, 3, 3)
+        known.append(strategy.exhausted)
+
+    assert (known[0], known[1], known[2], known[-1]) == (None, None, 0, 2)
+    assert len(known) == 1 + sum(n <= 2 for _, n in every_order(3, 3))
+
+
+def test_depth_first_says_whether_the_bound_left_anything_out():
+    cut, whole = DepthFirst(1), DepthFirst(8)
+    all_of(cut, 3, 3)
+    all_of(whole, 3, 3)
+
+    assert (cut.cut, whole.cut) == (True, False)
+
+
+def test_depth_first_notices_that_a_store_does_not_do_the_same_again():
+    strategy = DepthFirst(1)
+    strategy.begin()
+    run(strategy, 3, 3)
+    while strategy.begin():
+        run(strategy, 1, 3)
+
+    assert strategy.diverged
+
+
+def test_control_a_store_that_does_the_same_again_does_not_diverge():
+    strategy = DepthFirst(1)
+    all_of(strategy, 3, 3)
+
+    assert not strategy.diverged
+
+
+STRATEGIES = {
+    "walk": RandomWalk,
+    "pct-2": lambda seed: Priorities(2, seed),
+    "pct-4": lambda seed: Priorities(4, seed),
+    "mixture": lambda seed: Mixture(seed, alone=3),
+    "depth-first": lambda seed: DepthFirst(2, seed),
+}
+
+
+def some_of(strategy, count=40):
+    schedules = []
+    while len(schedules) < count and strategy.begin():
+        schedules.append(run(strategy, 5, 5, 5))
+    return schedules
+
+
+@pytest.mark.parametrize("make", STRATEGIES.values(), ids=list(STRATEGIES))
+def test_the_same_seed_gives_the_same_schedules(make):
+    assert some_of(make(7)) == some_of(make(7))
+
+
+@pytest.mark.parametrize("name", ["walk", "pct-2", "pct-4", "mixture"])
+def test_control_another_seed_gives_others(name):
+    assert some_of(STRATEGIES[name](7)) != some_of(STRATEGIES[name](8))
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4])
+def test_pct_preempts_at_most_one_time_less_than_its_depth(depth):
+    assert max(preemptions for _, preemptions in some_of(Priorities(depth, 1), 200)) <= depth - 1
+
+
+def test_pct_comes_to_every_schedule_of_its_depth():
+    seen = {order for order, _ in (run(s, 3, 3) for s in [Priorities(2, 1)] for _ in range(400) if s.begin())}
+
+    assert seen >= {order for order, n in every_order(3, 3) if n <= 1}
+
+
+def test_the_mixture_ends_when_depth_first_has_run_everything():
+    strategy = Mixture(1, bound=2, alone=5)
+    given = some_of(strategy, 10_000)
+    within = 3 * 2 + 1
+
+    assert strategy.depth_first.exhausted == 2
+    assert len(given) > within
+
+
+def test_the_mixture_is_exhausted_exactly_when_every_schedule_was_run():
+    strategy = Mixture(1, bound=2, alone=100)
+
+    assert sorted(all_of(strategy, 2, 2)) == sorted((order, n) for order, n in every_order(2, 2) if n <= 2)
