@@ -149,7 +149,8 @@ class Oracle:
         older = self._older(place, seen, now)
         if isinstance(seen, Names) and isinstance(before, Names) and isinstance(after, Names) and self.durable:
             back = [name for name in seen.names if name not in before.names and name not in after.names]
-            if back and older is not None:
+            rest = Names(tuple(name for name in seen.names if name not in back))
+            if back and (older is not None or (rest in (before, after) and self._were_listed(place, back, now))):
                 return [
                     breach(Family.DELETED_DATA, f"{place} lists {', '.join(map(repr, back))} again after its deletion")
                 ]
@@ -176,6 +177,10 @@ class Oracle:
         lost = self._lost_update(place, now, seen)
         what = f"{lost} had returned and is lost" if lost else "it was intact when the store was opened"
         return [torn, breach(Family.DURABILITY, f"{place} {sentence}: {what}")]
+
+    def _were_listed(self, place: str, names: Sequence[str], now: int) -> bool:
+        listed = {name for state in self.history.states[: now + 1] for name in getattr(state.at(place), "names", ())}
+        return listed.issuperset(names)
 
     def _changes(self, place: str, now: int, then: int) -> bool:
         return self.history.states[now].at(place) != self.history.states[then].at(place)

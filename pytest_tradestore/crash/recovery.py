@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import PurePosixPath
 
 from pytest_tradestore.crash.exploration import Inspection, Question, explore
@@ -49,26 +50,31 @@ class Candidate:
 
 
 def telling(candidates: Sequence[Candidate], count: int) -> tuple[Candidate, ...]:
-    """Pick at most ``count`` candidates: one of each kind of recovery first, then the others in order."""
+    """Pick at most ``count`` candidates: one of each kind of recovery first, with something to lose where there is
+    such a one; then one of each kind for every update that was in flight, and then the others in turn."""
     by_kind: dict[tuple[object, ...], list[Candidate]] = {}
+    first: dict[tuple[object, ...], Candidate] = {}
     seen: set[DurableImage] = set()
     for candidate in candidates:
         if candidate.question.image not in seen:
             seen.add(candidate.question.image)
-            by_kind.setdefault(_kind(candidate), []).append(candidate)
-    queues = list(by_kind.values())
-    picked: list[Candidate] = []
-    rank = 0
-    while len(picked) < count and any(rank < len(queue) for queue in queues):
-        picked += [queue[rank] for queue in queues if rank < len(queue)]
-        rank += 1
-    return tuple(picked[:count])
+            kind = _kind(candidate)
+            if not _has_something_to_lose(first.setdefault(kind, candidate)):
+                first[kind] = candidate if _has_something_to_lose(candidate) else first[kind]
+            by_kind.setdefault((candidate.group.window, *kind), []).append(candidate)
+    in_turn = (candidate for rank in zip_longest(*by_kind.values()) for candidate in rank if candidate is not None)
+    picked = {id(candidate): candidate for candidate in (*first.values(), *in_turn)}
+    return tuple(picked.values())[:count]
+
+
+def _has_something_to_lose(candidate: Candidate) -> bool:
+    """Say whether an update had been acknowledged; the opening, number 0, is none."""
+    return candidate.group.window.acknowledged > 0
 
 
 def _kind(candidate: Candidate) -> tuple[object, ...]:
     """Return what a recovery did, with names that may be random reduced to their endings."""
-    changes = sorted((how, PurePosixPath(path).suffix) for how, path in candidate.inspection.wrote)
-    return (candidate.group.window, *changes)
+    return tuple(sorted((how, PurePosixPath(path).suffix) for how, path in candidate.inspection.wrote))
 
 
 def crash_recoveries(

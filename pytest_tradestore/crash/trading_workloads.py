@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -228,16 +229,25 @@ def audit(contract: Contract, methods: frozenset[str], make: RecordMaker) -> Wor
 
 
 def _lines(store: OpenStore, place: str) -> Seen:
-    """Read a log that its store cannot read back: the lines of its JSONL files, as anybody would."""
+    """Read a log that its store cannot read back: the lines of its JSONL files, as anybody would.
+
+    What is left of a line that was cut off at the very end is not one yet; any other that is no JSON stops a reader.
+    """
     found: list[str] = []
     for path in sorted(store.root.glob(f"**/{place}/*.jsonl")):
-        for line in path.read_bytes().split(b"\n"):
-            if line:
-                try:
-                    found.append(canonical(json.loads(line)))
-                except ValueError:
-                    found.append(f"a line that is no JSON: {line[:40]!r}, {len(line):,} bytes")
+        *lines, last = path.read_bytes().split(b"\n")
+        found += [_line(line) for line in lines if line]
+        with suppress(ValueError):
+            found += [_line(last)] if last else []
     return Records(tuple(found))
+
+
+def _line(line: bytes) -> str:
+    """Return the record of a line; a checksum or the like may stand before it."""
+    try:
+        return canonical(json.loads(line[max(0, line.find(b"{")) :]))
+    except ValueError:
+        raise ValueError(f"a line is no JSON: {line[:40]!r}, {len(line):,} bytes") from None
 
 
 # -- jobs and runs ------------------------------------------------------------------------------------------------
