@@ -12,13 +12,20 @@ from zlib import crc32
 
 
 def file_name(key: str) -> str:
-    """Return the file name of a key; no dot of the key is left in it, so that no key looks like a suffix."""
-    return quote(key, safe="").replace(".", "%2E") + ".json"
+    """Return the file name of a key; no dot of the key is left in it, so that no key looks like a suffix.
+
+    What stands after the plus says which letters are lower-case ones: file systems may ignore that.
+    """
+    if type(key) is not str:
+        raise TypeError(f"a key is text, not {type(key).__name__}")
+    lower = "".join(str(int(letter.islower())) for letter in key if letter.isascii() and letter.isalpha())
+    case = "" if "1" not in lower else "+" if "0" not in lower else f"+{int(lower, 2):x}"
+    return quote(key, safe="").replace(".", "%2E") + case + ".json"
 
 
 def key_of(name: str) -> str:
     """Return the key that ``file_name`` made ``name`` from."""
-    return unquote(name.removesuffix(".json"))
+    return unquote(name.removesuffix(".json").partition("+")[0])
 
 
 def encode(document: dict[str, Any]) -> str:

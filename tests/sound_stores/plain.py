@@ -68,12 +68,16 @@ class SweptDocuments(PlainDocuments):
                 leftover.unlink()
 
     def put(self, key, document):
-        text = encode(document)
+        text, path = encode(document), self.directory / file_name(key)
         with locked(self.root):
             descriptor, staged = tempfile.mkstemp(suffix=".staged", dir=self.directory)
             os.close(descriptor)
-            write_synced(staged, text)
-            os.replace(staged, self.directory / file_name(key))
+            try:
+                write_synced(staged, text)
+                os.replace(staged, path)
+            except OSError:  # a name that is too long, for example
+                os.unlink(staged)
+                raise
             sync_directory(self.directory)
 
 

@@ -9,6 +9,13 @@ from pathlib import Path
 from tests.sound_stores.files import encode
 
 
+def text(key):
+    """Return the key; a column of text would make text of a number, too."""
+    if type(key) is not str:
+        raise TypeError(f"a key is text, not {type(key).__name__}")
+    return key
+
+
 def connect(root: Path, *pragmas: str) -> sqlite3.Connection:
     """Open the database of a store; transactions are those that ``with connection:`` begins and ends."""
     database = sqlite3.connect(root / "store.sqlite", check_same_thread=False)
@@ -30,25 +37,25 @@ class Tables:
 
     def put(self, key, document):
         with self._database as database:
-            database.execute("INSERT OR REPLACE INTO documents VALUES (?, ?)", (key, encode(document)))
+            database.execute("INSERT OR REPLACE INTO documents VALUES (?, ?)", (text(key), encode(document)))
 
     def get(self, key):
-        row = self._database.execute("SELECT value FROM documents WHERE key = ?", (key,)).fetchone()
+        row = self._database.execute("SELECT value FROM documents WHERE key = ?", (text(key),)).fetchone()
         return json.loads(row[0]) if row else None
 
     def delete(self, key):
         with self._database as database:
-            database.execute("DELETE FROM documents WHERE key = ?", (key,))
+            database.execute("DELETE FROM documents WHERE key = ?", (text(key),))
 
     def keys(self):
         return [key for (key,) in self._database.execute("SELECT key FROM documents ORDER BY key")]
 
     def append(self, stream, record):
         with self._database as database:
-            database.execute("INSERT INTO records (stream, value) VALUES (?, ?)", (stream, encode(record)))
+            database.execute("INSERT INTO records (stream, value) VALUES (?, ?)", (text(stream), encode(record)))
 
     def read(self, stream):
-        rows = self._database.execute("SELECT value FROM records WHERE stream = ? ORDER BY id", (stream,))
+        rows = self._database.execute("SELECT value FROM records WHERE stream = ? ORDER BY id", (text(stream),))
         return [json.loads(value) for (value,) in rows]
 
     def close(self):

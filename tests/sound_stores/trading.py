@@ -280,8 +280,9 @@ class PlainRuns:
             run = {"run_id": name, "created_at": now, "started_at": None, "finished_at": None} | runs.pop(name, {})
             run = self._updated(run, {"kind": self._normalised(kind), "status": status, "updated_at": now})
             self._note_times(run, now)
+            updated = self._run(run)  # refuses what cannot be read back, before it is written
             self._replace(runs | {name: run})
-        return self._run(run)
+        return updated
 
     def _updated(self, run, given):
         return run | given

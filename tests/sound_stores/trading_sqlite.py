@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pytest_tradestore.records import plain
 from reference_store.models import Event, FundamentalData, Job, PriceBar, Run
+from tests.sound_stores.sqlite import text
 from tests.sound_stores.trading import TERMINAL, PlainRuns
 
 _SCHEMA = """
@@ -47,19 +48,19 @@ class Data:
         return [value for (value,) in self._database.execute(statement, values)]
 
     def write_bars(self, symbol, bars):
-        rows = [(symbol, bar.date.isoformat(), json.dumps(plain(bar))) for bar in bars]
+        rows = [(text(symbol), bar.date.isoformat(), json.dumps(plain(bar))) for bar in bars]
         self._change("INSERT OR REPLACE INTO bars VALUES (?, ?, ?)", *rows)
 
     def read_bars(self, symbol, start, end):
-        rows = map(json.loads, self._column("SELECT bar FROM bars WHERE symbol = ?", symbol))
+        rows = map(json.loads, self._column("SELECT bar FROM bars WHERE symbol = ?", text(symbol)))
         bars = [PriceBar(**row | {"date": datetime.fromisoformat(row["date"])}) for row in rows]
         return sorted((bar for bar in bars if start <= bar.date <= end), key=lambda bar: bar.date)
 
     def write_fundamental(self, symbol, data):
-        self._change("INSERT INTO fundamentals (symbol, data) VALUES (?, ?)", (symbol, data.model_dump_json()))
+        self._change("INSERT INTO fundamentals (symbol, data) VALUES (?, ?)", (text(symbol), data.model_dump_json()))
 
     def read_fundamental(self, symbol, as_of=None):
-        rows = self._column("SELECT data FROM fundamentals WHERE symbol = ? ORDER BY id", symbol)
+        rows = self._column("SELECT data FROM fundamentals WHERE symbol = ? ORDER BY id", text(symbol))
         data = [d for d in map(FundamentalData.model_validate_json, rows) if as_of is None or d.timestamp <= as_of]
         return max(data, key=lambda d: d.timestamp, default=None)
 
@@ -72,10 +73,12 @@ class Data:
         return sorted(found, key=lambda e: e.timestamp)
 
     def save_strategy_state(self, strategy_name, state):
-        self._change("INSERT OR REPLACE INTO states VALUES (?, ?)", (strategy_name, json.dumps(state, allow_nan=False)))
+        self._change(
+            "INSERT OR REPLACE INTO states VALUES (?, ?)", (text(strategy_name), json.dumps(state, allow_nan=False))
+        )
 
     def load_strategy_state(self, strategy_name):
-        rows = self._column("SELECT state FROM states WHERE strategy = ?", strategy_name)
+        rows = self._column("SELECT state FROM states WHERE strategy = ?", text(strategy_name))
         return json.loads(rows[0]) if rows else None
 
     def log_decision(self, strategy_name, decision):
