@@ -30,7 +30,8 @@ class Records:
     items: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"{counted(len(self.items), 'record')}: " + ", ".join(shortened(item, 40) for item in self.items)
+        listed = ", ".join(shortened(item, 40) for item in self.items)
+        return f"{counted(len(self.items), 'record')}{': ' if listed else ''}{listed}"
 
 
 @dataclass(frozen=True, slots=True)

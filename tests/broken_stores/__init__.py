@@ -633,3 +633,7 @@ BROKEN = (
         },
     ),
 )
+
+from tests.broken_stores.trading_rows import TRADING  # noqa: E402 - the rows are made of the class above
+
+BROKEN = (*BROKEN, *TRADING)

@@ -217,7 +217,7 @@ class SeedState(_Face):
 
 
 class SeedAudit(_Face):
-    """DUR-2: appended, never synced; nothing cuts a torn line before the next one is glued to it."""
+    """ATOM-2, DUR-2, REC-3: appended, never synced; nothing cuts a torn line before the next one is glued to it."""
 
     def log_decision(self, strategy_name, decision):
         self._store.log_decision(strategy_name, decision)
