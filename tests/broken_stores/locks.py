@@ -41,7 +41,7 @@ class RaisesOnLeftLock(LeftLock):
 class WaitsForLeftLock(LeftLock):
     """REC-1: waits for a lock that nobody holds any more."""
 
-    tradestore_deadline = 2.0
+    tradestore_deadline = 4.0
 
     def on_stale_lock(self):
         while self.lock.exists():
