@@ -1,11 +1,17 @@
 """What one run of the suite shares between its checks: the settings, and evidence that several checks judge."""
 
+from typing import TYPE_CHECKING
+
 from pytest_tradestore.contracts import Contract
 from pytest_tradestore.crash.evidence import Evidence, gather
 from pytest_tradestore.crash.workloads import Workload, workload_for
 from pytest_tradestore.examination import Examined, examine
 from pytest_tradestore.settings import Settings
 from pytest_tradestore.target import StoreUnderTest
+
+if TYPE_CHECKING:
+    from pytest_tradestore.faults.evidence import FaultEvidence
+    from pytest_tradestore.faults.syncs import SyncEvidence
 
 
 class Bench:
@@ -14,6 +20,8 @@ class Bench:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._crashes: dict[tuple[str, str], Evidence] = {}
+        self._faults: dict[tuple[str, str], FaultEvidence] = {}
+        self._syncs: dict[tuple[str, str], SyncEvidence] = {}
         self._examined: dict[str, Examined] = {}
 
     def examined(self, store: StoreUnderTest) -> Examined:
@@ -32,6 +40,25 @@ class Bench:
         if key not in self._crashes:
             self._crashes[key] = gather(store, self.workload(store, contract), self.settings)
         return self._crashes[key]
+
+    def faults(self, store: StoreUnderTest, contract: Contract) -> "FaultEvidence":
+        """Return what errors of the system do to one contract of a store."""
+        key = (store.name, contract.name)
+        if key not in self._faults:
+            from pytest_tradestore.faults.evidence import gather as gather_faults
+
+            self._faults[key] = gather_faults(store, self.workload(store, contract), self.settings)
+        return self._faults[key]
+
+    def failed_syncs(self, store: StoreUnderTest, contract: Contract) -> "SyncEvidence":
+        """Return what a power loss does to one contract of a store after a sync has failed."""
+        key = (store.name, contract.name)
+        if key not in self._syncs:
+            from pytest_tradestore.faults.syncs import gather_syncs
+
+            faults = self.faults(store, contract)
+            self._syncs[key] = gather_syncs(store, self.workload(store, contract), self.settings, faults)
+        return self._syncs[key]
 
     def workload(self, store: StoreUnderTest, contract: Contract) -> Workload:
         """Return what is done to a store while it is recorded: the contract's workload with what the store offers."""

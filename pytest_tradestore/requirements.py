@@ -167,6 +167,46 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         "Do a whole update in one executor job, shield it, and wait for it before the lock is released and CancelledError goes on.",
     ),
     Requirement(
+        "FAULT-1",
+        Profile.DURABLE,
+        "raises when a write, rename or close fails, and keeps the previous state",
+        "A full disk is the commonest fault there is. A store that swallows it acknowledges what is not there; one that "
+        "had already emptied the old file has lost that too.",
+        "Write to a temporary file, let every error out, remove the temporary file, and leave the old one alone until the rename.",
+    ),
+    Requirement(
+        "FAULT-2",
+        Profile.DURABLE,
+        "never acknowledges after a failed fsync, and does not trust a retry on the same descriptor",
+        "After a failed fsync the kernel may mark the pages clean: the next fsync succeeds without having written them, "
+        "and the data is gone with the next power loss.",
+        "Raise on a failed fsync, throw the file away, and write all of it again to a new one.",
+    ),
+    Requirement(
+        "FAULT-3",
+        Profile.DURABLE,
+        "raises on read errors; they are neither absent nor corrupt",
+        "A disk that did not answer, or too many open files, read as 'nothing saved yet' starts the strategy with an empty "
+        "portfolio; the next save makes that the truth.",
+        "Treat FileNotFoundError alone as absence, and let every other OSError out; avoid os.path.exists, which hides them.",
+    ),
+    Requirement(
+        "FAULT-4",
+        Profile.BASIC,
+        "refuses a value that it cannot serialise and keeps the old one",
+        "A value that fails half way through json.dump leaves half a file where the old document was; one that is coerced "
+        "comes back as something else.",
+        "Serialise to a string in memory, check that it reads back equal, and only then open a file.",
+    ),
+    Requirement(
+        "FAULT-5",
+        Profile.DURABLE,
+        "works again once the fault is gone, without leaked descriptors, locks or temp files",
+        "A disk is full for a minute. A lock that is still held afterwards, or a descriptor lost with each attempt, stops "
+        "the store for good.",
+        "Release everything in finally or by with, remove the temporary file when an update fails, and cut a torn append off again.",
+    ),
+    Requirement(
         "DATA-ROUNDTRIP",
         Profile.BASIC,
         "returns every JSON value that it accepts exactly as it was given",

@@ -135,8 +135,10 @@ class JournalStore:
         length = known.length + found.length
         if found.torn:
             self._cut_off(directory, descriptor, stream, file, found.torn, length)
-        # Others wrote this, and may have died before their sync: nothing is acknowledged behind a hole.
+        # Others wrote this, and may have died before their syncs, or seen them fail: nothing is acknowledged behind a
+        # hole, or in a file whose name can still be lost.
         sync(descriptor)
+        directory.sync()
         return _Tail(about.st_ino, length, found.sequence, found.terminated)
 
     def _cut_off(self, directory: Directory, descriptor: int, stream: str, file: str, torn: bytes, length: int) -> None:

@@ -1,0 +1,1 @@
+"""Injected input/output errors: at every call in turn that a store makes below its root."""

@@ -1,0 +1,149 @@
+"""What a store asks of the system, as far as it can be refused; and one refusal.
+
+A call is known by its kind and by the role of the file: the path below the root without what differs from run to run.
+"""
+
+import errno
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+
+class CallKind(Enum):
+    """Kinds of calls; the words are those of reports."""
+
+    OPEN = "open"
+    CREATE = "open for writing"
+    READ = "read"
+    WRITE = "write"
+    SYNC = "fsync"
+    CLOSE = "close"
+    RENAME = "rename"
+    LINK = "link"
+    UNLINK = "unlink"
+    MKDIR = "mkdir"
+    TRUNCATE = "truncate"
+    LIST = "list"
+    STAT = "stat"
+    LOCK = "lock"
+
+
+READING = frozenset({CallKind.OPEN, CallKind.READ, CallKind.LIST, CallKind.STAT})
+"""Calls that only ask: when they fail nobody knows what is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call on a file below the root; ``dirty`` when it closes a file with writes that were never synced."""
+
+    kind: CallKind
+    role: str
+    dirty: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.kind.value} {self.role}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """The ``nth`` call of this kind and role (from 1) fails with ``error``.
+
+    With ``lasting`` so do all calls of its kind after it. With ``partial`` a write takes half of what it is given and
+    says so; what fails then is the next one, or none if ``error`` is 0.
+    """
+
+    kind: CallKind
+    role: str
+    nth: int
+    error: int
+    lasting: bool = False
+    partial: bool = False
+
+    def __str__(self) -> str:
+        which = f"{self.kind.value} {self.role}" + (f" (call {self.nth})" if self.nth > 1 else "")
+        name = errno.errorcode.get(self.error, str(self.error))
+        if self.partial:
+            return f"{which} takes half of the bytes" + (f", and the next one fails with {name}" if self.error else "")
+        return f"{which} fails with {name}" + (f", and every {self.kind.value} after it" if self.lasting else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A limit of the process instead of an injected error: the system itself refuses.
+
+    ``resource`` is ``RLIMIT_FSIZE`` (``value``: bytes that any file may have) or ``RLIMIT_NOFILE`` (files that can
+    still be opened).
+    """
+
+    resource: str
+    value: int
+
+    def __str__(self) -> str:
+        if self.resource == "RLIMIT_FSIZE":
+            return f"no file may grow beyond {self.value:,} bytes (RLIMIT_FSIZE)"
+        return f"{self.value or 'no'} more files can be opened (RLIMIT_NOFILE)"
+
+
+Refusal = Fault | Limit
+
+_CHANGING = re.compile(r"[0-9a-f]{8,}|(?<=[.-])[0-9a-z_]{8}(?=\.|$)|[0-9]{5,}", re.IGNORECASE)
+
+
+def role_of(path: str, root: str) -> str | None:
+    """Return the role of the file at ``path``, None if it does not lie below ``root``."""
+    path = path.removesuffix(" (deleted)")
+    if path == root:
+        return "the root"
+    if not path.startswith(root + "/"):
+        return None
+    return _CHANGING.sub("*", path[len(root) + 1 :])
+
+
+class Decision(Enum):
+    """What becomes of a call that does not simply fail with an error."""
+
+    HAPPENS = "happens"
+    HALF = "takes half"
+
+
+class Referee:
+    """Decides about calls as they come, and notes them; pure, so that whoever intercepts calls can ask it."""
+
+    def __init__(self, root: str, fault: Fault | None) -> None:
+        self.root, self.fault = root, fault
+        self.calls: list[Call] = []
+        self.hits = 0
+        self.synced_since = False
+        self._count = 0
+        self._next_fails = False
+
+    def decide(self, call: Call) -> Decision | int:
+        """Return what becomes of a call; a number is the error that it fails with."""
+        self.calls.append(call)
+        fault = self.fault
+        if fault is None:
+            return Decision.HAPPENS
+        if call.kind is CallKind.SYNC and self.hits and fault.kind is not CallKind.SYNC:
+            self.synced_since = True
+        if call.kind is not fault.kind:
+            return Decision.HAPPENS
+        if self.hits and fault.lasting:
+            return self._hit()
+        if call.role != fault.role:
+            return Decision.HAPPENS
+        if self._next_fails:
+            self._next_fails = False
+            return self._hit()
+        self._count += 1
+        if self._count != fault.nth:
+            return Decision.HAPPENS
+        if fault.partial:
+            self._next_fails = bool(fault.error)
+            self.hits += 1
+            return Decision.HALF
+        return self._hit()
+
+    def _hit(self) -> int:
+        assert self.fault is not None
+        self.hits += 1
+        return self.fault.error

@@ -1,0 +1,284 @@
+"""Every fault in turn against one contract of one store: which were tried, and what they break.
+
+The calls of an undisturbed run say what can fail. Everything runs in few processes: one fault costs what the store's
+own opening, update and reading cost.
+"""
+
+import gc
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from pytest_tradestore.crash.images import DurableImage
+from pytest_tradestore.crash.observation import Absent, Failed, Observation, Records
+from pytest_tradestore.crash.workloads import Workload
+from pytest_tradestore.faults.calls import Call, CallKind, Fault, Refusal
+from pytest_tradestore.faults.judging import FaultBreach, breaches, first_per_requirement
+from pytest_tradestore.faults.plans import faults_for, limits
+from pytest_tradestore.faults.trials import Bench, Injecting, Subject, Trial, advanced, attempt
+from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, stream_isolated
+from pytest_tradestore.sandbox import Sandbox
+from pytest_tradestore.settings import Budget, Settings
+from pytest_tradestore.target import StoreUnderTest
+
+ENDINGS_BEFORE_GIVING_UP = 3
+TRIALS = {Budget.QUICK: 60, Budget.NORMAL: 120, Budget.DEEP: 5000}
+"""Faults that are tried for one contract of one store."""
+OPENING = "opening the store"
+
+
+@dataclass(frozen=True, slots=True)
+class FaultViolation:
+    """The first trial that breaks a requirement, and in how many it was seen."""
+
+    breach: FaultBreach
+    trial: Trial
+    how_many: int
+    done: tuple[str, ...] = ()
+    calls: tuple[Call, ...] = ()
+
+
+@dataclass(frozen=True)
+class FaultEvidence:
+    """What was found out. With ``undecided`` nothing was: the sentence says why.
+
+    ``injected`` names who refused calls; ``exhaustive`` is False when a budget left some out.
+    """
+
+    undecided: str = ""
+    violations: Mapping[str, FaultViolation] = field(default_factory=dict)
+    trials: int = 0
+    struck: int = 0
+    injected: str = ""
+    exhaustive: bool = True
+    given_up: str = ""
+    syncs: Mapping[str, tuple[Subject, tuple[Fault, ...]]] = field(default_factory=dict)
+    """Per update the failing syncs that are worth crashing after."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be tried: subjects, their undisturbed runs, and (subject, refusal) in order."""
+
+    subjects: tuple[Subject, ...]
+    controls: tuple[Trial | None, ...]
+    tries: tuple[tuple[int, Refusal], ...]
+    left_out: int
+    injected: str
+
+
+def gather(store: StoreUnderTest, workload: Workload, settings: Settings) -> FaultEvidence:
+    """Try every fault worth trying on one contract of ``store``."""
+    with Sandbox() as sandbox:
+        run = _Run(store, workload, TRIALS[settings.budget], sandbox)
+        run.go()
+    if run.plan is None:
+        return FaultEvidence(undecided=run.trouble or "the workload could not be run")
+    return _evidence(run, run.plan, store)
+
+
+class _Run:
+    """The processes in which the trials are made, one after the other where one ends early."""
+
+    def __init__(self, store: StoreUnderTest, workload: Workload, most: int, sandbox: Sandbox) -> None:
+        self.store, self.workload, self.most, self.sandbox = store, workload, most, sandbox
+        self.plan: Plan | None = None
+        self.trials: dict[int, Trial] = {}
+        self.trouble = ""
+        self.gave_up = ""
+
+    def go(self) -> None:
+        endings = 0
+        while True:
+            ended = self._one_process()
+            if self.plan is None or not ended:
+                return
+            endings += 1
+            number = self._next()
+            if number is None:
+                return
+            subject, refusal = self.plan.tries[number]
+            self.trials[number] = Trial(self.plan.subjects[subject].name, refusal, ended=ended)
+            if endings == ENDINGS_BEFORE_GIVING_UP:
+                left = sum(n not in self.trials for n in range(len(self.plan.tries)))
+                self.gave_up = (
+                    f"the store hung or ended its process so often that {left:,} faults were not tried" if left else ""
+                )
+                return
+
+    def _next(self) -> int | None:
+        assert self.plan is not None
+        return next((n for n in range(len(self.plan.tries)) if n not in self.trials), None)
+
+    def _one_process(self) -> str:
+        """Make trials until all are made or the process ends; return how it ended, nothing if all is done."""
+        plan, done = self.plan, frozenset(self.trials)
+
+        def task(channel: Channel) -> str:
+            gc.freeze()  # what the parent left here needs no collecting, which is done after each trial
+            steps = iter(range(1, 1 << 62))
+            injecting, injected = _injecting()
+            bench = Bench(self.store, self.workload, self.sandbox.path, injecting, lambda: channel.step(next(steps)))
+            try:
+                todo = plan
+                if todo is None:
+                    try:
+                        todo = _planned(bench, self.most, injected)
+                    except _Unusable as reason:
+                        return str(reason)
+                    channel.send(todo)
+                else:
+                    attempt(bench, todo.subjects[0], None)  # whatever is loaded late is loaded now, undisturbed
+                for number, (subject, refusal) in enumerate(todo.tries):
+                    if number not in done:
+                        channel.send((number, attempt(bench, todo.subjects[subject], refusal, todo.controls[subject])))
+            finally:
+                bench.close()
+            return ""
+
+        for event in stream_isolated(task, self.store.declarations.deadline):
+            match event:
+                case Sent(Plan() as made):
+                    self.plan = made
+                case Sent((number, trial)):
+                    self.trials[number] = trial
+                case Finished(trouble):
+                    self.trouble = trouble
+                    return ""
+                case Hung(_, seconds):
+                    self.trouble = f"the workload took longer than {seconds:g} s"
+                    return f"took longer than {seconds:g} s"
+                case Died(_, how):
+                    self.trouble = f"the store ended its process: {how}"
+                    return f"ended the process: {how}"
+        return ""
+
+
+class _Unusable(Exception):  # noqa: N818 - says what is the case
+    """The workload does not run even when nothing fails."""
+
+
+def _injecting() -> tuple[Injecting | None, str]:
+    """Return whoever can refuse calls here: the system itself, or stand-ins for Python's functions."""
+    from pytest_tradestore.faults import seccomp
+
+    if seccomp.why_not() is None:
+        from pytest_tradestore.faults.supervisor import Injector
+
+        try:
+            return Injector(), "system calls"
+        except OSError:
+            pass
+    return None, ""
+
+
+def _planned(bench: Bench, most: int, injected: str) -> Plan:
+    subjects: list[Subject] = []
+    controls: list[Trial | None] = []
+    ranked: list[tuple[int, int, Refusal]] = []
+    for subject, control in _undisturbed(bench):
+        number = len(subjects)
+        subjects.append(subject)
+        controls.append(control if subject.update is not None else None)
+        calls = control.watched.calls
+        if subject.update is not None:
+            ranked += [(rank, number, limit) for rank, limit in limits()]
+        ranked += [(rank, number, fault) for rank, fault in faults_for(calls)]
+    chosen, known = [], set()
+    for rank, number, refusal in sorted(ranked, key=lambda row: row[0]):
+        kind = (_kind_of(subjects[number]), refusal)
+        if kind not in known:
+            known.add(kind)
+            chosen.append((rank, number, refusal))
+    kept = sorted(chosen[:most], key=lambda row: (row[1], row[0]))
+    tries = tuple((number, refusal) for _, number, refusal in kept)
+    return Plan(tuple(subjects), tuple(controls), tries, max(0, len(chosen) - most), injected)
+
+
+def _kind_of(subject: Subject) -> tuple[object, ...]:
+    """Return what makes faults in two subjects different: the first save is not a replacement, a look no update."""
+    if subject.update is None:
+        return (subject.place, not subject.image.files)
+    before = subject.before.at(subject.update.place)
+    return (subject.update.method, isinstance(before, Absent) or before == Records(()))
+
+
+def _undisturbed(bench: Bench) -> Iterator[tuple[Subject, Trial]]:
+    """Run the workload without a fault, each update on an instance of its own; yield each part of it and its run."""
+    image = DurableImage(())
+    opening = attempt(bench, Subject(OPENING, image, Observation(())), None)
+    if opening.raised or opening.later is None:
+        raise _Unusable(f"{OPENING} raised {opening.raised or opening.stuck}")
+    before = opening.later
+    yield Subject(OPENING, image, before), opening
+    for update in bench.workload.updates:
+        subject = Subject(update.shown, image, before, update)
+        control = attempt(bench, subject, None)
+        if control.raised or control.stuck or control.seen is None or control.later is None:
+            raise _Unusable(f"{update.shown} raised {control.raised or control.stuck}")
+        if any(isinstance(seen, Failed) for _, seen in control.seen.places) or control.seen == before:
+            raise _Unusable(f"{update.shown} returned, but its own caller does not see the change")
+        yield subject, control
+        image, before = advanced(bench, image, update), control.seen
+    subject = Subject(OPENING, image, before)
+    control = attempt(bench, subject, None)
+    if control.later != before:
+        raise _Unusable("after reopening the store does not show what it showed before")
+    yield subject, control
+    for place in bench.workload.place_names:
+        subject = Subject(f"reading {place}", image, before, place=place)
+        yield subject, attempt(bench, subject, None)
+
+
+def _evidence(run: _Run, plan: Plan, store: StoreUnderTest) -> FaultEvidence:
+    whole = "atomic-batch" in store.declarations.claims
+    found: list[tuple[Trial, FaultBreach]] = []
+    of_trial: dict[int, int] = {}
+    for number in sorted(run.trials):
+        subject, _ = plan.tries[number]
+        trial = run.trials[number]
+        of_trial[id(trial)] = subject
+        met: set[str] = set()
+        for breach in breaches(trial, plan.controls[subject], plan.subjects[subject], whole=whole):
+            if breach.requirement not in met:
+                met.add(breach.requirement)
+                found.append((trial, breach))
+    violations = {}
+    for requirement, (trial, breach, how_many) in first_per_requirement(found).items():
+        subject = of_trial[id(trial)]
+        violations[requirement] = FaultViolation(breach, trial, how_many, _done(plan, subject), trial.watched.calls)
+    return FaultEvidence(
+        violations=violations,
+        trials=len(run.trials),
+        struck=sum(trial.struck or bool(trial.ended) for trial in run.trials.values()),
+        injected=plan.injected,
+        exhaustive=not plan.left_out and not run.gave_up,
+        given_up=run.gave_up,
+        syncs=_failing_syncs(plan),
+    )
+
+
+def _done(plan: Plan, number: int) -> tuple[str, ...]:
+    """Return the calls that led to a subject, and the subject itself."""
+    subject = plan.subjects[number]
+    if not subject.image.files and subject.update is None:
+        return (subject.name,)
+    earlier = [s.name for s in plan.subjects[:number] if s.update is not None]
+    return (*earlier, "close, reopen", subject.name) if subject.name != OPENING else (*earlier, "close", subject.name)
+
+
+def _failing_syncs(plan: Plan) -> dict[str, tuple[Subject, tuple[Fault, ...]]]:
+    """Return, per kind of update, the syncs that it makes as faults: each once and for ever."""
+    found: dict[str, tuple[Subject, tuple[Fault, ...]]] = {}
+    known: set[tuple[object, ...]] = set()
+    for subject, control in zip(plan.subjects, plan.controls, strict=True):
+        if subject.update is None or control is None:
+            continue
+        chosen = []
+        for _, fault in faults_for(control.watched.calls):
+            kind = (*_kind_of(subject), fault)
+            if fault.kind is CallKind.SYNC and kind not in known:
+                known.add(kind)
+                chosen.append(fault)
+        if chosen:
+            found[subject.name] = (subject, tuple(chosen))
+    return found

@@ -1,0 +1,55 @@
+"""Which faults are tried, given the calls that a store made: each kind of call on each kind of file, simplest first."""
+
+import errno
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from pytest_tradestore.faults.calls import Call, CallKind, Fault, Limit
+
+ERRORS: dict[CallKind, tuple[int, ...]] = {
+    CallKind.OPEN: (errno.EMFILE, errno.EACCES, errno.EIO),
+    CallKind.CREATE: (errno.ENOSPC, errno.EMFILE, errno.EACCES, errno.EROFS),
+    CallKind.READ: (errno.EIO,),
+    CallKind.WRITE: (errno.ENOSPC, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC)),
+    CallKind.SYNC: (errno.EIO,),
+    CallKind.CLOSE: (errno.EIO, errno.ENOSPC),
+    CallKind.RENAME: (errno.EIO, errno.EACCES, errno.ENOSPC),
+    CallKind.LINK: (errno.EIO, errno.ENOSPC),
+    CallKind.UNLINK: (errno.EACCES, errno.EIO),
+    CallKind.MKDIR: (errno.ENOSPC, errno.EACCES),
+    CallKind.TRUNCATE: (errno.EIO,),
+    CallKind.LIST: (errno.EIO,),
+    CallKind.STAT: (errno.EIO, errno.EACCES),
+    CallKind.LOCK: (errno.ENOLCK,),
+}
+"""With what each kind of call fails on real systems; the first of them is tried first."""
+
+
+def faults_for(calls: Sequence[Call]) -> Iterator[tuple[int, Fault]]:
+    """Yield the faults worth trying in a program that made ``calls``, each with its rank: smaller ones come first."""
+    numbers = Counter((call.kind, call.role) for call in calls)
+    met: Counter[tuple[CallKind, str]] = Counter()
+    for call in calls:
+        met[call.kind, call.role] += 1
+        nth, last = met[call.kind, call.role], numbers[call.kind, call.role]
+        if nth not in (1, 2, last):
+            continue
+        if call.kind is CallKind.CLOSE and not call.dirty:
+            continue  # what was synced before is safe, whatever close says
+        for rank, error in enumerate(ERRORS[call.kind]):
+            yield rank * 3 + (nth > 1), Fault(call.kind, call.role, nth, error)
+        if call.kind is CallKind.WRITE:
+            yield 1, Fault(call.kind, call.role, nth, errno.ENOSPC, partial=True)
+            yield 2, Fault(call.kind, call.role, nth, 0, partial=True)
+        if call.kind in (CallKind.WRITE, CallKind.SYNC) and nth == 1:
+            yield 2, Fault(call.kind, call.role, nth, ERRORS[call.kind][0], lasting=True)
+
+
+def limits() -> Iterator[tuple[int, Limit]]:
+    """Yield what the system itself can be made to refuse, without any privileges."""
+    if os.name == "posix":
+        yield 0, Limit("RLIMIT_FSIZE", 10)
+        yield 1, Limit("RLIMIT_FSIZE", 9000)
+        yield 0, Limit("RLIMIT_NOFILE", 0)
+        yield 1, Limit("RLIMIT_NOFILE", 1)

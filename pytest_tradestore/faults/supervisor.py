@@ -1,0 +1,315 @@
+"""The process that decides about the calls of another one, and the other one's way to tell it what to do.
+
+Orders go through memory that both share and a call that can have no other meaning, so that giving one needs none of
+the calls that are being decided about.
+"""
+
+import contextlib
+import fcntl
+import mmap
+import os
+import pickle
+import socket
+import struct
+from dataclasses import dataclass
+
+from pytest_tradestore.faults import seccomp
+from pytest_tradestore.faults.calls import Call, CallKind, Decision, Fault, Referee, role_of
+from pytest_tradestore.faults.seccomp import Notification
+
+_SIZE = 1 << 20
+_LENGTH = struct.Struct("<Q")
+_ARM, _DISARM = 0x7AD0001, 0x7AD0002
+_CWD = -100
+_LONGEST_PATH = 4096
+_EIO = 5
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+_LOCKS = {fcntl.F_SETLK, fcntl.F_SETLKW, getattr(fcntl, "F_OFD_SETLK", 37), getattr(fcntl, "F_OFD_SETLKW", 38)}
+
+_BY_NUMBER = {
+    "read": (CallKind.READ, 0), "pread64": (CallKind.READ, 0), "readv": (CallKind.READ, 0),
+    "preadv": (CallKind.READ, 0), "preadv2": (CallKind.READ, 0),
+    "write": (CallKind.WRITE, 0), "pwrite64": (CallKind.WRITE, 0), "writev": (CallKind.WRITE, 0),
+    "pwritev": (CallKind.WRITE, 0), "pwritev2": (CallKind.WRITE, 0), "sendfile": (CallKind.WRITE, 0),
+    "copy_file_range": (CallKind.WRITE, 2), "fallocate": (CallKind.WRITE, 0),
+    "fsync": (CallKind.SYNC, 0), "fdatasync": (CallKind.SYNC, 0), "syncfs": (CallKind.SYNC, 0),
+    "ftruncate": (CallKind.TRUNCATE, 0), "getdents": (CallKind.LIST, 0), "getdents64": (CallKind.LIST, 0),
+    "close": (CallKind.CLOSE, 0), "flock": (CallKind.LOCK, 0), "fcntl": (CallKind.LOCK, 0),
+}  # fmt: skip
+"""Calls on a descriptor: what they are, and which argument it is."""
+_BY_PATH = {
+    "truncate": (CallKind.TRUNCATE, None, 0), "rename": (CallKind.RENAME, None, 1),
+    "renameat": (CallKind.RENAME, 2, 3), "renameat2": (CallKind.RENAME, 2, 3),
+    "link": (CallKind.LINK, None, 1), "linkat": (CallKind.LINK, 2, 3),
+    "symlink": (CallKind.LINK, None, 1), "symlinkat": (CallKind.LINK, 1, 2),
+    "unlink": (CallKind.UNLINK, None, 0), "unlinkat": (CallKind.UNLINK, 0, 1), "rmdir": (CallKind.UNLINK, None, 0),
+    "mkdir": (CallKind.MKDIR, None, 0), "mkdirat": (CallKind.MKDIR, 0, 1),
+    "stat": (CallKind.STAT, None, 0), "lstat": (CallKind.STAT, None, 0), "newfstatat": (CallKind.STAT, 0, 1),
+    "statx": (CallKind.STAT, 0, 1), "access": (CallKind.STAT, None, 0), "faccessat": (CallKind.STAT, 0, 1),
+    "faccessat2": (CallKind.STAT, 0, 1),
+}  # fmt: skip
+"""Calls on a path: what they are, and which arguments are the directory and the path (of two the target)."""
+_OPENING = {"open": (None, 0, 1), "openat": (0, 1, 2), "openat2": (0, 1, -1), "creat": (None, 0, -2)}
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What happened while calls were watched: the calls, how often the fault struck, and whether a sync came after.
+
+    ``unclosed`` are descriptors whose close was refused: the system would have closed them nevertheless.
+    """
+
+    calls: tuple[Call, ...]
+    hits: int
+    synced_since: bool
+    unclosed: tuple[int, ...]
+
+
+class Injector:
+    """This process, with every call below a root decided about by a process beside it."""
+
+    def __init__(self) -> None:
+        """Start the deciding process and hand over the calls. Raises OSError where the system does not let us."""
+        self._memory = mmap.mmap(-1, _SIZE)
+        ours, theirs = socket.socketpair()
+        between = os.fork()
+        if between == 0:
+            # Twice, so that what runs here is no child of the store's process: recorders look at those.
+            if os.fork() == 0:
+                _supervise(theirs, self._memory)
+            os._exit(0)
+        os.waitpid(between, 0)
+        theirs.close()
+        try:
+            listener = seccomp.hand_over()
+            socket.send_fds(ours, [b"!"], [listener])
+            ours.recv(1)
+            os.close(listener)
+        finally:
+            ours.close()
+
+    def arm(self, root: str, fault: Fault | None) -> None:
+        """Note every call below ``root`` from now on, and let ``fault`` happen."""
+        seccomp.allow_looking()
+        self._put((root, os.path.realpath(root), fault))
+        self._order(_ARM)
+
+    def disarm(self) -> Watched:
+        """Let every call happen again, and say what did."""
+        self._order(_DISARM)
+        (length,) = _LENGTH.unpack_from(self._memory, 0)
+        found: Watched = pickle.loads(self._memory[_LENGTH.size : _LENGTH.size + length])  # noqa: S301 - our own
+        for number in found.unclosed:
+            with contextlib.suppress(OSError):
+                os.close(number)
+        return found
+
+    def _put(self, value: object) -> None:
+        data = pickle.dumps(value)
+        _LENGTH.pack_into(self._memory, 0, len(data))
+        self._memory[_LENGTH.size : _LENGTH.size + len(data)] = data
+
+    @staticmethod
+    def _order(code: int) -> None:
+        with contextlib.suppress(OSError):
+            os.ftruncate(-1, code)
+
+
+def _supervise(channel: socket.socket, memory: mmap.mmap) -> None:
+    status = 1
+    try:
+        kept = channel.fileno()
+        os.closerange(3, kept)
+        os.closerange(kept + 1, 4096)
+        _, (listener, *_), _, _ = socket.recv_fds(channel, 1, 1)
+        channel.send(b"!")
+        _Supervisor(listener, memory).run()
+        status = 0
+    finally:
+        os._exit(status)
+
+
+class _Supervisor:
+    def __init__(self, listener: int, memory: mmap.mmap) -> None:
+        self.listener, self.memory = listener, memory
+        self.known = seccomp.names()
+        self.referee: Referee | None = None
+        self.roots: tuple[str, ...] = ()
+        self.dirty: set[str] = set()
+        self.unclosed: list[int] = []
+
+    def run(self) -> None:
+        import select
+
+        poll = select.poll()
+        poll.register(self.listener, select.POLLIN)
+        while True:
+            if any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll()):
+                return
+            notification = seccomp.receive(self.listener, self.known)
+            if notification is None:
+                continue
+            try:
+                self._decide(notification)
+            except OSError:  # its process has ended, or may not be looked at
+                seccomp.answer(self.listener, notification)
+
+    def _decide(self, notification: Notification) -> None:
+        name, arguments = notification.name, notification.arguments
+        if name == "ftruncate" and _signed(arguments[0]) == -1:
+            self._obey(arguments[1])
+            seccomp.answer(self.listener, notification, error=9)
+            return
+        found = self._call(notification) if self.referee is not None else None
+        if found is None or self.referee is None:
+            seccomp.answer(self.listener, notification)
+            return
+        call, number = found
+        decision = self.referee.decide(call)
+        if decision is Decision.HALF:
+            self._half(notification)
+        elif isinstance(decision, int):
+            if call.kind is CallKind.CLOSE:
+                self.unclosed.append(number)
+            seccomp.answer(self.listener, notification, error=decision)
+        else:
+            seccomp.answer(self.listener, notification)
+
+    def _obey(self, code: int) -> None:
+        if code == _ARM:
+            (length,) = _LENGTH.unpack_from(self.memory, 0)
+            root, real, fault = pickle.loads(self.memory[_LENGTH.size : _LENGTH.size + length])  # noqa: S301 - our own
+            self.roots = tuple(dict.fromkeys((root, real)))
+            self.referee = Referee(root, fault)
+            self.dirty.clear()
+            self.unclosed.clear()
+        elif code == _DISARM:
+            referee, self.referee = self.referee, None
+            calls = tuple(referee.calls[-5000:]) if referee else ()
+            told = Watched(
+                calls, referee.hits if referee else 0, bool(referee and referee.synced_since), tuple(self.unclosed)
+            )
+            data = pickle.dumps(told)
+            _LENGTH.pack_into(self.memory, 0, len(data))
+            self.memory[_LENGTH.size : _LENGTH.size + len(data)] = data
+
+    def _role(self, path: str) -> str | None:
+        for root in self.roots:
+            if (role := role_of(path, root)) is not None:
+                return role
+        return None
+
+    def _call(self, notification: Notification) -> tuple[Call, int] | None:
+        """Return what a call is, and its descriptor (-1 without one); None if it is nothing below the root."""
+        name, thread, arguments = notification.name, notification.thread, notification.arguments
+        if name in _BY_NUMBER:
+            kind, position = _BY_NUMBER[name]
+            if name in ("fcntl", "flock") and not _takes_a_lock(notification):
+                return None
+            number = _signed(arguments[position])
+            path = os.readlink(f"/proc/{thread}/fd/{number}")
+            role = self._role(path)
+            return None if role is None else (self._on_number(kind, role, path), number)
+        if name in _OPENING:
+            directory, position, flags_at = _OPENING[name]
+            path = self._path(thread, None if directory is None else arguments[directory], arguments[position])
+            role = self._role(path)
+            if role is None:
+                return None
+            return Call(
+                CallKind.CREATE if self._flags(thread, arguments, flags_at) & _WRITING else CallKind.OPEN, role
+            ), -1
+        if name in _BY_PATH:
+            kind, at, position = _BY_PATH[name]
+            path = self._path(thread, None if at is None else arguments[at], arguments[position])
+            role = self._role(path) if path else None
+            return None if role is None else (Call(kind, role), -1)
+        return None
+
+    def _on_number(self, kind: CallKind, role: str, path: str) -> Call:
+        if kind is CallKind.WRITE:
+            self.dirty.add(path)
+        elif kind is CallKind.SYNC:
+            self.dirty.discard(path)
+        return Call(kind, role, dirty=kind is CallKind.CLOSE and path in self.dirty)
+
+    def _path(self, thread: int, directory: int | None, address: int) -> str:
+        text = _text(thread, address)
+        if not text or text.startswith("/"):
+            return os.path.normpath(text) if text else ""
+        number = _CWD if directory is None else _signed(directory)
+        base = os.readlink(f"/proc/{thread}/cwd" if number == _CWD else f"/proc/{thread}/fd/{number}")
+        return os.path.normpath(os.path.join(base, text))
+
+    def _flags(self, thread: int, arguments: tuple[int, ...], position: int) -> int:
+        if position == -1:  # openat2: they stand first in a structure
+            return int.from_bytes(_memory(thread, arguments[2], 8), "little")
+        return os.O_CREAT if position == -2 else arguments[position]
+
+    def _half(self, notification: Notification) -> None:
+        """Do half of a write in the name of the one that asked for it."""
+        name, thread, (number, address, count, offset, *_) = (
+            notification.name,
+            notification.thread,
+            notification.arguments,
+        )
+        if name not in ("write", "pwrite64") or count < 2:
+            seccomp.answer(self.listener, notification)
+            return
+        try:
+            descriptor = seccomp.descriptor_of(_process_of(thread), _signed(number))
+            try:
+                data = _memory(thread, address, count // 2)
+                taken = os.write(descriptor, data) if name == "write" else os.pwrite(descriptor, data, offset)
+            finally:
+                os.close(descriptor)
+        except OSError:
+            seccomp.answer(self.listener, notification, error=_EIO)
+            return
+        seccomp.answer(self.listener, notification, value=taken)
+
+
+def _takes_a_lock(notification: Notification) -> bool:
+    """Say whether a call asks for a lock; giving one back cannot fail."""
+    operation = notification.arguments[1]
+    if notification.name == "flock":
+        return not operation & fcntl.LOCK_UN
+    if operation not in _LOCKS:
+        return False
+    kind = int.from_bytes(_memory(notification.thread, notification.arguments[2], 2), "little")
+    return kind != fcntl.F_UNLCK
+
+
+def _signed(number: int) -> int:
+    number &= 0xFFFFFFFF
+    return number - (1 << 32) if number & 0x80000000 else number
+
+
+def _memory(thread: int, address: int, length: int) -> bytes:
+    descriptor = os.open(f"/proc/{thread}/mem", os.O_RDONLY)
+    try:
+        return os.pread(descriptor, length, address)
+    finally:
+        os.close(descriptor)
+
+
+def _text(thread: int, address: int) -> str:
+    """Return the path at an address; a page at a time, because what lies behind may not be there."""
+    if not address:
+        return ""
+    found = b""
+    while b"\0" not in found and len(found) < _LONGEST_PATH:
+        here = address + len(found)
+        piece = _memory(thread, here, 4096 - here % 4096)
+        if not piece:
+            break
+        found += piece
+    return os.fsdecode(found.partition(b"\0")[0])
+
+
+def _process_of(thread: int) -> int:
+    with open(f"/proc/{thread}/status", "rb") as file:
+        for line in file:
+            if line.startswith(b"Tgid:"):
+                return int(line.split()[1])
+    return thread
