@@ -70,6 +70,7 @@ class Visit:
         self.checked: dict[str, int] = {"values": 0, "refused": 0}
         self.zone: tzinfo | None = None
         self.zone_matters = False
+        channel.rest()
 
     @property
     def opened(self) -> OpenStore:
@@ -77,6 +78,7 @@ class Visit:
         if self._open is None:
             self._step()
             self._open = open_store(self._store.target, self.root, self._bridge)
+            self._channel.rest()
         return self._open
 
     @property
@@ -99,9 +101,12 @@ class Visit:
     def call(self, method: str, *arguments: Any, shown: str = "", **options: Any) -> Any:
         """Call the store; whatever it raises is raised. ``shown`` is how the call reads in a report."""
         store = self.opened
-        self._step()
         self.calls.append(shown or shown_call(method, arguments, options))
-        return store.call(method, *arguments, **options)
+        self._step()
+        try:
+            return store.call(method, *arguments, **options)
+        finally:
+            self._channel.rest()
 
     def accepted(self, method: str, *arguments: Any, shown: str = "", **options: Any) -> bool:
         """Call the store with a value that it may refuse by one of its own errors; say whether it took it."""
@@ -162,6 +167,7 @@ class Visit:
             self._step()
             store, self._open = self._open, None
             store.close()
+            self._channel.rest()
 
     def expect(self, sentence: str, found: Any, wanted: Any, named: str = "") -> Mismatch | None:
         """Return a mismatch unless ``found`` is the same JSON value as ``wanted``.

@@ -22,8 +22,12 @@ from time import monotonic
 from typing import IO, Any
 
 _HEADER = struct.Struct("<Q")
-_BEAT = struct.Struct("<Qq")
+_BEAT = struct.Struct("<Qq?")
 _POLL = 0.05
+_PATIENCE = 120.0
+"""Seconds that the suite's own work between two steps may take."""
+_BUSY = 6
+"""How many times its deadline a step is given on a machine that does not let it run."""
 _OUTPUT_KEPT = 4000
 
 
@@ -74,11 +78,20 @@ class Channel:
         self._beat = beat
         self._pipe = pipe
         self._count = 0
+        self._number = 0
 
     def step(self, number: int) -> None:
         """Note that step ``number`` begins now; the deadline counts from here."""
+        self._note(number, idle=False)
+
+    def rest(self) -> None:
+        """Note that the step is over and what follows is the suite's own work, to which the deadline does not apply."""
+        self._note(self._number, idle=True)
+
+    def _note(self, number: int, *, idle: bool) -> None:
         self._count += 1
-        _BEAT.pack_into(self._beat, 0, self._count, number)
+        self._number = number
+        _BEAT.pack_into(self._beat, 0, self._count, number, idle)
 
     def send(self, value: Any) -> None:
         """Hand ``value`` over at once, so that it is known even if the process dies later."""
@@ -124,8 +137,7 @@ def stream_isolated(task: Task, deadline: float) -> Iterator[Sent | Ending]:
 
 def _listen(child: int, pipe: int, beat: mmap.mmap, deadline: float, output: IO[bytes]) -> Iterator[Sent | Ending]:
     buffer = bytearray()
-    last_beat: tuple[int, int] = (-1, -1)
-    since = monotonic()
+    watch = _Watch(child, beat, deadline)
     ending: Ending | None = None
     failure: str | None = None
     try:
@@ -143,15 +155,12 @@ def _listen(child: int, pipe: int, beat: mmap.mmap, deadline: float, output: IO[
                         ending = Finished(value)
                     else:
                         failure = value
-                since = monotonic()
+                watch.moved()
                 continue
-            now_beat = _BEAT.unpack_from(beat, 0)
-            if now_beat != last_beat:
-                last_beat, since = now_beat, monotonic()
-            elif monotonic() - since > deadline:
-                ending = Hung(now_beat[1], deadline)
+            if watch.hangs():
+                ending = Hung(watch.step, deadline)
                 break
-            elif ending is not None or failure is not None:
+            if ending is not None or failure is not None:
                 break  # the task is over; something that it started still holds the pipe open
     finally:
         status = _end(child, leave_time=ending is None and failure is None)
@@ -164,7 +173,62 @@ def _listen(child: int, pipe: int, beat: mmap.mmap, deadline: float, output: IO[
         case Hung(step, seconds):
             yield Hung(step, seconds, printed)
         case _:
-            yield Died(_BEAT.unpack_from(beat, 0)[1], _how(status), printed)
+            yield Died(watch.step, _how(status), printed)
+
+
+class _Watch:
+    """Tells a step that hangs from one that is merely slow to get its turn on a busy machine."""
+
+    def __init__(self, child: int, beat: mmap.mmap, deadline: float) -> None:
+        self._child = child
+        self._memory = beat
+        self._deadline = deadline
+        self._beat: tuple[int, int, bool] = (0, 0, False)
+        self.moved()
+
+    @property
+    def step(self) -> int:
+        number: int = _BEAT.unpack_from(self._memory, 0)[1]
+        return number
+
+    def moved(self) -> None:
+        """Take note that something happened just now."""
+        self._since = monotonic()
+        self._worked = _processor_seconds(self._child)
+
+    def hangs(self) -> bool:
+        """Say whether the step that was last begun has had its time."""
+        beat = _BEAT.unpack_from(self._memory, 0)
+        if beat != self._beat:
+            self._beat = beat
+            self.moved()
+            return False
+        waited = monotonic() - self._since
+        if waited <= (max(self._deadline, _PATIENCE) if beat[2] else self._deadline):
+            return False
+        # One that wants to run or waits for the disk, and has not had even half of its time, is given more.
+        worked = _processor_seconds(self._child) - self._worked
+        return waited > _BUSY * self._deadline or worked > self._deadline / 2 or not _wants_to_run(self._child)
+
+
+def _processor_seconds(pid: int) -> float:
+    """Return the processor time of a process so far, 0 where the system does not tell (it is Linux that does)."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError, ValueError):
+        return 0.0
+
+
+def _wants_to_run(pid: int) -> bool:
+    """Say whether a thread of a process is ready to run, waits for the disk, or is held by a tracer."""
+    with contextlib.suppress(OSError, IndexError):
+        for task in sorted(os.listdir(f"/proc/{pid}/task")):
+            with open(f"/proc/{pid}/task/{task}/stat", "rb") as file:
+                if file.read().rpartition(b")")[2].split()[0] in (b"R", b"D", b"t"):
+                    return True
+    return False
 
 
 def _frames(buffer: bytearray) -> Iterator[tuple[str, Any]]:
