@@ -3,9 +3,14 @@
 So sleeping costs nothing, loops that wait for a time end, and each run of a schedule reads the same differences.
 """
 
+import os
 import time
+from contextlib import suppress
+from typing import Any
 
 _TICK = 1e-6
+_NOTICEABLE = 0.1
+_utime = os.utime
 
 
 class Clock:
@@ -31,6 +36,16 @@ class Clock:
     def steady(self) -> float:
         self.now += _TICK
         return self._steady + self.now
+
+    def stamp(self, file: Any) -> None:
+        """Give a file that was changed just now the virtual time, if that has left the real one behind.
+
+        Else it would look as old as all sleeping that went before, and a lock file stale that is not.
+        """
+        if self.now > _NOTICEABLE:
+            now = self._wall + self.now
+            with suppress(OSError):
+                _utime(file, (now, now))
 
     def loop_time(self) -> float:
         """Return what an event loop takes for the time: reading it moves nothing."""

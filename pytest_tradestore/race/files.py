@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pytest_tradestore.race.actors import Stopping, running
+from pytest_tradestore.race.clock import CLOCK
 from pytest_tradestore.race.file_locks import FLOCKS
 from pytest_tradestore.race.paths import NAMES
 
@@ -42,6 +43,8 @@ class SwitchingRaw(io.FileIO):
         super().__init__(file, mode, closefd, opener)
         if not isinstance(file, int):
             NAMES.of_number[self.fileno()] = self._called
+            if "w" in mode or "x" in mode:
+                CLOCK.stamp(self.fileno())
 
     def _reach(self, operation: str) -> Stopping | None:
         actor = running.get(_ident())
@@ -76,6 +79,7 @@ class SwitchingRaw(io.FileIO):
     def write(self, data: Any, /) -> int:
         actor = self._reach("write")
         size = super().write(data)
+        CLOCK.stamp(self.fileno())
         if actor is not None:
             actor.did(content_of_number(self.fileno()))
         return size

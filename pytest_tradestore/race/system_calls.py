@@ -7,6 +7,7 @@ from typing import Any
 
 from pytest_tradestore.crash.recorders.fake_patches import Patches
 from pytest_tradestore.race.actors import running
+from pytest_tradestore.race.clock import CLOCK
 from pytest_tradestore.race.file_locks import FLOCKS
 from pytest_tradestore.race.files import content, content_of, content_of_number
 from pytest_tradestore.race.paths import NAMES
@@ -22,6 +23,7 @@ _OF_A_NUMBER = (
     "readv write writev".split()
 )
 _OF_TWO_NUMBERS = ("copy_file_range", "sendfile")
+_DATING = ("mkdir", "truncate", "utime")
 _READS, _WRITES = ("pread", "read"), ("ftruncate", "pwrite", "pwritev", "truncate", "write", "writev")
 
 
@@ -58,6 +60,8 @@ def _of_one_path(original: Any, name: str) -> Any:
             if called is not None:
                 actor.reach(f"{name} {called}")
                 result = original(*arguments, **named)
+                if name in _DATING and (name != "utime" or (len(arguments) < 2 and not named)):
+                    CLOCK.stamp(path)
                 if actor.watched and name in _WRITES:
                     actor.did(content_of(path))
                 return result
@@ -91,6 +95,8 @@ def _of_a_number(original: Any, name: str) -> Any:
         number = fd if isinstance(fd, int) else fd.fileno()
         actor.reach(f"{name} {NAMES.name(number)}")
         result = original(fd, *arguments, **named)
+        if name in _WRITES:
+            CLOCK.stamp(number)
         if actor.watched and name in _READS:
             actor.did(content(result))
         elif actor.watched and name in _WRITES:
@@ -122,6 +128,8 @@ def _opening(original: Any) -> Any:
             actor.reach(f"{kind} {called}{exclusive}")
         number = int(original(path, flags, mode, dir_fd=dir_fd))
         NAMES.of_number[number] = called or "a file"
+        if flags & (os.O_TRUNC | os.O_EXCL):
+            CLOCK.stamp(number)
         return number
 
     return open

@@ -9,6 +9,7 @@ import _thread
 import sys
 from types import FrameType
 
+from pytest_tradestore.race.actors import running
 from pytest_tradestore.race.execution import Ending
 from pytest_tradestore.race.files import REAL_OPEN
 from pytest_tradestore.race.line_switches import is_somebodys, line_of
@@ -47,7 +48,10 @@ class Watchdog:
     def _look(self, control: Control) -> None:
         scheduler = control.scheduler
         actor = scheduler.running
-        spent, blocked = _state(actor.native) if isinstance(actor, ThreadActor) else (0, True)
+        spent, blocked = 0, True
+        if isinstance(actor, ThreadActor):
+            spent, blocked = _state(actor.native)
+            blocked = blocked and actor.thread in running  # else it is the harness that makes it wait
         seen = (control, scheduler.moves, actor, spent)
         if seen != self._seen or not blocked:
             self._seen, self._looks = seen, 0

@@ -453,6 +453,35 @@ def test_a_lock_file_that_is_polled_is_waited_for():
     assert (result.sentence, result.search.uncontrolled) == ("", ())
 
 
+def a_new_file(path):
+    path.write_text("x")
+
+
+def a_new_directory(path):
+    path.mkdir()
+
+
+def a_new_lock(path):
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+
+
+def a_touched_file(path):
+    os.close(os.open(path, os.O_CREAT))
+    os.utime(path)
+
+
+@pytest.mark.parametrize("make", [a_new_file, a_new_directory, a_new_lock, a_touched_file])
+def test_a_file_made_after_a_sleep_is_no_older_than_it_is(make):
+    class Store(Doing):
+        def do(self):
+            time.sleep(3600)
+            make(self.root / "lock")
+            time.sleep(10)
+            return round(time.time() - os.stat(self.root / "lock").st_mtime)
+
+    assert executed(Store).history[0].result == 10
+
+
 def test_polling_for_what_never_comes_ends_the_execution():
     class Store(Doing):
         def do(self):

@@ -1,6 +1,6 @@
 """Which schedules a strategy gives, on actors that exist only as a number of steps."""
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import pytest
 
@@ -47,7 +47,7 @@ def every_order(first, second):
     """Return all orders of the steps of two actors, with the preemptions in each."""
     for places in combinations(range(first + second), first):
         order = "".join("0" if at in places else "1" for at in range(first + second))
-        switches = [(a, at) for at, (a, b) in enumerate(zip(order, order[1:], strict=False), 1) if a != b]
+        switches = [(a, at) for at, (a, b) in enumerate(pairwise(order), 1) if a != b]
         yield order, sum(a in order[at:] for a, at in switches)
 
 
