@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from pytest_tradestore.crash.operations import Inode, Moment
+from pytest_tradestore.crash.operations import Inode, Mark, Moment
 from pytest_tradestore.crash.recorders import attaching
 from pytest_tradestore.crash.recorders.attaching import Attached, AttachError, descendants, not_attached, tracer_of
 from pytest_tradestore.crash.recorders.calls_to_operations import CALLS, Before, Marking, trace_of
@@ -31,10 +31,12 @@ class StraceRecording:
     def __init__(self, marking: Marking) -> None:
         self._marking = marking
         self._trace: Trace | None = None
+        self.marks = 0
 
     def mark(self, moment: Moment, update: int) -> None:
         """Put a mark into the trace, between what was issued before this call and what is issued after it."""
         self._say(moment.value, update)
+        self.marks += 1
 
     @property
     def trace(self) -> Trace:
@@ -106,6 +108,9 @@ class StraceRecorder:
                     volatile=volatile,
                     locate=lines.find,
                 )
+                lost = recording.marks - sum(isinstance(operation, Mark) for operation in trace.operations)
+                if lost and not trace.unseen:
+                    unseen = (*unseen, f"{lost} of {recording.marks} marks are not in the log of strace")
                 recording._trace = replace(trace, unseen=(*trace.unseen, *unseen))
 
 

@@ -86,7 +86,8 @@ def calls_in(log: str) -> tuple[Call, ...]:
             start = 2 * index
         for stop in (_UNFINISHED, _DETACHED):
             if text.endswith(stop):
-                begun[task] = _Begun(text[: -len(stop)].rstrip(" "), start, time)
+                # One space belongs to the note; one before it, after a comma, belongs to the call.
+                begun[task] = _Begun(text[: -len(stop)].removesuffix(" "), start, time)
                 break
         else:
             completed = _COMPLETED.fullmatch(text)

@@ -52,6 +52,17 @@ def test_a_call_on_one_line() -> None:
     assert call.arguments[2] == "O_RDONLY|O_CLOEXEC"
 
 
+def test_a_call_that_is_interrupted_between_two_arguments_keeps_both() -> None:
+    (call,) = calls_in(
+        log(
+            f'7 readlink("{hexed("/mark")}",  <unfinished ...>',
+            "7 <... readlink resumed>0x7ffc, 4096) = -1 ENOENT (No such file or directory)",
+        )
+    )
+
+    assert (path_in(call.arguments[0]), call.arguments[1:]) == ("/mark", ("0x7ffc", "4096"))
+
+
 def test_a_call_that_failed_names_its_error() -> None:
     (call,) = calls_in(log("7 fsync(3<\\x61>)                = -1 EIO (Input/output error)"))
     assert (call.failed, call.error, call.result) == (True, "EIO", -1)
