@@ -11,7 +11,7 @@ from typing import Any
 
 from pytest_tradestore.crash.recorders.fake_locations import Lines
 from pytest_tradestore.errors import ReplayError
-from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, run_isolated, stream_isolated
+from pytest_tradestore.isolation import Channel, Died, Finished, Hung, run_isolated
 from pytest_tradestore.race import interposition
 from pytest_tradestore.race.callers import Order, run_threads
 from pytest_tradestore.race.clock import CLOCK
@@ -292,25 +292,22 @@ def run_schedules(
 ) -> SearchResult:
     """Search in a process of its own, which ends in time whatever the store does."""
 
-    def task(channel: Channel) -> SearchResult:
-        with Sandbox() as sandbox:
+    with Sandbox() as sandbox:  # here, so that it is removed even if the process is killed
+
+        def task(channel: Channel) -> SearchResult:
             result = Laboratory(sandbox).explore(
                 store, program, budget=budget, seed=seed, judge=judge, stop_at_first=stop_at_first, channel=channel
             )
-        return replace(result, found=_sendable(result.found))
+            return replace(result, found=_sendable(result.found))
 
-    for event in stream_isolated(task, store.declarations.deadline):
-        match event:
+        match run_isolated(task, store.declarations.deadline):
             case Finished(value):
                 return value  # type: ignore[no-any-return]
             case Hung(step, seconds):
-                trouble = f"schedule {step} made no step within {seconds:g} s"
-                return SearchResult(Search(step, False), trouble=trouble)
+                return SearchResult(Search(step, False), trouble=f"schedule {step} made no step within {seconds:g} s")
             case Died(step, how):
-                return SearchResult(Search(step, False), trouble=f"the process was {how} in schedule {step}")
-            case Sent():
-                continue
-    raise AssertionError("the stream of a task ends with its ending")
+                return SearchResult(Search(step, False), trouble=f"the process ended in schedule {step}: {how}")
+    raise AssertionError("every ending is matched")
 
 
 def _sendable(execution: Execution | None) -> Execution | None:
@@ -339,15 +336,16 @@ def replay(store: StoreUnderTest, program: Program, schedule: Choices | str) -> 
     Raises ReplayError if the code does not do the same any more, or the process does not come to an end.
     """
 
-    def task(channel: Channel) -> Execution | str:
-        channel.step(1)
-        with Sandbox() as sandbox:
+    with Sandbox() as sandbox:
+
+        def task(channel: Channel) -> Execution | str:
+            channel.step(1)
             try:
                 return _sendable(Laboratory(sandbox).replay(store, program, schedule)) or ""
             except ReplayError as error:
                 return str(error)
 
-    ending = run_isolated(task, store.declarations.deadline)
+        ending = run_isolated(task, store.declarations.deadline)
     if isinstance(ending, Finished):
         if isinstance(ending.value, Execution):
             return ending.value

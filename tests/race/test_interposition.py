@@ -646,3 +646,22 @@ def test_files_that_a_native_library_makes_are_no_part_of_an_exhausted_search():
 
     assert not result.search.exhausted
     assert "made.sqlite was made by code" in result.search.uncontrolled[0]
+
+
+def test_a_store_that_ends_the_process_is_told_of():
+    class Store(Doing):
+        def do(self):
+            os._exit(3)
+
+    assert search(Store, Program(((DO,),))).trouble == "the process ended in schedule 1: exited with status 3"
+
+
+def test_a_store_that_computes_for_ever_hangs_nobody_either():
+    class Store(Doing):
+        tradestore_deadline = 0.5
+
+        def do(self):
+            while True:
+                pass
+
+    assert search(Store, Program(((DO,),))).trouble == "schedule 1 made no step within 0.5 s"
