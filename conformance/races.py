@@ -48,6 +48,11 @@ def _rules() -> "dict[str, tuple[tuple[Setting, ...], tuple[Wrong, ...]]]":
     }
 
 
+def requirement_of(setting: "Setting", wrong: "Wrong") -> str:
+    """Return the requirement that a finding in a setting breaks."""
+    return next(id_ for id_, (settings, wrongs) in _rules().items() if setting in settings and wrong in wrongs)
+
+
 def _judged(requirement: str, contract: Contract, bench: "Bench", store: "StoreUnderTest") -> Result:
     settings, wrongs = _rules()[requirement]
     evidence = []

@@ -6,6 +6,9 @@ from pytest_tradestore.contracts import Contract
 from pytest_tradestore.crash.evidence import Evidence, gather
 from pytest_tradestore.crash.workloads import Workload, workload_for
 from pytest_tradestore.examination import Examined, examine
+from pytest_tradestore.race.addresses import Setting
+from pytest_tradestore.race.evidence import RaceEvidence
+from pytest_tradestore.race.evidence import gather as gather_races
 from pytest_tradestore.settings import Settings
 from pytest_tradestore.target import StoreUnderTest
 
@@ -22,6 +25,7 @@ class Bench:
         self._crashes: dict[tuple[str, str], Evidence] = {}
         self._faults: dict[tuple[str, str], FaultEvidence] = {}
         self._syncs: dict[tuple[str, str], SyncEvidence] = {}
+        self._races: dict[tuple[str, str, Setting], RaceEvidence] = {}
         self._examined: dict[str, Examined] = {}
 
     def examined(self, store: StoreUnderTest) -> Examined:
@@ -59,6 +63,14 @@ class Bench:
             faults = self.faults(store, contract)
             self._syncs[key] = gather_syncs(store, self.workload(store, contract), self.settings, faults)
         return self._syncs[key]
+
+    def races(self, store: StoreUnderTest, contract: Contract, setting: Setting) -> RaceEvidence:
+        """Return what happens to one contract of a store when several callers use it at once."""
+        key = (store.name, contract.name, setting)
+        if key not in self._races:
+            methods = frozenset(self.examined(store).methods)
+            self._races[key] = gather_races(store, contract, methods, setting, self.settings)
+        return self._races[key]
 
     def workload(self, store: StoreUnderTest, contract: Contract) -> Workload:
         """Return what is done to a store while it is recorded: the contract's workload with what the store offers."""

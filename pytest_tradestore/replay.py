@@ -1,4 +1,4 @@
-"""Shows one crash state again: records the workload anew, goes to the state that a token names, and looks."""
+"""Shows one crash state or one schedule again: does anew what led to it, goes where a token points, and looks."""
 
 import os
 from collections.abc import Sequence
@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_tradestore.bench import Bench
+from pytest_tradestore.contracts import Contract
 from pytest_tradestore.crash.evidence import inspected_state
 from pytest_tradestore.crash.explanation import described_image, explain
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.lowering import Extent, Program
 from pytest_tradestore.crash.tokens import CrashToken, fingerprint, parse
 from pytest_tradestore.errors import ReplayError
+from pytest_tradestore.race.addresses import is_address
+from pytest_tradestore.race.addresses import parse as parse_address
 from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Counterexample
 
@@ -32,7 +35,7 @@ def store_of(token: str, stores: Sequence[StoreUnderTest]) -> StoreUnderTest:
 
     Raises ReplayError if the token is malformed or there is no such store in this run.
     """
-    wanted = parse(token).store
+    wanted = parse_address(token).store if is_address(token) else parse(token).store
     for store in stores:
         if store.name == wanted:
             return store
@@ -48,17 +51,16 @@ def replay(token: str, store: StoreUnderTest, bench: Bench, keep: Path | None = 
 
     Raises ReplayError if the token does not fit the store as it is now, or ``keep`` is in the way.
     """
+    if is_address(token):
+        if keep is not None:
+            raise ReplayError("--tradestore-keep keeps the files of a crash state; the replay token is of a schedule")
+        return _schedule(token, store, bench)
     wanted = parse(token)
-    contracts = {contract.name: contract for contract in bench.examined(store).contracts}
-    if wanted.case not in contracts:
-        raise ReplayError(
-            f"the replay token is of the contract {wanted.case!r}, which store {store.name!r} does not offer; "
-            f"it offers {', '.join(contracts)}"
-        )
+    contract = _contract(wanted.case, store, bench)
     if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
         raise ReplayError(f"--tradestore-keep {keep}: it exists and is not an empty directory; name another one")
     state = inspected_state(
-        store, bench.workload(store, contracts[wanted.case]), bench.settings, wanted.state, lambda p: _fits(wanted, p)
+        store, bench.workload(store, contract), bench.settings, wanted.state, lambda p: _fits(wanted, p)
     )
     if keep is not None:
         _keep(state.image, keep)
@@ -72,6 +74,28 @@ def replay(token: str, store: StoreUnderTest, bench: Bench, keep: Path | None = 
         described_image(state.image),
         str(keep) if keep is not None else "",
     )
+
+
+def _contract(name: str, store: StoreUnderTest, bench: Bench) -> Contract:
+    contracts = {contract.name: contract for contract in bench.examined(store).contracts}
+    if name not in contracts:
+        raise ReplayError(
+            f"the replay token is of the contract {name!r}, which store {store.name!r} does not offer; "
+            f"it offers {', '.join(contracts)}"
+        )
+    return contracts[name]
+
+
+def _schedule(token: str, store: StoreUnderTest, bench: Bench) -> Replayed:
+    """Run one schedule again."""
+    from pytest_tradestore.conformance.races import requirement_of
+    from pytest_tradestore.race.replaying import replay_schedule
+
+    address = parse_address(token)
+    contract = _contract(address.contract, store, bench)
+    shown = replay_schedule(address, store, contract, frozenset(bench.examined(store).methods))
+    violations = tuple((requirement_of(address.setting, wrong), example) for wrong, example in shown.wrong)
+    return Replayed(token, violations, shown.found, ())
 
 
 def _fits(wanted: CrashToken, program: Program) -> None:

@@ -56,6 +56,8 @@ def gather(
         return RaceEvidence(setting, undecided=kind)
     if setting is Setting.CANCELLED and kind is not Actors.TASKS:
         return RaceEvidence(setting, kind, not_applicable="its calls are synchronous: nobody can cancel them")
+    if setting is Setting.PROCESSES:
+        kind = Actors.PROCESSES
     if kind.value not in store.declarations.claims:
         return RaceEvidence(setting, kind, not_applicable=f"the store disclaims {kind.value}")
     known = scenarios(contract, methods, store.records)

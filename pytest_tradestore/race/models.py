@@ -144,8 +144,8 @@ class Log:
 class Table:
     """Rows with a time, of which a later write of the same time replaces the earlier one.
 
-    ``rows`` takes records apart into (time, value) pairs. A read gives all rows; one ``as_of`` a time (its last
-    argument) the latest up to then.
+    ``rows`` takes records apart into (time, value) pairs, sorted: order is another requirement's matter.
+    A read gives all rows; one ``as_of`` a time (its last argument) the latest up to then.
     """
 
     writes: str
@@ -200,7 +200,7 @@ def _rows(time: str, *value: str) -> Callable[[Any], tuple[tuple[str, str], ...]
 
     def rows(records: Any) -> tuple[tuple[str, str], ...]:
         listed = records if isinstance(records, (list, tuple)) else (() if records is None else (records,))
-        return tuple((canonical(plain(field(record, time))), str(tag(record))) for record in listed)
+        return tuple(sorted((canonical(plain(field(record, time))), str(tag(record))) for record in listed))
 
     return rows
 

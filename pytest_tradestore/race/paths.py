@@ -20,13 +20,13 @@ class Names:
     """Of one execution: where its root lies, and which file each descriptor number was opened on."""
 
     def __init__(self) -> None:
-        self._root = self._below = ""
+        self._root = self._below = self._above = ""
         self.of_number: dict[int, str] = {}
         self._seen: set[str] = set()
 
     def begin(self, root: str) -> None:
         """Start anew with another root."""
-        self._root, self._below = root, root + os.sep
+        self._root, self._below, self._above = root, root + os.sep, os.path.dirname(root)
         self.of_number.clear()
         self._seen.clear()
 
@@ -45,6 +45,8 @@ class Names:
             return called
         if path == self._root:
             return "the root"
+        if path == self._above:
+            return "the directory of the root"
         if f"{path}{os.sep}".startswith(_FOREIGN) and not path.startswith(_SHARED_MEMORY):
             return None
         called = str(path.rpartition("/")[2])

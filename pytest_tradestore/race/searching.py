@@ -56,7 +56,13 @@ class Searching:
     ) -> None:
         self._store, self._settings, self._channel = store, settings, channel
         self._address = Address(store.name, contract.name, setting, 0)
-        self._laboratory = Laboratory(sandbox)
+        self._laboratory: Laboratory
+        if setting is Setting.PROCESSES:
+            from pytest_tradestore.race.processes import ProcessLaboratory
+
+            self._laboratory = ProcessLaboratory(sandbox)
+        else:
+            self._laboratory = Laboratory(sandbox)
         self._judge = Judge(contract)
         self._wanted = set(Wrong)
         self._left = settings.budget.value.schedules
@@ -74,11 +80,16 @@ class Searching:
             self._address = replace(self._address, number=number, awaiting=None)
             cancelling = self._address.setting is Setting.CANCELLED
             searched = self._cancelling(program, share) if cancelling else self._searched(program, share)
+            if self._address.setting is Setting.PROCESSES and not number and self._wanted:
+                searched = _together([searched, self._cancelling(program, share)])
             self._left = max(0, self._left - searched.search.executions)
             yield searched
 
     def _cancelling(self, program: Program, share: int) -> Searched:
-        """Cancel the first caller at its first await, its second, and so on until it has no more of them."""
+        """Cancel the first caller at its first await, its second, and so on until it has no more of them.
+
+        A process is killed before its first operation, its second, and so on.
+        """
         awaits = self._awaits(program)
         parts: list[Searched] = []
         for at in range(1, awaits + 1):
@@ -86,7 +97,7 @@ class Searching:
             part = self._searched(replace(program, cancel=(0, at)), max(_FEWEST, share // (awaits - at + 1)))
             share = max(0, share - part.search.executions)
             parts.append(part)
-            if part.trouble or not self._wanted:
+            if part.trouble or part.found:
                 break
         return _together(parts)
 
@@ -97,6 +108,7 @@ class Searching:
         while self._cancelled and at < _MOST_AWAITS:
             at += 1
             self._cancelled = False
+            self._address = replace(self._address, awaiting=at)
             self._explored(replace(program, cancel=(0, at)), _LOOKING)
         self._wanted = wanted
         return at if self._cancelled else at - 1
@@ -112,7 +124,7 @@ class Searching:
             if finding is not None and result.repeated:
                 found.append((finding.wrong, self._counterexample(program, result, finding)))
                 self._wanted.discard(finding.wrong)
-                if self._wanted and executions < budget:
+                if self._wanted and executions < budget and finding.wrong is not Wrong.STUCK:
                     continue
             trouble = result.trouble
             if result.found is not None and not result.repeated:
@@ -136,6 +148,8 @@ class Searching:
         calls = [c for c in execution.history if c.actor >= 0 and c.call.method != OPENING]
         self._overlapped = self._overlapped or len({c.actor for c in calls if not c.error}) > 1
         self._steered += len(execution.choices) > len(execution.history)
+        if self._killed(execution):
+            self._cancelled = True
         for completed in calls:
             if completed.error.startswith(CANCELLED):
                 self._cancelled = True
@@ -143,6 +157,12 @@ class Searching:
                 self._refusal = f"{completed.call.shown} raised {completed.error}"
         finding = self._finding(execution)
         return None if finding is None else finding.sentence
+
+    def _killed(self, execution: Execution) -> bool:
+        """Say whether the first process came as far as where it is to be killed."""
+        if self._address.setting is not Setting.PROCESSES or self._address.awaiting is None:
+            return False
+        return sum(actor == 0 for actor, _ in execution.choices) >= self._address.awaiting
 
     def _finding(self, execution: Execution) -> Finding | None:
         return next((f for f in self._judge.findings(execution) if f.wrong in self._wanted), None)
@@ -168,7 +188,7 @@ class Searching:
 
 
 def _together(parts: list[Searched]) -> Searched:
-    """Return the searches of one program that was cancelled at one await after the other as one."""
+    """Return the searches of one program as one, with its caller cancelled at one await after the other."""
     searches = [part.search for part in parts]
     bounds = [search.bound for search in searches if search.bound is not None]
     return Searched(

@@ -50,13 +50,13 @@ def _fundamentals(_: frozenset[str], make: Records) -> Vocabulary:
         when = datetime(2026, 1, day, 12)
         return Call("read_fundamental", ("AAPL", when), "AAPL", f"read_fundamental('AAPL', 2026-01-{day:02d}T12)")
 
-    # Each is looked for at noon of its own day, so that the loss of any shows.
-    return Vocabulary(
-        lambda number: write(5 + number, 100 + number),
-        lambda number: write(5, 200 + number),
-        lambda number: read(5 + number),
-        lambda count: tuple(read(5 + number) for number in range(count)),
-    )
+    def publish(number: int) -> Call:
+        return write(5 + number, 100 + number)
+
+    # No day twice: which of two filings of one moment is the latest, nobody has said. Each is looked for at noon of its
+    # own day, so that the loss of any shows.
+    days = tuple(read(5 + number) for number in range(3))
+    return Vocabulary(publish, publish, lambda number: read(5 + number), lambda _: days)
 
 
 def _events(_: frozenset[str], make: Records) -> Vocabulary:

@@ -125,7 +125,7 @@ class ReadsWhileWriting:
 
 
 class MemoryFirst:
-    """RACE-1: changes its table in memory without a lock; of two changes made at once one is forgotten."""
+    """RACE-1, RACE-2, RACE-4: changes a table of its own in memory, without a lock; of two changes one is forgotten."""
 
     def __init__(self, root: Path):
         self.root, self.file = root, root / "jobs.json"
@@ -185,7 +185,7 @@ class LocksTheDataFile(Table):
 
 
 class UnlinksItsLock(Table):
-    """RACE-1, RACE-2: removes the lock file when it is done; one waits on the old file while another makes a new one."""
+    """RACE-1, RACE-2: removes the lock file when done; one waits on the old file while another makes a new one."""
 
     @contextmanager
     def alone(self):

@@ -102,7 +102,7 @@ class AsyncFixedTemporary:
 
 
 class ThreadLockAcrossAwait(AsyncTable):
-    """RACE-5, RACE-6: holds a threading.Lock across an await; the second task stops the loop that the first needs."""
+    """RACE-2, RACE-5, RACE-6: a threading.Lock across an await; the second task stops the loop that the first needs."""
 
     def __init__(self, root: Path):
         super().__init__(root)
@@ -149,7 +149,7 @@ class KeepsItsLockWhenCancelled:
 
 
 class LoadsOnFirstUse:
-    """RACE-1: loads its jobs when they are first needed, across an await; the slower load forgets the quicker save."""
+    """RACE-1, RACE-2, RACE-6: loads its jobs at first use, across an await; the slower load forgets the save."""
 
     def __init__(self, root: Path):
         self.root, self.file = root, root / "jobs.json"

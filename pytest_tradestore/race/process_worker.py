@@ -1,0 +1,171 @@
+"""One caller that is a process: runs its calls, and asks the coordinator before each file-system or lock operation.
+
+Messages are single packets of a socket pair; the first byte says what one is. The worker is forked while its parent
+has one thread, and keeps to one thread itself: jobs for a pool are done at once by whoever hands them over.
+"""
+
+import asyncio
+import contextlib
+import gc
+import itertools
+import os
+import pickle
+import random
+import socket
+import struct
+import tempfile
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from pytest_tradestore.crash.recorders.fake_locations import Lines, location_of
+from pytest_tradestore.race import interposition
+from pytest_tradestore.race.actors import Held, running
+from pytest_tradestore.race.clock import CLOCK
+from pytest_tradestore.race.execution import Call, Program
+from pytest_tradestore.race.file_locks import FLOCKS
+from pytest_tradestore.target import Bridge, StoreUnderTest, open_store
+
+PACKET = 1 << 20
+STOP, WAITING, NOTE, RESULT, ERROR, DONE, YES, NO = b"s", b"w", b"n", b"r", b"e", b"d", b"y", b"x"
+GO, TIME_IS_UP, ASK, RUN = b"g", b"t", b"?", b"R"
+_NUMBER = struct.Struct("<d")
+OPENING = "open the store"
+PREPARE, ACTOR, OBSERVE = "prepare", "actor", "observe"
+_CALLS = (OPENING[:4], "call")
+
+
+class Coordinated:
+    """The worker's side of the baton: it goes on when the coordinator says so."""
+
+    def __init__(self, link: socket.socket, caller: int, detailed: bool, alone: bool) -> None:
+        self._link, self._alone = link, alone
+        self.caller, self.label = caller, f"process {caller}"
+        self.watched = detailed
+        self._lines = Lines() if detailed else None
+
+    def reach(
+        self,
+        operation: str,
+        ready: Callable[[], bool] | None = None,
+        until: float | None = None,
+        probe: Callable[[], bool] | None = None,
+        waits_on: Held | None = None,  # noqa: ARG002 - who holds it is another process
+    ) -> bool:
+        """Stop before ``operation`` until the coordinator lets it be done; False if the time ``until`` came first.
+
+        The observer, who is alone, asks only where it would have to wait.
+        """
+        if self._alone and operation[:4] not in _CALLS and (ready is None or ready()):
+            return True
+        me = threading.get_ident()
+        del running[me]  # what is done to ask is nobody's operation
+        try:
+            place = None if self._lines is None else location_of(self._lines.of_this_call())
+            self._link.send((STOP if ready is None else WAITING) + pickle.dumps((operation, until, place)))
+            while True:
+                answer = self._link.recv(PACKET)
+                if not answer:
+                    os._exit(0)
+                if answer[:1] != ASK:
+                    CLOCK.advance(_NUMBER.unpack(answer[1:])[0])
+                    return answer[:1] == GO
+                self._link.send(YES if _could(ready, probe) else NO)
+        finally:
+            running[me] = self
+
+    def did(self, note: str) -> None:
+        """Add a detail about the operation that was just done."""
+        self._link.send(NOTE + note.encode())
+
+    def give(self, kind: bytes, value: Any) -> None:
+        """Hand over the result of a call, or its error."""
+        self._link.send(kind + _packed(value))
+
+
+def _could(ready: Callable[[], bool] | None, probe: Callable[[], bool] | None) -> bool:
+    """Say whether a waiting operation could be done now: locks of other processes are known to the kernel alone."""
+    if ready is None or ready():
+        return True
+    if probe is not None:
+        return probe()
+    FLOCKS.releases += 1  # some other process went on: it may have let go
+    return ready()
+
+
+def _packed(value: Any) -> bytes:
+    try:
+        return pickle.dumps(value)
+    except Exception:  # a record of a type of the store's own
+        return pickle.dumps(repr(value))
+
+
+def install() -> None:
+    """Make the switch points; whoever is forked from this process has them."""
+    interposition.install()
+    ThreadPoolExecutor.submit = _at_once  # type: ignore[assignment,method-assign]
+
+
+def work(link: socket.socket, number: int, store: StoreUnderTest, program: Program) -> None:
+    """Serve the coordinator until it closes the link. ``number`` counts the callers; the last is the observer."""
+    gc.disable()  # finalizers at a random moment would make system calls at a random moment
+    while message := link.recv(PACKET):
+        root, phase, detailed = pickle.loads(message[1:])  # noqa: S301 - from our own parent
+        _begin(root, number)
+        alone = phase != ACTOR
+        calls = {PREPARE: program.prepare, OBSERVE: program.observe}[phase] if alone else program.actors[number]
+        _caller(Coordinated(link, number, detailed, alone), store, root, calls)
+        link.send(DONE)
+
+
+def _begin(root: str, number: int) -> None:
+    """Start an execution: the same random numbers as in any other, but not those of another process."""
+    interposition.begin(root)
+    random.seed(number)
+    interposition._draws[0] = itertools.count((number + 1) * 1_000_000)
+    tempfile._name_sequence = (f"{number}{count:07d}" for count in itertools.count(1))  # type: ignore[attr-defined]
+
+
+def _caller(actor: Coordinated, store: StoreUnderTest, root: str, calls: tuple[Call, ...]) -> None:
+    """Open the store and make the calls, one after the other."""
+    me = threading.get_ident()
+    bridge = Bridge()
+    declared = store.declarations.errors
+    running[me] = actor
+    opened = None
+    try:
+        actor.reach(OPENING)
+        opened = open_store(store.target, Path(root), bridge)
+        actor.give(RESULT, None)
+        for call in calls:
+            actor.reach(f"call {call.shown}")
+            try:
+                result = opened.call(call.method, *call.arguments)
+            except Exception as error:
+                actor.give(ERROR, (_told(error, root), not isinstance(error, declared)))
+            else:
+                actor.give(RESULT, result)
+    except Exception as error:
+        actor.give(ERROR, (_told(error, root), not isinstance(error, declared)))
+    finally:
+        running.pop(me, None)
+        with contextlib.suppress(Exception):
+            if opened is not None:
+                opened.close()
+            bridge.close()
+
+
+def _told(error: BaseException, root: str) -> str:
+    return f"{type(error).__name__}: {error}".replace(root, "<root>").removesuffix(": ")
+
+
+def _at_once(self: ThreadPoolExecutor, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:  # noqa: ARG001
+    """Do a job for a pool in the thread that hands it over."""
+    future: Future[Any] = Future()
+    try:
+        future.set_result(fn(*args, **kwargs))
+    except (Exception, asyncio.CancelledError) as error:
+        future.set_exception(error)
+    return future

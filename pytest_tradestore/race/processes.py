@@ -1,0 +1,322 @@
+"""Callers that are processes on one root: a coordinator that runs nothing itself lets one of them go on at a time.
+
+The workers are forked from a process that has one thread and has opened no store, and serve one execution after the
+other; one that is killed, or still waits when an execution is over, is replaced.
+"""
+
+import contextlib
+import os
+import pickle
+import signal
+import socket
+import struct
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from pytest_tradestore.crash.operations import Location
+from pytest_tradestore.errors import ReplayError
+from pytest_tradestore.isolation import Channel, Finished, run_isolated
+from pytest_tradestore.race import process_worker
+from pytest_tradestore.race import process_worker as wire
+from pytest_tradestore.race.actors import Actor, stable
+from pytest_tradestore.race.clock import CLOCK
+from pytest_tradestore.race.execution import Call, Completed, Ending, Execution, Program
+from pytest_tradestore.race.following import Repeating, Replaying
+from pytest_tradestore.race.scheduler import Chooser, Scheduler
+from pytest_tradestore.race.search import Laboratory, _remove
+from pytest_tradestore.race.tokens import Choices, parse
+from pytest_tradestore.sandbox import Sandbox
+from pytest_tradestore.target import StoreUnderTest
+
+OPENING = Call("open", (), "", wire.OPENING)
+_NUMBER = struct.Struct("<d")
+_MOST_POLLS = 2_000
+"""So often may the only process that is left sleep and look again: what it waits for never comes."""
+
+
+def _keep_to_one_processor() -> None:
+    """Only one process goes on at a time: to hand over is quickest where no other processor has to be woken."""
+    with contextlib.suppress(AttributeError, OSError):
+        able = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {able[os.getpid() % len(able)]})
+
+
+class _Worker:
+    """A process that makes the calls of one caller."""
+
+    def __init__(self, number: int, store: StoreUnderTest, program: Program) -> None:
+        self.link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        for end in (self.link, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, wire.PACKET)
+        self.pid = os.fork()
+        if not self.pid:
+            status = 1
+            try:
+                self.link.close()
+                wire.work(theirs, number, store, program)
+                status = 0
+            finally:
+                os._exit(status)
+        theirs.close()
+        self.alive = True
+
+    def kill(self) -> None:
+        """End it as ``kill -9`` does; when this returns the kernel has released what it held."""
+        if self.alive:
+            self.alive = False
+            self.link.close()
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+
+
+class _Caller(Actor):
+    """The coordinator's side of one worker in one execution."""
+
+    def __init__(
+        self, scheduler: Scheduler, number: int, caller: int, worker: _Worker, calls: tuple[Call, ...]
+    ) -> None:
+        super().__init__(number, caller, f"process {chr(ord('A') + number)}")
+        self._scheduler, self.worker = scheduler, worker
+        self._calls = iter((OPENING, *calls))
+        self._open: tuple[int, Call] | None = None
+        self._place: Location | None = None
+        self.entries: list[Completed] = []
+        self._refused = -1
+        """How many steps there had been when it was refused what it waits for."""
+        self.done = False
+
+    def begin(self, root: str, phase: str, detailed: bool) -> None:
+        """Let the worker go to its first switch point."""
+        self.worker.link.send(wire.RUN + pickle.dumps((root, phase, detailed)))
+        self._listen()
+
+    def let_run(self) -> None:
+        """Let the worker do its pending operation, and wait until it has come to the next."""
+        position = self._scheduler.note(self.caller, self.pending, self._place)
+        if self.pending == wire.OPENING or self.pending.startswith("call "):
+            call = next(self._calls)
+            self._open = (position, call)
+        word = wire.TIME_IS_UP if self.timed_out else wire.GO
+        self.timed_out = False
+        self.worker.link.send(word + _NUMBER.pack(CLOCK.now))
+        self._listen()
+
+    def die(self) -> None:
+        """Kill the worker where it stands."""
+        self._scheduler.note(self.caller, "killed", self._place)
+        self.worker.kill()
+        self._end()
+
+    def history(self) -> Iterator[Completed]:
+        yield from self.entries
+        if self._open is not None:
+            yield Completed(self.caller, self._open[1], self._open[0], None)
+
+    def _could(self) -> bool:
+        if self._scheduler.position == self._refused:
+            return False  # nobody has done anything since it was refused
+        self.worker.link.send(wire.ASK)
+        return self._received()[:1] == wire.YES
+
+    def _received(self) -> bytes:
+        message = self.worker.link.recv(wire.PACKET)
+        if not message:
+            self.worker.kill()
+            return wire.DONE
+        return message
+
+    def _listen(self) -> None:
+        """Take in what the worker says until it stops."""
+        while True:
+            message = self._received()
+            kind, rest = message[:1], message[1:]
+            if kind in (wire.STOP, wire.WAITING):
+                before, waited = self.pending, self.ready is not None
+                self.pending, self.until, self._place = pickle.loads(rest)  # noqa: S301 - from our own child
+                self.ready = None if kind == wire.STOP else self._could
+                again = waited and kind == wire.WAITING and stable(self.pending) == stable(before)
+                self._refused = self._scheduler.position if again else -1
+                return None
+            if kind == wire.NOTE:
+                steps = self._scheduler.steps
+                if steps:
+                    steps[-1] = replace(steps[-1], note=rest.decode())
+            elif kind == wire.DONE:
+                return self._end()
+            else:
+                self._came_back(kind, pickle.loads(rest))  # noqa: S301 - as above
+
+    def _came_back(self, kind: bytes, value: Any) -> None:
+        assert self._open is not None, "a result is of the call that was made last"
+        (invoked, call), self._open = self._open, None
+        if kind == wire.RESULT:
+            position = self._scheduler.note(self.caller, f"return {call.shown}", note=repr(value))
+            self.entries.append(Completed(self.caller, call, invoked, position, value))
+        else:
+            error, undeclared = value
+            position = self._scheduler.note(self.caller, f"fail {call.shown}", note=error)
+            self.entries.append(Completed(self.caller, call, invoked, position, None, error, undeclared))
+
+    def _end(self) -> None:
+        self.done, self.ready, self.until = True, None, None
+
+
+class ProcessLaboratory(Laboratory):
+    """Runs executions whose callers are processes; runs no code of the store itself."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        # Not the base's: this process starts no threads. The workers inherit its switch points.
+        process_worker.install()
+        _keep_to_one_processor()
+        self._place = os.fspath(sandbox.path)
+        self._count = self._first = 0
+        self._channel: Channel | None = None
+        self.turns = []
+        self.given_up = False
+        self._unsteered = {}
+        self._workers: list[_Worker] = []
+        self._of: tuple[StoreUnderTest, Program] | None = None
+
+    def run(
+        self,
+        store: StoreUnderTest,
+        program: Program,
+        chooser: Chooser,
+        *,
+        detailed: bool = False,
+        lines: bool = False,  # noqa: ARG002 - lines of one process are nothing to another
+    ) -> Execution:
+        """Run the program once, in a new root, under the schedule that ``chooser`` gives."""
+        self._count += 1
+        if self._channel is not None:
+            self._channel.step(self._count)
+        workers = self._ready(store, program)
+        outer = f"{self._place}/{self._count}"
+        root = f"{outer}/store"
+        os.makedirs(root)
+        CLOCK.restart()
+        scheduler = Scheduler(chooser, CLOCK, keep_steps=detailed)
+        if isinstance(chooser, Repeating | Replaying):
+            chooser.scheduler = scheduler
+        for _ in program.actors:
+            scheduler.next_number()
+        try:
+            return _Run(scheduler, program, workers, root, detailed).whole()
+        finally:
+            self.turns = scheduler.turns
+            _remove(outer)
+
+    def _ready(self, store: StoreUnderTest, program: Program) -> list[_Worker]:
+        """Return living workers: one per caller, and one that prepares and observes."""
+        wanted = replace(program, cancel=None)  # where one is killed is the coordinator's business
+        if self._of is None or self._of[0] is not store or self._of[1] != wanted:
+            self.close()
+            self._of = (store, wanted)
+        for number in range(len(program.actors) + 1):
+            if number == len(self._workers):
+                self._workers.append(_Worker(number, store, program))
+            elif not self._workers[number].alive:
+                self._workers[number] = _Worker(number, store, program)
+        return self._workers
+
+    def close(self) -> None:
+        """End all workers."""
+        for worker in self._workers:
+            worker.kill()
+        self._workers.clear()
+
+
+class _Run:
+    """One execution."""
+
+    def __init__(
+        self, scheduler: Scheduler, program: Program, workers: list[_Worker], root: str, detailed: bool
+    ) -> None:
+        self._scheduler, self._program, self._workers = scheduler, program, workers
+        self._root, self._detailed = root, detailed
+        self._callers: list[_Caller] = []
+
+    def whole(self) -> Execution:
+        """Prepare, let the callers run side by side, observe."""
+        scheduler, program = self._scheduler, self._program
+        observer = len(program.actors)
+        if program.prepare:
+            self._side_by_side([self._caller(observer, -1, program.prepare, wire.PREPARE)])
+        if scheduler.ending is None:
+            callers = [self._caller(number, number, calls, wire.ACTOR) for number, calls in enumerate(program.actors)]
+            scheduler.exploring = True
+            self._side_by_side(callers)
+            scheduler.exploring = False
+        if scheduler.ending is None:
+            self._side_by_side([self._caller(observer, -1, program.observe, wire.OBSERVE)])
+        history = sorted((c for caller in self._callers for c in caller.history()), key=lambda c: c.invoked)
+        return Execution(
+            tuple(history),
+            tuple(scheduler.steps or ()),
+            tuple(scheduler.choices),
+            scheduler.ending or Ending.FINISHED,
+            scheduler.preemptions,
+            scheduler.waits_for,
+        )
+
+    def _caller(self, number: int, caller: int, calls: tuple[Call, ...], phase: str) -> _Caller:
+        made = _Caller(self._scheduler, number, caller, self._workers[number], calls)
+        made.begin(self._root, phase, self._detailed)
+        self._callers.append(made)
+        return made
+
+    def _side_by_side(self, callers: list[_Caller]) -> None:
+        """Let the callers run until all are done, or nobody can go on."""
+        scheduler = self._scheduler
+        for caller in callers:
+            scheduler.add(caller)
+        current: Actor | None = None
+        polls = 0
+        while scheduler.live:
+            chosen = scheduler.next_after(current)
+            if scheduler.ending is not None or not isinstance(chosen, _Caller):
+                break
+            polls += chosen.timed_out and len(scheduler.live) == 1
+            if polls > _MOST_POLLS:
+                scheduler.end(Ending.DEADLOCK)
+                break
+            if self._program.cancel == (chosen.caller, chosen.steps):
+                chosen.die()
+            else:
+                chosen.let_run()
+            current = chosen
+            if chosen.done:
+                scheduler.remove(chosen)
+                current = None
+        for caller in callers:
+            if not caller.done:
+                caller.worker.kill()  # it waits for what never comes
+        scheduler.live.clear()
+
+
+def replay_in_processes(store: StoreUnderTest, program: Program, schedule: Choices | str) -> Execution:
+    """Run one schedule again, given by its choices or by its token.
+
+    Raises ReplayError if the code does not do the same any more, or the execution does not come to an end.
+    """
+
+    def task(channel: Channel) -> Execution | str:
+        channel.step(1)
+        with Sandbox() as sandbox:
+            laboratory = ProcessLaboratory(sandbox)
+            chooser = Replaying(parse(schedule)) if isinstance(schedule, str) else Repeating(schedule)
+            try:
+                execution = laboratory.run(store, program, chooser, detailed=True)
+                chooser.check()
+            except ReplayError as error:
+                return str(error)
+            finally:
+                laboratory.close()
+            return execution
+
+    ending = run_isolated(task, store.declarations.deadline)
+    if isinstance(ending, Finished) and isinstance(ending.value, Execution):
+        return ending.value
+    raise ReplayError(ending.value if isinstance(ending, Finished) else "the schedule did not come to an end")

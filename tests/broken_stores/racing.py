@@ -1,0 +1,117 @@
+"""The registry of stores that only concurrent callers break; what each of them breaks among the race requirements."""
+
+from tests.broken_stores import Broken
+
+_HERE = "tests.broken_stores"
+
+RACING = (
+    Broken(
+        "no-lock",
+        f"{_HERE}.races:NoLock",
+        "documents",
+        {"RACE-1": "put('MSFT', {version: 1}) returned, but get('MSFT') then gives nothing", "RACE-2": "returned, but"},
+    ),
+    Broken(
+        "save-locked-only",
+        f"{_HERE}.races:SaveLockedOnly",
+        "documents",
+        {"RACE-1": "returned, but", "RACE-2": "returned, but"},
+    ),
+    Broken("lock-per-instance", f"{_HERE}.races:LockPerInstance", "documents", {"RACE-2": "returned, but"}),
+    Broken(
+        "fixed-temporary",
+        f"{_HERE}.races:FixedTemporary",
+        "document",
+        {"RACE-1": "JSONDecodeError", "RACE-2": "JSONDecodeError", "RACE-4": "JSONDecodeError"},
+    ),
+    Broken(
+        "reads-while-writing", f"{_HERE}.races:ReadsWhileWriting", "document", {"RACE-4": "beside save({version: 1})"}
+    ),
+    Broken("removes-before-rename", f"{_HERE}.races:RemovesBeforeRename", "document", {"RACE-4": "gives nothing"}),
+    Broken(
+        "memory-first",
+        f"{_HERE}.races:MemoryFirst",
+        "documents",
+        {"RACE-1": "returned, but", "RACE-2": "returned, but", "RACE-4": "no order of the calls explains that"},
+    ),
+    Broken("lock-order", f"{_HERE}.races:LockOrder", "documents", {"RACE-5": "wait for ever"}),
+    Broken(
+        "locks-the-data-file",
+        f"{_HERE}.races:LocksTheDataFile",
+        "documents",
+        {"RACE-1": "returned, but", "RACE-2": "returned, but"},
+    ),
+    Broken(
+        "unlinks-its-lock",
+        f"{_HERE}.races:UnlinksItsLock",
+        "documents",
+        {"RACE-1": "returned, but", "RACE-2": "returned, but"},
+    ),
+    Broken(
+        "forgetful-journal",
+        f"{_HERE}.races:ForgetfulJournal",
+        "journal",
+        {"RACE-1": "then gives 1 record", "RACE-2": "then gives 1 record"},
+    ),
+    Broken(
+        "async-no-lock",
+        f"{_HERE}.races_async:AsyncNoLock",
+        "documents",
+        {"RACE-1": "returned, but", "RACE-2": "returned, but", "RACE-6": "returned, but"},
+        variant="aiofiles",
+    ),
+    Broken(
+        "async-lock-per-instance",
+        f"{_HERE}.races_async:AsyncLockPerInstance",
+        "documents",
+        {"RACE-2": "returned, but", "RACE-6": "cancel caller 0"},
+        variant="aiofiles",
+    ),
+    Broken(
+        "lazy-lock",
+        f"{_HERE}.races_async:LazyLock",
+        "documents",
+        {"RACE-1": "returned, but", "RACE-2": "returned, but", "RACE-6": "returned, but"},
+        variant="aiofiles",
+    ),
+    Broken(
+        "async-fixed-temporary",
+        f"{_HERE}.races_async:AsyncFixedTemporary",
+        "document",
+        {
+            "RACE-1": "JSONDecodeError",
+            "RACE-2": "JSONDecodeError",
+            "RACE-4": "JSONDecodeError",
+            "RACE-6": "JSONDecodeError",
+        },
+        variant="aiofiles",
+    ),
+    Broken(
+        "thread-lock-across-await",
+        f"{_HERE}.races_async:ThreadLockAcrossAwait",
+        "documents",
+        {"RACE-2": "returned, but", "RACE-5": "wait for ever", "RACE-6": "wait for ever"},
+        variant="aiofiles",
+    ),
+    Broken(
+        "releases-when-cancelled",
+        f"{_HERE}.races_async:ReleasesWhenCancelled",
+        "document",
+        {"RACE-6": "returned, but load() then gives"},
+        variant="async",
+    ),
+    Broken(
+        "keeps-its-lock-when-cancelled",
+        f"{_HERE}.races_async:KeepsItsLockWhenCancelled",
+        "document",
+        {"RACE-6": "waits for ever"},
+        variant="async",
+    ),
+    Broken(
+        "loads-on-first-use",
+        f"{_HERE}.races_async:LoadsOnFirstUse",
+        "documents",
+        {"RACE-1": "returned, but", "RACE-2": "returned, but", "RACE-6": "returned, but"},
+        variant="aiofiles",
+    ),
+)

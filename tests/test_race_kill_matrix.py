@@ -1,0 +1,81 @@
+"""The kill matrix of races: each pattern is found, for its own reason and no other; no sound store is accused."""
+
+import importlib
+
+import pytest
+
+from pytest_tradestore.bench import Bench
+from pytest_tradestore.conformance import races
+from pytest_tradestore.contracts import CONTRACTS
+from pytest_tradestore.race.timeline import MOST_LINES
+from pytest_tradestore.settings import Budget, Settings
+from pytest_tradestore.target import StoreUnderTest
+from pytest_tradestore.verdict import Verdict
+from tests.broken_stores.racing import RACING
+from tests.sound_stores import SOUND
+
+
+def text_of(example):
+    """Return everything that a counterexample says, in one line."""
+    return " ".join([example.headline, *example.found, *example.notes, *(step.text for step in example.steps)])
+
+
+def judged(row, budget):
+    """Run every race check of the row's contracts on its store."""
+    module, _, name = row.target.partition(":")
+    store = StoreUnderTest(row.name, getattr(importlib.import_module(module), name))
+    bench = Bench(Settings(budget=budget))
+    wanted = row.contracts if hasattr(row, "contracts") else (row.contract,)
+    checks = [check for contract in CONTRACTS if contract.name in wanted for check in races.checks(contract)]
+    return [check.judge(bench, store) for check in checks]
+
+
+@pytest.mark.parametrize("row", RACING, ids=[row.name for row in RACING])
+def test_a_racing_store_violates_just_what_it_breaks_and_the_counterexample_says_why(row):
+    violated = {
+        result.requirement: result for result in judged(row, Budget.NORMAL) if result.verdict is Verdict.VIOLATED
+    }
+
+    assert set(violated) == set(row.breaks)
+    for id_, words in row.breaks.items():
+        example = violated[id_].counterexample
+        assert words in text_of(example)
+        assert "replayed 10/10" in example.notes[0]
+        assert 0 < len(example.steps) <= MOST_LINES
+        assert example.token
+
+
+ALONE = {
+    "plain-bars": "a reader follows the manifest to a file that a writer has removed meanwhile",
+    "month-by-month-bars": "as plain-bars",
+    "sqlite-data": "threads share one connection: a SELECT that is read row by row meets both the old and the new row",
+    "sqlite-runs": "threads share one connection: a reader gets nothing while a statement of another thread runs",
+    "async-data": "as plain-bars",
+}
+"""Stores that are sound while one caller uses them; the races that were found in them are real."""
+
+
+def sound_rows():
+    for row in SOUND:
+        marks = [pytest.mark.xfail(reason=ALONE[row.name])] if row.name in ALONE else []
+        yield pytest.param(row, id=row.name, marks=marks)
+
+
+@pytest.mark.parametrize("row", list(sound_rows()))
+def test_a_sound_store_holds_whoever_calls_it_and_says_how_much_was_tried(row):
+    results = judged(row, Budget.QUICK)
+
+    assert [r for r in results if r.verdict not in (Verdict.HOLDS, Verdict.NOT_APPLICABLE)] == []
+    for result in results:
+        if result.verdict is Verdict.HOLDS:
+            assert result.checked["schedules"] > 30
+            assert result.reason.startswith(("exhausted: ", "sampled: "))
+            assert result.exhaustive is ("sampled" not in result.reason)
+
+
+def test_the_same_seed_gives_the_same_schedule():
+    row = next(row for row in RACING if row.name == "locks-the-data-file")
+    first, second = ([r.counterexample for r in judged(row, Budget.QUICK) if r.counterexample] for _ in range(2))
+
+    assert first
+    assert first == second
