@@ -1,0 +1,50 @@
+"""Every sentence of the trading contracts: a store that keeps it, and beside it the smallest change that does not."""
+
+import importlib
+
+import pytest
+
+from pytest_tradestore.conformance import checks_for
+from pytest_tradestore.contracts import CONTRACTS
+from pytest_tradestore.verdict import Verdict
+from tests.broken_stores.trading_rows import TRADING
+from tests.sound_stores import SOUND
+
+SOUND_OF = {row.contracts[0]: row for row in SOUND if row.target.startswith("tests.sound_stores.trading:Plain")}
+TRADING_CONTRACTS = ("bars", "fundamentals", "events", "state", "audit", "jobs", "runs")
+CHECKS = [
+    (check.requirement, check.case)
+    for contract in CONTRACTS
+    if contract.name in TRADING_CONTRACTS
+    for check in checks_for((contract,))
+    if check.requirement.startswith("DATA-")
+]
+CONTROLS = [(row, id_) for row in TRADING for id_ in row.breaks if id_.startswith("DATA-")]
+
+
+def target_of(row):
+    module, _, name = row.target.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+@pytest.mark.parametrize(("requirement", "case"), CHECKS, ids=[f"{id_}-{case}" for id_, case in CHECKS])
+def test_a_store_that_keeps_its_contract_holds(judged, requirement, case):
+    result = judged(target_of(SOUND_OF[case.partition("-")[0]]), requirement, case)
+
+    assert (result.verdict, result.reason) == (Verdict.HOLDS, "")
+    assert result.checked["values"] + result.checked.get("programs", 0) > 0
+
+
+@pytest.mark.parametrize(("row", "requirement"), CONTROLS, ids=[f"{row.name}-{id_}" for row, id_ in CONTROLS])
+def test_control_a_store_with_one_defect_violates(judged, row, requirement):
+    results = [judged(target_of(row), id_, case) for id_, case in CHECKS if id_ == requirement and of(case, row)]
+
+    assert Verdict.VIOLATED in {result.verdict for result in results}
+
+
+def of(case, row):
+    return case.partition("-")[0] == row.contract
+
+
+def test_every_sentence_has_a_control():
+    assert {requirement for requirement, _ in CHECKS} - {id_ for row in TRADING for id_ in row.breaks} == set()

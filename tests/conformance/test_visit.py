@@ -1,0 +1,176 @@
+"""What a case makes of a store that refuses, raises, hangs, keeps records of its own, or cannot be asked."""
+
+import json
+import sqlite3
+from collections import namedtuple
+from datetime import datetime
+
+from pytest_tradestore.verdict import Verdict
+from tests.sound_stores import trading
+from tests.sound_stores.trading_sqlite import Data
+
+
+class OnlyWithZone(trading.PlainBars):
+    """Refuses times without a zone."""
+
+    def write_bars(self, symbol, bars):
+        if any(bar.date.tzinfo is None for bar in bars):
+            raise ValueError("a time without a zone")
+        super().write_bars(symbol, bars)
+
+
+def test_a_store_that_refuses_times_without_a_zone_is_asked_with_times_in_utc(judged):
+    for requirement, case in (("DATA-BARS-RANGE", "bars"), ("DATA-MODEL", "bars-generated")):
+        assert judged(OnlyWithZone, requirement, case).verdict is Verdict.HOLDS
+
+
+def test_refusing_one_kind_of_timestamp_is_no_violation_and_is_counted(judged):
+    result = judged(OnlyWithZone, "DATA-BARS-TIMESTAMPS", "bars")
+
+    assert result.verdict is Verdict.HOLDS
+    assert result.checked["refused"] >= 2
+
+
+def test_control_a_store_that_refuses_both_kinds_violates(judged):
+    class Refuses(trading.PlainBars):
+        def write_bars(self, symbol, bars):
+            raise ValueError("never")
+
+    assert judged(Refuses, "DATA-BARS-TIMESTAMPS", "bars").counterexample.headline == (
+        "neither times without a zone nor times in UTC are taken"
+    )
+    assert judged(Refuses, "DATA-BARS-RANGE", "bars").counterexample.found == ("ValueError: never",)
+
+
+def test_control_an_undeclared_error_is_no_refusal(judged):
+    class Fails(trading.PlainBars):
+        def write_bars(self, symbol, bars):
+            raise KeyError("negative price")
+
+    assert "raised KeyError" in judged(Fails, "DATA-BARS-EXACT", "bars").counterexample.headline
+
+
+def test_a_volume_that_is_refused_is_no_violation(judged):
+    class SmallVolumes(trading.PlainBars):
+        def write_bars(self, symbol, bars):
+            if any(bar.volume > 2**53 for bar in bars):
+                raise ValueError("too many")
+            super().write_bars(symbol, bars)
+
+    result = judged(SmallVolumes, "DATA-BARS-EXACT", "bars")
+
+    assert (result.verdict, result.checked["refused"]) == (Verdict.HOLDS, 2)
+
+
+def test_control_a_volume_that_goes_through_a_float_is_one(judged):
+    class FloatVolumes(trading.PlainBars):
+        def write_bars(self, symbol, bars):
+            for bar in bars:
+                bar.volume = float(bar.volume)
+            super().write_bars(symbol, bars)
+
+    result = judged(FloatVolumes, "DATA-BARS-EXACT", "bars")
+
+    assert "9007199254740992.0" in result.counterexample.found[0]
+    assert "9007199254740993" in result.counterexample.allowed[0]
+
+
+Tick = namedtuple("Tick", "symbol date open high low close volume")
+
+
+class OwnBars(trading.PlainBars):
+    """Bars as tuples of its own."""
+
+    make_bar = staticmethod(Tick)
+
+    def read_bars(self, symbol, start, end):
+        return [
+            Tick(b.symbol, b.date, b.open, b.high, b.low, b.close, b.volume)
+            for b in super().read_bars(symbol, start, end)
+        ]
+
+    def _read(self, directory, name):
+        return [trading.PriceBar(**vars_of(bar)) for bar in super()._read(directory, name)]
+
+
+def vars_of(bar):
+    return {name: getattr(bar, name) for name in Tick._fields}
+
+
+def test_a_store_is_asked_with_records_of_its_own(judged):
+    for requirement, case in (("DATA-BARS-EXACT", "bars"), ("DATA-MODEL", "bars-generated")):
+        assert judged(OwnBars, requirement, case).verdict is Verdict.HOLDS
+
+
+def test_a_log_in_a_database_cannot_be_asked_whether_its_lines_are_rewritten(judged):
+    for requirement in ("DATA-AUDIT-APPEND-ONLY", "DATA-AUDIT-DAYS"):
+        result = judged(Data, requirement, "audit", recorder="strace")
+
+        assert result.verdict is Verdict.NOT_APPLICABLE
+        assert "file of lines" in result.reason or "files of lines" in result.reason
+
+
+class UnseenAudit(trading.PlainAudit):
+    """Opens a database beside its log, which the fake recorder cannot see."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        sqlite3.connect(root / "beside.sqlite").close()
+
+
+class UnseenRewriting(UnseenAudit):
+    """Keeps count of its lines in the first one."""
+
+    def _log(self, kind, record):
+        path = self._path(kind, datetime.now())  # noqa: DTZ005 - the day is the local one
+        lines = path.read_text().splitlines()[1:] if path.exists() else []
+        path.write_text("\n".join([f"{len(lines) + 1} lines", *lines, json.dumps(record)]) + "\n")
+
+
+def test_an_audit_log_that_cannot_be_recorded_is_compared_and_that_is_said(judged):
+    result = judged(UnseenAudit, "DATA-AUDIT-APPEND-ONLY", "audit")
+
+    assert result.verdict is Verdict.HOLDS
+    assert result.checked["compared_files"] > 0
+    assert "recorded" not in result.checked
+
+
+def test_control_what_is_compared_finds_a_line_that_was_rewritten(judged):
+    result = judged(UnseenRewriting, "DATA-AUDIT-APPEND-ONLY", "audit")
+
+    assert result.verdict is Verdict.VIOLATED
+    assert "no longer begins with" in result.counterexample.found[0]
+
+
+class UnseenJobs(trading.PlainJobs):
+    """The same for jobs."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        sqlite3.connect(root / "beside.sqlite").close()
+
+
+class UnseenProgress(UnseenJobs):
+    def update_progress(self, job_id, progress):
+        super().update_progress(job_id, progress)
+        (self.root / "progress").write_text(str(progress))
+
+
+def test_progress_that_cannot_be_recorded_is_found_in_the_files(judged):
+    holds, violates = (judged(s, "DATA-JOBS-PROGRESS-IN-MEMORY", "jobs") for s in (UnseenJobs, UnseenProgress))
+
+    assert (holds.verdict, "compared_files" in holds.checked) == (Verdict.HOLDS, True)
+    assert violates.counterexample.found == ("files changed by 1,000 calls: progress",)
+
+
+def test_a_batch_that_is_disclaimed_is_not_judged_and_that_is_said(judged):
+    result = judged(trading.MonthByMonth, "ATOM-3", "bars")
+
+    assert (result.verdict, result.reason) == (Verdict.NOT_APPLICABLE, "the store disclaims atomic-batch")
+
+
+def test_control_the_same_store_without_the_disclaimer_is_judged(judged):
+    result = judged(trading.MonthByMonth, "ATOM-3", "bars", disclaims=())
+
+    assert result.verdict is Verdict.VIOLATED
+    assert "is half done" in result.counterexample.headline
