@@ -7,9 +7,9 @@ A store may have record types of its own: it then says ``make_bar(**fields)`` an
 import dataclasses
 import enum
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from datetime import date, datetime
-from typing import Any
+from typing import Any, cast
 
 MAKERS = {
     "make_bar": "PriceBar",
@@ -52,7 +52,7 @@ def plain(record: Any) -> Any:
         return record
     if kind is datetime:
         return record.isoformat()
-    if names := _dataclass_fields(kind):
+    if names := _dataclass_fields(cast(Hashable, kind)):
         return {name: plain(getattr(record, name)) for name in names}
     if isinstance(record, (str, bool, int, float)):
         return record.value if isinstance(record, enum.Enum) else record
@@ -69,15 +69,17 @@ def plain(record: Any) -> Any:
 
 
 @functools.lru_cache(maxsize=256)
-def _dataclass_fields(kind: type) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else ()
+def _dataclass_fields(kind: Hashable) -> tuple[str, ...]:
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        return tuple(field.name for field in dataclasses.fields(kind))
+    return ()
 
 
 def fields_of(record: Any) -> dict[str, Any] | None:
     """Return the fields of a record of whatever make, None for something that has none."""
     if isinstance(record, Mapping):
         return {str(key): value for key, value in record.items()}
-    if names := _dataclass_fields(type(record)):
+    if names := _dataclass_fields(cast(Hashable, type(record))):
         return {name: getattr(record, name) for name in names}
     if hasattr(type(record), "model_fields"):
         return {name: getattr(record, name) for name in type(record).model_fields}

@@ -102,7 +102,10 @@ UNUSABLE = {
     ),
     "hangs": (lambda root: threading.Event().wait(), r"opening it on an empty directory took longer than 0\.3 s\."),
     "hangs on close": (HangsOnClose, r"closing it took longer than 0\.3 s\. If that is right for it, set"),
-    "offers nothing": (lambda root: {}, r"dict offers no contract that the suite knows: the nearest is Documents, for which it lacks put\(\)\. "),
+    "offers nothing": (
+        lambda root: {},
+        r"dict offers no contract that the suite knows: the nearest is Documents, for which it lacks put\(\)\. ",
+    ),
     "gives nothing": (lambda root: None, r"NoneType offers no contract"),
     "needs more arguments": (lambda root, more: None, r"raised TypeError when it was opened .* missing 1 required"),
 }
