@@ -185,7 +185,13 @@ def _one_value(
         visit.call(write, *place, bad, shown=shown)
     except Exception:  # a refusal, by whichever exception: what counts is that the caller knows
         visit.checked["refused"] += 1
-        kept = visit.call(read, *place)
+        try:
+            kept = visit.call(read, *place)
+        except Exception as error:
+            told = f"{type(error).__name__}: {visit.opened.told(error)}"
+            return visit.mismatch(
+                f"{name} was refused, and the value before it can no longer be read", told, str(before)
+            )
         if not same(kept, before):
             return visit.expect(f"{name} was refused, and the value before it is no longer what is read", kept, before)
         visit.reopen()

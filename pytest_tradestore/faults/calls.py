@@ -86,7 +86,11 @@ class Limit:
 
 Refusal = Fault | Limit
 
-_CHANGING = re.compile(r"[0-9a-f]{8,}|(?<=[.-])[0-9a-z_]{8}(?=\.|$)|[0-9]{5,}", re.IGNORECASE)
+_CHANGING = re.compile(
+    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{8,}|(?<=tmp)[0-9a-z_]{8}(?=\W|$)|(?<=[.-])[0-9a-z_]{8}(?=\.|$)|[0-9]{5,}",
+    re.IGNORECASE,
+)
+"""What programs put into the names of temporary files: random digits and letters, UUIDs, process ids."""
 
 
 def role_of(path: str, root: str) -> str | None:

@@ -26,9 +26,11 @@ class FaultBreach:
 def breaches(trial: Trial, control: Trial | None, subject: Subject, *, whole: bool = True) -> Iterator[FaultBreach]:
     """Yield what ``trial`` breaks; ``whole`` says whether an update of several places has to be seen at all or none."""
     if trial.ended:
-        yield FaultBreach(
-            _failing(trial.refusal), _during(trial, trial.ended), trial.ended, ("the call returns or raises",)
-        )
+        requirement, told = _failing(trial.refusal), f"{trial.subject} {trial.ended}, when {trial.refusal}"
+        if trial.afterwards:
+            told = f"after {trial.subject} met a fault that is gone ({trial.refusal}), the store {trial.ended}"
+            requirement = "FAULT-5"
+        yield FaultBreach(requirement, told, trial.ended, ("the call returns or raises",))
         return
     if not trial.struck:
         return
@@ -47,10 +49,6 @@ def breaches(trial: Trial, control: Trial | None, subject: Subject, *, whole: bo
 
 def _failing(refusal: Refusal | None) -> str:
     return "FAULT-3" if isinstance(refusal, Fault) and refusal.kind in READING else "FAULT-1"
-
-
-def _during(trial: Trial, what: str) -> str:
-    return f"{trial.subject} {what}, when {trial.refusal}"
 
 
 def _states(trial: Trial, before: Observation, after: Observation, whole: bool) -> Iterator[FaultBreach]:

@@ -49,7 +49,7 @@ def faults_for(calls: Sequence[Call]) -> Iterator[tuple[int, Fault]]:
 def limits() -> Iterator[tuple[int, Limit]]:
     """Yield what the system itself can be made to refuse, without any privileges."""
     if os.name == "posix":
-        yield 0, Limit("RLIMIT_FSIZE", 10)
-        yield 1, Limit("RLIMIT_FSIZE", 9000)
-        yield 0, Limit("RLIMIT_NOFILE", 0)
-        yield 1, Limit("RLIMIT_NOFILE", 1)
+        yield 1, Limit("RLIMIT_FSIZE", 10)
+        yield 2, Limit("RLIMIT_FSIZE", 9000)
+        yield 1, Limit("RLIMIT_NOFILE", 0)
+        yield 2, Limit("RLIMIT_NOFILE", 1)

@@ -84,6 +84,10 @@ def gather_syncs(store: StoreUnderTest, workload: Workload, settings: Settings, 
                 found = replace(found, exhaustive=False)
                 continue
             found = _crashed(store, workload, settings, subject, fault, recorded, sandbox, found)
+    if rows and not found.recordings:
+        return replace(
+            found, undecided="the store could not be recorded while a sync failed: it hung or ended its process"
+        )
     return found
 
 

@@ -75,7 +75,8 @@ class Trial:
     value: Seen | None = None
     again: Seen | None = None
     ended: str = ""
-    """How the process ended in the middle of it, if it did."""
+    """How the process ended in the middle of it, if it did; ``afterwards`` says that it was after the struck call."""
+    afterwards: bool = False
 
     @property
     def struck(self) -> bool:
@@ -91,8 +92,10 @@ class Bench:
     workload: Workload
     directory: Path
     injecting: Injecting | None
-    step: Callable[[], None]
+    step: Callable[[bool], None]
+    """Says that the next step of the store begins, and whether that is after the fault has struck."""
     bridge: Bridge = field(default_factory=Bridge)
+    afterwards: bool = False
     _count: int = 0
 
     def fresh_root(self, image: DurableImage) -> Path:
@@ -103,13 +106,17 @@ class Bench:
         image.write(root)
         return root
 
+    def begin(self) -> None:
+        """Say that the next step of the store begins."""
+        self.step(self.afterwards)
+
     def open(self, root: Path) -> OpenStore:
-        self.step()
+        self.begin()
         return open_store(self.store.target, root, self.bridge)
 
     def observe(self, opened: OpenStore) -> Observation:
         """Return what the store shows, with the times of this run left out: two runs have to be comparable."""
-        self.step()
+        self.begin()
         return timeless(self.workload.observe(opened, self.store.declarations.errors))
 
     def image_of(self, root: Path) -> DurableImage:
@@ -148,6 +155,7 @@ class Bench:
 def attempt(bench: Bench, subject: Subject, refusal: Refusal | None, control: Trial | None = None) -> Trial:
     """Make one trial; ``control`` is the same without a fault, to compare what is left over."""
     root = bench.fresh_root(subject.image)
+    bench.afterwards = False
     try:
         if subject.update is not None:
             return _update(bench, subject, subject.update, refusal, root, control)
@@ -194,21 +202,21 @@ def _goes_on(
     following = bench.workload.next_update(update.place, NEXT_VERSION)
     stuck = ""
     try:
-        bench.step()
+        bench.begin()
         following.apply(opened)
     except Exception as error:  # an instance may say that it is of no use any more; a new one may not
         stuck = _told(opened, error)
     after = bench.observe(opened) if not stuck else None
     trial = replace(trial, after=after, descriptors=_open_below(root, control))
     try:
-        bench.step()
+        bench.begin()
         opened.close()
     except Exception as error:
         return replace(trial, stuck=f"closing raised {_told(opened, error)}"), opened
     try:
         opened = bench.open(root)
         if stuck:
-            bench.step()
+            bench.begin()
             following.apply(opened)
             after = bench.observe(opened)
             opened.close()
@@ -297,12 +305,13 @@ def _opening(bench: Bench, subject: Subject, refusal: Refusal | None, root: Path
 def _struck(bench: Bench, subject: Subject, refusal: Refusal | None, root: Path, act: Callable[[], object]) -> Trial:
     watched: list[Watched] = []
     raised = ""
-    bench.step()
+    bench.begin()
     with bench.refusing(root, refusal, watched):
         try:
             act()
         except Exception as error:  # whatever the caller gets is the answer
             raised = f"{type(error).__name__}: {error}".replace(str(root), "<root>")
+    bench.afterwards = True
     return Trial(subject.name, refusal, watched[0], raised)
 
 

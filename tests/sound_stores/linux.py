@@ -30,8 +30,12 @@ class SynchronousJournal:
                 cut_torn_tail(path)
                 self._open[stream] = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_DSYNC)
             rest = log_line(record)
-            while rest:
-                rest = rest[os.write(self._open[stream], rest) :]
+            try:
+                while rest:
+                    rest = rest[os.write(self._open[stream], rest) :]
+            except OSError:
+                os.close(self._open.pop(stream))  # the next append begins with what this one has left
+                raise
 
     def read(self, stream):
         return read_log(self.directory / file_name(stream))
@@ -50,18 +54,23 @@ class UnnamedTemporary:
     def save(self, data):
         text, linked = encode(data).encode(), self.root / "portfolio.json.tmp"
         directory = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
-        with locked(self.root):
-            descriptor = os.open(self.root, os.O_WRONLY | os.O_TMPFILE, 0o600)
-            with open(descriptor, "wb") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(descriptor)
-                linked.unlink(missing_ok=True)
-                # Only with a dir_fd does Python call linkat, which can follow the link in /proc to the file itself.
-                os.link(f"/proc/self/fd/{descriptor}", linked.name, dst_dir_fd=directory)
-            os.replace(linked, self.file)
-            os.fsync(directory)
-        os.close(directory)
+        try:
+            with locked(self.root):
+                self._replace(directory, linked, text)
+        finally:
+            os.close(directory)
+
+    def _replace(self, directory, linked, text):
+        descriptor = os.open(self.root, os.O_WRONLY | os.O_TMPFILE, 0o600)
+        with open(descriptor, "wb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
+            linked.unlink(missing_ok=True)
+            # Only with a dir_fd does Python call linkat, which can follow the link in /proc to the file itself.
+            os.link(f"/proc/self/fd/{descriptor}", linked.name, dst_dir_fd=directory)
+        os.replace(linked, self.file)
+        os.fsync(directory)
 
     def load(self):
         return read_document(self.file)

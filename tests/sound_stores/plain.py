@@ -75,7 +75,7 @@ class SweptDocuments(PlainDocuments):
             try:
                 write_synced(staged, text)
                 os.replace(staged, path)
-            except OSError:  # a name that is too long, for example
+            except OSError:
                 os.unlink(staged)
                 raise
             sync_directory(self.directory)
@@ -134,8 +134,10 @@ class DataSyncedDocument(PlainDocument):
         with locked(self.root):
             staged.write_text(encode(data), encoding="utf-8")
             descriptor = os.open(staged, os.O_RDONLY)
-            os.fdatasync(descriptor)
-            os.close(descriptor)
+            try:
+                os.fdatasync(descriptor)
+            finally:
+                os.close(descriptor)
             os.replace(staged, self.file)
             sync_directory(self.root)
 

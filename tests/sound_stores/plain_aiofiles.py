@@ -5,7 +5,7 @@ import fcntl
 import functools
 import json
 import os
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import aiofiles
@@ -103,7 +103,7 @@ class AsyncDocuments:
     @whole
     async def delete(self, key):
         async with locked(self.root):
-            if await aiofiles.os.path.exists(self.directory / file_name(key)):
+            with suppress(FileNotFoundError):
                 await aiofiles.os.remove(self.directory / file_name(key))
             await asyncio.to_thread(sync_directory, self.directory)
 

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-from tests.sound_stores.files import encode
+from tests.sound_stores.files import encode, sync_directory
 
 
 def text(key):
@@ -76,6 +76,7 @@ class WriteAheadFull(Tables):
 
     def __init__(self, root: Path):
         super().__init__(connect(root, "journal_mode=WAL", "synchronous=FULL"))
+        sync_directory(root)  # the log's name too: SQLite syncs the directory as well, but ignores it when that fails
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from reference_store.models import Event, FundamentalData, Job, PriceBar, Run
 from tests.sound_stores.files import (
     append_synced,
     cut_torn_tail,
+    encode,
     file_name,
     locked,
     log_line,
@@ -132,7 +133,11 @@ class PlainEvents:
 
     def write_event(self, event):
         with locked(self.root):
-            append_synced(self.log, log_line(json.loads(event.model_dump_json())))
+            try:
+                append_synced(self.log, log_line(json.loads(event.model_dump_json())))
+            except OSError:
+                self._repair()
+                raise
 
     def read_events(self, start, end, types=None):
         found = [Event.model_validate_json(json.dumps(line)) for line in read_log(self.log)]
@@ -150,7 +155,7 @@ class PlainStates:
         make_directory(self.directory)
 
     def save_strategy_state(self, strategy_name, state):
-        text = json.dumps(state, allow_nan=False)
+        text = encode(state)
         with locked(self.root):
             replace_durably(self.directory / file_name(strategy_name), text)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pytest_tradestore.records import plain
 from reference_store.models import Event, FundamentalData, Job, PriceBar, Run
+from tests.sound_stores.files import encode, sync_directory
 from tests.sound_stores.sqlite import text
 from tests.sound_stores.trading import TERMINAL, PlainRuns
 
@@ -29,6 +30,7 @@ def connect(root: Path) -> sqlite3.Connection:
     for statement in _SCHEMA.split(";"):
         with database:
             database.execute(statement)
+    sync_directory(root)  # the log's name too: SQLite syncs the directory as well, but ignores it when that fails
     return database
 
 
@@ -73,9 +75,7 @@ class Data:
         return sorted(found, key=lambda e: e.timestamp)
 
     def save_strategy_state(self, strategy_name, state):
-        self._change(
-            "INSERT OR REPLACE INTO states VALUES (?, ?)", (text(strategy_name), json.dumps(state, allow_nan=False))
-        )
+        self._change("INSERT OR REPLACE INTO states VALUES (?, ?)", (text(strategy_name), encode(state)))
 
     def load_strategy_state(self, strategy_name):
         rows = self._column("SELECT state FROM states WHERE strategy = ?", text(strategy_name))

@@ -1,0 +1,261 @@
+"""Stores that lose data, or their own usefulness, when a call to the system fails; without a failure all is well."""
+
+import contextlib
+import json
+import os
+import tempfile
+import threading
+from pathlib import Path
+
+from tests.sound_stores.files import (
+    append_synced,
+    cut_torn_tail,
+    encode,
+    log_line,
+    read_document,
+    read_log,
+    replace_durably,
+    sync_directory,
+    write_synced,
+)
+
+
+class _Document:
+    """One JSON file; whoever derives from it says how it is replaced."""
+
+    def __init__(self, root: Path):
+        self.root, self.file = root, root / "portfolio.json"
+
+    def save(self, data):
+        replace_durably(self.file, encode(data))
+
+    def load(self):
+        return read_document(self.file)
+
+
+class SwallowsSyncErrors(_Document):
+    """FAULT-2: takes a failed fsync for a file system that does not know fsync."""
+
+    def save(self, data):
+        staged = f"{self.file}.tmp"
+        with open(staged, "w", encoding="utf-8") as file:
+            file.write(encode(data))
+            file.flush()
+            with contextlib.suppress(OSError):
+                os.fsync(file.fileno())
+        os.replace(staged, self.file)
+        sync_directory(self.root)
+
+
+class RetriesTheSync(_Document):
+    """FAULT-2: calls fsync again on the same descriptor until it succeeds."""
+
+    def save(self, data):
+        staged = f"{self.file}.tmp"
+        with open(staged, "w", encoding="utf-8") as file:
+            file.write(encode(data))
+            file.flush()
+            for attempts_left in (2, 1, 0):
+                try:
+                    os.fsync(file.fileno())
+                    break
+                except OSError:
+                    if not attempts_left:
+                        raise
+        os.replace(staged, self.file)
+        sync_directory(self.root)
+
+
+class LogsTheError(_Document):
+    """FAULT-1, FAULT-2: prints what went wrong and goes on."""
+
+    def save(self, data):
+        text = encode(data)
+        try:
+            replace_durably(self.file, text)
+        except OSError as error:
+            print(f"could not save: {error}")
+
+
+class FullDiskInPlace(_Document):
+    """FAULT-1: empties the old file before it knows whether the new content has room."""
+
+    def save(self, data):
+        write_synced(self.file, encode(data))
+        sync_directory(self.root)
+
+
+class TakesShortWrites(_Document):
+    """FAULT-1: believes that os.write writes all that it is given."""
+
+    def save(self, data):
+        staged = self.root / "portfolio.tmp"
+        descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            os.write(descriptor, encode(data).encode())
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(staged, self.file)
+        sync_directory(self.root)
+
+
+class SwallowsCloseErrors(_Document):
+    """FAULT-1: a network file system says at close that there was no room, and nobody listens."""
+
+    def save(self, data):
+        descriptor = os.open(self.file.with_suffix(".tmp"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        rest = encode(data).encode()
+        try:
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+        finally:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+        os.replace(self.file.with_suffix(".tmp"), self.file)
+
+
+class ReadErrorIsAbsence(_Document):
+    """FAULT-3: every error of reading says that there is nothing yet."""
+
+    def load(self):
+        try:
+            return json.loads(self.file.read_text(encoding="utf-8"))
+        except OSError:
+            return {}
+
+
+class ExistsHidesErrors(_Document):
+    """FAULT-3: os.path.exists says no when it cannot tell."""
+
+    def load(self):
+        return read_document(self.file) if os.path.exists(self.file) else {}
+
+
+class ReadErrorIsDamage(_Document):
+    """FAULT-3: moves a healthy file away because it could not be read once."""
+
+    def load(self):
+        try:
+            return read_document(self.file)
+        except (OSError, ValueError):
+            self.file.rename(self.file.with_suffix(".corrupt"))
+            raise
+
+
+class StartsAgainOnReadErrors:
+    """FAULT-3: a table that could not be read counts as an empty one, and the next save makes it one."""
+
+    def __init__(self, root: Path):
+        self.file = root / "table.json"
+
+    def put(self, key, document):
+        try:
+            table = read_document(self.file) or {}
+        except OSError:
+            table = {}
+        replace_durably(self.file, encode(table | {key: document}))
+
+    def get(self, key):
+        return (read_document(self.file) or {}).get(key)
+
+
+class LeaksDescriptors(_Document):
+    """FAULT-5: closes the directory only when all went well."""
+
+    def save(self, data):
+        directory = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
+        staged = f"{self.file}.tmp"
+        write_synced(staged, encode(data))
+        os.replace(staged, self.file)
+        os.fsync(directory)
+        os.close(directory)
+
+
+class LeaksItsLock(_Document):
+    """FAULT-5: gives its lock back only when all went well."""
+
+    tradestore_deadline = 0.6
+
+    def __init__(self, root: Path):
+        super().__init__(root)
+        self._lock = threading.Lock()
+
+    def save(self, data):
+        self._lock.acquire()
+        super().save(data)
+        self._lock.release()
+
+
+class LeavesItsLockFile(_Document):
+    """FAULT-5: a lock file that is removed only when all went well, and that a new instance respects."""
+
+    def save(self, data):
+        lock = self.root / "portfolio.lock"
+        descriptor = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        os.close(descriptor)
+        super().save(data)
+        lock.unlink()
+
+
+class LeavesTemporaries(_Document):
+    """FAULT-5: a temporary file with a random name for each attempt, removed only by the rename."""
+
+    def save(self, data):
+        text = encode(data)
+        descriptor, staged = tempfile.mkstemp(suffix=".staged", dir=self.root)
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(staged, self.file)
+        sync_directory(self.root)
+
+
+class GluesAfterAFailedAppend:
+    """FAULT-5: what a failed append left behind is repaired on opening only; the next record is glued to it."""
+
+    def __init__(self, root: Path):
+        self.root, self._known = root, set()
+
+    def append(self, stream, record):
+        path = self.root / f"{stream}.log"
+        if stream not in self._known:
+            cut_torn_tail(path)
+            self._known.add(stream)
+        append_synced(path, log_line(record))
+
+    def read(self, stream):
+        return read_log(self.root / f"{stream}.log")
+
+
+class SerialisesIntoTheFile(_Document):
+    """FAULT-1, FAULT-4: json.dump meets the value that JSON does not have when half of the file is written."""
+
+    def save(self, data):
+        with open(self.file, "w", encoding="utf-8") as file:
+            json.dump(data, file)
+            file.flush()
+            os.fsync(file.fileno())
+        sync_directory(self.root)
+
+
+class MakesTextOfIt(_Document):
+    """FAULT-4: default=str stores the look of a value instead of the value."""
+
+    def save(self, data):
+        replace_durably(self.file, json.dumps(data, default=str))
+
+
+class SkipsWhatFails(_Document):
+    """FAULT-4: leaves out what JSON does not have, without a word."""
+
+    def save(self, data):
+        kept = {}
+        for key, value in data.items():
+            try:
+                encode({"value": value})
+            except Exception:
+                continue
+            kept[key] = value
+        replace_durably(self.file, encode(kept))
