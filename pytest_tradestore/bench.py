@@ -6,6 +6,7 @@ from pytest_tradestore.contracts import Contract
 from pytest_tradestore.crash.evidence import Evidence, gather
 from pytest_tradestore.crash.workloads import Workload, workload_for
 from pytest_tradestore.examination import Examined, examine
+from pytest_tradestore.names.findings import Findings
 from pytest_tradestore.race.addresses import Setting
 from pytest_tradestore.race.evidence import RaceEvidence
 from pytest_tradestore.race.evidence import gather as gather_races
@@ -23,10 +24,11 @@ class Bench:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._crashes: dict[tuple[str, str], Evidence] = {}
+        self._races: dict[tuple[str, str, Setting], RaceEvidence] = {}
         self._faults: dict[tuple[str, str], FaultEvidence] = {}
         self._syncs: dict[tuple[str, str], SyncEvidence] = {}
-        self._races: dict[tuple[str, str, Setting], RaceEvidence] = {}
         self._examined: dict[str, Examined] = {}
+        self._names: dict[tuple[str, str], Findings] = {}
 
     def examined(self, store: StoreUnderTest) -> Examined:
         """Return what a store offers. Raises TargetError if it cannot be opened."""
@@ -44,6 +46,23 @@ class Bench:
         if key not in self._crashes:
             self._crashes[key] = gather(store, self.workload(store, contract), self.settings)
         return self._crashes[key]
+
+    def races(self, store: StoreUnderTest, contract: Contract, setting: Setting) -> RaceEvidence:
+        """Return what happens to one contract of a store when several callers use it at once."""
+        key = (store.name, contract.name, setting)
+        if key not in self._races:
+            methods = frozenset(self.examined(store).methods)
+            self._races[key] = gather_races(store, contract, methods, setting, self.settings)
+        return self._races[key]
+
+    def names(self, store: StoreUnderTest, contract: Contract) -> Findings:
+        """Return what one contract of a store does with identifiers."""
+        key = (store.name, contract.name)
+        if key not in self._names:
+            from pytest_tradestore.names.evidence import gather as gather_names
+
+            self._names[key] = gather_names(store, contract, self.settings)
+        return self._names[key]
 
     def faults(self, store: StoreUnderTest, contract: Contract) -> "FaultEvidence":
         """Return what errors of the system do to one contract of a store."""

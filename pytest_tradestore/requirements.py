@@ -207,6 +207,49 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         "Release everything in finally or by with, remove the temporary file when an update fails, and cut a torn append off again.",
     ),
     Requirement(
+        "NAME-1",
+        Profile.BASIC,
+        "reads, writes and creates nothing outside its root, whatever the identifier",
+        "A symbol comes from a feed, a strategy's name from a form. One that reads '../../.ssh/config' must not become "
+        "a path: as root such a store overwrites the machine.",
+        "Never join an identifier into a path: refuse it unless an allowlist matches all of it (re.fullmatch), or make a "
+        "file name of it by a reversible encoding in which '/', '.' at the beginning and control characters are escaped.",
+    ),
+    Requirement(
+        "NAME-3",
+        Profile.BASIC,
+        "never lets two accepted identifiers share data",
+        "BTC/USDT is not BTC_USDT, and BRKb.N is not BRKB.N: where two symbols share a file, one trades on the prices of "
+        "the other, and deleting one deletes both.",
+        "Encode reversibly instead of replacing or dropping characters, mark the case of letters for file systems that "
+        "ignore it, refuse what is no str, and keep the store's own files under names that no identifier gets.",
+    ),
+    Requirement(
+        "NAME-4",
+        Profile.BASIC,
+        "returns and lists an accepted identifier exactly as given",
+        "What is listed in another spelling, or not at all, is not found again; one odd identifier that breaks the "
+        "listing takes all the others with it.",
+        "Make the identifier from the file name by the exact inverse of the encoding, and pass over names that it did "
+        "not make; or keep the identifier inside of the file.",
+    ),
+    Requirement(
+        "NAME-5",
+        Profile.BASIC,
+        "refuses with a clear error and no effect on the disk",
+        "An identifier with a newline forges a line of a log, one that ends in '/' makes a directory. An error that the "
+        "store does not declare is one that no caller handles.",
+        "Check the identifier before anything else, with re.fullmatch, not re.match and '$'; raise one error of your own, "
+        "list it in tradestore_errors, or declare tradestore_identifiers = 'opaque' if any text is encoded.",
+    ),
+    Requirement(
+        "NAME-6",
+        Profile.BASIC,
+        "accepts ordinary symbols and ids",
+        "A store that refuses BRK.B, 005930.KS or an id of 64 characters is safe and of no use.",
+        "Allow letters, digits, '.', '-' and '_' in up to 64 characters at least.",
+    ),
+    Requirement(
         "DATA-ROUNDTRIP",
         Profile.BASIC,
         "returns every JSON value that it accepts exactly as it was given",

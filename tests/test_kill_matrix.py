@@ -38,8 +38,8 @@ def cases(rows: Iterable[Broken | Sound]) -> pytest.MarkDecorator:
 
 
 def is_checked(requirement: str, row: Broken | Sound, recorder: str) -> bool:
-    """The data contract is checked without a crash, and so without a recorder: once per store is enough."""
-    return not requirement.startswith("DATA-") or recorder == row.recorders[0]
+    """The data contract and identifiers are checked without a crash: once per store is enough."""
+    return not requirement.startswith(("DATA-", "NAME-", "PERM-")) or recorder == row.recorders[0]
 
 
 def has_a_matrix_of_its_own(requirement: str) -> bool:

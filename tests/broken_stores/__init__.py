@@ -562,7 +562,7 @@ BROKEN = (
         "deletes-by-prefix",
         f"{_HERE}.data:DeletesByPrefix",
         "documents",
-        {"DATA-DELETE": "deleting one key changed 'AAPL2'"},
+        {"DATA-DELETE": "deleting one key changed 'AAPL2'", "NAME-3": "deleting other keys has changed"},
     ),
     Broken(
         "deletes-by-emptying",
@@ -574,13 +574,16 @@ BROKEN = (
         },
     ),
     Broken(
-        "folds-keys", f"{_HERE}.data:FoldsKeys", "documents", {"DATA-KEYS": "the keys listed are not the keys written"}
+        "folds-keys",
+        f"{_HERE}.data:FoldsKeys",
+        "documents",
+        {"DATA-KEYS": "the keys listed are not the keys written"},
     ),
     Broken(
         "hides-dotted-keys",
         f"{_HERE}.data:HidesDottedKeys",
         "documents",
-        {"DATA-KEYS": "the keys listed are not the keys written"},
+        {"DATA-KEYS": "the keys listed are not the keys written", "NAME-4": "is not listed as it was given"},
     ),
     Broken(
         "newest-first", f"{_HERE}.data:NewestFirst", "journal", {"DATA-ORDER": "the log is not the records appended"}
@@ -595,7 +598,10 @@ BROKEN = (
         "shares-one-file",
         f"{_HERE}.data:SharesOneFile",
         "journal",
-        {"DATA-MISSING": "reads as something", "DATA-ORDER": "the log is not the records appended"},
+        {
+            "DATA-MISSING": "reads as something",
+            "DATA-ORDER": "the log is not the records appended",
+        },
     ),
     Broken(
         "keeps-the-last-few",
@@ -631,6 +637,95 @@ BROKEN = (
             "REC-2": "after a crash while it recovered, the next update of AAPL returned but is lost after reopening",
             "REC-3": "the next update of AAPL returned but is lost after reopening",
         },
+    ),
+    Broken(
+        "joins-keys",
+        f"{_HERE}.names:Joined",
+        "documents",
+        {
+            "NAME-1": "the key '../x' led out of the root: ../x.json was",
+            "NAME-3": "the keys 'a/../x' and 'x' share data",
+            "NAME-4": "the key 'BTC/USDT' is not listed as it was given",
+            "NAME-5": "was accepted and stands in the file system",
+        },
+    ),
+    Broken(
+        "looks-where-keys-begin",
+        f"{_HERE}.names:StartsWith",
+        "documents",
+        {
+            "NAME-1": "the key '../store-evil/x' led out of the root",
+            "NAME-3": "the keys 'a/../x' and 'x' share data",
+            "NAME-4": "the key 'BTC/USDT' is not listed as it was given",
+            "NAME-5": "was accepted and stands in the file system",
+        },
+    ),
+    Broken(
+        "strips-keys",
+        f"{_HERE}.names:Stripped",
+        "documents",
+        {
+            "NAME-1": "the key '....//x' led out of the root: ../x.json was",
+            "NAME-3": "the keys '../x' and 'x' share data",
+            "NAME-4": "the key 'BTC/USDT' is not listed as it was given",
+            "NAME-5": "was accepted and stands in the file system",
+        },
+    ),
+    Broken(
+        "replaces-separators",
+        f"{_HERE}.names:Replaced",
+        "documents",
+        {
+            "NAME-3": "the keys 'BTC/USDT' and 'BTC\\\\USDT' share data",
+            "NAME-4": "is not listed as it was given",
+            "NAME-5": "the key 'AAPL\\n' was accepted and stands in the file system",
+        },
+    ),
+    Broken(
+        "joins-keys-safely",
+        f"{_HERE}.names:SafelyJoined",
+        "documents",
+        {
+            "NAME-3": "the keys 'a/../x' and 'x' share data",
+            "NAME-4": "the key 'BTC/USDT' is not listed as it was given",
+            "NAME-5": "was accepted and stands in the file system",
+        },
+    ),
+    Broken(
+        "secures-keys",
+        f"{_HERE}.names:Secured",
+        "documents",
+        {"NAME-3": "share data", "NAME-4": "the key '^GSPC' is not listed as it was given"},
+    ),
+    Broken(
+        "matches-keys",
+        f"{_HERE}.names:Matched",
+        "documents",
+        {"NAME-5": "the key 'AAPL\\n' was accepted and stands in the file system as it is"},
+    ),
+    Broken(
+        "refuses-long-ids",
+        f"{_HERE}.names:RefusesLongOnes",
+        "documents",
+        {"NAME-6": "as ordinary as they come, was refused"},
+    ),
+    Broken(
+        "creates-before-it-refuses",
+        f"{_HERE}.names:CreatesBeforeItRefuses",
+        "documents",
+        {"NAME-5": "the key '^GSPC' was refused, but not without effect: 'documents/new.staged' was"},
+    ),
+    Broken(
+        "peeks-outside",
+        f"{_HERE}.names:PeeksOutside",
+        "documents",
+        {"NAME-1": "get('../x') returned what stands in a file outside"},
+    ),
+    Broken(
+        "decodes-twice",
+        f"{_HERE}.names:DecodesTwice",
+        "documents",
+        {"NAME-4": "is listed, which nobody has written"},
     ),
 )
 

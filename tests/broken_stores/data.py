@@ -96,7 +96,7 @@ class FirstWins(plain.PlainDocuments):
 
 
 class DeletesByPrefix(plain.PlainDocuments):
-    """DATA-DELETE: removes every file whose name begins with the key."""
+    """DATA-DELETE, NAME-3: removes every file whose name begins with the key."""
 
     def delete(self, key):
         prefix = file_name(key).removesuffix(".json")
@@ -121,7 +121,7 @@ class FoldsKeys(plain.PlainDocuments):
 
 
 class HidesDottedKeys(plain.PlainDocuments):
-    """DATA-KEYS: takes the stem of the file name for the key, so that what follows a dot is lost."""
+    """DATA-KEYS, NAME-4: takes the stem of the file name for the key, so that what follows a dot is lost."""
 
     def keys(self):
         return [key.split(".")[0] for key in super().keys()]  # noqa: SIM118 - a store is no dict

@@ -205,6 +205,7 @@ class TwiceReplayedJournal:
             cut_torn_tail(self.intent)
 
     def append(self, stream, record):
+        file_name(stream)  # refuses a bad one before it becomes an intent
         entry = {"stream": stream, "record": record}
         cut_torn_tail(self.intent)
         append_synced(self.intent, log_line(entry))

@@ -40,6 +40,7 @@ class WriteBehindJournal:
                 self._queue.pop(0)
 
     def append(self, stream, record):
+        file_name(stream)  # refuses a bad one now
         with self._lock:
             self._queue.append((stream, log_line(record)))
 

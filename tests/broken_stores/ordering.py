@@ -48,9 +48,10 @@ class IndexFirst:
         return (read_document(self.index) or {"keys": []})["keys"]
 
     def put(self, key, document):
+        path = self.root / file_name(key)
         if key not in self.keys():
             replace_durably(self.index, json.dumps({"keys": [*self.keys(), key]}))
-        replace_durably(self.root / file_name(key), encode(document))
+        replace_durably(path, encode(document))
 
     def get(self, key):
         return read_document(self.root / file_name(key))

@@ -91,7 +91,7 @@ class NoneForNoBars(trading.PlainBars):
 
 
 class SharesOfOneCompany(trading.PlainBars):
-    """DATA-BARS-SYMBOLS: takes what follows the point for a suffix of the exchange."""
+    """DATA-BARS-SYMBOLS, NAME-3: takes what follows the point for a suffix of the exchange."""
 
     def write_bars(self, symbol, bars):
         super().write_bars(symbol.split(".")[0], bars)
@@ -151,7 +151,7 @@ class AfterTheStart(trading.PlainEvents):
 
 
 class TypesByPrefix(trading.PlainEvents):
-    """DATA-EVENTS-TYPES: matches types by how they begin."""
+    """DATA-EVENTS-TYPES, NAME-3: matches types by how they begin."""
 
     def _asked_for(self, kind, types):
         return kind.startswith(tuple(types))
@@ -200,7 +200,7 @@ class EmptyState(trading.PlainStates):
 
 
 class WithoutTheStrategy(trading.PlainAudit):
-    """DATA-AUDIT-COMPLETE: does not write down who decided."""
+    """DATA-AUDIT-COMPLETE, NAME-4: does not write down who decided."""
 
     def log_decision(self, strategy_name, decision):
         self._log("decisions", {"decision": plain(decision)})
@@ -422,7 +422,7 @@ class OffsetInPages(trading.PlainRuns):
 
 
 class DeletesByPrefix(trading.PlainRuns):
-    """DATA-RUNS-DELETE: removes every run whose id begins so."""
+    """DATA-RUNS-DELETE, NAME-3: removes every run whose id begins so."""
 
     def _is_meant(self, name, run_id):
         return name.startswith(run_id)

@@ -20,7 +20,10 @@ def file_name(key: str) -> str:
         raise TypeError(f"a key is text, not {type(key).__name__}")
     lower = "".join(str(int(letter.islower())) for letter in key if letter.isascii() and letter.isalpha())
     case = "" if "1" not in lower else "+" if "0" not in lower else f"+{int(lower, 2):x}"
-    return quote(key, safe="").replace(".", "%2E") + case + ".json"
+    name = quote(key, safe="").replace(".", "%2E") + case + ".json"
+    if len(name) > 200:  # what is put behind it must fit into a file name, too
+        raise ValueError(f"a key of {len(key)} characters is too long")
+    return name
 
 
 def key_of(name: str) -> str:

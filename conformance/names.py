@@ -1,0 +1,67 @@
+"""What a store does with identifiers: a corpus of them, hostile and ordinary, through every call that takes one.
+
+One run of the trials on a contract is the evidence for all of these requirements.
+"""
+
+from typing import TYPE_CHECKING
+
+from pytest_tradestore.conformance.check import Check
+from pytest_tradestore.contracts import Contract
+from pytest_tradestore.verdict import Counterexample, Result, Verdict
+
+if TYPE_CHECKING:
+    from pytest_tradestore.bench import Bench
+    from pytest_tradestore.names.findings import Finding
+    from pytest_tradestore.target import StoreUnderTest
+
+_REQUIREMENTS = ("NAME-1", "NAME-3", "NAME-4", "NAME-5", "NAME-6")
+
+
+def checks(contract: Contract) -> tuple[Check, ...]:
+    """Return the checks of one contract's identifiers; a contract that takes none has none."""
+    from pytest_tradestore.names.slots import slots_of
+
+    if not slots_of(contract.name):
+        return ()
+    return tuple(_check(requirement, contract) for requirement in _REQUIREMENTS)
+
+
+def _check(requirement: str, contract: Contract) -> Check:
+    def judge(bench: "Bench", store: "StoreUnderTest") -> Result:
+        findings = bench.names(store, contract)
+        found = [finding for finding in findings.violations if finding.requirement == requirement]
+        evidence = f"identifiers of {contract.name}"
+        if found:
+            told = _told(found)
+            return Result(
+                requirement,
+                contract.name,
+                Verdict.VIOLATED,
+                told.headline,
+                findings.checked,
+                counterexample=told,
+                evidence=evidence,
+            )
+        if reason := findings.unfinished or findings.undecided.get(requirement):
+            return Result(requirement, contract.name, Verdict.UNDECIDED, reason, findings.checked)
+        if reason := findings.not_asked.get(requirement):
+            return Result(requirement, contract.name, Verdict.NOT_APPLICABLE, reason, findings.checked)
+        return Result(requirement, contract.name, Verdict.HOLDS, "", findings.checked, evidence=evidence)
+
+    return Check(requirement, contract.name, judge)
+
+
+def _told(found: "list[Finding]") -> Counterexample:
+    """Return the first finding as a counterexample, with the beginnings of the others as notes."""
+    first, others = found[0], found[1:]
+    more = tuple(f"also: {finding.sentence}" for finding in others[:4])
+    if len(others) > len(more):
+        more += (f"and {len(others) - len(more)} more like these",)
+    return Counterexample(
+        first.sentence,
+        workload=first.calls,
+        found=(first.found,),
+        allowed=(first.allowed,),
+        filesystems=first.filesystems,
+        notes=(*first.notes, *more),
+    )

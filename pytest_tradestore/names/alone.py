@@ -1,0 +1,192 @@
+"""One identifier at a time, through every call that takes it, with canaries around the root."""
+
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from pytest_tradestore.names.context import (
+    NEIGHBOUR,
+    NOTHING_OUTSIDE,
+    Context,
+    Habits,
+    Tried,
+    asked_for,
+    value_of,
+)
+from pytest_tradestore.names.corpus import OPAQUE_OK, Identifier
+from pytest_tradestore.names.nest import Nest
+from pytest_tradestore.names.session import Ended, How, Session, shows_secret
+from pytest_tradestore.names.slots import Slot, shown
+from pytest_tradestore.names.tree import changed, paths_of, tree_of
+from pytest_tradestore.names.watching import SystemCalls
+
+_OURS = -1
+"""Stands where identifiers have their number: what follows is what the harness does itself."""
+
+
+def try_alone(context: Context, slot: Slot, rows: Sequence[Identifier], habits: Habits) -> list[Tried]:
+    """NAME-1 and NAME-5: make every call with each row, and look after each whether anything outside has changed."""
+    tried: list[Tried] = []
+    nests: dict[int, Nest] = {}
+    session = context.enter()
+    system = _system_calls() if context.use_strace else None
+    session.write(slot, NEIGHBOUR, context.mark())
+    for number, row in enumerate(rows):
+        if context.skips(slot, row.value):
+            continue
+        nests[number] = session.nest
+        context.at(slot, row.value, "asking for it and writing it")
+        session.forget()
+        session.asked_outside()
+        if system:
+            system.note(number)
+        ended, leak = _visit(context, slot, row, session, habits)
+        if system:
+            system.note(_OURS)
+        context.checked["identifiers"] += 1
+        change, asked = session.canaries.change(), session.asked_outside()
+        outside = change or leak or (asked_for(asked[0], session.nest) if asked else "")
+        tried.append(Tried(row, ended, bool(outside)))
+        if outside:
+            _escaped(context, slot, value_of(row, session), outside, session)
+            context.leave(session)
+            session = context.enter()
+            session.write(slot, NEIGHBOUR, context.mark())
+    session.forget()
+    if change := session.canaries.change(thorough=True):
+        context.violation("NAME-1", f"a {slot.what} led out of the root: {change}", session, change, NOTHING_OUTSIDE)
+    if system:
+        tried = _seen_by_the_system(context, slot, tried, system, nests, session)
+    context.leave(session)
+    return tried
+
+
+def _system_calls() -> SystemCalls | None:
+    try:
+        return SystemCalls()
+    except RuntimeError:
+        return None
+
+
+def _visit(context: Context, slot: Slot, row: Identifier, session: Session, habits: Habits) -> tuple[Ended, str]:
+    """Make every call with one row; return how the write ended, and what of the outside a read has shown."""
+    value = value_of(row, session)
+    leak = ""
+
+    def do(name: str, action: Callable[[Session, Any], Any] | None) -> None:
+        nonlocal leak
+        if action is None:
+            return
+        ended = session.attempt(lambda: action(session, value))
+        if ended.how is How.UNCLEAR and (name, ended.kind) not in habits.undeclared:
+            context.unclear(slot, ended, session)
+        if name == "read" and ended.how is How.ACCEPTED and shows_secret(ended.value.content):
+            leak = leak or f"{session.calls[-1]} returned what stands in a file outside"
+
+    with session.aiming_at(value if row.read_only else ""):
+        do("read", slot.read)
+        do("touch", slot.touch)
+        if row.read_only:
+            return Ended(How.REFUSED), leak
+        ended = session.write(slot, value, context.mark())
+        if ended.how is How.UNCLEAR:
+            context.unclear(slot, ended, session)
+        do("read", slot.read)
+        do("delete", slot.delete)
+        return ended, leak
+
+
+def _escaped(context: Context, slot: Slot, value: str, how: str, session: Session) -> None:
+    sentence = f"the {slot.what} {shown(value)} led out of the root: {how}"
+    context.violation("NAME-1", sentence, session, how, NOTHING_OUTSIDE)
+
+
+def _seen_by_the_system(
+    context: Context, slot: Slot, tried: list[Tried], system: SystemCalls, nests: dict[int, Nest], session: Session
+) -> list[Tried]:
+    """Add the escapes that only system calls have shown."""
+    outside, seen = system.outside(nests)
+    context.checked["paths"] += seen
+    rows = dict(zip(nests, (one.row for one in tried), strict=True))
+    known = {one.row.id for one in tried if one.escaped}
+    new = {rows[number].id: asked for number, asked in outside.items() if rows[number].id not in known}
+    for number, asked in outside.items():
+        if rows[number].id in new:
+            _escaped(context, slot, rows[number].value, asked_for(asked, nests[number]), session)
+    return [Tried(one.row, one.ended, one.escaped or one.row.id in new) for one in tried]
+
+
+def refuses_hostile(context: Context, slot: Slot, tried: list[Tried]) -> None:
+    """NAME-5: what must be refused was accepted; allowed to a store that encodes it, so that no name has its meaning.
+
+    A store that declares ``strict`` has to refuse it in any case, one that declares ``opaque`` may keep it.
+    """
+    rows = [one.row for one in tried if one.row.oracle == "reject" and one.ended.how is How.ACCEPTED]
+    escaped = {one.row.id for one in tried if one.escaped}
+    rows = [row for row in rows if row.id not in escaped and not (context.opaque and row.category in OPAQUE_OK)]
+    if not rows:
+        return
+    with context.session() as session:
+        session.write(slot, NEIGHBOUR, context.mark())
+        before = paths_of(session.nest.root)
+        for row in rows:
+            value = value_of(row, session)
+            context.at(slot, row.value, "writing it, which should be refused")
+            session.forget()
+            session.write(slot, value, context.mark())
+            now = paths_of(session.nest.root)
+            raw = next((path for path in sorted(now - before) if _raw(value, path)), "")
+            before = now
+            allowed = f"a clear error: it {row.reason}" if " " in row.reason else "a clear error"
+            if context.strict:
+                context.violation(
+                    "NAME-5", f"the {slot.what} {shown(value)} was accepted", session, "accepted", allowed
+                )
+            elif raw:
+                sentence = f"the {slot.what} {shown(value)} was accepted and stands in the file system as it is"
+                hint = "declare tradestore_identifiers = 'opaque' if any text is meant to be kept"
+                context.violation(
+                    "NAME-5", sentence, session, f"a new name in the root: {raw!a}", allowed, notes=(hint,)
+                )
+
+
+def _raw(value: str, path: str) -> bool:
+    """Say whether a path under the root holds what makes an identifier hostile, not encoded."""
+    dangerous = {c for c in value if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")} | ({"\\"} & set(value))
+    if any(character in path for character in dangerous):
+        return True
+    parts = {part for part in value.split("/") if part not in ("", ".")}
+    return "/" in value and any(part in parts for part in path.split("/")[:-1])
+
+
+def refuses_without_effect(context: Context, slot: Slot, tried: list[Tried]) -> None:
+    """NAME-5: repeat what was refused on a store with one neighbour, and compare the root before and after."""
+    refused = [
+        one.row for one in tried if one.ended.how is not How.ACCEPTED and not one.row.read_only and not one.escaped
+    ]
+    if not refused:
+        return
+    context.checked["refused"] += len(refused)
+    with context.session() as session:
+        for _ in range(2):  # the second time a store makes its backup, if it has any
+            session.write(slot, NEIGHBOUR, context.mark())
+
+        def again(rows: Iterable[Identifier]) -> None:
+            for row in rows:
+                context.at(slot, row.value, "writing it, to be refused")
+                session.write(slot, value_of(row, session), context.mark())
+
+        volatile = context.store.declarations.volatile
+        before = tree_of(session.nest.root)
+        again(refused)
+        if not changed(before, tree_of(session.nest.root), volatile):
+            return
+        for row in refused:
+            session.forget()
+            before = tree_of(session.nest.root)
+            again([row])
+            if effect := changed(before, tree_of(session.nest.root), volatile):
+                value = shown(value_of(row, session))
+                sentence = f"the {slot.what} {value} was refused, but not without effect: {effect}"
+                context.violation("NAME-5", sentence, session, effect, "nothing is created, changed or removed")
+                return

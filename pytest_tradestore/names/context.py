@@ -1,0 +1,139 @@
+"""What the trials of one contract share: nests, marks, what is skipped, and the findings that they collect."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import tzinfo
+from pathlib import Path
+from typing import Any
+
+from pytest_tradestore.crash.observation import shortened
+from pytest_tradestore.isolation import Channel
+from pytest_tradestore.names.corpus import Identifier, filled
+from pytest_tradestore.names.findings import Finding
+from pytest_tradestore.names.nest import Nest
+from pytest_tradestore.names.session import Ended, Session
+from pytest_tradestore.names.slots import Slot
+from pytest_tradestore.names.watching import Asked, Watch
+from pytest_tradestore.target import StoreUnderTest
+
+NEIGHBOUR = "AAPL"
+"""What is in the store beside the identifier that is looked at."""
+NOTHING_OUTSIDE = "nothing outside of the root is read or changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """How one row fared when it was alone with a neighbour."""
+
+    row: Identifier
+    ended: Ended
+    escaped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """What a store does with the most ordinary identifiers already; that is not held against hostile ones.
+
+    ``undeclared``: pairs of a kind of call and an error that it raises for what is absent.
+    """
+
+    reads: bool = True
+    survives: bool = True
+    overwrites: bool = True
+    lists: bool = True
+    lists_reopened: bool = True
+    deletes: bool = True
+    undeclared: frozenset[tuple[str, str]] = frozenset()
+
+
+class Context:
+    """Collects what the trials of one contract find; ``skipped`` are values that an earlier run hung or died on."""
+
+    def __init__(
+        self,
+        store: StoreUnderTest,
+        sandbox: Path,
+        channel: Channel,
+        *,
+        skipped: frozenset[tuple[str, str]] = frozenset(),
+        use_strace: bool = False,
+    ) -> None:
+        self.store = store
+        self.use_strace = use_strace
+        self.zone: tzinfo | None = None
+        self.found: list[Finding] = []
+        self.checked: Counter[str] = Counter()
+        declared = store.identifiers or getattr(store.target, "tradestore_identifiers", None)
+        self.opaque, self.strict = declared == "opaque", declared == "strict"
+        self._sandbox, self._channel, self._skipped = sandbox, channel, skipped
+        self._watch = Watch()
+        self._nests = self._mark = 0
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """Give a store in a nest of its own; the process's home and working directory are canaries there."""
+        session = self.enter()
+        try:
+            yield session
+        finally:
+            self.leave(session)
+
+    def enter(self) -> Session:
+        """As ``session``, for who has to leave it by ``leave``."""
+        self._nests += 1
+        session = Session(self.store, self._sandbox / f"nest-{self._nests}", self._channel, self._watch, self.zone)
+        os.environ["HOME"] = str(session.nest.home)
+        os.chdir(session.nest.cwd)
+        return session
+
+    def leave(self, session: Session) -> None:
+        self.checked["calls"] += session.count
+        os.chdir(self._sandbox)
+        session.leave()
+
+    def mark(self) -> int:
+        """Return a number that nothing was written with before."""
+        self._mark += 1
+        return self._mark
+
+    def at(self, slot: Slot, value: Any, doing: str) -> None:
+        """Say what is tried next, for the case that nothing is ever heard again."""
+        self._channel.send((slot.what, value if isinstance(value, str) else repr(value), doing))
+
+    def skips(self, slot: Slot, value: Any) -> bool:
+        """Say whether a value is not tried: it stopped the store before, or means "none given"."""
+        named = value if isinstance(value, str) else repr(value)
+        return (slot.what, named) in self._skipped or (slot.blank and not value)
+
+    def violation(
+        self, requirement: str, sentence: str, session: Session, found: str, allowed: str, **more: Any
+    ) -> None:
+        """Note that a requirement is violated, after the calls that the session remembers."""
+        calls = tuple(session.nest.text(call) for call in session.calls[-8:])
+        told = [session.nest.text(text) for text in (sentence, found, allowed)]
+        self.found.append(Finding(requirement, told[0], calls, told[1], told[2], **more))
+
+    def unclear(self, slot: Slot, ended: Ended, session: Session) -> None:
+        """Note an error that is none of the store's own."""
+        last = session.calls[-1] if session.calls else "the call"
+        sentence = f"{last} raised {ended.kind}, which is none of the errors that the store declares"
+        declared = ", ".join(error.__name__ for error in self.store.declarations.errors)
+        self.violation("NAME-5", sentence, session, told(ended), f"one of {declared}, or the {slot.what} is accepted")
+
+
+def told(ended: Ended) -> str:
+    """Return what was raised in one line."""
+    return f"{ended.kind}: {shortened(ended.error, 150)}"
+
+
+def asked_for(asked: Asked, nest: Nest) -> str:
+    """Return in words which path outside a store asked for."""
+    return f"{nest.told(asked.path)} was asked for ({asked.by})"
+
+
+def value_of(row: Identifier, session: Session) -> str:
+    """Return the value of a row with the paths of the session's nest in it."""
+    return filled(row.value, str(session.nest.root), str(session.nest.out))

@@ -1,0 +1,116 @@
+"""Plays file systems that take for one name what this one keeps apart: APFS, and NTFS.
+
+No such file system is needed, and native libraries can be asked too: where two identifiers have two names that are one
+there, a look for the second one would find what the first one has left. So the files of the first are given the names
+of the second, and the second is asked for. A store that knows whose data it finds is not fooled by that.
+"""
+
+import os
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
+
+from pytest_tradestore.names.context import NEIGHBOUR, Context
+from pytest_tradestore.names.corpus import GROUPS
+from pytest_tradestore.names.session import How
+from pytest_tradestore.names.slots import Slot, shown
+from pytest_tradestore.names.tree import paths_of
+
+Fold = Callable[[str], str]
+Renames = list[tuple[str, str]]
+
+
+def _ignoring_case(name: str) -> str:
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold())
+
+
+def _as_windows_does(name: str) -> str:
+    return name.lower().rstrip(" .")
+
+
+_SYSTEMS: dict[str, Fold] = {"APFS (macOS)": _ignoring_case, "NTFS (Windows)": _as_windows_does}
+
+
+def try_elsewhere(context: Context, slot: Slot) -> None:
+    """NAME-3: compare the names that the members of each group get, as other file systems compare them."""
+    files = _files_by_identifier(context, slot)
+    for group in GROUPS:
+        for first, second in combinations([member for member in group.members if member in files], 2):
+            context.checked["pairs"] += 1
+            if _told_apart(context, slot, first, second, files):
+                continue
+            break  # one pair of a group says it
+
+
+def _files_by_identifier(context: Context, slot: Slot) -> dict[str, tuple[str, ...]]:
+    """Write under every member and see which names that makes."""
+    files: dict[str, tuple[str, ...]] = {}
+    members = dict.fromkeys(member for group in GROUPS for member in group.members)
+    for some in ([m for m in members if m != NEIGHBOUR], [NEIGHBOUR]):
+        with context.session() as session:
+            if NEIGHBOUR not in some:
+                for _ in range(2):  # with everything that a store makes once
+                    session.write(slot, NEIGHBOUR, context.mark())
+            else:
+                session.attempt(lambda session=session: session.opened)  # type: ignore[misc]
+            for value in some:
+                if context.skips(slot, value):
+                    continue
+                context.at(slot, value, "writing it to see its files")
+                before = paths_of(session.nest.root)
+                if session.write(slot, value, context.mark()).how is How.ACCEPTED:
+                    files[value] = tuple(sorted(paths_of(session.nest.root) - before))
+    return files
+
+
+def _told_apart(context: Context, slot: Slot, first: str, second: str, files: dict[str, tuple[str, ...]]) -> bool:
+    for system, fold in _SYSTEMS.items():
+        renames = _one_there(files[first], files[second], fold)
+        if renames and _taken_for(context, slot, first, second, renames, system):
+            return False
+    return True
+
+
+def _one_there(first: Sequence[str], second: Sequence[str], fold: Fold) -> Renames:
+    """Return the renames that give the files of ``first`` those names of ``second`` which are the same when folded."""
+    return list(_renames(first, {_folded(path, fold): path for path in second}, fold))
+
+
+def _renames(paths: Sequence[str], targets: dict[tuple[str, ...], str], fold: Fold) -> Iterator[tuple[str, str]]:
+    moved: list[str] = []
+    for path in sorted(paths, key=lambda path: path.count("/")):
+        target = targets.get(_folded(path, fold))
+        if target is not None and target != path and not any(path.startswith(f"{above}/") for above in moved):
+            moved.append(path)  # what lies in a directory moves with it
+            yield path, target
+
+
+def _folded(path: str, fold: Fold) -> tuple[str, ...]:
+    return tuple(fold(part) for part in path.split("/"))
+
+
+def _taken_for(context: Context, slot: Slot, first: str, second: str, renames: Renames, system: str) -> bool:
+    """Say whether the store gives what stands under ``first`` to who asks for ``second``, as it would there."""
+    mark = context.mark()
+    with context.session() as session:
+        if session.write(slot, first, mark).how is not How.ACCEPTED:
+            return False
+        session.attempt(session.reopen)
+        root = session.nest.root
+        for source, target in renames:
+            if os.path.lexists(root / source) and not os.path.lexists(root / target):
+                os.rename(root / source, root / target)
+        back = session.attempt(lambda: slot.read(session, second))  # type: ignore[misc]
+        if back.how is not How.ACCEPTED or mark not in back.value.marks:
+            return False
+        session.calls[:] = [f"write under {shown(first)}", f"read {shown(second)}"]
+        source, target = renames[0]
+        context.violation(
+            "NAME-3",
+            f"the {slot.what}s {shown(first)} and {shown(second)} share data on {system}",
+            session,
+            f"what was written under {shown(first)}: {source!a} and {target!a} are one name there",
+            f"nothing was written under {shown(second)}",
+            filesystems=(system,),
+        )
+        return True

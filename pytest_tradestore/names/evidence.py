@@ -1,0 +1,72 @@
+"""Runs the trials of one contract in a process of their own, and says what became of it: hangs and deaths included."""
+
+from dataclasses import replace
+
+from pytest_tradestore.contracts import Contract
+from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, stream_isolated
+from pytest_tradestore.names.context import Context
+from pytest_tradestore.names.corpus import CORPUS, Identifier, generated
+from pytest_tradestore.names.findings import Finding, Findings
+from pytest_tradestore.names.slots import shown, slots_of
+from pytest_tradestore.names.trials import try_all
+from pytest_tradestore.sandbox import Sandbox
+from pytest_tradestore.settings import Budget, Settings
+from pytest_tradestore.target import StoreUnderTest
+
+_MOST_STOPS = 3
+"""Identifiers on which a store may hang or die before no more are tried."""
+
+
+def rows_for(budget: Budget) -> tuple[Identifier, ...]:
+    """Return the rows that are tried: the corpus, and more of what is generated the larger the budget is."""
+    if budget is Budget.QUICK:
+        return CORPUS
+    return (*CORPUS, *generated(every_character=budget is Budget.DEEP))
+
+
+def gather(store: StoreUnderTest, contract: Contract, settings: Settings) -> Findings:
+    """Put the identifiers through one contract of a store."""
+    slots = slots_of(contract.name)
+    rows = rows_for(settings.budget)
+    stops: list[Finding] = []
+    skipped: set[tuple[str, str]] = set()
+    while True:
+        with Sandbox() as sandbox:
+
+            def trials(channel: Channel, sandbox: Sandbox = sandbox) -> Findings:
+                context = Context(
+                    store, sandbox.path, channel, skipped=frozenset(skipped), use_strace=_strace(settings)
+                )
+                return try_all(context, slots, rows)
+
+            at = ("identifier", "", "")
+            for event in stream_isolated(trials, store.declarations.deadline):
+                match event:
+                    case Sent(value):
+                        at = value
+                    case Finished(found):
+                        findings: Findings = found
+                        return replace(findings, violations=(*stops, *findings.violations))
+                    case Hung(_, seconds):
+                        stops.append(_stopped(at, f"took longer than {seconds:g} s"))
+                    case Died(_, how):
+                        stops.append(_stopped(at, f"ended its process: {how}"))
+        what, value, _ = at
+        if len(stops) > _MOST_STOPS or (what, value) in skipped:
+            reason = f"not all identifiers were tried: {stops[-1].sentence}"
+            return Findings(tuple(stops), unfinished=reason)
+        skipped.add((what, value))
+
+
+def _strace(settings: Settings) -> bool:
+    if settings.recorder == "fake":
+        return False
+    from pytest_tradestore.crash.recorders.strace import StraceRecorder
+
+    return StraceRecorder().unavailable() is None
+
+
+def _stopped(at: tuple[str, str, str], how: str) -> Finding:
+    what, value, doing = at
+    sentence = f"{doing}: with the {what} {shown(value)} the store {how}"
+    return Finding("NAME-5", sentence, (), how, "the call returns, or raises one of the store's errors")

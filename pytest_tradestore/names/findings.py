@@ -1,0 +1,31 @@
+"""What was found out about the identifiers of one contract of a store: facts that the checks judge."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One way in which a requirement is violated: a sentence, the calls that lead there, what was and had to be."""
+
+    requirement: str
+    sentence: str
+    calls: tuple[str, ...]
+    found: str
+    allowed: str
+    notes: tuple[str, ...] = ()
+    filesystems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """All that was found: by requirement, the first one first; what was tried; why something was not looked at."""
+
+    violations: tuple[Finding, ...] = ()
+    checked: Mapping[str, int] = field(default_factory=dict)
+    not_asked: Mapping[str, str] = field(default_factory=dict)
+    """By requirement, why it could not be asked at all."""
+    undecided: Mapping[str, str] = field(default_factory=dict)
+    """By requirement, why nothing can be said of it although nothing was found."""
+    unfinished: str = ""
+    """Why not everything was tried."""

@@ -1,0 +1,35 @@
+"""What is no text, given as an identifier: an error is expected, of whatever kind; never a place that text has."""
+
+from pytest_tradestore.names.context import NOTHING_OUTSIDE, Context, asked_for
+from pytest_tradestore.names.corpus import NO_TEXT, Other
+from pytest_tradestore.names.session import How
+from pytest_tradestore.names.slots import Slot, shown
+
+
+def try_no_text(context: Context, slot: Slot) -> None:
+    """NAME-1 and NAME-3: give each of them, beside the text that it could be taken for."""
+    for other in NO_TEXT:
+        if not context.skips(slot, other.make()):
+            _try(context, slot, other)
+
+
+def _try(context: Context, slot: Slot, other: Other) -> None:
+    value, first = other.make(), context.mark()
+    with context.session() as session:
+        taken = ".." not in other.spelled and session.write(slot, other.spelled, first).how is How.ACCEPTED
+        context.at(slot, value, "writing it")
+        session.asked_outside()
+        session.write(slot, value, context.mark())
+        context.checked["wrong_types"] += 1
+        change, asked = session.canaries.change(), session.asked_outside()
+        if change or asked:
+            how = change or asked_for(asked[0], session.nest)
+            sentence = f"{other.id} as a {slot.what} led out of the root: {how}"
+            context.violation("NAME-1", sentence, session, how, NOTHING_OUTSIDE)
+        elif taken and slot.read and not slot.normalises and not isinstance(value, str):
+            back = session.attempt(lambda: slot.read(session, other.spelled))  # type: ignore[misc]
+            if back.how is How.ACCEPTED and back.value.marks != (first,):
+                spelled = shown(other.spelled)
+                sentence = f"the {slot.what}s {other.id} and {spelled} share data"
+                allowed = f"what was written under {spelled}, or an error for {other.id}"
+                context.violation("NAME-3", sentence, session, f"what was written under {other.id}", allowed)

@@ -1,0 +1,144 @@
+"""One nest with a store in it: calls it under watch, and says of each call how it ended."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import tzinfo
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from pytest_tradestore.crash.observation import canonical
+from pytest_tradestore.isolation import Channel
+from pytest_tradestore.names.nest import SECRET, Canaries, Nest
+from pytest_tradestore.names.slots import Slot
+from pytest_tradestore.names.watching import Asked, Watch
+from pytest_tradestore.records import plain
+from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest, open_store
+
+
+class How(Enum):
+    """How a call ended."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    UNCLEAR = "unclear"
+    """It raised something that the store has not declared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The end of a call: what it returned, or what it raised, in words."""
+
+    how: How
+    value: Any = None
+    error: str = ""
+    kind: str = ""
+
+
+class Session:
+    """A store in a nest of its own; ``calls`` are those made since ``forget``."""
+
+    def __init__(
+        self, store: StoreUnderTest, top: Path, channel: Channel, watch: Watch, zone: tzinfo | None = None
+    ) -> None:
+        self._store, self._channel, self._watch = store, channel, watch
+        self.errors = store.declarations.errors
+        self.make = store.records
+        self.zone = zone
+        self.nest = Nest.build(top)
+        self.canaries = Canaries(self.nest)
+        self.calls: list[str] = []
+        self.count = 0
+        self._bridge = Bridge()
+        self._opened: OpenStore | None = None
+        self._aim = ""
+
+    @property
+    def opened(self) -> OpenStore:
+        if self._opened is None:
+            self._step()
+            with self._watch.during(self.nest):
+                self._opened = open_store(self._store.target, self.nest.root, self._bridge)
+        return self._opened
+
+    def call(self, method: str, *arguments: Any, shown: str, **options: Any) -> Any:
+        """Call the store; whatever it raises is raised."""
+        opened = self.opened
+        self._step()
+        self.count += 1
+        self.calls.append(shown)
+        with self._watch.during(self.nest, self._aim):
+            found = opened.call(method, *arguments, **options)
+            return list(found) if hasattr(found, "__next__") else found
+
+    def has(self, method: str) -> bool:
+        return self.opened.has(method)
+
+    @contextmanager
+    def aiming_at(self, path: str) -> Iterator[None]:
+        """Keep the store from ``path`` on the real system while the block runs."""
+        self._aim = path
+        try:
+            yield
+        finally:
+            self._aim = ""
+
+    def attempt(self, action: Callable[[], Any]) -> Ended:
+        """Do something with the store and say how it ended."""
+        try:
+            return Ended(How.ACCEPTED, action())
+        except self.errors as error:
+            return Ended(How.REFUSED, None, self.nest.text(error), type(error).__name__)
+        except Exception as error:  # whatever else it raises is the finding
+            return Ended(How.UNCLEAR, None, self.nest.text(error), type(error).__name__)
+
+    def write(self, slot: Slot, identifier: Any, mark: int) -> Ended:
+        """Write something; a record that cannot even be made of the identifier counts as refused."""
+        before = self.count
+        ended = self.attempt(lambda: slot.write(self, identifier, mark))
+        if self.count == before and ended.how is How.UNCLEAR:
+            return Ended(How.REFUSED, None, ended.error, ended.kind)
+        return ended
+
+    def forget(self) -> None:
+        """Begin the list of calls anew."""
+        self.calls.clear()
+
+    def reopen(self) -> None:
+        """Close the store and open it again; whatever it raises is raised."""
+        self.calls.append("close, reopen")
+        self._close()
+        _ = self.opened
+
+    def leave(self) -> None:
+        """Close the store, whatever it raises, and take the nest away."""
+        with suppress(Exception):
+            self._close()
+        with suppress(Exception):
+            self._bridge.close()
+        self.nest.remove()
+
+    def asked_outside(self) -> tuple[Asked, ...]:
+        """Return the paths outside that were asked for since this was last called."""
+        found = tuple(self._watch.asked)
+        self._watch.asked.clear()
+        return found
+
+    def _close(self) -> None:
+        if self._opened is not None:
+            self._step()
+            opened, self._opened = self._opened, None
+            with self._watch.during(self.nest):
+                opened.close()
+
+    def _step(self) -> None:
+        self._channel.step(self.count)
+
+
+def shows_secret(value: Any) -> bool:
+    """Say whether what a store returned holds the content of a canary."""
+    try:
+        return SECRET in canonical(plain(value))
+    except Exception:  # records of whatever make
+        return SECRET in repr(value)

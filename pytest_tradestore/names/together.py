@@ -1,0 +1,211 @@
+"""All identifiers in one store: each has to come back as it is, with its own data, for good."""
+
+from collections import Counter
+
+from pytest_tradestore.crash.observation import canonical, shortened
+from pytest_tradestore.names.carried import by_mark
+from pytest_tradestore.names.context import NEIGHBOUR, NOTHING_OUTSIDE, Context, Habits, Tried, told, value_of
+from pytest_tradestore.names.corpus import GROUPS
+from pytest_tradestore.names.session import How, Session
+from pytest_tradestore.names.slots import Back, Slot, shown
+from pytest_tradestore.records import plain
+
+
+def try_together(context: Context, slot: Slot, tried: list[Tried], habits: Habits) -> None:
+    """NAME-3 and NAME-4: write all that is accepted; read and list it at once, after reopening, after deletions."""
+    with context.session() as session:
+        library = _Library(context, slot, session)
+        library.fill(_values(context, slot, tried, session), again=habits.overwrites)
+        library.look("", lists=habits.lists)
+        if habits.survives:
+            session.forget()
+            ended = session.attempt(session.reopen)
+            if ended.how is not How.ACCEPTED:
+                sentence = f"with {len(library.marks)} accepted {slot.what}s in it the store cannot be opened again"
+                context.violation("NAME-4", sentence, session, told(ended), "it opens")
+                return
+            library.look("after reopening ", lists=habits.lists_reopened)
+        if habits.deletes and library.thin_out():
+            library.look("after deletions ", lists=habits.lists)
+        if change := session.canaries.change(thorough=True):
+            sentence = f"an accepted {slot.what} led out of the root: {change}"
+            context.violation("NAME-1", sentence, session, change, NOTHING_OUTSIDE)
+
+
+def _values(context: Context, slot: Slot, tried: list[Tried], session: Session) -> list[str]:
+    """Return the rows that were accepted, and all members of groups that were not refused before."""
+    bad = {one.row.value for one in tried if one.escaped or one.ended.how is not How.ACCEPTED}
+    values = [value_of(one.row, session) for one in tried if one.row.value not in bad]
+    values += [member for group in GROUPS for member in group.members]
+    values.append("x")  # what many of the rows that climb and come back are another name for
+    return [v for v in dict.fromkeys(values) if v not in bad and not context.skips(slot, v)]
+
+
+class _Library:
+    """A store full of identifiers, and the marks that have to stand under each."""
+
+    def __init__(self, context: Context, slot: Slot, session: Session) -> None:
+        self._context, self._slot, self._session = context, slot, session
+        self.marks: dict[str, list[int]] = {}
+        self._told: set[str] = set()
+        """Identifiers about which something has been said: once is enough."""
+        self._shared: set[str] = set()
+        self._broken = False
+        """Whether one identifier has been found that keeps all the others from being read."""
+
+    def fill(self, values: list[str], *, again: bool) -> None:
+        """Write under each value, and once more under the neighbour: that must not touch those that look like it."""
+        for value in [*values, *([NEIGHBOUR] * 2 if again else [])]:
+            self._context.at(self._slot, value, "writing it beside others")
+            mark = self._context.mark()
+            self._session.forget()
+            ended = self._session.write(self._slot, value, mark)
+            if ended.how is How.ACCEPTED:
+                self.marks[value] = [*self.marks.get(value, []), mark] if self._slot.appends else [mark]
+            elif ended.how is How.UNCLEAR:
+                self._context.unclear(self._slot, ended, self._session)
+        self._context.checked["together"] += len(self.marks)
+
+    def thin_out(self) -> bool:
+        """Delete every second identifier; say whether the store can do that."""
+        if self._slot.delete is None:
+            return False
+        for value in list(self.marks)[::2]:
+            self._context.at(self._slot, value, "deleting it")
+            ended = self._session.attempt(lambda value=value: self._slot.delete(self._session, value))  # type: ignore[misc]
+            if ended.how is How.ACCEPTED and not ended.value:
+                return False
+            del self.marks[value]
+        return True
+
+    def look(self, moment: str, *, lists: bool) -> None:
+        """Read under every identifier, and list them."""
+        if self._slot.read is None:
+            self._carried(moment)
+        else:
+            for value in self.marks:
+                if not self._broken and value not in self._told and value not in self._shared:
+                    self._read(value, moment)
+        if lists and self._slot.names is not None and not self._broken:
+            self._listed(moment)
+
+    def _read(self, value: str, moment: str) -> None:
+        context, slot, session = self._context, self._slot, self._session
+        context.at(slot, value, "reading it")
+        session.forget()
+        ended = session.attempt(lambda: slot.read(session, value))  # type: ignore[misc]
+        wanted = f"what was written under {shown(value)}"
+        if ended.how is not How.ACCEPTED:
+            self._told.add(value)
+            if (culprit := self._culprit(value)) is not None:
+                self._broken = True
+                session.calls[:0] = [f"write under {shown(value)}", f"write under {shown(culprit)}"]
+                sentence = f"the {slot.what} {shown(culprit)} was accepted, and others cannot be read since then"
+                context.violation("NAME-4", sentence, session, told(ended), wanted)
+                return
+            sentence = f"{moment}the {slot.what} {shown(value)} was accepted and cannot be read"
+            context.violation("NAME-4", sentence, session, told(ended), wanted)
+            return
+        back: Back = ended.value
+        if sorted(back.marks) == sorted(self.marks[value]):
+            strange = [name for name in back.names if name != value or type(name) is not str]
+            if strange:
+                self._told.add(value)
+                sentence = f"{moment}the {slot.what} {shown(value)} comes back as {shown(strange[0])}"
+                context.violation("NAME-4", sentence, session, shown(strange[0]), shown(value))
+            return
+        owner = {mark: name for name, marks in self.marks.items() for mark in marks}
+        foreign = next((owner[mark] for mark in back.marks if owner.get(mark, value) != value), None)
+        rival = foreign if foreign is not None else self._rival(value)
+        if rival is not None:
+            self._shared |= {value, rival}
+            session.calls[:0] = [f"write under {shown(value)}", f"write under {shown(rival)}"]
+            sentence = f"{moment}the {slot.what}s {shown(value)} and {shown(rival)} share data"
+            found = f"what was written under {shown(rival)}" if foreign is not None else "something else"
+            context.violation("NAME-3", sentence, session, found, wanted)
+        elif moment.startswith("after deletions"):
+            self._shared.add(value)
+            sentence = f"deleting other {slot.what}s has changed {shown(value)}"
+            context.violation("NAME-3", sentence, session, shortened(canonical(plain(back.content)), 150), wanted)
+        else:
+            self._told.add(value)
+            sentence = f"{moment}the {slot.what} {shown(value)} was accepted and is not there"
+            context.violation("NAME-4", sentence, session, shortened(canonical(plain(back.content)), 150), wanted)
+
+    def _culprit(self, value: str) -> str | None:
+        """Find an identifier that, once written, keeps ``value`` from being read; None when that fails by itself."""
+        if self._spoils(value, value):
+            return None
+        return next((other for other in self.marks if self._spoils(other, value)), None)
+
+    def _spoils(self, other: str, value: str) -> bool:
+        slot = self._slot
+        with self._context.session() as session:
+            for one in dict.fromkeys((value, other)):
+                session.write(slot, one, self._context.mark())
+            return session.attempt(lambda: slot.read(session, value)).how is not How.ACCEPTED  # type: ignore[misc]
+
+    def _rival(self, value: str) -> str | None:
+        """Find an identifier whose write takes away what stands under ``value``, in a store with these two only."""
+        for group in GROUPS:
+            for rival in group.members if value in group.members else ():
+                if rival != value and rival in self.marks and self._takes(rival, value):
+                    return rival
+        return None
+
+    def _takes(self, rival: str, value: str) -> bool:
+        slot, mark = self._slot, self._context.mark()
+        with self._context.session() as session:
+            session.write(slot, value, mark)
+            session.write(slot, rival, self._context.mark())
+            back = session.attempt(lambda: slot.read(session, value))  # type: ignore[misc]
+            return back.how is not How.ACCEPTED or back.value.marks != (mark,)
+
+    def _carried(self, moment: str) -> None:
+        """Look for every identifier in the record that was written with it."""
+        context, slot, session = self._context, self._slot, self._session
+        if slot.everything is None:
+            return
+        session.forget()
+        ended = session.attempt(lambda: slot.everything(session))  # type: ignore[misc]
+        if ended.how is not How.ACCEPTED:
+            sentence = f"{moment}with the accepted {slot.what}s in it the store cannot be read"
+            context.violation("NAME-4", sentence, session, told(ended), "all records")
+            return
+        if ended.value is None:
+            return
+        records = by_mark(ended.value)
+        for value, marks in self.marks.items():
+            record = records.get(marks[-1])
+            if record is None or value not in record:
+                sentence = f"{moment}the {slot.what} {shown(value)} does not come back as it was given"
+                texts = sorted(leaf for leaf in record or () if isinstance(leaf, str))
+                found = ", ".join(map(shown, texts[:6])) or "no such record"
+                context.violation("NAME-4", sentence, session, found, f"a record with {shown(value)}")
+                return
+
+    def _listed(self, moment: str) -> None:
+        context, slot, session = self._context, self._slot, self._session
+        session.forget()
+        context.at(slot, "", "listing all")
+        ended = session.attempt(lambda: slot.names(session))  # type: ignore[misc]
+        if ended.how is not How.ACCEPTED:
+            sentence = f"{moment}the accepted {slot.what}s cannot be listed"
+            context.violation("NAME-4", sentence, session, told(ended), f"a list of {len(self.marks)}")
+            return
+        if ended.value is None:
+            return
+        listed = Counter(name if type(name) is str else repr(name) for name in ended.value)
+        # One that shares its place with another cannot be listed beside it: that has been told already.
+        missing = [value for value in self.marks if value not in self._shared and listed[value] != 1]
+        extra = [name for name in listed if name not in self.marks and name not in self._shared]
+        if missing:
+            times = listed[missing[0]]
+            found = f"listed {times} times" if times else "not listed"
+            if extra:
+                found += f"; {shown(extra[0])} is listed, which nobody has written"
+            sentence = f"{moment}the {slot.what} {shown(missing[0])} is not listed as it was given"
+            context.violation("NAME-4", sentence, session, found, f"{shown(missing[0])}, once")
+        elif extra and not self._shared:
+            sentence = f"{moment}the {slot.what} {shown(extra[0])} is listed, which nobody has written"
+            context.violation("NAME-4", sentence, session, shown(extra[0]), "what was written")
