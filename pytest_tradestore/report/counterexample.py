@@ -16,6 +16,8 @@ _MARKS = {
 }
 _RED, _GREEN, _BOLD, _DIM, _OFF = "\x1b[31m", "\x1b[32m", "\x1b[1m", "\x1b[2m", "\x1b[0m"
 _SHORTEST, _WIDEST = 60, 130
+_CALLS_BEFORE_STEPS, _CALLS_OF_A_PROGRAM = 4, 16
+"""Where steps follow they tell what happened; else the calls do, and have to be complete."""
 
 
 def render(counterexample: Counterexample, requirement: str, width: int = 80, *, color: bool = False) -> str:
@@ -36,7 +38,8 @@ def _head(told: Counterexample, requirement: str, width: int) -> Iterator[str]:
 
 def _body(told: Counterexample, width: int) -> Iterator[str]:
     if told.workload:
-        yield from _section("Done", told.workload[-4:], width, earlier=len(told.workload) - 4)
+        shown = _CALLS_BEFORE_STEPS if told.steps else _CALLS_OF_A_PROGRAM
+        yield from _section("Done", told.workload[-shown:], width, earlier=len(told.workload) - shown)
     if told.crash:
         yield from _section("Crash", (told.crash,), width)
     if told.steps:
