@@ -83,14 +83,6 @@ class Bench:
             self._syncs[key] = gather_syncs(store, self.workload(store, contract), self.settings, faults)
         return self._syncs[key]
 
-    def races(self, store: StoreUnderTest, contract: Contract, setting: Setting) -> RaceEvidence:
-        """Return what happens to one contract of a store when several callers use it at once."""
-        key = (store.name, contract.name, setting)
-        if key not in self._races:
-            methods = frozenset(self.examined(store).methods)
-            self._races[key] = gather_races(store, contract, methods, setting, self.settings)
-        return self._races[key]
-
     def workload(self, store: StoreUnderTest, contract: Contract) -> Workload:
         """Return what is done to a store while it is recorded: the contract's workload with what the store offers."""
         return workload_for(contract, frozenset(self.examined(store).methods), store.records)
