@@ -94,14 +94,17 @@ def _of_syncs(contract: Contract) -> Check:
 
 
 def _after_failed_sync(evidence: "SyncEvidence") -> Counterexample:
-    assert evidence.breach is not None and evidence.image is not None
-    files = tuple(
-        f"{file.path}: {len(file.content):,} bytes" for file in evidence.image.files if file.kind.value == "file"
-    )
+    assert evidence.breach is not None
+    image = evidence.image
+    files = tuple(f"{f.path}: {len(f.content):,} bytes" for f in image.files if f.kind.value == "file") if image else ()
     return Counterexample(
         evidence.breach.sentence,
-        crash=f"power loss, after {evidence.acknowledged} had returned",
-        workload=(evidence.subject, f"({evidence.fault})", "the next update", "power loss", "reopen"),
+        crash=f"power loss, after {evidence.acknowledged} had returned" if image else "",
+        workload=(
+            evidence.subject,
+            f"({evidence.fault})",
+            *(("the next update", "power loss", "reopen") if image else ()),
+        ),
         image=files,
         found=(evidence.breach.found,),
         allowed=evidence.breach.allowed,

@@ -53,6 +53,8 @@ class FaultEvidence:
     given_up: str = ""
     syncs: Mapping[str, tuple[Subject, tuple[Fault, ...]]] = field(default_factory=dict)
     """Per update the failing syncs that are worth crashing after."""
+    sync_trials: tuple[Trial, ...] = ()
+    """The trials in which a sync failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +267,12 @@ def _evidence(run: _Run, plan: Plan, store: StoreUnderTest) -> FaultEvidence:
         and all(trial.struck or isinstance(trial.refusal, Limit) for trial in run.trials.values()),
         given_up=run.gave_up,
         syncs=_failing_syncs(plan),
+        sync_trials=tuple(trial for trial in run.trials.values() if _of_a_sync(trial)),
     )
+
+
+def _of_a_sync(trial: Trial) -> bool:
+    return isinstance(trial.refusal, Fault) and trial.refusal.kind is CallKind.SYNC and trial.struck
 
 
 def _done(plan: Plan, number: int) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ A failed sync marks the pages clean, so that the next one succeeds without havin
 failing sync and the next one are recorded, and every power loss after an acknowledgement is looked at.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_tradestore.crash.exploration import Inspection, Phase, Question, explore
@@ -19,7 +19,7 @@ from pytest_tradestore.crash.states import CrashState, Group, enumerate_states
 from pytest_tradestore.crash.trace import Trace
 from pytest_tradestore.crash.volatile import without_volatile
 from pytest_tradestore.crash.workloads import Workload
-from pytest_tradestore.faults.calls import Fault
+from pytest_tradestore.faults.calls import Call, CallKind, Fault
 from pytest_tradestore.faults.evidence import FaultEvidence
 from pytest_tradestore.faults.judging import FaultBreach
 from pytest_tradestore.faults.trials import NEXT_VERSION, Subject
@@ -69,11 +69,11 @@ def gather_syncs(store: StoreUnderTest, workload: Workload, settings: Settings, 
     if not faults.injected:
         return SyncEvidence(undecided="no sync can be made to fail here")
     try:
-        recorder, note = choose_recorder(settings.recorder)
+        recorder, _ = choose_recorder(settings.recorder)
     except RuntimeError as reason:
         return SyncEvidence(undecided=str(reason))
     if recorder.name != "strace":
-        return SyncEvidence(undecided=note or "only the strace recorder sees a sync that fails")
+        return _judged_by_the_calls(faults)
     rows = [(subject, fault) for subject, several in faults.syncs.values() for fault in several if not fault.lasting]
     most = RECORDINGS[settings.budget]
     found = SyncEvidence(exhaustive=len(rows) <= most)
@@ -89,6 +89,36 @@ def gather_syncs(store: StoreUnderTest, workload: Workload, settings: Settings, 
             found, undecided="the store could not be recorded while a sync failed: it hung or ended its process"
         )
     return found
+
+
+def _judged_by_the_calls(faults: FaultEvidence) -> SyncEvidence:
+    """Judge without a recording: who returns after a failed sync of a file has to have written it again."""
+    found = SyncEvidence(recordings=len(faults.sync_trials), exhaustive=False)
+    for trial in faults.sync_trials:
+        fault = trial.refusal
+        assert isinstance(fault, Fault)
+        if trial.raised or trial.ended or not _trusts_what_failed(trial.watched.calls, fault):
+            continue
+        sentence = f"{trial.subject} returned although {fault}, and nothing was written again"
+        breach = FaultBreach("FAULT-2", sentence, "the call returned", ("the call raises",))
+        first = found.breach is None
+        found = replace(
+            found,
+            breach=breach if first else found.breach,
+            subject=trial.subject if first else found.subject,
+            fault=fault if first else found.fault,
+            acknowledged=trial.subject if first else found.acknowledged,
+            how_many=found.how_many + 1,
+        )
+    return found
+
+
+def _trusts_what_failed(calls: Sequence[Call], fault: Fault) -> bool:
+    """Say whether a file (not a directory) was written before its sync failed, and nothing after that."""
+    syncs = [n for n, call in enumerate(calls) if call.kind is CallKind.SYNC and call.role == fault.role]
+    failed = syncs[min(fault.nth, len(syncs)) - 1]
+    written = [n for n, call in enumerate(calls) if call.kind is CallKind.WRITE]
+    return any(calls[n].role == fault.role for n in written if n < failed) and not any(n > failed for n in written)
 
 
 def _record(
