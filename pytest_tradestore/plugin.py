@@ -154,6 +154,17 @@ class _Watch:
             run_of(self._config).note(report)
 
 
+@pytest.fixture(scope="session")  # it keeps nothing, so that tests with generated arguments may use it
+def tradestore_race() -> Any:
+    """Run callers of an object of yours under many schedules: ``tradestore_race(target).check(...)``.
+
+    ``target(root)`` makes the object on an empty directory. See ``pytest_tradestore.race.own_tests.Race``.
+    """
+    from pytest_tradestore.race.own_tests import Race
+
+    return Race
+
+
 def _names_an_item(argument: str) -> bool:
     """Say whether an argument is the id of one of our items, as a failure prints it, and not a path of the project."""
     return argument.lstrip("./").startswith(PREFIX) and "[" in argument and "::" not in argument

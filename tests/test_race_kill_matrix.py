@@ -50,7 +50,6 @@ ALONE = {
     "month-by-month-bars": "as plain-bars",
     "sqlite-data": "threads share one connection: a SELECT that is read row by row meets both the old and the new row",
     "sqlite-runs": "threads share one connection: a reader gets nothing while a statement of another thread runs",
-    "async-data": "as plain-bars",
 }
 """Stores that are sound while one caller uses them; the races that were found in them are real."""
 

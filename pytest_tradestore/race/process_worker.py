@@ -64,7 +64,8 @@ class Coordinated:
         del running[me]  # what is done to ask is nobody's operation
         try:
             place = None if self._lines is None else location_of(self._lines.of_this_call())
-            self._link.send((STOP if ready is None else WAITING) + pickle.dumps((operation, until, place)))
+            refused = ready is not None and not ready()
+            self._link.send((STOP if ready is None else WAITING) + pickle.dumps((operation, until, place, refused)))
             while True:
                 answer = self._link.recv(PACKET)
                 if not answer:

@@ -19,7 +19,7 @@ from pytest_tradestore.errors import ReplayError
 from pytest_tradestore.isolation import Channel, Finished, run_isolated
 from pytest_tradestore.race import process_worker
 from pytest_tradestore.race import process_worker as wire
-from pytest_tradestore.race.actors import Actor, stable
+from pytest_tradestore.race.actors import Actor
 from pytest_tradestore.race.clock import CLOCK
 from pytest_tradestore.race.execution import Call, Completed, Ending, Execution, Program
 from pytest_tradestore.race.following import Repeating, Replaying
@@ -31,8 +31,9 @@ from pytest_tradestore.target import StoreUnderTest
 
 OPENING = Call("open", (), "", wire.OPENING)
 _NUMBER = struct.Struct("<d")
-_MOST_POLLS = 2_000
-"""So often may the only process that is left sleep and look again: what it waits for never comes."""
+_LONGEST_SLEEP = 60.0
+_MOST_POLLS = 150
+"""So often may the only process that is left sleep and look again, for hours by then: what it waits for never comes."""
 
 
 def _keep_to_one_processor() -> None:
@@ -133,11 +134,9 @@ class _Caller(Actor):
             message = self._received()
             kind, rest = message[:1], message[1:]
             if kind in (wire.STOP, wire.WAITING):
-                before, waited = self.pending, self.ready is not None
-                self.pending, self.until, self._place = pickle.loads(rest)  # noqa: S301 - from our own child
+                self.pending, self.until, self._place, refused = pickle.loads(rest)  # noqa: S301 - from our own child
                 self.ready = None if kind == wire.STOP else self._could
-                again = waited and kind == wire.WAITING and stable(self.pending) == stable(before)
-                self._refused = self._scheduler.position if again else -1
+                self._refused = self._scheduler.position if refused else -1
                 return None
             if kind == wire.NOTE:
                 steps = self._scheduler.steps
@@ -278,10 +277,12 @@ class _Run:
             chosen = scheduler.next_after(current)
             if scheduler.ending is not None or not isinstance(chosen, _Caller):
                 break
-            polls += chosen.timed_out and len(scheduler.live) == 1
-            if polls > _MOST_POLLS:
-                scheduler.end(Ending.DEADLOCK)
-                break
+            if chosen.timed_out and len(scheduler.live) == 1:
+                polls += 1
+                CLOCK.advance(CLOCK.now + min(_LONGEST_SLEEP, 0.01 * 2**polls))  # a sleep may last longer than asked
+                if polls > _MOST_POLLS:
+                    scheduler.end(Ending.DEADLOCK)
+                    break
             if self._program.cancel == (chosen.caller, chosen.steps):
                 chosen.die()
             else:

@@ -22,6 +22,7 @@ _LOOKING = 6
 """Schedules in which a caller is waited for at an await before it is said that it has no such."""
 _SHRINKING = 200
 """Schedules that are run of each smaller program."""
+_FEWEST_OF_EACH_KILL = 5
 _FEWEST = 40
 """Schedules that every program gets, however many there are."""
 
@@ -81,7 +82,7 @@ class Searching:
             cancelling = self._address.setting is Setting.CANCELLED
             searched = self._cancelling(program, share) if cancelling else self._searched(program, share)
             if self._address.setting is Setting.PROCESSES and not number and self._wanted:
-                searched = _together([searched, self._cancelling(program, share)])
+                searched = _together([searched, self._cancelling(program, share // 2)])
             self._left = max(0, self._left - searched.search.executions)
             yield searched
 
@@ -91,10 +92,11 @@ class Searching:
         A process is killed before its first operation, its second, and so on.
         """
         awaits = self._awaits(program)
+        fewest = _FEWEST_OF_EACH_KILL if self._address.setting is Setting.PROCESSES else _FEWEST
         parts: list[Searched] = []
         for at in range(1, awaits + 1):
             self._address = replace(self._address, awaiting=at)
-            part = self._searched(replace(program, cancel=(0, at)), max(_FEWEST, share // (awaits - at + 1)))
+            part = self._searched(replace(program, cancel=(0, at)), max(fewest, share // (awaits - at + 1)))
             share = max(0, share - part.search.executions)
             parts.append(part)
             if part.trouble or part.found:
@@ -109,7 +111,8 @@ class Searching:
             at += 1
             self._cancelled = False
             self._address = replace(self._address, awaiting=at)
-            self._explored(replace(program, cancel=(0, at)), _LOOKING)
+            looks = 1 if self._address.setting is Setting.PROCESSES else _LOOKING
+            self._explored(replace(program, cancel=(0, at)), looks)
         self._wanted = wanted
         return at if self._cancelled else at - 1
 

@@ -20,6 +20,7 @@ _READS = ("open", "read", "readall", "pread", "readv", "close")
 _WRITES = ("create", "truncate", "open(w)", "open(x)", "open(w+)", "open(a)", "open(a+)", "write", "pwrite", "writev")
 _TRIVIAL = ("stat", "lstat", "fstat", "access", "mkdir", "listdir", "scandir", "fsync", "fdatasync", "chmod", "fchmod")
 _LOCKING = ("acquire", "try", "flock", "lockf", "fcntl", "sleep", "wait", "start", "begin", "line")
+_FATES = ("killed", "cancel", "cancelled")
 _RENAMES = ("replace", "rename", "link")
 _NAMING = (*_RENAMES, "unlink", "remove", "ftruncate")
 
@@ -73,7 +74,7 @@ def _calls(program: Program) -> Iterator[str]:
 
 def shown_rows(execution: Execution, most: int = MOST_LINES) -> list[Row]:
     """Return the lines, those that say that another caller goes on included."""
-    rows = [row for run in _runs(execution.steps) for row in _merged(run)]
+    rows = [row for run in _runs(execution.steps) for row in _once(_merged(run))]
     for dispensable in (4, 3, 2, 1):
         rows = [row for row in rows if row.dispensable < dispensable]
         if len(_with_switches(rows)) <= most:
@@ -117,6 +118,15 @@ def _merged(run: Iterable[RaceStep]) -> Iterator[Row]:
         last, family = row, (kind, object_)
     if last is not None:
         yield last
+
+
+def _once(rows: Iterable[Row]) -> Iterator[Row]:
+    """Leave out what a caller does again and again while it polls."""
+    seen: set[str] = set()
+    for row in rows:
+        if row.text not in seen:
+            yield row
+        seen.add(row.text)
 
 
 def _row(step: RaceStep, verb: str, object_: str) -> Row:

@@ -25,12 +25,16 @@ def columns(steps: Sequence[Step], actors: Sequence[str], width: int) -> Iterato
         text = _fitted(step.text, room) if places or not last else step.text[: room - 1]
         line = f"{before}{text}"
         if places:
-            line = f"{line.ljust(_NUMBER + room * len(actors) + _GAP)}{_place(step)[-places:]}"
+            line = f"{line.ljust(_NUMBER + room * len(actors) + _GAP)}{_shortened(_place(step), places)}"
         yield line.rstrip()[:width]
 
 
 def _fitted(text: str, room: int) -> str:
     return text.ljust(room) if len(text) < room else f"{text[: room - _GAP]}… "
+
+
+def _shortened(place: str, room: int) -> str:
+    return place if len(place) <= room else f"…{place[len(place) - room + 1 :]}"
 
 
 def _place(step: Step) -> str:

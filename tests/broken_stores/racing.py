@@ -114,4 +114,28 @@ RACING = (
         {"RACE-1": "returned, but", "RACE-2": "returned, but", "RACE-6": "returned, but"},
         variant="aiofiles",
     ),
+    Broken(
+        "one-process-only",
+        f"{_HERE}.races_processes:OneProcessOnly",
+        "documents",
+        {"RACE-3": "returned, but"},
+    ),
+    Broken(
+        "dropped-by-closing",
+        f"{_HERE}.races_processes:DroppedByClosing",
+        "documents",
+        {"RACE-3": "returned, but"},
+    ),
+    Broken(
+        "processes-swap-the-locked-file",
+        f"{_HERE}.races_processes:ProcessesSwapTheLockedFile",
+        "documents",
+        {"RACE-3": "returned, but"},
+    ),
+    Broken(
+        "lock-file-by-existence",
+        f"{_HERE}.races_processes:LockFileByExistence",
+        "documents",
+        {"RACE-3": "killed"},
+    ),
 )

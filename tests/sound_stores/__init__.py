@@ -64,4 +64,6 @@ SOUND = (
     Sound("sqlite-data", "tests.sound_stores.trading_sqlite:Data", DATA, recorders=NATIVE),
     Sound("sqlite-jobs", "tests.sound_stores.trading_sqlite:Jobs", ("jobs",), recorders=NATIVE),
     Sound("sqlite-runs", "tests.sound_stores.trading_sqlite:Runs", ("runs",), recorders=NATIVE),
+    Sound("filelock-table", "tests.sound_stores.guarded:FilelockTable", ("documents",), recorders=NATIVE),
+    Sound("immediate-table", "tests.sound_stores.guarded:Immediate", ("documents",), recorders=NATIVE),
 )
