@@ -16,6 +16,7 @@ from pytest_tradestore.target import StoreUnderTest
 if TYPE_CHECKING:
     from pytest_tradestore.faults.evidence import FaultEvidence
     from pytest_tradestore.faults.syncs import SyncEvidence
+    from pytest_tradestore.permissions import Modes
 
 
 class Bench:
@@ -29,6 +30,7 @@ class Bench:
         self._syncs: dict[tuple[str, str], SyncEvidence] = {}
         self._examined: dict[str, Examined] = {}
         self._names: dict[tuple[str, str], Findings] = {}
+        self._modes: dict[tuple[str, str], Modes] = {}
 
     def examined(self, store: StoreUnderTest) -> Examined:
         """Return what a store offers. Raises TargetError if it cannot be opened."""
@@ -63,6 +65,17 @@ class Bench:
 
             self._names[key] = gather_names(store, contract, self.settings)
         return self._names[key]
+
+    def modes(self, store: StoreUnderTest, contract: Contract) -> "Modes":
+        """Return which modes one contract of a store gives to its files."""
+        key = (store.name, contract.name)
+        if key not in self._modes:
+            from pytest_tradestore.crash.recording import choose_recorder
+            from pytest_tradestore.permissions import gather as gather_modes
+
+            recorder, _ = choose_recorder(self.settings.recorder)
+            self._modes[key] = gather_modes(store, self.workload(store, contract), recorder)
+        return self._modes[key]
 
     def faults(self, store: StoreUnderTest, contract: Contract) -> "FaultEvidence":
         """Return what errors of the system do to one contract of a store."""

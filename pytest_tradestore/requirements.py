@@ -250,6 +250,23 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         "Allow letters, digits, '.', '-' and '_' in up to 64 characters at least.",
     ),
     Requirement(
+        "PERM-1",
+        Profile.HARDENED,
+        "creates files no wider than 0640 and directories no wider than 0750, whatever the umask, temp, lock and backup files included",
+        "Positions and orders are nobody else's business. With a generous umask everybody on the machine reads them, and "
+        "with none at all everybody changes them; a temporary file is as readable as the real one for as long as it lives.",
+        "Create files with os.open(..., os.O_CREAT | os.O_EXCL, 0o600) and directories with os.mkdir(..., 0o700), then "
+        "os.fchmod to what is wanted; os.makedirs(mode=...) leaves the directories in between to the umask.",
+    ),
+    Requirement(
+        "PERM-2",
+        Profile.HARDENED,
+        "never widens the mode of a file that it replaces, and never changes the process umask",
+        "Somebody has taken others the right to read a file; the next save gives it back. And a umask that is changed for "
+        "a moment is changed for every thread of the program.",
+        "Give the new file the mode of the one that it replaces, less what is too wide, with os.fchmod before the rename.",
+    ),
+    Requirement(
         "DATA-ROUNDTRIP",
         Profile.BASIC,
         "returns every JSON value that it accepts exactly as it was given",

@@ -727,6 +727,36 @@ BROKEN = (
         "documents",
         {"NAME-4": "is listed, which nobody has written"},
     ),
+    Broken(
+        "as-the-umask-says",
+        f"{_HERE}.permissions:AsTheUmaskSays",
+        "document",
+        {"PERM-1": "'portfolio.json.tmp' has mode 0666 during save({version: 1}), with umask 000"},
+    ),
+    Broken(
+        "private-only-in-the-end",
+        f"{_HERE}.permissions:PrivateInTheEnd",
+        "document",
+        {"PERM-1": "'portfolio.json.tmp' has mode 0666 during save({version: 1}), with umask 000"},
+    ),
+    Broken(
+        "makes-directories-for-all",
+        f"{_HERE}.permissions:DirectoriesForAll",
+        "documents",
+        {"PERM-1": "'data' has mode 0777 during opening the store, with umask 000"},
+    ),
+    Broken(
+        "gives-rights-back",
+        f"{_HERE}.permissions:GivesRightsBack",
+        "document",
+        {"PERM-2": "'portfolio.json' has mode 0640 during save({version: 1}), with umask 022"},
+    ),
+    Broken(
+        "changes-the-umask",
+        f"{_HERE}.permissions:ChangesTheUmask",
+        "document",
+        {"PERM-2": "the store changes the umask of the whole process: os.umask(0o077) during save({version: 1})"},
+    ),
 )
 
 from tests.broken_stores.trading_rows import TRADING  # noqa: E402 - the rows are made of the class above

@@ -1,0 +1,220 @@
+"""Which modes a store gives to its files and directories, at every moment of its workload, whatever the umask.
+
+Recorded under three umasks; and once more on files whose modes somebody has made stricter. What is too wide is said
+here; the store runs in processes of its own.
+"""
+
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pytest_tradestore.crash.operations import Create, Kind, Link, Mark, Moment, Rename, SetMode
+from pytest_tradestore.crash.recorders.base import Recorder
+from pytest_tradestore.crash.trace import Trace, Tree
+from pytest_tradestore.crash.workloads import Update, Workload
+from pytest_tradestore.isolation import Channel, Died, Finished, Hung, run_isolated
+from pytest_tradestore.sandbox import Sandbox
+from pytest_tradestore.target import Bridge, StoreUnderTest, open_store
+
+UMASKS = (0o000, 0o022, 0o077)
+WIDEST_FILE, WIDEST_DIRECTORY = 0o640, 0o750
+
+
+@dataclass(frozen=True, slots=True)
+class Wide:
+    """One mode that is too wide: where, when, under which umask, and what it may be at most."""
+
+    path: str
+    mode: int
+    widest: int
+    umask: int
+    during: str
+    calls: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.path!a} has mode {self.mode:04o} during {self.during}, with umask {self.umask:03o}"
+
+
+@dataclass(frozen=True, slots=True)
+class Modes:
+    """What was found: modes too wide at any moment, modes widened by a replacement, changes of the umask.
+
+    ``undecided`` says why nothing, or not all, could be looked at.
+    """
+
+    wide: tuple[Wide, ...] = ()
+    widened: tuple[Wide, ...] = ()
+    umask_changes: tuple[str, ...] = ()
+    looked_at: int = 0
+    undecided: str = ""
+
+
+def gather(store: StoreUnderTest, workload: Workload, recorder: Recorder) -> Modes:
+    """Run the workload under every umask, and once on files that only their owner may read."""
+    wide: list[Wide] = []
+    looked_at = 0
+    undecided = ""
+    changes: list[str] = []
+    for umask in UMASKS:
+        found = _isolated(store, partial(_recorded, store, workload, recorder, umask))
+        if isinstance(found, str):
+            undecided = undecided or found
+            continue
+        trace, more, unseen = found
+        changes += more
+        undecided = undecided or unseen
+        modes = list(_modes(trace, workload.updates))
+        looked_at += len(modes)
+        wide += [
+            Wide(path, mode, widest, umask, during, calls)
+            for path, mode, widest, during, calls in modes
+            if mode & ~widest
+        ]
+    found = _isolated(store, partial(_tightened, store, workload))
+    if isinstance(found, str):
+        return Modes(tuple(wide), (), tuple(changes), looked_at, undecided or found)
+    widened, more = found
+    return Modes(tuple(wide), tuple(widened), (*changes, *more), looked_at, undecided)
+
+
+def _isolated(store: StoreUnderTest, task: Callable[[Channel, Path], Any]) -> Any:
+    """Return what the task returns, or in a sentence why it did not."""
+    with Sandbox() as sandbox:
+        root = sandbox.fresh_root()
+        match run_isolated(lambda channel: task(channel, root), store.declarations.deadline):
+            case Finished(value):
+                return value
+            case Hung(_, seconds):
+                return f"the workload took longer than {seconds:g} s for one step"
+            case Died(_, how):
+                return f"the store ended its process: {how}"
+    raise AssertionError("every ending is matched")
+
+
+class _UmaskCalls:
+    """Stands in for ``os.umask`` and remembers that it was called; what native libraries do shows afterwards."""
+
+    def __init__(self) -> None:
+        self._real = os.umask
+        self.changes: list[str] = []
+        self.during = "opening the store"
+        os.umask = self._asked
+
+    def _asked(self, mask: int) -> int:
+        asked_by = sys._getframe(1).f_globals.get("__name__", "")
+        if not asked_by.startswith(("pytest_tradestore.", "pyfakefs.")):  # a recorder has to ask, too
+            self.changes.append(f"os.umask({mask:#05o}) during {self.during}")
+        return self._real(mask)
+
+    def check(self, umask: int) -> None:
+        """Note a change that did not come through ``os.umask``, and take it back."""
+        if (found := self._real(umask)) != umask and not self.changes:
+            self.changes.append(f"the umask was {umask:03o} before and {found:03o} after {self.during}")
+
+
+def _recorded(
+    store: StoreUnderTest, workload: Workload, recorder: Recorder, umask: int, channel: Channel, root: Path
+) -> tuple[Trace, list[str], str] | str:
+    os.umask(umask)
+    calls = _UmaskCalls()
+    with recorder.record(root, volatile=store.declarations.volatile) as recording:
+        problem = _drive(store, workload.updates, root, channel, calls, umask, recording.mark)
+    if problem:
+        return problem
+    return recording.trace, calls.changes, "; ".join(recording.trace.unseen)
+
+
+def _drive(
+    store: StoreUnderTest,
+    updates: tuple[Update, ...],
+    root: Path,
+    channel: Channel,
+    calls: _UmaskCalls,
+    umask: int,
+    mark: Callable[[Moment, int], None] = lambda *_: None,
+) -> str:
+    """Open the store, make the updates, close it; return in a sentence what it refused, or nothing."""
+    bridge = Bridge()
+    step = "opening the store"
+    try:
+        channel.step(0)
+        mark(Moment.INVOKED, 0)
+        opened = open_store(store.target, root, bridge)
+        calls.check(umask)
+        for number, update in enumerate(updates, 1):
+            step = calls.during = update.shown
+            channel.step(number)
+            mark(Moment.INVOKED, number)
+            update.apply(opened)
+            calls.check(umask)
+        step = calls.during = "closing the store"
+        mark(Moment.INVOKED, len(updates) + 1)
+        opened.close()
+        calls.check(umask)
+        bridge.close()
+    except Exception as error:  # whatever the store raises, it has not done what it was asked for
+        return f"{step} raised {type(error).__name__}: {str(error).replace(str(root), '<root>')}"
+    return ""
+
+
+def _modes(trace: Trace, updates: tuple[Update, ...]) -> Iterator[tuple[str, int, int, str, tuple[str, ...]]]:
+    """Yield every mode that anything had at any moment: path, mode, the widest allowed, the call, the calls so far."""
+    tree = Tree(trace.initial)
+    names = ("opening the store", *(update.shown for update in updates), "closing the store")
+    now = 0
+    for operation in trace.operations:
+        tree.apply(operation)
+        match operation:
+            case Mark(Moment.INVOKED, number):
+                now = min(number, len(names) - 1)
+            case Create(inode, kind) if kind is not Kind.SYMLINK:
+                yield _mode(tree, inode, names, now)
+            case SetMode(inode) | Link(inode) | Rename(inode) if tree.nodes[inode].kind is not Kind.SYMLINK and inode:
+                yield _mode(tree, inode, names, now)
+
+
+def _mode(tree: Tree, inode: Any, names: tuple[str, ...], now: int) -> tuple[str, int, int, str, tuple[str, ...]]:
+    node = tree.nodes[inode]
+    path = next((path for path, found in tree.walk() if found == inode), "a file without a name")
+    widest = WIDEST_DIRECTORY if node.kind is Kind.DIRECTORY else WIDEST_FILE
+    return path, node.mode & 0o777, widest, names[now], names[1 : now + 1]
+
+
+def _tightened(
+    store: StoreUnderTest, workload: Workload, channel: Channel, root: Path
+) -> tuple[list[Wide], list[str]] | str:
+    """Make files, take group and others their rights, and make the updates once more."""
+    umask = 0o022
+    os.umask(umask)
+    calls = _UmaskCalls()
+    if problem := _drive(store, workload.updates, root, channel, calls, umask):
+        return problem
+    tight: dict[str, int] = {}
+    for directory, _, names in os.walk(root):
+        for name in names:
+            path = os.path.join(directory, name)
+            if stat.S_ISREG(os.lstat(path).st_mode):
+                os.chmod(path, 0o600)
+                tight[path] = 0o600
+    widened: list[Wide] = []
+
+    def look(_: Moment, number: int) -> None:
+        done = ("opening the store", *(update.shown for update in workload.updates))
+        for path, widest in list(tight.items()):
+            try:
+                mode = stat.S_IMODE(os.lstat(path).st_mode)
+            except FileNotFoundError:
+                del tight[path]  # a file that takes this name later replaces none
+                continue
+            if mode & ~widest:
+                call = done[number - 1] if number else done[0]
+                widened.append(Wide(os.path.relpath(path, root), mode, widest, umask, call, done[1:number]))
+
+    if problem := _drive(store, workload.updates, root, channel, calls, umask, look):
+        return problem
+    return widened, calls.changes
