@@ -37,6 +37,7 @@ class Recorder(Protocol):
     def record(self, root: Path, *, volatile: Sequence[str] = ()) -> AbstractContextManager[Recording]:
         """Record everything that this process, its threads and children do under ``root`` inside the ``with`` block.
 
-        ``volatile`` are glob patterns, relative to the root, of files that may be mapped and whose content is not judged.
+        ``volatile`` are glob patterns, relative to the root, of files that may be mapped and whose content is not
+        judged.
         """
         ...
