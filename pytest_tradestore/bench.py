@@ -14,6 +14,7 @@ from pytest_tradestore.settings import Settings
 from pytest_tradestore.target import StoreUnderTest
 
 if TYPE_CHECKING:
+    from pytest_tradestore.damage.evidence import DamageEvidence
     from pytest_tradestore.faults.evidence import FaultEvidence
     from pytest_tradestore.faults.syncs import SyncEvidence
     from pytest_tradestore.permissions import Modes
@@ -26,6 +27,7 @@ class Bench:
         self.settings = settings
         self._crashes: dict[tuple[str, str], Evidence] = {}
         self._races: dict[tuple[str, str, Setting], RaceEvidence] = {}
+        self._damage: dict[tuple[str, str], DamageEvidence] = {}
         self._faults: dict[tuple[str, str], FaultEvidence] = {}
         self._syncs: dict[tuple[str, str], SyncEvidence] = {}
         self._examined: dict[str, Examined] = {}
@@ -76,6 +78,15 @@ class Bench:
             recorder, _ = choose_recorder(self.settings.recorder)
             self._modes[key] = gather_modes(store, self.workload(store, contract), recorder)
         return self._modes[key]
+
+    def damage(self, store: StoreUnderTest, contract: Contract) -> "DamageEvidence":
+        """Return what one contract of a store makes of damaged files."""
+        key = (store.name, contract.name)
+        if key not in self._damage:
+            from pytest_tradestore.damage.evidence import gather as gather_damage
+
+            self._damage[key] = gather_damage(store, self.workload(store, contract), self.settings)
+        return self._damage[key]
 
     def faults(self, store: StoreUnderTest, contract: Contract) -> "FaultEvidence":
         """Return what errors of the system do to one contract of a store."""

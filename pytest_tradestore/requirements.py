@@ -267,6 +267,58 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         "Give the new file the mode of the one that it replaces, less what is too wide, with os.fchmod before the rename.",
     ),
     Requirement(
+        "CORR-1",
+        Profile.HARDENED,
+        "never returns wrong data silently from a damaged file (without the claim checksums: from a truncated, empty, "
+        "zeroed or unparsable one)",
+        "A third of all single flipped bits in a JSON portfolio leave valid JSON: another quantity, another price. "
+        "An error stops the strategy; wrong data trades.",
+        "Store a checksum over the content, verify it on every read, and raise when it does not fit; never skip what does not parse.",
+    ),
+    Requirement(
+        "CORR-2",
+        Profile.HARDENED,
+        "keeps the damaged bytes as evidence, also through the next update",
+        "A damaged file is often most of a good one. Whoever overwrites it with the next save has thrown the last copy away.",
+        "Before an update replaces a file that cannot be read, rename it to a name of its own; never delete it.",
+    ),
+    Requirement(
+        "CORR-3",
+        Profile.HARDENED,
+        "falls back to the backup, and says so (needs backup)",
+        "A backup that nobody reads is none; one that is read in silence is yesterday's portfolio taken for today's.",
+        "Read the backup when the file is damaged, log a warning, and never let a damaged file become the backup.",
+    ),
+    Requirement(
+        "CORR-4",
+        Profile.HARDENED,
+        "reports damage with a typed error in bounded time and memory",
+        "An error of some other type is not caught where damage is handled: RecursionError from deep nesting, "
+        "UnicodeDecodeError, KeyError from a missing field.",
+        "Catch ValueError, RecursionError, KeyError and TypeError around parsing, and raise one declared type; check sizes before decoding.",
+    ),
+    Requirement(
+        "CORR-5",
+        Profile.HARDENED,
+        "still serves the keys that are not damaged",
+        "One bad file must not take the whole portfolio down with it.",
+        "Read each key from its own file when it is asked for, and let listings look at names only.",
+    ),
+    Requirement(
+        "CORR-6",
+        Profile.HARDENED,
+        "does not read an emptied or missing-half file as 'no data yet'",
+        "A file of no bytes is what many a crash leaves. Read as a new portfolio it is saved as one within the minute.",
+        "Return None only on FileNotFoundError; an existing file that does not parse is damage.",
+    ),
+    Requirement(
+        "CORR-7",
+        Profile.HARDENED,
+        "notices a valid file that belongs to another key (needs checksums)",
+        "A restore that mixes up two files leaves both valid: one symbol trades on the other's position.",
+        "Put the key into what the checksum covers.",
+    ),
+    Requirement(
         "DATA-ROUNDTRIP",
         Profile.BASIC,
         "returns every JSON value that it accepts exactly as it was given",

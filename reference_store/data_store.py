@@ -15,10 +15,10 @@ from reference_store.bar_columns import bound, microseconds, objects, table_of
 from reference_store.bar_files import BarFiles
 from reference_store.document_files import DocumentFiles
 from reference_store.documents import CLAIMS
-from reference_store.errors import InvalidRecord, StorageFailure, StoreError
+from reference_store.errors import CorruptData, InvalidRecord, StorageFailure, StoreError
 from reference_store.event_log import EventLog
 from reference_store.fundamental_files import FundamentalFiles
-from reference_store.journal import JournalStore
+from reference_store.journal import SUFFIX, JournalStore
 from reference_store.models import Decision, Event, FundamentalData, Order, OrderResult, PriceBar
 from reference_store.record_file import Clock
 from reference_store.records import checked, iso, to_json
@@ -186,11 +186,11 @@ class FileDataStore:
 
     def read_decisions(self, day: date | str) -> list[Document]:
         """Return the lines of a day (``YYYY-MM-DD``) in order: ``logged_at``, ``strategy_name``, ``decision``."""
-        return self._decisions.read(_day(day))
+        return _lines(self._decisions, day, "decision")
 
     def read_orders(self, day: date | str) -> list[Document]:
         """Return the lines of a day in order: ``logged_at``, ``strategy_name``, ``order``, ``result``."""
-        return self._orders.read(_day(day))
+        return _lines(self._orders, day, "order")
 
     def close(self) -> None:
         """Let go of all directories; closing twice is fine."""
@@ -221,6 +221,16 @@ def _range(start: datetime, end: datetime) -> tuple[int, int, bool]:
     if (start.tzinfo is None) is not (end.tzinfo is None):
         raise InvalidRecord("end", "has a time zone while start has none, or the reverse")
     return microseconds(start), microseconds(end), start.tzinfo is not None
+
+
+def _lines(journal: JournalStore, day: date | str, member: str) -> list[Document]:
+    """Return the lines of a day; the logs of decisions and orders have the same names, so look which one it is."""
+    stream = _day(day)
+    lines = journal.read(stream)
+    for number, line in enumerate(lines, 1):
+        if member not in line:
+            raise CorruptData(stream, stream + SUFFIX, f"it holds no {member}", number)
+    return lines
 
 
 def _day(day: date | str) -> str:

@@ -10,6 +10,7 @@ from pytest_tradestore.contracts import CONTRACTS
 from pytest_tradestore.requirements import BY_ID
 from pytest_tradestore.target import Bridge, StoreUnderTest, open_store
 from tests.broken_stores import BROKEN
+from tests.broken_stores.damaging import DAMAGING
 from tests.broken_stores.failing import FAILING
 from tests.sound_stores import SOUND
 
@@ -62,7 +63,7 @@ def test_no_two_stores_share_a_name_or_a_target():
 def test_every_requirement_of_documents_and_logs_is_broken_by_at_least_one_store():
     checked = {check.requirement for check in checks_for(GENERIC)}
 
-    assert checked - {id_ for row in (*BROKEN, *FAILING) for id_ in row.breaks} == set()
+    assert checked - {id_ for row in (*BROKEN, *FAILING, *DAMAGING) for id_ in row.breaks} == set()
 
 
 @rows(BROKEN)

@@ -120,16 +120,8 @@ class Bench:
         return timeless(self.workload.observe(opened, self.store.declarations.errors))
 
     def image_of(self, root: Path) -> DurableImage:
-        """Return what lies below a root; links into it stay links into it wherever it is written."""
-        base = str(root)
-        volatile = self.store.declarations.volatile
-        return DurableImage(
-            tuple(
-                replace(file, target=file.target.replace(base, THE_ROOT)) if file.target else file
-                for file in read_image(root)
-                if not matches(file.path, volatile)
-            )
-        )
+        """Return what lies below a root, volatile files left out."""
+        return image_below(root, self.store.declarations.volatile)
 
     @contextmanager
     def refusing(self, root: Path, refusal: Refusal | None, into: list[Watched]) -> Iterator[None]:
@@ -150,6 +142,18 @@ class Bench:
 
     def close(self) -> None:
         self.bridge.close()
+
+
+def image_below(root: Path, volatile: tuple[str, ...]) -> DurableImage:
+    """Return what lies below a root; links into it stay links into it wherever it is written."""
+    base = str(root)
+    return DurableImage(
+        tuple(
+            replace(file, target=file.target.replace(base, THE_ROOT)) if file.target else file
+            for file in read_image(root)
+            if not matches(file.path, volatile)
+        )
+    )
 
 
 def attempt(bench: Bench, subject: Subject, refusal: Refusal | None, control: Trial | None = None) -> Trial:

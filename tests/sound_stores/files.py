@@ -83,6 +83,8 @@ def read_document(path: Path) -> dict[str, Any] | None:
             return json.load(file)
     except FileNotFoundError:
         return None
+    except RecursionError:
+        raise ValueError("the document is nested too deeply") from None
 
 
 @contextmanager

@@ -1,0 +1,71 @@
+"""Requirements about damage: what a store makes of files that are no longer what it wrote.
+
+One run of many damaged files is the evidence for all of them.
+"""
+
+from typing import TYPE_CHECKING
+
+from pytest_tradestore.conformance.check import Check
+from pytest_tradestore.contracts import Contract
+from pytest_tradestore.verdict import Counterexample, Result, Verdict
+
+if TYPE_CHECKING:
+    from pytest_tradestore.bench import Bench
+    from pytest_tradestore.damage.evidence import DamageEvidence, DamageViolation
+    from pytest_tradestore.target import StoreUnderTest
+
+_REQUIREMENTS = tuple(f"CORR-{number}" for number in range(1, 8))
+_NEEDS_CLAIM = {"CORR-3": "backup", "CORR-7": "checksums"}
+
+
+def checks(contract: Contract) -> tuple[Check, ...]:
+    """Return the damage checks of one contract."""
+    return tuple(_check(requirement, contract) for requirement in _REQUIREMENTS)
+
+
+def _check(requirement: str, contract: Contract) -> Check:
+    def judge(bench: "Bench", store: "StoreUnderTest") -> Result:
+        claim = _NEEDS_CLAIM.get(requirement)
+        if claim and claim not in store.declarations.claims:
+            return Result(requirement, contract.name, Verdict.NOT_APPLICABLE, f"the store does not claim {claim}")
+        evidence = bench.damage(store, contract)
+        checked = {"damaged_images": evidence.images, "noticed": evidence.told, "updates": evidence.updates}
+        shared = f"damage of {contract.name}"
+        if violation := evidence.violations.get(requirement):
+            told = _counterexample(evidence, violation)
+            return Result(requirement, contract.name, Verdict.VIOLATED, told.headline, checked, False, told, shared)
+        if reason := evidence.undecided or evidence.given_up:
+            return Result(requirement, contract.name, Verdict.UNDECIDED, reason, exhaustive=False)
+        if reason := _not_asked(requirement, evidence):
+            return Result(requirement, contract.name, Verdict.NOT_APPLICABLE, reason)
+        return Result(requirement, contract.name, Verdict.HOLDS, "", checked, exhaustive=False, evidence=shared)
+
+    return Check(requirement, contract.name, judge)
+
+
+def _not_asked(requirement: str, evidence: "DamageEvidence") -> str:
+    if not evidence.told:
+        return "no damage changed what the store shows"
+    if requirement == "CORR-3" and not evidence.with_backup:
+        return "no file of it was ever replaced, so there is no older version of one"
+    if requirement == "CORR-5" and not evidence.of_one_of_several:
+        return "it keeps everything in files that all keys share"
+    if requirement == "CORR-7" and not evidence.foreign:
+        return "no two of its files belong to different keys"
+    return ""
+
+
+def _counterexample(evidence: "DamageEvidence", violation: "DamageViolation") -> Counterexample:
+    breach, reading = violation.breach, violation.reading
+    done = (*evidence.workload, "close", f"{violation.damage}", "reopen")
+    if reading.updated and breach.requirement in ("CORR-2", "CORR-3"):
+        done = (*done, f"the next update ({reading.updated})")
+    several = f"seen with {violation.how_many:,} damaged files; this is the plainest"
+    return Counterexample(
+        breach.sentence,
+        workload=done,
+        image=evidence.files,
+        found=(breach.found,),
+        allowed=breach.allowed,
+        notes=(several,) if violation.how_many > 1 else (),
+    )

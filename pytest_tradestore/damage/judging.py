@@ -1,0 +1,146 @@
+"""Which requirement a damaged file's reading breaks: silent wrong data, lost evidence, no fallback, no clear error.
+
+What no store could tell is not asked: a log that lost its end looks as a torn append leaves it, and without checksums
+a changed bit may go unnoticed.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pytest_tradestore.crash.observation import Absent, Failed, Names, Observation, Records, Seen
+from pytest_tradestore.damage.operators import PLAIN, Damage, Kind
+from pytest_tradestore.damage.trials import Reading
+
+LOGS = ("journal", "events", "audit")
+_HALF = "cut off after"
+
+
+@dataclass(frozen=True, slots=True)
+class DamageBreach:
+    """One promise broken by one damaged file."""
+
+    requirement: str
+    sentence: str
+    found: str
+    allowed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is known of the store before the damage.
+
+    ``intact`` is what it shows; ``history`` what it has shown before, an empty store first; ``owners`` which places the
+    damaged file belongs to (none: nobody knows); ``has_backup`` whether there is an older version that could stand in.
+    """
+
+    contract: str
+    claims: frozenset[str]
+    intact: Observation
+    history: tuple[Observation, ...]
+    owners: frozenset[str]
+    has_backup: bool
+
+
+def is_asked(damage: Damage, claims: frozenset[str]) -> bool:
+    """Say whether a store with these claims can be expected to notice."""
+    return damage.kind in PLAIN or "checksums" in claims
+
+
+def breaches(damage: Damage, reading: Reading, case: Case) -> Iterator[DamageBreach]:
+    """Yield what a reading breaks."""
+    if reading.ended:
+        sentence = f"when {damage}, reading {reading.ended}"
+        yield DamageBreach("CORR-4", sentence, reading.ended, ("a declared error, in bounded time and memory",))
+        return
+    asked = is_asked(damage, case.claims)
+    changed = [place for place, seen in reading.seen.places if seen != case.intact.at(place)]
+    for place in changed:
+        yield from _at(damage, reading, case, place, asked=asked)
+    if reading.opening is not None and not reading.opening.declared:
+        yield _unclear(damage, "opening the store", reading.opening)
+    if changed:
+        yield from _evidence(damage, reading)
+    if reading.again is not None and "backup" in case.claims and case.has_backup:
+        yield from _rotated(damage, reading, case)
+
+
+def _at(damage: Damage, reading: Reading, case: Case, place: str, *, asked: bool) -> Iterator[DamageBreach]:
+    seen, intact = reading.seen.at(place), case.intact.at(place)
+    if isinstance(seen, Failed):
+        if reading.opening is None and not seen.declared:
+            yield _unclear(damage, f"reading {place}", seen)
+        if case.owners and place not in case.owners:
+            sentence = f"when {damage}, {place} cannot be read, though nothing of it is damaged"
+            yield DamageBreach("CORR-5", sentence, f"{place}: {seen}", (f"{place}: {intact}",))
+        elif asked and "backup" in case.claims and case.has_backup and case.owners and not isinstance(intact, Names):
+            sentence = f"when {damage}, {place} cannot be read, though an older version of it is kept"
+            yield DamageBreach("CORR-3", sentence, f"{place}: {seen}", ("the older version, and a word about it",))
+        return
+    if isinstance(seen, Names) or not asked or _looks_like_a_torn_append(damage, seen, intact, case):
+        return
+    if _was_so_once(reading, case, place):
+        if not reading.said:
+            requirement = "CORR-3" if "backup" in case.claims else "CORR-1"
+            sentence = f"when {damage}, {place} shows an older version without a word about it"
+            yield DamageBreach(requirement, sentence, f"{place}: {seen}", ("the same, with a warning", "an error"))
+        return
+    allowed = (str(intact), "an error")
+    if seen in (Absent(), Records(())) and damage.kind in (Kind.EMPTIED, Kind.CUT):
+        sentence = f"when {damage}, {place} reads as if nothing had ever been stored"
+        yield DamageBreach("CORR-6", sentence, f"{place}: {seen}", allowed)
+    elif damage.kind is Kind.FOREIGN:
+        sentence = f"when {damage}, {place} shows what belongs to another key"
+        yield DamageBreach("CORR-7", sentence, f"{place}: {seen}", allowed)
+    else:
+        sentence = f"when {damage}, {place} shows wrong data without an error"
+        yield DamageBreach("CORR-1", sentence, f"{place}: {seen}", allowed)
+
+
+def _was_so_once(reading: Reading, case: Case, place: str) -> bool:
+    """Say whether a place shows what it held before; nothing counts only if everything is as it was then."""
+    seen = reading.seen.at(place)
+    before = [observation.at(place) for observation in case.history]
+    return (seen in before and seen not in (Absent(), Records(()))) or reading.seen in case.history[1:]
+
+
+def _looks_like_a_torn_append(damage: Damage, seen: Seen, intact: Seen, case: Case) -> bool:
+    if case.contract not in LOGS or not isinstance(seen, Records) or not isinstance(intact, Records):
+        return False
+    if not _is_part(seen.items, intact.items):
+        return False
+    if damage.kind in (Kind.EMPTIED, Kind.ZEROED, Kind.UNPARSABLE):
+        # As after a crash between the making of the file and its first record, or in the middle of that.
+        return "checksums" not in case.claims and (damage.at_the_end or not damage.content)
+    return damage.at_the_end
+
+
+def _is_part(items: tuple[str, ...], of: tuple[str, ...]) -> bool:
+    rest = iter(of)
+    return all(item in rest for item in items)
+
+
+def _unclear(damage: Damage, what: str, failed: Failed) -> DamageBreach:
+    sentence = f"when {damage}, {what} raises {failed.error}, which is none of the errors that the store declares"
+    return DamageBreach("CORR-4", sentence, str(failed), ("one of tradestore_errors",))
+
+
+def _evidence(damage: Damage, reading: Reading) -> Iterator[DamageBreach]:
+    if reading.kept is False:
+        sentence = f"when {damage}, a mere look destroys the damaged bytes"
+        yield DamageBreach("CORR-2", sentence, "the bytes are in no file", ("the bytes are kept",))
+    elif reading.kept_later is False:
+        sentence = f"when {damage}, the next update destroys the damaged bytes"
+        yield DamageBreach("CORR-2", sentence, "the bytes are in no file", ("the bytes are kept",))
+
+
+def _rotated(damage: Damage, reading: Reading, case: Case) -> Iterator[DamageBreach]:
+    assert reading.again is not None
+    left = {place: reading.again.at(place) for place in sorted(case.owners) if _is_of_data(case, place)}
+    if left and all(isinstance(seen, Failed) or seen in (Absent(), Records(())) for seen in left.values()):
+        place, seen = next(iter(left.items()))
+        sentence = f"when {damage}, the next update makes that the backup: there is no good version of {place} left"
+        yield DamageBreach("CORR-3", sentence, f"{place}: {seen}", ("the last good version",))
+
+
+def _is_of_data(case: Case, place: str) -> bool:
+    return not isinstance(case.intact.at(place), Names)

@@ -1,0 +1,193 @@
+"""A store opened on damaged files: what it shows, what it says, what it keeps, and what the next update makes of it.
+
+Runs the store's own code: only ever inside an isolated process.
+"""
+
+import logging
+import os
+import resource
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pytest_tradestore.crash.images import DurableImage
+from pytest_tradestore.crash.observation import Failed, Observation
+from pytest_tradestore.crash.operations import Kind as FileKind
+from pytest_tradestore.crash.workloads import Update, Workload
+from pytest_tradestore.damage.operators import Damage
+from pytest_tradestore.faults.timeless import timeless
+from pytest_tradestore.sandbox import remove_tree
+from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest, open_store
+
+NEXT_VERSION = 90
+ROOM = 1 << 30
+"""Bytes of memory that reading a damaged file may take beyond what the process has already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a damaged store showed. ``said`` when it told somebody: a log record, a warning, or text on its output.
+
+    ``opening`` is what opening it raised, as an observation of every place. ``kept`` says whether the damaged bytes
+    were still somewhere after the look, ``kept_later`` after the next update of ``place`` too; None: not asked.
+    ``again`` is what it showed when the file written by that update was emptied in turn.
+    """
+
+    seen: Observation
+    said: bool = False
+    opening: Failed | None = None
+    kept: bool | None = None
+    kept_later: bool | None = None
+    updated: str = ""
+    again: Observation | None = None
+    ended: str = ""
+
+
+@dataclass
+class Ward:
+    """Where damaged stores are looked at."""
+
+    store: StoreUnderTest
+    workload: Workload
+    directory: Path
+    step: Callable[[], None]
+    bridge: Bridge = field(default_factory=Bridge)
+    _count: int = 0
+
+    @contextmanager
+    def root(self, image: DurableImage) -> Iterator[Path]:
+        """Give a root that holds ``image``; it is removed afterwards."""
+        self._count += 1
+        path = self.directory / f"{os.getpid()}-{self._count}" / "store"
+        os.makedirs(path)
+        try:
+            image.write(path)
+            yield path
+        finally:
+            remove_tree(path.parent)
+
+    def open(self, root: Path) -> OpenStore:
+        self.step()
+        return open_store(self.store.target, root, self.bridge)
+
+    def look(self, root: Path) -> tuple[Observation, Failed | None]:
+        """Open, look at every place and close; what opening raises is seen everywhere."""
+        try:
+            opened = self.open(root)
+        except Exception as error:
+            failed = Failed(
+                type(error).__name__,
+                str(error).replace(str(root), "<root>"),
+                isinstance(error, self.store.declarations.errors),
+            )
+            return Observation(tuple((place, failed) for place in self.workload.place_names)), failed
+        self.step()
+        seen = timeless(self.workload.observe(opened, self.store.declarations.errors))
+        with suppress(Exception):
+            opened.close()
+        return seen, None
+
+
+def damaged_image(image: DurableImage, damage: Damage) -> DurableImage:
+    """Return the image with one file damaged; links of it show the same, as they do on a disk."""
+    inode = next(f.inode for f in image.files if f.path == damage.path)
+    return DurableImage(
+        tuple(
+            replace(f, content=damage.content)
+            if f.path == damage.path or (f.kind is FileKind.FILE and f.inode == inode)
+            else f
+            for f in image.files
+        )
+    )
+
+
+def read_damaged(ward: Ward, image: DurableImage, damage: Damage, place: str, *, thorough: bool) -> Reading:
+    """Look at a store with one damaged file; ``thorough``: go on with an update of ``place``."""
+    with ward.root(damaged_image(image, damage)) as root, _listening() as heard:
+        seen, opening = ward.look(root)
+        reading = Reading(seen, heard(), opening)
+        if not thorough:
+            return reading
+        reading = replace(reading, kept=is_kept(root, damage.content))
+        return _updated(ward, root, damage, place, reading)
+
+
+def _updated(ward: Ward, root: Path, damage: Damage, place: str, reading: Reading) -> Reading:
+    update: Update = ward.workload.next_update(place, NEXT_VERSION)
+    raised = ""
+    try:
+        opened = ward.open(root)
+        try:
+            ward.step()
+            update.apply(opened)
+        finally:
+            with suppress(Exception):
+                opened.close()
+    except Exception as error:
+        raised = f"{type(error).__name__}: {error}".replace(str(root), "<root>")
+    reading = replace(reading, kept_later=is_kept(root, damage.content), updated=raised or "returned")
+    if raised or not (root / damage.path).is_file():
+        return reading
+    (root / damage.path).write_bytes(b"")
+    again, _ = ward.look(root)
+    return replace(reading, again=again)
+
+
+def is_kept(root: Path, content: bytes) -> bool:
+    """Say whether bytes are still there: in one file, or as what a log keeps and what was cut off it."""
+    bare = content.rstrip(b"\0")  # zeros at the end are where nothing was
+    contents = []
+    for directory, _, names in os.walk(root):
+        for name in names:
+            path = os.path.join(directory, name)
+            if os.path.isfile(path):
+                contents.append(Path(path).read_bytes())
+    if not bare or any(bare in other for other in contents):
+        return True
+    cuts = [cut for other in contents if (cut := other.rstrip(b"\0")) and bare.endswith(cut)]
+    return any(log.startswith(bare[: len(bare) - len(cut)]) for cut in cuts for log in contents)
+
+
+@contextmanager
+def _listening() -> Iterator[Callable[[], bool]]:
+    """Give a function that says whether anything was logged, warned of or printed since."""
+    records: list[logging.LogRecord] = []
+
+    class _Ear(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            records.append(record)
+
+    ear = _Ear(logging.WARNING)
+    root = logging.getLogger()
+    before = _printed()
+    root.addHandler(ear)
+    try:
+        yield lambda: bool(records) or _printed() > before
+    finally:
+        root.removeHandler(ear)
+
+
+def _printed() -> int:
+    with suppress(Exception):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return os.fstat(2).st_size
+
+
+@contextmanager
+def bounded_memory() -> Iterator[None]:
+    """Let this process, which must be one that ends, have only so much more memory than it has."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            used = int(file.read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + ROOM, hard))
+    except (OSError, ValueError):
+        yield
+        return
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

@@ -1,0 +1,242 @@
+"""Stores that make of a damaged file what they should not; of whole files they make what everybody does."""
+
+import json
+import logging
+import os
+from pathlib import Path
+from zlib import crc32
+
+from tests.sound_stores.files import (
+    append_synced,
+    encode,
+    file_name,
+    key_of,
+    read_document,
+    replace_durably,
+    sync_directory,
+)
+
+_log = logging.getLogger(__name__)
+
+
+class _Documents:
+    """One JSON file per key; a file that cannot be read is kept beside before an update takes its place."""
+
+    def __init__(self, root: Path):
+        self.root = root
+
+    def path(self, key):
+        return self.root / file_name(key)
+
+    def read(self, path, key):
+        return read_document(path)
+
+    def text(self, key, document):
+        return encode(document)
+
+    def put(self, key, document):
+        path, text = self.path(key), self.text(key, document)
+        try:
+            self.read(path, key)
+        except ValueError:
+            os.replace(path, f"{path}.damaged-{crc32(path.read_bytes()):08x}")
+        replace_durably(path, text)
+
+    def get(self, key):
+        return self.read(self.path(key), key)
+
+
+class DefaultOnDamage(_Documents):
+    """CORR-1, CORR-2, CORR-6: what cannot be parsed counts as nothing, and the next save makes that so."""
+
+    def put(self, key, document):
+        replace_durably(self.path(key), encode(document))
+
+    def get(self, key):
+        try:
+            return super().get(key)
+        except ValueError:
+            return None
+
+
+class EmptyIsNew(_Documents):
+    """CORR-6: takes a file of no bytes for a key that has not been saved yet."""
+
+    def read(self, path, key):
+        if path.exists() and path.stat().st_size == 0:
+            return None
+        return super().read(path, key)
+
+
+class OverwritesEvidence(_Documents):
+    """CORR-2: raises on a damaged file, and replaces it with the next save all the same."""
+
+    def put(self, key, document):
+        replace_durably(self.path(key), encode(document))
+
+
+class DeletesDamage(_Documents):
+    """CORR-2: clears a file away that cannot be parsed."""
+
+    def get(self, key):
+        try:
+            return super().get(key)
+        except ValueError:
+            self.path(key).unlink()
+            raise
+
+
+class ClaimsChecksums(_Documents):
+    """CORR-1: claims checksums because JSON would not parse otherwise; mostly it would."""
+
+    tradestore_claims = ("checksums",)
+
+    def read(self, path, key):
+        found = super().read(path, key)
+        if found is None and not path.exists():
+            return None
+        if not isinstance(found, dict) or found.get("key") != key or not isinstance(found.get("document"), dict):
+            raise ValueError("not a document of this key")
+        return found["document"]
+
+    def text(self, key, document):
+        return encode({"key": key, "document": document})
+
+
+class KeyNotBound(_Documents):
+    """CORR-7: the checksum covers the document, but not whose it is."""
+
+    tradestore_claims = ("checksums",)
+
+    def read(self, path, key):
+        try:
+            line = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        checksum, _, text = line.partition(b" ")
+        if checksum != b"%08x" % crc32(text):
+            raise ValueError("the checksum does not fit")
+        return json.loads(text)
+
+    def text(self, key, document):
+        text = encode(document)
+        return f"{crc32(text.encode()):08x} {text}"
+
+
+class StoreError(Exception):
+    """What the store raises, and does not declare."""
+
+
+class UndeclaredError(_Documents):
+    """CORR-4: raises an error of its own that it has told nobody about."""
+
+    def get(self, key):
+        try:
+            return super().get(key)
+        except ValueError as error:
+            raise StoreError(f"{key} is damaged") from error
+
+
+class NestedTooDeep(_Documents):
+    """CORR-4: knows that JSON can be malformed, but not that it can be too deep."""
+
+    def read(self, path, key):
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+
+
+class SpoiledByOne(_Documents):
+    """CORR-5: reads all files to find one key, and trips over any of them."""
+
+    def get(self, key):
+        names = [name for name in os.listdir(self.root) if name.endswith(".json")]
+        return {key_of(name): read_document(self.root / name) for name in names}.get(key)
+
+
+class _BackedUp(_Documents):
+    """Keeps the version before, and reads it with a warning when the new one cannot be read."""
+
+    tradestore_claims = ("backup",)
+
+    def backup(self, key):
+        return self.path(key).with_suffix(".bak")
+
+    def put(self, key, document):
+        path, backup, text = self.path(key), self.backup(key), encode(document)
+        link = backup.with_suffix(".link")
+        link.unlink(missing_ok=True)
+        try:
+            if self.read(path, key) is not None:
+                os.link(path, link)
+                os.replace(link, backup)
+        except ValueError:
+            os.replace(path, f"{path}.damaged-{crc32(path.read_bytes()):08x}")
+        replace_durably(path, text)
+
+    def get(self, key):
+        try:
+            found = super().get(key)
+        except ValueError:
+            found = self.read(self.backup(key), key)
+            if found is None:
+                raise
+            self.say(f"{key} is answered from the backup")
+        return found
+
+    def say(self, text):
+        _log.warning(text)
+
+
+class SilentBackup(_BackedUp):
+    """CORR-3: answers from the backup as if it were the file."""
+
+    def say(self, text):
+        pass
+
+
+class NeverReadsItsBackup(_BackedUp):
+    """CORR-3: keeps a backup for somebody who will know what to do with it."""
+
+    def get(self, key):
+        return self.read(self.path(key), key)
+
+
+class RotatesDamage(_BackedUp):
+    """CORR-3: makes whatever is there the backup, good or not."""
+
+    def put(self, key, document):
+        path, text = self.path(key), encode(document)
+        link = self.backup(key).with_suffix(".link")
+        link.unlink(missing_ok=True)
+        if path.exists():
+            os.link(path, link)
+            os.replace(link, self.backup(key))
+        replace_durably(path, text)
+
+
+class SkipsBadLines:
+    """CORR-1: leaves out the lines of a log that cannot be parsed, wherever they stand."""
+
+    def __init__(self, root: Path):
+        self.root = root
+
+    def append(self, stream, record):
+        path = self.root / f"{stream}.jsonl"
+        path.touch()
+        sync_directory(self.root)
+        append_synced(path, encode(record).encode() + b"\n")
+
+    def read(self, stream):
+        records = []
+        try:
+            lines = (self.root / f"{stream}.jsonl").read_bytes().splitlines()
+        except FileNotFoundError:
+            return []
+        for line in lines:
+            try:
+                records.append(json.loads(line))
+            except (ValueError, RecursionError):
+                continue
+        return records

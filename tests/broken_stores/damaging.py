@@ -1,0 +1,49 @@
+"""The registry of stores that only damage breaks; what each of them breaks among the requirements about it."""
+
+from tests.broken_stores import Broken
+
+_HERE = "tests.broken_stores.damage"
+
+DAMAGING = (
+    Broken(
+        "default-on-damage",
+        f"{_HERE}:DefaultOnDamage",
+        "documents",
+        {
+            "CORR-1": "shows wrong data without an error",
+            "CORR-2": "the next update destroys the damaged bytes",
+            "CORR-6": "AAPL.json is emptied, AAPL reads as if nothing had ever been stored",
+        },
+    ),
+    Broken(
+        "empty-is-new",
+        f"{_HERE}:EmptyIsNew",
+        "documents",
+        {"CORR-6": "is emptied, AAPL reads as if nothing had ever been stored"},
+    ),
+    Broken(
+        "overwrites-evidence",
+        f"{_HERE}:OverwritesEvidence",
+        "documents",
+        {"CORR-2": "the next update destroys the damaged bytes"},
+    ),
+    Broken(
+        "deletes-damage", f"{_HERE}:DeletesDamage", "documents", {"CORR-2": "a mere look destroys the damaged bytes"}
+    ),
+    Broken("claims-checksums", f"{_HERE}:ClaimsChecksums", "documents", {"CORR-1": "changed in bit"}),
+    Broken("key-not-bound", f"{_HERE}:KeyNotBound", "documents", {"CORR-7": "shows what belongs to another key"}),
+    Broken("undeclared-error", f"{_HERE}:UndeclaredError", "documents", {"CORR-4": "raises StoreError, which is none"}),
+    Broken("nested-too-deep", f"{_HERE}:NestedTooDeep", "documents", {"CORR-4": "raises RecursionError"}),
+    Broken("spoiled-by-one", f"{_HERE}:SpoiledByOne", "documents", {"CORR-5": "though nothing of it is damaged"}),
+    Broken("silent-backup", f"{_HERE}:SilentBackup", "documents", {"CORR-3": "an older version without a word"}),
+    Broken(
+        "never-reads-its-backup",
+        f"{_HERE}:NeverReadsItsBackup",
+        "documents",
+        {"CORR-3": "cannot be read, though an older version of it is kept"},
+    ),
+    Broken(
+        "rotates-damage", f"{_HERE}:RotatesDamage", "documents", {"CORR-3": "the next update makes that the backup"}
+    ),
+    Broken("skips-bad-lines", f"{_HERE}:SkipsBadLines", "journal", {"CORR-1": "overwritten with garbage"}),
+)
