@@ -14,16 +14,30 @@ if TYPE_CHECKING:
     from pytest_tradestore.names.findings import Finding
     from pytest_tradestore.target import StoreUnderTest
 
+_CLAIM = "private-files"
 _REQUIREMENTS = ("NAME-1", "NAME-3", "NAME-4", "NAME-5", "NAME-6")
 
 
 def checks(contract: Contract) -> tuple[Check, ...]:
-    """Return the checks of one contract's identifiers; a contract that takes none has none."""
+    """Return the checks of one contract's identifiers; one that takes none is only asked about planted links."""
     from pytest_tradestore.names.slots import slots_of
 
-    if not slots_of(contract.name):
-        return ()
-    return tuple(_check(requirement, contract) for requirement in _REQUIREMENTS)
+    asked = tuple(_check(requirement, contract) for requirement in _REQUIREMENTS) if slots_of(contract.name) else ()
+    return (*asked, _planted(contract))
+
+
+def _planted(contract: Contract) -> Check:
+    def judge(bench: "Bench", store: "StoreUnderTest") -> Result:
+        if _CLAIM not in store.declarations.claims:
+            reason = f"the store does not claim {_CLAIM}, so nobody else is expected to write into its root"
+            return Result("NAME-2", contract.name, Verdict.NOT_APPLICABLE, reason)
+        findings = bench.planted(store, contract)
+        if not findings.violations:
+            return Result("NAME-2", contract.name, Verdict.HOLDS, "", findings.checked)
+        told = _told(list(findings.violations))
+        return Result("NAME-2", contract.name, Verdict.VIOLATED, told.headline, findings.checked, counterexample=told)
+
+    return Check("NAME-2", contract.name, judge)
 
 
 def _check(requirement: str, contract: Contract) -> Check:

@@ -68,6 +68,12 @@ class Bench:
             self._names[key] = gather_names(store, contract, self.settings)
         return self._names[key]
 
+    def planted(self, store: StoreUnderTest, contract: Contract) -> Findings:
+        """Return what one contract of a store does with links, pipes and directories in the place of its files."""
+        from pytest_tradestore.names.evidence import gather_planted
+
+        return gather_planted(store, contract)
+
     def modes(self, store: StoreUnderTest, contract: Contract) -> "Modes":
         """Return which modes one contract of a store gives to its files."""
         key = (store.name, contract.name)

@@ -216,6 +216,15 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         "file name of it by a reversible encoding in which '/', '.' at the beginning and control characters are escaped.",
     ),
     Requirement(
+        "NAME-2",
+        Profile.HARDENED,
+        "does not follow planted links out of its root",
+        "Who may write into the directory, and no further, plants a link to somebody else's file; the store reads or "
+        "overwrites that with its own rights. A check before the use comes too early: the link comes after it.",
+        "Keep the root open and open every name below it by os.open(name, os.O_NOFOLLOW, dir_fd=...), one component at a "
+        "time; take only what os.fstat says is a regular file; replace files instead of writing into them.",
+    ),
+    Requirement(
         "NAME-3",
         Profile.BASIC,
         "never lets two accepted identifiers share data",
@@ -314,7 +323,7 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement(
         "CORR-7",
         Profile.HARDENED,
-        "notices a valid file that belongs to another key (needs checksums)",
+        "notices a valid file that belongs to another key or an older time (needs checksums)",
         "A restore that mixes up two files leaves both valid: one symbol trades on the other's position.",
         "Put the key into what the checksum covers.",
     ),

@@ -1,13 +1,15 @@
 """Runs the trials of one contract in a process of their own, and says what became of it: hangs and deaths included."""
 
 from dataclasses import replace
+from functools import partial
 
 from pytest_tradestore.contracts import Contract
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, stream_isolated
 from pytest_tradestore.names.context import Context
 from pytest_tradestore.names.corpus import CORPUS, Identifier, generated
 from pytest_tradestore.names.findings import Finding, Findings
-from pytest_tradestore.names.slots import shown, slots_of
+from pytest_tradestore.names.planting import try_planted
+from pytest_tradestore.names.slots import Slot, place_of, shown, slots_of
 from pytest_tradestore.names.trials import try_all
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Budget, Settings
@@ -56,6 +58,38 @@ def gather(store: StoreUnderTest, contract: Contract, settings: Settings) -> Fin
             reason = f"not all identifiers were tried: {stops[-1].sentence}"
             return Findings(tuple(stops), unfinished=reason)
         skipped.add((what, value))
+
+
+OPERATIONS_IN_A_RACE = 2000
+"""Reads and writes while a link comes and goes; a check before the use fails within the first dozens of them."""
+
+
+def gather_planted(store: StoreUnderTest, contract: Contract) -> Findings:
+    """Plant links, pipes and directories where one contract of a store has its files."""
+    slot = place_of(contract.name)
+    with Sandbox() as sandbox:
+        at = ("", "", "opening the store")
+        task = partial(_planted, store, slot, sandbox)
+        for event in stream_isolated(task, store.declarations.deadline):
+            match event:
+                case Sent(value):
+                    at = value
+                case Finished(found):
+                    findings: Findings = found
+                    return findings
+                case Hung(_, seconds):
+                    return Findings((_stuck(at, f"took longer than {seconds:g} s"),))
+                case Died(_, how):
+                    return Findings((_stuck(at, f"ended its process: {how}"),))
+    raise AssertionError("the stream of a task ends with its ending")
+
+
+def _planted(store: StoreUnderTest, slot: Slot, sandbox: Sandbox, channel: Channel) -> Findings:
+    return try_planted(Context(store, sandbox.path, channel), slot, OPERATIONS_IN_A_RACE)
+
+
+def _stuck(at: tuple[str, str, str], how: str) -> Finding:
+    return Finding("NAME-2", f"{at[2]} the store {how}", (), how, "the call returns or raises")
 
 
 def _strace(settings: Settings) -> bool:

@@ -108,13 +108,13 @@ class Session:
     def reopen(self) -> None:
         """Close the store and open it again; whatever it raises is raised."""
         self.calls.append("close, reopen")
-        self._close()
+        self.close()
         _ = self.opened
 
     def leave(self) -> None:
         """Close the store, whatever it raises, and take the nest away."""
         with suppress(Exception):
-            self._close()
+            self.close()
         with suppress(Exception):
             self._bridge.close()
         self.nest.remove()
@@ -125,7 +125,8 @@ class Session:
         self._watch.asked.clear()
         return found
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Close the store if it is open; whatever it raises is raised. The next call opens it again."""
         if self._opened is not None:
             self._step()
             opened, self._opened = self._opened, None

@@ -71,6 +71,11 @@ def shown(identifier: Any, width: int = 60) -> str:
     return text if len(text) <= width else f"{text[: width - 20]}...' ({len(identifier):,} characters)"
 
 
+def place_of(contract: str) -> Slot:
+    """Return the first place of a contract where something can be written and read again, by identifier or not."""
+    return _SLOTS[contract][0] if contract in _SLOTS else Slot(contract, "document", _save, _load)
+
+
 def slots_of(contract: str) -> tuple[Slot, ...]:
     """Return the places for identifiers in a contract; none where it has only one document."""
     return _SLOTS.get(contract, ())
@@ -124,6 +129,15 @@ def _remove(method: str) -> Callable[[Ask, Any], bool]:
 
 def _keys(ask: Ask) -> list[Any] | None:
     return list(ask.call("keys", shown="keys()")) if ask.has("keys") else None
+
+
+def _save(ask: Ask, _: Any, mark: int) -> Any:
+    return ask.call("save", _document(mark), shown=f"save({{mark: {mark}}})")
+
+
+def _load(ask: Ask, _: Any) -> Back:
+    found = ask.call("load", shown="load()")
+    return Back(_marked(found), (), found)
 
 
 # -- bars, fundamentals, events -----------------------------------------------------------------------------------
@@ -290,9 +304,9 @@ def _by_contract() -> Iterator[Slot]:
     yield Slot("fundamentals", "symbol", _write_fundamental, _read_fundamental)
     yield Slot("events", "type", _write_event("type"), _read_events, appends=True, symbols=False)
     yield Slot("events", "symbol", _write_event("symbol"), everything=_all_events)
-    yield Slot("audit", "strategy name", _decide("strategy"), everything=_lines("read_decisions"))
-    yield Slot("audit", "symbol", _decide("symbol"), everything=_lines("read_decisions"))
-    yield Slot("audit", "strategy name of an order", _order, everything=_lines("read_orders"))
+    yield Slot("audit", "strategy name", _decide("strategy"), everything=_lines("read_decisions"), appends=True)
+    yield Slot("audit", "symbol", _decide("symbol"), everything=_lines("read_decisions"), appends=True)
+    yield Slot("audit", "strategy name of an order", _order, everything=_lines("read_orders"), appends=True)
     jobs = _listed(_all_jobs, "job_id")
     yield Slot("jobs", "job id", _save_job("job_id"), _get_job, names=jobs, touch=_progress, symbols=False)
     yield Slot("jobs", "job type", _save_job("job_type"), everything=_all_jobs, symbols=False)

@@ -757,6 +757,28 @@ BROKEN = (
         "document",
         {"PERM-2": "the store changes the umask of the whole process: os.umask(0o077) during save({version: 1})"},
     ),
+    Broken(
+        "follows-links",
+        f"{_HERE}.planted:FollowsLinks",
+        "document",
+        {"NAME-2": "a link to a file outside in the place of 'portfolio.json' is followed"},
+    ),
+    Broken(
+        "looks-before-it-opens",
+        f"{_HERE}.planted:LooksBeforeItOpens",
+        "document",
+        {"NAME-2": "a link that takes the place of 'portfolio.json' for moments is followed"},
+    ),
+    Broken(
+        "writes-into-files",
+        f"{_HERE}.planted:WritesIntoFiles",
+        "document",
+        {
+            "ATOM-1": "JSONDecodeError",
+            "ATOM-2": "JSONDecodeError",
+            "NAME-2": "a hard link to a file outside in the place of 'portfolio.json' is followed",
+        },
+    ),
 )
 
 from tests.broken_stores.trading_rows import TRADING  # noqa: E402 - the rows are made of the class above
