@@ -165,6 +165,28 @@ def tradestore_race() -> Any:
     return Race
 
 
+@pytest.fixture(scope="session")
+def tradestore_faults() -> Any:
+    """Make calls to the system fail that an object of yours makes: ``tradestore_faults(target).check(...)``.
+
+    ``target(root)`` makes the object on an empty directory. See ``pytest_tradestore.faults.own_tests.Faults``.
+    """
+    from pytest_tradestore.faults.own_tests import Faults
+
+    return Faults
+
+
+@pytest.fixture(scope="session")
+def tradestore_damage() -> Any:
+    """Damage the files that an object of yours has written: ``tradestore_damage(target).check(...)``.
+
+    ``target(root)`` makes the object on an empty directory. See ``pytest_tradestore.damage.own_tests.DamagedFiles``.
+    """
+    from pytest_tradestore.damage.own_tests import DamagedFiles
+
+    return DamagedFiles
+
+
 def _names_an_item(argument: str) -> bool:
     """Say whether an argument is the id of one of our items, as a failure prints it, and not a path of the project."""
     return argument.lstrip("./").startswith(PREFIX) and "[" in argument and "::" not in argument
