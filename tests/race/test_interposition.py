@@ -664,4 +664,7 @@ def test_a_store_that_computes_for_ever_hangs_nobody_either():
             while True:
                 pass
 
-    assert search(Store, Program(((DO,),))).trouble == "schedule 1 made no step within 0.5 s"
+    trouble = search(Store, Program(((DO,),))).trouble
+
+    assert trouble.startswith("schedule ")  # on a busy machine the first one has not begun by then
+    assert trouble.endswith(" made no step within 0.5 s")
