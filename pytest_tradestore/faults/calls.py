@@ -151,3 +151,16 @@ class Referee:
         assert self.fault is not None
         self.hits += 1
         return self.fault.error
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What happened while calls were watched: the calls, how often the fault struck, and whether a sync came after.
+
+    ``unclosed`` are descriptors whose close was refused: the system would have closed them nevertheless.
+    """
+
+    calls: tuple[Call, ...]
+    hits: int
+    synced_since: bool
+    unclosed: tuple[int, ...]

@@ -24,6 +24,7 @@ ENDINGS_BEFORE_GIVING_UP = 3
 TRIALS = {Budget.QUICK: 60, Budget.NORMAL: 120, Budget.DEEP: 5000}
 """Faults that are tried for one contract of one store."""
 OPENING = "opening the store"
+SYSTEM_CALLS = "system calls"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +169,7 @@ class _Unusable(Exception):  # noqa: N818 - says what is the case
     """The workload does not run even when nothing fails."""
 
 
-def _injecting() -> tuple[Injecting | None, str]:
+def _injecting() -> tuple[Injecting, str]:
     """Return whoever can refuse calls here: the system itself, or stand-ins for Python's functions."""
     from pytest_tradestore.faults import seccomp
 
@@ -176,10 +177,12 @@ def _injecting() -> tuple[Injecting | None, str]:
         from pytest_tradestore.faults.supervisor import Injector
 
         try:
-            return Injector(), "system calls"
+            return Injector(), SYSTEM_CALLS
         except OSError:
-            pass
-    return None, ""
+            pass  # a container that forbids it, for example
+    from pytest_tradestore.faults.standins import StandIns
+
+    return StandIns(), "Python's functions"
 
 
 def _planned(bench: Bench, most: int, injected: str) -> Plan:
@@ -262,7 +265,8 @@ def _evidence(run: _Run, plan: Plan, store: StoreUnderTest) -> FaultEvidence:
         trials=len(run.trials),
         struck=sum(trial.struck or bool(trial.ended) for trial in run.trials.values()),
         injected=plan.injected,
-        exhaustive=not plan.left_out
+        exhaustive=plan.injected == SYSTEM_CALLS
+        and not plan.left_out
         and len(run.trials) == len(plan.tries)
         and all(trial.struck or isinstance(trial.refusal, Limit) for trial in run.trials.values()),
         given_up=run.gave_up,

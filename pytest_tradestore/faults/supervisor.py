@@ -11,10 +11,9 @@ import os
 import pickle
 import socket
 import struct
-from dataclasses import dataclass
 
 from pytest_tradestore.faults import seccomp
-from pytest_tradestore.faults.calls import Call, CallKind, Decision, Fault, Referee, role_of
+from pytest_tradestore.faults.calls import Call, CallKind, Decision, Fault, Referee, Watched, role_of
 from pytest_tradestore.faults.seccomp import Notification
 
 _SIZE = 1 << 20
@@ -50,19 +49,6 @@ _BY_PATH = {
 }  # fmt: skip
 """Calls on a path: what they are, and which arguments are the directory and the path (of two the target)."""
 _OPENING = {"open": (None, 0, 1), "openat": (0, 1, 2), "openat2": (0, 1, -1), "creat": (None, 0, -2)}
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """What happened while calls were watched: the calls, how often the fault struck, and whether a sync came after.
-
-    ``unclosed`` are descriptors whose close was refused: the system would have closed them nevertheless.
-    """
-
-    calls: tuple[Call, ...]
-    hits: int
-    synced_since: bool
-    unclosed: tuple[int, ...]
 
 
 class Injector:

@@ -20,7 +20,7 @@ from pytest_tradestore.crash.trace import Trace
 from pytest_tradestore.crash.volatile import without_volatile
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.faults.calls import Call, CallKind, Fault
-from pytest_tradestore.faults.evidence import FaultEvidence
+from pytest_tradestore.faults.evidence import SYSTEM_CALLS, FaultEvidence
 from pytest_tradestore.faults.judging import FaultBreach
 from pytest_tradestore.faults.trials import NEXT_VERSION, Subject
 from pytest_tradestore.isolation import Channel, Finished, run_isolated
@@ -66,13 +66,11 @@ def gather_syncs(store: StoreUnderTest, workload: Workload, settings: Settings, 
     """Record failing syncs of ``store``, those that an undisturbed run made, and crash after them."""
     if faults.undecided:
         return SyncEvidence(undecided=faults.undecided)
-    if not faults.injected:
-        return SyncEvidence(undecided="no sync can be made to fail here")
     try:
         recorder, _ = choose_recorder(settings.recorder)
     except RuntimeError as reason:
         return SyncEvidence(undecided=str(reason))
-    if recorder.name != "strace":
+    if recorder.name != "strace" or faults.injected != SYSTEM_CALLS:
         return _judged_by_the_calls(faults)
     rows = [(subject, fault) for subject, several in faults.syncs.values() for fault in several if not fault.lasting]
     most = RECORDINGS[settings.budget]

@@ -17,8 +17,7 @@ from typing import Protocol
 from pytest_tradestore.crash.images import THE_ROOT, DurableImage, matches, read_image
 from pytest_tradestore.crash.observation import Failed, Observation, Seen
 from pytest_tradestore.crash.workloads import Update, Workload
-from pytest_tradestore.faults.calls import Fault, Limit, Refusal, role_of
-from pytest_tradestore.faults.supervisor import Watched
+from pytest_tradestore.faults.calls import Fault, Limit, Refusal, Watched, role_of
 from pytest_tradestore.faults.timeless import timeless, timeless_at
 from pytest_tradestore.sandbox import remove_tree
 from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest, open_store

@@ -20,7 +20,13 @@ from pytest_tradestore.crash.recorders.fake_locations import Lines
 
 _SUPPORTS = ("supports_dir_fd", "supports_fd", "supports_follow_symlinks", "supports_effective_ids")
 _LEFT_ALONE = ("posix", "nt", "_io", "_frozen_importlib", "_frozen_importlib_external", "importlib._bootstrap_external")
-_OWN = ("pytest_tradestore.crash.recorders.fake", "pytest_tradestore.race.", "pytest_tradestore.target", "pyfakefs.")
+_OWN = (
+    "pytest_tradestore.crash.recorders.fake",
+    "pytest_tradestore.race.",
+    "pytest_tradestore.faults.",
+    "pytest_tradestore.target",
+    "pyfakefs.",
+)
 
 OS_FUNCTIONS = (
     "access",
