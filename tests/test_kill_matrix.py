@@ -43,8 +43,8 @@ def is_checked(requirement: str, row: Broken | Sound, recorder: str) -> bool:
 
 
 def has_a_matrix_of_its_own(requirement: str) -> bool:
-    """Most of what a crash breaks a full disk breaks too: faults and damage have broken stores of their own."""
-    return requirement.startswith(("FAULT-", "CORR-"))
+    """Most of what a crash breaks a full disk breaks too: faults, damage and races have stores of their own."""
+    return requirement.startswith(("FAULT-", "CORR-", "RACE-"))
 
 
 def judged(row: Broken | Sound, recorder: str) -> list[Result]:

@@ -18,6 +18,11 @@ class Setting(Enum):
     CANCELLED = "a cancelled caller"
 
     @property
+    def part(self) -> int:
+        """Schedules cost more here and there: the n-th part of the budget is run."""
+        return {"PROCESSES": 2}.get(self.name, 1)
+
+    @property
     def letter(self) -> str:
         """What it is called in replay tokens."""
         return {"ONE_INSTANCE": "o", "INSTANCES": "i", "PROCESSES": "p", "CANCELLED": "c"}[self.name]

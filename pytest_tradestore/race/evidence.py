@@ -90,9 +90,14 @@ def kind_of(store: StoreUnderTest, contract: Contract) -> Actors | str:
     raise AssertionError("every ending is matched")
 
 
+_OF_PROCESSES = ("two first writers", "a reader beside a writer", "a writer of two beside a writer")
+
+
 def programs_of(known: tuple[Scenario, ...], setting: Setting, kind: Actors) -> tuple[Program, ...]:
     """Return what is run in a setting, in the order in which replay tokens number it."""
     programs = tuple(scenario.program(kind, own_instances=setting is Setting.INSTANCES) for scenario in known)
+    if setting is Setting.PROCESSES:
+        return tuple(p for p, scenario in zip(programs, known, strict=True) if scenario.name in _OF_PROCESSES)
     if setting is not Setting.CANCELLED:
         return programs
     places = {call.part for calls in programs[0].actors for call in calls}

@@ -20,7 +20,7 @@ from pytest_tradestore.race.following import Repeating, Replaying, Turning
 from pytest_tradestore.race.line_switches import LineSwitches, files_of
 from pytest_tradestore.race.paths import NAMES
 from pytest_tradestore.race.scheduler import Chooser, Scheduler, Turn
-from pytest_tradestore.race.strategies import Mixture, search_of
+from pytest_tradestore.race.strategies import Mixture, Overtaking, search_of
 from pytest_tradestore.race.tasks import run_tasks
 from pytest_tradestore.race.threads import Carrier, Control
 from pytest_tradestore.race.tokens import Choices, parse, token_of, with_lines
@@ -37,7 +37,6 @@ _LOOKED_AT = 3
 """Executions of each search after which it is looked for files that somebody made past the switch points."""
 _MOST_STUCK = 20
 """Executions with something out of control after which a search ends: each has cost time, and proves little."""
-_ALONE_WHEN_CANCELLED = 10
 _mkdir, _rmdir, _unlink, _scandir = os.mkdir, os.rmdir, os.unlink, os.scandir
 
 
@@ -157,8 +156,7 @@ class Laboratory:
         """
         self._channel, self._first = channel, self._count + 1
         self._unsteered.clear()
-        # A cancelled caller's job must be overtaken in the middle: random priorities find that sooner than order does.
-        strategy = Mixture(seed) if program.cancel is None else Mixture(seed, alone=_ALONE_WHEN_CANCELLED)
+        strategy = Mixture(seed) if program.cancel is None else Overtaking(seed)
         found, tally = self._phase(store, program, judge, strategy, budget, stop_at_first, lines=False)
         if program.kind is Actors.THREADS and not tally.hung and (found is None or not stop_at_first):
             share = max(1, budget // _SHARE_OF_LINES)

@@ -66,7 +66,7 @@ class Searching:
             self._laboratory = Laboratory(sandbox)
         self._judge = Judge(contract)
         self._wanted = set(Wrong)
-        self._left = settings.budget.value.schedules
+        self._left = settings.budget.value.schedules // setting.part
         self._schedules = 0
         self._overlapped = self._cancelled = False
         self._steered = 0
