@@ -187,6 +187,18 @@ def tradestore_damage() -> Any:
     return DamagedFiles
 
 
+@pytest.fixture(scope="session")
+def tradestore_names() -> Any:
+    """Identifiers that stores get wrong, a root with canaries around it, and strategies that draw more of them.
+
+    ``with tradestore_names.surroundings() as around:`` gives ``around.root``; ``around.check(identifier)`` says whether
+    anything outside was touched. See ``pytest_tradestore.names.own_tests.Names``.
+    """
+    from pytest_tradestore.names.own_tests import Names
+
+    return Names()
+
+
 def _names_an_item(argument: str) -> bool:
     """Say whether an argument is the id of one of our items, as a failure prints it, and not a path of the project."""
     return argument.lstrip("./").startswith(PREFIX) and "[" in argument and "::" not in argument

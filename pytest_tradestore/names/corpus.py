@@ -293,7 +293,7 @@ def generated(*, every_character: bool = False) -> Iterator[Identifier]:
 
     def rows(name: str, category: str, values: Iterator[str] | list[str], oracle: Oracle, reason: str) -> Any:
         return (
-            Identifier(f"{category}-{name}-{number}", category, value, oracle, reason)
+            Identifier(f"{category}-{name}-{number}", category, value, oracle, reason, value.startswith("/"))
             for number, value in enumerate(values)
         )
 

@@ -99,12 +99,10 @@ class Nest:
 
 
 def _plant(directory: Path) -> None:
-    """Plant a canary under several names: they are one file, so that one look sees a write through any of them."""
-    first, *others = (directory / name for name in _NAMES)
-    first.write_bytes(_CANARY)
-    first.chmod(0o644)
-    for path in others:
-        os.link(first, path)
+    for name in _NAMES:
+        path = directory / name
+        path.write_bytes(_CANARY)
+        path.chmod(0o644)
 
 
 class Canaries:
@@ -113,7 +111,6 @@ class Canaries:
     def __init__(self, nest: Nest) -> None:
         self._nest = nest
         self._before = self._states()
-        self._files = list({state.inode: path for path, state in self._before.items()}.values())
         self._contents = self._bytes()
 
     def change(self, *, thorough: bool = False) -> str:
@@ -150,7 +147,7 @@ class Canaries:
     def _untouched(self) -> bool:
         """Say whether all that was there is as it was; what is new shows in the time of its directory."""
         try:
-            return all(_state(os.lstat(path)) == self._before[path] for path in self._files)
+            return all(_state(os.lstat(path)) == state for path, state in self._before.items())
         except OSError:
             return False
 

@@ -1,5 +1,6 @@
 """One nest with a store in it: calls it under watch, and says of each call how it ended."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -95,11 +96,16 @@ class Session:
 
     def write(self, slot: Slot, identifier: Any, mark: int) -> Ended:
         """Write something; a record that cannot even be made of the identifier counts as refused."""
+        if isinstance(identifier, str) and identifier.startswith("/") and not self._harmless(identifier):
+            raise AssertionError(f"{identifier!a} is a place of the real system, and is only read")
         before = self.count
         ended = self.attempt(lambda: slot.write(self, identifier, mark))
         if self.count == before and ended.how is How.UNCLEAR:
             return Ended(How.REFUSED, None, ended.error, ended.kind)
         return ended
+
+    def _harmless(self, path: str) -> bool:
+        return ("/" + os.path.normpath(path).lstrip("/")).startswith(f"{self.nest.top}/")
 
     def forget(self) -> None:
         """Begin the list of calls anew."""

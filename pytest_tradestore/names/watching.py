@@ -23,6 +23,7 @@ _ONE_PATH = frozenset(
 _TWO_PATHS = frozenset(
     {"os.rename", "os.link", "os.symlink", "shutil.copyfile", "shutil.copytree", "shutil.move", "shutil.copymode"}
 )
+_LOOKING = frozenset({"open", "os.listdir", "os.scandir", "os.walk", "os.fwalk", "glob.glob", "glob.glob/2"})
 _MARK = "/\x01tradestore/identifier/"
 
 
@@ -70,7 +71,7 @@ class Watch:
     def _note(self, nest: Nest, event: str, path: str) -> None:
         if nest.around(path):
             self.asked.append(Asked(path, event))
-        elif self._aim and _aimed(self._aim, path) and not path.startswith(str(nest.top)):
+        elif self._aim and not path.startswith(str(nest.top)) and _aimed(self._aim, path, event not in _LOOKING):
             self.asked.append(Asked(path, event))
             raise PermissionError(13, "outside of the root", path)
 
@@ -79,8 +80,11 @@ def _plain(path: str) -> str:
     return "/" + os.path.normpath(path).lstrip("/")
 
 
-def _aimed(aim: str, path: str) -> bool:
-    return os.path.dirname(path) == "/" if aim == "/" else path.startswith(aim)
+def _aimed(aim: str, path: str, changes: bool) -> bool:
+    """Say whether a path is what an identifier aims at, or for a call that changes things lies on the way there."""
+    if aim == "/":
+        return os.path.dirname(path) == "/"
+    return path.startswith(aim) or (changes and f"{aim}/".startswith(path.rstrip("/") + "/"))
 
 
 _CALLS = (
