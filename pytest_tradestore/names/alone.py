@@ -22,43 +22,88 @@ from pytest_tradestore.names.watching import SystemCalls
 
 _OURS = -1
 """Stands where identifiers have their number: what follows is what the harness does itself."""
+_AT_ONCE = 12
+"""Rows between two looks at the canaries."""
 
 
 def try_alone(context: Context, slot: Slot, rows: Sequence[Identifier], habits: Habits) -> list[Tried]:
-    """NAME-1 and NAME-5: make every call with each row, and look after each whether anything outside has changed."""
-    tried: list[Tried] = []
-    nests: dict[int, Nest] = {}
-    session = context.enter()
-    system = _system_calls() if context.use_strace else None
-    session.write(slot, NEIGHBOUR, context.mark())
-    for number, row in enumerate(rows):
-        if context.skips(slot, row.value):
-            continue
-        nests[number] = session.nest
-        context.at(slot, row.value, "asking for it and writing it")
+    """NAME-1 and NAME-5: make every call with each row, and look whether anything outside was read or has changed."""
+    alone = _Alone(context, slot, habits)
+    asked = [row for row in rows if not context.skips(slot, row.value)]
+    for first in range(0, len(asked), _AT_ONCE):
+        alone.visit(asked[first : first + _AT_ONCE])
+    return alone.finish()
+
+
+class _Alone:
+    """Visits rows a few at a time, because looking at all canaries takes longer than most stores do.
+
+    Where anything was touched, these few are visited again, one by one, each in a nest that nobody has touched.
+    """
+
+    def __init__(self, context: Context, slot: Slot, habits: Habits) -> None:
+        self._context, self._slot, self._habits = context, slot, habits
+        self._tried: list[Tried] = []
+        self._nests: dict[int, Nest] = {}
+        self._session = context.enter()
+        self._system = _system_calls() if context.use_strace else None
+        self._prepare()
+
+    def visit(self, rows: Sequence[Identifier]) -> None:
+        """Visit a few rows and note how each fared."""
+        context, before = self._context, (len(self._context.found), len(self._tried))
+        suspicious = [self._visit(row) for row in rows]
+        if not any(suspicious) and not self._session.canaries.change():
+            return
+        del context.found[before[0] :], self._tried[before[1] :]
+        for row in rows:
+            self._renew()
+            outside = self._visit(row)
+            change = self._session.canaries.change(thorough=True)
+            if outside or change:
+                last = self._tried.pop()
+                self._tried.append(Tried(last.row, last.ended, escaped=True))
+                _escaped(context, self._slot, value_of(row, self._session), change or outside, self._session)
+        self._renew()
+
+    def _visit(self, row: Identifier) -> str:
+        """Visit one row; return what of the outside it asked for or showed, as far as that is seen at once."""
+        context, session = self._context, self._session
+        number = len(self._tried)
+        self._nests[number] = session.nest
+        context.at(self._slot, row.value, "asking for it and writing it")
         session.forget()
         session.asked_outside()
-        if system:
-            system.note(number)
-        ended, leak = _visit(context, slot, row, session, habits)
-        if system:
-            system.note(_OURS)
-        context.checked["identifiers"] += 1
-        change, asked = session.canaries.change(), session.asked_outside()
-        outside = change or leak or (asked_for(asked[0], session.nest) if asked else "")
-        tried.append(Tried(row, ended, bool(outside)))
-        if outside:
-            _escaped(context, slot, value_of(row, session), outside, session)
-            context.leave(session)
-            session = context.enter()
-            session.write(slot, NEIGHBOUR, context.mark())
-    session.forget()
-    if change := session.canaries.change(thorough=True):
-        context.violation("NAME-1", f"a {slot.what} led out of the root: {change}", session, change, NOTHING_OUTSIDE)
-    if system:
-        tried = _seen_by_the_system(context, slot, tried, system, nests, session)
-    context.leave(session)
-    return tried
+        if self._system:
+            self._system.note(number)
+        ended, leak = _visit(context, self._slot, row, session, self._habits)
+        if self._system:
+            self._system.note(_OURS)
+        self._tried.append(Tried(row, ended))
+        asked = session.asked_outside()
+        return leak or (asked_for(asked[0], session.nest) if asked else "")
+
+    def finish(self) -> list[Tried]:
+        """Add what only bytes and system calls show, and return how each row fared."""
+        context, session = self._context, self._session
+        context.checked["identifiers"] += len(self._tried)
+        session.forget()
+        if change := session.canaries.change(thorough=True):
+            sentence = f"a {self._slot.what} led out of the root: {change}"
+            context.violation("NAME-1", sentence, session, change, NOTHING_OUTSIDE)
+        tried = self._tried
+        if self._system:
+            tried = _seen_by_the_system(context, self._slot, tried, self._system, self._nests, session)
+        context.leave(session)
+        return tried
+
+    def _renew(self) -> None:
+        self._context.leave(self._session)
+        self._session = self._context.enter()
+        self._prepare()
+
+    def _prepare(self) -> None:
+        self._session.write(self._slot, NEIGHBOUR, self._context.mark())
 
 
 def _system_calls() -> SystemCalls | None:
@@ -107,13 +152,12 @@ def _seen_by_the_system(
     """Add the escapes that only system calls have shown."""
     outside, seen = system.outside(nests)
     context.checked["paths"] += seen
-    rows = dict(zip(nests, (one.row for one in tried), strict=True))
-    known = {one.row.id for one in tried if one.escaped}
-    new = {rows[number].id: asked for number, asked in outside.items() if rows[number].id not in known}
     for number, asked in outside.items():
-        if rows[number].id in new:
-            _escaped(context, slot, rows[number].value, asked_for(asked, nests[number]), session)
-    return [Tried(one.row, one.ended, one.escaped or one.row.id in new) for one in tried]
+        if not tried[number].escaped:
+            row = tried[number].row
+            _escaped(context, slot, row.value, asked_for(asked, nests[number]), session)
+            tried[number] = Tried(row, tried[number].ended, escaped=True)
+    return tried
 
 
 def refuses_hostile(context: Context, slot: Slot, tried: list[Tried]) -> None:
