@@ -29,6 +29,8 @@ SOUND = (
     Sound("plain-journal", "tests.sound_stores.plain:PlainJournal", ("journal",)),
     Sound("fdatasync-document", "tests.sound_stores.plain:DataSyncedDocument", ("document",)),
     Sound("kept-backup-document", "tests.sound_stores.plain:KeptBackupDocument", ("document",)),
+    Sound("private-document", "tests.sound_stores.private:PrivateDocument", ("document",)),
+    Sound("private-documents", "tests.sound_stores.private:PrivateDocuments", ("documents",)),
     Sound("async-document", "tests.sound_stores.plain_aiofiles:AsyncDocument", ("document",), "async"),
     Sound("async-with-document", "tests.sound_stores.plain_aiofiles:async_document", ("document",), "async"),
     Sound("async-documents", "tests.sound_stores.plain_aiofiles:AsyncDocuments", ("documents",), "async"),
