@@ -96,7 +96,7 @@ class Session:
 
     def write(self, slot: Slot, identifier: Any, mark: int) -> Ended:
         """Write something; a record that cannot even be made of the identifier counts as refused."""
-        if isinstance(identifier, str) and identifier.startswith("/") and not self._harmless(identifier):
+        if not self.may_write(identifier):
             raise AssertionError(f"{identifier!a} is a place of the real system, and is only read")
         before = self.count
         ended = self.attempt(lambda: slot.write(self, identifier, mark))
@@ -104,8 +104,11 @@ class Session:
             return Ended(How.REFUSED, None, ended.error, ended.kind)
         return ended
 
-    def _harmless(self, path: str) -> bool:
-        return ("/" + os.path.normpath(path).lstrip("/")).startswith(f"{self.nest.top}/")
+    def may_write(self, identifier: Any) -> bool:
+        """Say whether the identifier is no path to a place of the real system: other nests are such places too."""
+        if not isinstance(identifier, str) or not identifier.startswith("/"):
+            return True
+        return ("/" + os.path.normpath(identifier).lstrip("/")).startswith(f"{self.nest.top}/")
 
     def forget(self) -> None:
         """Begin the list of calls anew."""

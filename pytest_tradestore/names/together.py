@@ -141,6 +141,8 @@ class _Library:
     def _spoils(self, other: str, value: str) -> bool:
         slot = self._slot
         with self._context.session() as session:
+            if not (session.may_write(value) and session.may_write(other)):
+                return False  # paths into the nest where they were accepted: nothing can be said here
             for one in dict.fromkeys((value, other)):
                 session.write(slot, one, self._context.mark())
             return session.attempt(lambda: slot.read(session, value)).how is not How.ACCEPTED  # type: ignore[misc]
@@ -156,6 +158,8 @@ class _Library:
     def _takes(self, rival: str, value: str) -> bool:
         slot, mark = self._slot, self._context.mark()
         with self._context.session() as session:
+            if not (session.may_write(value) and session.may_write(rival)):
+                return False
             session.write(slot, value, mark)
             session.write(slot, rival, self._context.mark())
             back = session.attempt(lambda: slot.read(session, value))  # type: ignore[misc]

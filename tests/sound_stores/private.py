@@ -1,11 +1,11 @@
-"""Plain files that only their owner and group can read, opened without following what somebody has planted in the root."""
+"""Plain files that only owner and group can read, opened without following what somebody has planted in the root."""
 
 import fcntl
 import json
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.sound_stores.files import encode, file_name, key_of
@@ -88,10 +88,8 @@ class PrivateDocuments:
             yield here
 
     def _make(self, name, here):
-        try:
+        with suppress(FileExistsError):
             os.mkdir(name, 0o750, dir_fd=here)
-        except FileExistsError:
-            pass
         os.fsync(here)
 
 
@@ -121,10 +119,8 @@ def mode(name: str, here: int) -> int:
 
 def remove(here: int, name: str) -> None:
     """Remove a file, which need not exist."""
-    try:
+    with suppress(FileNotFoundError):
         os.unlink(name, dir_fd=here)
-    except FileNotFoundError:
-        pass
 
 
 def replace(here: int, name: str, text: bytes, create, mode) -> None:
