@@ -23,6 +23,7 @@ DATA = ("bars", "fundamentals", "events", "state", "audit")
 
 SOUND = (
     Sound("plain-document", "tests.sound_stores.plain:PlainDocument", ("document",)),
+    Sound("whatever-json-takes", "tests.sound_stores.plain:WhateverJsonTakes", ("document",)),
     Sound("plain-documents", "tests.sound_stores.plain:PlainDocuments", ("documents",)),
     Sound("swept-documents", "tests.sound_stores.plain:SweptDocuments", ("documents",)),
     Sound("one-file-documents", "tests.sound_stores.plain:OneFileDocuments", ("documents",)),

@@ -1,5 +1,6 @@
 """Plain files done right: temporary file, fsync, rename, fsync of the directory; logs cut back to their last record."""
 
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -34,6 +35,15 @@ class PlainDocument:
 
     def load(self):
         return read_document(self.file)
+
+
+class WhateverJsonTakes(PlainDocument):
+    """Leaves it to Python's json what can be stored: numbers as keys become text, NaN stays NaN."""
+
+    def save(self, data):
+        text = json.dumps(data)
+        with locked(self.root):
+            replace_durably(self.file, text)
 
 
 class PlainDocuments:
