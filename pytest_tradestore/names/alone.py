@@ -24,6 +24,8 @@ _OURS = -1
 """Stands where identifiers have their number: what follows is what the harness does itself."""
 _AT_ONCE = 12
 """Rows between two looks at the canaries."""
+_IN_ONE_STORE = 48
+"""Rows that are visited in one store which deletes nothing: reading becomes slower the more there is."""
 
 
 def try_alone(context: Context, slot: Slot, rows: Sequence[Identifier], habits: Habits) -> list[Tried]:
@@ -45,12 +47,16 @@ class _Alone:
         self._context, self._slot, self._habits = context, slot, habits
         self._tried: list[Tried] = []
         self._nests: dict[int, Nest] = {}
+        self._in_nest = 0
         self._session = context.enter()
         self._system = _system_calls() if context.use_strace else None
         self._prepare()
 
     def visit(self, rows: Sequence[Identifier]) -> None:
         """Visit a few rows and note how each fared."""
+        if self._slot.delete is None and self._in_nest >= _IN_ONE_STORE:
+            self._renew()
+        self._in_nest += len(rows)
         context, before = self._context, (len(self._context.found), len(self._tried))
         suspicious = [self._visit(row) for row in rows]
         if not any(suspicious) and not self._session.canaries.change():
@@ -98,6 +104,7 @@ class _Alone:
         return tried
 
     def _renew(self) -> None:
+        self._in_nest = 0
         self._context.leave(self._session)
         self._session = self._context.enter()
         self._prepare()

@@ -6,6 +6,8 @@ The deepest climb of the corpus ends inside the sandbox, absolute paths point at
 import json
 import os
 import stat
+from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,23 +44,33 @@ class Nest:
     cwd: Path
 
     @classmethod
+    def _at(cls, top: Path) -> "Nest":
+        deepest = top.joinpath(*(f"{LEVEL}{level:02}" for level in range(DEPTH)))
+        return cls(top, deepest / "store", top / "out", top / "home", top / "cwd")
+
+    @classmethod
     def build(cls, top: Path) -> "Nest":
         """Make a nest in ``top``, which must not exist."""
-        here = top
-        os.makedirs(top)
-        _plant(here)
-        for level in range(DEPTH):
-            here = here / f"{LEVEL}{level:02}"
-            here.mkdir()
-            _plant(here)
-        nest = cls(top, here / "store", top / "out", top / "home", top / "cwd")
-        for directory in (nest.root, here / "store-evil", nest.out, nest.home, nest.cwd):
+        nest = cls._at(top)
+        os.makedirs(nest.root)
+        around = (nest.root.with_name("store-evil"), nest.out, nest.home, nest.cwd)
+        for directory in around:
             directory.mkdir()
-            if directory != nest.root:
-                _plant(directory)
+        levels = [nest.root.parents[number] for number in range(DEPTH + 1)]
+        for directory in (*levels, *around):
+            _plant(directory)
         for name in ("victim", "secret"):
             (nest.out / name).write_bytes(_CANARY)
         nest._age()
+        return nest
+
+    def renewed(self, top: Path) -> "Nest":
+        """Return the same canaries around an empty root, by other paths: stores may remember what lay under a path."""
+        remove_tree(self.root)
+        os.rename(self.top, top)
+        nest = self._at(top)
+        nest.root.mkdir()
+        age(nest.root.parent)
         return nest
 
     def _age(self) -> None:
@@ -66,7 +78,7 @@ class Nest:
         for directory, _, names in os.walk(self.top, topdown=False):
             for name in (*names, ""):
                 if directory != str(self.root):
-                    os.utime(os.path.join(directory, name), ns=(_LONG_AGO, _LONG_AGO))
+                    age(os.path.join(directory, name))
 
     def remove(self) -> None:
         """Take everything away again."""
@@ -98,6 +110,11 @@ class Nest:
         return said
 
 
+def age(path: str | Path) -> None:
+    """Give something an old time."""
+    os.utime(path, ns=(_LONG_AGO, _LONG_AGO))
+
+
 def _plant(directory: Path) -> None:
     for name in _NAMES:
         path = directory / name
@@ -106,26 +123,40 @@ def _plant(directory: Path) -> None:
 
 
 class Canaries:
-    """What was around a root when this was made, and what has changed since."""
+    """What was around a root when this was made, and what has changed since.
+
+    Paths are relative to the top of the nest, so that what is known stays true when the nest is moved.
+    """
 
     def __init__(self, nest: Nest) -> None:
-        self._nest = nest
+        self.nest = nest
         self._before = self._states()
         self._contents = self._bytes()
+
+    def moved(self, nest: Nest) -> "Canaries":
+        """Return the same for the nest in its new place."""
+        moved = copy(self)
+        moved.nest = nest
+        return moved
 
     def change(self, *, thorough: bool = False) -> str:
         """Say in words what has changed first, by path; empty when nothing has.
 
         ``thorough`` also compares every byte, for a change that has hidden itself.
         """
-        if not thorough and self._untouched():
-            return ""
+        if not self._untouched() and (said := self._compared()):
+            return said
+        if thorough and self._bytes() != self._contents:
+            return "the bytes of a file outside were changed, and its times set back"
+        return ""
+
+    def _compared(self) -> str:
         now = self._states()
         for path in sorted({*now, *self._before}):
             was, found = self._before.get(path), now.get(path)
             if was == found:
                 continue
-            told = self._nest.told(path)
+            told = self.nest.told(self._whole(path))
             if was is None and found is not None:
                 return f"{told} was created"
             if found is None or was is None:
@@ -139,42 +170,54 @@ class Canaries:
             return f"{told} was written to"
         for path, was in self._before.items():
             if now[path] != was:
-                return f"something was created and removed again in {self._nest.told(path)}"
-        if thorough and self._bytes() != self._contents:
-            return "the bytes of a file outside were changed, and its times set back"
+                return f"something was created and removed again in {self.nest.told(self._whole(path))}"
         return ""
+
+    def _whole(self, path: str) -> str:
+        return os.path.join(self.nest.top, path) if path else str(self.nest.top)
 
     def _untouched(self) -> bool:
         """Say whether all that was there is as it was; what is new shows in the time of its directory."""
+        top = f"{self.nest.top}/"
         try:
-            return all(_state(os.lstat(path)) == state for path, state in self._before.items())
+            return all(_state(os.lstat(top + path)) == state for path, state in self._before.items())
         except OSError:
             return False
 
     def _states(self) -> dict[str, _State]:
         found: dict[str, _State] = {}
-        pending = [str(self._nest.top)]
-        root = str(self._nest.root)
+        pending = [""]
+        root = str(self.nest.root)
         while pending:
             directory = pending.pop()
-            found[directory] = _state(os.lstat(directory))
-            with os.scandir(directory) as entries:
+            found[directory] = _state(os.lstat(self._whole(directory)))
+            with os.scandir(self._whole(directory)) as entries:
                 for entry in entries:
                     if entry.path == root:
                         continue
+                    path = os.path.join(directory, entry.name)
                     if entry.is_dir(follow_symlinks=False):
-                        pending.append(entry.path)
+                        pending.append(path)
                     else:
-                        found[entry.path] = _state(entry.stat(follow_symlinks=False))
+                        found[path] = _state(entry.stat(follow_symlinks=False))
         return found
 
     def _bytes(self) -> dict[str, bytes]:
         contents = {}
         for path, state in self._before.items():
-            if state.kind == stat.S_IFREG and os.path.isfile(path):
-                with open(path, "rb") as file:
-                    contents[path] = file.read()
+            if state.kind == stat.S_IFREG:
+                with suppress(OSError):
+                    contents[path] = _content(self._whole(path), state.size)
         return contents
+
+
+def _content(path: str, size: int) -> bytes:
+    """Return what a canary holds, and a byte more if there is more; never waits, whatever has taken its place."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, size + 1)
+    finally:
+        os.close(descriptor)
 
 
 def _state(found: os.stat_result) -> _State:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pytest_tradestore.names.context import NEIGHBOUR, NOTHING_OUTSIDE, Context
 from pytest_tradestore.names.findings import Findings
-from pytest_tradestore.names.nest import Canaries
+from pytest_tradestore.names.nest import Canaries, Nest, age
 from pytest_tradestore.names.session import How, Session
 from pytest_tradestore.names.slots import Slot
 from pytest_tradestore.names.tree import paths_of
@@ -137,7 +137,13 @@ def _planted(context: Context, slot: Slot, path: str) -> Iterator[tuple[Session,
                 (shutil.copytree if kept.is_dir() else shutil.copy2)(kept, outside)
             else:
                 Path(outside).write_bytes(b"{}")
-            yield session, outside, strange
+            try:
+                yield session, outside, strange
+            finally:
+                for leftover in (outside, f"{outside}-new", _beside(session.nest)):
+                    with suppress(OSError):
+                        _remove(leftover)
+                age(session.nest.out)
 
 
 def _try(context: Context, slot: Slot, path: str, plant: Plant) -> None:
@@ -178,7 +184,7 @@ def _swapped(context: Context, slot: Slot, path: str, operations: int) -> None:
         if not os.path.lexists(place) or not _can_exchange():
             return
         context.at(slot, NEIGHBOUR, f"while {path!a} and a link are exchanged")
-        link = f"{session.nest.top}-exchanged"
+        link = _beside(session.nest)
         canaries = Canaries(session.nest)
         with _exchanging(place, link, outside):
             for number in range(operations):
@@ -203,6 +209,11 @@ def _shows(session: Session, slot: Slot, mark: int) -> bool:
         return False
     ended = session.attempt(lambda: slot.read(session, NEIGHBOUR))  # type: ignore[misc]
     return ended.how is How.ACCEPTED and mark in ended.value.marks
+
+
+def _beside(nest: Nest) -> str:
+    """Return where a link waits for its turn in the root."""
+    return f"{nest.top}-exchanged"
 
 
 @contextmanager

@@ -6,12 +6,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import tzinfo
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
 from pytest_tradestore.crash.observation import canonical
 from pytest_tradestore.isolation import Channel
-from pytest_tradestore.names.nest import SECRET, Canaries, Nest
+from pytest_tradestore.names.nest import SECRET, Canaries
 from pytest_tradestore.names.slots import Slot
 from pytest_tradestore.names.watching import Asked, Watch
 from pytest_tradestore.records import plain
@@ -41,14 +40,18 @@ class Session:
     """A store in a nest of its own; ``calls`` are those made since ``forget``."""
 
     def __init__(
-        self, store: StoreUnderTest, top: Path, channel: Channel, watch: Watch, zone: tzinfo | None = None
+        self,
+        store: StoreUnderTest,
+        canaries: Canaries,
+        channel: Channel,
+        watch: Watch,
+        zone: tzinfo | None = None,
     ) -> None:
         self._store, self._channel, self._watch = store, channel, watch
         self.errors = store.declarations.errors
         self.make = store.records
         self.zone = zone
-        self.nest = Nest.build(top)
-        self.canaries = Canaries(self.nest)
+        self.nest, self.canaries = canaries.nest, canaries
         self.calls: list[str] = []
         self.count = 0
         self._bridge = Bridge()
@@ -121,12 +124,11 @@ class Session:
         _ = self.opened
 
     def leave(self) -> None:
-        """Close the store, whatever it raises, and take the nest away."""
+        """Close the store, whatever it raises."""
         with suppress(Exception):
             self.close()
         with suppress(Exception):
             self._bridge.close()
-        self.nest.remove()
 
     def asked_outside(self) -> tuple[Asked, ...]:
         """Return the paths outside that were asked for since this was last called."""

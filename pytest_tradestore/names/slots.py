@@ -3,7 +3,7 @@
 Every write carries a number, its mark, by which it is known when it comes back.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any, Protocol
@@ -46,6 +46,7 @@ class Slot:
     ``read(ask, identifier)`` is given where the store can be asked by it; ``everything(ask)`` where its records carry
     it. ``names(ask)`` lists identifiers, or gives None where the store cannot. ``appends``: earlier marks stay.
     ``normalises``: the contract lets the store change the identifier. ``blank``: an empty one means "none given".
+    ``read_several(ask, identifiers)`` is given where one call takes several and looks through all records anyway.
     """
 
     contract: str
@@ -56,6 +57,7 @@ class Slot:
     names: Callable[[Ask], list[Any] | None] | None = None
     delete: Callable[[Ask, Any], bool] | None = None
     touch: Callable[[Ask, Any], Any] | None = None
+    read_several: Callable[[Ask, Sequence[Any]], Back] | None = None
     appends: bool = False
     normalises: bool = False
     blank: bool = False
@@ -190,8 +192,12 @@ def _write_event(which: str) -> Callable[[Ask, Any, int], Any]:
 
 
 def _read_events(ask: Ask, kind: Any) -> Back:
-    call = f"read_events(..., types=[{shown(kind)}])"
-    found = list(ask.call("read_events", *_range(ask), [kind], shown=call) or ())
+    return _read_events_of(ask, [kind])
+
+
+def _read_events_of(ask: Ask, kinds: Sequence[Any]) -> Back:
+    call = f"read_events(..., types=[{', '.join(map(shown, kinds))}])"
+    found = list(ask.call("read_events", *_range(ask), list(kinds), shown=call) or ())
     marks = tuple(mark for event in found for mark in _marked(field(event, "data")))
     return Back(marks, tuple(field(event, "type") for event in found), found)
 
@@ -302,7 +308,9 @@ def _by_contract() -> Iterator[Slot]:
     yield Slot("state", "strategy name", _put("save_strategy_state"), _get("load_strategy_state"))
     yield Slot("bars", "symbol", _write_bars, _read_bars)
     yield Slot("fundamentals", "symbol", _write_fundamental, _read_fundamental)
-    yield Slot("events", "type", _write_event("type"), _read_events, appends=True, symbols=False)
+    several = _read_events_of
+    kinds = _write_event("type")
+    yield Slot("events", "type", kinds, _read_events, read_several=several, appends=True, symbols=False)
     yield Slot("events", "symbol", _write_event("symbol"), everything=_all_events)
     yield Slot("audit", "strategy name", _decide("strategy"), everything=_lines("read_decisions"), appends=True)
     yield Slot("audit", "symbol", _decide("symbol"), everything=_lines("read_decisions"), appends=True)

@@ -41,6 +41,11 @@ def _values(context: Context, slot: Slot, tried: list[Tried], session: Session) 
     return [v for v in dict.fromkeys(values) if v not in bad and not context.skips(slot, v)]
 
 
+_AT_ONCE = 16
+"""Identifiers that are asked for together, where that can be done."""
+_MEMBERS = frozenset(member for group in GROUPS for member in group.members)
+
+
 class _Library:
     """A store full of identifiers, and the marks that have to stand under each."""
 
@@ -83,11 +88,40 @@ class _Library:
         if self._slot.read is None:
             self._carried(moment)
         else:
-            for value in self.marks:
+            for value in self._one_by_one(moment):
                 if not self._broken and value not in self._told and value not in self._shared:
                     self._read(value, moment)
         if lists and self._slot.names is not None and not self._broken:
             self._listed(moment)
+
+    def _one_by_one(self, moment: str) -> list[str]:
+        """Return the identifiers to read one by one: all, unless several can be asked for and are right together.
+
+        No two are asked for together at every moment, so that none can hide behind the other.
+        """
+        values = [value for value in self.marks if value not in self._told and value not in self._shared]
+        if self._slot.read_several is None:
+            return values
+        alone = [value for value in values if value in _MEMBERS and not moment]
+        others = [value for value in values if moment or value not in _MEMBERS]
+        count = -(-len(others) // _AT_ONCE)
+        if moment:
+            parts = [others[first : first + _AT_ONCE] for first in range(0, len(others), _AT_ONCE)]
+        else:
+            parts = [others[first::count] for first in range(count)]
+        return alone + [value for part in parts if not self._right(part) for value in part]
+
+    def _right(self, values: list[str]) -> bool:
+        """Say whether several identifiers, asked for together, give what was written under each and nothing else."""
+        self._context.at(self._slot, values[0], f"reading it and {len(values) - 1} others")
+        self._session.forget()
+        ended = self._session.attempt(lambda: self._slot.read_several(self._session, values))  # type: ignore[misc]
+        if ended.how is not How.ACCEPTED or len(ended.value.names) != len(ended.value.marks):
+            return False
+        back = Counter(zip(ended.value.names, ended.value.marks, strict=True))
+        return all(type(name) is str for name in ended.value.names) and back == Counter(
+            (value, mark) for value in values for mark in self.marks[value]
+        )
 
     def _read(self, value: str, moment: str) -> None:
         context, slot, session = self._context, self._slot, self._session
@@ -141,11 +175,14 @@ class _Library:
     def _spoils(self, other: str, value: str) -> bool:
         slot = self._slot
         with self._context.session() as session:
-            if not (session.may_write(value) and session.may_write(other)):
-                return False  # paths into the nest where they were accepted: nothing can be said here
+            value, other = self._in_nest_of(session, value), self._in_nest_of(session, other)
             for one in dict.fromkeys((value, other)):
                 session.write(slot, one, self._context.mark())
             return session.attempt(lambda: slot.read(session, value)).how is not How.ACCEPTED  # type: ignore[misc]
+
+    def _in_nest_of(self, session: Session, value: str) -> str:
+        """Return an identifier that names a path around the library as one that names it around another store."""
+        return value.replace(str(self._session.nest.top), str(session.nest.top))
 
     def _rival(self, value: str) -> str | None:
         """Find an identifier whose write takes away what stands under ``value``, in a store with these two only."""
@@ -158,8 +195,6 @@ class _Library:
     def _takes(self, rival: str, value: str) -> bool:
         slot, mark = self._slot, self._context.mark()
         with self._context.session() as session:
-            if not (session.may_write(value) and session.may_write(rival)):
-                return False
             session.write(slot, value, mark)
             session.write(slot, rival, self._context.mark())
             back = session.attempt(lambda: slot.read(session, value))  # type: ignore[misc]

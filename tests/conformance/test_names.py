@@ -17,6 +17,7 @@ from tests.names.vulnerable import AsksAnotherProgram
 from tests.sound_stores.files import read_document
 from tests.sound_stores.plain import PlainDocuments
 from tests.sound_stores.sqlite import WriteAheadFull
+from tests.sound_stores.trading import PlainEvents
 
 CONTRACT = {contract.name: contract for contract in CONTRACTS}
 STRACE = StraceRecorder().unavailable()
@@ -181,3 +182,44 @@ def test_planted_links_are_asked_about_only_where_private_files_are_claimed():
     result = judged(PlainDocuments)["NAME-2"]
 
     assert (result.verdict, "private-files" in result.reason) == (Verdict.NOT_APPLICABLE, True)
+
+
+class TakesOneForTheOther(PlainEvents):
+    """Takes some types for one, although their records keep them apart."""
+
+    one: tuple[str, ...]
+
+    def _asked_for(self, kind, types):
+        return types is None or kind in types or (kind in self.one and any(known in types for known in self.one))
+
+
+@pytest.mark.parametrize("pair", [("AAPL", "Aapl"), ("TRUE", "ON"), ("TRUE", "NULL")], ids=" ".join)
+def test_types_that_are_taken_for_one_are_told_whichever_are_asked_for_together(pair):
+    target = type("Target", (TakesOneForTheOther,), {"one": pair})
+
+    told = judged(target, contract="events")["NAME-3"]
+
+    assert told.verdict is Verdict.VIOLATED
+    assert all(f"{kind!r}" in told.reason for kind in pair) and "share data" in told.reason
+
+
+def test_control_types_that_are_kept_apart_are():
+    assert judged(PlainEvents, contract="events")["NAME-3"].verdict is Verdict.HOLDS
+
+
+class OneBadKeySpoilsAll(PlainDocuments):
+    def get(self, key):
+        if "spoiled" in os.listdir(self.root):
+            raise ValueError("the index cannot be read")
+        return super().get(key)
+
+    def put(self, key, document):
+        if key == "gr\u00fcn" or "\u202e" in key:
+            (self.root / "spoiled").touch()
+        super().put(key, document)
+
+
+def test_the_identifier_that_keeps_others_from_being_read_is_named():
+    told = judged(OneBadKeySpoilsAll)["NAME-4"]
+
+    assert told.reason == "the key 'AAPL\\u202egpj.' was accepted, and others cannot be read since then"
