@@ -29,6 +29,9 @@ _PATIENCE = 120.0
 _BUSY = 6
 """How many times its deadline a step is given on a machine that does not let it run."""
 _OUTPUT_KEPT = 4000
+_OUTPUT_SEARCHED = 1 << 18
+_CRASHED = "Fatal Python error: "
+"""How the interpreter begins to say that it has crashed; see ``faulthandler``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +169,7 @@ def _listen(child: int, pipe: int, beat: mmap.mmap, deadline: float, output: IO[
         status = _end(child, leave_time=ending is None and failure is None)
     if failure is not None:
         raise HarnessError(failure)
-    printed = _tail(output)
+    printed = _kept(output)
     match ending:
         case Finished(value):
             yield Finished(value, printed)
@@ -346,7 +349,20 @@ def _how(status: int) -> str:
     return f"exited with status {os.WEXITSTATUS(status)}"
 
 
-def _tail(output: IO[bytes]) -> str:
+def _kept(output: IO[bytes]) -> str:
+    """Return what was printed, or where that is too much its beginning, its end, and where the interpreter crashed."""
     size = output.seek(0, os.SEEK_END)
-    output.seek(max(0, size - _OUTPUT_KEPT))
-    return output.read().decode("utf-8", "backslashreplace")
+    output.seek(max(0, size - _OUTPUT_SEARCHED))
+    end = output.read().decode("utf-8", "backslashreplace")
+    if size <= _OUTPUT_KEPT:
+        return end
+    output.seek(0)
+    pieces = [output.read(_OUTPUT_KEPT // 4).decode("utf-8", "backslashreplace")]
+    before, crashed, trace = end.rpartition(_CRASHED)
+    if crashed:
+        reason, current, frames = trace.partition("Current thread")  # the thread that crashed, innermost frame first
+        pieces += [before[-_OUTPUT_KEPT // 4 :] + crashed + reason.partition("\n")[0]]
+        pieces += [(current + frames if current else reason)[: _OUTPUT_KEPT // 2]]
+    else:
+        pieces += [end[-3 * _OUTPUT_KEPT // 4 :]]
+    return "\n[...]\n".join(piece.strip("\n") for piece in pieces)

@@ -145,6 +145,35 @@ def test_where_a_crash_of_the_interpreter_happened_comes_back_with_the_output(ca
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.parametrize("printed_before", [0, 1_000_000], ids=["alone", "after-much-output"])
+def test_where_it_happened_is_kept_however_deep_the_stack_and_whatever_was_printed(printed_before):
+    def deeper(left):
+        return os.kill(os.getpid(), signal.SIGSEGV) if left == 0 else deeper(left - 1)
+
+    def task(channel):
+        print("x" * printed_before, flush=True)
+        deeper(150)
+
+    ending = run_isolated(task, LONG)
+
+    assert "Segmentation fault" in ending.output
+    assert f'line {deeper.__code__.co_firstlineno + 1} in deeper' in ending.output
+    assert len(ending.output) < 10_000
+
+
+def test_the_first_and_the_last_words_of_much_output_are_kept():
+    def task(channel):
+        print("first words")
+        print("x" * 1_000_000)
+        print("last words")
+
+    output = run_isolated(task, LONG).output
+
+    assert output.startswith("first words")
+    assert output.endswith("last words")
+    assert "[...]" in output
+
+
 def test_endless_output_is_kept_in_part():
     assert len(run_isolated(lambda channel: print("x" * 1_000_000), LONG).output) < 10_000
 
