@@ -7,7 +7,8 @@ from typing import Any
 
 from pytest_tradestore.conformance import audit, bars, events, fundamentals, jobs, runs, state
 from pytest_tradestore.conformance.check import Check
-from pytest_tradestore.conformance.values import ORDINARY, VALUES, generated
+from pytest_tradestore.conformance.generated import generated
+from pytest_tradestore.conformance.values import ORDINARY, VALUES
 from pytest_tradestore.conformance.visit import SAMPLED, Mismatch, Program, Visit, check
 from pytest_tradestore.contracts import Contract
 from pytest_tradestore.crash.observation import canonical

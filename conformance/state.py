@@ -5,8 +5,9 @@ from functools import partial
 from typing import Any
 
 from pytest_tradestore.conformance.check import Check
+from pytest_tradestore.conformance.generated import generated
 from pytest_tradestore.conformance.programs import OneOf, Several, Step, StepKind, from_programs
-from pytest_tradestore.conformance.values import ORDINARY, VALUES, generated
+from pytest_tradestore.conformance.values import ORDINARY, VALUES
 from pytest_tradestore.conformance.visit import SAMPLED, Mismatch, Visit, check
 
 _SEEDS = {

@@ -1,7 +1,6 @@
-"""JSON values that stores get wrong, each under the name of what it is about; and generated ones."""
+"""JSON values that stores get wrong, each under the name of what it is about."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 ORDINARY = "ordinary"
 
@@ -60,47 +59,3 @@ def same(found: Any, wanted: Any) -> bool:
     if isinstance(wanted, (int, float)):
         return isinstance(found, (int, float)) and found == wanted
     return type(found) is type(wanted) and found == wanted
-
-
-Found = TypeVar("Found")
-
-
-def generated(wrong: Callable[[dict[str, Any]], Found | None], examples: int, seed: int) -> Found | None:
-    """Put generated documents through ``wrong`` and return what it says of the smallest one that it objects to."""
-    import hypothesis
-    from hypothesis import strategies
-
-    text = strategies.text(strategies.characters(exclude_categories=["Cs"]), max_size=20)
-    numbers = strategies.integers(-(2**80), 2**80) | strategies.floats(allow_nan=False, allow_infinity=False)
-    leaves = strategies.none() | strategies.booleans() | numbers | text
-    values = strategies.recursive(
-        leaves,
-        lambda inner: strategies.lists(inner, max_size=4) | strategies.dictionaries(text, inner, max_size=4),
-        max_leaves=12,
-    )
-    last: Found | None = None
-
-    class Wrong(Exception):  # noqa: N818 - a signal to hypothesis, not an error
-        pass
-
-    @hypothesis.seed(seed)
-    @hypothesis.settings(
-        max_examples=examples,
-        deadline=None,
-        database=None,
-        print_blob=False,
-        suppress_health_check=list(hypothesis.HealthCheck),
-    )
-    @hypothesis.given(strategies.dictionaries(text, values, max_size=5))
-    def try_one(document: dict[str, Any]) -> None:
-        nonlocal last
-        found = wrong(document)
-        if found is not None:
-            last = found
-            raise Wrong
-
-    try:
-        try_one()
-    except Wrong:
-        return last
-    return None

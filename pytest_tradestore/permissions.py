@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_tradestore.crash.operations import Create, Kind, Link, Mark, Moment, Rename, SetMode
-from pytest_tradestore.crash.recorders.base import Recorder
+from pytest_tradestore.crash.recorders.base import Recorder, Recording
 from pytest_tradestore.crash.trace import Trace, Tree
 from pytest_tradestore.crash.workloads import Update, Workload
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, run_isolated
@@ -60,8 +60,7 @@ def gather(store: StoreUnderTest, workload: Workload, recorder: Recorder) -> Mod
     looked_at = 0
     undecided = ""
     changes: list[str] = []
-    for umask in UMASKS:
-        found = _isolated(store, partial(_recorded, store, workload, recorder, umask))
+    for umask, found in zip(UMASKS, _under_every_umask(store, workload, recorder), strict=True):
         if isinstance(found, str):
             undecided = undecided or found
             continue
@@ -82,11 +81,20 @@ def gather(store: StoreUnderTest, workload: Workload, recorder: Recorder) -> Mod
     return Modes(tuple(wide), tuple(widened), (*changes, *more), looked_at, undecided)
 
 
-def _isolated(store: StoreUnderTest, task: Callable[[Channel, Path], Any]) -> Any:
+def _under_every_umask(store: StoreUnderTest, workload: Workload, recorder: Recorder) -> list[Any]:
+    """Return what was recorded, or why nothing was, for each umask: in one process, or if that ends in one for each."""
+    together = _isolated(store, partial(_recorded, store, workload, recorder, UMASKS))
+    if not isinstance(together, str):
+        return list(together)
+    alone = [_isolated(store, partial(_recorded, store, workload, recorder, (umask,))) for umask in UMASKS]
+    return [found if isinstance(found, str) else found[0] for found in alone]
+
+
+def _isolated(store: StoreUnderTest, task: Callable[[Channel, Iterator[Path]], Any]) -> Any:
     """Return what the task returns, or in a sentence why it did not."""
     with Sandbox() as sandbox:
-        root = sandbox.fresh_root()
-        match run_isolated(lambda channel: task(channel, root), store.declarations.deadline):
+        roots = iter([sandbox.fresh_root() for _ in UMASKS])
+        match run_isolated(lambda channel: task(channel, roots), store.declarations.deadline):
             case Finished(value):
                 return value
             case Hung(_, seconds):
@@ -111,6 +119,9 @@ class _UmaskCalls:
             self.changes.append(f"os.umask({mask:#05o}) during {self.during}")
         return self._real(mask)
 
+    def stop(self) -> None:
+        os.umask = self._real
+
     def check(self, umask: int) -> None:
         """Note a change that did not come through ``os.umask``, and take it back."""
         if (found := self._real(umask)) != umask and not self.changes:
@@ -118,15 +129,26 @@ class _UmaskCalls:
 
 
 def _recorded(
-    store: StoreUnderTest, workload: Workload, recorder: Recorder, umask: int, channel: Channel, root: Path
-) -> tuple[Trace, list[str], str] | str:
-    os.umask(umask)
-    calls = _UmaskCalls()
-    with recorder.record(root, volatile=store.declarations.volatile) as recording:
-        problem = _drive(store, workload.updates, root, channel, calls, umask, recording.mark)
-    if problem:
-        return problem
-    return recording.trace, calls.changes, "; ".join(recording.trace.unseen)
+    store: StoreUnderTest,
+    workload: Workload,
+    recorder: Recorder,
+    umasks: tuple[int, ...],
+    channel: Channel,
+    roots: Iterator[Path],
+) -> list[tuple[Trace, list[str], str] | str]:
+    made: list[tuple[Recording, list[str], str]] = []
+    with recorder.several() as recordings:
+        for umask in umasks:
+            os.umask(umask)
+            calls = _UmaskCalls()
+            with recordings.record((root := next(roots)), volatile=store.declarations.volatile) as recording:
+                problem = _drive(store, workload.updates, root, channel, calls, umask, recording.mark)
+            calls.stop()
+            channel.rest()
+            made.append((recording, calls.changes, problem))
+    return [
+        problem or (recording.trace, changes, "; ".join(recording.trace.unseen)) for recording, changes, problem in made
+    ]
 
 
 def _drive(
@@ -186,10 +208,10 @@ def _mode(tree: Tree, inode: Any, names: tuple[str, ...], now: int) -> tuple[str
 
 
 def _tightened(
-    store: StoreUnderTest, workload: Workload, channel: Channel, root: Path
+    store: StoreUnderTest, workload: Workload, channel: Channel, roots: Iterator[Path]
 ) -> tuple[list[Wide], list[str]] | str:
     """Make files, take group and others their rights, and make the updates once more."""
-    umask = 0o022
+    umask, root = 0o022, next(roots)
     os.umask(umask)
     calls = _UmaskCalls()
     if problem := _drive(store, workload.updates, root, channel, calls, umask):

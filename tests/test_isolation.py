@@ -157,7 +157,7 @@ def test_where_it_happened_is_kept_however_deep_the_stack_and_whatever_was_print
     ending = run_isolated(task, LONG)
 
     assert "Segmentation fault" in ending.output
-    assert f'line {deeper.__code__.co_firstlineno + 1} in deeper' in ending.output
+    assert f"line {deeper.__code__.co_firstlineno + 1} in deeper" in ending.output
     assert len(ending.output) < 10_000
 
 

@@ -4,7 +4,7 @@ The store that is opened on a crash image later is then really another process: 
 process id is stale, and nothing is remembered in memory.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -90,6 +90,38 @@ def record(
         case Died(step, how):
             return NotRecorded(f"its process {how} during {names[min(step, len(names) - 1)]}")
     raise AssertionError("every ending is matched")
+
+
+def record_reopenings(
+    store: StoreUnderTest, workload: Workload, starts: Sequence[DurableImage], recorder: Recorder, sandbox: Sandbox
+) -> Iterator[Recorded | NotRecorded]:
+    """Record for each of ``starts`` how the store is opened on it, read and closed; in one process, attached to once.
+
+    A store that hangs or ends its process is recorded again with a process for each.
+    """
+    roots = [sandbox.fresh_root() for _ in starts]
+    for root, start in zip(roots, starts, strict=True):
+        start.write(root)
+    volatile = store.declarations.volatile
+
+    def run(channel: Channel) -> list[tuple[Trace, tuple[Observation, ...], str]]:
+        made: list[tuple[Recording, list[Observation], str]] = []
+        with recorder.several() as recordings:
+            for root in roots:
+                states: list[Observation] = []
+                with recordings.record(root, volatile=volatile) as recording:
+                    problem = _drive(store, workload, (), root, recording, channel, states)
+                made.append((recording, states, problem))
+                channel.rest()
+        return [(recording.trace, tuple(states), problem) for recording, states, problem in made]
+
+    match run_isolated(run, store.declarations.deadline) if starts else Finished([]):
+        case Finished(recorded):
+            for root, (trace, states, problem) in zip(roots, recorded, strict=True):
+                history = History(states, ("",), ("the opening",))
+                yield NotRecorded(problem) if problem else Recorded(_movable(trace, str(root)), history)
+        case _:
+            yield from (record(store, workload, (), recorder, sandbox, start) for start in starts)
 
 
 def _drive(

@@ -11,7 +11,7 @@ from pytest_tradestore.crash.lowering import Program, lower
 from pytest_tradestore.crash.models import PersistenceModel
 from pytest_tradestore.crash.oracle import History
 from pytest_tradestore.crash.recorders.base import Recorder
-from pytest_tradestore.crash.recording import NotRecorded, record
+from pytest_tradestore.crash.recording import NotRecorded, record_reopenings
 from pytest_tradestore.crash.states import CrashState, Group, enumerate_states
 from pytest_tradestore.crash.volatile import without_volatile
 from pytest_tradestore.crash.workloads import Workload
@@ -92,8 +92,9 @@ def crash_recoveries(
     ``known`` are answers that need not be asked for again: a recovery often passes through images of the first crash.
     """
     crashes: list[tuple[Recovery, CrashState, Question]] = []
-    for candidate in candidates:
-        recorded = record(store, workload, (), recorder, sandbox, start=candidate.question.image)
+    starts = [candidate.question.image for candidate in candidates]
+    recordings = record_reopenings(store, workload, starts, recorder, sandbox)
+    for candidate, recorded in zip(candidates, recordings, strict=True):
         if isinstance(recorded, NotRecorded) or recorded.trace.unseen:
             continue  # that it does not reopen has been seen, and is another requirement's finding
         program = lower(without_volatile(recorded.trace, store.declarations.volatile))

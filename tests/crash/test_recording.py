@@ -1,17 +1,21 @@
 """One recorded run: what was seen live, where the marks stand, and why a run may give no evidence."""
 
 import os
+import threading
 
 import pytest
 
 from pytest_tradestore.contracts import CONTRACTS
+from pytest_tradestore.crash.images import DurableImage, ImageFile
 from pytest_tradestore.crash.observation import Absent, Value
-from pytest_tradestore.crash.operations import Mark, Moment
+from pytest_tradestore.crash.operations import Kind, Mark, Moment, Unlink
 from pytest_tradestore.crash.recorders.fake import FakeRecorder
-from pytest_tradestore.crash.recording import NotRecorded, choose_recorder, record
+from pytest_tradestore.crash.recorders.strace import StraceRecorder
+from pytest_tradestore.crash.recording import NotRecorded, choose_recorder, record, record_reopenings
 from pytest_tradestore.crash.workloads import THE_DOCUMENT, workload_for
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import StoreUnderTest
+from tests.crash.recorders.strace_programs import needs_strace
 from tests.crash.tiny_stores import Durable
 
 WORKLOAD = workload_for(next(c for c in CONTRACTS if c.name == "document"), frozenset())
@@ -110,6 +114,51 @@ def test_what_the_store_prints_is_kept():
             super().save(data)
 
     assert recorded(Loud).output.splitlines() == ["saving", "saving"]
+
+
+class Recovering(Durable):
+    """Removes what a crash has left, from a thread that may outlive the opening; with "stop" there it stops."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        if (root / "stop").exists():
+            os._exit(3)
+        remover = threading.Thread(target=lambda: self.staged.unlink(missing_ok=True))
+        remover.start()
+        remover.join()
+
+
+def image(**files):
+    return DurableImage(tuple(ImageFile(name, Kind.FILE, 0o644, text.encode()) for name, text in sorted(files.items())))
+
+
+STARTS = (image(t="{"), image(f='{"a": 1}'), image(f='{"a": 2}', t="{"), image(t="{"))
+
+
+def reopenings(starts, recorder):
+    with Sandbox() as sandbox:
+        return list(record_reopenings(StoreUnderTest("tiny", Recovering), WORKLOAD, starts, recorder, sandbox))
+
+
+@pytest.mark.parametrize("recorder", [FakeRecorder(), pytest.param(StraceRecorder(), marks=needs_strace)], ids=type)
+def test_reopenings_that_are_recorded_together_are_those_that_are_recorded_alone(recorder):
+    together = reopenings(STARTS, recorder)
+    alone = [reopenings((start,), recorder)[0] for start in STARTS]
+
+    assert [r.trace.operations for r in together] == [r.trace.operations for r in alone]
+    assert [r.trace.initial for r in together] == [r.trace.initial for r in alone]
+    assert [r.history for r in together] == [r.history for r in alone]
+    assert [sum(isinstance(o, Unlink) for o in r.trace.operations) for r in together] == [1, 0, 1, 1]
+    assert not any(r.trace.unseen for r in together)
+
+
+def test_control_one_that_ends_its_process_leaves_the_others_recorded():
+    first, stopped, last = reopenings((STARTS[0], image(stop=""), STARTS[1]), FakeRecorder())
+
+    assert isinstance(stopped, NotRecorded)
+    assert "exited with status 3 during opening the store" in stopped.reason
+    assert first.trace.operations == reopenings(STARTS[:1], FakeRecorder())[0].trace.operations
+    assert last.trace.initial == reopenings(STARTS[1:2], FakeRecorder())[0].trace.initial
 
 
 def test_the_fake_recorder_is_taken_without_a_word_when_it_is_asked_for():

@@ -189,10 +189,11 @@ def _all_traced(tracer: int) -> bool:
     return True
 
 
-def descendants() -> tuple[int, ...]:
+def descendants(tracer: int = 0) -> tuple[int, ...]:
     """Return the processes that this one has started and that still run, and theirs; tracers and traced ones not.
 
-    What a tracer does is not the store's doing, and two tracers must never come to trace each other.
+    What a tracer does is not the store's doing, and two tracers must never come to trace each other. Those that
+    ``tracer``, a process, traces already are among them.
     """
     found: list[int] = []
     pending = [os.getpid()]
@@ -201,7 +202,7 @@ def descendants() -> tuple[int, ...]:
         try:
             for task in os.listdir(f"/proc/{process}/task"):
                 children = Path(f"/proc/{process}/task/{task}/children").read_bytes().split()
-                fit = [int(child) for child in children if _can_be_traced(int(child))]
+                fit = [int(child) for child in children if _can_be_traced(int(child), tracer)]
                 pending += fit
                 found += fit
         except (FileNotFoundError, ProcessLookupError, PermissionError):
@@ -209,9 +210,9 @@ def descendants() -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-def _can_be_traced(process: int) -> bool:
+def _can_be_traced(process: int, tracer: int) -> bool:
     try:
-        return tracer_of(process) == 0 and Path(f"/proc/{process}/comm").read_bytes().strip() not in _TRACERS
+        return tracer_of(process) in (0, tracer) and Path(f"/proc/{process}/comm").read_bytes().strip() not in _TRACERS
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return False
 

@@ -25,10 +25,22 @@ class Recording(Protocol):
         ...
 
 
+class Recordings(Protocol):
+    """What makes several recordings one after the other."""
+
+    def record(self, root: Path, *, volatile: Sequence[str] = ()) -> AbstractContextManager[Recording]:
+        """Record everything that this process, its threads and children do under ``root`` inside the ``with`` block."""
+        ...
+
+
 class Recorder(Protocol):
     """Sees the file-system operations of the code that runs inside ``record``."""
 
     name: str
+
+    def several(self) -> AbstractContextManager[Recordings]:
+        """Prepare for several recordings, one after the other; their traces are there when this has ended."""
+        ...
 
     def unavailable(self) -> str | None:
         """Say in one sentence why this recorder cannot work here, or None when it can."""

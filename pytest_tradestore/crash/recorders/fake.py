@@ -7,7 +7,7 @@ import importlib.util
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +54,10 @@ class FakeRecorder:
         if importlib.util.find_spec("pyfakefs") is None:
             return "The package pyfakefs is not installed."
         return None
+
+    def several(self) -> AbstractContextManager["FakeRecorder"]:
+        """Prepare for several recordings, one after the other: here there is nothing to prepare."""
+        return nullcontext(self)
 
     @contextmanager
     def record(self, root: Path, *, volatile: Sequence[str] = ()) -> Iterator[FakeRecording]:

@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_tradestore.crash.operations import Inode, Mark, Moment
@@ -23,6 +23,7 @@ from pytest_tradestore.crash.recorders.strace_log import calls_in
 from pytest_tradestore.crash.trace import EMPTY, Snapshot, Trace, snapshot_of
 
 _MOST_READINGS = 5
+_SECTION = "section"
 
 
 class StraceRecording:
@@ -73,45 +74,96 @@ class StraceRecorder:
         judged.
         Raises RuntimeError where strace cannot attach; ``unavailable`` tells beforehand.
         """
-        real = os.path.realpath(root)
-        marking = Marking(secrets.token_hex(8))
-        recording = StraceRecording(marking)
-        lines = SourceLines()
+        with self.several() as recorder, recorder.record(root, volatile=volatile) as recording:
+            yield recording
+
+    @contextmanager
+    def several(self) -> "Iterator[_SeveralRecordings]":
+        """Attach once for several recordings, one after the other; their traces are there when this has ended.
+
+        Raises RuntimeError where strace cannot attach; ``unavailable`` tells beforehand.
+        """
         others = descendants()
         try:
             attached = Attached(CALLS, others)
         except AttachError as error:
             raise RuntimeError(f"the strace recorder cannot record: {error}") from error
-        before: Before | None = None
+        several = _SeveralRecordings(attached.pid, others)
         try:
-            # Taken with strace already there, so that nothing that other threads do falls between the two.
-            unseen = not_attached(attached.pid, others, real)
-            processes = processes_before((os.getpid(), *others))
-            initial, identities = _snapshot(real)
-            before = Before(real, initial, identities, processes, time.time_ns())
-            recording._say("begin")
-            lines.start()
-            try:
-                yield recording
-            finally:
-                lines.stop()
-                recording._say("end")
+            yield several
         finally:
-            log = attached.detach()
-            if before is not None:
-                trace = trace_of(
-                    calls_in(log),
-                    before,
-                    _tree_at_the_end(real),
-                    marking,
-                    recorder=self.name,
-                    volatile=volatile,
-                    locate=lines.find,
-                )
-                lost = recording.marks - sum(isinstance(operation, Mark) for operation in trace.operations)
-                if lost and not trace.unseen:
-                    unseen = (*unseen, f"{lost} of {recording.marks} marks are not in the log of strace")
-                recording._trace = replace(trace, unseen=(*trace.unseen, *unseen))
+            several.read(attached.detach())
+
+
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    """All that is known of one recording but the log."""
+
+    recording: StraceRecording
+    before: Before
+    after: Snapshot
+    lines: SourceLines
+    unseen: tuple[str, ...]
+    volatile: Sequence[str]
+
+
+class _SeveralRecordings:
+    """Records one root after the other while strace stays attached."""
+
+    name = "strace"
+
+    def __init__(self, tracer: int, others: tuple[int, ...]) -> None:
+        self._tracer = tracer
+        self._others = others
+        self._finished: list[_Finished] = []
+
+    @contextmanager
+    def record(self, root: Path, *, volatile: Sequence[str] = ()) -> Iterator[StraceRecording]:
+        """Record everything that this process, its threads and children do under ``root`` inside the ``with`` block."""
+        real = os.path.realpath(root)
+        recording = StraceRecording(Marking(secrets.token_hex(8)))
+        lines = SourceLines()
+        recording._say(_SECTION)
+        # Taken with strace already there, so that nothing that other threads do falls between the two.
+        others = tuple(sorted({*self._others, *descendants(self._tracer)})) if self._finished else self._others
+        unseen = not_attached(self._tracer, others, real)
+        processes = processes_before((os.getpid(), *others))
+        initial, identities = _snapshot(real)
+        before = Before(real, initial, identities, processes, time.time_ns())
+        recording._say("begin")
+        lines.start()
+        try:
+            yield recording
+        finally:
+            lines.stop()
+            recording._say("end")
+            self._finished.append(_Finished(recording, before, _tree_at_the_end(real), lines, unseen, volatile))
+
+    def read(self, log: str) -> None:
+        """Make the traces from the log, of which each recording has a section of its own."""
+        starts = [_section_start(log, finished.recording) for finished in self._finished]
+        for finished, start, end in zip(self._finished, starts, [*starts[1:], len(log)], strict=True):
+            recording = finished.recording
+            trace = trace_of(
+                calls_in(log[start:end]),
+                finished.before,
+                finished.after,
+                recording._marking,
+                recorder=self.name,
+                volatile=finished.volatile,
+                locate=finished.lines.find,
+            )
+            unseen = finished.unseen
+            lost = recording.marks - sum(isinstance(operation, Mark) for operation in trace.operations)
+            if lost and not trace.unseen:
+                unseen = (*unseen, f"{lost} of {recording.marks} marks are not in the log of strace")
+            recording._trace = replace(trace, unseen=(*trace.unseen, *unseen))
+
+
+def _section_start(log: str, recording: StraceRecording) -> int:
+    """Return where in the log the line stands with which a recording begins; the end of the log if it is not there."""
+    at = log.find("".join(f"\\x{byte:02x}" for byte in recording._marking.path(_SECTION).encode()))
+    return log.rfind("\n", 0, at) + 1 if at >= 0 else len(log)
 
 
 def _snapshot(root: str) -> tuple[Snapshot, dict[tuple[int, int], Inode]]:
