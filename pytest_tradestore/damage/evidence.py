@@ -14,13 +14,13 @@ from pytest_tradestore.damage.judging import Case, DamageBreach, breaches, is_as
 from pytest_tradestore.damage.operators import Damage, drawn_damages, plain_damages
 from pytest_tradestore.damage.trials import Reading, Ward, bounded_memory, read_damaged
 from pytest_tradestore.faults.timeless import timeless
-from pytest_tradestore.faults.trials import image_below
+from pytest_tradestore.faults.workbench import image_below
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, stream_isolated
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
 
-IMAGES = {Budget.QUICK: 150, Budget.NORMAL: 500, Budget.DEEP: 20_000}
+IMAGES = {Budget.QUICK: 150, Budget.NORMAL: 300, Budget.DEEP: 20_000}
 """Damaged images that are read for one contract of one store."""
 ENDINGS_BEFORE_GIVING_UP = 3
 

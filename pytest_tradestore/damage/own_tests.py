@@ -14,7 +14,7 @@ from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.operations import Kind as FileKind
 from pytest_tradestore.damage.operators import Damage, drawn_damages, plain_damages
 from pytest_tradestore.damage.trials import bounded_memory, damaged_image
-from pytest_tradestore.faults.trials import image_below
+from pytest_tradestore.faults.workbench import image_below
 from pytest_tradestore.isolation import Channel, Finished, run_isolated
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import DEADLINE, Bridge

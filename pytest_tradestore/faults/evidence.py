@@ -14,7 +14,9 @@ from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.faults.calls import Call, CallKind, Fault, Limit, Refusal
 from pytest_tradestore.faults.judging import FaultBreach, breaches, first_per_requirement
 from pytest_tradestore.faults.plans import faults_for, limits
-from pytest_tradestore.faults.trials import Bench, Injecting, Subject, Trial, advanced, attempt
+from pytest_tradestore.faults.reopening import completed, reopen_all, reopened
+from pytest_tradestore.faults.trials import Subject, Trial, advanced, attempt
+from pytest_tradestore.faults.workbench import Bench, Injecting
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, stream_isolated
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Budget, Settings
@@ -74,6 +76,7 @@ def gather(store: StoreUnderTest, workload: Workload, settings: Settings) -> Fau
     with Sandbox() as sandbox:
         run = _Run(store, workload, TRIALS[settings.budget], sandbox)
         run.go()
+        run.reopen()
     if run.plan is None:
         return FaultEvidence(undecided=run.trouble or "the workload could not be run")
     return _evidence(run, run.plan, store)
@@ -110,6 +113,18 @@ class _Run:
                 told = f"the store hung or ended its process so often that {left:,} faults were not tried"
                 self.gave_up = told if left else ""
                 return
+
+    def reopen(self) -> None:
+        """Look at what the trials left, as another process would: each different set of files once."""
+        left = (image for trial in self.trials.values() for image in (trial.left, trial.last))
+        images = list(dict.fromkeys(image for image in left if image is not None))
+        found = reopen_all(self.store, self.workload, images, self.sandbox)
+        for number, trial in list(self.trials.items()):
+            if all(image is None or image in found for image in (trial.left, trial.last)):
+                self.trials[number] = completed(trial, found.__getitem__)
+            else:
+                del self.trials[number]
+                self.gave_up = "the store hung or ended its process so often that not all was looked at"
 
     def _next(self) -> int | None:
         assert self.plan is not None
@@ -219,14 +234,18 @@ def _kind_of(subject: Subject) -> tuple[object, ...]:
 def _undisturbed(bench: Bench) -> Iterator[tuple[Subject, Trial]]:
     """Run the workload without a fault, each update on an instance of its own; yield each part of it and its run."""
     image = DurableImage(())
-    opening = attempt(bench, Subject(OPENING, image, Observation(())), None)
+
+    def undisturbed(subject: Subject) -> Trial:
+        return completed(attempt(bench, subject, None), lambda left: reopened(bench, left))
+
+    opening = undisturbed(Subject(OPENING, image, Observation(())))
     if opening.raised or opening.later is None:
         raise _Unusable(f"{OPENING} raised {opening.raised or opening.stuck}")
     before = opening.later
     yield Subject(OPENING, image, before), opening
     for update in bench.workload.updates:
         subject = Subject(update.shown, image, before, update)
-        control = attempt(bench, subject, None)
+        control = undisturbed(subject)
         if control.raised or control.stuck or control.seen is None or control.later is None:
             raise _Unusable(f"{update.shown} raised {control.raised or control.stuck}")
         if any(isinstance(seen, Failed) for _, seen in control.seen.places) or control.seen == before:
@@ -234,13 +253,13 @@ def _undisturbed(bench: Bench) -> Iterator[tuple[Subject, Trial]]:
         yield subject, control
         image, before = advanced(bench, image, update), control.seen
     subject = Subject(OPENING, image, before)
-    control = attempt(bench, subject, None)
+    control = undisturbed(subject)
     if control.later != before:
         raise _Unusable("after reopening the store does not show what it showed before")
     yield subject, control
     for place in bench.workload.place_names:
         subject = Subject(f"reading {place}", image, before, place=place)
-        yield subject, attempt(bench, subject, None)
+        yield subject, undisturbed(subject)
 
 
 def _evidence(run: _Run, plan: Plan, store: StoreUnderTest) -> FaultEvidence:

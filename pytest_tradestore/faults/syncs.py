@@ -4,8 +4,9 @@ A failed sync marks the pages clean, so that the next one succeeds without havin
 failing sync and the next one are recorded, and every power loss after an acknowledgement is looked at.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from pytest_tradestore.crash.exploration import Inspection, Phase, Question, explore
 from pytest_tradestore.crash.images import DurableImage
@@ -23,7 +24,8 @@ from pytest_tradestore.faults.calls import Call, CallKind, Fault
 from pytest_tradestore.faults.evidence import SYSTEM_CALLS, FaultEvidence
 from pytest_tradestore.faults.judging import FaultBreach
 from pytest_tradestore.faults.trials import NEXT_VERSION, Subject
-from pytest_tradestore.isolation import Channel, Finished, run_isolated
+from pytest_tradestore.faults.workbench import Injecting, make_root
+from pytest_tradestore.isolation import Channel, Died, Hung, Sent, stream_isolated
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import Bridge, StoreUnderTest, open_store
@@ -56,6 +58,8 @@ class SyncEvidence:
 class _Recorded:
     """An update with a failing sync and the next one; ``states`` before, between and after them."""
 
+    subject: Subject
+    fault: Fault
     trace: Trace
     states: tuple[Observation, ...]
     raised: tuple[str, str]
@@ -74,14 +78,11 @@ def gather_syncs(store: StoreUnderTest, workload: Workload, settings: Settings, 
         return _judged_by_the_calls(faults)
     rows = [(subject, fault) for subject, several in faults.syncs.values() for fault in several if not fault.lasting]
     most = RECORDINGS[settings.budget]
-    found = SyncEvidence(exhaustive=len(rows) <= most)
     with Sandbox() as sandbox:
-        for subject, fault in rows[:most]:
-            recorded = _record(store, workload, subject, fault, recorder, sandbox)
-            if recorded is None or not recorded.struck or recorded.trace.unseen:
-                found = replace(found, exhaustive=False)
-                continue
-            found = _crashed(store, workload, settings, subject, fault, recorded, sandbox, found)
+        recorded = [r for r in _recorded(store, workload, rows[:most], recorder, sandbox) if r.struck]
+        usable = [r for r in recorded if not r.trace.unseen]
+        found = SyncEvidence(exhaustive=len(usable) == len(rows))
+        found = _crashed(store, workload, settings, usable, sandbox, found)
     if rows and not found.recordings:
         return replace(
             found, undecided="the store could not be recorded while a sync failed: it hung or ended its process"
@@ -119,90 +120,117 @@ def _trusts_what_failed(calls: Sequence[Call], fault: Fault) -> bool:
     return any(calls[n].role == fault.role for n in written if n < failed) and not any(n > failed for n in written)
 
 
-def _record(
-    store: StoreUnderTest, workload: Workload, subject: Subject, fault: Fault, recorder: Recorder, sandbox: Sandbox
-) -> _Recorded | None:
-    root = sandbox.fresh_root()
-    subject.image.write(root)
-    errors = store.declarations.errors
-    update = subject.update
-    assert update is not None
+def _recorded(
+    store: StoreUnderTest,
+    workload: Workload,
+    rows: Sequence[tuple[Subject, Fault]],
+    recorder: Recorder,
+    sandbox: Sandbox,
+) -> list[_Recorded]:
+    """Record each failing sync, in one process if the store lets us; one that hangs or ends it is told of elsewhere."""
+    done: dict[int, _Recorded | None] = {}
+    while left := [number for number in range(len(rows)) if number not in done]:
 
-    def run(channel: Channel) -> _Recorded:
-        from pytest_tradestore.faults.supervisor import Injector
+        def task(channel: Channel, left: list[int] = left) -> None:
+            from pytest_tradestore.faults.supervisor import Injector
 
-        injector = Injector()
-        bridge = Bridge()
+            injector, bridge = Injector(), Bridge()
+            steps = iter(range(1, 1 << 62))
+            for number in left:
+                bench = _Room(store, workload, injector, bridge, recorder, lambda: channel.step(next(steps)))
+                channel.send((number, bench.record(*rows[number], sandbox.path / f"sync-{number}" / "store")))
+
+        for event in stream_isolated(task, store.declarations.deadline):
+            match event:
+                case Sent((number, found)):
+                    done[number] = found
+                case Hung() | Died():
+                    done[next(number for number in left if number not in done)] = None
+    return [found for _, found in sorted(done.items()) if found is not None]
+
+
+@dataclass(frozen=True)
+class _Room:
+    """Where one update with a failing sync is recorded; inside an isolated process."""
+
+    store: StoreUnderTest
+    workload: Workload
+    injector: Injecting
+    bridge: Bridge
+    recorder: Recorder
+    step: Callable[[], None]
+
+    def record(self, subject: Subject, fault: Fault, root: Path) -> _Recorded:
+        errors = self.store.declarations.errors
+        update = subject.update
+        assert update is not None
+        self.injector.apart(make_root, root, subject.image)
         raised = ["", ""]
-        channel.step(1)
-        with recorder.record(root, volatile=store.declarations.volatile) as recording:
+        self.step()
+        with self.recorder.record(root, volatile=self.store.declarations.volatile) as recording:
             recording.mark(Moment.INVOKED, 0)
-            opened = open_store(store.target, root, bridge)
+            opened = open_store(self.store.target, root, self.bridge)
             recording.mark(Moment.ACKNOWLEDGED, 0)
-            states = [workload.observe(opened, errors)]
-            channel.step(2)
+            states = [self.workload.observe(opened, errors)]
+            self.step()
             recording.mark(Moment.INVOKED, 1)
-            injector.arm(str(root), fault)
+            self.injector.arm(str(root), fault)
             try:
                 update.apply(opened)
             except Exception as error:
                 raised[0] = f"{type(error).__name__}: {opened.told(error)}"
-            struck = injector.disarm().hits > 0
+            struck = self.injector.disarm().hits > 0
             if not raised[0]:
                 recording.mark(Moment.ACKNOWLEDGED, 1)
-            states.append(workload.observe(opened, errors))
-            channel.step(3)
+            states.append(self.workload.observe(opened, errors))
+            self.step()
             recording.mark(Moment.INVOKED, 2)
             try:
-                workload.next_update(update.place, NEXT_VERSION).apply(opened)
+                self.workload.next_update(update.place, NEXT_VERSION).apply(opened)
             except Exception as error:
                 raised[1] = f"{type(error).__name__}: {opened.told(error)}"
             else:
                 recording.mark(Moment.ACKNOWLEDGED, 2)
-            states.append(workload.observe(opened, errors))
-        return _Recorded(recording.trace, tuple(states), (raised[0], raised[1]), struck)
-
-    match run_isolated(run, store.declarations.deadline):
-        case Finished(recorded):
-            assert isinstance(recorded, _Recorded)
-            return recorded
-        case _:
-            return None  # a store that hangs or ends its process is told of elsewhere
+            states.append(self.workload.observe(opened, errors))
+        return _Recorded(subject, fault, recording.trace, tuple(states), (raised[0], raised[1]), struck)
 
 
 def _crashed(
     store: StoreUnderTest,
     workload: Workload,
     settings: Settings,
-    subject: Subject,
-    fault: Fault,
-    recorded: _Recorded,
+    recordings: Sequence[_Recorded],
     sandbox: Sandbox,
     found: SyncEvidence,
 ) -> SyncEvidence:
-    program = lower(without_volatile(recorded.trace, store.declarations.volatile))
-    model = by_name(settings.model)
-    enumeration = enumerate_states(
-        program, model, subsets_per_cut=settings.budget.value.subsets_per_cut, images=5000, seed=settings.seed
-    )
-    groups = [
-        group
-        for group in enumeration.groups
-        if not group.window.in_flight and group.window.acknowledged >= 1 and not recorded.raised[1]
-    ]
-    most = IMAGES[settings.budget]
-    assert subject.update is not None
-    asked = [(group, Question(group.image, subject.update.place)) for group in groups[:most]]
-    questions = list(dict.fromkeys(question for _, question in asked))
+    """Crash each recording after its acknowledgements, look at all images at once, and judge them."""
+    asked: list[tuple[_Recorded, Program, Group, Question]] = []
+    exhaustive = found.exhaustive
+    for recorded in recordings:
+        program = lower(without_volatile(recorded.trace, store.declarations.volatile))
+        enumeration = enumerate_states(
+            program,
+            by_name(settings.model),
+            subsets_per_cut=settings.budget.value.subsets_per_cut,
+            images=5000,
+            seed=settings.seed,
+        )
+        groups = [
+            group
+            for group in enumeration.groups
+            if not group.window.in_flight and group.window.acknowledged >= 1 and not recorded.raised[1]
+        ]
+        most = IMAGES[settings.budget]
+        assert recorded.subject.update is not None
+        place = recorded.subject.update.place
+        asked += [(recorded, program, group, Question(group.image, place)) for group in groups[:most]]
+        exhaustive = exhaustive and enumeration.exhaustive and len(groups) <= most
+    questions = list(dict.fromkeys(question for *_, question in asked))
     answers = dict(zip(questions, explore(store, workload, questions, sandbox).answers, strict=True))
-    found = replace(
-        found,
-        recordings=found.recordings + 1,
-        images=found.images + len(questions),
-        exhaustive=found.exhaustive and enumeration.exhaustive and len(groups) <= most,
-    )
-    for group, question in asked:
-        breach = next(_lost(workload, subject, fault, recorded, group, answers[question]), None)
+    found = replace(found, recordings=len(recordings), images=len(questions), exhaustive=exhaustive)
+    for recorded, program, group, question in asked:
+        subject = recorded.subject
+        breach = next(_lost(workload, subject, recorded.fault, recorded, group, answers[question]), None)
         if breach is None:
             continue
         if found.breach is None:
@@ -211,7 +239,7 @@ def _crashed(
                 found,
                 breach=breach,
                 subject=subject.name,
-                fault=fault,
+                fault=recorded.fault,
                 acknowledged=acknowledged,
                 state=group.simplest,
                 program=program,

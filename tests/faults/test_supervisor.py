@@ -142,3 +142,48 @@ def test_giving_a_lock_back_never_fails(tmp_path):
         return found
 
     assert in_a_process(task) == errno.ENOLCK
+
+
+def lock_of(path, flags=0):
+    import fcntl
+
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    return error_of(lambda: fcntl.lockf(descriptor, fcntl.LOCK_EX | flags))
+
+
+def test_a_lock_that_fcntl_takes_is_refused(tmp_path):
+    def task(injector):
+        injector.arm(str(tmp_path), Fault(CallKind.LOCK, "lock", 1, errno.ENOLCK))
+        found = [lock_of(tmp_path / "lock"), lock_of(tmp_path / "lock")]
+        injector.disarm()
+        return found
+
+    assert in_a_process(task) == [errno.ENOLCK, None]
+
+
+def test_a_look_by_path_is_refused_and_one_by_descriptor_is_not_even_asked_about(tmp_path):
+    (tmp_path / "a").write_bytes(b"x")
+
+    def task(injector):
+        descriptor = os.open(tmp_path / "a", os.O_RDONLY)
+        injector.arm(str(tmp_path), Fault(CallKind.STAT, "a", 1, errno.EIO))
+        found = [error_of(lambda: os.fstat(descriptor)), error_of(lambda: os.stat(tmp_path / "a"))]
+        return found, [str(call) for call in injector.disarm().calls]
+
+    assert in_a_process(task) == ([None, errno.EIO], ["stat a"])
+
+
+def test_a_chore_is_done_apart_and_nobody_is_asked_about_it(tmp_path):
+    def task(injector):
+        injector.arm(str(tmp_path), Fault(CallKind.MKDIR, "new", 1, errno.ENOSPC, lasting=True))
+        injector.apart(os.mkdir, tmp_path / "new")
+        return [str(call) for call in injector.disarm().calls], injector.apart(os.listdir, tmp_path)
+
+    assert in_a_process(task) == ([], ["new"])
+
+
+def test_control_what_a_chore_raises_is_raised(tmp_path):
+    def task(injector):
+        return error_of(lambda: injector.apart(os.mkdir, tmp_path))
+
+    assert in_a_process(task) == errno.EEXIST

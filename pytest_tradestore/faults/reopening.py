@@ -1,0 +1,96 @@
+"""What another process shows that opens the files which a trial left: each different set of files is opened once."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from pytest_tradestore.crash.images import DurableImage
+from pytest_tradestore.crash.observation import Failed, Observation
+from pytest_tradestore.crash.workloads import Workload
+from pytest_tradestore.faults.trials import Trial
+from pytest_tradestore.faults.workbench import Bench
+from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, stream_isolated
+from pytest_tradestore.sandbox import Sandbox
+from pytest_tradestore.target import StoreUnderTest
+
+ENDINGS_BEFORE_GIVING_UP = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Reopened:
+    """What a set of files shows; ``opening`` is what opening them raised, ``ended`` how the process ended instead."""
+
+    seen: Observation
+    opening: Failed | None = None
+    ended: str = ""
+
+
+def reopened(bench: Bench, image: DurableImage) -> Reopened:
+    """Open a copy of the files, look at every place and close."""
+    root = bench.fresh_root(image)
+    try:
+        opened = bench.open(root)
+        try:
+            return Reopened(bench.observe(opened))
+        finally:
+            with suppress(Exception):
+                opened.close()
+    except Exception as error:
+        failed = Failed(type(error).__name__, str(error).replace(str(root), "<root>"), declared=False)
+        return Reopened(Observation(tuple((place, failed) for place in bench.workload.place_names)), failed)
+    finally:
+        bench.discard(root)
+
+
+def completed(trial: Trial, show: Callable[[DurableImage], Reopened]) -> Trial:
+    """Return the trial with what the files that it left show to another process."""
+    fresh, later, stuck = trial.fresh, trial.later, trial.stuck
+    if trial.left is not None:
+        found = show(trial.left)
+        if found.ended:
+            return replace(trial, left=None, last=None, ended=found.ended, afterwards=True)
+        fresh = found.seen
+    if trial.last is not None and not stuck:
+        found = show(trial.last)
+        if found.ended:
+            return replace(trial, left=None, last=None, ended=found.ended, afterwards=True)
+        if found.opening is not None:
+            stuck = f"{found.opening.error}: {found.opening.message}"
+        else:
+            later = found.seen
+    return replace(trial, left=None, last=None, fresh=fresh, later=later, stuck=stuck)
+
+
+def reopen_all(
+    store: StoreUnderTest, workload: Workload, images: Sequence[DurableImage], sandbox: Sandbox
+) -> Mapping[DurableImage, Reopened]:
+    """Reopen every image in processes whose calls nobody decides about; where those end too often some are missing."""
+    answers: dict[int, Reopened] = {}
+    for _ in range(ENDINGS_BEFORE_GIVING_UP):
+        left = [number for number in range(len(images)) if number not in answers]
+        if not left:
+            break
+
+        def task(channel: Channel, left: list[int] = left) -> None:
+            steps = iter(range(1, 1 << 62))
+            bench = Bench(store, workload, sandbox.path, None, lambda _: channel.step(next(steps)))
+            try:
+                for number in left:
+                    channel.send((number, reopened(bench, images[number])))
+            finally:
+                bench.close()
+
+        ended = ""
+        for event in stream_isolated(task, store.declarations.deadline):
+            match event:
+                case Sent((number, found)):
+                    answers[number] = found
+                case Finished():
+                    pass
+                case Hung(_, seconds):
+                    ended = f"took longer than {seconds:g} s"
+                case Died(_, how):
+                    ended = f"ended its process: {how}"
+        if ended and (number := next((n for n in left if n not in answers), -1)) >= 0:
+            answers[number] = Reopened(Observation(()), ended=ended)
+    return {images[number]: found for number, found in answers.items()}

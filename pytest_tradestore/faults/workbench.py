@@ -1,0 +1,138 @@
+"""Where trials of faults are made: a store, its workload, fresh roots, and whoever refuses calls.
+
+Runs the store's own code: only ever inside an isolated process.
+"""
+
+import os
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from pytest_tradestore.crash.images import THE_ROOT, DurableImage, matches, read_image
+from pytest_tradestore.crash.observation import Observation
+from pytest_tradestore.crash.workloads import Workload
+from pytest_tradestore.faults.calls import Fault, Limit, Refusal, Watched
+from pytest_tradestore.faults.timeless import timeless
+from pytest_tradestore.sandbox import remove_tree
+from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest, open_store
+
+NOTHING_WATCHED = Watched((), 0, False, ())
+
+
+class Injecting(Protocol):
+    """Whoever can refuse calls of this process."""
+
+    def arm(self, root: str, fault: Fault | None) -> None: ...
+
+    def disarm(self) -> Watched: ...
+
+    def apart(self, chore: Callable[..., Any], *arguments: Any) -> Any:
+        """Do a chore of ours where nobody is asked about calls, which is quicker; return its result."""
+
+
+@dataclass
+class Bench:
+    """Where trials are made: a store, its workload, a place for roots, and whoever refuses calls."""
+
+    store: StoreUnderTest
+    workload: Workload
+    directory: Path
+    injecting: Injecting | None
+    step: Callable[[bool], None]
+    """Says that the next step of the store begins, and whether that is after the fault has struck."""
+    bridge: Bridge = field(default_factory=Bridge)
+    afterwards: bool = False
+    _count: int = 0
+
+    def fresh_root(self, image: DurableImage) -> Path:
+        """Return a new root that holds ``image``."""
+        self._count += 1
+        root = self.directory / f"{os.getpid()}-{self._count}" / "store"
+        self._apart(make_root, root, image)
+        return root
+
+    def discard(self, root: Path) -> None:
+        """Remove a root that ``fresh_root`` gave."""
+        self._apart(remove_tree, root.parent)
+
+    def image_of(self, root: Path) -> DurableImage:
+        """Return what lies below a root, volatile files left out."""
+        found: DurableImage = self._apart(image_below, root, self.store.declarations.volatile)
+        return found
+
+    def _apart(self, chore: Callable[..., Any], *arguments: Any) -> Any:
+        return chore(*arguments) if self.injecting is None else self.injecting.apart(chore, *arguments)
+
+    def begin(self) -> None:
+        """Say that the next step of the store begins."""
+        self.step(self.afterwards)
+
+    def open(self, root: Path) -> OpenStore:
+        self.begin()
+        return open_store(self.store.target, root, self.bridge)
+
+    def observe(self, opened: OpenStore) -> Observation:
+        """Return what the store shows, with the times of this run left out: two runs have to be comparable."""
+        self.begin()
+        return timeless(self.workload.observe(opened, self.store.declarations.errors))
+
+    @contextmanager
+    def refusing(self, root: Path, refusal: Refusal | None, into: list[Watched]) -> Iterator[None]:
+        """Let ``refusal`` happen inside the block; what was watched is put ``into`` the list."""
+        if isinstance(refusal, Limit):
+            with _limited(refusal):
+                yield
+            into.append(NOTHING_WATCHED)
+        elif self.injecting is None:
+            yield
+            into.append(NOTHING_WATCHED)
+        else:
+            self.injecting.arm(str(root), refusal)
+            try:
+                yield
+            finally:
+                into.append(self.injecting.disarm())
+
+    def close(self) -> None:
+        self.bridge.close()
+
+
+def make_root(root: Path, image: DurableImage) -> None:
+    """Make a new root that holds ``image``."""
+    os.makedirs(root)
+    image.write(root)
+
+
+def image_below(root: Path, volatile: tuple[str, ...]) -> DurableImage:
+    """Return what lies below a root; links into it stay links into it wherever it is written."""
+    base = str(root)
+    return DurableImage(
+        tuple(
+            replace(file, target=file.target.replace(base, THE_ROOT)) if file.target else file
+            for file in read_image(root)
+            if not matches(file.path, volatile)
+        )
+    )
+
+
+@contextmanager
+def _limited(limit: Limit) -> Iterator[None]:
+    number = getattr(resource, limit.resource)
+    soft, hard = resource.getrlimit(number)
+    value = limit.value
+    if limit.resource == "RLIMIT_NOFILE":
+        value += _lowest_free()
+    resource.setrlimit(number, (min(value, hard) if hard >= 0 else value, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(number, (soft, hard))
+
+
+def _lowest_free() -> int:
+    number = os.open(os.devnull, os.O_RDONLY)
+    os.close(number)
+    return number
