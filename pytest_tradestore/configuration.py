@@ -40,7 +40,7 @@ REFERENCE = (
     "reference-runs=reference_store:RunStore",
 )
 """The bundled stores, which ``--tradestore-store reference`` and the self-check stand for."""
-FORMATS = ("json",)
+FORMATS = ("json", "html")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -123,8 +123,7 @@ def waivers_of(config: pytest.Config) -> tuple[Waiver, ...]:
 def _report(text: str, start: Path) -> Report:
     kind, colon, where = text.partition(":")
     if kind not in FORMATS or not colon or not where:
-        known = "html reports are not there yet; " if kind == "html" else ""
-        raise ConfigurationError(f"--tradestore-report {text}: {known}write json:PATH")
+        raise ConfigurationError(f"--tradestore-report {text}: write {' or '.join(f'{f}:PATH' for f in FORMATS)}")
     path = start / where
     if path.is_dir():
         raise ConfigurationError(f"--tradestore-report {text}: {where} is a directory; name a file")

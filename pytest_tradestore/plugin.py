@@ -72,7 +72,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="FORMAT:PATH",
-        help="Write a report; FORMAT is json. Repeatable.",
+        help="Write a report; FORMAT is json or html. Repeatable.",
     )
     group.addoption(
         "--tradestore-waivers",

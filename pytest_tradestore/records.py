@@ -53,7 +53,7 @@ def plain(record: Any) -> Any:
     if kind is datetime:
         return record.isoformat()
     if names := _dataclass_fields(cast(Hashable, kind)):
-        return {name: plain(getattr(record, name)) for name in names}
+        return {name: value if type(value := getattr(record, name)) in _AS_THEY_ARE else plain(value) for name in names}
     if isinstance(record, (str, bool, int, float)):
         return record.value if isinstance(record, enum.Enum) else record
     if isinstance(record, enum.Enum):

@@ -27,7 +27,7 @@ from pytest_tradestore.errors import ConfigurationError, TradestoreError
 from pytest_tradestore.plugin import PREFIX, PROPERTY
 from pytest_tradestore.report import terminal
 from pytest_tradestore.report.failure import FailureText
-from pytest_tradestore.report.json_report import write_report
+from pytest_tradestore.report.files import write_report
 from pytest_tradestore.report.records import Note, StoreFacts, StoreRecord, check_id, facts_from_dict
 from pytest_tradestore.verdict import Result
 
@@ -272,7 +272,7 @@ class ConformanceRun:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         for report in self.reports:
             try:
-                write_report(report.path, self.settings, self.recorder[0], list(self.records.values()))
+                write_report(report.format, report.path, self.settings, self.recorder[0], list(self.records.values()))
             except (OSError, TradestoreError) as error:
                 self.problems.append(f"could not write {report.path}: {getattr(error, 'strerror', None) or error}")
                 session.exitstatus = pytest.ExitCode.USAGE_ERROR

@@ -1,10 +1,8 @@
 """The JSON report; ``docs/reference/report-schema.md`` describes it for those who read it with a program."""
 
 import json
-import os
 from collections.abc import Sequence
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from pytest_tradestore.report.records import StoreRecord, result_to_dict
@@ -49,15 +47,6 @@ def _store(settings: Settings, recorder: str, record: StoreRecord) -> dict[str, 
     }
 
 
-def write_report(path: Path, settings: Settings, recorder: str, records: Sequence[StoreRecord]) -> None:
-    """Write the report to ``path``; a reader of that file never sees half of it."""
-    text = json.dumps(report_of(settings, recorder, records), indent=2, ensure_ascii=False) + "\n"
-    if path.exists() and not path.is_file():
-        path.write_text(text, encoding="utf-8")  # a device or a pipe
-        return
-    staged = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        staged.write_text(text, encoding="utf-8")
-        os.replace(staged, path)
-    finally:
-        staged.unlink(missing_ok=True)
+def json_of(settings: Settings, recorder: str, records: Sequence[StoreRecord]) -> str:
+    """Return the report as text."""
+    return json.dumps(report_of(settings, recorder, records), indent=2, ensure_ascii=False) + "\n"

@@ -174,6 +174,15 @@ def test_the_json_report_has_what_its_schema_says(project):
     result.stdout.fnmatch_lines(["report written to *out.json"])
 
 
+def test_the_html_report_is_written_beside_the_other(project):
+    project.run("--tradestore-report=json:out.json", "--tradestore-report=html:out.html", "-k", "ATOM-1")
+
+    text = (project.pytester.path / "out.html").read_text()
+    assert text.startswith("<!doctype html>")
+    assert "INCOMPLETE: only 1 of" in text
+    assert (project.pytester.path / "out.json").exists()
+
+
 def test_a_report_whose_place_vanishes_during_the_run_is_an_error(project):
     conftest = project.pytester.path / "conftest.py"
     conftest.write_text(

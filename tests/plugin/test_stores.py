@@ -168,13 +168,13 @@ def test_a_store_without_the_flag_is_told_that_it_does_nothing(project):
 @pytest.mark.parametrize(
     ("option", "sentence"),
     {
-        "html": ("html:out.html", "html reports are not there yet; write json:PATH"),
-        "no format": ("out.json", "write json:PATH"),
-        "no path": ("json:", "write json:PATH"),
+        "another format": ("pdf:out.pdf", "write json:PATH or html:PATH"),
+        "no format": ("out.json", "write json:PATH or html:PATH"),
+        "no path": ("json:", "write json:PATH or html:PATH"),
         "no directory": ("json:no/where.json", "there is no directory no; create it"),
         "a directory": ("json:.", ". is a directory; name a file"),
     }.values(),
-    ids=["html", "no-format", "no-path", "no-directory", "a-directory"],
+    ids=["another-format", "no-format", "no-path", "no-directory", "a-directory"],
 )
 def test_a_report_that_cannot_be_written_is_told_before_anything_runs(project, option, sentence):
     assert sentence in error_of(project.run(f"--tradestore-report={option}"))
