@@ -16,7 +16,7 @@ from pytest_tradestore.verdict import Counterexample, Fate, Result, Step, Verdic
 if TYPE_CHECKING:
     from pytest_tradestore.bench import Bench
     from pytest_tradestore.faults.evidence import FaultEvidence, FaultViolation
-    from pytest_tradestore.faults.syncs import SyncEvidence
+    from pytest_tradestore.faults.sync_crashes import SyncEvidence
     from pytest_tradestore.target import StoreUnderTest
 
 _STEPS_SHOWN = 24

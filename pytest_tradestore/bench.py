@@ -16,7 +16,7 @@ from pytest_tradestore.target import StoreUnderTest
 if TYPE_CHECKING:
     from pytest_tradestore.damage.evidence import DamageEvidence
     from pytest_tradestore.faults.evidence import FaultEvidence
-    from pytest_tradestore.faults.syncs import SyncEvidence
+    from pytest_tradestore.faults.sync_crashes import SyncEvidence
     from pytest_tradestore.permissions import Modes
 
 

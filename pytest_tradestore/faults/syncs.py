@@ -4,25 +4,18 @@ A failed sync marks the pages clean, so that the next one succeeds without havin
 failing sync and the next one are recorded, and every power loss after an acknowledgement is looked at.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pytest_tradestore.crash.exploration import Inspection, Phase, Question, explore
-from pytest_tradestore.crash.images import DurableImage
-from pytest_tradestore.crash.lowering import Program, lower
-from pytest_tradestore.crash.models import by_name
-from pytest_tradestore.crash.observation import Observation, Records, Seen
 from pytest_tradestore.crash.operations import Moment
 from pytest_tradestore.crash.recorders.base import Recorder
 from pytest_tradestore.crash.recording import choose_recorder
-from pytest_tradestore.crash.states import CrashState, Group, enumerate_states
-from pytest_tradestore.crash.trace import Trace
-from pytest_tradestore.crash.volatile import without_volatile
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.faults.calls import Call, CallKind, Fault
 from pytest_tradestore.faults.evidence import SYSTEM_CALLS, FaultEvidence
 from pytest_tradestore.faults.judging import FaultBreach
+from pytest_tradestore.faults.sync_crashes import Recorded, SyncEvidence, crash_after
 from pytest_tradestore.faults.trials import NEXT_VERSION, Subject
 from pytest_tradestore.faults.workbench import Injecting, make_root
 from pytest_tradestore.isolation import Channel, Died, Hung, Sent, stream_isolated
@@ -31,39 +24,7 @@ from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import Bridge, StoreUnderTest, open_store
 
 RECORDINGS = {Budget.QUICK: 6, Budget.NORMAL: 10, Budget.DEEP: 100}
-IMAGES = {Budget.QUICK: 60, Budget.NORMAL: 150, Budget.DEEP: 2000}
-"""Failed syncs that are recorded for one contract of one store, and images looked at for each."""
-_REPLACING = ("document", "documents", "state", "jobs")
-
-
-@dataclass(frozen=True)
-class SyncEvidence:
-    """What was found out; ``undecided`` says why nothing was."""
-
-    undecided: str = ""
-    breach: FaultBreach | None = None
-    subject: str = ""
-    fault: Fault | None = None
-    acknowledged: str = ""
-    state: CrashState | None = None
-    program: Program | None = None
-    image: DurableImage | None = None
-    how_many: int = 0
-    recordings: int = 0
-    images: int = 0
-    exhaustive: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class _Recorded:
-    """An update with a failing sync and the next one; ``states`` before, between and after them."""
-
-    subject: Subject
-    fault: Fault
-    trace: Trace
-    states: tuple[Observation, ...]
-    raised: tuple[str, str]
-    struck: bool
+"""Failed syncs that are recorded for one contract of one store."""
 
 
 def gather_syncs(store: StoreUnderTest, workload: Workload, settings: Settings, faults: FaultEvidence) -> SyncEvidence:
@@ -82,7 +43,7 @@ def gather_syncs(store: StoreUnderTest, workload: Workload, settings: Settings, 
         recorded = [r for r in _recorded(store, workload, rows[:most], recorder, sandbox) if r.struck]
         usable = [r for r in recorded if not r.trace.unseen]
         found = SyncEvidence(exhaustive=len(usable) == len(rows))
-        found = _crashed(store, workload, settings, usable, sandbox, found)
+        found = crash_after(store, workload, settings, usable, sandbox, found)
     if rows and not found.recordings:
         return replace(
             found, undecided="the store could not be recorded while a sync failed: it hung or ended its process"
@@ -126,9 +87,9 @@ def _recorded(
     rows: Sequence[tuple[Subject, Fault]],
     recorder: Recorder,
     sandbox: Sandbox,
-) -> list[_Recorded]:
+) -> list[Recorded]:
     """Record each failing sync, in one process if the store lets us; one that hangs or ends it is told of elsewhere."""
-    done: dict[int, _Recorded | None] = {}
+    done: dict[int, Recorded | None] = {}
     while left := [number for number in range(len(rows)) if number not in done]:
 
         def task(channel: Channel, left: list[int] = left) -> None:
@@ -160,7 +121,7 @@ class _Room:
     recorder: Recorder
     step: Callable[[], None]
 
-    def record(self, subject: Subject, fault: Fault, root: Path) -> _Recorded:
+    def record(self, subject: Subject, fault: Fault, root: Path) -> Recorded:
         errors = self.store.declarations.errors
         update = subject.update
         assert update is not None
@@ -192,109 +153,4 @@ class _Room:
             else:
                 recording.mark(Moment.ACKNOWLEDGED, 2)
             states.append(self.workload.observe(opened, errors))
-        return _Recorded(subject, fault, recording.trace, tuple(states), (raised[0], raised[1]), struck)
-
-
-def _crashed(
-    store: StoreUnderTest,
-    workload: Workload,
-    settings: Settings,
-    recordings: Sequence[_Recorded],
-    sandbox: Sandbox,
-    found: SyncEvidence,
-) -> SyncEvidence:
-    """Crash each recording after its acknowledgements, look at all images at once, and judge them."""
-    asked: list[tuple[_Recorded, Program, Group, Question]] = []
-    exhaustive = found.exhaustive
-    for recorded in recordings:
-        program = lower(without_volatile(recorded.trace, store.declarations.volatile))
-        enumeration = enumerate_states(
-            program,
-            by_name(settings.model),
-            subsets_per_cut=settings.budget.value.subsets_per_cut,
-            images=5000,
-            seed=settings.seed,
-        )
-        groups = [
-            group
-            for group in enumeration.groups
-            if not group.window.in_flight and group.window.acknowledged >= 1 and not recorded.raised[1]
-        ]
-        most = IMAGES[settings.budget]
-        assert recorded.subject.update is not None
-        place = recorded.subject.update.place
-        asked += [(recorded, program, group, Question(group.image, place)) for group in groups[:most]]
-        exhaustive = exhaustive and enumeration.exhaustive and len(groups) <= most
-    questions = list(dict.fromkeys(question for *_, question in asked))
-    answers = dict(zip(questions, explore(store, workload, questions, sandbox).answers, strict=True))
-    found = replace(found, recordings=len(recordings), images=len(questions), exhaustive=exhaustive)
-    for recorded, program, group, question in asked:
-        subject = recorded.subject
-        breach = next(_lost(workload, subject, recorded.fault, recorded, group, answers[question]), None)
-        if breach is None:
-            continue
-        if found.breach is None:
-            acknowledged = subject.name if group.window.acknowledged == 1 else "the next update"
-            found = replace(
-                found,
-                breach=breach,
-                subject=subject.name,
-                fault=recorded.fault,
-                acknowledged=acknowledged,
-                state=group.simplest,
-                program=program,
-                image=group.image,
-            )
-        found = replace(found, how_many=found.how_many + 1)
-    return found
-
-
-def _lost(
-    workload: Workload,
-    subject: Subject,
-    fault: Fault,
-    recorded: _Recorded,
-    group: Group,
-    inspection: Inspection | None,
-) -> Iterator[FaultBreach]:
-    """Yield what a power loss after an acknowledgement has destroyed although it was acknowledged."""
-    assert subject.update is not None
-    if inspection is None:
-        return
-    last = group.window.acknowledged
-    returned = subject.name if last == 1 else f"the next update of {subject.update.place}"
-    told = f"{returned} returned after {fault.kind.value} {fault.role} had failed"
-    if inspection.failed in (Phase.OPENING, Phase.READING) or inspection.seen is None:
-        yield FaultBreach("FAULT-2", f"{told}, and after a power loss the store cannot be used", inspection.how)
-        return
-    before, between = recorded.states[0], recorded.states[1]
-    for place, seen in inspection.seen.places:
-        wanted = recorded.states[last].at(place)
-        if recorded.raised[0] and between.at(place) != before.at(place):
-            # Refused, and there nevertheless: a power loss may take that back, but nothing else.
-            if isinstance(seen, Records) and isinstance(wanted, Records):
-                if _holds(seen, before.at(place), between.at(place), wanted):
-                    continue
-            elif place != subject.update.place or workload.contract.name not in _REPLACING:
-                continue
-        if seen != wanted:
-            yield FaultBreach(
-                "FAULT-2",
-                f"{told}, and a power loss destroys what it had acknowledged: {place} {_told(seen)}",
-                f"{place}: {seen}",
-                (str(wanted),),
-            )
-            return
-
-
-def _holds(seen: Records, before: Seen, between: Seen, wanted: Records) -> bool:
-    refused = set(between.items if isinstance(between, Records) else ()) - set(
-        before.items if isinstance(before, Records) else ()
-    )
-    return tuple(item for item in wanted.items if item not in refused) == tuple(
-        item for item in seen.items if item not in refused
-    )
-
-
-def _told(seen: Seen) -> str:
-    return f"shows {seen}"
+        return Recorded(subject, fault, recording.trace, tuple(states), (raised[0], raised[1]), struck)

@@ -65,6 +65,14 @@ def test_its_docstring_names_what_it_breaks(row):
     assert target_of(row.target).__doc__.partition(":")[0].split(", ") == sorted(row.breaks)
 
 
+def test_what_a_power_loss_takes_anyway_is_not_blamed_on_a_failed_sync():
+    """The unlink that commits is never synced: the journal comes back whether or not a sync has failed."""
+    results = {r.requirement: r for r in judged("sqlite-full", "tests.broken_stores.databases:RollbackJournalFull")}
+
+    assert results["FAULT-2"].verdict is Verdict.UNDECIDED
+    assert "also where no sync has failed: see DUR-2" in results["FAULT-2"].reason
+
+
 @pytest.mark.parametrize("row", SOUND, ids=[row.name for row in SOUND])
 def test_a_sound_store_is_accused_of_nothing(row):
     results = judged(row.name, row.target, row.contracts)

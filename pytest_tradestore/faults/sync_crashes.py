@@ -1,0 +1,220 @@
+"""Power losses after a failed sync: what was acknowledged later has to be there.
+
+What a power loss destroys also where every sync succeeds is no matter of the failed one: the same recording with its
+syncs repaired is the control.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from pytest_tradestore.crash.exploration import Inspection, Phase, Question, explore
+from pytest_tradestore.crash.images import DurableImage
+from pytest_tradestore.crash.lowering import Program, lower
+from pytest_tradestore.crash.models import by_name
+from pytest_tradestore.crash.observation import Observation, Records, Seen
+from pytest_tradestore.crash.operations import Sync
+from pytest_tradestore.crash.states import CrashState, Group, enumerate_states
+from pytest_tradestore.crash.trace import Trace
+from pytest_tradestore.crash.volatile import without_volatile
+from pytest_tradestore.crash.workloads import Workload
+from pytest_tradestore.faults.calls import Fault
+from pytest_tradestore.faults.judging import FaultBreach
+from pytest_tradestore.faults.trials import Subject
+from pytest_tradestore.sandbox import Sandbox
+from pytest_tradestore.settings import Budget, Settings
+from pytest_tradestore.target import StoreUnderTest
+
+IMAGES = {Budget.QUICK: 60, Budget.NORMAL: 150, Budget.DEEP: 2000}
+"""Images looked at for one failed sync."""
+_MORE = 10
+"""How many times as many are looked at in the control: it must not miss what the first look has met by chance."""
+_REPLACING = ("document", "documents", "state", "jobs")
+
+
+@dataclass(frozen=True)
+class SyncEvidence:
+    """What was found out; ``undecided`` says why nothing was."""
+
+    undecided: str = ""
+    breach: FaultBreach | None = None
+    subject: str = ""
+    fault: Fault | None = None
+    acknowledged: str = ""
+    state: CrashState | None = None
+    program: Program | None = None
+    image: DurableImage | None = None
+    how_many: int = 0
+    recordings: int = 0
+    images: int = 0
+    exhaustive: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An update with a failing sync and the next one; ``states`` before, between and after them."""
+
+    subject: Subject
+    fault: Fault
+    trace: Trace
+    states: tuple[Observation, ...]
+    raised: tuple[str, str]
+    struck: bool
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a power loss can leave of a recording after its acknowledgements."""
+
+    recorded: Recorded
+    program: Program
+    groups: tuple[Group, ...]
+    exhaustive: bool
+
+    def question(self, group: Group) -> Question:
+        assert self.recorded.subject.update is not None
+        return Question(group.image, self.recorded.subject.update.place)
+
+
+@dataclass(frozen=True)
+class _Crashes:
+    """Who is asked about images, and how."""
+
+    store: StoreUnderTest
+    workload: Workload
+    settings: Settings
+    sandbox: Sandbox
+
+    def plan(self, recorded: Recorded, trace: Trace, most: int) -> _Plan:
+        """Say which images to look at, at most so many."""
+        program = lower(without_volatile(trace, self.store.declarations.volatile))
+        enumeration = enumerate_states(
+            program,
+            by_name(self.settings.model),
+            subsets_per_cut=self.settings.budget.value.subsets_per_cut,
+            images=5000,
+            seed=self.settings.seed,
+        )
+        groups = [
+            group
+            for group in enumeration.groups
+            if not group.window.in_flight and group.window.acknowledged >= 1 and not recorded.raised[1]
+        ]
+        return _Plan(recorded, program, tuple(groups[:most]), enumeration.exhaustive and len(groups) <= most)
+
+    def ask(self, plans: Sequence[_Plan]) -> dict[Question, Inspection | None]:
+        """Look at the images of all plans, at each once."""
+        questions = list(dict.fromkeys(plan.question(group) for plan in plans for group in plan.groups))
+        return dict(zip(questions, explore(self.store, self.workload, questions, self.sandbox).answers, strict=True))
+
+    def losses_without_failure(self, recorded: Recorded) -> frozenset[object]:
+        """Return what a power loss can show after each acknowledgement where every sync has done its work."""
+        repaired = tuple(replace(o, failed=False) if isinstance(o, Sync) else o for o in recorded.trace.operations)
+        trace = replace(recorded.trace, operations=repaired)
+        plan = self.plan(recorded, trace, _MORE * IMAGES[self.settings.budget])
+        answers = self.ask([plan])
+        return frozenset(shown for group in plan.groups for shown in _shown(group, answers[plan.question(group)]))
+
+
+def crash_after(
+    store: StoreUnderTest,
+    workload: Workload,
+    settings: Settings,
+    recordings: Sequence[Recorded],
+    sandbox: Sandbox,
+    found: SyncEvidence,
+) -> SyncEvidence:
+    """Crash each recording after its acknowledgements, look at all images at once, and judge them."""
+    crashes = _Crashes(store, workload, settings, sandbox)
+    plans = [crashes.plan(recorded, recorded.trace, IMAGES[settings.budget]) for recorded in recordings]
+    answers = crashes.ask(plans)
+    exhaustive = found.exhaustive and all(plan.exhaustive for plan in plans)
+    found = replace(found, recordings=len(recordings), images=len(answers), exhaustive=exhaustive)
+    lost_anyway = ""
+    for plan in plans:
+        lost = [
+            (group, breach, shown)
+            for group in plan.groups
+            for breach, shown in _lost(workload, plan.recorded, group, answers[plan.question(group)])
+        ]
+        control = crashes.losses_without_failure(plan.recorded) if lost else frozenset()
+        for group, breach, shown in lost:
+            if shown in control:
+                lost_anyway = lost_anyway or breach.found
+            else:
+                found = _with(found, plan, group, breach)
+    if lost_anyway and found.breach is None:
+        reason = f"a power loss takes acknowledged data ({lost_anyway}) also where no sync has failed: see DUR-2"
+        return replace(found, undecided=reason)
+    return found
+
+
+def _with(found: SyncEvidence, plan: _Plan, group: Group, breach: FaultBreach) -> SyncEvidence:
+    """Return the evidence with one more breach; the first one is told."""
+    found = replace(found, how_many=found.how_many + 1)
+    if found.breach is not None:
+        return found
+    subject = plan.recorded.subject
+    return replace(
+        found,
+        breach=breach,
+        subject=subject.name,
+        fault=plan.recorded.fault,
+        acknowledged=subject.name if group.window.acknowledged == 1 else "the next update",
+        state=group.simplest,
+        program=plan.program,
+        image=group.image,
+    )
+
+
+def _shown(group: Group, inspection: Inspection | None) -> Iterator[object]:
+    """Yield all that a reader sees in one image, each with the acknowledgement after which it was."""
+    if inspection is None:
+        return
+    if _unusable(inspection):
+        yield group.window.acknowledged
+    elif inspection.seen is not None:
+        for place, seen in inspection.seen.places:
+            yield group.window.acknowledged, place, seen
+
+
+def _unusable(inspection: Inspection) -> bool:
+    return inspection.failed in (Phase.OPENING, Phase.READING) or inspection.seen is None
+
+
+def _lost(
+    workload: Workload, recorded: Recorded, group: Group, inspection: Inspection | None
+) -> Iterator[tuple[FaultBreach, object]]:
+    """Yield what a power loss after an acknowledgement has destroyed although it was acknowledged."""
+    subject, fault = recorded.subject, recorded.fault
+    assert subject.update is not None
+    if inspection is None:
+        return
+    last = group.window.acknowledged
+    returned = subject.name if last == 1 else f"the next update of {subject.update.place}"
+    told = f"{returned} returned after {fault.kind.value} {fault.role} had failed"
+    if _unusable(inspection) or inspection.seen is None:
+        sentence = f"{told}, and after a power loss the store cannot be used"
+        yield FaultBreach("FAULT-2", sentence, inspection.how), last
+        return
+    before, between = recorded.states[0], recorded.states[1]
+    for place, seen in inspection.seen.places:
+        wanted = recorded.states[last].at(place)
+        if recorded.raised[0] and between.at(place) != before.at(place):
+            # Refused, and there nevertheless: a power loss may take that back, but nothing else.
+            if isinstance(seen, Records) and isinstance(wanted, Records):
+                if _holds(seen, before.at(place), between.at(place), wanted):
+                    continue
+            elif place != subject.update.place or workload.contract.name not in _REPLACING:
+                continue
+        if seen != wanted:
+            sentence = f"{told}, and a power loss destroys what it had acknowledged: {place} shows {seen}"
+            yield FaultBreach("FAULT-2", sentence, f"{place}: {seen}", (str(wanted),)), (last, place, seen)
+
+
+def _holds(seen: Records, before: Seen, between: Seen, wanted: Records) -> bool:
+    refused = set(between.items if isinstance(between, Records) else ()) - set(
+        before.items if isinstance(before, Records) else ()
+    )
+    return tuple(item for item in wanted.items if item not in refused) == tuple(
+        item for item in seen.items if item not in refused
+    )
