@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, ParamSpec, TypeVar
 
 import aiofiles.os
 
-from reference_store.document_files import Recovery
+from reference_store.aio_commit import LoopCommits
+from reference_store.document_files import Change, DocumentFiles, Recovery, go_together
 from reference_store.documents import DocumentStore
 from reference_store.errors import StoreError
+from reference_store.group_commit import ByKey
 from reference_store.journal import JournalStore
 from reference_store.root import LOCK_TIMEOUT
 from reference_store.single import SingleDocumentStore
-from reference_store.strict_json import Document
+from reference_store.strict_json import Document, Encoded
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -42,6 +45,26 @@ async def _whole(operation: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -
         raise
 
 
+def document_commits(files: DocumentFiles) -> ByKey[LoopCommits[Change]]:
+    """Changes of documents by tasks that meet, by key."""
+    return ByKey(lambda key: LoopCommits(partial(files.commit_all, key), go_together))
+
+
+class Appends:
+    """Appends to the streams of a journal by tasks; those to one stream that meet are written together."""
+
+    def __init__(self, journal: JournalStore) -> None:
+        self._journal = journal
+        self._commits: ByKey[LoopCommits[Encoded]] = ByKey(
+            lambda stream: LoopCommits(partial(journal.append_all, stream))
+        )
+
+    async def append(self, stream: str, record: dict[str, Any]) -> None:
+        """Add ``record`` at the end of ``stream``, durable on return."""
+        checked = self._journal.checked(stream, record)
+        await self._commits[stream].commit(checked)
+
+
 def _claims(claims: tuple[str, ...]) -> tuple[str, ...]:
     return ("tasks", *claims)
 
@@ -54,10 +77,12 @@ class AsyncDocumentStore:
 
     def __init__(self, root: str | Path, *, lock_timeout: float = LOCK_TIMEOUT) -> None:
         self._store = DocumentStore(root, lock_timeout=lock_timeout)
+        self._commits = document_commits(self._store._files)
 
     async def put(self, key: str, document: Document) -> None:
         """Store ``document`` under ``key``, durable on return; see DocumentStore.put."""
-        await _whole(self._store.put, key, document)
+        change = self._store._files.change("put", key, document)
+        await self._commits[key].commit(change)
 
     async def get(self, key: str) -> Document | None:
         """Return the document, or None if there is none; see DocumentStore.get."""
@@ -65,7 +90,9 @@ class AsyncDocumentStore:
 
     async def delete(self, key: str) -> bool:
         """Remove the document for good and say whether there was one; see DocumentStore.delete."""
-        return await _whole(self._store.delete, key)
+        change = self._store._files.removal("delete", key)
+        removed: bool = await self._commits[key].commit(change)
+        return removed
 
     async def keys(self) -> list[str]:
         """Return all keys, sorted; see DocumentStore.keys."""
@@ -93,10 +120,13 @@ class AsyncSingleDocumentStore:
 
     def __init__(self, root: str | Path, name: str = "data", *, lock_timeout: float = LOCK_TIMEOUT) -> None:
         self._store = SingleDocumentStore(root, name, lock_timeout=lock_timeout)
+        self._commits = document_commits(self._store._files)
 
     async def save(self, data: Document) -> None:
         """Store ``data`` in place of what was there, durable on return; see SingleDocumentStore.save."""
-        await _whole(self._store.save, data)
+        name = self._store._name
+        change = self._store._files.change("save", name, data)
+        await self._commits[name].commit(change)
 
     async def load(self) -> Document:
         """Return what was saved last, ``{}`` if nothing was; see SingleDocumentStore.load."""
@@ -124,10 +154,11 @@ class AsyncJournalStore:
 
     def __init__(self, root: str | Path, *, lock_timeout: float = LOCK_TIMEOUT) -> None:
         self._store = JournalStore(root, lock_timeout=lock_timeout)
+        self._appends = Appends(self._store)
 
     async def append(self, stream: str, record: dict[str, Any]) -> None:
         """Add ``record`` at the end of ``stream``, durable on return; see JournalStore.append."""
-        await _whole(self._store.append, stream, record)
+        await self._appends.append(stream, record)
 
     async def read(self, stream: str) -> list[Document]:
         """Return all records of ``stream`` in order; see JournalStore.read."""

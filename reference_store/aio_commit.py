@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
-from reference_store.group_commit import Ticket
+from reference_store.group_commit import Ticket, Together
 
 C = TypeVar("C")
 
@@ -22,10 +22,15 @@ _TURNS = 3
 
 
 class LoopCommits(Generic[C]):
-    """Hands changes to ``write_all`` in a thread, in the order of their arrival; event loops do not mix."""
+    """Hands changes to ``write_all`` in a thread, in the order of their arrival; event loops do not mix.
 
-    def __init__(self, write_all: Callable[[Sequence[C]], list[Ticket[C]]]) -> None:
-        self._write_all = write_all
+    Only changes that are ``together`` with the first one go into one write; all do, if that is not given.
+    """
+
+    def __init__(
+        self, write_all: Callable[[Sequence[C]], list[Ticket[C]]], together: Together[C] | None = None
+    ) -> None:
+        self._write_all, self._together = write_all, together
         self._queues: WeakKeyDictionary[asyncio.AbstractEventLoop, _Queue[C]] = WeakKeyDictionary()
 
     async def commit(self, change: C) -> Any:
@@ -63,7 +68,7 @@ class LoopCommits(Generic[C]):
         queue.writing = bool(queue.waiting)
         if not queue.waiting:
             return
-        batch, queue.waiting = queue.waiting, []
+        batch, queue.waiting = self._first_of(queue.waiting)
         try:
             # A future and not a task: nobody who cancels all tasks cancels this one for the others.
             running = loop.run_in_executor(None, self._write_all, [waiting.change for waiting in batch])
@@ -74,6 +79,13 @@ class LoopCommits(Generic[C]):
                     waiting.ended.set_exception(error)
             return
         running.add_done_callback(partial(self._written, loop, queue, batch))
+
+    def _first_of(self, waiting: list[_Waiting[C]]) -> tuple[list[_Waiting[C]], list[_Waiting[C]]]:
+        """What goes into the next write, and what stays."""
+        together, first, count = self._together, waiting[0].change, len(waiting)
+        if together is not None:
+            count = next((n for n, other in enumerate(waiting) if not together(first, other.change)), count)
+        return waiting[:count], waiting[count:]
 
     def _written(
         self,

@@ -9,11 +9,14 @@ from typing import ClassVar
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
+from reference_store.aio import Appends, document_commits
 from reference_store.aio import _whole as whole
 from reference_store.data_store import FileDataStore, local_now
 from reference_store.errors import StoreError
+from reference_store.event_log import record
 from reference_store.models import Decision, Event, FundamentalData, Order, OrderResult, PriceBar
 from reference_store.record_file import Clock
+from reference_store.records import checked
 from reference_store.root import LOCK_TIMEOUT
 from reference_store.strict_json import Document
 
@@ -31,6 +34,10 @@ class AsyncFileDataStore:
     def __init__(self, base_path: str | Path, *, lock_timeout: float = LOCK_TIMEOUT, clock: Clock = local_now) -> None:
         self._store = FileDataStore(base_path, lock_timeout=lock_timeout, clock=clock)
         self.base_path = self._store.base_path
+        self._events, self._decisions, self._orders = (
+            Appends(journal) for journal in (self._store._events.journal, self._store._decisions, self._store._orders)
+        )
+        self._states = document_commits(self._store._states)
 
     async def write_bars(self, symbol: str, bars: Sequence[PriceBar]) -> None:
         """Add bars, all or none, durable on return; see FileDataStore.write_bars."""
@@ -58,7 +65,7 @@ class AsyncFileDataStore:
 
     async def write_event(self, event: Event) -> None:
         """Add an event, durable on return."""
-        await whole(self._store.write_event, event)
+        await self._events.append(*record(checked(Event, event)))
 
     async def read_events(self, start: datetime, end: datetime, types: list[str] | None = None) -> list[Event]:
         """Return the events from ``start`` to ``end``, both included, by time."""
@@ -66,7 +73,8 @@ class AsyncFileDataStore:
 
     async def save_strategy_state(self, strategy_name: str, state: Document) -> None:
         """Replace the state of a strategy, durable on return."""
-        await whole(self._store.save_strategy_state, strategy_name, state)
+        change = self._store._states.change("save_strategy_state", strategy_name, state)
+        await self._states[strategy_name].commit(change)
 
     async def load_strategy_state(self, strategy_name: str) -> Document | None:
         """Return the state saved last, None if there is none."""
@@ -74,11 +82,11 @@ class AsyncFileDataStore:
 
     async def log_decision(self, strategy_name: str, decision: Decision) -> None:
         """Add a line to today's decisions, durable on return."""
-        await whole(self._store.log_decision, strategy_name, decision)
+        await self._decisions.append(*self._store._decision_line(strategy_name, decision))
 
     async def log_order(self, strategy_name: str, order: Order, result: OrderResult) -> None:
         """Add a line to today's orders, durable on return."""
-        await whole(self._store.log_order, strategy_name, order, result)
+        await self._orders.append(*self._store._order_line(strategy_name, order, result))
 
     async def read_decisions(self, day: date | str) -> list[Document]:
         """Return the decisions logged on a day, in order."""

@@ -175,14 +175,11 @@ class FileDataStore:
 
     def log_decision(self, strategy_name: str, decision: Decision) -> None:
         """Add a line to today's decisions, durably."""
-        keys.encode(strategy_name)
-        self._log(self._decisions, strategy_name, decision=to_json(checked(Decision, decision)))
+        self._decisions.append(*self._decision_line(strategy_name, decision))
 
     def log_order(self, strategy_name: str, order: Order, result: OrderResult) -> None:
         """Add a line to today's orders, durably."""
-        keys.encode(strategy_name)
-        sent, became = to_json(checked(Order, order)), to_json(checked(OrderResult, result))
-        self._log(self._orders, strategy_name, order=sent, result=became)
+        self._orders.append(*self._order_line(strategy_name, order, result))
 
     def read_decisions(self, day: date | str) -> list[Document]:
         """Return the lines of a day (``YYYY-MM-DD``) in order: ``logged_at``, ``strategy_name``, ``decision``."""
@@ -199,9 +196,18 @@ class FileDataStore:
         for log in (self._events, self._decisions, self._orders):
             log.close()
 
-    def _log(self, journal: JournalStore, strategy_name: str, **members: Any) -> None:
+    def _decision_line(self, strategy_name: str, decision: Decision) -> tuple[str, Document]:
+        keys.encode(strategy_name)
+        return self._line(strategy_name, decision=to_json(checked(Decision, decision)))
+
+    def _order_line(self, strategy_name: str, order: Order, result: OrderResult) -> tuple[str, Document]:
+        keys.encode(strategy_name)
+        sent, became = to_json(checked(Order, order)), to_json(checked(OrderResult, result))
+        return self._line(strategy_name, order=sent, result=became)
+
+    def _line(self, strategy_name: str, **members: Any) -> tuple[str, Document]:
         now = self._clock()
-        journal.append(_day(now), {"logged_at": iso(now, "clock"), "strategy_name": strategy_name, **members})
+        return _day(now), {"logged_at": iso(now, "clock"), "strategy_name": strategy_name, **members}
 
 
 def _directories(base_path: Path) -> list[Directory]:

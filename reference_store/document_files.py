@@ -10,21 +10,25 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from reference_store import integrity, keys
 from reference_store.atomic import Directory, Found, NotARegularFile, TooLarge
 from reference_store.errors import CorruptData, UnserialisableValue, shown
+from reference_store.group_commit import ByKey, GroupCommit, Take, Ticket
 from reference_store.integrity import Unsealed
 from reference_store.root import Place, Root
-from reference_store.strict_json import Document
+from reference_store.strict_json import Document, Encoded
 
 SUFFIX, BACKUP = ".json", ".json.bak"
 LARGEST = 64 << 20
 """Bytes of a document file; more is neither written nor read."""
 
 _REMEMBERED = 4096
+_HIGHEST = 10**18
+"""As long as generations get."""
 _log = logging.getLogger("reference_store")
 
 
@@ -38,12 +42,28 @@ class Recovery:
     generation: int
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What ``operation`` does to a document: put ``encoded`` in its place, or remove it if that is None."""
+
+    operation: str
+    encoded: Encoded | None
+
+
+def go_together(first: Change, second: Change) -> bool:
+    """Whether one write does for both: of several puts the last one stays, and only the first removal finds a thing."""
+    return (first.encoded is None) is (second.encoded is None)
+
+
 class DocumentFiles:
     """What DocumentStore and SingleDocumentStore share: reading, replacing and removing one sealed document."""
 
     def __init__(self, root: Place, lock_timeout: float, stem: Callable[[str], str] = keys.encode) -> None:
         self.root = Root(root, lock_timeout)
         self._stem = stem
+        self._commits: ByKey[GroupCommit[Change]] = ByKey(
+            lambda key: GroupCommit(partial(self._write, key), lock_timeout, self.root.path, go_together)
+        )
         self.recoveries: deque[Recovery] = deque(maxlen=100)
         # Digest of the file that this instance wrote last, so that the next write knows the old version is sound.
         self._written: dict[str, tuple[bytes, int]] = {}
@@ -58,31 +78,63 @@ class DocumentFiles:
             except CorruptData as damage:
                 return self._from_backup(directory, key, name, damage).content
 
+    def change(self, operation: str, key: str, document: Document) -> Change:
+        """Return the change that puts ``document``, independent of what is done to it later, in place of what is there.
+
+        Raises InvalidIdentifier and UnserialisableValue.
+        """
+        self._stem(key)
+        encoded = integrity.encode(document)
+        # The layout adds a few bytes for each item, and UTF-8 three for each character.
+        if len(encoded.canonical) > LARGEST // 16:
+            size = len(integrity.seal_document(encoded, key, _HIGHEST))
+            if size > LARGEST:
+                raise UnserialisableValue(f"a document of {size} bytes, {LARGEST} is the limit")
+        return Change(operation, encoded)
+
+    def removal(self, operation: str, key: str) -> Change:
+        """Return the change that removes the document; raises InvalidIdentifier."""
+        self._stem(key)
+        return Change(operation, None)
+
     def write(self, operation: str, key: str, document: Document) -> None:
         """Replace the document, durably; the file that it replaces becomes the backup unless it is damaged."""
-        name = self._stem(key)
-        encoded = integrity.encode(document)
-        with self.root.updating(operation, key) as directory:
-            file, backup = name + SUFFIX, name + BACKUP
-            previous, generation = self._previous(directory, key, name)
-            data = integrity.seal_document(encoded, key, generation + 1)
-            if len(data) > LARGEST:
-                raise UnserialisableValue(f"a document of {len(data)} bytes, {LARGEST} is the limit")
-            self._written.pop(key, None)  # until the new file is known to be there, nothing is
-            directory.replace(file, data, previous, backup)
-            if len(self._written) >= _REMEMBERED:
-                self._written.clear()
-            self._written[key] = (hashlib.sha256(data).digest(), generation + 1)
+        change = self.change(operation, key, document)
+        self._commits[key].commit(change)
 
     def remove(self, operation: str, key: str) -> bool:
         """Remove the document and its backup, durably; damaged bytes stay as evidence. Says whether it was there."""
+        change = self.removal(operation, key)
+        removed: bool = self._commits[key].commit(change)
+        return removed
+
+    def commit_all(self, key: str, changes: Sequence[Change]) -> list[Ticket[Change]]:
+        """Make changes that go together in one write; each ticket says what became of its change."""
+        return self._commits[key].commit_all(changes)
+
+    def _write(self, key: str, first: Change, take: Take[Change]) -> None:
         name = self._stem(key)
-        with self.root.updating(operation, key) as directory:
-            self._written.pop(key, None)
-            self._keep_evidence(directory, key, name + SUFFIX)
-            # Pinned before the document goes: a backup that outlived it would read as a document that was lost.
-            had_backup = directory.remove(name + BACKUP)
-            return directory.remove(name + SUFFIX) or had_backup
+        with self.root.updating(first.operation, key) as directory:
+            if first.encoded is None:
+                there = self._remove(directory, key, name)
+                for ticket in take():
+                    ticket.result, there = there, False
+            else:
+                previous, generation = self._previous(directory, key, name)
+                encoded = take()[-1].change.encoded or first.encoded
+                data = integrity.seal_document(encoded, key, generation + 1)
+                self._written.pop(key, None)  # until the new file is known to be there, nothing is
+                directory.replace(name + SUFFIX, data, previous, name + BACKUP)
+                if len(self._written) >= _REMEMBERED:
+                    self._written.clear()
+                self._written[key] = (hashlib.sha256(data).digest(), generation + 1)
+
+    def _remove(self, directory: Directory, key: str, name: str) -> bool:
+        self._written.pop(key, None)
+        self._keep_evidence(directory, key, name + SUFFIX)
+        # Pinned before the document goes: a backup that outlived it would read as a document that was lost.
+        had_backup = directory.remove(name + BACKUP)
+        return directory.remove(name + SUFFIX) or had_backup
 
     def keys(self, operation: str) -> list[str]:
         """Return the keys that have a file or a backup, sorted; files of other make are passed over."""

@@ -10,6 +10,7 @@ from reference_store.journal import SUFFIX, JournalStore
 from reference_store.models import Event
 from reference_store.records import from_json, to_json
 from reference_store.root import Place
+from reference_store.strict_json import Document
 
 _UTC = "Z"
 """Ends the names of logs whose events have time zones: their months are those of UTC."""
@@ -19,23 +20,18 @@ class EventLog:
     """Events of all kinds; their timestamps all have time zones or all have none. ``lock_timeout`` is in seconds."""
 
     def __init__(self, root: Place, lock_timeout: float) -> None:
-        self._journal = JournalStore(root, lock_timeout=lock_timeout)
+        self.journal = JournalStore(root, lock_timeout=lock_timeout, admit=_refuse_mixture)
 
     def write(self, event: Event) -> None:
         """Add the event, durably; raises as JournalStore.append does, and InvalidRecord for the other sort of time."""
-        record = to_json(event)
-        month = _month(event.timestamp)
-        aware = month.endswith(_UTC)
-        if any(name.endswith(_UTC) is not aware for name in self._journal.streams()):
-            raise InvalidRecord("timestamp", "has a time zone while those of other events have none, or the reverse")
-        self._journal.append(month, record)
+        self.journal.append(*record(event))
 
     def read(self, start: datetime, end: datetime, types: Collection[str] | None) -> list[Event]:
         """Return events by timestamp, those at the same time in the order of their writes; bounds are included."""
         if (start.tzinfo is None) is not (end.tzinfo is None):
             raise InvalidRecord("end", "has a time zone while start has none, or the reverse")
         first, last = _month(start), _month(end)
-        streams = self._journal.streams()
+        streams = self.journal.streams()
         months = [month for month in streams if month.endswith(_UTC) is first.endswith(_UTC)]
         if streams and not months:
             raise InvalidRecord("start", "has a time zone while the timestamps of events have none, or the reverse")
@@ -43,7 +39,7 @@ class EventLog:
             event
             for month in months
             if first <= month <= last
-            for record in self._journal.read(month)
+            for record in self.journal.read(month)
             if types is None or record.get("type") in types
             for event in (from_json(Event, record, month, month + SUFFIX),)
             if start <= event.timestamp <= end
@@ -53,7 +49,18 @@ class EventLog:
 
     def close(self) -> None:
         """Let go of the directory."""
-        self._journal.close()
+        self.journal.close()
+
+
+def record(event: Event) -> tuple[str, Document]:
+    """The month in whose log the event goes, and how it stands there."""
+    return _month(event.timestamp), to_json(event)
+
+
+def _refuse_mixture(month: str, others: list[str]) -> None:
+    aware = month.endswith(_UTC)
+    if any(name.endswith(_UTC) is not aware for name in others):
+        raise InvalidRecord("timestamp", "has a time zone while those of other events have none, or the reverse")
 
 
 def _month(moment: datetime) -> str:

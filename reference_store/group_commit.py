@@ -6,15 +6,18 @@ content is put together; those behind it are woken when theirs is done. Nobody w
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
+from weakref import WeakSet, WeakValueDictionary
 
 from reference_store.errors import LockTimeout, StoreError
 
 C = TypeVar("C")
+T = TypeVar("T")
 
 
 @dataclass(eq=False, slots=True)
@@ -40,23 +43,40 @@ class _Party(Generic[C]):
     def __init__(self, changes: Sequence[C]) -> None:
         self.tickets = [Ticket(change) for change in changes]
         self.done = False
-        self.woken = threading.Event()
+        self.woken: threading.Event | None = None  # only those who wait need one
+
+    @property
+    def first(self) -> C:
+        return self.tickets[0].change
+
+    def wake(self) -> None:
+        if self.woken is not None:
+            self.woken.set()
 
 
 Take: TypeAlias = Callable[[], Sequence[Ticket[C]]]
+Together: TypeAlias = Callable[[C, C], bool]
+"""Whether the second of two changes can be part of the write that begins with the first."""
 
 
 class GroupCommit(Generic[C]):
     """Collects changes and has them written, in the order of their arrival, by one caller at a time.
 
-    ``write(take)`` calls ``take()`` once, as late as it can, for the tickets to write; it makes their changes durable
-    in one go and sets ``result`` of each, or its ``error`` when just this change could not be made. What it raises
-    concerns all of them. ``timeout`` (seconds) is how long a change may wait for its turn; ``place`` names the
-    directory when it took longer.
+    ``write(first, take)`` calls ``take()`` once, as late as it can, for the tickets to write, of which ``first`` is the
+    first change; it makes their changes durable in one go and sets ``result`` of each, or its ``error`` when just this
+    change could not be made. What it raises concerns all of them. Only changes that are ``together`` with the first
+    one are taken; all are, if that is not given. ``timeout`` (seconds) is how long a change may wait for its turn;
+    ``place`` names the directory when it took longer.
     """
 
-    def __init__(self, write: Callable[[Take[C]], None], timeout: float, place: str) -> None:
-        self._write, self._timeout, self._place = write, timeout, place
+    def __init__(
+        self,
+        write: Callable[[C, Take[C]], None],
+        timeout: float,
+        place: str,
+        together: Together[C] | None = None,
+    ) -> None:
+        self._write, self._timeout, self._place, self._together = write, timeout, place, together
         self._waiting: deque[_Party[C]] = deque()
         self._writing = False
         self._mutex = threading.Lock()
@@ -66,39 +86,41 @@ class GroupCommit(Generic[C]):
         return self.commit_all([change])[0].outcome()
 
     def commit_all(self, changes: Sequence[C]) -> list[Ticket[C]]:
-        """Make all ``changes`` durable in one write and return their tickets; raises LockTimeout."""
+        """Make ``changes``, which go together, durable in one write and return their tickets; raises LockTimeout."""
         party = _Party(changes)
+        woken: threading.Event | None = None
         with self._mutex:
+            if self._writing:
+                woken = party.woken = threading.Event()
             self._waiting.append(party)
-            first = not self._writing
             self._writing = True
-        if not first:
-            if not party.woken.wait(max(self._timeout, 0)):
-                self._give_up(party)
+        if woken is not None:
+            if not woken.wait(max(self._timeout, 0)):
+                self._give_up(party, woken)
             if party.done:
                 return party.tickets
-        self._lead()
+        self._lead(changes[0])
         return party.tickets
 
-    def _give_up(self, party: _Party[C]) -> None:
+    def _give_up(self, party: _Party[C], woken: threading.Event) -> None:
         """Withdraw, unless somebody has taken these changes along: then their end is near, and is waited for."""
         with self._mutex:
-            if party in self._waiting and not party.woken.is_set():
+            if party in self._waiting and not woken.is_set():
                 self._waiting.remove(party)
                 raise LockTimeout(self._place, self._timeout)
-        party.woken.wait()
+        woken.wait()
 
-    def _lead(self) -> None:
+    def _lead(self, first: C) -> None:
         taken: list[_Party[C]] = []
 
         def take() -> Sequence[Ticket[C]]:
             with self._mutex:
-                taken.extend(self._waiting)
-                self._waiting.clear()
+                while self._waiting and (self._together is None or self._together(first, self._waiting[0].first)):
+                    taken.append(self._waiting.popleft())
             return [ticket for party in taken for ticket in party.tickets]
 
         try:
-            self._write(take)
+            self._write(first, take)
         except StoreError as error:
             for ticket in [ticket for party in taken for ticket in party.tickets] or take():
                 if ticket.error is None:
@@ -114,12 +136,49 @@ class GroupCommit(Generic[C]):
         finally:
             for party in taken:
                 party.done = True
-                party.woken.set()
+                party.wake()
             with self._mutex:
                 if self._waiting:
-                    self._waiting[0].woken.set()  # its turn
+                    self._waiting[0].wake()  # its turn
                 else:
                     self._writing = False
+
+
+class ByKey(Generic[T]):
+    """One object for each key that is in use: made when it is first asked for, gone with the last who holds it."""
+
+    def __init__(self, make: Callable[[str], T]) -> None:
+        self._make = make
+        self.forget()
+        with _registry:
+            _alive.add(self)
+
+    def forget(self) -> None:
+        """Begin anew: what was made belongs to threads that are not there any more."""
+        self._mutex = threading.Lock()
+        self._made: WeakValueDictionary[str, T] = WeakValueDictionary()
+
+    def __getitem__(self, key: str) -> T:
+        with self._mutex:
+            found = self._made.get(key)
+            if found is None:
+                found = self._made[key] = self._make(key)
+            return found
+
+
+_alive: WeakSet[ByKey[Any]] = WeakSet()
+_registry = threading.Lock()
+
+
+def _after_fork_in_child() -> None:
+    """Whoever was writing when this process was forked writes in the parent: here nobody would ever wake the others."""
+    global _registry
+    _registry = threading.Lock()
+    for by_key in list(_alive):
+        by_key.forget()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def _twin(error: StoreError) -> StoreError:

@@ -3,13 +3,15 @@
 The seal is the reserved last key ``_integrity``. Its digest is SHA-256 over two lines of UTF-8: kind, number and
 identifier (``document 3 AAPL``; no identifier has a line break), and the content as
 ``json.dumps(content, ensure_ascii=False)`` prints it. Whitespace in the file is therefore free; values, types and the
-order of keys are not.
+order of keys are not. A record that was written together with earlier ones says with which the write began: ``first``
+in its seal, ``record 7-5 AAPL`` in its digest.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reference_store import strict_json
@@ -22,19 +24,31 @@ RESERVED = "_integrity"
 
 @dataclass(frozen=True, slots=True)
 class Unsealed:
-    """What a seal vouches for; ``number`` is the generation of a document, the sequence number of a record."""
+    """What a seal vouches for; ``number`` is the generation of a document, the sequence number of a record.
+
+    ``first`` is the number of the record with which the write of this one began.
+    """
 
     content: Document
     number: int
+    first: int
 
 
 def encode(content: object) -> Encoded:
-    """Return ``content`` as strict JSON text, ready to be sealed.
+    """Return ``content`` as strict JSON text, ready to be sealed as a document.
 
     Raises UnserialisableValue when it cannot be stored, also when it has the reserved key.
     """
-    encoded = strict_json.encode(content)
-    if isinstance(content, dict) and RESERVED in content:
+    return _unreserved(strict_json.encode(content))
+
+
+def encode_record(content: object) -> Encoded:
+    """Return ``content`` as strict JSON text, ready to be sealed as a record; raises as ``encode`` does."""
+    return _unreserved(strict_json.encode_line(content))
+
+
+def _unreserved(encoded: Encoded) -> Encoded:
+    if RESERVED in encoded.content:
         raise UnserialisableValue(f"the key {RESERVED!r} is reserved for the seal")
     return encoded
 
@@ -45,10 +59,13 @@ def seal_document(encoded: Encoded, identifier: str, generation: int) -> bytes:
     return encoded.readable(seal).encode("utf-8")
 
 
-def seal_record(encoded: Encoded, identifier: str, sequence: int) -> bytes:
-    """Return one line of a journal, sealed, with its newline."""
-    seal = _seal("record", identifier, sequence, encoded.canonical)
-    return f"{encoded.canonical[:-1]}{', ' if encoded.members else ''}{seal}}}\n".encode()
+def seal_records(records: Sequence[Encoded], identifier: str, first: int) -> bytes:
+    """Return the lines of a journal for one write of ``records``, the first of them with the number ``first``."""
+    lines = []
+    for number, encoded in enumerate(records, first):
+        seal = _seal("record", identifier, number, encoded.canonical, first)
+        lines.append(f"{encoded.canonical[:-1]}{', ' if encoded.canonical != '{}' else ''}{seal}}}\n")
+    return "".join(lines).encode()
 
 
 def unseal_document(raw: bytes, identifier: str, file: str) -> Unsealed:
@@ -58,10 +75,15 @@ def unseal_document(raw: bytes, identifier: str, file: str) -> Unsealed:
 
 def unseal_record(raw: bytes, identifier: str, file: str, sequence: int) -> Unsealed:
     """Return the record of one journal line; raises CorruptData unless it is sealed as number ``sequence``."""
-    found = _unseal("record", raw, identifier, file, sequence)
+    found = sealed_record(raw, identifier, file, sequence)
     if found.number != sequence:
         raise CorruptData(identifier, file, f"record {found.number} stands where record {sequence} belongs", sequence)
     return found
+
+
+def sealed_record(raw: bytes, identifier: str, file: str, line: int) -> Unsealed:
+    """Return the record of the journal line number ``line``, whatever its number is; raises CorruptData."""
+    return _unseal("record", raw, identifier, file, line)
 
 
 def reseal(raw: bytes, identifier: str, file: str, generation: int) -> bytes:
@@ -74,14 +96,18 @@ def reseal(raw: bytes, identifier: str, file: str, generation: int) -> bytes:
     return seal_document(strict_json.encode(content), identifier, generation)
 
 
-def _seal(kind: str, identifier: str, number: int, canonical: str) -> str:
-    digest = _digest(kind, identifier, number, canonical)
+def _seal(kind: str, identifier: str, number: int, canonical: str, first: int | None = None) -> str:
+    if first is None:
+        first = number
+    digest = _digest(kind, identifier, number, first, canonical)
     name = "generation" if kind == "document" else "sequence"
-    return f'"{RESERVED}": {{"{name}": {number}, "sha256": "{digest}"}}'
+    together = "" if first == number else f'"first": {first}, '
+    return f'"{RESERVED}": {{"{name}": {number}, {together}"sha256": "{digest}"}}'
 
 
-def _digest(kind: str, identifier: str, number: int, canonical: str) -> str:
-    return hashlib.sha256(f"{kind} {number} {identifier}\n{canonical}".encode()).hexdigest()
+def _digest(kind: str, identifier: str, number: int, first: int, canonical: str) -> str:
+    numbers = number if first == number else f"{number}-{first}"
+    return hashlib.sha256(f"{kind} {numbers} {identifier}\n{canonical}".encode()).hexdigest()
 
 
 def _parsed(raw: bytes, identifier: str, file: str, line: int | None) -> tuple[Document, str]:
@@ -98,12 +124,15 @@ def _unseal(kind: str, raw: bytes, identifier: str, file: str, line: int | None)
     if not isinstance(seal, dict) or next(reversed(content)) != RESERVED:
         raise CorruptData(identifier, file, "it carries no seal", line)
     number, digest = seal.get(name), seal.get("sha256")
-    if len(seal) != 2 or type(number) is not int or type(digest) is not str:
+    first = seal.get("first", number)
+    if type(number) is not int or type(first) is not int or type(digest) is not str:
         raise CorruptData(identifier, file, "its seal is incomplete", line)
+    if len(seal) != (2 if first == number else 3) or (first != number and (kind == "document" or first > number)):
+        raise CorruptData(identifier, file, "its seal is not one of this store's", line)
     del content[RESERVED]
     # The seal is the last member: what stands before it is the canonical text of the content.
     ending = json.dumps({RESERVED: seal}, ensure_ascii=False)[1:]
     head = canonical[: -len(ending)].removesuffix(", ") + "}"
-    if _digest(kind, identifier, number, head) != digest:
+    if _digest(kind, identifier, number, first, head) != digest:
         raise CorruptData(identifier, file, "its content and its seal do not agree under this identifier", line)
-    return Unsealed(content, number)
+    return Unsealed(content, number, first)

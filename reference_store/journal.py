@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import os
 import stat
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 from reference_store import integrity, keys
 from reference_store.atomic import Directory, Found, NotARegularFile, TooLarge, read_from, sync, write_all
 from reference_store.documents import CLAIMS
 from reference_store.errors import CorruptData, StoreError, shown
+from reference_store.group_commit import ByKey, GroupCommit, Take, Ticket
 from reference_store.journal_lines import scan
 from reference_store.root import LOCK_TIMEOUT, Place, Root
 from reference_store.strict_json import Document, Encoded
@@ -55,8 +58,14 @@ class JournalStore:
     tradestore_errors: ClassVar[tuple[type[Exception], ...]] = (StoreError,)
     tradestore_claims: ClassVar[tuple[str, ...]] = tuple(claim for claim in CLAIMS if claim != "backup")
 
-    def __init__(self, root: Place, *, lock_timeout: float = LOCK_TIMEOUT) -> None:
+    def __init__(
+        self, root: Place, *, lock_timeout: float = LOCK_TIMEOUT, admit: Callable[[str, list[str]], None] | None = None
+    ) -> None:
         self._root = Root(root, lock_timeout)
+        self._admit = admit  # asked under the lock, with all streams, before a new one begins; raises if it must not
+        self._commits: ByKey[GroupCommit[Encoded]] = ByKey(
+            lambda stream: GroupCommit(partial(self._write, stream), lock_timeout, self._root.path)
+        )
         self._tails: dict[str, _Tail] = {}
         self._unwanted: dict[str, _Unwanted] = {}
 
@@ -66,19 +75,17 @@ class JournalStore:
         Raises UnserialisableValue for what JSON would not give back equal, LockTimeout, and CorruptData when the
         journal is damaged: nothing is added to a log that cannot be vouched for.
         """
-        file = keys.encode(stream) + SUFFIX
-        encoded = integrity.encode(record)
-        with self._root.updating("append", stream) as directory:
-            opened = _opened(directory, stream, file, os.O_RDWR | os.O_APPEND)
-            if opened is None:
-                # Born whole with its first record: an empty journal is damage, never a beginning.
-                directory.replace(file, integrity.seal_record(encoded, stream, 1), None)
-                return
-            descriptor, about = opened
-            try:
-                self._append(directory, descriptor, about, stream, file, encoded)
-            finally:
-                os.close(descriptor)
+        checked = self.checked(stream, record)
+        self._commits[stream].commit(checked)
+
+    def checked(self, stream: str, record: object) -> Encoded:
+        """Return ``record`` as it will be appended, independent of what is done to it later; raises as ``append``."""
+        keys.encode(stream)
+        return integrity.encode_record(record)
+
+    def append_all(self, stream: str, records: Sequence[Encoded]) -> list[Ticket[Encoded]]:
+        """Append what ``checked`` returned in one write; each ticket says what became of its record."""
+        return self._commits[stream].commit_all(records)
 
     def read(self, stream: str) -> list[Document]:
         """Return all records of ``stream`` in the order of their appends, ``[]`` if there are none.
@@ -93,30 +100,45 @@ class JournalStore:
     def streams(self) -> list[str]:
         """Return all streams, sorted by code point; damaged ones are among them."""
         with self._root.reading("streams", "streams") as directory:
-            names = [name.removesuffix(SUFFIX) for name in directory.names() if name.endswith(SUFFIX)]
-        return sorted(stream for name in names if (stream := keys.decode(name)) is not None)
+            return _streams(directory)
 
     def close(self) -> None:
         """Let go of the root; closing twice is fine."""
         self._root.close()
 
+    def _write(self, stream: str, _first: Encoded, take: Take[Encoded]) -> None:
+        file = keys.encode(stream) + SUFFIX
+        with self._root.updating("append", stream) as directory:
+            opened = _opened(directory, stream, file, os.O_RDWR | os.O_APPEND)
+            if opened is None:
+                if self._admit is not None:
+                    self._admit(stream, _streams(directory))
+                # Born whole with its first records: an empty journal is damage, never a beginning.
+                directory.replace(file, integrity.seal_records(_taken(take), stream, 1), None)
+                return
+            descriptor, about = opened
+            try:
+                tail = self._tail(directory, descriptor, about, stream, file)
+                self._append(directory, descriptor, tail, stream, file, _taken(take))
+            finally:
+                os.close(descriptor)
+
     def _append(
-        self, directory: Directory, descriptor: int, about: os.stat_result, stream: str, file: str, encoded: Encoded
+        self, directory: Directory, descriptor: int, tail: _Tail, stream: str, file: str, records: Sequence[Encoded]
     ) -> None:
-        tail = self._tail(directory, descriptor, about, stream, file)
-        line = integrity.seal_record(encoded, stream, tail.sequence + 1)
+        lines = integrity.seal_records(records, stream, tail.sequence + 1)
         if not tail.terminated:
-            line = b"\n" + line
+            lines = b"\n" + lines
         self._tails.pop(stream, None)  # known again when the append has succeeded
         try:
-            write_all(descriptor, line)
+            write_all(descriptor, lines)
             sync(descriptor)  # durability point
         except BaseException:
             self._take_back(directory, stream, file, tail)
             raise
         if len(self._tails) >= _REMEMBERED:
             self._tails.clear()
-        self._tails[stream] = _Tail(tail.inode, tail.length + len(line), tail.sequence + 1)
+        self._tails[stream] = _Tail(tail.inode, tail.length + len(lines), tail.sequence + len(records))
 
     def _tail(self, directory: Directory, descriptor: int, about: os.stat_result, stream: str, file: str) -> _Tail:
         """Return where the next record goes; whatever is before it is sound and durable then."""
@@ -164,6 +186,15 @@ class JournalStore:
                 del self._unwanted[stream]
             finally:
                 os.close(descriptor)
+
+
+def _streams(directory: Directory) -> list[str]:
+    names = [name.removesuffix(SUFFIX) for name in directory.names() if name.endswith(SUFFIX)]
+    return sorted(stream for name in names if (stream := keys.decode(name)) is not None)
+
+
+def _taken(take: Take[Encoded]) -> list[Encoded]:
+    return [ticket.change for ticket in take()]
 
 
 def _cut(descriptor: int, length: int) -> None:

@@ -1,7 +1,9 @@
 """What the bytes of a journal file say: its records, and whether its end is an append that a crash cut short.
 
-An append adds one line. A crash leaves of it, in the pages that the file grew by, its beginning or zeros. Anything else
-that is not a sealed record in its place is damage, and damage is never taken for the end of a journal.
+An append adds one line, or several: those of callers that came at the same time. A crash leaves of it, in the pages
+that the file grew by, what was written there or zeros, and maybe not all of the pages. Anything else that is not a
+sealed record in its place is damage, and damage is never taken for the end of a journal. Zeros before whole records
+are the end of a journal only if these say that they were written together with what is lost.
 """
 
 from __future__ import annotations
@@ -49,8 +51,7 @@ def scan(data: bytes, stream: str, file: str, sequence: int = 0, offset: int = 0
             records.append(integrity.unseal_record(data[position:end], stream, file, sequence + 1).content)
         except CorruptData:
             rest = data[position:]
-            last = not terminated or newline + 1 == len(data)
-            if sequence and last and _can_be_torn(rest, stream, file, sequence + 1, offset + position):
+            if sequence and _can_be_torn(rest, stream, file, sequence + 1, offset + position):
                 return Scan(records, position, sequence, True, rest)
             raise
         sequence += 1
@@ -60,22 +61,34 @@ def scan(data: bytes, stream: str, file: str, sequence: int = 0, offset: int = 0
     return Scan(records, position, sequence, terminated, b"")
 
 
-def _can_be_torn(line: bytes, stream: str, file: str, sequence: int, offset: int) -> bool:
-    if _has_hole(line, offset):
-        return True
-    if line.endswith(b"\n"):
-        return False
+def _can_be_torn(rest: bytes, stream: str, file: str, sequence: int, offset: int) -> bool:
+    """Whether a single append that began with record ``sequence``, or before it, can have left ``rest``."""
+    holes = [
+        hole.start()
+        for hole in _HOLE.finditer(rest)
+        # Pages that never reached the disk, not a byte here or there.
+        if (hole.start() == 0 or (offset + hole.start()) % _SECTOR == 0)
+        and (hole.end() == len(rest) or (offset + hole.end()) % _SECTOR == 0)
+    ]
+    position = 0
+    while position < len(rest):
+        newline = rest.find(b"\n", position)
+        end = newline if newline >= 0 else len(rest)
+        if any(position <= hole < end for hole in holes):
+            pass
+        elif newline < 0:
+            if position == 0 and _is_whole(rest[:-1], stream, file, sequence):
+                return False  # a whole record whose newline became something else
+        elif position == 0 or not _is_whole(rest[position:end], stream, file, sequence):
+            return False  # the first one is damaged, and nothing of it is missing
+        position = end + 1
+    return True
+
+
+def _is_whole(line: bytes, stream: str, file: str, sequence: int) -> bool:
+    """Whether the line is a sealed record from the append that record ``sequence`` belongs to."""
     try:
-        integrity.unseal_record(line[:-1], stream, file, sequence)
+        found = integrity.sealed_record(line, stream, file, sequence)
     except CorruptData:
-        return True
-    return False  # a whole record whose newline became something else
-
-
-def _has_hole(line: bytes, offset: int) -> bool:
-    """Whether pages of the line never reached the disk: zeros between page boundaries, not a byte here or there."""
-    return any(
-        (hole.start() == 0 or (offset + hole.start()) % _SECTOR == 0)
-        and (hole.end() == len(line) or (offset + hole.end()) % _SECTOR == 0)
-        for hole in _HOLE.finditer(line)
-    )
+        return False
+    return found.first <= sequence <= found.number

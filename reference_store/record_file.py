@@ -19,7 +19,7 @@ from reference_store import integrity, strict_json
 from reference_store.atomic import Directory, Found, NotARegularFile
 from reference_store.document_files import BACKUP, LARGEST, SUFFIX, DocumentFiles, regular
 from reference_store.errors import CorruptData, UnserialisableValue
-from reference_store.group_commit import GroupCommit, Take, Ticket
+from reference_store.group_commit import ByKey, GroupCommit, Take, Ticket
 from reference_store.integrity import Unsealed
 from reference_store.root import Place
 from reference_store.strict_json import Document, Encoded
@@ -42,8 +42,7 @@ class Entry:
 
     def copy(self) -> Document:
         """The content, for somebody who may change it."""
-        copied: Document = json.loads(self.text)
-        return copied
+        return strict_json.copy_of(self.text)
 
 
 def entry(content: Document) -> Entry:
@@ -51,8 +50,13 @@ def entry(content: Document) -> Entry:
 
     Raises UnserialisableValue for what JSON would not give back equal.
     """
-    text = integrity.encode(content).canonical
-    return Entry(json.loads(text), text)
+    encoded = integrity.encode_record(content)
+    return Entry(encoded.content, encoded.canonical)
+
+
+def entry_of_checked(content: Document) -> Entry:
+    """Return a record whose members are those of other records or have been checked one by one."""
+    return Entry(content, strict_json.text_of(content))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,9 @@ class RecordFile(DocumentFiles):
         self._name, self._id_name, self._clock = name, id_name, clock
         self._file, self._backup = name + SUFFIX, name + BACKUP
         self._state: _State | None = None
-        self._commits: GroupCommit[Change] = GroupCommit(self._write_all, lock_timeout, self.root.path)
+        self._updates: ByKey[GroupCommit[Change]] = ByKey(
+            lambda _: GroupCommit(self._write_all, lock_timeout, self.root.path)
+        )
 
     def entries(self, operation: str) -> Mapping[str, Entry]:
         """Return all records by id, in order; raises CorruptData when neither the file nor its backup is sound."""
@@ -95,16 +101,16 @@ class RecordFile(DocumentFiles):
 
     def update(self, change: Change) -> Any:
         """Make ``change`` durable and return its result; see ``update_all``."""
-        return self._commits.commit(change)
+        return self._updates[self._name].commit(change)
 
     def update_all(self, changes: Sequence[Change]) -> list[Ticket[Change]]:
         """Make the changes, in this order, in one write that is durable on return.
 
         Each ticket says what became of its change. Raises LockTimeout.
         """
-        return self._commits.commit_all(changes)
+        return self._updates[self._name].commit_all(changes)
 
-    def _write_all(self, take: Take[Change]) -> None:
+    def _write_all(self, _first: Change, take: Take[Change]) -> None:
         with self.root.updating("update", self._name) as directory:
             found, state = self._load(directory, self._state)
             entries = dict(state.entries)
@@ -158,7 +164,7 @@ class RecordFile(DocumentFiles):
             identifier = record.get(self._id_name) if isinstance(record, dict) else None
             if not isinstance(record, dict) or type(identifier) is not str or identifier in entries:
                 raise CorruptData(self._name, self._file, "it holds no list of records with ids of their own")
-            text = json.dumps(record, ensure_ascii=False)
+            text = strict_json.text_of(record)
             before = old.get(identifier)
             # The same object for an unchanged record: what is remembered about it in memory stays valid.
             entries[identifier] = before if before is not None and before.text == text else Entry(record, text)

@@ -11,7 +11,7 @@ from reference_store.errors import InvalidRecord, StoreError
 from reference_store.ids import checked_artifact_id, checked_id, checked_page, normalised_kind
 from reference_store.job_store import utc_now
 from reference_store.models import Run, Status
-from reference_store.record_file import Clock, Entry, RecordFile, entry
+from reference_store.record_file import Clock, Entry, RecordFile, entry, entry_of_checked
 from reference_store.records import from_json, instant, iso
 from reference_store.root import LOCK_TIMEOUT, Place
 from reference_store.strict_json import Document
@@ -58,7 +58,8 @@ class RunStore:
 
         def upsert(runs: dict[str, Entry]) -> Entry:
             before = runs.get(identifier)
-            new = entry(_merged(before.content if before is not None else None, given, iso(self._clock(), "clock")))
+            now = iso(self._clock(), "clock")
+            new = entry_of_checked(_merged(before.content if before is not None else None, given, now))
             runs.pop(identifier, None)  # the order of the file is the order of the updates
             runs[identifier] = new
             return new
@@ -128,7 +129,7 @@ def _given(
     if error is not None:
         if not isinstance(error, str):
             raise InvalidRecord("error", "is not text")
-        given["error"] = error
+        given["error"] = entry({"error": error}).content["error"]
     return given
 
 
@@ -137,11 +138,11 @@ def _merged(before: Document | None, given: Document, now: str) -> Document:
         if "kind" not in given:
             raise InvalidRecord("kind", "is missing from a new run")
         before = {
-            "run_id": given["run_id"], "kind": given["kind"], "status": Status.RUNNING, "created_at": now,
+            "run_id": given["run_id"], "kind": given["kind"], "status": Status.RUNNING.value, "created_at": now,
             "updated_at": now, "started_at": None, "finished_at": None, "artifact_id": None,
             "params": {}, "metrics": {}, "error": None,
         }  # fmt: skip
-        given = {"status": Status.RUNNING, **given}
+        given = {"status": Status.RUNNING.value, **given}
     after = {**before, **given, "updated_at": now}
     if "status" in given:
         status = Status(given["status"])

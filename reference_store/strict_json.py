@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, NoReturn
@@ -22,6 +22,7 @@ Document = dict[str, Any]
 
 # Raw control characters cannot stand inside a JSON string, so that these separators can be found again for the layout.
 _MARK, _TOP = "\x02", "\x03"
+_BETWEEN_OBJECTS = ",\n    "
 _encode_marked = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(_MARK, ": ")).encode
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 _decode = json.JSONDecoder().decode
@@ -34,16 +35,19 @@ class Malformed(ValueError):  # noqa: N818 - says what is the case
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A document as text; ``canonical`` is what ``json.dumps(document, ensure_ascii=False)`` gives."""
+    """A document as text; ``canonical`` is what ``json.dumps(document, ensure_ascii=False)`` gives.
 
-    members: tuple[str, ...]
+    ``content`` is a copy of the document, read back from that text; ``layout`` is the text for people and diffs, one
+    line for each key and nested container, but for its end. It is empty for a document that only ever makes a line.
+    """
+
     canonical: str
+    content: Document
+    layout: str = ""
 
     def readable(self, last: str) -> str:
-        """The document and the member ``last`` for people and diffs: one line for each key and nested container."""
-        text = _TOP.join((*self.members, last))
-        text = text.replace("}" + _MARK, "},\n    ").replace("]" + _MARK, "],\n    ").replace(_MARK, ", ")
-        return "{\n  " + text.replace(_TOP, ",\n  ") + "\n}\n"
+        """The document for people, with one more member ``last``."""
+        return f"{self.layout}  {last}\n}}\n"
 
 
 def encode(document: object) -> Encoded:
@@ -55,13 +59,43 @@ def encode(document: object) -> Encoded:
     """
     if not isinstance(document, dict):
         raise UnserialisableValue(f"a {type(document).__name__} where a dict is needed")
+    marked: list[str] = []
+
+    def canonical() -> str:
+        marked.extend([f"{_encode_marked(key)}: {_member(item)}" for key, item in document.items()])
+        return "{" + _MARK.join(marked).replace(_MARK, ", ") + "}"
+
+    text, content = _faithful(document, canonical)
+    return Encoded(text, content, _layout(marked))
+
+
+def encode_line(document: object) -> Encoded:
+    """Return ``document`` as ``encode`` does, for a place on one line."""
+    if not isinstance(document, dict):
+        raise UnserialisableValue(f"a {type(document).__name__} where a dict is needed")
+    return Encoded(*_faithful(document, lambda: _encode(document)))
+
+
+def text_of(content: Document) -> str:
+    """Return the text of a document that is known to be faithful: made of what ``encode`` or ``decode`` gave."""
+    return _encode(content)
+
+
+def copy_of(text: str) -> Document:
+    """Return a new copy of the document whose canonical text this is."""
+    copied: Document = _decode(text)
+    return copied
+
+
+def _faithful(document: Document, canonical: Callable[[], str]) -> tuple[str, Document]:
+    """Return the canonical text of ``document``, and what it reads back as."""
     try:
-        members = tuple([f"{_encode_marked(key)}: {_member(item)}" for key, item in document.items()])
-        canonical = "{" + _MARK.join(members).replace(_MARK, ", ") + "}"
-        canonical.encode("utf-8")
-        if _deeper_than_allowed(canonical):
+        text = canonical()
+        text.encode("utf-8")
+        if _deeper_than_allowed(text):
             raise UnserialisableValue(f"nesting deeper than {DEEPEST} levels")
-        faithful = _decode(canonical) == document
+        content: Document = _decode(text)
+        faithful = content == document
     except RecursionError:
         raise UnserialisableValue(f"nesting deeper than {DEEPEST} levels, or a value that contains itself") from None
     except UnserialisableValue:
@@ -70,13 +104,25 @@ def encode(document: object) -> Encoded:
         faithful = False
     if not faithful:
         _explain(document)
-    return Encoded(members, canonical)
+    return text, content
 
 
-def listing(name: str, items: Sequence[str], *others: str) -> Encoded:
-    """Return the object whose member ``name`` is the list of ``items``, canonical texts, before ``others``."""
-    members = (f'"{name}": [{_MARK.join(items)}]', *others)
-    return Encoded(members, f'{{"{name}": [{", ".join(items)}], {", ".join(others)}}}')
+def _layout(marked: Sequence[str]) -> str:
+    if not marked:
+        return "{\n"
+    text = _TOP.join(marked)
+    if _MARK in text:
+        text = text.replace("}" + _MARK, "},\n    ").replace("]" + _MARK, "],\n    ").replace(_MARK, ", ")
+    return "{\n  " + text.replace(_TOP, ",\n  ") + ",\n"
+
+
+def listing(name: str, items: Sequence[str], last: str) -> Encoded:
+    """Return the object whose member ``name`` is the list of ``items``, canonical texts of objects, before ``last``."""
+    return Encoded(
+        f'{{"{name}": [{", ".join(items)}], {last}}}',
+        {},
+        f'{{\n  "{name}": [{_BETWEEN_OBJECTS.join(items)}],\n  {last},\n',
+    )
 
 
 def decode(raw: bytes) -> tuple[Document, str]:

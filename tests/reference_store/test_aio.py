@@ -74,8 +74,8 @@ def test_a_cancelled_update_has_happened_whole_before_the_caller_learns_of_it(
 ) -> None:
     async def program() -> None:
         store = AsyncDocumentStore(tmp_path)
-        held = Held(store._store.put)
-        monkeypatch.setattr(store._store, "put", held)
+        held = Held(store._store._files.commit_all)
+        monkeypatch.setattr(store._store._files, "commit_all", held)
         task = asyncio.ensure_future(store.put("A", {"a": 1}))
         await asyncio.to_thread(held.begun.wait)
         for _ in range(times):
@@ -99,10 +99,11 @@ def test_a_cancelled_update_that_fails_is_not_reported_as_lost(tmp_path: Path, m
     async def program() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
         store = AsyncDocumentStore(tmp_path)
-        held = Held(store._store.put)
-        monkeypatch.setattr(store._store, "put", held)
-        task = asyncio.ensure_future(store.put("..", {}))
+        held = Held(store._store._files.commit_all)
+        monkeypatch.setattr(store._store._files, "commit_all", held)
+        task = asyncio.ensure_future(store.put("A", {}))
         await asyncio.to_thread(held.begun.wait)
+        store._store.close()
         task.cancel()
         held.go_on.set()
         with pytest.raises(asyncio.CancelledError):

@@ -18,7 +18,7 @@ class Writer:
         self.began, self.go_on = threading.Event(), threading.Event()
         self.failing = failing
 
-    def __call__(self, take: Callable[[], Sequence[Ticket[Any]]]) -> None:
+    def __call__(self, _first: Any, take: Callable[[], Sequence[Ticket[Any]]]) -> None:
         tickets = take()
         if not self.began.is_set():
             self.began.set()

@@ -117,7 +117,7 @@ def test_resealing_does_not_make_sense_of_nonsense() -> None:
 
 
 def test_a_record_counts_only_in_its_place() -> None:
-    line = integrity.seal_record(integrity.encode({}), "orders", 2)[:-1]
+    line = integrity.seal_records([integrity.encode({})], "orders", 2)[:-1]
 
     assert integrity.unseal_record(line, "orders", "f", 2).content == {}
     with pytest.raises(CorruptData, match="record 2 stands where record 3 belongs"):

@@ -156,4 +156,4 @@ def test_sixteen_threads_through_two_instances_take_turns(tmp_path: Path) -> Non
     assert not failures
     assert all(stores[0].get(f"OWN-{number}") == {"turn": 4} for number in range(16))
     assert len(stores[0].keys()) == 17
-    assert b'"generation": 80,' in (tmp_path / "SHARED.json").read_bytes()
+    assert stores[0].get("SHARED") in [{"writer": number, "turn": 4} for number in range(16)]

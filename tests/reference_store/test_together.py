@@ -1,0 +1,325 @@
+"""Updates of one file that meet share a write: each is acknowledged, and a crash of it is told from damage."""
+
+import asyncio
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reference_store import (
+    AsyncDocumentStore,
+    AsyncFileDataStore,
+    AsyncJournalStore,
+    AsyncSingleDocumentStore,
+    CorruptData,
+    DocumentStore,
+    JournalStore,
+    SingleDocumentStore,
+    integrity,
+)
+from reference_store.atomic import Directory
+from reference_store.group_commit import ByKey, GroupCommit
+from reference_store.journal_lines import scan
+from reference_store.locking import RootLock
+from reference_store.models import Action, Decision
+from tests.reference_store.faults import is_directory
+
+WRITERS = 16
+PAGE = 4096
+
+
+@contextmanager
+def nobody_writes(root: Path) -> Iterator[None]:
+    """Hold the lock of the root, so that writers gather behind it."""
+    directory = Directory.open(str(root))
+    lock = RootLock(directory.descriptor)
+    lock.acquire(directory.descriptor, str(root), 10)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def gathered(root: Path, commits: GroupCommit[Any], calls: list[Callable[[], Any]]) -> list[Any]:
+    """Make all ``calls``, in this order, while the first one waits for the lock; return what they returned."""
+    results: list[Any] = [None] * len(calls)
+
+    def call(number: int) -> None:
+        results[number] = calls[number]()
+
+    threads = [threading.Thread(target=call, args=(number,)) for number in range(len(calls))]
+    with nobody_writes(root):
+        for number, thread in enumerate(threads, 1):
+            thread.start()
+            while len(commits._waiting) < number:
+                pass
+    for thread in threads:
+        thread.join(10)
+    return results
+
+
+def syncs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Note each sync: of a file or of a directory."""
+    import os
+
+    seen: list[str] = []
+    real = os.fsync
+
+    def noted(descriptor: int) -> None:
+        seen.append("directory" if is_directory(descriptor) else "file")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    return seen
+
+
+def test_puts_of_one_key_share_a_write_and_the_last_one_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = DocumentStore(tmp_path)
+    store.put("K", {"n": -1})
+    seen = syncs(monkeypatch)
+
+    gathered(tmp_path, store._files._commits["K"], [lambda n=n: store.put("K", {"n": n}) for n in range(WRITERS)])
+
+    assert seen == ["file", "directory"]
+    assert store.get("K") == {"n": WRITERS - 1}
+    assert b'"n": -1' in (tmp_path / "K.json.bak").read_bytes()
+
+
+def test_saves_of_a_single_document_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = SingleDocumentStore(tmp_path)
+    seen = syncs(monkeypatch)
+
+    gathered(tmp_path, store._files._commits["data"], [lambda n=n: store.save({"n": n}) for n in range(WRITERS)])
+
+    assert seen == ["file", "directory"]
+    assert store.load() == {"n": WRITERS - 1}
+
+
+def test_control_puts_of_different_keys_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = DocumentStore(tmp_path)
+    seen = syncs(monkeypatch)
+
+    for key in "ABC":
+        store.put(key, {})
+
+    assert seen == ["file", "directory"] * 3
+
+
+def test_removals_and_puts_that_meet_keep_their_order(tmp_path: Path) -> None:
+    store = DocumentStore(tmp_path)
+    store.put("K", {"n": 0})
+
+    def put(number: int) -> Callable[[], None]:
+        return lambda: store.put("K", {"n": number})
+
+    def remove() -> bool:
+        return store.delete("K")
+
+    calls = [put(1), put(2), remove, remove, put(3), remove, put(4), put(5)]
+    results = gathered(tmp_path, store._files._commits["K"], calls)
+
+    assert results == [None, None, True, False, None, True, None, None]
+    assert store.get("K") == {"n": 5}
+    assert not (tmp_path / "K.json.bak").exists()  # what was deleted is not kept
+
+
+def test_appends_to_one_stream_share_a_sync_and_keep_their_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = JournalStore(tmp_path)
+    store.append("S", {"n": -1})
+    store.append("S", {"n": -1})
+    seen = syncs(monkeypatch)
+
+    gathered(tmp_path, store._commits["S"], [lambda n=n: store.append("S", {"n": n}) for n in range(WRITERS)])
+
+    assert seen == ["file"]
+    assert JournalStore(tmp_path).read("S") == [{"n": n} for n in (-1, -1, *range(WRITERS))]
+
+
+def test_a_refused_value_concerns_nobody_else(tmp_path: Path) -> None:
+    store = DocumentStore(tmp_path)
+    refused: list[Exception] = []
+
+    def bad() -> None:
+        with pytest.raises(ValueError, match="not finite"):
+            store.put("K", {"n": float("nan")})
+        refused.append(ValueError())
+
+    commits = store._files._commits["K"]
+    with nobody_writes(tmp_path):
+        good = threading.Thread(target=store.put, args=("K", {"n": 1}))
+        good.start()
+        while not commits._waiting:
+            pass
+        bad()  # does not even wait
+    good.join(10)
+
+    assert refused
+    assert store.get("K") == {"n": 1}
+
+
+def test_updates_of_tasks_share_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def program() -> None:
+        documents, single = AsyncDocumentStore(tmp_path / "documents"), AsyncSingleDocumentStore(tmp_path / "single")
+        journal, trading = AsyncJournalStore(tmp_path / "journal"), AsyncFileDataStore(tmp_path / "trading")
+        decision = Decision(symbol="AAPL", action=Action.BUY, target_weight=0.05, confidence=0.8, reasoning="cheap")
+        ways: list[Callable[[int], Any]] = [
+            lambda n: documents.put("K", {"n": n}),
+            lambda n: single.save({"n": n}),
+            lambda n: journal.append("S", {"n": n}),
+            lambda n: trading.save_strategy_state("momentum", {"n": n}),
+            lambda n: trading.log_decision("momentum", decision),
+        ]
+        for way in ways:
+            await way(-1)
+            seen = syncs(monkeypatch)
+            await asyncio.gather(*map(way, range(WRITERS)))
+            monkeypatch.undo()
+            assert seen.count("file") <= 2, seen  # at most the first one alone, then all that came meanwhile
+
+        assert await documents.get("K") == await single.load() == {"n": WRITERS - 1}
+        assert await trading.load_strategy_state("momentum") == {"n": WRITERS - 1}
+        assert await journal.read("S") == [{"n": n} for n in range(-1, WRITERS)]
+        assert trading._store._decisions.streams()
+
+    asyncio.run(program())
+
+
+def test_tasks_that_put_and_remove_keep_their_order(tmp_path: Path) -> None:
+    async def program() -> None:
+        store = AsyncDocumentStore(tmp_path)
+        calls = [store.put("K", {"n": 1}), store.delete("K"), store.delete("K"), store.put("K", {"n": 2})]
+        assert await asyncio.gather(*calls) == [None, True, False, None]
+        assert await store.get("K") == {"n": 2}
+
+    asyncio.run(program())
+
+
+def test_what_is_done_to_a_document_after_the_call_does_not_count(tmp_path: Path) -> None:
+    async def program() -> None:
+        store = AsyncDocumentStore(tmp_path)
+        first, document = asyncio.ensure_future(store.put("K", {})), {"n": 1}
+        second = asyncio.ensure_future(store.put("K", document))
+        await asyncio.sleep(0)
+        document["n"] = 2
+        await asyncio.gather(first, second)
+        assert await store.get("K") == {"n": 1}
+
+    asyncio.run(program())
+
+
+def lines(records: list[dict[str, Any]], first: int) -> bytes:
+    return integrity.seal_records([integrity.encode(record) for record in records], "S", first)
+
+
+def torn(before: bytes, after: bytes) -> Iterator[bytes]:
+    """What a power loss can leave of a file that grew from ``before`` to ``after`` in one write."""
+    sizes = {*range(-(-len(before) // PAGE) * PAGE, len(after), PAGE), len(after)}
+    for size in sorted(sizes):
+        pages = range(len(before) // PAGE, -(-size // PAGE))
+        for lost in itertools.product((False, True), repeat=len(pages)):
+            image = bytearray(after[:size])
+            for page, is_lost in zip(pages, lost, strict=True):
+                start, end = page * PAGE, min((page + 1) * PAGE, size)
+                if is_lost:
+                    image[start:end] = before[start:end].ljust(end - start, b"\x00")
+            yield bytes(image)
+
+
+@pytest.mark.parametrize("sizes", [[10] * 60, [3000] * 4, [9000, 10, 5000], [10, 20_000, 10]], ids=str)
+def test_whatever_a_crash_leaves_of_appends_that_met_is_not_damage_and_shows_the_first_of_them(
+    sizes: list[int],
+) -> None:
+    sound = [{"n": 0}, {"n": 1, "text": "x" * 5000}]
+    before = lines(sound[:1], 1) + lines(sound[1:], 2)
+    together = [{"n": number, "text": "y" * size} for number, size in enumerate(sizes, 2)]
+    shown = {len(found.records) for found in every(before, before + lines(together, 3), [*sound, *together])}
+
+    assert min(shown) == 2
+    assert max(shown) == 2 + len(together)
+
+
+def every(before: bytes, after: bytes, records: list[dict[str, Any]]) -> Iterator[Any]:
+    for image in torn(before, after):
+        found = scan(image, "S", "S.jsonl")
+        assert found.records == records[: len(found.records)]
+        assert len(found.records) >= 2
+        yield found
+
+
+def test_control_the_same_loss_among_records_that_were_written_one_by_one_is_damage() -> None:
+    records = [{"n": number, "text": "y" * 3000} for number in range(8)]
+    whole = b"".join(lines([record], number) for number, record in enumerate(records, 1))
+    holed = whole[: 2 * PAGE] + bytes(PAGE) + whole[3 * PAGE :]
+
+    with pytest.raises(CorruptData):
+        scan(holed, "S", "S.jsonl")
+
+
+def test_control_a_loss_before_the_last_records_that_were_written_together_is_damage() -> None:
+    alone = b"".join(lines([{"n": number, "text": "y" * 3000}], number) for number in range(1, 6))
+    whole = alone + lines([{"n": 6}, {"n": 7}], 6)
+    holed = whole[: 2 * PAGE] + bytes(PAGE) + whole[3 * PAGE :]
+
+    with pytest.raises(CorruptData):
+        scan(holed, "S", "S.jsonl")
+
+
+@pytest.mark.parametrize("gone", [1, 2])
+def test_control_a_record_taken_out_of_those_written_together_is_damage(gone: int) -> None:
+    found = lines([{"n": number} for number in range(1, 6)], 1).splitlines(keepends=True)
+    del found[gone]
+
+    with pytest.raises(CorruptData):
+        scan(b"".join(found), "S", "S.jsonl")
+
+
+def test_control_no_flipped_bit_in_records_written_together_changes_what_is_read() -> None:
+    records = [{"n": number} for number in range(3)]
+    raw = lines(records, 1)
+    for place in range(len(raw) * 8):
+        flipped = bytearray(raw)
+        flipped[place // 8] ^= 1 << place % 8
+        try:
+            found = scan(bytes(flipped), "S", "S.jsonl").records
+        except CorruptData:
+            continue
+        assert found == records[: len(found)]
+        assert place // 8 >= raw.rindex(b"\n", 0, -1) or found == records
+
+
+def test_what_writes_for_a_key_is_forgotten_with_its_last_user() -> None:
+    made: ByKey[GroupCommit[Any]] = ByKey(lambda key: GroupCommit(lambda first, take: None, 1, key))
+    first = made["A"]
+
+    assert made["A"] is first
+    assert made["B"] is not first
+    del first
+    assert "A" not in made._made
+
+
+def test_a_child_forked_during_a_write_does_not_wait_for_it(tmp_path: Path) -> None:
+    import os
+
+    store = DocumentStore(tmp_path, lock_timeout=20)
+    commits = store._files._commits["K"]
+    with nobody_writes(tmp_path):
+        writer = threading.Thread(target=store.put, args=("K", {"n": 1}))
+        writer.start()
+        while not commits._waiting:
+            pass
+        child = os.fork()
+        if child == 0:
+            try:
+                os._exit(1 if store._files._commits["K"]._writing else 0)
+            finally:
+                os._exit(2)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    writer.join(10)
+
+    assert store.get("K") == {"n": 1}
