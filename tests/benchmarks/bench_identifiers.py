@@ -1,22 +1,36 @@
 """How many identifiers lead a store out of its root: ``python -m tests.benchmarks.bench_identifiers [--count N]``.
 
-Identifiers are put together from what makes them hostile, by a seed. Each is written, read back and deleted in the
-reference store, in a nest with canaries, which are looked at every few thousand identifiers and at the end. Prints how
-many were accepted, how many refused, and how many escaped or came back as something else; the last two have to be 0.
+Identifiers are put together from what makes them hostile, by a seed, and go in turn through every call of the
+bundled stores that takes one, a few dozen in each nest. What is asked for outside is seen by Python's audit events,
+what changes there by the canaries around the root. Prints how many were accepted, how many refused, and how many
+escaped or came back as something else; the last two have to be 0.
 """
 
 import argparse
 import random
-import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 
-from pytest_tradestore.names.nest import Canaries, Nest
+from pytest_tradestore.isolation import Channel
+from pytest_tradestore.names.carried import by_mark
+from pytest_tradestore.names.context import Context
+from pytest_tradestore.names.session import How, Session
+from pytest_tradestore.names.slots import Slot, slots_of
 from pytest_tradestore.names.strategies import FRAGMENTS, LONGEST, composed
-from reference_store import DocumentStore, InvalidIdentifier
+from pytest_tradestore.sandbox import Sandbox
+from pytest_tradestore.target import StoreUnderTest
+from reference_store import DocumentStore, FileDataStore, JobStore, JournalStore, RunStore
 
-_BETWEEN_LOOKS = 5000
+STORES = {
+    "documents": DocumentStore,
+    "journal": JournalStore,
+    "jobs": JobStore,
+    "runs": RunStore,
+    **dict.fromkeys(("bars", "fundamentals", "events", "state", "audit"), FileDataStore),
+}
+"""By contract, the bundled store that offers it."""
+_IN_ONE_NEST = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +43,19 @@ class Tally:
     changed: tuple[str, ...]
 
 
+class _Nobody(Channel):
+    """Stands in for the process that watches a store; a benchmark has none."""
+
+    def __init__(self) -> None:
+        pass
+
+    def _note(self, number: int, *, idle: bool) -> None:
+        pass
+
+    def send(self, value: object) -> None:
+        pass
+
+
 def drawn(randomness: random.Random) -> str:
     """Return an identifier of up to twelve fragments, sometimes with a character from anywhere in it."""
     fragments = randomness.choices(FRAGMENTS, k=randomness.randint(0, LONGEST))
@@ -38,33 +65,72 @@ def drawn(randomness: random.Random) -> str:
 
 
 def tally(count: int, seed: int) -> Tally:
-    """Put ``count`` identifiers through the reference store."""
+    """Put ``count`` identifiers through the bundled stores, about as many through each of their calls."""
     randomness = random.Random(seed)
+    places = [(slot, store) for contract, store in STORES.items() for slot in slots_of(contract)]
+    totals: Counter[str] = Counter()
     escapes: list[str] = []
     changed: list[str] = []
-    accepted = 0
-    with tempfile.TemporaryDirectory() as sandbox:
-        nest = Nest.build(Path(sandbox, "nest"))
-        canaries = Canaries(nest)
-        store = DocumentStore(nest.root)
-        for number in range(count):
-            identifier = drawn(randomness)
-            try:
-                store.put(identifier, {"number": number})
-            except InvalidIdentifier:
-                pass
-            else:
-                accepted += 1
-                if store.get(identifier) != {"number": number} or store.keys() != [identifier]:
-                    changed.append(ascii(identifier))
-                store.delete(identifier)
-            if number % _BETWEEN_LOOKS == 0 and (change := canaries.change()):
-                escapes.append(f"up to {identifier!a}: {change}")
-        store.close()
-        if change := canaries.change(thorough=True):
-            escapes.append(f"up to the end: {change}")
-        nest.remove()
-    return Tally(accepted, count - accepted, tuple(escapes), tuple(changed))
+    with Sandbox() as sandbox:
+        contexts = [
+            Context(StoreUnderTest("bundled", store), sandbox.path / str(n), _Nobody())
+            for n, (_, store) in enumerate(places)
+        ]
+        turn = 0
+        while (left := count - totals.total()) > 0:
+            slot, context = places[turn % len(places)][0], contexts[turn % len(places)]
+            turn += 1
+            (sandbox.path / str((turn - 1) % len(places))).mkdir(exist_ok=True)
+            values: dict[str, None] = {}
+            while len(values) < min(_IN_ONE_NEST, left):
+                value = drawn(randomness)
+                if not context.skips(slot, value):
+                    values[value] = None
+            with context.session() as session:
+                _visit(context, slot, session, list(values), totals, escapes, changed)
+    return Tally(totals["accepted"], totals["refused"], tuple(escapes), tuple(changed))
+
+
+def _visit(
+    context: Context,
+    slot: Slot,
+    session: Session,
+    values: list[str],
+    totals: Counter[str],
+    escapes: list[str],
+    changed: list[str],
+) -> None:
+    """Write each value and read it at once; at the end look at the list, at all records, and at the canaries."""
+
+    def differs(value: object, what: str) -> None:
+        changed.append(f"{slot.contract}, {slot.what} {value!a}: {what}")
+
+    marks: dict[str, int] = {}
+    for value in values:
+        mark = context.mark()
+        session.asked_outside()
+        how = session.write(slot, value, mark).how
+        totals["accepted" if how is How.ACCEPTED else "refused"] += 1
+        if how is How.ACCEPTED:
+            marks[value] = mark
+            if slot.read is not None:
+                back = slot.read(session, value)
+                if back.marks != (mark,) or any(name != value for name in back.names):
+                    differs(value, f"read {back.marks} of {back.names!a}")
+        elif how is How.UNCLEAR:
+            differs(value, "refused by an error that is not declared")
+        escapes += [f"{value!a} asked for {asked.path!a}" for asked in session.asked_outside()]
+    if slot.everything is not None and not slot.normalises:
+        records = by_mark(slot.everything(session) or ())
+        for value, mark in marks.items():
+            if value not in records.get(mark, ()):
+                differs(value, "is in no record")
+    if slot.names is not None and sorted(slot.names(session) or ()) != sorted(marks):
+        differs(sorted(marks), "not listed as given")
+    for value in marks if slot.delete is not None else ():
+        slot.delete(session, value)  # type: ignore[misc]
+    if change := session.canaries.change():
+        escapes.append(f"one of {values!a}: {change}")
 
 
 def main() -> None:
