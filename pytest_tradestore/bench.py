@@ -72,7 +72,7 @@ class Bench:
         """Return what one contract of a store does with links, pipes and directories in the place of its files."""
         from pytest_tradestore.names.evidence import gather_planted
 
-        return gather_planted(store, contract)
+        return gather_planted(store, contract, self.settings)
 
     def modes(self, store: StoreUnderTest, contract: Contract) -> "Modes":
         """Return which modes one contract of a store gives to its files."""

@@ -4,6 +4,7 @@ from dataclasses import replace
 from functools import partial
 
 from pytest_tradestore.contracts import Contract
+from pytest_tradestore.crash.recorders.base import Recorder
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, stream_isolated
 from pytest_tradestore.names.context import Context
 from pytest_tradestore.names.corpus import CORPUS, Identifier, generated
@@ -64,12 +65,15 @@ OPERATIONS_IN_A_RACE = 2000
 """Reads and writes while a link comes and goes; a check before the use fails within the first dozens of them."""
 
 
-def gather_planted(store: StoreUnderTest, contract: Contract) -> Findings:
+def gather_planted(store: StoreUnderTest, contract: Contract, settings: Settings) -> Findings:
     """Plant links, pipes and directories where one contract of a store has its files."""
+    from pytest_tradestore.crash.recording import choose_recorder
+
     slot = place_of(contract.name)
+    recorder, _ = choose_recorder(settings.recorder)
     with Sandbox() as sandbox:
         at = ("", "", "opening the store")
-        task = partial(_planted, store, slot, sandbox)
+        task = partial(_planted, store, slot, sandbox, recorder)
         for event in stream_isolated(task, store.declarations.deadline):
             match event:
                 case Sent(value):
@@ -84,8 +88,8 @@ def gather_planted(store: StoreUnderTest, contract: Contract) -> Findings:
     raise AssertionError("the stream of a task ends with its ending")
 
 
-def _planted(store: StoreUnderTest, slot: Slot, sandbox: Sandbox, channel: Channel) -> Findings:
-    return try_planted(Context(store, sandbox.path, channel), slot, OPERATIONS_IN_A_RACE)
+def _planted(store: StoreUnderTest, slot: Slot, sandbox: Sandbox, recorder: Recorder, channel: Channel) -> Findings:
+    return try_planted(Context(store, sandbox.path, channel), slot, OPERATIONS_IN_A_RACE, recorder)
 
 
 def _stuck(at: tuple[str, str, str], how: str) -> Finding:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import tzinfo
 from enum import Enum
@@ -129,6 +129,10 @@ class Session:
             self.close()
         with suppress(Exception):
             self._bridge.close()
+
+    def interrupting(self, interrupt: Callable[[], None]) -> AbstractContextManager[None]:
+        """While the block runs, call ``interrupt`` before each file-system call that may be one below the root."""
+        return self._watch.interrupting(interrupt)
 
     def asked_outside(self) -> tuple[Asked, ...]:
         """Return the paths outside that were asked for since this was last called."""

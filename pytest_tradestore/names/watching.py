@@ -6,7 +6,7 @@ native libraries too. A path on the way to the root may be opened (a store syncs
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -45,8 +45,18 @@ class Watch:
     def __init__(self) -> None:
         self._nest: Nest | None = None
         self._aim = ""
+        self._interrupt: Callable[[], None] | None = None
         self.asked: list[Asked] = []
         sys.addaudithook(self._heard)
+
+    @contextmanager
+    def interrupting(self, interrupt: Callable[[], None]) -> Iterator[None]:
+        """While the block runs, call ``interrupt`` before each file-system call that may be one below the root."""
+        self._interrupt = interrupt
+        try:
+            yield
+        finally:
+            self._interrupt = None
 
     @contextmanager
     def during(self, nest: Nest, aim: str = "") -> Iterator[None]:
@@ -67,6 +77,14 @@ class Watch:
                 given = os.fsdecode(argument)
                 if given.startswith("/"):  # others are relative to a directory that events do not name
                     self._note(nest, event, _plain(given))
+                if not given.startswith("/") or nest.within(_plain(given)):
+                    self._interrupted()
+
+    def _interrupted(self) -> None:
+        interrupt, self._interrupt = self._interrupt, None  # what it does is not interrupted
+        if interrupt is not None:
+            interrupt()
+            self._interrupt = interrupt
 
     def _note(self, nest: Nest, event: str, path: str) -> None:
         if nest.around(path):

@@ -770,6 +770,30 @@ BROKEN = (
         {"NAME-2": "a link that takes the place of 'portfolio.json' for moments is followed"},
     ),
     Broken(
+        "resolves-before-it-opens",
+        f"{_HERE}.planted:ResolvesBeforeItOpens",
+        "document",
+        {"NAME-2": "a link that takes the place of 'portfolio.json' for moments is followed"},
+    ),
+    Broken(
+        "follows-linked-directories",
+        f"{_HERE}.planted:FollowsLinkedDirectories",
+        "documents",
+        {"NAME-2": "a link to a directory outside in the place of 'data"},
+    ),
+    Broken(
+        "looks-at-directories-first",
+        f"{_HERE}.planted:LooksAtDirectoriesFirst",
+        "documents",
+        {"NAME-2": "a link that takes the place of 'data' for moments is followed"},
+    ),
+    Broken(
+        "writes-through-its-temporary-file",
+        f"{_HERE}.planted:WritesThroughItsTemporaryFile",
+        "document",
+        {"NAME-2": "a link to a file outside in the place of 'portfolio.json.tmp' is followed"},
+    ),
+    Broken(
         "writes-into-files",
         f"{_HERE}.planted:WritesIntoFiles",
         "document",

@@ -4,7 +4,8 @@ import json
 import os
 import stat
 
-from tests.sound_stores.private import PrivateDocument
+from tests.sound_stores.files import file_name
+from tests.sound_stores.private import PrivateDocument, PrivateDocuments, directory, read, replace
 
 
 class FollowsLinks(PrivateDocument):
@@ -29,6 +30,51 @@ class LooksBeforeItOpens(PrivateDocument):
                 return json.load(file)
         except FileNotFoundError:
             return None
+
+
+class ResolvesBeforeItOpens(PrivateDocument):
+    """NAME-2: asks where the path leads in the end, and opens it then: between the two it can lead elsewhere."""
+
+    def load(self):
+        real = os.path.realpath(self.file)
+        if os.path.dirname(real) != os.path.realpath(self.root) or (not os.path.isfile(real) and os.path.lexists(real)):
+            raise ValueError("not a file of ours")
+        try:
+            with open(self.file, encoding="utf-8") as file:
+                return json.load(file)
+        except FileNotFoundError:
+            return None
+
+
+class FollowsLinkedDirectories(PrivateDocuments):
+    """NAME-2: takes care that the file is no link, and none that its directories are none."""
+
+    def get(self, key):
+        descriptor = os.open(self.root / "data" / "documents", os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            return read(descriptor, file_name(key))
+        finally:
+            os.close(descriptor)
+
+
+class LooksAtDirectoriesFirst(FollowsLinkedDirectories):
+    """NAME-2: asks whether its directories are links, and walks through them then."""
+
+    def get(self, key):
+        if any(os.path.islink(self.root / path) for path in ("data", "data/documents")):
+            raise ValueError("not a directory of ours")
+        return super().get(key)
+
+
+class WritesThroughItsTemporaryFile(PrivateDocument):
+    """NAME-2: opens a temporary file of always the same name, whatever stands there already."""
+
+    def _replace(self, text):
+        with directory(self.root) as here:
+            replace(here, self.file.name, text, self._create, self._mode, fresh=False)
+
+    def _create(self, name, here):
+        return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600, dir_fd=here)
 
 
 class WritesIntoFiles(PrivateDocument):

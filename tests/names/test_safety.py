@@ -72,7 +72,9 @@ def test_the_sandbox_is_gone_afterwards(machine, monkeypatch, tmp_path):
 
 
 def test_planted_links_are_removed_with_what_they_lead_to(machine):
-    found = gather_planted(StoreUnderTest("vulnerable", MostVulnerable, errors=(Exception,)), DOCUMENTS)
+    store = StoreUnderTest("vulnerable", MostVulnerable, errors=(Exception,))
+
+    found = gather_planted(store, DOCUMENTS, Settings(recorder="fake"))
 
     assert machine() == ("", False)
     assert found.violations

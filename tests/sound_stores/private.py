@@ -123,10 +123,11 @@ def remove(here: int, name: str) -> None:
         os.unlink(name, dir_fd=here)
 
 
-def replace(here: int, name: str, text: bytes, create, mode) -> None:
-    """Replace a file: whole or not at all, durable on return."""
+def replace(here: int, name: str, text: bytes, create, mode, *, fresh: bool = True) -> None:
+    """Replace a file: whole or not at all, durable on return; ``fresh``: by way of a file that was not there."""
     staged = f"{name}.tmp"
-    remove(here, staged)
+    if fresh:
+        remove(here, staged)
     descriptor = create(staged, here)
     with open(descriptor, "wb") as file:
         file.write(text)
