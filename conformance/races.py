@@ -39,8 +39,8 @@ def _rules() -> "dict[str, tuple[tuple[Setting, ...], tuple[Wrong, ...]]]":
 
     in_one_process = (Setting.ONE_INSTANCE, Setting.INSTANCES)
     return {
-        "RACE-1": ((Setting.ONE_INSTANCE,), (Wrong.LOST,)),
-        "RACE-2": ((Setting.INSTANCES,), (Wrong.LOST,)),
+        "RACE-1": ((Setting.ONE_INSTANCE,), (Wrong.LOST, Wrong.REFUSED)),
+        "RACE-2": ((Setting.INSTANCES,), (Wrong.LOST, Wrong.REFUSED)),
         "RACE-3": ((Setting.PROCESSES,), tuple(Wrong)),
         "RACE-4": (in_one_process, (Wrong.TORN,)),
         "RACE-5": (in_one_process, (Wrong.STUCK,)),

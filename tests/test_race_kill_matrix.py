@@ -45,22 +45,7 @@ def test_a_racing_store_violates_just_what_it_breaks_and_the_counterexample_says
         assert example.token
 
 
-ALONE = {
-    "plain-bars": "a reader follows the manifest to a file that a writer has removed meanwhile",
-    "month-by-month-bars": "as plain-bars",
-    "sqlite-data": "threads share one connection: a SELECT that is read row by row meets both the old and the new row",
-    "sqlite-runs": "threads share one connection: a reader gets nothing while a statement of another thread runs",
-}
-"""Stores that are sound while one caller uses them; the races that were found in them are real."""
-
-
-def sound_rows():
-    for row in SOUND:
-        marks = [pytest.mark.xfail(reason=ALONE[row.name])] if row.name in ALONE else []
-        yield pytest.param(row, id=row.name, marks=marks)
-
-
-@pytest.mark.parametrize("row", list(sound_rows()))
+@pytest.mark.parametrize("row", SOUND, ids=[row.name for row in SOUND])
 def test_a_sound_store_holds_whoever_calls_it_and_says_how_much_was_tried(row):
     results = judged(row, Budget.QUICK)
 

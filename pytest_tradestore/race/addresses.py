@@ -1,7 +1,7 @@
 """Where a schedule belongs: store, contract, setting and program. With its own token that is a replay token."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 
 from pytest_tradestore.errors import ReplayError
@@ -59,7 +59,7 @@ class Address:
         """Return the program among those of the contract and setting. Raises ReplayError if there is none."""
         program = programs[self.number] if self.number < len(programs) else None
         if program is not None and self.awaiting is not None:
-            program = replace(program, cancel=(0, self.awaiting))
+            program = program.interrupted(0, self.awaiting)
         program = None if program is None else reached(program, self.way)
         if program is None:
             raise ReplayError(f"the token {self} names a program that there is not; copy it again, whole")

@@ -4,11 +4,15 @@ Schedulers make executions; the linearizability checker judges their histories; 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
 from pytest_tradestore.crash.operations import Location
+
+
+CANCELLING = "cancel caller"
+"""How the operation that cancels a caller begins."""
 
 
 class Actors(Enum):
@@ -39,8 +43,9 @@ class Completed:
 
     ``returned`` is None for a call that never came back (its process killed, the run ended in a deadlock): it may have
     happened at any moment after its invocation, or not at all. ``error`` is set when it raised, as ``Type: message``;
-    ``undeclared`` says that the store does not declare errors of this type. A call whose caller was cancelled has the
-    error ``CancelledError`` and ``returned`` where the cancellation came through.
+    ``undeclared`` says that this is no error that the store may answer with (see ``race.refusals``). A call whose
+    caller was cancelled has the error ``CancelledError`` and ``returned`` where the cancellation came through;
+    ``killed`` is one whose process was.
     ``actor`` is -1 for the calls made before and after by one caller alone.
     """
 
@@ -51,6 +56,7 @@ class Completed:
     result: Any = None
     error: str = ""
     undeclared: bool = False
+    killed: bool = False
 
 
 History = tuple[Completed, ...]
@@ -110,7 +116,15 @@ class Program:
     own_instances: bool = False
     kind: Actors = Actors.THREADS
     cancel: tuple[int, int] | None = None
-    """Cancel this caller while it stands at its n-th await, counted from 1 over all its calls. Tasks only."""
+    """Cancel this caller while it stands at its n-th await, counted from 1 over all its calls; kill a process before
+    its n-th operation."""
+    again: tuple[Call, ...] = ()
+    """An update that has to be possible when somebody was cancelled or killed."""
+
+    def interrupted(self, caller: int, at: int) -> "Program":
+        """Return the program with a caller cancelled or killed, and one more update when all is over."""
+        observe = (*self.observe, *self.again, *self.observe) if self.again else self.observe
+        return replace(self, cancel=(caller, at), observe=observe)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from pytest_tradestore.crash.observation import shortened
 from pytest_tradestore.race.execution import Completed, Ending, Execution, History
 from pytest_tradestore.race.linearizability import CANCELLED, IMPOSSIBLE, Model, State, unexplained
 from pytest_tradestore.race.models import LISTING, MODELS
+from pytest_tradestore.race.refusals import means_not_now
 
 OPENING = "open"
 """The method of the call that stands for opening a caller's own instance."""
@@ -23,7 +24,9 @@ class Wrong(Enum):
     """What kind of wrong."""
 
     LOST = "lost"
-    """What readers find when all is quiet is not what any order of the updates gives, or an update failed."""
+    """What readers find when all is quiet is not what any order of the updates gives."""
+    REFUSED = "refused"
+    """An update failed with an error that is no answer, and nothing worse was to be seen."""
     TORN = "torn"
     """A reader beside a writer got an error, a value that nobody wrote, or one that could not be there then."""
     STUCK = "stuck"
@@ -53,32 +56,46 @@ class Judge:
         if execution.ending is Ending.DEADLOCK:
             return (self._stuck(execution),)
         history = tuple(c for c in execution.history if c.call.method != OPENING)
-        failed = self._not_opened(execution.history) or self._failed(history)
-        found = (failed or self._lost(history), self._torn(history))
+        refused = self._not_opened(execution.history) or self._failed(history) or self._refused_for_good(history)
+        found = (self._lost(history) or refused, self._torn(history))
         return tuple(finding for finding in found if finding is not None)
 
     def _reads(self, completed: Completed) -> bool:
         return self._model_of(completed.call.part).effect(completed.call) is None
 
     def _stuck(self, execution: Execution) -> Finding:
-        waiting = [c.call.shown for c in execution.history if c.returned is None]
+        waiting = [c.call.shown for c in execution.history if c.returned is None and not c.killed]
         who = f"{' and '.join(waiting)} wait" if len(waiting) > 1 else f"{waiting[0] if waiting else 'the store'} waits"
         return Finding(Wrong.STUCK, f"{who} for ever", "; ".join(execution.waits_for), ("every call comes back",))
 
     def _not_opened(self, history: History) -> Finding | None:
-        """Return the instance that could not be opened, by an error that the store does not know."""
+        """Return the instance that could not be opened, with an error that is no answer."""
         for completed in history:
             if completed.call.method == OPENING and completed.error and completed.undeclared:
                 sentence = f"opening the store raised {completed.error} because of another caller"
-                return Finding(Wrong.LOST, sentence, completed.error, ("an open store, or an error that is declared",))
+                return Finding(Wrong.REFUSED, sentence, completed.error, ("an open store", *_ANSWERS))
         return None
 
     def _failed(self, history: History) -> Finding | None:
-        """Return the update that failed with an error that the store does not know."""
+        """Return the update that failed with an error that is no answer."""
         for completed in history:
             if completed.undeclared and not _was_cancelled(completed) and not self._reads(completed):
                 sentence = f"{completed.call.shown} raised {completed.error} because of another caller"
-                return Finding(Wrong.LOST, sentence, completed.error, ("the update, or an error that is declared",))
+                return Finding(Wrong.REFUSED, sentence, completed.error, ("the update", *_ANSWERS))
+        return None
+
+    def _refused_for_good(self, history: History) -> Finding | None:
+        """Return the update that was refused when nobody else was there any more: so it will be for ever."""
+        begun = False
+        for completed in history:
+            begun = begun or completed.actor >= 0
+            if begun and completed.actor < 0 and completed.error and not self._reads(completed):
+                gone = next((c for c in history if c.killed or _was_cancelled(c)), None)
+                how = (
+                    "" if gone is None else f", after {gone.call.shown} was {'killed' if gone.killed else 'cancelled'}"
+                )
+                sentence = f"{completed.call.shown} raised {completed.error} with nobody else there{how}"
+                return Finding(Wrong.REFUSED, sentence, completed.error, ("the update",))
         return None
 
     def _lost(self, history: History) -> Finding | None:
@@ -92,16 +109,20 @@ class Judge:
         found = unexplained(_with_listings(quiet), self._model_of)
         if found is None:
             return None
-        stuck, acknowledged = found.stuck, [c for c in found.calls if c.actor >= 0 and not c.error]
+        stuck, acknowledged = found.stuck, _acknowledged(found.calls)
         seen = self._seen(stuck)
         if not self._reads(stuck):
             return Finding(Wrong.LOST, f"no order of the calls explains {stuck.call.shown}", seen)
         told = " and ".join(c.call.shown for c in acknowledged)
-        returned = (
-            f"{told} returned, but {stuck.call.shown} then gives {seen}"
+        begun = " and ".join(c.call.shown for c in found.calls if c.actor >= 0)
+        before = (
+            f"{told} returned"
             if told
-            else (f"nobody touched {stuck.call.part} at that time, but {stuck.call.shown} then gives {seen}")
+            else f"{begun} began and did not return"
+            if begun
+            else f"nobody touched {stuck.call.part} at that time"
         )
+        returned = f"{before}, but {stuck.call.shown} then gives {seen}"
         return Finding(Wrong.LOST, returned, f"{stuck.call.shown} -> {seen}", self._outcomes(found.calls, stuck))
 
     def _torn(self, history: History) -> Finding | None:
@@ -195,13 +216,16 @@ def _was_cancelled(completed: Completed) -> bool:
     return completed.error.startswith(CANCELLED)
 
 
-_REFUSALS = ("timeout", "timedout", "locked", "busy", "wouldblock", "blockingio", "again")
+_ANSWERS = ('an error that says "not now" (a timeout, a lock)', "one of the store's own in tradestore_errors")
+
+
+def _acknowledged(calls: History) -> list[Completed]:
+    return [c for c in calls if c.actor >= 0 and not c.error and c.returned is not None]
 
 
 def _is_a_refusal(completed: Completed) -> bool:
     """Say whether an error means "not now": that is an answer, if a poor one, and shows nothing torn."""
-    name = completed.error.partition(":")[0].lower()
-    return _was_cancelled(completed) or (not completed.undeclared and any(word in name for word in _REFUSALS))
+    return _was_cancelled(completed) or (not completed.undeclared and means_not_now(completed.error))
 
 
 def _told(state: State) -> str:

@@ -26,6 +26,7 @@ from pytest_tradestore.race.actors import Held, running
 from pytest_tradestore.race.clock import CLOCK
 from pytest_tradestore.race.execution import Call, Program
 from pytest_tradestore.race.file_locks import FLOCKS
+from pytest_tradestore.race.refusals import is_an_answer
 from pytest_tradestore.target import Bridge, StoreUnderTest, open_store
 
 PACKET = 1 << 20
@@ -145,11 +146,11 @@ def _caller(actor: Coordinated, store: StoreUnderTest, root: str, calls: tuple[C
             try:
                 result = opened.call(call.method, *call.arguments)
             except Exception as error:
-                actor.give(ERROR, (_told(error, root), not isinstance(error, declared)))
+                actor.give(ERROR, _failed(error, root, declared))
             else:
                 actor.give(RESULT, result)
     except Exception as error:
-        actor.give(ERROR, (_told(error, root), not isinstance(error, declared)))
+        actor.give(ERROR, _failed(error, root, declared))
     finally:
         running.pop(me, None)
         with contextlib.suppress(Exception):
@@ -158,8 +159,10 @@ def _caller(actor: Coordinated, store: StoreUnderTest, root: str, calls: tuple[C
             bridge.close()
 
 
-def _told(error: BaseException, root: str) -> str:
-    return f"{type(error).__name__}: {error}".replace(root, "<root>").removesuffix(": ")
+def _failed(error: BaseException, root: str, declared: tuple[type[BaseException], ...]) -> tuple[str, bool]:
+    """Return the error in words, and whether it is none that a store may answer with."""
+    told = f"{type(error).__name__}: {error}".replace(root, "<root>").removesuffix(": ")
+    return told, not is_an_answer(error, told, declared)
 
 
 def _at_once(self: ThreadPoolExecutor, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:  # noqa: ARG001

@@ -86,7 +86,7 @@ class _Caller(Actor):
         self.entries: list[Completed] = []
         self._refused = -1
         """How many steps there had been when it was refused what it waits for."""
-        self.done = False
+        self.done = self._killed = False
 
     def begin(self, root: str, phase: str, detailed: bool) -> None:
         """Let the worker go to its first switch point."""
@@ -107,13 +107,14 @@ class _Caller(Actor):
     def die(self) -> None:
         """Kill the worker where it stands."""
         self._scheduler.note(self.caller, "killed", self._place)
+        self._killed = True
         self.worker.kill()
         self._end()
 
     def history(self) -> Iterator[Completed]:
         yield from self.entries
         if self._open is not None:
-            yield Completed(self.caller, self._open[1], self._open[0], None)
+            yield Completed(self.caller, self._open[1], self._open[0], None, killed=self._killed)
 
     def _could(self) -> bool:
         if self._scheduler.position == self._refused:

@@ -22,9 +22,10 @@ class Scenario:
     actors: tuple[tuple[Call, ...], ...]
     prepare: tuple[Call, ...] = ()
     observe: tuple[Call, ...] = ()
+    again: tuple[Call, ...] = ()
 
     def program(self, kind: Actors, *, own_instances: bool) -> Program:
-        return Program(self.actors, self.prepare, self.observe, own_instances, kind)
+        return Program(self.actors, self.prepare, self.observe, own_instances, kind, again=self.again)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,11 @@ def scenarios(contract: Contract, methods: frozenset[str], make: Records | None 
 
         vocabulary = TRADING[contract.name](methods, make or Records())
     found: list[Scenario] = []
-    for scenario in () if vocabulary is None else _scenarios(vocabulary):
+    if vocabulary is None:
+        return ()
+    for scenario in _scenarios(vocabulary):
         if all((scenario.actors, scenario.prepare) != (other.actors, other.prepare) for other in found):
-            found.append(scenario)
+            found.append(replace(scenario, again=(vocabulary.rewrite(9),)))
     return tuple(found)
 
 

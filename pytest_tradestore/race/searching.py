@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pytest_tradestore.contracts import Contract
 from pytest_tradestore.isolation import Channel
 from pytest_tradestore.race.addresses import Address, Setting
-from pytest_tradestore.race.execution import Execution, Program, Search
+from pytest_tradestore.race.execution import CANCELLING, Execution, Program, Search
 from pytest_tradestore.race.judging import OPENING, Finding, Judge, Wrong
 from pytest_tradestore.race.linearizability import CANCELLED
 from pytest_tradestore.race.search import REPETITIONS, Laboratory, SearchResult
@@ -18,7 +18,7 @@ from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Counterexample
 
 _MOST_AWAITS = 60
-_LOOKING = 6
+_LOOKING = 7
 """Schedules in which a caller is waited for at an await before it is said that it has no such."""
 _SHRINKING = 200
 """Schedules that are run of each smaller program."""
@@ -96,7 +96,7 @@ class Searching:
         parts: list[Searched] = []
         for at in range(1, awaits + 1):
             self._address = replace(self._address, awaiting=at)
-            part = self._searched(replace(program, cancel=(0, at)), max(fewest, share // (awaits - at + 1)))
+            part = self._searched(program.interrupted(0, at), max(fewest, share // (awaits - at + 1)))
             share = max(0, share - part.search.executions)
             parts.append(part)
             if part.trouble or part.found:
@@ -112,7 +112,7 @@ class Searching:
             self._cancelled = False
             self._address = replace(self._address, awaiting=at)
             looks = 1 if self._address.setting is Setting.PROCESSES else _LOOKING
-            self._explored(replace(program, cancel=(0, at)), looks)
+            self._explored(program.interrupted(0, at), looks)
         self._wanted = wanted
         return at if self._cancelled else at - 1
 
@@ -151,12 +151,11 @@ class Searching:
         calls = [c for c in execution.history if c.actor >= 0 and c.call.method != OPENING]
         self._overlapped = self._overlapped or len({c.actor for c in calls if not c.error}) > 1
         self._steered += len(execution.choices) > len(execution.history)
-        if self._killed(execution):
+        # Whether the error came through does not matter: asyncio.wait_for may lose a cancellation.
+        if self._killed(execution) or any(operation.startswith(CANCELLING) for _, operation in execution.choices):
             self._cancelled = True
         for completed in calls:
-            if completed.error.startswith(CANCELLED):
-                self._cancelled = True
-            elif completed.error and not self._refusal:
+            if completed.error and not completed.error.startswith(CANCELLED) and not self._refusal:
                 self._refusal = f"{completed.call.shown} raised {completed.error}"
         finding = self._finding(execution)
         return None if finding is None else finding.sentence

@@ -15,7 +15,7 @@ from pytest_tradestore.contracts import contracts_of
 from pytest_tradestore.race.actors import Abandoned, Actor
 from pytest_tradestore.race.callers import OPENING, Ledger, Order, finished
 from pytest_tradestore.race.event_loop import AWAIT, CALLER, RESUME, ControlledLoop
-from pytest_tradestore.race.execution import Call, Execution
+from pytest_tradestore.race.execution import CANCELLING, Call, Execution
 from pytest_tradestore.race.line_switches import is_somebodys, line_of
 from pytest_tradestore.race.scheduler import Scheduler
 from pytest_tradestore.race.threads import Control, Ended
@@ -90,7 +90,7 @@ class _Canceller(Actor):
     def __init__(self, scheduler: Scheduler, victim: _Caller, at: int, loop_actor: Actor) -> None:
         super().__init__(scheduler.next_number(), victim.number, f"the canceller of caller {victim.number}")
         self._scheduler, self._victim, self._at, self._loop_actor = scheduler, victim, at, loop_actor
-        self.pending = f"cancel caller {victim.number} at its await {at}"
+        self.pending = f"{CANCELLING} {victim.number} at its await {at}"
         self.ready = self._in_place
         self._over = False
 

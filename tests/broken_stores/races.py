@@ -7,7 +7,16 @@ import threading
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.sound_stores.files import encode, locked, read_document, remove_durably, replace_durably, sync_directory
+from tests.sound_stores.files import (
+    encode,
+    file_name,
+    locked,
+    read_document,
+    remove_durably,
+    replace_durably,
+    sync_directory,
+    write_synced,
+)
 
 
 def replace_by_own_name(path: Path, text: str) -> None:
@@ -104,6 +113,39 @@ class FixedTemporary:
 
     def load(self):
         return read_document(self.file)
+
+
+class SharedTemporary:
+    """RACE-1, RACE-2: writes its temporary file under a lock, and renames it without: another may have done so."""
+
+    def __init__(self, root: Path):
+        self.root, self.file = root, root / "portfolio.json"
+
+    def save(self, data):
+        with locked(self.root):
+            write_synced(self.root / "portfolio.tmp", encode(data))
+        os.replace(self.root / "portfolio.tmp", self.file)
+        sync_directory(self.root)
+
+    def load(self):
+        return read_document(self.file)
+
+
+class MakesItsDirectory:
+    """RACE-2: makes its directory if it is not there yet; of two who open the store at once, one fails."""
+
+    def __init__(self, root: Path):
+        self.root, self.directory = root, root / "documents"
+        if not self.directory.exists():
+            self.directory.mkdir()
+        sync_directory(root)
+
+    def put(self, key, document):
+        with locked(self.root):
+            replace_durably(self.directory / file_name(key), encode(document))
+
+    def get(self, key):
+        return read_document(self.directory / file_name(key))
 
 
 class ReadsWhileWriting:

@@ -148,6 +148,17 @@ class KeepsItsLockWhenCancelled:
         return await asyncio.to_thread(read_document, self.file)
 
 
+class KeepsItsLockAndTimesOut(KeepsItsLockWhenCancelled):
+    """RACE-6: the same; those who come later do not wait for ever, but are refused for ever."""
+
+    async def save(self, data):
+        lock = _LOCKS.setdefault(str(self.root), asyncio.Lock())
+        await asyncio.wait_for(lock.acquire(), 5)
+        saving = asyncio.ensure_future(asyncio.to_thread(replace_by_own_name, self.file, encode(data)))
+        await asyncio.shield(saving)
+        lock.release()
+
+
 class LoadsOnFirstUse:
     """RACE-1, RACE-2, RACE-6: loads its jobs at first use, across an await; the slower load forgets the save."""
 

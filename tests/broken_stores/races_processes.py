@@ -3,6 +3,7 @@
 import fcntl
 import os
 import threading
+import time
 from contextlib import contextmanager
 
 from tests.broken_stores.races import Table
@@ -76,6 +77,27 @@ class LockFileByExistence(Table):
                     break
                 except FileExistsError:
                     threading.Event().wait(0.01)
+            try:
+                yield
+            finally:
+                lock.unlink()
+
+
+class LockFileWithATimeout(LockFileByExistence):
+    """RACE-3: the same; who comes after a killed holder does not wait for ever, but is refused for ever."""
+
+    @contextmanager
+    def alone(self):
+        lock, until = self.root / "jobs.lock", time.monotonic() + 5
+        with _GATES.setdefault(str(self.root), threading.Lock()):
+            while True:
+                try:
+                    os.close(os.open(lock, os.O_CREAT | os.O_EXCL, 0o600))
+                    break
+                except FileExistsError:
+                    if time.monotonic() > until:
+                        raise TimeoutError("another process holds jobs.lock") from None
+                    time.sleep(0.01)
             try:
                 yield
             finally:

@@ -25,6 +25,18 @@ RACING = (
         {"RACE-1": "JSONDecodeError", "RACE-2": "JSONDecodeError", "RACE-4": "JSONDecodeError"},
     ),
     Broken(
+        "shared-temporary",
+        f"{_HERE}.races:SharedTemporary",
+        "document",
+        {"RACE-1": "raised FileNotFoundError", "RACE-2": "raised FileNotFoundError"},
+    ),
+    Broken(
+        "makes-its-directory",
+        f"{_HERE}.races:MakesItsDirectory",
+        "documents",
+        {"RACE-2": "opening the store raised FileExistsError"},
+    ),
+    Broken(
         "reads-while-writing", f"{_HERE}.races:ReadsWhileWriting", "document", {"RACE-4": "beside save({version: 1})"}
     ),
     Broken("removes-before-rename", f"{_HERE}.races:RemovesBeforeRename", "document", {"RACE-4": "gives nothing"}),
@@ -108,6 +120,13 @@ RACING = (
         variant="async",
     ),
     Broken(
+        "keeps-its-lock-and-times-out",
+        f"{_HERE}.races_async:KeepsItsLockAndTimesOut",
+        "document",
+        {"RACE-6": "was cancelled raised TimeoutError, with nobody else there"},
+        variant="async",
+    ),
+    Broken(
         "loads-on-first-use",
         f"{_HERE}.races_async:LoadsOnFirstUse",
         "documents",
@@ -137,5 +156,11 @@ RACING = (
         f"{_HERE}.races_processes:LockFileByExistence",
         "documents",
         {"RACE-3": "killed"},
+    ),
+    Broken(
+        "lock-file-with-a-timeout",
+        f"{_HERE}.races_processes:LockFileWithATimeout",
+        "documents",
+        {"RACE-3": "was killed raised TimeoutError"},
     ),
 )

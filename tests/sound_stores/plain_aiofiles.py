@@ -27,8 +27,8 @@ def whole(update):
     """Run an update to its end, whoever is cancelled meanwhile: its threads cannot be called back."""
 
     @functools.wraps(update)
-    async def run(*arguments):
-        running = asyncio.ensure_future(update(*arguments))
+    async def run(*arguments, **options):
+        running = asyncio.ensure_future(update(*arguments, **options))
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:

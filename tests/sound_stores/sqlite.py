@@ -3,10 +3,12 @@
 import asyncio
 import json
 import sqlite3
+import threading
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from tests.sound_stores.files import encode, sync_directory
+from tests.sound_stores.plain_aiofiles import whole
 
 
 def text(key):
@@ -30,32 +32,37 @@ def connect(root: Path, *pragmas: str) -> sqlite3.Connection:
 
 
 class Tables:
-    """Documents and logs in one database."""
+    """Documents and logs in one database; threads share its connection, and so its transactions: they take turns."""
 
     def __init__(self, database: sqlite3.Connection):
-        self._database = database
+        self._database, self._turn = database, threading.Lock()
+
+    def _change(self, statement, *values):
+        with self._turn, self._database as database:
+            database.execute(statement, values)
+
+    def _rows(self, statement, *values):
+        with self._turn:
+            return self._database.execute(statement, values).fetchall()
 
     def put(self, key, document):
-        with self._database as database:
-            database.execute("INSERT OR REPLACE INTO documents VALUES (?, ?)", (text(key), encode(document)))
+        self._change("INSERT OR REPLACE INTO documents VALUES (?, ?)", text(key), encode(document))
 
     def get(self, key):
-        row = self._database.execute("SELECT value FROM documents WHERE key = ?", (text(key),)).fetchone()
-        return json.loads(row[0]) if row else None
+        rows = self._rows("SELECT value FROM documents WHERE key = ?", text(key))
+        return json.loads(rows[0][0]) if rows else None
 
     def delete(self, key):
-        with self._database as database:
-            database.execute("DELETE FROM documents WHERE key = ?", (text(key),))
+        self._change("DELETE FROM documents WHERE key = ?", text(key))
 
     def keys(self):
-        return [key for (key,) in self._database.execute("SELECT key FROM documents ORDER BY key")]
+        return [key for (key,) in self._rows("SELECT key FROM documents ORDER BY key")]
 
     def append(self, stream, record):
-        with self._database as database:
-            database.execute("INSERT INTO records (stream, value) VALUES (?, ?)", (text(stream), encode(record)))
+        self._change("INSERT INTO records (stream, value) VALUES (?, ?)", text(stream), encode(record))
 
     def read(self, stream):
-        rows = self._database.execute("SELECT value FROM records WHERE stream = ? ORDER BY id", (text(stream),))
+        rows = self._rows("SELECT value FROM records WHERE stream = ? ORDER BY id", text(stream))
         return [json.loads(value) for (value,) in rows]
 
     def close(self):
@@ -98,6 +105,7 @@ class AsyncDocument:
     def __init__(self, tables: Tables):
         self._tables = tables
 
+    @whole
     async def save(self, data):
         await asyncio.to_thread(self._tables.put, "portfolio", data)
 

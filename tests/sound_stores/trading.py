@@ -62,13 +62,23 @@ class PlainBars:
     def read_bars(self, symbol, start, end):
         directory = self.prices / file_name(symbol)
         months = self._manifest(directory)["months"]
-        found = [
+        while True:
+            try:
+                found = self._bars_of(directory, months, start, end)
+                break
+            except FileNotFoundError:  # a writer has removed it: by then the manifest names another
+                known, months = months, self._manifest(directory)["months"]
+                if months == known:
+                    raise
+        return self._sorted([bar for bar in found if self._inside(start, bar.date, end)])
+
+    def _bars_of(self, directory, months, start, end):
+        return [
             bar
             for month in sorted(months)
             if self._touches(month, start, end)
             for bar in self._read(directory, months[month])
         ]
-        return self._sorted([bar for bar in found if self._inside(start, bar.date, end)])
 
     def _merged(self, known, new):
         return self._sorted({bar.date: bar for bar in [*known, *new]}.values())

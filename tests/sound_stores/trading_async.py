@@ -3,6 +3,7 @@
 import asyncio
 
 from tests.sound_stores import trading
+from tests.sound_stores.plain_aiofiles import whole
 
 
 def awaited(make):
@@ -16,6 +17,7 @@ def awaited(make):
 
 
 def _method(name):
+    @whole
     async def method(self, *arguments, **options):
         return await asyncio.to_thread(getattr(self._store, name), *arguments, **options)
 

@@ -1,7 +1,11 @@
-"""Every trading contract in one sqlite3 database; a call is a transaction."""
+"""Every trading contract in one sqlite3 database; a call is a transaction.
+
+Threads share one connection, and with it cursors and transactions: a lock lets one of them use it at a time.
+"""
 
 import json
 import sqlite3
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -40,14 +44,15 @@ class Data:
     tradestore_volatile = ("*-shm",)
 
     def __init__(self, root: Path):
-        self._database = connect(root)
+        self._database, self._turn = connect(root), threading.Lock()
 
     def _change(self, statement, *rows):
-        with self._database as database:
+        with self._turn, self._database as database:
             database.executemany(statement, rows)
 
     def _column(self, statement, *values):
-        return [value for (value,) in self._database.execute(statement, values)]
+        with self._turn:
+            return [value for (value,) in self._database.execute(statement, values).fetchall()]
 
     def write_bars(self, symbol, bars):
         rows = [(text(symbol), bar.date.isoformat(), json.dumps(plain(bar))) for bar in bars]
@@ -111,16 +116,18 @@ class Jobs:
     tradestore_volatile = ("*-shm",)
 
     def __init__(self, root: Path):
-        self._database = connect(root)
+        self._database, self._turn = connect(root), threading.Lock()
         self._progress = {}
 
     def save(self, job):
-        with self._database as database:
+        with self._turn, self._database as database:
             database.execute("INSERT OR REPLACE INTO jobs VALUES (?, ?)", (job.job_id, job.model_dump_json()))
         self._progress.pop(job.job_id, None)
 
     def _all(self):
-        jobs = [Job.model_validate_json(row) for (row,) in self._database.execute("SELECT job FROM jobs")]
+        with self._turn:
+            rows = self._database.execute("SELECT job FROM jobs").fetchall()
+        jobs = [Job.model_validate_json(row) for (row,) in rows]
         for job in jobs:
             job.progress = self._progress.get(job.job_id, job.progress)
         return sorted(jobs, key=lambda job: job.job_id)
@@ -138,7 +145,7 @@ class Jobs:
     def cleanup(self, days):
         before = datetime.now(UTC) - timedelta(days=days)
         over = [(j.job_id,) for j in self._all() if j.status in TERMINAL and j.finished_at < before]
-        with self._database as database:
+        with self._turn, self._database as database:
             database.executemany("DELETE FROM jobs WHERE job_id = ?", over)
 
     def close(self):
@@ -152,14 +159,16 @@ class Runs(PlainRuns):
 
     def __init__(self, root: Path):
         super().__init__(root)
-        self._database = connect(root)
+        self._database, self._turn = connect(root), threading.Lock()
 
     def _all(self):
-        rows = [json.loads(row) for (row,) in self._database.execute("SELECT run FROM runs")]
+        with self._turn:
+            found = self._database.execute("SELECT run FROM runs").fetchall()
+        rows = [json.loads(row) for (row,) in found]
         return {row["run_id"]: row for row in sorted(rows, key=lambda row: row["updated_at"])}
 
     def _replace(self, runs):
-        with self._database as database:
+        with self._turn, self._database as database:
             database.execute("DELETE FROM runs")
             database.executemany("INSERT INTO runs VALUES (?, ?)", [(n, json.dumps(r)) for n, r in runs.items()])
 

@@ -1,0 +1,112 @@
+"""What a store may answer an update with because others are there, and what is a lost update however loud it is."""
+
+import json
+
+import pytest
+
+from pytest_tradestore.contracts import CONTRACTS
+from pytest_tradestore.race.execution import Call, Completed, Ending, Execution
+from pytest_tradestore.race.judging import Judge, Wrong
+from pytest_tradestore.race.refusals import is_an_answer
+
+DEFAULT = (ValueError, OSError)
+
+
+class Conflict(ValueError):
+    """What a store may raise when somebody else was first."""
+
+
+class DocumentLocked(ValueError):
+    """An error whose name tells."""
+
+
+def answers(error, declared=DEFAULT):
+    return is_an_answer(error, f"{type(error).__name__}: {error}", declared)
+
+
+NOT_NOW = {
+    "a-lock-that-was-waited-for": TimeoutError("no lock within 5 s"),
+    "a-lock-that-was-not-waited-for": BlockingIOError(11, "Resource temporarily unavailable"),
+    "an-error-of-no-particular-type": OSError("the directory is locked by another process"),
+    "a-type-whose-name-tells": DocumentLocked("AAPL"),
+}
+NONE = {
+    "a-temporary-file-that-another-has-renamed": FileNotFoundError(2, "No such file or directory"),
+    "a-directory-that-another-has-made": FileExistsError(17, "File exists"),
+    "a-file-that-another-has-half-written": json.JSONDecodeError("Expecting value", "", 0),
+    "a-type-that-nobody-declared": KeyError("AAPL"),
+    "a-type-that-counts-by-default-alone": Conflict("somebody was first"),
+}
+
+
+@pytest.mark.parametrize("error", NOT_NOW.values(), ids=list(NOT_NOW))
+def test_who_says_not_now_has_answered(error):
+    assert answers(error)
+
+
+@pytest.mark.parametrize("error", NONE.values(), ids=list(NONE))
+def test_control_what_only_happens_to_an_update_is_no_answer(error):
+    assert not answers(error)
+
+
+def test_a_type_that_the_store_names_itself_is_an_answer():
+    assert answers(Conflict("somebody was first"), (*DEFAULT, Conflict))
+
+
+def test_control_waiting_in_vain_is_no_answer_where_the_store_does_not_declare_it():
+    assert not answers(TimeoutError("no lock within 5 s"), (Conflict,))
+
+
+DOCUMENT = CONTRACTS[0]
+LOAD = Call("load", (), "the document", "load()")
+
+
+def save(number):
+    return Call("save", ({"version": number},), "the document", f"save({number})")
+
+
+def findings(*history, ending=Ending.FINISHED):
+    return Judge(DOCUMENT).findings(Execution(history, (), (), ending))
+
+
+def test_an_update_that_is_refused_when_all_others_are_gone_is_refused_for_good():
+    killed = Completed(0, save(1), 0, None, killed=True)
+    refused = Completed(-1, save(9), 2, 3, None, "TimeoutError: no lock within 5 s")
+
+    (found,) = findings(killed, refused)
+
+    assert found.wrong is Wrong.REFUSED
+    assert (
+        found.sentence
+        == "save(9) after save(1) was killed raised TimeoutError: no lock within 5 s, with nobody else there"
+    )
+
+
+def test_control_beside_others_it_may_be_refused():
+    beside = Completed(0, save(1), 0, 5, None)
+    refused = Completed(1, save(2), 2, 3, None, "TimeoutError: no lock within 5 s")
+
+    assert findings(beside, refused) == ()
+
+
+def test_a_lost_update_is_told_before_a_refused_one():
+    lost = Completed(0, save(1), 0, 1), Completed(-1, LOAD, 6, 7, {})
+    refused = Completed(1, save(2), 2, 3, None, "FileNotFoundError: doc.tmp", undeclared=True)
+
+    assert [found.wrong for found in findings(lost[0], refused, lost[1])] == [Wrong.LOST]
+
+
+def test_who_was_killed_is_not_said_to_wait():
+    killed, waiting = Completed(0, save(1), 0, None, killed=True), Completed(1, save(2), 1, None)
+
+    (found,) = findings(killed, waiting, ending=Ending.DEADLOCK)
+
+    assert found.sentence == "save(2) waits for ever"
+
+
+def test_an_update_that_did_not_return_is_not_said_to_have_returned():
+    killed, load = Completed(0, save(1), 0, None, killed=True), Completed(-1, LOAD, 2, 3, {"version": 7})
+
+    (found,) = findings(killed, load)
+
+    assert found.sentence == 'save(1) began and did not return, but load() then gives {"version": 7}'
