@@ -216,7 +216,7 @@ def audit(contract: Contract, methods: frozenset[str], make: RecordMaker) -> Wor
             today = date.today()  # noqa: DTZ011 - the log is kept by the local day, and both sides of midnight are read
             days = (today - timedelta(days=1), today, today + timedelta(days=1))
             return _items([record for day in days for record in store.call(reader, day) or ()])
-        return _lines(store, place)
+        return lines_of(store, place)
 
     updates = (decide(1), decide(2), order(3), decide(4, LARGE), order(5), decide(6, 5000))
     return Workload(
@@ -228,7 +228,7 @@ def audit(contract: Contract, methods: frozenset[str], make: RecordMaker) -> Wor
     )
 
 
-def _lines(store: OpenStore, place: str) -> Seen:
+def lines_of(store: OpenStore, place: str) -> Seen:
     """Read a log that its store cannot read back: the lines of its JSONL files, as anybody would.
 
     What is left of a line that was cut off at the very end is not one yet; any other that is no JSON stops a reader.

@@ -140,7 +140,7 @@ def _in_turn(opened: OpenStore, calls: Iterable[Call], ledger: Ledger, scheduler
 
 def _make(opened: OpenStore, call: Call, ledger: Ledger, caller: int) -> None:
     try:
-        result = opened.call(call.method, *call.arguments)
+        result = call.make(opened)
     except (Abandoned, Ended):
         raise
     except BaseException as error:

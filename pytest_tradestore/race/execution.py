@@ -6,10 +6,12 @@ Schedulers make executions; the linearizability checker judges their histories; 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_tradestore.crash.operations import Location
 
+if TYPE_CHECKING:
+    from pytest_tradestore.target import OpenStore
 
 CANCELLING = "cancel caller"
 """How the operation that cancels a caller begins."""
@@ -35,6 +37,12 @@ class Call:
     arguments: tuple[Any, ...]
     part: str
     shown: str
+    look: Callable[["OpenStore"], Any] | None = None
+    """How to find out what no method of the store tells; only when all is quiet."""
+
+    def make(self, store: "OpenStore") -> Any:
+        """Make the call and return its result; whatever the store raises is raised."""
+        return store.call(self.method, *self.arguments) if self.look is None else self.look(store)
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,11 +112,14 @@ class Log:
     appends: str
     reads: str
     records: Callable[[Any], Seen] = records_seen
+    looks: str = ""
+    """Another way to read it: in its files."""
     initial: State = _NO_RECORDS
     overwrites: bool = False
 
     def transition(self, call: Call, result: Any) -> Transition:
-        return _only_in(self.records(result)) if call.method == self.reads else self.effect(call) or _unchanged
+        seen = call.method in (self.reads, self.looks)
+        return _only_in(self.records(result)) if seen else self.effect(call) or _unchanged
 
     def effect(self, call: Call) -> Transition | None:
         if call.method != self.appends:
@@ -210,7 +213,8 @@ _MARK = re.compile(r"mark-\d+")
 
 def _marked(records: Any) -> Records:
     """Tell records by the mark that stands in one of their texts, wherever the store has put it."""
-    texts = (canonical(plain(record)) for record in records or ())
+    told = records.items if isinstance(records, Records) else records or ()
+    texts = (canonical(plain(record)) for record in told)
     return Records(tuple(found[0] if (found := _MARK.search(text)) else text for text in texts))
 
 
@@ -230,8 +234,8 @@ _ONE: dict[str, Model] = {
     "runs": Register("create_or_update_run", "get_run", "delete_run", value=lambda run: _kind(run)),
 }
 _AUDIT: dict[str, Model] = {
-    "decisions": Log("log_decision", "read_decisions", _marked),
-    "orders": Log("log_order", "read_orders", _marked),
+    "decisions": Log("log_decision", "read_decisions", _marked, "lines of decisions"),
+    "orders": Log("log_order", "read_orders", _marked, "lines of orders"),
 }
 
 

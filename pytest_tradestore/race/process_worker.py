@@ -144,7 +144,7 @@ def _caller(actor: Coordinated, store: StoreUnderTest, root: str, calls: tuple[C
         for call in calls:
             actor.reach(f"call {call.shown}")
             try:
-                result = opened.call(call.method, *call.arguments)
+                result = call.make(opened)
             except Exception as error:
                 actor.give(ERROR, _failed(error, root, declared))
             else:

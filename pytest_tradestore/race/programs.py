@@ -33,14 +33,16 @@ class Vocabulary:
     """How a contract says it. ``write(i)`` is the i-th update: of different places, but perhaps of one file.
 
     ``rewrite(i)`` are updates of the place of ``write(0)``; ``read(i)`` shows what ``write(i)`` wrote; ``last`` are
-    reads that show everything. ``remove`` takes away what ``write(0)`` wrote.
+    reads that show everything. ``remove`` takes away what ``write(0)`` wrote. ``reread`` shows what ``rewrite(i)``
+    wrote where ``read(0)`` does not. Without ``read`` nobody can look while others write.
     """
 
     write: Callable[[int], Call]
     rewrite: Callable[[int], Call]
-    read: Callable[[int], Call]
+    read: Callable[[int], Call] | None
     last: Callable[[int], tuple[Call, ...]]
     remove: Call | None = None
+    reread: Call | None = None
 
 
 def scenarios(contract: Contract, methods: frozenset[str], make: Records | None = None) -> tuple[Scenario, ...]:
@@ -64,21 +66,29 @@ def scenarios(contract: Contract, methods: frozenset[str], make: Records | None 
 
 
 def _scenarios(say: Vocabulary) -> list[Scenario]:
-    write, rewrite, read, last = say.write, say.rewrite, say.read, say.last
+    write, rewrite, last = say.write, say.rewrite, say.last
     first, second, third = write(0), write(1), write(2)
+    read = None if say.read is None else say.read(0)
+    reread = say.reread or read
     found = [
         Scenario("two first writers", ((first,), (second,)), (), last(2)),
         Scenario("two writers of one place", ((rewrite(1),), (rewrite(2),)), (first,), last(1)),
-        Scenario("a reader beside a writer", ((rewrite(1),), (read(0),)), (first,), last(1)),
-        Scenario("two writers", ((second,), (third,)), (first,), last(3)),
     ]
+    if read is not None and reread is not None:
+        found += [
+            Scenario("a reader beside a writer", ((rewrite(1),), (reread,)), (first,), last(1)),
+            Scenario("a reader beside a first writer", ((first,), (read,)), (), last(1)),
+        ]
+    found.append(Scenario("two writers", ((second,), (third,)), (first,), last(3)))
     if say.remove is not None:
         found.append(Scenario("a deletion beside a writer", ((say.remove,), (third,)), (first, second), last(3)))
     found += [
         Scenario("a writer of two beside a writer", ((first, second), (third,)), (), last(3)),
         Scenario("three writers", ((first,), (second,), (third,)), (), last(3)),
-        Scenario("two writers beside a reader", ((rewrite(1),), (third,), (read(0), read(0))), (first,), last(3)),
     ]
+    if read is not None and reread is not None:
+        beside = ((rewrite(1),), (third,), (read, reread))
+        found.append(Scenario("two writers beside a reader", beside, (first,), last(3)))
     return found
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pytest_tradestore.contracts import Contract
 from pytest_tradestore.errors import ReplayError
 from pytest_tradestore.race.addresses import Address, Setting
-from pytest_tradestore.race.evidence import kind_of, programs_of
+from pytest_tradestore.race.evidence import kind_of, programs_of, readable
 from pytest_tradestore.race.judging import Judge, Wrong
 from pytest_tradestore.race.programs import scenarios
 from pytest_tradestore.race.timeline import counterexample
@@ -28,7 +28,8 @@ def replay_schedule(
     kind = kind_of(store, contract)
     if isinstance(kind, str):
         raise ReplayError(f"store {store.name!r} cannot be replayed: {kind}")
-    program = address.program(programs_of(scenarios(contract, methods, store.records), address.setting, kind))
+    known = scenarios(contract, readable(store, contract, methods), store.records)
+    program = address.program(programs_of(known, address.setting, kind))
     if address.setting is Setting.PROCESSES:
         from pytest_tradestore.race.processes import replay_in_processes as replay
     else:

@@ -265,7 +265,7 @@ def _in_turn(opened: OpenStore, calls: tuple[Call, ...], ledger: Ledger, schedul
     for call in calls:
         ledger.invoked(-1, call, scheduler.note(-1, f"call {call.shown}"))
         try:
-            result = opened.call(call.method, *call.arguments)
+            result = call.make(opened)
         except (Abandoned, Ended):
             raise
         except BaseException as error:

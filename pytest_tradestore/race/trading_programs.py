@@ -1,9 +1,10 @@
 """How the trading contracts say what concurrent callers do: places that share a month, a table or a log."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pytest_tradestore.race.audit_programs import audit
 from pytest_tradestore.race.execution import Call
 from pytest_tradestore.race.programs import Vocabulary, shown, value
 from pytest_tradestore.records import Records
@@ -92,21 +93,6 @@ def _state(_: frozenset[str], __: Records) -> Vocabulary:
     )
 
 
-def _audit(methods: frozenset[str], make: Records) -> Vocabulary | None:
-    if "read_decisions" not in methods:
-        return None
-
-    def decide(number: int) -> Call:
-        decision = make.make_decision(
-            symbol="AAPL", action="BUY", target_weight=0.05, confidence=0.5, reasoning=f"mark-{number} strong"
-        )
-        return Call("log_decision", ("momentum", decision), "decisions", f"log_decision({{mark-{number}}})")
-
-    today = date.today()  # noqa: DTZ011 - logs are kept by the local day
-    read = Call("read_decisions", (today,), "decisions", f"read_decisions({today})")
-    return Vocabulary(decide, decide, lambda _: read, lambda _: (read,))
-
-
 def _jobs(_: frozenset[str], make: Records) -> Vocabulary:
     def save(name: str, version: int) -> Call:
         job = make.make_job(
@@ -151,7 +137,7 @@ TRADING: dict[str, Callable[[frozenset[str], Records], Vocabulary | None]] = {
     "fundamentals": _fundamentals,
     "events": _events,
     "state": _state,
-    "audit": _audit,
+    "audit": audit,
     "jobs": _jobs,
     "runs": _runs,
 }

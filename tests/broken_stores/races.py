@@ -7,6 +7,7 @@ import threading
 from contextlib import contextmanager
 from pathlib import Path
 
+from pytest_tradestore.records import plain
 from tests.sound_stores.files import (
     encode,
     file_name,
@@ -278,3 +279,45 @@ class ForgetfulJournal:
                 return [json.loads(line) for line in file]
         except FileNotFoundError:
             return []
+
+
+class RewrittenAudit:
+    """RACE-1, RACE-2: adds to its audit log by writing it anew, with one line more; has no call to read it."""
+
+    def __init__(self, root: Path):
+        self.logs = {kind: root / "audit" / kind for kind in ("decisions", "orders")}
+        for directory in self.logs.values():
+            directory.mkdir(parents=True, exist_ok=True)
+
+    def log_decision(self, strategy, decision):
+        self._log("decisions", {"strategy": strategy, **plain(decision)})
+
+    def log_order(self, strategy, order, result):
+        self._log("orders", {"strategy": strategy, "order": plain(order), "result": plain(result)})
+
+    def _log(self, kind, line):
+        path = self.logs[kind] / "2026-01-05.jsonl"
+        known = path.read_text() if path.exists() else ""
+        replace_by_own_name(path, f"{known}{json.dumps(line)}\n")
+
+
+class UnlockedOrders(RewrittenAudit):
+    """RACE-1, RACE-2: decisions are logged under a lock, orders are not."""
+
+    def __init__(self, root: Path):
+        super().__init__(root)
+        self.root = root
+
+    def log_decision(self, strategy, decision):
+        with locked(self.root):
+            super().log_decision(strategy, decision)
+
+    def read_decisions(self, day):
+        return self._read("decisions")
+
+    def read_orders(self, day):
+        return self._read("orders")
+
+    def _read(self, kind):
+        path = self.logs[kind] / "2026-01-05.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

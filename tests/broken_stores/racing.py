@@ -4,6 +4,8 @@ from tests.broken_stores import Broken
 
 _HERE = "tests.broken_stores"
 
+_DATA, _JOBS = f"{_HERE}.seed_data_store", f"{_HERE}.seed_persistence"
+
 RACING = (
     Broken(
         "no-lock",
@@ -123,7 +125,7 @@ RACING = (
         "keeps-its-lock-and-times-out",
         f"{_HERE}.races_async:KeepsItsLockAndTimesOut",
         "document",
-        {"RACE-6": "was cancelled raised TimeoutError, with nobody else there"},
+        {"RACE-6": "raised TimeoutError with nobody else there, after"},
         variant="async",
     ),
     Broken(
@@ -161,6 +163,41 @@ RACING = (
         "lock-file-with-a-timeout",
         f"{_HERE}.races_processes:LockFileWithATimeout",
         "documents",
-        {"RACE-3": "was killed raised TimeoutError"},
+        {"RACE-3": "with nobody else there, after"},
+    ),
+    Broken(
+        "seed-jobs",
+        f"{_JOBS}:SeedJobStore",
+        "jobs",
+        {"RACE-1": "then gives nothing", "RACE-2": "then gives nothing", "RACE-6": "because of another caller"},
+        variant="async",
+    ),
+    Broken("seed-runs", f"{_JOBS}:SeedRunStore", "runs", {"RACE-2": "then gives nothing"}),
+    Broken(
+        "seed-bars",
+        f"{_DATA}:SeedBars",
+        "bars",
+        {"RACE-1": "returned, but read_bars", "RACE-2": "returned, but read_bars"},
+    ),
+    Broken(
+        "seed-fundamentals", f"{_DATA}:SeedFundamentals", "fundamentals", {"RACE-4": "beside write_fundamental('AAPL'"}
+    ),
+    Broken(
+        "seed-state",
+        f"{_DATA}:SeedState",
+        "state",
+        {"RACE-1": "JSONDecodeError: Extra data", "RACE-2": "JSONDecodeError: Extra data", "RACE-4": "JSONDecodeError"},
+    ),
+    Broken(
+        "rewritten-audit",
+        f"{_HERE}.races:RewrittenAudit",
+        "audit",
+        {"RACE-1": "the lines of decisions/*.jsonl then gives", "RACE-2": "the lines of decisions/*.jsonl then gives"},
+    ),
+    Broken(
+        "unlocked-orders",
+        f"{_HERE}.races:UnlockedOrders",
+        "audit",
+        {"RACE-1": "read_orders", "RACE-2": "read_orders"},
     ),
 )

@@ -41,7 +41,7 @@ def played(request, tmp_path):
             with open_store(target, root, bridge) as store:
                 turns = [(-1, scenario.prepare), *enumerate(scenario.actors), (-1, scenario.observe)]
                 for actor, call in ((actor, call) for actor, calls in turns for call in calls):
-                    result = store.call(call.method, *call.arguments)
+                    result = call.make(store)
                     history.append(Completed(actor, call, position, position + 1, result))
                     position += 2
             yield scenario, Execution(tuple(history), (), (), Ending.FINISHED)

@@ -78,7 +78,7 @@ def test_an_update_that_is_refused_when_all_others_are_gone_is_refused_for_good(
     assert found.wrong is Wrong.REFUSED
     assert (
         found.sentence
-        == "save(9) after save(1) was killed raised TimeoutError: no lock within 5 s, with nobody else there"
+        == "save(9) raised TimeoutError: no lock within 5 s with nobody else there, after save(1) was killed"
     )
 
 
