@@ -177,7 +177,7 @@ class _Face:
 
 
 class SeedBars(_Face):
-    """ATOM-1, ATOM-2, ATOM-3, DUR-2, NAME-1, NAME-3, NAME-5, RACE-1, RACE-2: in place, each month, unsynced."""
+    """ATOM-1, ATOM-2, ATOM-3, DUR-2, NAME-1, NAME-3, NAME-5: bars written in place, month after month, never synced."""
 
     def write_bars(self, symbol, bars):
         self._store.write_bars(symbol, bars)
@@ -187,7 +187,7 @@ class SeedBars(_Face):
 
 
 class SeedFundamentals(_Face):
-    """ATOM-1, ATOM-2, DUR-2, NAME-1, NAME-3, NAME-4, NAME-5, RACE-4: a new file for each publication, never synced."""
+    """ATOM-1, ATOM-2, DUR-2, NAME-1, NAME-3, NAME-4, NAME-5: a new file for each publication, never synced."""
 
     def write_fundamental(self, symbol, data):
         self._store.write_fundamental(symbol, data)
@@ -207,7 +207,7 @@ class SeedEvents(_Face):
 
 
 class SeedState(_Face):
-    """ATOM-1, ATOM-2, DUR-2, NAME-1, NAME-3, NAME-5, RACE-1, RACE-2, RACE-4: written in place, never synced."""
+    """ATOM-1, ATOM-2, DUR-2, NAME-1, NAME-3, NAME-5: written in place, never synced."""
 
     def save_strategy_state(self, strategy_name, state):
         self._store.save_strategy_state(strategy_name, state)

@@ -20,7 +20,7 @@ def _now() -> str:
 
 
 class SeedJobStore:
-    """ATOM-2, DUR-2, DUR-4, RACE-1, RACE-2, RACE-6: one file, loaded lazily, replaced by ``.tmp``, never synced."""
+    """ATOM-2, DUR-2, DUR-4: all jobs in one file, loaded lazily, written to ``.tmp`` and replaced, never synced."""
 
     def __init__(self, root: Path):
         self._file = root / "jobs.json"
@@ -77,7 +77,7 @@ class SeedJobStore:
 
 
 class SeedRunStore:
-    """ATOM-2, DUR-2, DUR-4, RACE-2: one file under a lock, written to ``.tmp`` and replaced, never synced."""
+    """ATOM-2, DUR-2, DUR-4: all runs in one file under a lock, written to ``.tmp`` and replaced, never synced."""
 
     def __init__(self, root: Path):
         self._file = root / "runs.json"
