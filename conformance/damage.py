@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_tradestore.conformance.check import Check
 from pytest_tradestore.contracts import Contract
+from pytest_tradestore.tries import Sort, TryToken, fingerprint
 from pytest_tradestore.verdict import Counterexample, Result, Verdict
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def _check(requirement: str, contract: Contract) -> Check:
         checked = {"damaged_images": evidence.images, "noticed": evidence.told, "updates": evidence.updates}
         shared = f"damage of {contract.name}"
         if violation := evidence.violations.get(requirement):
-            told = _counterexample(evidence, violation)
+            told = counterexample(store.name, contract, evidence, violation)
             return Result(requirement, contract.name, Verdict.VIOLATED, told.headline, checked, False, told, shared)
         if reason := evidence.undecided or evidence.given_up:
             return Result(requirement, contract.name, Verdict.UNDECIDED, reason, exhaustive=False)
@@ -57,7 +58,10 @@ def _not_asked(requirement: str, evidence: "DamageEvidence") -> str:
     return ""
 
 
-def _counterexample(evidence: "DamageEvidence", violation: "DamageViolation") -> Counterexample:
+def counterexample(
+    store: str, contract: Contract, evidence: "DamageEvidence", violation: "DamageViolation"
+) -> Counterexample:
+    """Tell of one damage and what the store made of it."""
     breach, reading = violation.breach, violation.reading
     done = (*evidence.workload, "close", f"{violation.damage}", "reopen")
     if reading.updated and breach.requirement in ("CORR-2", "CORR-3"):
@@ -70,4 +74,5 @@ def _counterexample(evidence: "DamageEvidence", violation: "DamageViolation") ->
         found=(breach.found,),
         allowed=breach.allowed,
         notes=(several,) if violation.how_many > 1 else (),
+        token=str(TryToken(store, contract.name, Sort.DAMAGE, fingerprint(violation.damage))),
     )

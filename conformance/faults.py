@@ -11,6 +11,7 @@ from pytest_tradestore.conformance.check import Check
 from pytest_tradestore.conformance.values import same
 from pytest_tradestore.conformance.visit import Mismatch, Visit, check
 from pytest_tradestore.contracts import Contract
+from pytest_tradestore.tries import Sort, TryToken, fingerprint
 from pytest_tradestore.verdict import Counterexample, Fate, Result, Step, Verdict
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def _of_trials(requirement: str, contract: Contract) -> Check:
         checked = {"faults": evidence.struck}
         shared = f"faults of {contract.name}"
         if violation := evidence.violations.get(requirement):
-            told = _counterexample(violation)
+            told = counterexample(store.name, contract, violation)
             reason = violation.breach.sentence
             return Result(
                 requirement, contract.name, Verdict.VIOLATED, reason, checked, evidence.exhaustive, told, shared
@@ -53,7 +54,8 @@ def _powerless(evidence: "FaultEvidence") -> str:
     return "" if evidence.struck else "none of the faults came into play"
 
 
-def _counterexample(violation: "FaultViolation") -> Counterexample:
+def counterexample(store: str, contract: Contract, violation: "FaultViolation") -> Counterexample:
+    """Tell of one fault and what the store made of it."""
     trial, breach = violation.trial, violation.breach
     first = max(0, len(violation.calls) - _STEPS_SHOWN)
     steps = tuple(Step(number, Fate.NOTE, str(call)) for number, call in enumerate(violation.calls[first:], first + 1))
@@ -68,6 +70,7 @@ def _counterexample(violation: "FaultViolation") -> Counterexample:
             f"the fault: {trial.refusal}; {outcome}",
             *((f"seen with {violation.how_many} different faults",) if violation.how_many > 1 else ()),
         ),
+        token=str(TryToken(store, contract.name, Sort.FAULT, fingerprint(trial.subject, trial.refusal))),
     )
 
 
@@ -80,7 +83,7 @@ def _of_syncs(contract: Contract) -> Check:
         evidence = bench.failed_syncs(store, contract)
         checked = {"failed_syncs": evidence.recordings, "images": evidence.images}
         if evidence.breach is not None:
-            told = _after_failed_sync(evidence)
+            told = after_failed_sync(store.name, contract, evidence)
             return Result(
                 requirement, contract.name, Verdict.VIOLATED, told.headline, checked, evidence.exhaustive, told
             )
@@ -94,7 +97,8 @@ def _of_syncs(contract: Contract) -> Check:
     return Check(requirement, contract.name, judge)
 
 
-def _after_failed_sync(evidence: "SyncEvidence") -> Counterexample:
+def after_failed_sync(store: str, contract: Contract, evidence: "SyncEvidence") -> Counterexample:
+    """Tell of a failed sync and what a power loss leaves after it."""
     assert evidence.breach is not None
     image = evidence.image
     files = tuple(f"{f.path}: {len(f.content):,} bytes" for f in image.files if f.kind.value == "file") if image else ()
@@ -111,6 +115,7 @@ def _after_failed_sync(evidence: "SyncEvidence") -> Counterexample:
         allowed=evidence.breach.allowed,
         notes=("a failed fsync marks the pages clean: the next one on them succeeds without having written them",),
         how_many=evidence.how_many,
+        token=str(TryToken(store, contract.name, Sort.SYNC, fingerprint(evidence.subject, evidence.fault))),
     )
 
 

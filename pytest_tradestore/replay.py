@@ -1,4 +1,4 @@
-"""Shows one crash state or one schedule again: does anew what led to it, goes where a token points, and looks."""
+"""Shows a crash state, schedule, fault or damage again: does anew what led to it, goes there, and looks."""
 
 import os
 from collections.abc import Sequence
@@ -16,6 +16,8 @@ from pytest_tradestore.errors import ReplayError
 from pytest_tradestore.race.addresses import is_address
 from pytest_tradestore.race.addresses import parse as parse_address
 from pytest_tradestore.target import StoreUnderTest
+from pytest_tradestore.tries import Sort, TryToken, is_of_a_try
+from pytest_tradestore.tries import parse as parse_try
 from pytest_tradestore.verdict import Counterexample
 
 
@@ -35,7 +37,10 @@ def store_of(token: str, stores: Sequence[StoreUnderTest]) -> StoreUnderTest:
 
     Raises ReplayError if the token is malformed or there is no such store in this run.
     """
-    wanted = parse_address(token).store if is_address(token) else parse(token).store
+    if is_of_a_try(token):
+        wanted = parse_try(token).store
+    else:
+        wanted = parse_address(token).store if is_address(token) else parse(token).store
     for store in stores:
         if store.name == wanted:
             return store
@@ -51,6 +56,10 @@ def replay(token: str, store: StoreUnderTest, bench: Bench, keep: Path | None = 
 
     Raises ReplayError if the token does not fit the store as it is now, or ``keep`` is in the way.
     """
+    if is_of_a_try(token):
+        if keep is not None:
+            raise ReplayError("--tradestore-keep keeps the files of a crash state; the replay token is of another kind")
+        return _try(parse_try(token), store, bench)
     if is_address(token):
         if keep is not None:
             raise ReplayError("--tradestore-keep keeps the files of a crash state; the replay token is of a schedule")
@@ -96,6 +105,46 @@ def _schedule(token: str, store: StoreUnderTest, bench: Bench) -> Replayed:
     shown = replay_schedule(address, store, contract, frozenset(bench.examined(store).methods))
     violations = tuple((requirement_of(address.setting, wrong), example) for wrong, example in shown.wrong)
     return Replayed(token, violations, shown.found, ())
+
+
+def _try(token: TryToken, store: StoreUnderTest, bench: Bench) -> Replayed:
+    """Try one fault or one damage again."""
+    contract = _contract(token.contract, store, bench)
+    workload = bench.workload(store, contract)
+    if token.sort is Sort.DAMAGE:
+        from pytest_tradestore.conformance.damage import counterexample as damaged
+        from pytest_tradestore.damage.evidence import gather
+
+        harm = gather(store, workload, bench.settings, token)
+        _was_tried(token, harm.images, harm.undecided)
+        told = [(id_, damaged(store.name, contract, harm, found)) for id_, found in harm.violations.items()]
+        seen = "the store shows something else than before" if harm.told else "the store shows what it showed before"
+        return Replayed(str(token), tuple(told), (seen,), ())
+    from pytest_tradestore.conformance.faults import after_failed_sync, counterexample
+    from pytest_tradestore.faults.evidence import gather as gather_faults
+
+    faults = gather_faults(store, workload, bench.settings, token)
+    if token.sort is Sort.FAULT:
+        _was_tried(token, faults.trials, faults.undecided)
+        told = [(id_, counterexample(store.name, contract, found)) for id_, found in faults.violations.items()]
+        struck = "the fault struck" if faults.struck else "the call was not made"
+        return Replayed(str(token), tuple(told), (struck,), ())
+    from pytest_tradestore.faults.syncs import gather_syncs
+
+    syncs = gather_syncs(store, workload, bench.settings, faults, token)
+    _was_tried(token, syncs.recordings, syncs.undecided)
+    broken = (("FAULT-2", after_failed_sync(store.name, contract, syncs)),) if syncs.breach is not None else ()
+    return Replayed(str(token), broken, (f"{syncs.images:,} images after the sync had failed",), ())
+
+
+def _was_tried(token: TryToken, number: int, undecided: str) -> None:
+    if undecided:
+        raise ReplayError(f"{token}: {undecided}")
+    if not number:
+        raise ReplayError(
+            f"nothing that is tried on the store now is what {token} names: its files or calls, or the seed, have "
+            "changed; run the suite again for a new token"
+        )
 
 
 def _fits(wanted: CrashToken, program: Program) -> None:

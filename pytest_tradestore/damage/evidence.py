@@ -3,15 +3,16 @@
 import gc
 import random
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import cycle
 
 from pytest_tradestore.crash.images import DurableImage, matches
 from pytest_tradestore.crash.observation import Absent, Failed, Names, Observation, Records
 from pytest_tradestore.crash.operations import Kind as FileKind
 from pytest_tradestore.crash.workloads import Workload
+from pytest_tradestore.damage.formats import format_damages, mentions
 from pytest_tradestore.damage.judging import Case, DamageBreach, breaches, is_asked
-from pytest_tradestore.damage.operators import Damage, drawn_damages, plain_damages
+from pytest_tradestore.damage.operators import Damage, Kind, drawn_damages, plain_damages
 from pytest_tradestore.damage.trials import Reading, Ward, bounded_memory, read_damaged
 from pytest_tradestore.faults.timeless import timeless
 from pytest_tradestore.faults.workbench import image_below
@@ -19,6 +20,7 @@ from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, str
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
+from pytest_tradestore.tries import TryToken
 
 IMAGES = {Budget.QUICK: 150, Budget.NORMAL: 300, Budget.DEEP: 20_000}
 """Damaged images that are read for one contract of one store."""
@@ -64,10 +66,15 @@ class Plan:
     tries: tuple[tuple[Damage, str, bool], ...]
 
 
-def gather(store: StoreUnderTest, workload: Workload, settings: Settings) -> DamageEvidence:
-    """Damage what ``store`` writes under ``workload``, and look at what it makes of that."""
+def gather(
+    store: StoreUnderTest, workload: Workload, settings: Settings, only: TryToken | None = None
+) -> DamageEvidence:
+    """Damage what ``store`` writes under ``workload``, and look at what it makes of that.
+
+    With ``only`` just the damage that a token names.
+    """
     with Sandbox() as sandbox:
-        run = _Run(store, workload, settings, sandbox)
+        run = _Run(store, workload, settings, sandbox, only)
         run.go()
     if run.plan is None:
         return DamageEvidence(undecided=run.trouble or "the workload could not be run")
@@ -75,8 +82,11 @@ def gather(store: StoreUnderTest, workload: Workload, settings: Settings) -> Dam
 
 
 class _Run:
-    def __init__(self, store: StoreUnderTest, workload: Workload, settings: Settings, sandbox: Sandbox) -> None:
-        self.store, self.workload, self.settings, self.sandbox = store, workload, settings, sandbox
+    def __init__(
+        self, store: StoreUnderTest, workload: Workload, settings: Settings, sandbox: Sandbox, only: TryToken | None
+    ) -> None:
+        self.store, self.workload, self.sandbox, self.only = store, workload, sandbox, only
+        self.settings = settings if only is None else replace(settings, budget=Budget.DEEP)
         self.plan: Plan | None = None
         self.readings: dict[int, Reading] = {}
         self.trouble = self.gave_up = ""
@@ -104,7 +114,7 @@ class _Run:
             todo = plan
             if todo is None:
                 try:
-                    todo = planned(ward, self.settings)
+                    todo = _narrowed(planned(ward, self.settings), self.only)
                 except _Unusable as reason:
                     return str(reason)
                 channel.send(todo)
@@ -142,47 +152,75 @@ class _Unusable(Exception):  # noqa: N818 - says what is the case
 def planned(ward: Ward, settings: Settings) -> Plan:
     """Run the workload, look at the files that it leaves, and say what is to be done to them."""
     declared = ward.store.declarations
-    image, changed, replaced, history = _grown(ward)
-    with ward.root(image) as root:
+    grown = _grown(ward)
+    with ward.root(grown.image) as root:
         intact, opening = ward.look(root)
     if opening is not None or any(isinstance(seen, Failed) for _, seen in intact.places):
         raise _Unusable("after reopening the store cannot be read although nothing is damaged")
     files = {
         f.path: f.content
-        for f in image.files
+        for f in grown.image.files
         if f.kind is FileKind.FILE and f.content and not matches(f.path, declared.volatile)
     }
-    cases = {
-        path: _case(ward.workload, declared.claims, intact, history, changed.get(path, {}), replaced.get(path, 0) > 1)
-        for path in files
-    }
+    cases = {path: _case(ward.workload, declared.claims, intact, grown, path, files[path]) for path in files}
     tries = []
     for path, content in files.items():
         others = {p: c for p, c in files.items() if _is_alike(p, path) and cases[p].owners != cases[path].owners}
-        place = next(iter(changed.get(path, {})), ward.workload.updates[-1].place)
+        place = next(iter(grown.changed.get(path, {})), ward.workload.updates[-1].place)
         tries += [(damage, place, True) for damage in plain_damages(path, content, others)]
+        tries += [(damage, "", False) for damage in format_damages(path, content)]
+        tries += [(damage, "", False) for damage in _out_of_date(path, content, grown, files)]
     draw = random.Random(settings.seed)  # noqa: S311 - chance, not secrecy
     streams = {path: drawn_damages(path, content, draw) for path, content in files.items()}
+    tries = [row for row in tries if is_asked(row[0], declared.claims)]
+    most = max(IMAGES[settings.budget], len(tries) + IMAGES[settings.budget] // 3)
     for path in cycle(streams):
-        if len(tries) >= IMAGES[settings.budget]:
+        if len(tries) >= most:
             break
         tries.append((next(streams[path]), "", False))
-    asked = [row for row in tries if is_asked(row[0], declared.claims)]
-    return Plan(image, cases, tuple(asked))
+    return Plan(grown.image, cases, tuple(row for row in tries if is_asked(row[0], declared.claims)))
 
 
-def _grown(
-    ward: Ward,
-) -> tuple[DurableImage, dict[str, dict[str, int]], dict[str, int], tuple[Observation, ...]]:
-    """Return the files that the workload leaves, and what led to them.
+def _narrowed(plan: Plan, only: TryToken | None) -> Plan:
+    """Return the plan with nothing to try but what a token names."""
+    if only is None:
+        return plan
+    return replace(plan, tries=tuple(row for row in plan.tries if only.is_of(row[0]))[:1])
 
-    That is: which update places changed each file, how often each was written since it was last missing, and all that
-    was ever seen at each place.
+
+def _out_of_date(path: str, content: bytes, grown: "_Grown", files: Mapping[str, bytes]) -> Iterator[Damage]:
+    """Yield a file that is gone; and one that is older than another file says, where one has its digest."""
+    mentioned = next((p for p, other in files.items() if p != path and mentions(other, content)), "")
+    yield Damage(path, Kind.GONE, "gone", b"", mentioned=mentioned)
+    older = grown.older.get(path)
+    if mentioned and older and older != content:
+        yield Damage(path, Kind.OLDER, "replaced by an older version of itself", older, mentioned=mentioned)
+
+
+@dataclass(frozen=True, slots=True)
+class _Grown:
+    """The files that the workload leaves, and what led to them.
+
+    ``changed``: which update places changed each file, and how often; ``replaced``: how often each was written since it
+    was last missing; ``older``: what it held before that; ``appended``: how long that was, where the last update only
+    added to it (0: it made the file); ``history``: all that was ever seen.
     """
+
+    image: DurableImage
+    changed: Mapping[str, Mapping[str, int]]
+    replaced: Mapping[str, int]
+    older: Mapping[str, bytes]
+    appended: Mapping[str, int]
+    history: tuple[Observation, ...]
+
+
+def _grown(ward: Ward) -> _Grown:
     image = DurableImage(())
     volatile = ward.store.declarations.volatile
     changed: dict[str, dict[str, int]] = {}
     replaced: dict[str, int] = {}
+    older: dict[str, bytes] = {}
+    appended: dict[str, int] = {}
     with ward.root(image) as root:
         seen = [ward.look(root)[0]]
     errors = ward.store.declarations.errors
@@ -199,27 +237,26 @@ def _grown(
             grown = image_below(root, volatile)
         before = {f.path: f.content for f in image.files if f.kind is FileKind.FILE}
         for file in grown.files:
-            if file.kind is FileKind.FILE and before.get(file.path) != file.content:
+            if file.kind is FileKind.FILE and (old := before.get(file.path)) != file.content:
                 places = changed.setdefault(file.path, {})
                 places[update.place] = places.get(update.place, 0) + 1
                 replaced[file.path] = replaced.get(file.path, 0) + 1
+                older[file.path] = old or b""
+                appended.pop(file.path, None)
+                if old is None or file.content.startswith(old):
+                    appended[file.path] = len(old or b"")
         there = set(grown.paths())
         replaced = {path: count for path, count in replaced.items() if path in there}
         seen.append(observed)
         image = grown
-    return image, changed, replaced, tuple(seen)
+    return _Grown(image, changed, replaced, older, appended, tuple(seen))
 
 
 def _case(
-    workload: Workload,
-    claims: frozenset[str],
-    intact: Observation,
-    history: tuple[Observation, ...],
-    changed: Mapping[str, int],
-    several_versions: bool,
+    workload: Workload, claims: frozenset[str], intact: Observation, grown: _Grown, path: str, content: bytes
 ) -> Case:
     name = workload.contract.name
-    keys = {_key(name, place) for place in changed}
+    keys = {_key(name, place) for place in grown.changed.get(path, {})}
     owners = frozenset(
         place for place, seen in intact.places if not isinstance(seen, Names) and _key(name, place) in keys
     )
@@ -230,9 +267,11 @@ def _case(
         name,
         claims,
         intact,
-        history,
+        grown.history,
         owners if apart else owners | listings,
-        has_backup=several_versions and _once_told(owners, intact),
+        has_backup=grown.replaced.get(path, 0) > 1 and _once_told(owners, intact),
+        content=content,
+        appended=grown.appended.get(path),
     )
 
 

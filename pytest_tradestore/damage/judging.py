@@ -31,6 +31,8 @@ class Case:
 
     ``intact`` is what it shows; ``history`` what it has shown before, an empty store first; ``owners`` which places the
     damaged file belongs to (none: nobody knows); ``has_backup`` whether there is an older version that could stand in.
+    ``content`` is what the file held, ``appended`` how much of it was there before the last update added to it (None:
+    that update wrote more than an end).
     """
 
     contract: str
@@ -39,6 +41,8 @@ class Case:
     history: tuple[Observation, ...]
     owners: frozenset[str]
     has_backup: bool
+    content: bytes = b""
+    appended: int | None = None
 
 
 def is_asked(damage: Damage, claims: frozenset[str]) -> bool:
@@ -58,7 +62,7 @@ def breaches(damage: Damage, reading: Reading, case: Case) -> Iterator[DamageBre
         yield from _at(damage, reading, case, place, asked=asked)
     if reading.opening is not None and not reading.opening.declared:
         yield _unclear(damage, "opening the store", reading.opening)
-    if changed:
+    if changed and damage.kind is not Kind.GONE:
         yield from _evidence(damage, reading)
     if reading.again is not None and "backup" in case.claims and case.has_backup:
         yield from _rotated(damage, reading, case)
@@ -72,11 +76,28 @@ def _at(damage: Damage, reading: Reading, case: Case, place: str, *, asked: bool
         if case.owners and place not in case.owners:
             sentence = f"when {damage}, {place} cannot be read, though nothing of it is damaged"
             yield DamageBreach("CORR-5", sentence, f"{place}: {seen}", (f"{place}: {intact}",))
-        elif asked and "backup" in case.claims and case.has_backup and case.owners and not isinstance(intact, Names):
+        elif (
+            asked
+            and damage.kind is not Kind.GONE
+            and "backup" in case.claims
+            and case.has_backup
+            and case.owners
+            and not isinstance(intact, Names)
+        ):
             sentence = f"when {damage}, {place} cannot be read, though an older version of it is kept"
             yield DamageBreach("CORR-3", sentence, f"{place}: {seen}", ("the older version, and a word about it",))
         return
-    if isinstance(seen, Names) or not asked or _looks_like_a_torn_append(damage, seen, intact, case):
+    if isinstance(seen, Names) or not asked:
+        return
+    if damage.kind is Kind.GONE and not _is_missed(damage, seen, case, place):
+        return
+    if _looks_like_a_torn_append(damage, seen, intact, case, said=reading.said):
+        return
+    if damage.kind in (Kind.OLDER, Kind.GONE) and damage.mentioned:
+        if not reading.said:
+            requirement = "CORR-7" if damage.kind is Kind.OLDER else "CORR-6"
+            sentence = f"when {damage}, {place} shows that without a word, though {damage.mentioned} has its digest"
+            yield DamageBreach(requirement, sentence, f"{place}: {seen}", (str(intact), "an error"))
         return
     if _was_so_once(reading, case, place):
         if not reading.said:
@@ -96,6 +117,10 @@ def _at(damage: Damage, reading: Reading, case: Case, place: str, *, asked: bool
         yield DamageBreach("CORR-1", sentence, f"{place}: {seen}", allowed)
 
 
+def _has_a_stand_in(damage: Damage, case: Case) -> bool:
+    return damage.kind is not Kind.GONE and "backup" in case.claims and case.has_backup and bool(case.owners)
+
+
 def _was_so_once(reading: Reading, case: Case, place: str) -> bool:
     """Say whether a place shows what it held before; nothing counts only if everything is as it was then."""
     seen = reading.seen.at(place)
@@ -103,15 +128,41 @@ def _was_so_once(reading: Reading, case: Case, place: str) -> bool:
     return (seen in before and seen not in (Absent(), Records(()))) or reading.seen in case.history[1:]
 
 
-def _looks_like_a_torn_append(damage: Damage, seen: Seen, intact: Seen, case: Case) -> bool:
+def _is_missed(damage: Damage, seen: Seen, case: Case, place: str) -> bool:
+    """Say whether something could have told that a file is gone: a digest of it elsewhere, or half of a document."""
+    if damage.mentioned:
+        return "checksums" in case.claims
+    once = any(seen == observation.at(place) for observation in case.history)
+    return case.contract in _WHOLE and seen != Absent() and not once
+
+
+_WHOLE = ("document", "documents", "state")
+"""Contracts whose places show one value or none; elsewhere less than before is what a missing file leaves."""
+
+
+def _looks_like_a_torn_append(damage: Damage, seen: Seen, intact: Seen, case: Case, *, said: bool) -> bool:
+    """Say whether a crash in the middle of an append could have left the same, or somebody was told of lost records."""
     if case.contract not in LOGS or not isinstance(seen, Records) or not isinstance(intact, Records):
         return False
     if not _is_part(seen.items, intact.items):
         return False
-    if damage.kind in (Kind.EMPTIED, Kind.ZEROED, Kind.UNPARSABLE):
+    if damage.kind is Kind.EMPTIED or (damage.at_the_end and damage.kind in (Kind.ZEROED, Kind.UNPARSABLE)):
         # As after a crash between the making of the file and its first record, or in the middle of that.
-        return "checksums" not in case.claims and (damage.at_the_end or not damage.content)
-    return damage.at_the_end
+        return "checksums" not in case.claims or (said and damage.kind is not Kind.EMPTIED)
+    return damage.at_the_end or _is_in_the_last_record(damage, seen, intact, case, said=said)
+
+
+def _is_in_the_last_record(damage: Damage, seen: Records, intact: Records, case: Case, *, said: bool) -> bool:
+    """Say whether only what the last append wrote is damaged, and only its record is not shown.
+
+    A write of several pages can be torn anywhere. Of a file with a single record nobody can see that it was appended:
+    there a word is asked for.
+    """
+    first = case.appended
+    if first is None or damage.content[:first] != case.content[:first] or len(damage.content) < first:
+        return False
+    kept = len(seen.items)
+    return kept >= len(intact.items) - 1 and seen.items == intact.items[:kept] and (first > 0 or said)
 
 
 def _is_part(items: tuple[str, ...], of: tuple[str, ...]) -> bool:

@@ -26,10 +26,12 @@ class Kind(Enum):
     FLIPPED = "changed by a bit"
     OVERWRITTEN = "partly overwritten"
     FOREIGN = "replaced by the file of another key"
+    OLDER = "replaced by an older version of itself"
+    GONE = "gone"
 
 
-PLAIN = frozenset({Kind.EMPTIED, Kind.CUT, Kind.ZEROED, Kind.UNPARSABLE})
-"""What any store can notice; the rest takes checksums."""
+PLAIN = frozenset({Kind.EMPTIED, Kind.CUT, Kind.ZEROED, Kind.UNPARSABLE, Kind.GONE})
+"""What any store can be asked about; the rest takes checksums."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Damage:
     """One damaged file: which, how, in words, and what it holds now.
 
     ``at_the_end`` says that all before some offset is as it was, and nothing comes after it: what a torn append leaves.
+    ``mentioned`` is another file that holds a digest of what this one held.
     """
 
     path: str
@@ -44,6 +47,7 @@ class Damage:
     how: str
     content: bytes
     at_the_end: bool = False
+    mentioned: str = ""
 
     def __str__(self) -> str:
         return f"{self.path} is {self.how}"

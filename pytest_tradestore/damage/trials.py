@@ -16,7 +16,7 @@ from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.observation import Failed, Observation
 from pytest_tradestore.crash.operations import Kind as FileKind
 from pytest_tradestore.crash.workloads import Update, Workload
-from pytest_tradestore.damage.operators import Damage
+from pytest_tradestore.damage.operators import Damage, Kind
 from pytest_tradestore.faults.timeless import timeless
 from pytest_tradestore.sandbox import remove_tree
 from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest, open_store
@@ -91,7 +91,9 @@ class Ward:
 
 
 def damaged_image(image: DurableImage, damage: Damage) -> DurableImage:
-    """Return the image with one file damaged; links of it show the same, as they do on a disk."""
+    """Return the image with one file damaged; links of it show the same, as they do on a disk, unless it is gone."""
+    if damage.kind is Kind.GONE:
+        return DurableImage(tuple(f for f in image.files if f.path != damage.path))
     inode = next(f.inode for f in image.files if f.path == damage.path)
     return DurableImage(
         tuple(

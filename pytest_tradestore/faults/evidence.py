@@ -6,7 +6,7 @@ own opening, update and reading cost.
 
 import gc
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.observation import Absent, Failed, Observation, Records
@@ -21,6 +21,7 @@ from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, str
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
+from pytest_tradestore.tries import TryToken
 
 ENDINGS_BEFORE_GIVING_UP = 3
 TRIALS = {Budget.QUICK: 60, Budget.NORMAL: 120, Budget.DEEP: 5000}
@@ -71,10 +72,12 @@ class Plan:
     injected: str
 
 
-def gather(store: StoreUnderTest, workload: Workload, settings: Settings) -> FaultEvidence:
-    """Try every fault worth trying on one contract of ``store``."""
+def gather(
+    store: StoreUnderTest, workload: Workload, settings: Settings, only: TryToken | None = None
+) -> FaultEvidence:
+    """Try every fault worth trying on one contract of ``store``, or the one that a token names."""
     with Sandbox() as sandbox:
-        run = _Run(store, workload, TRIALS[settings.budget], sandbox)
+        run = _Run(store, workload, TRIALS[settings.budget], sandbox, only)
         run.go()
         run.reopen()
     if run.plan is None:
@@ -85,8 +88,11 @@ def gather(store: StoreUnderTest, workload: Workload, settings: Settings) -> Fau
 class _Run:
     """The processes in which the trials are made, one after the other where one ends early."""
 
-    def __init__(self, store: StoreUnderTest, workload: Workload, most: int, sandbox: Sandbox) -> None:
-        self.store, self.workload, self.most, self.sandbox = store, workload, most, sandbox
+    def __init__(
+        self, store: StoreUnderTest, workload: Workload, most: int, sandbox: Sandbox, only: TryToken | None
+    ) -> None:
+        self.store, self.workload, self.sandbox, self.only = store, workload, sandbox, only
+        self.most = most if only is None else TRIALS[Budget.DEEP]
         self.plan: Plan | None = None
         self.trials: dict[int, Trial] = {}
         self.skipped: frozenset[int] = frozenset()
@@ -149,7 +155,7 @@ class _Run:
                 todo = plan
                 if todo is None:
                     try:
-                        todo = _planned(bench, self.most, injected)
+                        todo = _narrowed(_planned(bench, self.most, injected), self.only)
                     except _Unusable as reason:
                         return str(reason)
                     channel.send(todo)
@@ -221,6 +227,14 @@ def _planned(bench: Bench, most: int, injected: str) -> Plan:
     kept = sorted(chosen[:most], key=lambda row: (row[1], row[0]))
     tries = tuple((number, refusal) for _, number, refusal in kept)
     return Plan(tuple(subjects), tuple(controls), tries, max(0, len(chosen) - most), injected)
+
+
+def _narrowed(plan: Plan, only: TryToken | None) -> Plan:
+    """Return the plan with nothing to try but what a token names."""
+    if only is None:
+        return plan
+    wanted = (row for row in plan.tries if only.is_of(plan.subjects[row[0]].name, row[1]))
+    return replace(plan, tries=tuple(wanted)[:1])
 
 
 def _kind_of(subject: Subject) -> tuple[object, ...]:

@@ -22,13 +22,23 @@ from pytest_tradestore.isolation import Channel, Died, Hung, Sent, stream_isolat
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import Bridge, StoreUnderTest, open_store
+from pytest_tradestore.tries import TryToken
 
 RECORDINGS = {Budget.QUICK: 6, Budget.NORMAL: 10, Budget.DEEP: 100}
 """Failed syncs that are recorded for one contract of one store."""
 
 
-def gather_syncs(store: StoreUnderTest, workload: Workload, settings: Settings, faults: FaultEvidence) -> SyncEvidence:
-    """Record failing syncs of ``store``, those that an undisturbed run made, and crash after them."""
+def gather_syncs(
+    store: StoreUnderTest,
+    workload: Workload,
+    settings: Settings,
+    faults: FaultEvidence,
+    only: TryToken | None = None,
+) -> SyncEvidence:
+    """Record failing syncs of ``store``, those that an undisturbed run made, and crash after them.
+
+    With ``only`` just the one that a token names.
+    """
     if faults.undecided:
         return SyncEvidence(undecided=faults.undecided)
     try:
@@ -37,7 +47,12 @@ def gather_syncs(store: StoreUnderTest, workload: Workload, settings: Settings, 
         return SyncEvidence(undecided=str(reason))
     if recorder.name != "strace" or faults.injected != SYSTEM_CALLS:
         return _judged_by_the_calls(faults)
-    rows = [(subject, fault) for subject, several in faults.syncs.values() for fault in several if not fault.lasting]
+    rows = [
+        (subject, fault)
+        for subject, several in faults.syncs.values()
+        for fault in several
+        if not fault.lasting and (only is None or only.is_of(subject.name, fault))
+    ]
     most = RECORDINGS[settings.budget]
     with Sandbox() as sandbox:
         recorded = [r for r in _recorded(store, workload, rows[:most], recorder, sandbox) if r.struck]

@@ -18,7 +18,7 @@ DECLARED, UNDECLARED = Failed("ValueError", "damaged", declared=True), Failed("K
 def test_every_damage_changes_the_file():
     damages = list(plain_damages("a.json", CONTENT, {"b.json": b'{"symbol": "MSFT"}'}))
 
-    assert {damage.kind for damage in damages} == set(Kind) - {Kind.FLIPPED}
+    assert {damage.kind for damage in damages} == set(Kind) - {Kind.FLIPPED, Kind.GONE, Kind.OLDER}
     assert all(damage.content != CONTENT for damage in damages)
 
 
@@ -41,7 +41,7 @@ def test_the_same_seed_draws_the_same_damage():
 
 
 def requirements(seen, *, kind=Kind.CUT, claims=(), contract="documents", said=False, at_the_end=False, **other):
-    damage = Damage("AAPL.json", kind, "damaged", b"x", at_the_end)
+    damage = Damage("AAPL.json", kind, "damaged", other.pop("content", b"x"), at_the_end, other.pop("mentioned", ""))
     intact = other.pop("intact", NEW)
     history = (Observation((("AAPL", Absent()),)), Observation((("AAPL", OLD),)))
     case = Case(
@@ -51,12 +51,33 @@ def requirements(seen, *, kind=Kind.CUT, claims=(), contract="documents", said=F
         history,
         frozenset({"AAPL"}),
         has_backup=True,
+        content=b"one\ntwo\n",
+        appended=other.pop("appended", None),
     )
     reading = Reading(Observation((("AAPL", seen), ("MSFT", other.pop("beside", OTHER)))), said, **other)
     return [breach.requirement for breach in breaches(damage, reading, case)]
 
 
 ONE, TWO = Records(('{"n": 1}',)), Records(('{"n": 1}', '{"n": 2}'))
+LAST_RECORD = {
+    "seen": ONE,
+    "intact": TWO,
+    "contract": "journal",
+    "kind": Kind.FLIPPED,
+    "claims": ["checksums"],
+    "content": b"one\nt_o\n",
+    "appended": 4,
+}
+NO_RECORD = {"seen": Records(()), "intact": ONE, "appended": 0}
+ZEROS = {
+    "seen": Records(()),
+    "intact": TWO,
+    "contract": "journal",
+    "kind": Kind.ZEROED,
+    "claims": ["checksums"],
+    "at_the_end": True,
+}
+OLDER = {"seen": OLD, "kind": Kind.OLDER, "mentioned": "MANIFEST", "claims": ["checksums"]}
 VERDICTS = {
     "what was there": ({"seen": NEW}, []),
     "a declared error": ({"seen": DECLARED}, []),
@@ -74,6 +95,23 @@ VERDICTS = {
     "an error for a key that is not damaged": ({"seen": NEW, "beside": DECLARED}, ["CORR-5"]),
     "a log without its end, cut there": ({"seen": ONE, "intact": TWO, "contract": "journal", "at_the_end": True}, []),
     "a log without its end, damaged before it": ({"seen": ONE, "intact": TWO, "contract": "journal"}, ["CORR-1"]),
+    "all but the last record of a log, damaged in that": (LAST_RECORD, []),
+    "all but the last record of a log, damaged before that": ({**LAST_RECORD, "content": b"0ne\ntwo\n"}, ["CORR-1"]),
+    "all but the last record of a log that is written as a whole": ({**LAST_RECORD, "appended": None}, ["CORR-1"]),
+    "nothing of a log of one record, and a word": ({**LAST_RECORD, **NO_RECORD, "said": True}, []),
+    "nothing of a log of one record, in silence": ({**LAST_RECORD, **NO_RECORD}, ["CORR-1"]),
+    "nothing of a log of zeros, and a word": ({**ZEROS, "said": True}, []),
+    "nothing of a log of zeros, in silence, with checksums": (ZEROS, ["CORR-1"]),
+    "nothing where the file is gone": ({"seen": Absent(), "kind": Kind.GONE}, []),
+    "something else where the file is gone": ({"seen": OTHER, "kind": Kind.GONE}, ["CORR-1"]),
+    "half of a month where a file of it is gone": ({"seen": OTHER, "kind": Kind.GONE, "contract": "bars"}, []),
+    "nothing where the file is gone and has a digest elsewhere": (
+        {"seen": Absent(), "kind": Kind.GONE, "mentioned": "MANIFEST", "claims": ["checksums"]},
+        ["CORR-6"],
+    ),
+    "an error where the file is gone": ({"seen": DECLARED, "kind": Kind.GONE, "claims": ["backup"]}, []),
+    "an older version that has its digest elsewhere": (OLDER, ["CORR-7"]),
+    "an older version that has its digest elsewhere, and a word": ({**OLDER, "said": True}, []),
     "lost evidence": ({"seen": DECLARED, "kept": False}, ["CORR-2"]),
     "evidence lost by the next update": ({"seen": DECLARED, "kept": True, "kept_later": False}, ["CORR-2"]),
     "kept evidence": ({"seen": DECLARED, "kept": True, "kept_later": True}, []),

@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+OPTIONS = ("--noconftest", "--tradestore-budget=quick")
+
 
 @pytest.fixture
 def replay(project):
@@ -64,3 +66,19 @@ def test_a_token_that_fits_nothing_is_a_usage_error(project, token, sentence):
 
 def test_keep_without_a_token_is_told_that_it_does_nothing(project):
     assert "--tradestore-keep does nothing without" in project.run("--tradestore-keep=kept").stderr.str()
+
+
+@pytest.mark.parametrize(
+    ("requirement", "sort"), [("FAULT-1", "fault"), ("CORR-2", "damage")], ids=["a fault", "a damage"]
+)
+def test_a_token_tries_one_thing_again(project, requirement, sort):
+    failed = project.run(*OPTIONS, f"--tradestore-requirement={requirement}", "--tradestore-profile=hardened")
+    (token,) = set(re.findall(rf"--tradestore-replay (\S+/{sort}/\S+)", failed.stdout.str()))
+
+    again = project.run(*OPTIONS, f"--tradestore-replay={token}")
+    stranger = project.run(*OPTIONS, f"--tradestore-replay={token[:-8]}00000000")
+
+    assert (again.ret, stranger.ret) == (1, 1)
+    again.stdout.fnmatch_lines([f"*{requirement} VIOLATED*", f"{token}: breaks *{requirement}*"])
+    stranger.stdout.fnmatch_lines([f"nothing that is tried on the store now is what {token[:-8]}00000000 names*"])
+    stranger.stdout.no_fnmatch_line("*Traceback*")

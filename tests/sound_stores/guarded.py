@@ -7,7 +7,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from tests.sound_stores.files import encode, read_document, replace_durably
-from tests.sound_stores.sqlite import connect, text
+from tests.sound_stores.sqlite import ERRORS, connect, text
 
 
 class FilelockTable:
@@ -29,6 +29,8 @@ class FilelockTable:
 
 class Immediate:
     """One JSON table in one row, read and written back in a transaction that takes the lock at its beginning."""
+
+    tradestore_errors = ERRORS
 
     def __init__(self, root: Path):
         self._database = connect(root, "synchronous=EXTRA")

@@ -62,6 +62,8 @@ async def read_document(path: Path):
             return json.loads(await file.read())
     except FileNotFoundError:
         return None
+    except RecursionError:
+        raise ValueError("the document is nested too deeply") from None
 
 
 class AsyncDocument:

@@ -31,8 +31,14 @@ def connect(root: Path, *pragmas: str) -> sqlite3.Connection:
     return database
 
 
+ERRORS = (ValueError, OSError, sqlite3.Error)
+"""What a store in a database raises when it is damaged."""
+
+
 class Tables:
     """Documents and logs in one database; threads share its connection, and so its transactions: they take turns."""
+
+    tradestore_errors = ERRORS
 
     def __init__(self, database: sqlite3.Connection):
         self._database, self._turn = database, threading.Lock()
@@ -97,6 +103,7 @@ def write_ahead_opened_by_with(root: Path):
 
 
 write_ahead_opened_by_with.tradestore_volatile = WriteAheadFull.tradestore_volatile
+write_ahead_opened_by_with.tradestore_errors = ERRORS
 
 
 class AsyncDocument:
@@ -121,3 +128,6 @@ async def async_document(root: Path):
         yield AsyncDocument(tables)
     finally:
         await asyncio.to_thread(tables.close)
+
+
+async_document.tradestore_errors = ERRORS

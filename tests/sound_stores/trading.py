@@ -101,7 +101,10 @@ class PlainBars:
         return read_document(directory / "manifest") or {"generation": 0, "months": {}}
 
     def _read(self, directory, name):
-        rows = json.loads((directory / name).read_text()) if name else ()
+        try:
+            rows = json.loads((directory / name).read_text()) if name else ()
+        except RecursionError:
+            raise ValueError("the bars are nested too deeply") from None
         return [PriceBar(**row | {"date": datetime.fromisoformat(row["date"])}) for row in rows]
 
 

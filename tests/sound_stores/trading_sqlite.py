@@ -12,7 +12,7 @@ from pathlib import Path
 from pytest_tradestore.records import plain
 from reference_store.models import Event, FundamentalData, Job, PriceBar, Run
 from tests.sound_stores.files import encode, sync_directory
-from tests.sound_stores.sqlite import text
+from tests.sound_stores.sqlite import ERRORS, text
 from tests.sound_stores.trading import TERMINAL, PlainRuns
 
 _SCHEMA = """
@@ -42,6 +42,8 @@ class Data:
     """Bars, fundamentals, events, state and audit lines: the sum of five contracts."""
 
     tradestore_volatile = ("*-shm",)
+
+    tradestore_errors = ERRORS
 
     def __init__(self, root: Path):
         self._database, self._turn = connect(root), threading.Lock()
@@ -115,6 +117,8 @@ class Jobs:
 
     tradestore_volatile = ("*-shm",)
 
+    tradestore_errors = ERRORS
+
     def __init__(self, root: Path):
         self._database, self._turn = connect(root), threading.Lock()
         self._progress = {}
@@ -156,6 +160,8 @@ class Runs(PlainRuns):
     """Runs, kept as the plain store keeps them, in rows instead of a file."""
 
     tradestore_volatile = ("*-shm",)
+
+    tradestore_errors = ERRORS
 
     def __init__(self, root: Path):
         super().__init__(root)
