@@ -8,13 +8,14 @@ works in a directory at a time, which also makes every temporary file found unde
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import os
 import stat
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+
+from reference_store.descriptors import read_from, sync, write_all
 
 FILE_MODE = 0o640
 DIRECTORY_MODE = 0o750
@@ -28,15 +29,10 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
 _NOT_A_FILE = {errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.EISDIR}
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
-_CHUNK = 1 << 20
 
 
 class NotARegularFile(Exception):  # noqa: N818 - says what is the case
     """The name belongs to a link, directory, pipe, socket or device: nothing that a store has written."""
-
-
-class TooLarge(Exception):  # noqa: N818 - says what is the case
-    """The file is larger than the reader allows."""
 
 
 class NotPinned(Exception):  # noqa: N818 - says what is the case
@@ -63,8 +59,9 @@ class Directory:
     So an operation that is under way in another thread when a store is closed ends on the directory it began on.
     """
 
-    def __init__(self, descriptor: int, path: str) -> None:
+    def __init__(self, descriptor: int, path: str, parent: Directory | None = None, *, made: bool = False) -> None:
         self.descriptor, self.path = descriptor, path
+        self._parent, self._made = parent, made
         # Bound now: whoever replaced os while this was opened must also be the one that closes it.
         self._close: Callable[[int], None] = os.close
 
@@ -92,11 +89,28 @@ class Directory:
             except FileExistsError:
                 pass
             else:
-                made = Directory(os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=self.descriptor), path)
+                made = Directory(self._open(name), path, self, made=True)
                 os.fchmod(made.descriptor, DIRECTORY_MODE)  # said outright, whatever the umask
                 self.sync()  # what will be stored below is only as durable as this name
                 return made
-        return Directory(os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=self.descriptor), path)
+        return Directory(self._open(name), path, self)
+
+    def pin_name(self) -> None:
+        """Pin the names that lead here: whoever made this directory may have died before it had done that."""
+        if self._made:
+            return  # here, and then it was synced
+        if self._parent is not None:
+            self._parent.sync()
+            self._parent.pin_name()
+            return
+        try:
+            above = Directory(os.open("..", _DIRECTORY, dir_fd=self.descriptor), "..")
+        except PermissionError:
+            return  # in a directory that is not ours, a root is made by others, who answer for its name
+        above.sync()
+
+    def _open(self, name: str) -> int:
+        return os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=self.descriptor)
 
     def names(self) -> list[str]:
         """The names in this directory, in no particular order."""
@@ -302,39 +316,3 @@ class Directory:
 
 def _temporary_name() -> str:
     return f"{TEMPORARY}{os.urandom(8).hex()}"
-
-
-def read_from(descriptor: int, size: int, limit: int) -> bytes:
-    """Return the file from the descriptor's position on; ``size`` (bytes) is a guess, ``limit`` is not."""
-    if size > limit:
-        raise TooLarge
-    data = os.read(descriptor, size + 1)
-    if len(data) == size:
-        return data  # asked for one byte more: the end has been seen
-    chunks = [data]
-    total = len(data)
-    while chunk := os.read(descriptor, _CHUNK):
-        chunks.append(chunk)
-        total += len(chunk)
-        if total > limit:
-            raise TooLarge
-    return b"".join(chunks)
-
-
-def write_all(descriptor: int, data: bytes) -> None:
-    """Write all of ``data``; the system may take less than it is given without calling that an error."""
-    written = os.write(descriptor, data)
-    while written < len(data):
-        taken = os.write(descriptor, memoryview(data)[written:])
-        if taken == 0:
-            raise OSError(errno.EIO, "the system wrote nothing")
-        written += taken
-
-
-def sync(descriptor: int) -> None:
-    """Wait until the file or directory is on the medium; on macOS plain fsync stops at the drive's cache."""
-    full = getattr(fcntl, "F_FULLFSYNC", None)
-    if full is None:
-        os.fsync(descriptor)
-    else:
-        fcntl.fcntl(descriptor, full)

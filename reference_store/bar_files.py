@@ -16,9 +16,10 @@ from contextlib import suppress
 from typing import Any
 
 from reference_store import bar_manifest, bar_parquet, keys
-from reference_store.atomic import FILE_MODE, TEMPORARY, Directory, Found, NotARegularFile, NotPinned, TooLarge
+from reference_store.atomic import FILE_MODE, TEMPORARY, Directory, Found, NotARegularFile, NotPinned
 from reference_store.bar_columns import Columns, by_month, columns_of, merged
 from reference_store.bar_manifest import MANIFEST, MONTH_FILE, STAGED, Manifest, MonthFile, file_name, staged_name
+from reference_store.descriptors import TooLarge
 from reference_store.errors import CorruptData, InvalidRecord, shown
 from reference_store.root import Place, Root
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from reference_store import integrity, keys
-from reference_store.atomic import Directory, Found, NotARegularFile, TooLarge
+from reference_store.atomic import Directory, Found, NotARegularFile
+from reference_store.descriptors import TooLarge
 from reference_store.errors import CorruptData, UnserialisableValue, shown
 from reference_store.group_commit import ByKey, GroupCommit, Take, Ticket
 from reference_store.integrity import Unsealed

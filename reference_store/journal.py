@@ -12,7 +12,8 @@ from functools import partial
 from typing import Any, ClassVar
 
 from reference_store import integrity, keys
-from reference_store.atomic import Directory, Found, NotARegularFile, TooLarge, read_from, sync, write_all
+from reference_store.atomic import Directory, Found, NotARegularFile
+from reference_store.descriptors import TooLarge, read_from, sync, write_all
 from reference_store.documents import CLAIMS
 from reference_store.errors import CorruptData, StoreError, shown
 from reference_store.group_commit import ByKey, GroupCommit, Take, Ticket

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from reference_store.atomic import TEMPORARY, Directory, NotPinned
 from reference_store.errors import LockTimeout, StorageFailure, StoreClosed, StoreError
-from reference_store.locking import RootLock
+from reference_store.locking import LOCK_FILE, RootLock
 
 LOCK_TIMEOUT = 10.0
 """Seconds that a writer waits for other writers unless the store is opened with something else."""
@@ -32,7 +32,11 @@ class Root:
             directory = place if isinstance(place, Directory) else Directory.open(self.path)
             self._lock = RootLock(directory.descriptor)
             self._directory: Directory | None = directory
-            self._sweep(directory)
+            names = directory.names()
+            # The lock file is made after the names that lead here are pinned: where it is, they are.
+            self._pinned = LOCK_FILE in names
+            if any(name.startswith(TEMPORARY) for name in names):
+                self._sweep(directory)
         except OSError as error:
             if isinstance(error, StoreError):
                 raise
@@ -40,8 +44,6 @@ class Root:
 
     def _sweep(self, directory: Directory) -> None:
         """Clear away what writers left that died; a living one holds the lock, and its files stay."""
-        if not any(name.startswith(TEMPORARY) for name in directory.names()):
-            return
         try:
             self._lock.acquire(directory.descriptor, self.path, timeout=0)
             try:
@@ -70,6 +72,9 @@ class Root:
         """Give the directory to the one writer that may change it."""
         directory = self._opened(operation)
         try:
+            if not self._pinned:
+                directory.pin_name()
+                self._pinned = True
             self._lock.acquire(directory.descriptor, self.path, self._lock_timeout)
             try:
                 yield directory

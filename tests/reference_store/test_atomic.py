@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from reference_store.atomic import DAMAGED, TEMPORARY, Directory, NotARegularFile, NotPinned, TooLarge, write_all
+from reference_store.atomic import DAMAGED, TEMPORARY, Directory, NotARegularFile, NotPinned
+from reference_store.data_store import FileDataStore
+from reference_store.descriptors import TooLarge, write_all
 from tests.reference_store.faults import fail_call, is_directory
 
 LIMIT = 1 << 20
@@ -265,3 +267,42 @@ def test_the_descriptor_is_closed_with_its_last_user(tmp_path: Path) -> None:
     del user
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(descriptor)
+
+
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Note the inode of everything that is synced."""
+    seen: list[int] = []
+    real = os.fsync
+
+    def noted(descriptor: int) -> None:
+        seen.append(os.fstat(descriptor).st_ino)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    return seen
+
+
+def test_the_first_write_pins_the_names_of_directories_whose_maker_may_have_died(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "root" / "audit" / "orders").mkdir(parents=True)
+    seen = synced(monkeypatch)
+    inodes = {path.stat().st_ino for path in (tmp_path, tmp_path / "root", tmp_path / "root" / "audit")}
+    store = FileDataStore(tmp_path / "root")
+    seen.clear()
+
+    store._orders.append("2026-01-05", {})
+
+    assert inodes < set(seen)
+
+
+def test_control_where_somebody_has_written_before_nothing_more_is_synced_than_the_file_and_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FileDataStore(tmp_path)._orders.append("2026-01-05", {})
+    orders = tmp_path / "audit" / "orders"
+    seen = synced(monkeypatch)
+
+    FileDataStore(tmp_path)._orders.append("2026-01-06", {})
+
+    assert seen == [(orders / "2026-01-06.jsonl").stat().st_ino, orders.stat().st_ino]

@@ -286,6 +286,7 @@ def test_a_short_write_that_ends_in_an_error_leaves_nothing(
 def test_a_failed_sync_of_the_directory_at_the_first_append_is_not_acknowledged(
     store: JournalStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    store.append("OTHER", {})
     fail_call(monkeypatch, "fsync", when=is_directory)
 
     with pytest.raises(StorageFailure) as failure:

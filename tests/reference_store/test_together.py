@@ -91,6 +91,7 @@ def test_puts_of_one_key_share_a_write_and_the_last_one_stays(tmp_path: Path, mo
 
 def test_saves_of_a_single_document_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = SingleDocumentStore(tmp_path)
+    store.save({"n": -1})
     seen = syncs(monkeypatch)
 
     gathered(tmp_path, store._files._commits["data"], [lambda n=n: store.save({"n": n}) for n in range(WRITERS)])
@@ -101,6 +102,7 @@ def test_saves_of_a_single_document_too(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_control_puts_of_different_keys_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = DocumentStore(tmp_path)
+    store.put("0", {})
     seen = syncs(monkeypatch)
 
     for key in "ABC":

@@ -1,0 +1,49 @@
+"""Reads, writes and syncs that are over only when all of it is done."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+
+_CHUNK = 1 << 20
+
+
+class TooLarge(Exception):  # noqa: N818 - says what is the case
+    """The file is larger than the reader allows."""
+
+
+def read_from(descriptor: int, size: int, limit: int) -> bytes:
+    """Return the file from the descriptor's position on; ``size`` (bytes) is a guess, ``limit`` is not."""
+    if size > limit:
+        raise TooLarge
+    data = os.read(descriptor, size + 1)
+    if len(data) == size:
+        return data  # asked for one byte more: the end has been seen
+    chunks = [data]
+    total = len(data)
+    while chunk := os.read(descriptor, _CHUNK):
+        chunks.append(chunk)
+        total += len(chunk)
+        if total > limit:
+            raise TooLarge
+    return b"".join(chunks)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of ``data``; the system may take less than it is given without calling that an error."""
+    written = os.write(descriptor, data)
+    while written < len(data):
+        taken = os.write(descriptor, memoryview(data)[written:])
+        if taken == 0:
+            raise OSError(errno.EIO, "the system wrote nothing")
+        written += taken
+
+
+def sync(descriptor: int) -> None:
+    """Wait until the file or directory is on the medium; on macOS plain fsync stops at the drive's cache."""
+    full = getattr(fcntl, "F_FULLFSYNC", None)
+    if full is None:
+        os.fsync(descriptor)
+    else:
+        fcntl.fcntl(descriptor, full)
