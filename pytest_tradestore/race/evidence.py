@@ -59,7 +59,7 @@ def gather(
     if setting is Setting.PROCESSES:
         kind = Actors.PROCESSES
     if kind.value not in store.declarations.claims:
-        return RaceEvidence(setting, kind, not_applicable=f"the store disclaims {kind.value}")
+        return RaceEvidence(setting, kind, not_applicable=f"the store does not claim {kind.value!r}")
     known = scenarios(contract, readable(store, contract, methods), store.records)
     if not known:
         reason = "nothing reads back what was written: the store has no call for it"

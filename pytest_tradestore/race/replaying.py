@@ -6,6 +6,7 @@ from pytest_tradestore.contracts import Contract
 from pytest_tradestore.errors import ReplayError
 from pytest_tradestore.race.addresses import Address, Setting
 from pytest_tradestore.race.evidence import kind_of, programs_of, readable
+from pytest_tradestore.race.execution import Completed
 from pytest_tradestore.race.judging import Judge, Wrong
 from pytest_tradestore.race.programs import scenarios
 from pytest_tradestore.race.timeline import counterexample
@@ -37,5 +38,13 @@ def replay_schedule(
     execution = replay(store, program, address.schedule)
     found = Judge(contract).findings(execution)
     shown = ((f.wrong, counterexample(execution, program, f, "", "", str(address))) for f in found)
-    calls = tuple(f"{c.call.shown} -> {c.error or c.result!r}" for c in execution.history if c.actor >= 0)
+    calls = tuple(_gave(c) for c in execution.history if c.actor >= 0)
     return ReplayedSchedule(tuple(shown), calls)
+
+
+def _gave(completed: Completed) -> str:
+    if completed.error:
+        return f"{completed.call.shown} raised {completed.error}"
+    if completed.returned is None:
+        return f"{completed.call.shown} did not return"
+    return f"{completed.call.shown} -> {completed.result!r}"

@@ -15,6 +15,7 @@ from pytest_tradestore.verdict import Counterexample, Fate, Step
 
 MOST_LINES = 20
 SWITCH = "-- switch --"
+OPENING = "open the store"
 _CONTENT = 60
 _READS = ("open", "read", "readall", "pread", "readv", "close")
 _WRITES = ("create", "truncate", "open(w)", "open(x)", "open(w+)", "open(a)", "open(a+)", "write", "pwrite", "writev")
@@ -75,11 +76,12 @@ def _calls(program: Program) -> Iterator[str]:
 def shown_rows(execution: Execution, most: int = MOST_LINES) -> list[Row]:
     """Return the lines, those that say that another caller goes on included."""
     rows = [row for run in _runs(execution.steps) for row in _once(_merged(run))]
-    for dispensable in (4, 3, 2, 1):
+    told = rows
+    for dispensable, switches in ((4, True), (3, True), (2, True), (2, False), (1, False)):
         rows = [row for row in rows if row.dispensable < dispensable]
-        if len(_with_switches(rows)) <= most:
+        told = _with_switches(rows) if switches else rows  # the columns show who goes on, too
+        if len(told) <= most:
             break
-    told = _with_switches(rows)
     if len(told) > most:
         half = most // 2
         missing = Row(-1, f"... {len(told) - most + 1} more lines ...")
@@ -133,8 +135,12 @@ def _row(step: RaceStep, verb: str, object_: str) -> Row:
     if verb == "call":
         return Row(step.actor, f"{object_} begins", step.location, 3)
     if verb in ("return", "fail"):
+        if verb == "return" and object_ == OPENING:
+            return Row(step.actor, "has opened it", step.location, 3)
         what = "raises " if verb == "fail" else "-> " if step.note not in ("", "None") else "returns"
         return Row(step.actor, f"{object_} {what}{_short(step.note) if step.note != 'None' else ''}", step.location)
+    if step.operation == OPENING:
+        return Row(step.actor, OPENING, step.location, 3)
     if verb in _RENAMES and " -> " in object_ and step.note:
         object_ = object_.partition(" -> ")[2]  # the content tells where it came from
         return Row(step.actor, f"{verb} {object_}{_note(step)}", step.location)

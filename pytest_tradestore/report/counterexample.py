@@ -21,7 +21,7 @@ _CALLS_BEFORE_STEPS, _CALLS_OF_A_PROGRAM = 4, 16
 
 
 def render(counterexample: Counterexample, requirement: str, width: int = 80, *, color: bool = False) -> str:
-    """Return the counterexample as lines of at most ``width`` columns (between 60 and 130)."""
+    """Return the counterexample as lines of at most ``width`` columns (between 60 and 130), but for a long token."""
     width = max(_SHORTEST, min(width, _WIDEST))
     lines = [*_head(counterexample, requirement, width), *_body(counterexample, width)]
     lines += _foot(counterexample, requirement, width)
@@ -70,7 +70,17 @@ def _foot(told: Counterexample, requirement: str, width: int) -> Iterator[str]:
     if known is not None:
         yield from _section("Remedy", (known.remedy,), width)
     if told.token:
-        yield from _section("Replay", (f"--tradestore-replay {told.token}",), width)
+        yield from _replay(told.token, width)
+
+
+def _replay(token: str, width: int) -> Iterator[str]:
+    """Yield how to see it again; the token in one piece, so that it can be copied, even if it is wide."""
+    command = "--tradestore-replay"
+    if _LABEL + len(command) + 1 + len(token) <= width:
+        yield f"{'Replay:':<{_LABEL}}{command} {token}"
+    else:
+        yield f"{'Replay:':<{_LABEL}}{command} \\"
+        yield token
 
 
 _LABEL = 12

@@ -104,6 +104,8 @@ def details(record: StoreRecord, profile: Profile) -> list[str]:
     reach = [] if not amounts else [f"bounded for {' '.join(_sorted(bounded))}" if bounded else "exhaustive"]
     ran = f"{done} of {_count(len(record.facts.checks), 'check')} run"
     lines = ["; ".join([ran, *([", ".join(amounts)] if amounts else []), *reach])]
+    if races := _races(record):
+        lines.append(f"schedules: {', '.join(races)}")
     for words, verdict in _WORTH_A_LINE.items():
         found = requirements_with(record, verdict)
         inside = requirements_with(record, verdict, upto=profile)
@@ -112,6 +114,17 @@ def details(record: StoreRecord, profile: Profile) -> list[str]:
         if outside := [requirement for requirement in found if requirement not in inside]:
             lines.append(f"{words}, outside of the {profile.label} profile: {' '.join(outside)}")
     return lines
+
+
+def _races(record: StoreRecord) -> list[str]:
+    """Say of each requirement about concurrent callers that holds how many schedules were run, and whether all."""
+    told = []
+    for requirement in requirements_with(record, Verdict.HOLDS):
+        found = [r for r in record.results.values() if r.requirement == requirement and r.verdict is Verdict.HOLDS]
+        if count := sum(result.checked.get("schedules", 0) for result in found):
+            kind = "exhausted" if all(result.exhaustive for result in found) else "sampled"
+            told.append(f"{requirement} {kind} {count:,}")
+    return told
 
 
 _WORTH_A_LINE = {
