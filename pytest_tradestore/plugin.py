@@ -155,6 +155,17 @@ class _Watch:
 
 
 @pytest.fixture(scope="session")  # it keeps nothing, so that tests with generated arguments may use it
+def tradestore_crash() -> Any:
+    """Crash an object of yours at each point of what it does: ``tradestore_crash(target).check(...)``.
+
+    ``target(root)`` makes the object on an empty directory. See ``pytest_tradestore.crash.own_tests.Crashes``.
+    """
+    from pytest_tradestore.crash.own_tests import Crashes
+
+    return Crashes
+
+
+@pytest.fixture(scope="session")
 def tradestore_race() -> Any:
     """Run callers of an object of yours under many schedules: ``tradestore_race(target).check(...)``.
 

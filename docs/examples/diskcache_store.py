@@ -1,7 +1,10 @@
-from diskcache import Cache
+import sqlite3
+
+from diskcache import Cache, Timeout
 
 
 class DiskCacheStore:
+    tradestore_errors = (sqlite3.Error, Timeout, ValueError, OSError)
     tradestore_volatile = ("*-shm",)
 
     def __init__(self, root):

@@ -4,6 +4,7 @@ import lmdb
 
 
 class LMDBStore:
+    tradestore_errors = (lmdb.Error, ValueError, OSError)
     tradestore_volatile = ("lock.mdb",)
 
     def __init__(self, root):

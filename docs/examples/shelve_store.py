@@ -1,7 +1,11 @@
+import pickle
 import shelve
 
 
 class ShelveStore:
+    tradestore_errors = (pickle.UnpicklingError, EOFError, ValueError, OSError)
+    tradestore_disclaims = ("threads",)  # by its documentation: no concurrent access
+
     def __init__(self, root):
         self.path = str(root / "shelf")
 

@@ -3,6 +3,9 @@ import sqlite3
 
 
 class SQLiteStore:
+    tradestore_errors = (sqlite3.Error, ValueError, OSError)
+    tradestore_disclaims = ("threads",)  # a connection is for the thread that opened it
+
     def __init__(self, root):
         self.db = sqlite3.connect(root / "store.db")
         self.db.execute("CREATE TABLE IF NOT EXISTS documents (key TEXT PRIMARY KEY, value TEXT)")

@@ -1,7 +1,11 @@
+import sqlite3
+
 from sqlitedict import SqliteDict
 
 
 class SqliteDictStore:
+    tradestore_errors = (sqlite3.Error, ValueError, OSError)
+
     def __init__(self, root):
         self.db = SqliteDict(str(root / "db.sqlite"))
         self.get, self.keys, self.close = self.db.get, lambda: list(self.db), self.db.close

@@ -2,6 +2,8 @@ from tinydb import TinyDB, where
 
 
 class TinyDBStore:
+    tradestore_disclaims = ("threads",)  # its documentation sends those elsewhere who need them
+
     def __init__(self, root):
         self.db = TinyDB(root / "db.json")
         self.close = self.db.close

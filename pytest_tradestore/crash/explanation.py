@@ -52,9 +52,9 @@ def explain(store: str, evidence: Evidence, violation: Violation) -> Counterexam
     token = CrashToken(store, evidence.workload.contract.name, state, fingerprint(program))
     return Counterexample(
         headline=violation.breach.sentence,
-        crash=_crash_in_words(program, state, history, power),
+        crash=crash_in_words(program, state, history, power),
         workload=_calls(violation, history),
-        steps=tuple(_shortened_steps(steps, state, program)),
+        steps=tuple(shortened_steps(steps, state, program)),
         found=_found(violation),
         allowed=violation.breach.allowed,
         image=described_image(violation.image),
@@ -71,10 +71,10 @@ def _of_a_recovery(program: Program, history: History, violation: Violation, sec
     reopening = tuple(described_steps(recovery.program, second.state, recovery.history))
     return Counterexample(
         headline=f"after a crash while it recovered, {violation.breach.sentence}",
-        crash=f"{_crash_in_words(program, violation.state, history, first_power)}; then, on the files that this left, "
-        f"{_crash_in_words(recovery.program, second.state, recovery.history, second.state.crash is Crash.POWER)}",
+        crash=f"{crash_in_words(program, violation.state, history, first_power)}; then, on the files that this left, "
+        f"{crash_in_words(recovery.program, second.state, recovery.history, second.state.crash is Crash.POWER)}",
         workload=(*_calls(violation, history), "(crash, reopen)"),
-        steps=tuple(_shortened_steps(reopening, second.state, recovery.program)),
+        steps=tuple(shortened_steps(reopening, second.state, recovery.program)),
         found=_found(violation),
         allowed=violation.breach.allowed,
         image=described_image(second.image),
@@ -226,7 +226,7 @@ def _mark(moment: Moment, update: int, history: History) -> str:
     return f"{name} called" if moment is Moment.INVOKED else f"{name} RETURNED"
 
 
-def _shortened_steps(steps: tuple[Step, ...], state: CrashState, program: Program) -> Iterator[Step]:
+def shortened_steps(steps: tuple[Step, ...], state: CrashState, program: Program) -> Iterator[Step]:
     """Yield the steps around what was lost, long runs of steps that simply arrived drawn together."""
     lost_steps = [program.micros[m].operation for m in state.lost]
     focus = min([*lost_steps, max(0, state.cut - 1)])
@@ -264,7 +264,7 @@ def _drawn_together(run: list[Step]) -> Iterator[Step]:
     yield from run[-2:]
 
 
-def _crash_in_words(program: Program, state: CrashState, history: History, power: bool) -> str:
+def crash_in_words(program: Program, state: CrashState, history: History, power: bool) -> str:
     kind = "power loss" if power else "process crash"
     acknowledged = invoked = -1
     for step in program.steps[: state.cut]:

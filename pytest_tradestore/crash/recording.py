@@ -84,7 +84,7 @@ def record(
                 return NotRecorded(problem)
             history = History(states, ("", *(u.place for u in updates)), ("the opening", *(u.shown for u in updates)))
             vacuous = _without_effect(history, updates)
-            return NotRecorded(vacuous) if vacuous else Recorded(_movable(trace, str(root)), history, output)
+            return NotRecorded(vacuous) if vacuous else Recorded(movable(trace, str(root)), history, output)
         case Hung(step, seconds):
             return NotRecorded(f"{names[min(step, len(names) - 1)]} took longer than {seconds:g} s")
         case Died(step, how):
@@ -119,7 +119,7 @@ def record_reopenings(
         case Finished(recorded):
             for root, (trace, states, problem) in zip(roots, recorded, strict=True):
                 history = History(states, ("",), ("the opening",))
-                yield NotRecorded(problem) if problem else Recorded(_movable(trace, str(root)), history)
+                yield NotRecorded(problem) if problem else Recorded(movable(trace, str(root)), history)
         case _:
             yield from (record(store, workload, (), recorder, sandbox, start) for start in starts)
 
@@ -166,7 +166,7 @@ def _drive(
     return problem
 
 
-def _movable(trace: Trace, root: str) -> Trace:
+def movable(trace: Trace, root: str) -> Trace:
     """Return the trace with symlinks into the root pointing to wherever the root is."""
 
     def moved(target: str) -> str:
