@@ -1,6 +1,7 @@
 """Which modes a store gives to its files and directories, at every moment of its workload, whatever the umask.
 
-Recorded under three umasks; and once more on files whose modes somebody has made stricter. What is too wide is said
+Recorded under three umasks; once more on damaged files, which may be put aside; and once on files whose modes somebody
+has made stricter. What is too wide is said
 here; the store runs in processes of its own.
 """
 
@@ -8,11 +9,13 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pytest_tradestore.crash.images import matches
 from pytest_tradestore.crash.operations import Create, Kind, Link, Mark, Moment, Rename, SetMode
 from pytest_tradestore.crash.recorders.base import Recorder, Recording
 from pytest_tradestore.crash.trace import Trace, Tree
@@ -55,12 +58,15 @@ class Modes:
 
 
 def gather(store: StoreUnderTest, workload: Workload, recorder: Recorder) -> Modes:
-    """Run the workload under every umask, and once on files that only their owner may read."""
+    """Run the workload under every umask, on damaged files, and on files that only their owner may read."""
     wide: list[Wide] = []
     looked_at = 0
     undecided = ""
     changes: list[str] = []
-    for umask, found in zip(UMASKS, _under_every_umask(store, workload, recorder), strict=True):
+    runs = list(zip(UMASKS, _under_every_umask(store, workload, recorder), strict=True))
+    if not any(isinstance(found, str) for _, found in runs):
+        runs.append((0, _isolated(store, partial(_on_damaged_files, store, workload, recorder))))
+    for umask, found in runs:
         if isinstance(found, str):
             undecided = undecided or found
             continue
@@ -149,6 +155,35 @@ def _recorded(
     return [
         problem or (recording.trace, changes, "; ".join(recording.trace.unseen)) for recording, changes, problem in made
     ]
+
+
+def _on_damaged_files(
+    store: StoreUnderTest, workload: Workload, recorder: Recorder, channel: Channel, roots: Iterator[Path]
+) -> tuple[Trace, list[str], str] | str:
+    """Damage every file and make the updates once more, whatever they raise: what is put aside is a file, too."""
+    root, declared = next(roots), store.declarations
+    os.umask(0)
+    calls = _UmaskCalls()
+    if problem := _drive(store, workload.updates, root, channel, calls, 0):
+        return problem
+    for path in sorted(path for path in root.rglob("*") if path.is_file() and not path.is_symlink()):
+        if "lock" not in path.name.lower() and not matches(str(path.relative_to(root)), declared.volatile):
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2] + b"\0damaged")
+    with recorder.record(root, volatile=declared.volatile) as recording:
+        bridge = Bridge()
+        with suppress(Exception):
+            channel.step(0)
+            recording.mark(Moment.INVOKED, 0)
+            opened = open_store(store.target, root, bridge)
+            workload.observe(opened, declared.errors)
+            for number, update in enumerate(workload.updates, 1):
+                channel.step(number)
+                recording.mark(Moment.INVOKED, number)
+                with suppress(Exception):
+                    update.apply(opened)
+            opened.close()
+        bridge.close()
+    return recording.trace, calls.changes, "; ".join(recording.trace.unseen)
 
 
 def _drive(

@@ -746,6 +746,12 @@ BROKEN = (
         {"PERM-1": "'data' has mode 0777 during opening the store, with umask 000"},
     ),
     Broken(
+        "puts-aside-for-all",
+        f"{_HERE}.permissions:PutsAsideForAll",
+        "document",
+        {"PERM-1": "'portfolio.json.damaged' has mode 0666 during save({version: 1}), with umask 000"},
+    ),
+    Broken(
         "gives-rights-back",
         f"{_HERE}.permissions:GivesRightsBack",
         "document",
