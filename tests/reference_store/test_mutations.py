@@ -1,0 +1,199 @@
+"""Each sync, rename and lock of the reference store is needed: without it a requirement, or a named test, is red.
+
+What the suite can see is judged by the suite, on a copy of the package in which one line is changed. It records one run
+of a store on a durable tree, so a sync that matters only when a killed process is followed by a power loss, or
+only to a child forked in between, is not seen there: such a line has a test of its own, which is run on the copy.
+"""
+
+import importlib
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import reference_store
+from pytest_tradestore.bench import Bench
+from pytest_tradestore.conformance import checks_for
+from pytest_tradestore.contracts import CONTRACTS
+from pytest_tradestore.settings import Budget, Settings
+from pytest_tradestore.target import StoreUnderTest
+from pytest_tradestore.verdict import Verdict
+
+PACKAGE = Path(reference_store.__file__).parent
+REPOSITORY = PACKAGE.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """``line`` of ``module`` becomes ``instead``; then ``requirement`` is violated by ``store``, or ``test`` fails."""
+
+    module: str
+    line: str
+    requirement: str = ""
+    contract: str = "documents"
+    store: str = "DocumentStore"
+    instead: str = "pass"
+    test: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.module}: {' '.join(self.line.split())[:50]}"
+
+
+def journal(line: str, requirement: str, module: str = "journal", instead: str = "pass") -> Mutation:
+    return Mutation(module, line, requirement, "journal", "JournalStore", instead)
+
+
+def bars(line: str, requirement: str) -> Mutation:
+    return Mutation("bar_files", line, requirement, "bars", "FileDataStore")
+
+
+BY_REQUIREMENT = [
+    Mutation("descriptors", "os.fsync(descriptor)", "DUR-2"),
+    Mutation("atomic", "sync(self.descriptor)", "DUR-2"),
+    Mutation("atomic", "sync(descriptor)", "ATOM-2"),
+    Mutation("atomic", "self.sync()  # durability point", "DUR-2"),
+    Mutation("atomic", "self._pin()\n        return True", "DUR-4", instead="return True"),
+    Mutation("atomic", "self._pin()\n\n    def stage", "DUR-2", instead="pass\n\n    def stage"),
+    Mutation("atomic", "self.sync()  # what will be stored below", "DUR-2", "state", "FileDataStore"),
+    Mutation("atomic", "os.rename(second, backup, src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)", "CORR-3"),
+    Mutation("atomic", "self._link(name, second)", "ATOM-2", instead="self.move(name, second)"),
+    Mutation("atomic", "self._link(name, evidence)", "CORR-2"),
+    journal("sync(descriptor)  # durability point", "DUR-2"),
+    journal("os.ftruncate(descriptor, length)", "REC-3"),
+    journal("fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)", "RACE-3", "locking"),
+    journal("not gate.lock.acquire(timeout=max(timeout, 0))", "RACE-2", "locking", "False"),
+    journal("party.wake()", "RACE-5", "group_commit"),
+    bars("directory.sync()  # before the manifest", "ATOM-2"),
+]
+
+
+def by_test(module: str, line: str, test: str, instead: str = "pass") -> Mutation:
+    return Mutation(module, line, instead=instead, test=test)
+
+
+PINS = "test_atomic.py::test_the_first_write_pins_the_names_of_directories_whose_maker_may_have_died"
+KEEPS = "test_order_of_calls.py::test_the_remains_of_an_append_are_kept_and_cut_off_durably_before_the_next_one"
+EVIDENCE = "test_order_of_calls.py::test_evidence_is_durable_before_anything_takes_its_place"
+BEHIND = "test_journal.py::test_an_append_behind_unsynced_records_of_others_syncs_them_first"
+FORKED = "test_locking.py::test_a_child_forked_while_the_lock_was_held_does_not_keep_it"
+NAMELESS = "test_order_of_calls.py::test_a_lock_on_a_file_that_has_lost_its_name_does_not_count"
+OF_BARS = (
+    "test_order_of_calls.py::test_the_first_write_pins_the_name_of_a_directory_of_bars_that_somebody_else_has_made"
+)
+MANIFEST = "test_order_of_calls.py::test_a_manifest_is_durable_before_what_it_names_replaces_anything"
+JOINED = "test_bars.py::test_bars_come_back_sorted_whatever_their_order_and_join_months"
+FINISHED = "test_bars.py::test_a_write_whose_last_sync_failed_is_finished_by_the_next_writer"
+
+BY_TEST = [
+    by_test("atomic", "self._parent.sync()", PINS),
+    by_test("atomic", "above.sync()", PINS),
+    by_test("atomic", "self.sync()  # before anything takes", EVIDENCE),
+    by_test("atomic", "FILE_MODE & mode)\n        self.sync()", KEEPS, "FILE_MODE & mode)"),
+    by_test("journal", "sync(descriptor)\n        directory.sync()", BEHIND, "directory.sync()"),
+    by_test("journal", "directory.sync()", BEHIND),
+    by_test("journal", "sync(descriptor)  # before new bytes", KEEPS),
+    by_test("locking", "fcntl.flock(descriptor, fcntl.LOCK_UN)", FORKED),
+    by_test("locking", "if _is_the_lock_file(descriptor, directory)", NAMELESS, "if True"),
+    by_test("bar_files", "root.sync()  # whoever made", OF_BARS),
+    by_test("bar_files", "directory.sync()  # the manifest", MANIFEST),
+    by_test("bar_files", "directory.move(staged_name(month, file), file_name(month))", JOINED),
+    by_test("bar_files", "directory.move(name, pending[name])", FINISHED),
+]
+
+NEEDED_BY_ALL = {
+    # Without one of these no store works at all, or nothing is removed that was to be kept.
+    "atomic": [
+        "os.rename(staged, name,",
+        "os.rename(name, target,",
+        "self._link(name, second)",
+        "os.link(name, second,",
+    ],
+    "root": ["self._lock.acquire("],
+}
+
+_CALLS = re.compile(r"(?:sync|os\.rename|directory\.move|_link|os\.link|flock|lock\.acquire)\(")
+
+
+def changed(source: str, mutation: Mutation) -> str:
+    assert source.count(mutation.line) == 1, f"{mutation.line!r} stands {source.count(mutation.line)} times"
+    comment = "  # " if "  # " in mutation.line else ""
+    return source.replace(mutation.line, mutation.instead + comment)
+
+
+@pytest.mark.parametrize("mutation", BY_REQUIREMENT, ids=str)
+def test_without_it_the_suite_finds_a_violation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mutation: Mutation
+) -> None:
+    name = f"mutant_{BY_REQUIREMENT.index(mutation)}"
+    (tmp_path / name).mkdir()
+    for file in PACKAGE.glob("*.py"):
+        source = file.read_text(encoding="utf-8")
+        if file.stem == mutation.module:
+            source = changed(source, mutation)
+        # The record types stay those that the suite makes.
+        source = re.sub(r"(from |f\")reference_store(?!\.models)", rf"\1{name}", source)
+        (tmp_path / name / file.name).write_text(source, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    store = StoreUnderTest("mutant", getattr(importlib.import_module(name), mutation.store))
+    contracts = tuple(contract for contract in CONTRACTS if contract.name == mutation.contract)
+    bench = Bench(Settings(recorder="fake", budget=Budget.QUICK))
+
+    judged = [check.judge(bench, store) for check in checks_for(contracts) if check.requirement == mutation.requirement]
+
+    assert [result.verdict for result in judged] == [Verdict.VIOLATED]
+
+
+def outcome(place: Path, mutation: Mutation | None, tests: list[str]) -> str:
+    """Return what pytest says of the tests when the package is the changed one."""
+    package = place / "reference_store"
+    package.mkdir()
+    for file in PACKAGE.glob("*.py"):
+        source = file.read_text(encoding="utf-8")
+        if mutation is not None and file.stem == mutation.module:
+            source = changed(source, mutation)
+        (package / file.name).write_text(source, encoding="utf-8")
+    options = ["-q", "-p", "no:cacheprovider", "--basetemp", str(place / "roots")]
+    options += ["-o", f"pythonpath={place} {REPOSITORY}"]
+    chosen = [str(REPOSITORY / "tests" / "reference_store" / test) for test in tests]
+    ended = subprocess.run(
+        [sys.executable, "-P", "-m", "pytest", *options, *chosen],
+        cwd=REPOSITORY, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize("mutation", BY_TEST, ids=str)
+def test_without_it_a_test_fails(tmp_path: Path, mutation: Mutation) -> None:
+    said = outcome(tmp_path, mutation, [mutation.test])
+
+    assert f"FAILED tests/reference_store/{mutation.test}" in said, said
+    assert "1 failed in" in said, said
+
+
+def test_control_with_all_of_them_the_tests_pass(tmp_path: Path) -> None:
+    tests = sorted({mutation.test for mutation in BY_TEST})
+    said = outcome(tmp_path, None, tests)
+
+    assert f"{len(tests)} passed in" in said, said
+
+
+def test_no_sync_rename_or_lock_is_left_out() -> None:
+    left: list[str] = []
+    for file in sorted(PACKAGE.glob("*.py")):
+        source = file.read_text(encoding="utf-8")
+        for mutation in (*BY_REQUIREMENT, *BY_TEST):
+            if mutation.module == file.stem:
+                source = source.replace(mutation.line, "")
+        for line in NEEDED_BY_ALL.get(file.stem, []):
+            assert line in source or file.stem == "atomic", line
+            source = source.replace(line, "")
+        left += [
+            f"{file.stem}: {line.strip()}"
+            for line in source.splitlines()
+            if _CALLS.search(line) and not line.lstrip().startswith(("def ", "#", '"'))
+        ]
+
+    assert not left, left
