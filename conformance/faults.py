@@ -3,13 +3,10 @@
 One run of every fault worth trying is the evidence for three of them; failed syncs are crashed after in a second one.
 """
 
-import json
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from pytest_tradestore.conformance import unstorable
 from pytest_tradestore.conformance.check import Check
-from pytest_tradestore.conformance.values import same
-from pytest_tradestore.conformance.visit import Mismatch, Visit, check
 from pytest_tradestore.contracts import Contract
 from pytest_tradestore.tries import Sort, TryToken, fingerprint
 from pytest_tradestore.verdict import Counterexample, Fate, Result, Step, Verdict
@@ -27,8 +24,7 @@ def checks(contract: Contract) -> tuple[Check, ...]:
     """Return the fault checks of one contract."""
     made = [_of_trials(requirement, contract) for requirement in ("FAULT-1", "FAULT-3", "FAULT-5")]
     made.insert(1, _of_syncs(contract))
-    if contract.name in _WRITING:
-        made.insert(3, check("FAULT-4", contract.name, _refused_values(*_WRITING[contract.name])))
+    made[3:3] = unstorable.checks(contract)
     return tuple(made)
 
 
@@ -117,126 +113,3 @@ def after_failed_sync(store: str, contract: Contract, evidence: "SyncEvidence") 
         how_many=evidence.how_many,
         token=str(TryToken(store, contract.name, Sort.SYNC, fingerprint(evidence.subject, evidence.fault))),
     )
-
-
-# Values that cannot be stored
-
-_WRITING: dict[str, tuple[str, str, tuple[str, ...]]] = {
-    "document": ("save", "load", ()),
-    "documents": ("put", "get", ("AAPL",)),
-    "journal": ("append", "read", ("orders",)),
-    "state": ("save_strategy_state", "load_strategy_state", ("momentum",)),
-}
-
-
-class _Raising:
-    """Fails when anybody looks at it closely."""
-
-    def __str__(self) -> str:
-        raise RuntimeError("this value cannot be shown")
-
-    __repr__ = __str__
-
-    def __reduce__(self) -> Any:
-        raise RuntimeError("this value cannot be copied")
-
-
-def _half_way() -> Any:
-    yield 1
-    raise RuntimeError("this generator ends half way")
-
-
-def _itself() -> list[Any]:
-    inner: list[Any] = []
-    inner.append(inner)
-    return inner
-
-
-HOPELESS: dict[str, Callable[[], Any]] = {
-    "a set": lambda: {1, 2},
-    "an object": object,
-    "bytes": lambda: b"\xff\xfe",
-    "a complex number": lambda: 1j,
-    "NaN": lambda: float("nan"),
-    "infinity": lambda: float("inf"),
-    "half of a surrogate pair": lambda: "\ud800",
-    "a number as a key": lambda: {1: "one"},
-    "None as a key": lambda: {None: "nothing"},
-    "a pair as a key": lambda: {(1, 2): "pair"},
-    "a list that contains itself": _itself,
-    "an object that raises when it is looked at": _Raising,
-    "a generator that raises half way": _half_way,
-}
-"""Values that JSON does not have, or has by another name; each is tried after a long text, at the end of a document."""
-
-
-def _refused_values(write: str, read: str, place: tuple[str, ...]) -> Callable[[Visit], Mismatch | None]:
-    def program(visit: Visit) -> Mismatch | None:
-        for name, make in HOPELESS.items():
-            visit.fresh()
-            if found := _one_value(visit, name, make, write, read, place):
-                return found
-        return None
-
-    return program
-
-
-def _one_value(
-    visit: Visit, name: str, make: Callable[[], Any], write: str, read: str, place: tuple[str, ...]
-) -> Mismatch | None:
-    good = {"version": 1, "cash": 1.5, "positions": {"AAPL": 100}}
-    visit.must(write, *place, good)
-    before = visit.call(read, *place)
-    bad = {"version": 2, "notes": "x" * 20_000, "value": make()}
-    shown = f"{write}({', '.join(map(repr, place))}{', ' if place else ''}{{version: 2, notes: ..., value: {name}}})"
-    visit.checked["values"] += 1
-    try:
-        visit.call(write, *place, bad, shown=shown)
-    except Exception:  # a refusal, by whichever exception: what counts is that the caller knows
-        visit.checked["refused"] += 1
-        try:
-            kept = visit.call(read, *place)
-        except Exception as error:
-            told = f"{type(error).__name__}: {visit.opened.told(error)}"
-            return visit.mismatch(
-                f"{name} was refused, and the value before it can no longer be read", told, str(before)
-            )
-        if not same(kept, before):
-            return visit.expect(f"{name} was refused, and the value before it is no longer what is read", kept, before)
-        visit.reopen()
-        kept = visit.call(read, *place)
-        return visit.expect(
-            f"{name} was refused, and after reopening the value before it is not what is read", kept, before
-        )
-    found = visit.call(read, *place)
-    newest = found[-1] if write == "append" and isinstance(found, list) and found else found
-    value = newest.get("value") if isinstance(newest, dict) else None
-    if isinstance(newest, dict) and "value" in newest and _alike(value, make()):
-        return None
-    return visit.mismatch(
-        f"{name} was accepted, and what is read is something else",
-        _shown(value),
-        f"{name}, or an error when it is written",
-    )
-
-
-def _alike(found: Any, wanted: Any) -> bool:
-    if isinstance(wanted, float) and wanted != wanted:
-        return isinstance(found, float) and found != found
-    if isinstance(wanted, (_Raising, list)) or type(wanted) is object or hasattr(wanted, "send"):
-        return type(found) is type(wanted)
-    if isinstance(wanted, dict):
-        return isinstance(found, dict) and list(found.items()) in (list(wanted.items()), list(_as_json(wanted).items()))
-    return type(found) is type(wanted) and bool(found == wanted)
-
-
-def _as_json(value: dict[Any, Any]) -> dict[Any, Any]:
-    """Return what Python's json makes of keys that are no text: it writes 1 as "1", by its documentation."""
-    return {json.dumps(key) if key is None or isinstance(key, int) else key: item for key, item in value.items()}
-
-
-def _shown(value: Any) -> str:
-    try:
-        return f"{value!r:.200}" if not isinstance(value, _Raising) else "an object"
-    except Exception:
-        return f"a {type(value).__name__}"

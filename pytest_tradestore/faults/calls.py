@@ -84,7 +84,19 @@ class Limit:
         return f"{self.value or 'no'} more files can be opened (RLIMIT_NOFILE)"
 
 
-Refusal = Fault | Limit
+@dataclass(frozen=True, slots=True)
+class Interrupt:
+    """Ctrl-C, which comes when the ``nth`` call of this kind (fsync or rename) that Python itself makes is done."""
+
+    kind: CallKind
+    nth: int
+
+    def __str__(self) -> str:
+        which = f"{self.kind.value} (call {self.nth})" if self.nth > 1 else self.kind.value
+        return f"Ctrl-C comes after {which}"
+
+
+Refusal = Fault | Limit | Interrupt
 
 _CHANGING = re.compile(
     r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{8,}|(?<=tmp)[0-9a-z_]{8}(?=\W|$)|(?<=[.-])[0-9a-z_]{8}(?=\.|$)|[0-9]{5,}",

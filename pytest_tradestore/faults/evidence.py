@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.observation import Absent, Failed, Observation, Records
 from pytest_tradestore.crash.workloads import Workload
-from pytest_tradestore.faults.calls import Call, CallKind, Fault, Limit, Refusal
+from pytest_tradestore.faults.calls import Call, CallKind, Fault, Refusal
 from pytest_tradestore.faults.judging import FaultBreach, breaches, first_per_requirement
-from pytest_tradestore.faults.plans import faults_for, limits
+from pytest_tradestore.faults.plans import faults_for, interrupts, limits
 from pytest_tradestore.faults.reopening import completed, reopen_all, reopened
 from pytest_tradestore.faults.trials import Subject, Trial, advanced, attempt
 from pytest_tradestore.faults.workbench import Bench, Injecting
@@ -217,6 +217,7 @@ def _planned(bench: Bench, most: int, injected: str) -> Plan:
         calls = control.watched.calls
         if subject.update is not None:
             ranked += [(rank, number, limit) for rank, limit in limits()]
+            ranked += [(rank, number, moment) for rank, moment in interrupts(calls)]
         ranked += [(rank, number, fault) for rank, fault in faults_for(calls)]
     chosen, known = [], set()
     for rank, number, refusal in sorted(ranked, key=lambda row: row[0]):
@@ -301,7 +302,7 @@ def _evidence(run: _Run, plan: Plan, store: StoreUnderTest) -> FaultEvidence:
         exhaustive=plan.injected == SYSTEM_CALLS
         and not plan.left_out
         and len(run.trials) == len(plan.tries)
-        and all(trial.struck or isinstance(trial.refusal, Limit) for trial in run.trials.values()),
+        and all(trial.struck or not isinstance(trial.refusal, Fault) for trial in run.trials.values()),
         given_up=run.gave_up,
         syncs=_failing_syncs(plan),
         sync_trials=tuple(trial for trial in run.trials.values() if _of_a_sync(trial)),

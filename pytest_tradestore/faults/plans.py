@@ -5,25 +5,30 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from pytest_tradestore.faults.calls import Call, CallKind, Fault, Limit
+from pytest_tradestore.faults.calls import Call, CallKind, Fault, Interrupt, Limit
+
+_EDQUOT = getattr(errno, "EDQUOT", errno.ENOSPC)
 
 ERRORS: dict[CallKind, tuple[int, ...]] = {
-    CallKind.OPEN: (errno.EMFILE, errno.EACCES, errno.EIO),
-    CallKind.CREATE: (errno.ENOSPC, errno.EMFILE, errno.EACCES, errno.EROFS),
-    CallKind.READ: (errno.EIO,),
-    CallKind.WRITE: (errno.ENOSPC, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC)),
+    CallKind.OPEN: (errno.EMFILE, errno.EACCES, errno.EIO, errno.ENFILE),
+    CallKind.CREATE: (errno.ENOSPC, errno.EMFILE, errno.EACCES, errno.EROFS, _EDQUOT),
+    CallKind.READ: (errno.EIO, errno.EINTR),
+    CallKind.WRITE: (errno.ENOSPC, errno.EIO, _EDQUOT, errno.EINTR),
     CallKind.SYNC: (errno.EIO,),
     CallKind.CLOSE: (errno.EIO, errno.ENOSPC),
-    CallKind.RENAME: (errno.EIO, errno.EACCES, errno.ENOSPC),
-    CallKind.LINK: (errno.EIO, errno.ENOSPC),
-    CallKind.UNLINK: (errno.EACCES, errno.EIO),
-    CallKind.MKDIR: (errno.ENOSPC, errno.EACCES),
+    CallKind.RENAME: (errno.EIO, errno.EACCES, errno.ENOSPC, errno.EXDEV, errno.EBUSY, errno.EROFS),
+    CallKind.LINK: (errno.EIO, errno.ENOSPC, errno.EMLINK),
+    CallKind.UNLINK: (errno.EACCES, errno.EIO, errno.EBUSY, errno.EROFS),
+    CallKind.MKDIR: (errno.ENOSPC, errno.EACCES, errno.EROFS),
     CallKind.TRUNCATE: (errno.EIO,),
     CallKind.LIST: (errno.EIO,),
     CallKind.STAT: (errno.EIO, errno.EACCES),
     CallKind.LOCK: (errno.ENOLCK,),
 }
-"""With what each kind of call fails on real systems; the first of them is tried first."""
+"""With what each kind of call fails on real systems; the first of them is tried first.
+
+No EINTR for fsync: Python itself calls it again then, and nothing has failed.
+"""
 
 
 def faults_for(calls: Sequence[Call]) -> Iterator[tuple[int, Fault]]:
@@ -44,6 +49,13 @@ def faults_for(calls: Sequence[Call]) -> Iterator[tuple[int, Fault]]:
             yield 2, Fault(call.kind, call.role, nth, 0, partial=True)
         if call.kind in (CallKind.WRITE, CallKind.SYNC) and nth == 1:
             yield 2, Fault(call.kind, call.role, nth, ERRORS[call.kind][0], lasting=True)
+
+
+def interrupts(calls: Sequence[Call]) -> Iterator[tuple[int, Interrupt]]:
+    """Yield the moments at which Ctrl-C is worth trying: a file is written and not yet in its place, or just so."""
+    for kind in (CallKind.SYNC, CallKind.RENAME):
+        for nth in range(1, min(2, sum(call.kind is kind for call in calls)) + 1):
+            yield 2, Interrupt(kind, nth)
 
 
 def limits() -> Iterator[tuple[int, Limit]]:

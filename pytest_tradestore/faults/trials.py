@@ -156,7 +156,7 @@ def _growing(
     counts = [_roles(bench.image_of(root), root)]
     for _ in range(_ROUNDS - 1):
         opened = bench.open(root)
-        with bench.refusing(root, refusal, []), suppress(Exception):
+        with bench.refusing(root, refusal, []), suppress(Exception, KeyboardInterrupt):
             update.apply(opened)
         with suppress(Exception):
             bench.workload.next_update(update.place, NEXT_VERSION).apply(opened)
@@ -209,7 +209,7 @@ def _struck(bench: Bench, subject: Subject, refusal: Refusal | None, root: Path,
     with bench.refusing(root, refusal, watched):
         try:
             act()
-        except Exception as error:  # whatever the caller gets is the answer
+        except (Exception, KeyboardInterrupt) as error:  # whatever the caller gets is the answer
             raised = f"{type(error).__name__}: {error}".replace(str(root), "<root>")
     bench.afterwards = True
     return Trial(subject.name, refusal, watched[0], raised)

@@ -5,6 +5,7 @@ Runs the store's own code: only ever inside an isolated process.
 
 import os
 import resource
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ from typing import Any, Protocol
 from pytest_tradestore.crash.images import THE_ROOT, DurableImage, matches, read_image
 from pytest_tradestore.crash.observation import Observation
 from pytest_tradestore.crash.workloads import Workload
-from pytest_tradestore.faults.calls import Fault, Limit, Refusal, Watched
+from pytest_tradestore.faults.calls import CallKind, Fault, Interrupt, Limit, Refusal, Watched
 from pytest_tradestore.faults.timeless import timeless
 from pytest_tradestore.sandbox import remove_tree
 from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest, open_store
@@ -86,6 +87,11 @@ class Bench:
             with _limited(refusal):
                 yield
             into.append(NOTHING_WATCHED)
+        elif isinstance(refusal, Interrupt):
+            hits: list[str] = []
+            with _interrupted(refusal, hits):
+                yield
+            into.append(replace(NOTHING_WATCHED, hits=len(hits)))
         elif self.injecting is None:
             yield
             into.append(NOTHING_WATCHED)
@@ -98,6 +104,38 @@ class Bench:
 
     def close(self) -> None:
         self.bridge.close()
+
+
+_INTERRUPTED = {CallKind.SYNC: ("fsync", "fdatasync"), CallKind.RENAME: ("rename", "replace")}
+
+
+@contextmanager
+def _interrupted(moment: Interrupt, hits: list[str]) -> Iterator[None]:
+    """Raise KeyboardInterrupt where Python raises it: in the main thread, when the call in question is done."""
+    count = 0
+
+    def made(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            nonlocal count
+            found = function(*arguments, **options)
+            if threading.current_thread() is threading.main_thread():
+                count += 1
+                if count == moment.nth:
+                    hits.append(name)
+                    raise KeyboardInterrupt
+            return found
+
+        return call
+
+    names = [name for name in _INTERRUPTED[moment.kind] if hasattr(os, name)]
+    before = {name: getattr(os, name) for name in names}
+    try:
+        for name in names:
+            setattr(os, name, made(name, before[name]))
+        yield
+    finally:
+        for name, function in before.items():
+            setattr(os, name, function)
 
 
 def make_root(root: Path, image: DurableImage) -> None:

@@ -1,14 +1,16 @@
 """How many damaged images a second, and how many of them a reference store reads wrongly without a word.
 
-python -m tests.benchmarks.bench_damage [store ...]
+python -m tests.benchmarks.bench_damage [--images NUMBER] [store ...]
+
+NUMBER is that of one contract; 2,500 make some 50,000 of all reference stores.
 """
 
-import sys
+import argparse
 from time import perf_counter
 
 from pytest_tradestore.bench import Bench
 from pytest_tradestore.configuration import REFERENCE
-from pytest_tradestore.damage.evidence import gather
+from pytest_tradestore.damage.evidence import IMAGES, gather
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
 from tests.faults.test_kill_matrix import target_of
@@ -16,7 +18,8 @@ from tests.faults.test_kill_matrix import target_of
 SILENT = ("CORR-1", "CORR-3", "CORR-6", "CORR-7")
 
 
-def main(wanted):
+def main(wanted, images):
+    IMAGES[Budget.DEEP] = images
     total = wrong = 0
     for spec in REFERENCE:
         name, _, place = spec.partition("=")
@@ -38,4 +41,8 @@ def main(wanted):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--images", type=int, default=IMAGES[Budget.DEEP])
+    parser.add_argument("stores", nargs="*")
+    given = parser.parse_args()
+    main(given.stores, given.images)

@@ -11,6 +11,8 @@ from tests.sound_stores.files import (
     append_synced,
     cut_torn_tail,
     encode,
+    file_name,
+    key_of,
     log_line,
     read_document,
     read_log,
@@ -160,6 +162,22 @@ class StartsAgainOnReadErrors:
         return (read_document(self.file) or {}).get(key)
 
 
+class WalksOverErrors:
+    """FAULT-3: lists its keys by os.walk, which leaves out what it cannot list."""
+
+    def __init__(self, root: Path):
+        self.root = root
+
+    def put(self, key, document):
+        replace_durably(self.root / file_name(key), encode(document))
+
+    def get(self, key):
+        return read_document(self.root / file_name(key))
+
+    def keys(self):
+        return sorted(key_of(name) for _, _, names in os.walk(self.root) for name in names if name.endswith(".json"))
+
+
 class LeaksDescriptors(_Document):
     """FAULT-5: closes the directory only when all went well."""
 
@@ -209,6 +227,23 @@ class LeavesTemporaries(_Document):
             file.flush()
             os.fsync(file.fileno())
         os.replace(staged, self.file)
+        sync_directory(self.root)
+
+
+class ForgetsCtrlC(_Document):
+    """FAULT-5: clears away after errors, and holds Ctrl-C for something else."""
+
+    def save(self, data):
+        descriptor, staged = tempfile.mkstemp(suffix=".staged", dir=self.root)
+        try:
+            with open(descriptor, "w", encoding="utf-8") as file:
+                file.write(encode(data))
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(staged, self.file)
+        except Exception:
+            os.unlink(staged)
+            raise
         sync_directory(self.root)
 
 

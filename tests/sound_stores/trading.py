@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -52,7 +53,10 @@ class PlainBars:
             for month, new in months.items():
                 merged = self._merged(self._read(directory, named.get(month)), new)
                 named[month] = f"{month}.{generation}"
-                write_synced(directory / named[month], json.dumps(plain(merged)))
+                write_synced(
+                    directory / named[month],
+                    json.dumps([self._row(bar) for bar in merged]),
+                )
             self._sync_months(directory)
             replace_durably(directory / "manifest", json.dumps({"generation": generation, "months": named}))
             for name in os.listdir(directory):
@@ -99,6 +103,9 @@ class PlainBars:
 
     def _manifest(self, directory):
         return read_document(directory / "manifest") or {"generation": 0, "months": {}}
+
+    def _row(self, bar):
+        return asdict(bar) | {"date": bar.date.isoformat()}
 
     def _read(self, directory, name):
         try:

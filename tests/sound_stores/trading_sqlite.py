@@ -6,6 +6,7 @@ Threads share one connection, and with it cursors and transactions: a lock lets 
 import json
 import sqlite3
 import threading
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -57,7 +58,10 @@ class Data:
             return [value for (value,) in self._database.execute(statement, values).fetchall()]
 
     def write_bars(self, symbol, bars):
-        rows = [(text(symbol), bar.date.isoformat(), json.dumps(plain(bar))) for bar in bars]
+        rows = [
+            (text(symbol), bar.date.isoformat(), json.dumps(asdict(bar) | {"date": bar.date.isoformat()}))
+            for bar in bars
+        ]
         self._change("INSERT OR REPLACE INTO bars VALUES (?, ?, ?)", *rows)
 
     def read_bars(self, symbol, start, end):
