@@ -76,14 +76,7 @@ def _at(damage: Damage, reading: Reading, case: Case, place: str, *, asked: bool
         if case.owners and place not in case.owners:
             sentence = f"when {damage}, {place} cannot be read, though nothing of it is damaged"
             yield DamageBreach("CORR-5", sentence, f"{place}: {seen}", (f"{place}: {intact}",))
-        elif (
-            asked
-            and damage.kind is not Kind.GONE
-            and "backup" in case.claims
-            and case.has_backup
-            and case.owners
-            and not isinstance(intact, Names)
-        ):
+        elif asked and _has_a_stand_in(damage, case) and not isinstance(intact, Names):
             sentence = f"when {damage}, {place} cannot be read, though an older version of it is kept"
             yield DamageBreach("CORR-3", sentence, f"{place}: {seen}", ("the older version, and a word about it",))
         return
@@ -118,7 +111,13 @@ def _at(damage: Damage, reading: Reading, case: Case, place: str, *, asked: bool
 
 
 def _has_a_stand_in(damage: Damage, case: Case) -> bool:
-    return damage.kind is not Kind.GONE and "backup" in case.claims and case.has_backup and bool(case.owners)
+    return (
+        damage.kind is not Kind.GONE
+        and damage.also is None
+        and "backup" in case.claims
+        and case.has_backup
+        and bool(case.owners)
+    )
 
 
 def _was_so_once(reading: Reading, case: Case, place: str) -> bool:

@@ -39,7 +39,8 @@ class Damage:
     """One damaged file: which, how, in words, and what it holds now.
 
     ``at_the_end`` says that all before some offset is as it was, and nothing comes after it: what a torn append leaves.
-    ``mentioned`` is another file that holds a digest of what this one held.
+    ``mentioned`` is another file that holds a digest of what this one held; ``also`` is another file that is damaged
+    with it, its backup, and what that holds now.
     """
 
     path: str
@@ -48,6 +49,7 @@ class Damage:
     content: bytes
     at_the_end: bool = False
     mentioned: str = ""
+    also: tuple[str, bytes] | None = None
 
     def __str__(self) -> str:
         return f"{self.path} is {self.how}"

@@ -94,6 +94,9 @@ def damaged_image(image: DurableImage, damage: Damage) -> DurableImage:
     """Return the image with one file damaged; links of it show the same, as they do on a disk, unless it is gone."""
     if damage.kind is Kind.GONE:
         return DurableImage(tuple(f for f in image.files if f.path != damage.path))
+    if damage.also is not None:
+        path, content = damage.also
+        image = damaged_image(image, Damage(path, damage.kind, "", content))
     inode = next(f.inode for f in image.files if f.path == damage.path)
     return DurableImage(
         tuple(

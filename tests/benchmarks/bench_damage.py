@@ -10,7 +10,8 @@ from time import perf_counter
 
 from pytest_tradestore.bench import Bench
 from pytest_tradestore.configuration import REFERENCE
-from pytest_tradestore.damage.evidence import IMAGES, gather
+from pytest_tradestore.damage.evidence import gather
+from pytest_tradestore.damage.planning import IMAGES
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
 from tests.faults.test_kill_matrix import target_of

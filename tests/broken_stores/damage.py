@@ -203,6 +203,37 @@ class NeverReadsItsBackup(_BackedUp):
         return self.read(self.path(key), key)
 
 
+class TrustsItsBackup(_BackedUp):
+    """CORR-7: binds what is in a file to its key, and what is in a backup to nothing."""
+
+    tradestore_claims = ("backup", "checksums")
+
+    def text(self, key, document):
+        text = encode(document)
+        return f"{crc32((key + text).encode()):08x} {text}"
+
+    def put(self, key, document):
+        path, backup = self.path(key), self.backup(key)
+        try:
+            if self.read(path, key) is not None:
+                replace_durably(backup, path.read_text(encoding="utf-8"))
+        except ValueError:
+            os.replace(path, f"{path}.damaged-{crc32(path.read_bytes()):08x}")
+        replace_durably(path, self.text(key, document))
+
+    def read(self, path, key):
+        try:
+            checksum, _, text = path.read_bytes().partition(b" ")
+        except FileNotFoundError:
+            return None
+        if path.suffix != ".bak" and checksum != b"%08x" % crc32(key.encode() + text):
+            raise ValueError("the checksum does not fit")
+        try:
+            return json.loads(text)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
+
+
 class RotatesDamage(_BackedUp):
     """CORR-3: makes whatever is there the backup, good or not."""
 

@@ -44,6 +44,12 @@ DAMAGING = (
         {"CORR-3": "cannot be read, though an older version of it is kept"},
     ),
     Broken(
+        "trusts-its-backup",
+        f"{_HERE}:TrustsItsBackup",
+        "documents",
+        {"CORR-7": "is emptied, and AAPL.bak is replaced by MSFT.json, AAPL shows what belongs to another key"},
+    ),
+    Broken(
         "rotates-damage", f"{_HERE}:RotatesDamage", "documents", {"CORR-3": "the next update makes that the backup"}
     ),
     Broken("skips-bad-lines", f"{_HERE}:SkipsBadLines", "journal", {"CORR-1": "overwritten with garbage"}),
