@@ -10,6 +10,7 @@ from pytest_tradestore.names.context import NEIGHBOUR, Context
 from pytest_tradestore.names.corpus import Identifier
 from pytest_tradestore.names.elsewhere import try_elsewhere
 from pytest_tradestore.names.findings import Findings
+from pytest_tradestore.names.foreign import try_foreign
 from pytest_tradestore.names.no_text import try_no_text
 from pytest_tradestore.names.ordinary import accepts_ordinary, habits_of
 from pytest_tradestore.names.slots import Slot, shown
@@ -36,6 +37,8 @@ def try_all(context: Context, slots: Sequence[Slot], rows: Sequence[Identifier])
         try_no_text(context, slot)
         if slot.read:
             try_elsewhere(context, slot)
+        if "private-files" in context.store.declarations.claims and (slot.read or slot.names):
+            try_foreign(context, slot, habits)
     not_asked = {}
     if not any(slot.read for slot in slots):
         not_asked["NAME-3"] = "no call of this contract reads by an identifier"

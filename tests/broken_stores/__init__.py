@@ -794,6 +794,12 @@ BROKEN = (
         {"NAME-2": "a link that takes the place of 'data' for moments is followed"},
     ),
     Broken(
+        "lists-what-it-finds",
+        f"{_HERE}.planted:ListsWhatItFinds",
+        "documents",
+        {"NAME-4": "with a file of somebody else in the root, '\\udcff.json', '\\udcff' is listed"},
+    ),
+    Broken(
         "writes-through-its-temporary-file",
         f"{_HERE}.planted:WritesThroughItsTemporaryFile",
         "document",

@@ -4,7 +4,7 @@ import json
 import os
 import stat
 
-from tests.sound_stores.files import file_name
+from tests.sound_stores.files import file_name, key_of
 from tests.sound_stores.private import PrivateDocument, PrivateDocuments, directory, read, replace
 
 
@@ -64,6 +64,14 @@ class LooksAtDirectoriesFirst(FollowsLinkedDirectories):
         if any(os.path.islink(self.root / path) for path in ("data", "data/documents")):
             raise ValueError("not a directory of ours")
         return super().get(key)
+
+
+class ListsWhatItFinds(PrivateDocuments):
+    """NAME-4: takes every file that ends as its own do for one of its own."""
+
+    def keys(self):
+        with self._documents() as here:
+            return [key_of(name) for name in sorted(os.listdir(here)) if name.endswith(".json")]
 
 
 class WritesThroughItsTemporaryFile(PrivateDocument):

@@ -80,7 +80,7 @@ class PrivateDocuments:
 
     def keys(self):
         with self._documents() as here:
-            return [key_of(name) for name in sorted(os.listdir(here)) if name.endswith(".json")]
+            return [key_of(name) for name in sorted(os.listdir(here)) if is_own(name)]
 
     @contextmanager
     def _documents(self):
@@ -101,6 +101,14 @@ def directory(name: str | Path, inside: int | None = None) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def is_own(name: str) -> bool:
+    """Say whether a file name is what one of our keys becomes: others leave files, too."""
+    try:
+        return name.endswith(".json") and file_name(key_of(name)) == name
+    except ValueError:
+        return False
 
 
 def create(name: str, here: int) -> int:
