@@ -11,8 +11,9 @@ import random
 import time
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 
-from pytest_tradestore.isolation import Channel
+from pytest_tradestore.isolation import Channel, Finished, run_isolated
 from pytest_tradestore.names.carried import by_mark
 from pytest_tradestore.names.context import Context
 from pytest_tradestore.names.session import How, Session
@@ -31,6 +32,7 @@ STORES = {
 }
 """By contract, the bundled store that offers it."""
 _IN_ONE_NEST = 40
+_DEADLINE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +45,6 @@ class Tally:
     changed: tuple[str, ...]
 
 
-class _Nobody(Channel):
-    """Stands in for the process that watches a store; a benchmark has none."""
-
-    def __init__(self) -> None:
-        pass
-
-    def _note(self, number: int, *, idle: bool) -> None:
-        pass
-
-    def send(self, value: object) -> None:
-        pass
-
-
 def drawn(randomness: random.Random) -> str:
     """Return an identifier of up to twelve fragments, sometimes with a character from anywhere in it."""
     fragments = randomness.choices(FRAGMENTS, k=randomness.randint(0, LONGEST))
@@ -66,6 +55,14 @@ def drawn(randomness: random.Random) -> str:
 
 def tally(count: int, seed: int) -> Tally:
     """Put ``count`` identifiers through the bundled stores, about as many through each of their calls."""
+    ending = run_isolated(partial(_tallied, count, seed), _DEADLINE)
+    if not isinstance(ending, Finished):
+        raise RuntimeError(f"the identifiers were not all tried: {ending}")
+    found: Tally = ending.value
+    return found
+
+
+def _tallied(count: int, seed: int, channel: Channel) -> Tally:
     randomness = random.Random(seed)
     places = [(slot, store) for contract, store in STORES.items() for slot in slots_of(contract)]
     totals: Counter[str] = Counter()
@@ -73,7 +70,7 @@ def tally(count: int, seed: int) -> Tally:
     changed: list[str] = []
     with Sandbox() as sandbox:
         contexts = [
-            Context(StoreUnderTest("bundled", store), sandbox.path / str(n), _Nobody())
+            Context(StoreUnderTest("bundled", store), sandbox.path / str(n), channel)
             for n, (_, store) in enumerate(places)
         ]
         turn = 0
