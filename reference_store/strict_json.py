@@ -116,6 +116,15 @@ def _layout(marked: Sequence[str]) -> str:
     return "{\n  " + text.replace(_TOP, ",\n  ") + ",\n"
 
 
+def flattened(text: str) -> str:
+    """Return ``text`` on one line if it stands as ``readable`` makes it; any other text comes back as it may."""
+    text = text.removesuffix("\n")
+    if not (text.startswith("{\n  ") and text.endswith("\n}")):
+        return text
+    # A line break cannot stand inside a JSON string.
+    return "{" + text[4:-2].replace(_BETWEEN_OBJECTS, ", ").replace(",\n  ", ", ") + "}"
+
+
 def listing(name: str, items: Sequence[str], last: str) -> Encoded:
     """Return the object whose member ``name`` is the list of ``items``, canonical texts of objects, before ``last``."""
     return Encoded(

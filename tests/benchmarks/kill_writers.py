@@ -41,7 +41,7 @@ LONG = 60.0
 
 def bar(writer: int, turn: int) -> PriceBar:
     """One bar that no other writer writes."""
-    when = MONTH + timedelta(seconds=writer * 40_000 + turn)
+    when = MONTH + timedelta(seconds=writer * 4_000 + turn)
     return PriceBar(symbol="AAPL", date=when, open=1.0, high=2.0, low=0.5, close=float(turn), volume=turn)
 
 
@@ -66,8 +66,8 @@ def write_in_threads(root: Path, writers: list[int], done: Callable[[str, int, i
             done("runs", writer, turn)
             trading.save_strategy_state(f"own-{writer}", {"turn": turn})
             done("state", writer, turn)
-            trading.write_bars("AAPL", [bar(writer, turn % 40_000)])
-            done("bars", writer, turn % 40_000)
+            trading.write_bars("AAPL", [bar(writer, turn % 4_000)])
+            done("bars", writer, turn % 4_000)
 
     for writer in writers:
         threading.Thread(target=write, args=(writer,), daemon=True).start()
@@ -93,8 +93,8 @@ async def write_in_tasks(root: Path, writers: list[int], done: Callable[[str, in
             done("jobs", writer, turn)
             await trading.write_event(Event(type=f"w{writer}", timestamp=MONTH, data={"turn": turn}))
             done("events", writer, turn)
-            await trading.write_bars("AAPL", [bar(writer, turn % 40_000)])
-            done("bars", writer, turn % 40_000)
+            await trading.write_bars("AAPL", [bar(writer, turn % 4_000)])
+            done("bars", writer, turn % 4_000)
 
     await asyncio.gather(*map(write, writers))
 
@@ -132,12 +132,12 @@ def missing(root: Path, done: dict[str, set[tuple[int, int]]]) -> list[str]:
         "runs": lambda writer: runs.get(f"run-{writer}", -1),
         "jobs": lambda writer: jobs.get(f"job-{writer}", -1),
     }
-    bars = trading.read_bars("AAPL", MONTH, MONTH + timedelta(days=300))
+    bars = trading.read_bars("AAPL", MONTH, MONTH + timedelta(days=36_500))
     events = trading.read_events(MONTH, MONTH)
     whole = {
         "journal": {(line["writer"], line["turn"]) for line in JournalStore(root / "journal").read("log")},
         "events": {(int(event.type[1:]), event.data["turn"]) for event in events},
-        "bars": {divmod(int((found.date - MONTH).total_seconds()), 40_000) for found in bars},
+        "bars": {divmod(int((found.date - MONTH).total_seconds()), 4_000) for found in bars},
     }
     lost = [
         f"{store} of writer {writer}: {turn} was acknowledged, {known[store](writer)} is there"

@@ -124,3 +124,23 @@ def test_a_record_counts_only_in_its_place() -> None:
         integrity.unseal_record(line, "orders", "f", 3)
     with pytest.raises(CorruptData):
         integrity.unseal_record(line, "decisions", "f", 2)
+
+
+@given(documents, st.integers(1, 9))
+def test_what_is_read_as_it_was_written_is_read_alike_when_its_whitespace_was_edited(
+    document: dict[str, Any], generation: int
+) -> None:
+    raw = sealed(document, generation=generation)
+    edited = raw.replace(b": ", b":", 1) if b": " in raw else raw
+
+    assert integrity._as_written("document", raw, "P") == unsealed(raw) == unsealed(b" " + edited)
+    assert integrity._as_written("document", b" " + edited, "P") is None
+
+
+@pytest.mark.parametrize("number", ["0", "01", "3.0", "9" * 5000, "-3", "\u0663"])
+def test_control_a_number_that_is_not_written_like_that_is_no_short_cut(number: str) -> None:
+    raw = sealed(PORTFOLIO).replace(b'"generation": 3', f'"generation": {number}'.encode())
+
+    assert integrity._as_written("document", raw, "P") is None
+    with pytest.raises(CorruptData):
+        unsealed(raw)
