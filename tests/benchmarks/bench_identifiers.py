@@ -7,9 +7,12 @@ escaped or came back as something else; the last two have to be 0.
 """
 
 import argparse
+import os
 import random
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -53,6 +56,18 @@ def drawn(randomness: random.Random) -> str:
     return composed(fragments)
 
 
+@contextmanager
+def _surroundings_kept() -> Iterator[None]:
+    """Give back the home and the working directory, which stores find changed."""
+    home = os.environ.get("HOME")
+    with chdir("."):
+        yield
+    if home is None:
+        os.environ.pop("HOME", None)
+    else:
+        os.environ["HOME"] = home
+
+
 def tally(count: int, seed: int) -> Tally:
     """Put ``count`` identifiers through the bundled stores, about as many through each of their calls."""
     ending = run_isolated(partial(_tallied, count, seed), _DEADLINE)
@@ -68,7 +83,7 @@ def _tallied(count: int, seed: int, channel: Channel) -> Tally:
     totals: Counter[str] = Counter()
     escapes: list[str] = []
     changed: list[str] = []
-    with Sandbox() as sandbox:
+    with Sandbox() as sandbox, _surroundings_kept():
         contexts = [
             Context(StoreUnderTest("bundled", store), sandbox.path / str(n), channel)
             for n, (_, store) in enumerate(places)
