@@ -32,7 +32,7 @@ class Budget(Enum):
         recoveries=4,
         images_per_recovery=40,
         generated_values=20,
-        schedules=300,
+        schedules=200,
     )
     NORMAL = Limits(
         subsets_per_cut=4096,
@@ -40,7 +40,7 @@ class Budget(Enum):
         recoveries=12,
         images_per_recovery=120,
         generated_values=60,
-        schedules=600,
+        schedules=400,
     )
     DEEP = Limits(
         subsets_per_cut=16384,

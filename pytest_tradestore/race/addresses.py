@@ -20,7 +20,7 @@ class Setting(Enum):
     @property
     def part(self) -> int:
         """Schedules cost more here and there: the n-th part of the budget is run."""
-        return {"PROCESSES": 2}.get(self.name, 1)
+        return {"PROCESSES": 3}.get(self.name, 1)
 
     @property
     def letter(self) -> str:

@@ -36,15 +36,21 @@ class Flocks:
         self._file_of: dict[int, File] = {}
         self.releases = 0
         """Grows whenever a lock may have been let go."""
+        self.freed = 0
+        """Grows whenever another process may get a lock: to close a file that holds none frees none."""
+        self.loose = False
+        """Whether closing any file may free a lock: locks of POSIX are dropped so, and duplicates are not followed."""
 
     def begin(self) -> None:
         """Start anew: what an earlier execution held is closed."""
         self._held.clear()
         self._file_of.clear()
+        self.loose = False
 
     def closed(self, number: int) -> None:
         """Note that a descriptor was closed."""
         self.releases += 1
+        self.freed += self.loose
         if self._file_of:
             self.let_go(number)
 
@@ -52,6 +58,7 @@ class Flocks:
         self.releases += 1
         file = self._file_of.pop(number, None)
         if file is not None:
+            self.freed += 1
             self._held[file].pop(number, None)
 
     def took(self, number: int, file: File, exclusive: bool, actor: Stopping) -> None:
@@ -146,9 +153,11 @@ if fcntl is not None:
         actor = running.get(_ident())
         if actor is None:
             return _lockf(fd, cmd, len, start, whence)
+        FLOCKS.loose = True
         if cmd & fcntl.LOCK_UN:
             _lockf(fd, cmd, len, start, whence)
             FLOCKS.releases += 1
+            FLOCKS.freed += 1
             return None
         name = NAMES.name(_number(fd))
         if cmd & fcntl.LOCK_NB:
@@ -160,6 +169,7 @@ if fcntl is not None:
         actor = running.get(_ident())
         if actor is None or not (cmd in _WAITING or cmd in _TRYING):
             return _fcntl(fd, cmd, arg)
+        FLOCKS.loose = True
         name = NAMES.name(_number(fd))
         if cmd in _TRYING:
             actor.reach(f"fcntl lock {name}")
@@ -167,6 +177,7 @@ if fcntl is not None:
         else:
             result = _retried(actor, f"fcntl lock {name}", lambda: _fcntl(fd, _WAITING[cmd], arg))
         FLOCKS.releases += 1  # it may have been an unlock
+        FLOCKS.freed += 1
         return result
 
     def _retried(actor: Stopping, operation: str, attempt: Any) -> Any:

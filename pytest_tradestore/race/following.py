@@ -1,5 +1,6 @@
 """Schedules that follow an earlier one: exactly, or as far as it goes."""
 
+import sys
 from collections.abc import Sequence
 
 from pytest_tradestore.errors import ReplayError
@@ -54,6 +55,12 @@ class Turning:
                         del self._left[at]
                         return actor
         return plain
+
+    def stays(self, enabled: Sequence[Actor]) -> int:
+        """Return how often in a row the first of ``enabled`` would now be chosen, if they stay the same."""
+        plain = enabled[0]
+        turns = (turn.steps - plain.steps for turn in self._left if turn.passed_over == plain.number)
+        return min((ahead for ahead in turns if ahead >= 0), default=sys.maxsize)
 
 
 class Replaying:

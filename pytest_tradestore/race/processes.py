@@ -9,7 +9,6 @@ import os
 import pickle
 import signal
 import socket
-import struct
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -23,24 +22,17 @@ from pytest_tradestore.race.actors import Actor
 from pytest_tradestore.race.clock import CLOCK
 from pytest_tradestore.race.execution import Call, Completed, Ending, Execution, Program
 from pytest_tradestore.race.following import Repeating, Replaying
-from pytest_tradestore.race.scheduler import Chooser, Scheduler
+from pytest_tradestore.race.killing import Witness
+from pytest_tradestore.race.scheduler import MOST_STEPS, Chooser, Scheduler
 from pytest_tradestore.race.search import Laboratory, _remove
 from pytest_tradestore.race.tokens import Choices, parse
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import StoreUnderTest
 
 OPENING = Call("open", (), "", wire.OPENING)
-_NUMBER = struct.Struct("<d")
 _LONGEST_SLEEP = 60.0
 _MOST_POLLS = 150
 """So often may the only process that is left sleep and look again, for hours by then: what it waits for never comes."""
-
-
-def _keep_to_one_processor() -> None:
-    """Only one process goes on at a time: to hand over is quickest where no other processor has to be woken."""
-    with contextlib.suppress(AttributeError, OSError):
-        able = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, {able[os.getpid() % len(able)]})
 
 
 class _Worker:
@@ -93,15 +85,16 @@ class _Caller(Actor):
         self.worker.link.send(wire.RUN + pickle.dumps((root, phase, detailed)))
         self._listen()
 
-    def let_run(self) -> None:
-        """Let the worker do its pending operation, and wait until it has come to the next."""
+    def let_run(self, most: int = 0) -> None:
+        """Let the worker do its pending operation, and up to ``most`` more while nobody else would be chosen."""
         position = self._scheduler.note(self.caller, self.pending, self._place)
         if self.pending == wire.OPENING or self.pending.startswith("call "):
             call = next(self._calls)
             self._open = (position, call)
         word = wire.TIME_IS_UP if self.timed_out else wire.GO
         self.timed_out = False
-        self.worker.link.send(word + _NUMBER.pack(CLOCK.now))
+        ahead = min(most, self._scheduler.ahead(self))
+        self.worker.link.send(word + wire.PERMIT.pack(CLOCK.now, ahead))
         self._listen()
 
     def die(self) -> None:
@@ -115,6 +108,10 @@ class _Caller(Actor):
         yield from self.entries
         if self._open is not None:
             yield Completed(self.caller, self._open[1], self._open[0], None, killed=self._killed)
+
+    def is_refused(self) -> bool:
+        """Say whether it waits for what it was refused just now."""
+        return not self.done and self._scheduler.position == self._refused
 
     def _could(self) -> bool:
         if self._scheduler.position == self._refused:
@@ -135,7 +132,9 @@ class _Caller(Actor):
             message = self._received()
             kind, rest = message[:1], message[1:]
             if kind in (wire.STOP, wire.WAITING):
-                self.pending, self.until, self._place, refused = pickle.loads(rest)  # noqa: S301 - from our own child
+                done, operation, self.until, self._place, refused = pickle.loads(rest)  # noqa: S301 - from our own child
+                self._went_on(done)
+                self.pending = operation
                 self.ready = None if kind == wire.STOP else self._could
                 self._refused = self._scheduler.position if refused else -1
                 return None
@@ -143,10 +142,16 @@ class _Caller(Actor):
                 steps = self._scheduler.steps
                 if steps:
                     steps[-1] = replace(steps[-1], note=rest.decode())
+            elif kind == wire.BATCH:
+                self._went_on(pickle.loads(rest))  # noqa: S301 - as above
             elif kind == wire.DONE:
                 return self._end()
             else:
                 self._came_back(kind, pickle.loads(rest))  # noqa: S301 - as above
+
+    def _went_on(self, operations: list[str]) -> None:
+        for operation in operations:
+            self._scheduler.went_on(self, operation)
 
     def _came_back(self, kind: bytes, value: Any) -> None:
         assert self._open is not None, "a result is of the call that was made last"
@@ -169,7 +174,7 @@ class ProcessLaboratory(Laboratory):
     def __init__(self, sandbox: Sandbox) -> None:
         # Not the base's: this process starts no threads. The workers inherit its switch points.
         process_worker.install()
-        _keep_to_one_processor()
+        process_worker.keep_to_one_processor()
         self._place = os.fspath(sandbox.path)
         self._count = self._first = 0
         self._channel: Channel | None = None
@@ -203,7 +208,7 @@ class ProcessLaboratory(Laboratory):
         for _ in program.actors:
             scheduler.next_number()
         try:
-            return _Run(scheduler, program, workers, root, detailed).whole()
+            return _Run(scheduler, program, workers, root, detailed, self.witness).whole()
         finally:
             self.turns = scheduler.turns
             _remove(outer)
@@ -232,9 +237,15 @@ class _Run:
     """One execution."""
 
     def __init__(
-        self, scheduler: Scheduler, program: Program, workers: list[_Worker], root: str, detailed: bool
+        self,
+        scheduler: Scheduler,
+        program: Program,
+        workers: list[_Worker],
+        root: str,
+        detailed: bool,
+        witness: Witness | None,
     ) -> None:
-        self._scheduler, self._program, self._workers = scheduler, program, workers
+        self._scheduler, self._program, self._workers, self._witness = scheduler, program, workers, witness
         self._root, self._detailed = root, detailed
         self._callers: list[_Caller] = []
 
@@ -267,6 +278,15 @@ class _Run:
         self._callers.append(made)
         return made
 
+    def _steps_left(self, chosen: _Caller, callers: list[_Caller]) -> int:
+        """Return how many operations, with the pending one, a caller may do before it is to be killed or asked."""
+        left = MOST_STEPS
+        if self._program.cancel is not None and self._program.cancel[0] == chosen.caller:
+            left = self._program.cancel[1] - chosen.steps
+        if any(other.is_refused() for other in callers if other is not chosen):
+            left = min(left, 1)  # as soon as anything has been done, those ask again
+        return left
+
     def _side_by_side(self, callers: list[_Caller]) -> None:
         """Let the callers run until all are done, or nobody can go on."""
         scheduler = self._scheduler
@@ -284,10 +304,14 @@ class _Run:
                 if polls > _MOST_POLLS:
                     scheduler.end(Ending.DEADLOCK)
                     break
-            if self._program.cancel == (chosen.caller, chosen.steps):
+            left = self._steps_left(chosen, callers)
+            if self._witness is not None and scheduler.exploring:
+                self._witness.look(chosen, os.path.dirname(self._root))
+                left = 1
+            if not left:
                 chosen.die()
             else:
-                chosen.let_run()
+                chosen.let_run(left - 1)
             current = chosen
             if chosen.done:
                 scheduler.remove(chosen)

@@ -15,6 +15,8 @@ from pytest_tradestore.race.execution import Ending, Step
 
 MOST_STEPS = 20_000
 """Steps after which an execution counts as one that never ends."""
+_MOST_AHEAD = 500
+"""So many operations at most are done without asking: one that never ends must be noticed."""
 _IDLE_WAKINGS = 200
 """So often may background actors wake from sleep, and no caller move, before the callers count as deadlocked."""
 
@@ -67,6 +69,10 @@ class Scheduler:
         """Says whether the callers are done: then the main actor goes on as soon as nobody else can."""
         self._numbers = 0
         self._wakings = 0
+        self._enabled: list[Actor] = []
+        """Who could go on when it was last asked."""
+        self._with_it: list[Actor] = []
+        """Who else could, while one goes on without asking."""
 
     # Actors come and go
 
@@ -100,6 +106,7 @@ class Scheduler:
                 enabled = self._rescued()
                 if not enabled:
                     return self.end(Ending.DEADLOCK)
+            self._enabled = enabled
             chosen = enabled[0] if len(enabled) == 1 else self._choice(enabled, current)
             chosen.pending = stable(chosen.pending)
             self.moves += 1
@@ -114,6 +121,32 @@ class Scheduler:
                 self.running = chosen
                 return chosen
             chosen.let_run()
+
+    def ahead(self, actor: Actor) -> int:
+        """Return how many more operations the actor, which is about to go on, may do without asking.
+
+        So many times it would be chosen again, as long as nobody else comes to be able to go on, or ceases to be.
+        """
+        if not self.exploring or self.steps is not None:
+            return 0
+        self._with_it = [other for other in self.live if other in self._enabled and other is not actor]
+        if not self._with_it:
+            return _MOST_AHEAD
+        stays = getattr(self._chooser, "stays", None)
+        return 0 if stays is None else min(_MOST_AHEAD, stays([actor, *self._with_it]))
+
+    def went_on(self, actor: Actor, operation: str) -> None:
+        """Note an operation that the actor did without asking: the choice is made now, and can only be this actor."""
+        actor.pending = operation
+        if self._with_it:
+            chosen = self._choice([actor, *self._with_it], actor)
+            assert chosen is actor, "it was said how long it would be chosen"
+        actor.pending = stable(operation)
+        actor.steps += 1
+        self.moves += 1
+        self.choices.append((actor.number, actor.pending))
+        self._wakings = 0
+        self.note(actor.caller, actor.pending)
 
     def _choice(self, enabled: list[Actor], current: Actor | None) -> Actor:
         if current is not None and current in enabled:

@@ -17,6 +17,7 @@ from pytest_tradestore.race.callers import Order, run_threads
 from pytest_tradestore.race.clock import CLOCK
 from pytest_tradestore.race.execution import Actors, Completed, Ending, Execution, Judge, Program, Search
 from pytest_tradestore.race.following import Repeating, Replaying, Turning
+from pytest_tradestore.race.killing import Witness
 from pytest_tradestore.race.line_switches import LineSwitches, files_of
 from pytest_tradestore.race.paths import NAMES
 from pytest_tradestore.race.scheduler import Chooser, Scheduler, Turn
@@ -60,6 +61,8 @@ class Laboratory:
     """Where executions are run, one after the other, in this process. Leaves stand-ins in it for good."""
 
     _installed = False
+    witness: Witness | None = None
+    """Looks at every operation that a caller is about to do. Of processes only."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         if not Laboratory._installed:
@@ -156,7 +159,7 @@ class Laboratory:
         """
         self._channel, self._first = channel, self._count + 1
         self._unsteered.clear()
-        strategy = Mixture(seed) if program.cancel is None else Overtaking(seed)
+        strategy = Mixture(seed) if program.cancel is None else Overtaking(seed, program.kind is Actors.TASKS)
         found, tally = self._phase(store, program, judge, strategy, budget, stop_at_first, lines=False)
         if program.kind is Actors.THREADS and not tally.hung and (found is None or not stop_at_first):
             share = max(1, budget // _SHARE_OF_LINES)

@@ -8,6 +8,7 @@ from pytest_tradestore.isolation import Channel
 from pytest_tradestore.race.addresses import Address, Setting
 from pytest_tradestore.race.execution import CANCELLING, Execution, Program, Search
 from pytest_tradestore.race.judging import OPENING, Finding, Judge, Wrong
+from pytest_tradestore.race.killing import Witness
 from pytest_tradestore.race.linearizability import CANCELLED
 from pytest_tradestore.race.search import REPETITIONS, Laboratory, SearchResult
 from pytest_tradestore.race.shrinking import smallest
@@ -22,7 +23,8 @@ _LOOKING = 7
 """Schedules in which a caller is waited for at an await before it is said that it has no such."""
 _SHRINKING = 200
 """Schedules that are run of each smaller program."""
-_FEWEST_OF_EACH_KILL = 5
+_OF_EACH_KILL = 4
+"""Schedules in which a process is killed at one and the same place: on top of the others, for there are many places."""
 _FEWEST = 40
 """Schedules that every program gets, however many there are."""
 
@@ -81,27 +83,36 @@ class Searching:
             self._address = replace(self._address, number=number, awaiting=None)
             cancelling = self._address.setting is Setting.CANCELLED
             searched = self._cancelling(program, share) if cancelling else self._searched(program, share)
+            self._left = max(0, self._left - searched.search.executions)
             if self._address.setting is Setting.PROCESSES and not number and self._wanted:
                 searched = _together([searched, self._cancelling(program, share // 2)])
-            self._left = max(0, self._left - searched.search.executions)
             yield searched
 
     def _cancelling(self, program: Program, share: int) -> Searched:
         """Cancel the first caller at its first await, its second, and so on until it has no more of them.
 
-        A process is killed before its first operation, its second, and so on.
+        A process is killed before its first operation, and after each that left something behind.
         """
-        awaits = self._awaits(program)
-        fewest = _FEWEST_OF_EACH_KILL if self._address.setting is Setting.PROCESSES else _FEWEST
+        killing = self._address.setting is Setting.PROCESSES
+        places = self._kills(program) if killing else range(1, self._awaits(program) + 1)
+        fewest = _OF_EACH_KILL if killing else _FEWEST
         parts: list[Searched] = []
-        for at in range(1, awaits + 1):
+        for done, at in enumerate(places):
             self._address = replace(self._address, awaiting=at)
-            part = self._searched(program.interrupted(0, at), max(fewest, share // (awaits - at + 1)))
+            part = self._searched(program.interrupted(0, at), max(fewest, share // (len(places) - done)))
             share = max(0, share - part.search.executions)
             parts.append(part)
             if part.trouble or part.found:
                 break
         return _together(parts)
+
+    def _kills(self, program: Program) -> tuple[int, ...]:
+        """Return before which operations of the first process killing it shows something new."""
+        witness, wanted, self._wanted = Witness(0), self._wanted, set()
+        self._laboratory.witness = witness
+        self._explored(program, 1)
+        self._laboratory.witness, self._wanted = None, wanted
+        return witness.places()[:_MOST_AWAITS]
 
     def _awaits(self, program: Program) -> int:
         """Return at how many points the first caller can be cancelled."""
@@ -111,8 +122,7 @@ class Searching:
             at += 1
             self._cancelled = False
             self._address = replace(self._address, awaiting=at)
-            looks = 1 if self._address.setting is Setting.PROCESSES else _LOOKING
-            self._explored(program.interrupted(0, at), looks)
+            self._explored(program.interrupted(0, at), _LOOKING)
         self._wanted = wanted
         return at if self._cancelled else at - 1
 

@@ -4,11 +4,15 @@ A strategy is asked at every point where two or more actors could go on; what is
 """
 
 import random
+import sys
 from collections.abc import Sequence
+from itertools import islice
 from typing import Protocol
 
 from pytest_tradestore.race.actors import Actor
 from pytest_tradestore.race.execution import Search
+
+EVER = sys.maxsize
 
 
 class Strategy(Protocol):
@@ -19,6 +23,9 @@ class Strategy(Protocol):
 
     def choose(self, enabled: Sequence[Actor], current: Actor | None) -> Actor:
         """Return one of ``enabled``; ``current`` is the first of them if it could go on, else None."""
+
+    def stays(self, enabled: Sequence[Actor]) -> int:
+        """Return how often in a row the first of ``enabled`` would now be chosen, if they stay the same."""
 
 
 Choice = tuple[int, str]
@@ -83,6 +90,12 @@ class DepthFirst:
         self._path = (self._path, (chosen.number, chosen.pending))
         return chosen
 
+    def stays(self, enabled: Sequence[Actor]) -> int:
+        for ahead, (number, _) in enumerate(islice(self._prefix, self._at, None)):
+            if number != enabled[0].number:
+                return ahead
+        return EVER
+
     def _wanted(self, enabled: Sequence[Actor], wanted: Choice) -> Actor:
         for actor in enabled:
             if actor.number == wanted[0]:
@@ -107,6 +120,13 @@ class RandomWalk:
 
     def choose(self, enabled: Sequence[Actor], _current: Actor | None) -> Actor:
         return enabled[self._random.randrange(len(enabled))]
+
+    def stays(self, enabled: Sequence[Actor]) -> int:
+        before, ahead = self._random.getstate(), 0
+        while not self._random.randrange(len(enabled)):
+            ahead += 1
+        self._random.setstate(before)
+        return ahead
 
 
 class Priorities:
@@ -140,6 +160,13 @@ class Priorities:
             chosen = max(enabled, key=self._priority)
         return chosen
 
+    def stays(self, enabled: Sequence[Actor]) -> int:
+        if any(actor.number not in self._priorities for actor in enabled):
+            return 0
+        if max(enabled, key=self._priority) is not enabled[0]:
+            return 0
+        return min((at - self._at - 1 for at in self._changes if at > self._at), default=EVER)
+
     def _priority(self, actor: Actor) -> float:
         return self._priorities[actor.number]
 
@@ -153,6 +180,9 @@ class AtOnce:
     def choose(self, enabled: Sequence[Actor], current: Actor | None) -> Actor:
         usual = current if current is not None and current in enabled else enabled[0]
         return next((actor for actor in enabled if actor.free and actor.inline), usual)
+
+    def stays(self, _enabled: Sequence[Actor]) -> int:
+        return 0
 
 
 class Mixture:
@@ -176,7 +206,7 @@ class Mixture:
         4,
     )
 
-    def __init__(self, seed: int = 0, bound: int = 2, alone: int = 60) -> None:
+    def __init__(self, seed: int = 0, bound: int = 2, alone: int = 12) -> None:
         self.depth_first = DepthFirst(bound, seed)
         self._others: dict[str | int, Strategy] = {
             "walk": RandomWalk(seed),
@@ -197,6 +227,9 @@ class Mixture:
     def choose(self, enabled: Sequence[Actor], current: Actor | None) -> Actor:
         return self._now.choose(enabled, current)
 
+    def stays(self, enabled: Sequence[Actor]) -> int:
+        return self._now.stays(enabled)
+
 
 class Overtaking(Mixture):
     """For callers that are cancelled: the job that goes on must be overtaken in its middle, by one that begins later.
@@ -205,11 +238,11 @@ class Overtaking(Mixture):
     overtaking in dozens of schedules where order needs hundreds.
     """
 
-    _ROUND = (3, 2, "walk", 3, 4, "depth")
+    _ROUND = (4, 3, 4, 2, 4, 3, "walk", "depth")
 
-    def __init__(self, seed: int = 0) -> None:
-        super().__init__(seed, alone=6)
-        self._first: AtOnce | None = AtOnce()
+    def __init__(self, seed: int = 0, at_once: bool = True) -> None:
+        super().__init__(seed, alone=2)
+        self._first = AtOnce() if at_once else None
 
     def begin(self) -> bool:
         if self._first is not None:

@@ -149,6 +149,7 @@ def _duplicating(original: Any) -> Any:
     def dup(fd: int, /) -> int:
         number = int(original(fd))
         NAMES.of_number[number] = NAMES.of_number.get(fd, "a file")
+        FLOCKS.loose = True
         return number
 
     return dup

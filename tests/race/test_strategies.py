@@ -6,7 +6,8 @@ import pytest
 
 from pytest_tradestore.race.actors import Actor
 from pytest_tradestore.race.clock import Clock
-from pytest_tradestore.race.scheduler import Scheduler
+from pytest_tradestore.race.following import Turning
+from pytest_tradestore.race.scheduler import Scheduler, Turn
 from pytest_tradestore.race.strategies import DepthFirst, Mixture, Priorities, RandomWalk
 
 
@@ -151,3 +152,54 @@ def test_the_mixture_is_exhausted_exactly_when_every_schedule_was_run():
     strategy = Mixture(1, bound=2, alone=100)
 
     assert sorted(all_of(strategy, 2, 2)) == sorted((order, n) for order, n in every_order(2, 2) if n <= 2)
+
+
+def without_asking(chooser, *lengths):
+    """Return the schedule where who goes on does at once whatever it would have been let do; and how often it asked."""
+    scheduler = Scheduler(chooser, Clock())
+    for number, steps in enumerate(lengths):
+        scheduler.add(Counted(number, steps))
+    scheduler.exploring = True
+    current, asked = None, 0
+    while scheduler.live:
+        current, asked = scheduler.next_after(current), asked + 1
+        current.left -= 1
+        for _ in range(min(scheduler.ahead(current), current.left)):
+            scheduler.went_on(current, "step")
+            current.left -= 1
+        if not current.left:
+            scheduler.remove(current)
+            current = None
+    return ("".join(str(number) for number, _ in scheduler.choices), scheduler.preemptions), asked
+
+
+@pytest.mark.parametrize("make", STRATEGIES.values(), ids=list(STRATEGIES))
+def test_going_on_without_asking_changes_no_schedule(make):
+    asking, silent = make(3), make(3)
+    rarely = 0
+    for _ in range(60):
+        if not asking.begin():
+            break
+        assert silent.begin()
+        schedule, asked = without_asking(silent, 5, 5, 5)
+        rarely += asked < 15
+        assert schedule == run(asking, 5, 5, 5)
+
+    assert rarely, "nobody ever went on without asking"
+
+
+def test_turns_are_taken_although_nobody_asks():
+    turns = (Turn(0, 2, "step", 1), Turn(1, 1, "step", 0))
+    schedule, asked = without_asking(Turning(turns), 5, 5)
+
+    assert schedule == run(Turning(turns), 5, 5)
+    assert schedule[0].startswith("0010")
+    assert asked < 10
+
+
+def test_where_steps_are_kept_everything_is_asked_for():
+    scheduler = Scheduler(RandomWalk(1), Clock(), keep_steps=True)
+    scheduler.add(Counted(0, 3))
+    scheduler.exploring = True
+
+    assert scheduler.ahead(scheduler.next_after(None)) == 0
