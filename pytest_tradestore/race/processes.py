@@ -23,8 +23,9 @@ from pytest_tradestore.race.clock import CLOCK
 from pytest_tradestore.race.execution import Call, Completed, Ending, Execution, Program
 from pytest_tradestore.race.following import Repeating, Replaying
 from pytest_tradestore.race.killing import Witness
+from pytest_tradestore.race.removing import remove
 from pytest_tradestore.race.scheduler import MOST_STEPS, Chooser, Scheduler
-from pytest_tradestore.race.search import Laboratory, _remove
+from pytest_tradestore.race.search import Laboratory
 from pytest_tradestore.race.tokens import Choices, parse
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import StoreUnderTest
@@ -211,7 +212,7 @@ class ProcessLaboratory(Laboratory):
             return _Run(scheduler, program, workers, root, detailed, self.witness).whole()
         finally:
             self.turns = scheduler.turns
-            _remove(outer)
+            remove(outer)
 
     def _ready(self, store: StoreUnderTest, program: Program) -> list[_Worker]:
         """Return living workers: one per caller, and one that prepares and observes."""

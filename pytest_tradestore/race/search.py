@@ -20,13 +20,14 @@ from pytest_tradestore.race.following import Repeating, Replaying, Turning
 from pytest_tradestore.race.killing import Witness
 from pytest_tradestore.race.line_switches import LineSwitches, files_of
 from pytest_tradestore.race.paths import NAMES
+from pytest_tradestore.race.removing import remove
 from pytest_tradestore.race.scheduler import Chooser, Scheduler, Turn
 from pytest_tradestore.race.strategies import Mixture, Overtaking, search_of
 from pytest_tradestore.race.tasks import run_tasks
 from pytest_tradestore.race.threads import Carrier, Control
 from pytest_tradestore.race.tokens import Choices, parse, token_of, with_lines
 from pytest_tradestore.race.watchdog import Watchdog
-from pytest_tradestore.sandbox import Sandbox, remove_tree
+from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import StoreUnderTest
 
 REPETITIONS = 10
@@ -38,7 +39,7 @@ _LOOKED_AT = 3
 """Executions of each search after which it is looked for files that somebody made past the switch points."""
 _MOST_STUCK = 20
 """Executions with something out of control after which a search ends: each has cost time, and proves little."""
-_mkdir, _rmdir, _unlink, _scandir = os.mkdir, os.rmdir, os.unlink, os.scandir
+_mkdir = os.mkdir
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,7 @@ class Laboratory:
     """Where executions are run, one after the other, in this process. Leaves stand-ins in it for good."""
 
     _installed = False
-    witness: Witness | None = None
-    """Looks at every operation that a caller is about to do. Of processes only."""
+    witness: Witness | None = None  # looks on; of processes only
 
     def __init__(self, sandbox: Sandbox) -> None:
         if not Laboratory._installed:
@@ -119,7 +119,7 @@ class Laboratory:
             self.turns, self.given_up = scheduler.turns, scheduler.given_up
             if self._count - self._first < _LOOKED_AT:
                 self._unsteered.update(dict.fromkeys(map(_made_elsewhere, NAMES.unseen())))
-            _remove(outer)
+            remove(outer)
 
     def _lines_of(self, store: StoreUnderTest) -> LineSwitches:
         files = files_of(store.target)
@@ -159,7 +159,7 @@ class Laboratory:
         """
         self._channel, self._first = channel, self._count + 1
         self._unsteered.clear()
-        strategy = Mixture(seed) if program.cancel is None else Overtaking(seed, program.kind is Actors.TASKS)
+        strategy = Overtaking(seed, program.kind is Actors.TASKS) if program.cancel else Mixture(seed)
         found, tally = self._phase(store, program, judge, strategy, budget, stop_at_first, lines=False)
         if program.kind is Actors.THREADS and not tally.hung and (found is None or not stop_at_first):
             share = max(1, budget // _SHARE_OF_LINES)
@@ -264,28 +264,6 @@ class _Tally:
 
 def _made_elsewhere(name: str) -> str:
     return f"{name} was made by code whose system calls are not seen: a native library, or another process"
-
-
-def _remove(outer: str) -> None:
-    """Remove an execution's directory, quickly where it is as simple as usual."""
-    try:
-        _clear(outer)
-        _rmdir(outer)
-    except OSError:
-        from pathlib import Path
-
-        remove_tree(Path(outer))
-
-
-def _clear(directory: str) -> None:
-    with _scandir(directory) as entries:
-        found = list(entries)
-    for entry in found:
-        if entry.is_dir(follow_symlinks=False):
-            _clear(entry.path)
-            _rmdir(entry.path)
-        else:
-            _unlink(entry.path)
 
 
 def run_schedules(
