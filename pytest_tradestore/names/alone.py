@@ -158,7 +158,7 @@ def _seen_by_the_system(
 ) -> list[Tried]:
     """Add the escapes that only system calls have shown."""
     outside, seen = system.outside(nests)
-    context.checked["paths"] += seen
+    context.checked["opened_paths"] += seen
     for number, asked in outside.items():
         if not tried[number].escaped:
             row = tried[number].row
@@ -217,7 +217,7 @@ def refuses_without_effect(context: Context, slot: Slot, tried: list[Tried]) -> 
     ]
     if not refused:
         return
-    context.checked["refused"] += len(refused)
+    context.checked["refusals_repeated"] += len(refused)
     with context.session() as session:
         for _ in range(2):  # the second time a store makes its backup, if it has any
             session.write(slot, NEIGHBOUR, context.mark())

@@ -36,7 +36,7 @@ def try_elsewhere(context: Context, slot: Slot) -> None:
     files = _files_by_identifier(context, slot)
     for group in GROUPS:
         for first, second in combinations([member for member in group.members if member in files], 2):
-            context.checked["pairs"] += 1
+            context.checked["lookalikes"] += 1
             if _told_apart(context, slot, first, second, files):
                 continue
             break  # one pair of a group says it

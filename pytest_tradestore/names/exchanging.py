@@ -65,7 +65,7 @@ def _at_each_moment(context: Context, slot: Slot, path: str) -> None:
                         session.attempt(lambda: slot.write(session, NEIGHBOUR, context.mark()))
                 if not struck:
                     break
-                context.checked["moments"] += 1
+                context.checked["exchanges"] += 1
                 if shown or (change := canaries.change()):
                     how = "returned what stands outside" if shown else f"has changed it: {change}"
                     _violation(context, here, path, f"{session.calls[-1]} {how}")

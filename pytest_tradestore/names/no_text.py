@@ -20,7 +20,7 @@ def _try(context: Context, slot: Slot, other: Other) -> None:
         context.at(slot, value, "writing it")
         session.asked_outside()
         session.write(slot, value, context.mark())
-        context.checked["wrong_types"] += 1
+        context.checked["identifiers_that_are_no_text"] += 1
         change, asked = session.canaries.change(), session.asked_outside()
         if change or asked:
             how = change or asked_for(asked[0], session.nest)

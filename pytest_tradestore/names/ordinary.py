@@ -26,7 +26,7 @@ def accepts_ordinary(context: Context, slot: Slot) -> None:
             for value in symbols if slot.symbols else _IDS:
                 context.at(slot, value, "writing it")
                 session.forget()
-                context.checked["ordinary"] += 1
+                context.checked["ordinary_identifiers"] += 1
                 ended = session.write(slot, value, context.mark())
                 if ended.how is not How.ACCEPTED:
                     refused.append((value, ended, session.calls[-1] if session.calls else ""))

@@ -69,7 +69,7 @@ class _Library:
                 self.marks[value] = [*self.marks.get(value, []), mark] if self._slot.appends else [mark]
             elif ended.how is How.UNCLEAR:
                 self._context.unclear(self._slot, ended, self._session)
-        self._context.checked["together"] += len(self.marks)
+        self._context.checked["identifiers_together"] += len(self.marks)
 
     def thin_out(self) -> bool:
         """Delete every second identifier; say whether the store can do that."""
