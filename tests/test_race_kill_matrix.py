@@ -8,10 +8,11 @@ from pytest_tradestore.bench import Bench
 from pytest_tradestore.conformance import races
 from pytest_tradestore.contracts import CONTRACTS
 from pytest_tradestore.race.timeline import MOST_LINES
+from pytest_tradestore.replay import replay
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Verdict
-from tests.broken_stores.racing import RACING
+from tests.broken_stores.racing import RACING, TEN
 from tests.sound_stores import SOUND
 
 
@@ -20,11 +21,14 @@ def text_of(example):
     return " ".join([example.headline, *example.found, *example.notes, *(step.text for step in example.steps)])
 
 
+def store_of(row):
+    module, _, name = row.target.partition(":")
+    return StoreUnderTest(row.name, getattr(importlib.import_module(module), name))
+
+
 def judged(row, budget):
     """Run every race check of the row's contracts on its store."""
-    module, _, name = row.target.partition(":")
-    store = StoreUnderTest(row.name, getattr(importlib.import_module(module), name))
-    bench = Bench(Settings(budget=budget))
+    store, bench = store_of(row), Bench(Settings(budget=budget))
     wanted = row.contracts if hasattr(row, "contracts") else (row.contract,)
     checks = [check for contract in CONTRACTS if contract.name in wanted for check in races.checks(contract)]
     return [check.judge(bench, store) for check in checks]
@@ -42,7 +46,15 @@ def test_a_racing_store_violates_just_what_it_breaks_and_the_counterexample_says
         assert words in text_of(example)
         assert "replayed 10/10" in example.notes[0]
         assert 0 < len(example.steps) <= MOST_LINES
-        assert example.token
+        again = replay(example.token, store_of(row), Bench(Settings()))
+        assert (id_, example.headline) in [(found, told.headline) for found, told in again.violations]
+
+
+def test_each_of_the_ten_patterns_is_among_them_for_whoever_the_callers_can_be():
+    known = {row.name for row in RACING}
+
+    assert len(TEN) == 10
+    assert {name for kinds in TEN.values() for names in kinds.values() for name in names} <= known
 
 
 @pytest.mark.parametrize("row", SOUND, ids=[row.name for row in SOUND])
@@ -57,8 +69,9 @@ def test_a_sound_store_holds_whoever_calls_it_and_says_how_much_was_tried(row):
             assert result.exhaustive is ("sampled" not in result.reason)
 
 
-def test_the_same_seed_gives_the_same_schedule():
-    row = next(row for row in RACING if row.name == "locks-the-data-file")
+@pytest.mark.parametrize("name", ["locks-the-data-file", "lazy-lock", "one-process-only"])
+def test_the_same_seed_gives_the_same_schedule(name):
+    row = next(row for row in RACING if row.name == name)
     first, second = ([r.counterexample for r in judged(row, Budget.QUICK) if r.counterexample] for _ in range(2))
 
     assert first

@@ -106,7 +106,12 @@ def readable(store: StoreUnderTest, contract: Contract, methods: frozenset[str])
     return methods | set(found.value) if isinstance(found, Finished) else methods
 
 
-_OF_PROCESSES = ("two first writers", "a reader beside a writer", "a writer of two beside a writer")
+_OF_PROCESSES = (
+    "two first writers",
+    "two writers of one place",
+    "a reader beside a writer",
+    "a writer of two beside a writer",
+)
 
 
 def programs_of(known: tuple[Scenario, ...], setting: Setting, kind: Actors) -> tuple[Program, ...]:

@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
@@ -61,6 +62,10 @@ def install() -> None:
         patches.replace(file_locks.fcntl, "fcntl", file_locks.fcntl_call)
     _time(patches)
     _threads(patches)
+    with suppress(ImportError):  # a Python without SQLite
+        from pytest_tradestore.race import databases
+
+        databases.install(patches)
     patches.support()
     patches.spread()
     for module in list(sys.modules.values()):

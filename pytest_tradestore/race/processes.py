@@ -69,16 +69,25 @@ class _Caller(Actor):
     """The coordinator's side of one worker in one execution."""
 
     def __init__(
-        self, scheduler: Scheduler, number: int, caller: int, worker: _Worker, calls: tuple[Call, ...]
+        self,
+        scheduler: Scheduler,
+        number: int,
+        caller: int,
+        worker: _Worker,
+        calls: tuple[Call, ...],
+        progress: list[int],
     ) -> None:
         super().__init__(number, caller, f"process {chr(ord('A') + number)}")
         self._scheduler, self.worker = scheduler, worker
+        self._progress = progress
+        """How many steps of all callers have changed something, in a list that they share."""
         self._calls = iter((OPENING, *calls))
         self._open: tuple[int, Call] | None = None
         self._place: Location | None = None
         self.entries: list[Completed] = []
         self._refused = -1
-        """How many steps there had been when it was refused what it waits for."""
+        """How far all had come when it was refused what it waits for."""
+        self._tried: str | None = None
         self.done = self._killed = False
 
     def begin(self, root: str, phase: str, detailed: bool) -> None:
@@ -89,6 +98,8 @@ class _Caller(Actor):
     def let_run(self, most: int = 0) -> None:
         """Let the worker do its pending operation, and up to ``most`` more while nobody else would be chosen."""
         position = self._scheduler.note(self.caller, self.pending, self._place)
+        self._progress[0] += 1
+        self._tried = self.pending if self.ready is not None else None
         if self.pending == wire.OPENING or self.pending.startswith("call "):
             call = next(self._calls)
             self._open = (position, call)
@@ -101,6 +112,7 @@ class _Caller(Actor):
     def die(self) -> None:
         """Kill the worker where it stands."""
         self._scheduler.note(self.caller, "killed", self._place)
+        self._progress[0] += 1
         self._killed = True
         self.worker.kill()
         self._end()
@@ -115,7 +127,7 @@ class _Caller(Actor):
         return not self.done and self._scheduler.position == self._refused
 
     def _could(self) -> bool:
-        if self._scheduler.position == self._refused:
+        if self._progress[0] == self._refused:
             return False  # nobody has done anything since it was refused
         self.worker.link.send(wire.ASK)
         return self._received()[:1] == wire.YES
@@ -137,7 +149,10 @@ class _Caller(Actor):
                 self._went_on(done)
                 self.pending = operation
                 self.ready = None if kind == wire.STOP else self._could
-                self._refused = self._scheduler.position if refused else -1
+                if refused and self.pending == self._tried:
+                    self._progress[0] -= 1  # it tried, and nothing has changed: others need not try again
+                self._tried = None
+                self._refused = self._progress[0] if refused else -1
                 return None
             if kind == wire.NOTE:
                 steps = self._scheduler.steps
@@ -249,6 +264,7 @@ class _Run:
         self._scheduler, self._program, self._workers, self._witness = scheduler, program, workers, witness
         self._root, self._detailed = root, detailed
         self._callers: list[_Caller] = []
+        self._progress = [0]
 
     def whole(self) -> Execution:
         """Prepare, let the callers run side by side, observe."""
@@ -274,7 +290,7 @@ class _Run:
         )
 
     def _caller(self, number: int, caller: int, calls: tuple[Call, ...], phase: str) -> _Caller:
-        made = _Caller(self._scheduler, number, caller, self._workers[number], calls)
+        made = _Caller(self._scheduler, number, caller, self._workers[number], calls, self._progress)
         made.begin(self._root, phase, self._detailed)
         self._callers.append(made)
         return made

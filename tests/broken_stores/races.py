@@ -227,6 +227,37 @@ class LocksTheDataFile(Table):
             return {}  # just created by a lock
 
 
+class TakesItsLockTwice(Table):
+    """RACE-5: takes its lock again while it holds it."""
+
+    def __init__(self, root: Path):
+        super().__init__(root)
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def alone(self):
+        with self._lock, locked(self.root):
+            yield
+
+    def delete(self, key):
+        with self.alone():
+            if self.load().get(key) is not None:
+                self.put(key, None)
+
+
+class PosixLockBetweenThreads(Table):
+    """RACE-1, RACE-2: lockf belongs to the process, and keeps no two threads of it apart."""
+
+    @contextmanager
+    def alone(self):
+        descriptor = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
 class UnlinksItsLock(Table):
     """RACE-1, RACE-2: removes the lock file when done; one waits on the old file while another makes a new one."""
 

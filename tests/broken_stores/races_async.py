@@ -12,6 +12,7 @@ import aiofiles.os
 
 from tests.broken_stores.races import replace_by_own_name
 from tests.sound_stores.files import encode, read_document, sync_directory
+from tests.sound_stores.plain_aiofiles import whole
 
 
 async def read_table(path: Path):
@@ -99,6 +100,21 @@ class AsyncFixedTemporary:
             await asyncio.to_thread(os.fsync, file.fileno())
         os.replace(staged, self.file)
         sync_directory(self.root)
+
+
+class AsyncReadsWhileWriting:
+    """ATOM-1, ATOM-2, RACE-4: writes in place through aiofiles, one after the other; who reads meanwhile finds half."""
+
+    def __init__(self, root: Path):
+        self.root, self.file = root, root / "my_data.json"
+
+    async def load(self):
+        return (await read_table(self.file)) or None
+
+    @whole
+    async def save(self, data):
+        async with _LOCKS.setdefault(str(self.root), asyncio.Lock()), aiofiles.open(self.file, "w") as file:
+            await file.write(encode(data))
 
 
 class ThreadLockAcrossAwait(AsyncTable):

@@ -1,12 +1,24 @@
 """Locks that hold inside one process and not between several."""
 
 import fcntl
+import json
 import os
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 from tests.broken_stores.races import Table
+from tests.sound_stores.files import (
+    encode,
+    locked,
+    read_document,
+    remove_durably,
+    replace_durably,
+    sync_directory,
+    write_synced,
+)
+from tests.sound_stores.guarded import Immediate
 
 _GATES: dict[str, threading.Lock] = {}
 
@@ -102,3 +114,66 @@ class LockFileWithATimeout(LockFileByExistence):
                 yield
             finally:
                 lock.unlink()
+
+
+class SelectThenInsert(Immediate):
+    """RACE-2, RACE-3: reads a row in one transaction and writes it back in another, in a database that several open."""
+
+    tradestore_claims = ("processes",)
+
+    def put(self, key, document):
+        with self._lock:
+            table = self._table() | {key: encode(document)}
+            self._database.execute("INSERT OR REPLACE INTO documents VALUES ('all', ?)", (json.dumps(table),))
+
+
+class SharedTemporaryName(Table):
+    """RACE-3: one temporary name for all processes, and a lock that keeps only the threads of one apart."""
+
+    tradestore_claims = ("processes",)
+
+    def put(self, key, document):
+        with _GATES.setdefault(str(self.root), threading.Lock()):
+            replace_durably(self.root / f"{key}.json", encode(document))
+
+    def get(self, key):
+        return read_document(self.root / f"{key}.json")
+
+    def delete(self, key):
+        with _GATES.setdefault(str(self.root), threading.Lock()):
+            remove_durably(self.root / f"{key}.json")
+
+
+class ReadsAnothersWriting:
+    """ATOM-1, ATOM-2, RACE-3, RACE-4: writes in place under flock; a reader in another process takes no lock."""
+
+    tradestore_claims = ("processes",)
+
+    def __init__(self, root: Path):
+        self.root, self.file = root, root / "portfolio.json"
+
+    def save(self, data):
+        with locked(self.root):
+            write_synced(self.file, encode(data))
+            sync_directory(self.root)
+
+    def load(self):
+        return read_document(self.file)
+
+
+class ProcessesUnlinkTheirLock(Table):
+    """RACE-3: removes the lock file when done; between processes one waits on the old file, another makes a new one."""
+
+    tradestore_claims = ("processes",)
+
+    @contextmanager
+    def alone(self):
+        lock = self.root / ".lock"
+        with _GATES.setdefault(str(self.root), threading.Lock()):
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                yield
+                lock.unlink(missing_ok=True)
+            finally:
+                os.close(descriptor)

@@ -160,6 +160,12 @@ RACING = (
         {"RACE-3": "killed"},
     ),
     Broken(
+        "select-then-insert",
+        f"{_HERE}.races_processes:SelectThenInsert",
+        "documents",
+        {"RACE-2": "returned, but", "RACE-3": "returned, but"},
+    ),
+    Broken(
         "lock-file-with-a-timeout",
         f"{_HERE}.races_processes:LockFileWithATimeout",
         "documents",
@@ -200,4 +206,71 @@ RACING = (
         "audit",
         {"RACE-1": "read_orders", "RACE-2": "read_orders"},
     ),
+    Broken(
+        "takes-its-lock-twice", f"{_HERE}.races:TakesItsLockTwice", "documents", {"RACE-5": "which it holds itself"}
+    ),
+    Broken(
+        "posix-lock-between-threads",
+        f"{_HERE}.races:PosixLockBetweenThreads",
+        "documents",
+        {"RACE-1": "returned, but", "RACE-2": "returned, but"},
+    ),
+    Broken(
+        "async-reads-while-writing",
+        f"{_HERE}.races_async:AsyncReadsWhileWriting",
+        "document",
+        {"RACE-4": "JSONDecodeError"},
+        variant="aiofiles",
+    ),
+    Broken(
+        "shared-temporary-name",
+        f"{_HERE}.races_processes:SharedTemporaryName",
+        "documents",
+        {"RACE-3": "JSONDecodeError"},
+    ),
+    Broken(
+        "reads-anothers-writing",
+        f"{_HERE}.races_processes:ReadsAnothersWriting",
+        "document",
+        {"RACE-3": "JSONDecodeError", "RACE-4": "JSONDecodeError"},
+    ),
+    Broken(
+        "processes-unlink-their-lock",
+        f"{_HERE}.races_processes:ProcessesUnlinkTheirLock",
+        "documents",
+        {"RACE-3": "returned, but"},
+    ),
 )
+
+TEN = {
+    "lost update": {
+        "threads": ("no-lock", "save-locked-only", "lock-per-instance"),
+        "tasks": ("async-no-lock", "async-lock-per-instance"),
+        "processes": ("one-process-only", "select-then-insert"),
+    },
+    "fixed temporary name": {
+        "threads": ("fixed-temporary", "shared-temporary"),
+        "tasks": ("async-fixed-temporary",),
+        "processes": ("shared-temporary-name",),
+    },
+    "torn read": {
+        "threads": ("reads-while-writing", "removes-before-rename"),
+        "tasks": ("async-reads-while-writing",),
+        "processes": ("reads-anothers-writing",),
+    },
+    "lock made lazily across an await": {"tasks": ("lazy-lock",)},
+    "read-modify-write in memory": {"threads": ("memory-first",), "tasks": ("loads-on-first-use", "seed-jobs")},
+    "deadlock": {
+        "threads": ("lock-order", "takes-its-lock-twice"),
+        "tasks": ("thread-lock-across-await", "keeps-its-lock-when-cancelled"),
+        "processes": ("lock-file-by-existence",),
+    },
+    "cancelled write that lands late": {"tasks": ("releases-when-cancelled",)},
+    "flock on a file that is replaced": {
+        "threads": ("locks-the-data-file",),
+        "processes": ("processes-swap-the-locked-file",),
+    },
+    "lock file removed on release": {"threads": ("unlinks-its-lock",), "processes": ("processes-unlink-their-lock",)},
+    "POSIX lock dropped": {"threads": ("posix-lock-between-threads",), "processes": ("dropped-by-closing",)},
+}
+"""The ten patterns that must always be found, by who the callers are, and the stores that show them."""

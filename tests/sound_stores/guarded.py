@@ -30,6 +30,8 @@ class FilelockTable:
 class Immediate:
     """One JSON table in one row, read and written back in a transaction that takes the lock at its beginning."""
 
+    tradestore_claims = ("processes",)
+
     tradestore_errors = ERRORS
 
     def __init__(self, root: Path):
