@@ -1,4 +1,4 @@
-"""Writes ``docs/reference/kill-matrix.md`` from the registries of the broken and the sound stores.
+"""Writes ``docs/reference/kill-matrix.md`` from the registries of the broken, the racing and the sound stores.
 
 python -m tests.kill_matrix_page docs/reference/kill-matrix.md
 """
@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from tests.broken_stores import BROKEN, Broken
+from tests.broken_stores.racing import RACING, TEN
 from tests.sound_stores import SOUND, Sound
 
 HEAD = """\
@@ -25,6 +26,22 @@ beside each: an operation that was lost, or what a reader found.
 | store | defect | violates | recorders |
 |---|---|---|---|
 """
+RACING_HEAD = """
+## Stores that race
+
+What concurrent callers break in each of them, judged in `tests/test_race_kill_matrix.py`: just these of the race
+requirements, with these words, in a timeline of at most twenty lines that was replayed ten times, and once more by its
+token.
+
+| store | defect | violates |
+|---|---|---|
+"""
+TEN_HEAD = """
+Ten patterns must be found whoever the callers are. Where there is no store for a kind there is no such pattern.
+
+| pattern | threads | tasks | processes |
+|---|---|---|---|
+"""
 MIDDLE = """
 ## Sound stores
 
@@ -37,13 +54,25 @@ The suite must report nothing on these, and leave nothing undecided.
 
 def page() -> str:
     """Return the page."""
-    return HEAD + "".join(map(_broken, BROKEN)) + MIDDLE + "".join(map(_sound, SOUND))
+    racing = "".join(map(_racing, RACING)) + TEN_HEAD + "".join(_pattern(name, kinds) for name, kinds in TEN.items())
+    return HEAD + "".join(map(_broken, BROKEN)) + RACING_HEAD + racing + MIDDLE + "".join(map(_sound, SOUND))
 
 
 def _broken(row: Broken) -> str:
     _, _, defect = _about(row.target).partition(": ")
     violates = "<br>".join(f"**{id_}** {_code(words)}".rstrip() for id_, words in row.breaks.items())
     return f"| {_named(row)} | {defect} | {violates} | {', '.join(row.recorders)} |\n"
+
+
+def _racing(row: Broken) -> str:
+    _, _, defect = _about(row.target).partition(": ")
+    violates = "<br>".join(f"**{id_}** {_code(words)}".rstrip() for id_, words in row.breaks.items())
+    return f"| {_named(row)} | {defect} | {violates} |\n"
+
+
+def _pattern(name: str, kinds: dict[str, tuple[str, ...]]) -> str:
+    cells = (", ".join(f"`{store}`" for store in kinds.get(kind, ())) for kind in ("threads", "tasks", "processes"))
+    return f"| {name} | {' | '.join(cells)} |\n"
 
 
 def _sound(row: Sound) -> str:

@@ -4,6 +4,7 @@ An actor stops at each switch point, says what it is about to do, and goes on wh
 """
 
 import _thread
+import gc
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -53,7 +54,18 @@ class Actor:
         holder = self.waits_on.holder if self.waits_on is not None else None
         me: object = self
         held = "" if holder is None else f", which {'it holds itself' if holder is me else f'{holder.label} holds'}"
-        return f"{self.label} waits to {self.pending}{held}"
+        return f"{self.label} waits to {self.pending}{_attribute_of(self.waits_on)}{held}"
+
+
+def _attribute_of(thing: object) -> str:
+    """Return by which name somebody keeps a lock, in parentheses: two that are made in one place differ in no more."""
+    names = set()
+    for keeper in gc.get_referrers(thing) if thing is not None else ():
+        kept = keeper if isinstance(keeper, dict) else getattr(keeper, "__dict__", {})
+        if not isinstance(keeper, Actor) and isinstance(kept, dict):
+            names.update(name for name, value in list(kept.items()) if value is thing and isinstance(name, str))
+    names -= {"waits_on", "self", "thing"}
+    return f" ({min(names)})" if names else ""
 
 
 class Held(Protocol):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_tradestore.contracts import contracts_of
-from pytest_tradestore.race.actors import Abandoned, Actor
+from pytest_tradestore.race.actors import Abandoned, Actor, unsteered
 from pytest_tradestore.race.callers import OPENING, Ledger, Order, finished
 from pytest_tradestore.race.event_loop import AWAIT, CALLER, RESUME, ControlledLoop
 from pytest_tradestore.race.execution import CANCELLING, Call, Execution
@@ -112,10 +112,10 @@ class _Counted:
     """Awaits something, and counts at how many points that stands still."""
 
     def __init__(self, inner: Awaitable[Any], caller: _Caller) -> None:
-        self._inner, self._caller = inner, caller
+        self.inner, self._caller = inner, caller
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        steps = self._inner.__await__()
+        steps = self.inner.__await__()
         caller = self._caller
         step: Callable[[], Any] = lambda: next(steps)  # noqa: E731 - changes below
         while True:
@@ -301,7 +301,11 @@ def _where(coroutine: Any) -> str:
     told = "an unknown line"
     while coroutine is not None:
         frame = getattr(coroutine, "cr_frame", None)
-        if frame is not None and is_somebodys(frame.f_code.co_filename):
-            told = line_of(frame)
+        if frame is not None:
+            with unsteered():  # looking at paths is not what the store does
+                told = line_of(frame) if is_somebodys(frame.f_code.co_filename) else told
         coroutine = getattr(coroutine, "cr_await", None)
+        counting = getattr(coroutine, "gi_frame", None)
+        if counting is not None and isinstance(counting.f_locals.get("self"), _Counted):
+            coroutine = counting.f_locals["self"].inner
     return told

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from pytest_tradestore.crash.observation import counted, shortened
 from pytest_tradestore.crash.operations import Location
-from pytest_tradestore.race.execution import Ending, Execution, Program
+from pytest_tradestore.race.execution import CANCELLING, Ending, Execution, Program
 from pytest_tradestore.race.execution import Step as RaceStep
 from pytest_tradestore.race.judging import Finding
 from pytest_tradestore.verdict import Counterexample, Fate, Step
@@ -43,18 +43,28 @@ def counterexample(
     rows = shown_rows(execution)
     told = tuple(_numbered(rows))
     notes = [f"{before}{counted(execution.preemptions, 'preemption')}{after}"]
+    found = finding.found
     if execution.ending is Ending.DEADLOCK:
-        notes += execution.waits_for
+        waits = [_by_columns(edge, program) for edge in execution.waits_for]
+        notes += waits
+        found = "; ".join(waits)
     return Counterexample(
         headline=finding.sentence,
         workload=tuple(_calls(program)),
         steps=told,
         actors=tuple(name_of(actor, program) for actor in range(len(program.actors))),
-        found=(finding.found,),
+        found=(found,),
         allowed=finding.allowed,
         notes=tuple(notes),
         token=token,
     )
+
+
+def _by_columns(text: str, program: Program) -> str:
+    """Call the callers by the headings of their columns."""
+    for actor in range(len(program.actors)):
+        text = text.replace(f"caller {actor}", name_of(actor, program))
+    return text
 
 
 def name_of(actor: int, program: Program) -> str:
@@ -139,6 +149,10 @@ def _row(step: RaceStep, verb: str, object_: str) -> Row:
             return Row(step.actor, "has opened it", step.location, 3)
         what = "raises " if verb == "fail" else "-> " if step.note not in ("", "None") else "returns"
         return Row(step.actor, f"{object_} {what}{_short(step.note) if step.note != 'None' else ''}", step.location)
+    if step.operation.startswith(CANCELLING):
+        return Row(
+            step.actor, f"is cancelled{step.operation.removeprefix(f'{CANCELLING} {step.actor}')}", step.location
+        )
     if step.operation == OPENING:
         return Row(step.actor, OPENING, step.location, 3)
     if verb in _RENAMES and " -> " in object_ and step.note:

@@ -78,7 +78,7 @@ RACING = (
         "async-lock-per-instance",
         f"{_HERE}.races_async:AsyncLockPerInstance",
         "documents",
-        {"RACE-2": "returned, but", "RACE-6": "cancel caller 0"},
+        {"RACE-2": "returned, but", "RACE-6": "is cancelled at its await"},
         variant="aiofiles",
     ),
     Broken(

@@ -13,7 +13,7 @@ PATTERNS = {
     "torn-read": (patterns.InPlace, saves_and_a_read, False, "load() raised JSONDecodeError"),
     "lock-made-lazily-across-an-await": (patterns.AsyncLazyLock, increments, False, "lost update"),
     "read-modify-write-in-memory": (patterns.InMemory, increments, False, "lost update"),
-    "lock-order": (patterns.LockOrder, increments, False, "deadlock: caller 0 waits to acquire"),
+    "lock-order": (patterns.LockOrder, increments, False, "waits to acquire the Lock of LockOrder.__init__ (one)"),
     "lock-taken-again": (patterns.Reentry, increments, False, "which it holds itself"),
     "lock-of-threads-across-an-await": (patterns.AsyncThreadLock, increments, False, "that stops the event loop"),
     "flock-on-a-file-that-is-replaced": (patterns.FlockOnData, increments, True, "lost update"),
