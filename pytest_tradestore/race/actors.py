@@ -59,7 +59,7 @@ class Actor:
 
 def _attribute_of(thing: object) -> str:
     """Return by which name somebody keeps a lock, in parentheses: two that are made in one place differ in no more."""
-    names = set()
+    names: set[str] = set()
     for keeper in gc.get_referrers(thing) if thing is not None else ():
         kept = keeper if isinstance(keeper, dict) else getattr(keeper, "__dict__", {})
         if not isinstance(keeper, Actor) and isinstance(kept, dict):

@@ -10,7 +10,7 @@ from typing import Any
 from pytest_tradestore.contracts import Contract
 from pytest_tradestore.race.actors import Abandoned
 from pytest_tradestore.race.execution import Call, Completed, Ending, Execution, Program
-from pytest_tradestore.race.refusals import is_an_answer
+from pytest_tradestore.race.refusals import is_an_answer, told
 from pytest_tradestore.race.scheduler import Scheduler
 from pytest_tradestore.race.threads import Control, Ended, ThreadActor, never
 from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest, open_store
@@ -72,10 +72,10 @@ class Ledger:
     def failed(self, caller: int, error: BaseException) -> None:
         """Note that the caller's call has raised."""
         invoked, call = self._open.pop(caller)
-        told = f"{type(error).__name__}: {error}".replace(self._root, "<root>").removesuffix(": ")
-        position = self._scheduler.note(caller, f"fail {call.shown}", note=told)
-        answer = is_an_answer(error, told, self._declared)
-        self.entries.append(Completed(caller, call, invoked, position, None, told, undeclared=not answer))
+        words = told(error, self._root)
+        position = self._scheduler.note(caller, f"fail {call.shown}", note=words)
+        answer = is_an_answer(error, words, self._declared)
+        self.entries.append(Completed(caller, call, invoked, position, None, words, undeclared=not answer))
 
     def history(self) -> tuple[Completed, ...]:
         unfinished = [Completed(caller, call, at, None) for caller, (at, call) in self._open.items()]

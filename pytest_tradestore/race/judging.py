@@ -80,7 +80,7 @@ class Judge:
         """Return the update that failed with an error that is no answer."""
         for completed in history:
             if completed.undeclared and not _was_cancelled(completed) and not self._reads(completed):
-                sentence = f"{completed.call.shown} raised {completed.error} because of another caller"
+                sentence = f"{completed.call.shown} raised {completed.error} {_because(completed, history)}"
                 return Finding(Wrong.REFUSED, sentence, completed.error, ("the update", *_ANSWERS))
         return None
 
@@ -210,6 +210,16 @@ def _beside(read: Completed, history: History) -> Iterator[Completed]:
         overlaps = other.returned is None or read.invoked < other.returned
         if other is not read and other.actor >= 0 and overlaps and other.invoked < (read.returned or other.invoked + 1):
             yield other
+
+
+def _because(failed: Completed, history: History) -> str:
+    """Say why an update failed, as far as is known: it may have failed before anybody else had begun."""
+    at = failed.returned or 0
+    if any(other.actor not in (failed.actor, -1) and other.invoked < at for other in history):
+        return "because of another caller"
+    bound = "thread" in failed.error.lower()
+    hint = ": a store that only the thread may use that opened it has to disclaim 'threads'" if bound else ""
+    return f"before any other caller began{hint}"
 
 
 def _was_cancelled(completed: Completed) -> bool:

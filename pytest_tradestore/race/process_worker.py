@@ -26,7 +26,7 @@ from pytest_tradestore.race.actors import Held, running
 from pytest_tradestore.race.clock import CLOCK
 from pytest_tradestore.race.execution import Call, Program
 from pytest_tradestore.race.file_locks import FLOCKS
-from pytest_tradestore.race.refusals import is_an_answer
+from pytest_tradestore.race.refusals import is_an_answer, told
 from pytest_tradestore.target import Bridge, StoreUnderTest, open_store
 
 PACKET = 1 << 20
@@ -198,8 +198,8 @@ def _caller(actor: Coordinated, store: StoreUnderTest, root: str, calls: tuple[C
 
 def _failed(error: BaseException, root: str, declared: tuple[type[BaseException], ...]) -> tuple[str, bool]:
     """Return the error in words, and whether it is none that a store may answer with."""
-    told = f"{type(error).__name__}: {error}".replace(root, "<root>").removesuffix(": ")
-    return told, not is_an_answer(error, told, declared)
+    words = told(error, root)
+    return words, not is_an_answer(error, words, declared)
 
 
 def _at_once(self: ThreadPoolExecutor, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:  # noqa: ARG001

@@ -7,7 +7,7 @@ import pytest
 from pytest_tradestore.contracts import CONTRACTS
 from pytest_tradestore.race.execution import Call, Completed, Ending, Execution
 from pytest_tradestore.race.judging import Judge, Wrong
-from pytest_tradestore.race.refusals import is_an_answer
+from pytest_tradestore.race.refusals import is_an_answer, told
 
 DEFAULT = (ValueError, OSError)
 
@@ -110,3 +110,31 @@ def test_an_update_that_did_not_return_is_not_said_to_have_returned():
     (found,) = findings(killed, load)
 
     assert found.sentence == 'save(1) began and did not return, but load() then gives {"version": 7}'
+
+
+def failed(error, invoked=0):
+    return Completed(0, save(1), invoked, invoked + 2, None, error, undeclared=True)
+
+
+def test_an_update_that_fails_beside_another_is_said_to_fail_because_of_it():
+    (found,) = findings(failed("FileNotFoundError: doc.tmp", 2), Completed(1, save(2), 1, 9))
+
+    assert found.sentence.endswith("because of another caller")
+
+
+def test_control_one_that_fails_before_anybody_else_has_begun_is_not():
+    (found,) = findings(failed("KeyError: 'AAPL'"), Completed(1, save(2), 5, 9))
+
+    assert found.sentence.endswith("before any other caller began")
+
+
+def test_a_store_that_is_bound_to_a_thread_is_told_what_to_disclaim():
+    (found,) = findings(failed("ProgrammingError: created in another thread"), Completed(1, save(2), 5, 9))
+
+    assert found.sentence.endswith("has to disclaim 'threads'")
+
+
+def test_an_error_is_told_without_what_differs_between_two_runs():
+    error = RuntimeError("/tmp/x/doc.json was made in thread 140340568619904")
+
+    assert told(error, "/tmp/x") == "RuntimeError: <root>/doc.json was made in thread #"
