@@ -108,7 +108,9 @@ def _update(
     opened = bench.open(root)
     try:
         trial = _struck(bench, subject, refusal, root, lambda: update.apply(opened))
-        trial = replace(trial, seen=bench.observe(opened), left=bench.image_of(root))
+        # Copied first: a look can make the store write what it still holds, and nobody else would have seen that.
+        trial = replace(trial, left=bench.image_of(root))
+        trial = replace(trial, seen=bench.observe(opened))
         trial, opened = _goes_on(bench, trial, update, root, opened, control)
     finally:
         with suppress(Exception):
