@@ -13,6 +13,7 @@ import errno
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial, reduce
 from typing import Any
 
 from reference_store import bar_manifest, bar_parquet, keys
@@ -21,6 +22,7 @@ from reference_store.bar_columns import Columns, by_month, columns_of, merged
 from reference_store.bar_manifest import MANIFEST, MONTH_FILE, STAGED, Manifest, MonthFile, file_name, staged_name
 from reference_store.descriptors import TooLarge
 from reference_store.errors import CorruptData, InvalidRecord, shown
+from reference_store.group_commit import ByKey, GroupCommit, Take
 from reference_store.root import Place, Root
 
 LARGEST = 1 << 30
@@ -44,17 +46,34 @@ class BarFiles:
 
     def __init__(self, root: Place, lock_timeout: float) -> None:
         self.root = Root(root, lock_timeout)
+        self._commits: ByKey[GroupCommit[Columns]] = ByKey(
+            lambda symbol: GroupCommit(partial(self._write_all, symbol), lock_timeout, self.root.path, _go_together)
+        )
         # The manifests seen last; the end of the file, where its seal stands, tells whether it is still the same.
         self._manifests: dict[str, tuple[tuple[int, bytes], Manifest]] = {}
 
-    def write(self, operation: str, symbol: str, bars: Sequence[Any]) -> None:
+    def write(self, symbol: str, bars: Sequence[Any]) -> None:
         """Add ``bars``, in place of those with the same dates, durably and all or none; see ``columns_of``."""
-        name = keys.encode(symbol)
-        if not bars:
-            return
-        new = columns_of(symbol, bars)
-        with self.root.updating(operation, symbol) as directory:
-            self._write(directory, _child(directory, symbol, name, create=True), symbol, new)
+        keys.encode(symbol)
+        if bars:
+            new = columns_of(symbol, bars)
+            self._commits[symbol].commit(new)
+
+    def _write_all(self, symbol: str, _first: Columns, take: Take[Columns]) -> None:
+        """Write the bars of several callers; what stands in the way of one of them is no concern of the others."""
+        with self.root.updating("write_bars", symbol) as root:
+            directory = _child(root, symbol, keys.encode(symbol), create=True)
+            tickets = take()
+            try:
+                self._write(root, directory, symbol, reduce(merged, [ticket.change for ticket in tickets]))
+            except (CorruptData, InvalidRecord):
+                if len(tickets) == 1:
+                    raise
+                for ticket in tickets:
+                    try:
+                        self._write(root, directory, symbol, ticket.change)
+                    except (CorruptData, InvalidRecord) as error:
+                        ticket.error = error
 
     def read(self, operation: str, symbol: str, first: int, last: int, *, aware: bool) -> list[Columns]:
         """Return the bars from ``first`` to ``last`` (microseconds since 1970, both included), month by month.
@@ -202,6 +221,10 @@ class BarFiles:
             self._manifests.clear()
         self._manifests[symbol] = ((len(found.data), found.data[-_TAIL:]), manifest)
         return manifest
+
+
+def _go_together(first: Columns, second: Columns) -> bool:
+    return first.aware is second.aware
 
 
 def _child(directory: Directory, symbol: str, name: str, *, create: bool = False) -> Directory:

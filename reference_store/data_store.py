@@ -113,7 +113,7 @@ class FileDataStore:
         nothing. Raises InvalidRecord for a bar that could not be given back unchanged, see ``bar_columns``, and
         CorruptData when a month that they go into is damaged.
         """
-        self._bars.write("write_bars", symbol, bars)
+        self._bars.write(symbol, bars)
 
     def read_bars(self, symbol: str, start: datetime, end: datetime) -> list[PriceBar]:
         """Return the bars from ``start`` to ``end``, both included, by date; ``[]`` if there are none.
@@ -146,7 +146,7 @@ class FileDataStore:
 
     def write_fundamental(self, symbol: str, data: FundamentalData) -> None:
         """Add a version, durably; all versions are kept."""
-        self._fundamentals.add("write_fundamental", symbol, checked(FundamentalData, data))
+        self._fundamentals.add(symbol, checked(FundamentalData, data))
 
     def read_fundamental(self, symbol: str, as_of: datetime | None = None) -> FundamentalData | None:
         """Return the version with the latest timestamp, not later than ``as_of``; None if there is none.

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 
 from reference_store import integrity, keys
 from reference_store.atomic import Directory
-from reference_store.document_files import LARGEST, SUFFIX, DocumentFiles, regular
+from reference_store.document_files import BACKUP, LARGEST, SUFFIX, DocumentFiles, regular
 from reference_store.errors import CorruptData, InvalidRecord, UnserialisableValue
+from reference_store.group_commit import ByKey, GroupCommit, Take
 from reference_store.models import FundamentalData
 from reference_store.records import from_json, to_json
+from reference_store.root import Place
 from reference_store.strict_json import Document
 
 _VERSIONS = "versions"
@@ -18,23 +21,33 @@ _VERSIONS = "versions"
 class FundamentalFiles(DocumentFiles):
     """``{"symbol": ..., "versions": [...]}`` in ``<symbol>.json``: versions in the order in which they were written."""
 
-    def add(self, operation: str, symbol: str, data: FundamentalData) -> None:
+    def __init__(self, root: Place, lock_timeout: float) -> None:
+        super().__init__(root, lock_timeout)
+        self._additions: ByKey[GroupCommit[Document]] = ByKey(
+            lambda symbol: GroupCommit(partial(self._add_all, symbol), lock_timeout, self.root.path, _go_together)
+        )
+
+    def add(self, symbol: str, data: FundamentalData) -> None:
         """Add a version, durably; raises as DocumentFiles.write does, and CorruptData rather than lose the others."""
-        name = keys.encode(symbol)
+        keys.encode(symbol)
         if data.symbol != symbol:
             raise InvalidRecord("symbol", "is not the one that the data is written for")
-        version = to_json(data)
-        integrity.encode(version)  # refused before anything is locked
-        with self.root.updating(operation, symbol) as directory:
+        version = integrity.encode_record(to_json(data)).content  # refused before anything is locked
+        self._additions[symbol].commit(version)
+
+    def _add_all(self, symbol: str, first: Document, take: Take[Document]) -> None:
+        name = keys.encode(symbol)
+        with self.root.updating("write_fundamental", symbol) as directory:
             versions = self._versions(directory, symbol, name)
-            if versions and (_moment(versions[0]).tzinfo is None) is not (data.timestamp.tzinfo is None):
+            if versions and not _go_together(versions[0], first):
                 raise InvalidRecord("timestamp", "has a time zone while others of the symbol have none, or the reverse")
-            content = integrity.encode({"symbol": symbol, _VERSIONS: [*versions, version]})
+            versions += [ticket.change for ticket in take()]
+            content = integrity.encode({"symbol": symbol, _VERSIONS: versions})
             previous, generation = self._previous(directory, symbol, name)
             sealed = integrity.seal_document(content, symbol, generation + 1)
             if len(sealed) > LARGEST:
                 raise UnserialisableValue(f"a document of {len(sealed)} bytes, {LARGEST} is the limit")
-            directory.replace(name + SUFFIX, sealed, previous, name + ".json.bak")
+            directory.replace(name + SUFFIX, sealed, previous, name + BACKUP)
 
     def latest(self, operation: str, symbol: str, as_of: datetime | None) -> FundamentalData | None:
         """Return the version with the latest timestamp, not after ``as_of``; of equal ones the one written last."""
@@ -60,6 +73,10 @@ class FundamentalFiles(DocumentFiles):
             return [] if lost is None else _listed(lost[1].content, symbol)
         except CorruptData as damage:
             return _listed(self._from_backup(directory, symbol, name, damage).content, symbol)
+
+
+def _go_together(first: Document, second: Document) -> bool:
+    return (_moment(first).tzinfo is None) is (_moment(second).tzinfo is None)
 
 
 def _listed(content: Document, symbol: str) -> list[Document]:

@@ -5,6 +5,8 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ from reference_store import (
     AsyncSingleDocumentStore,
     CorruptData,
     DocumentStore,
+    FileDataStore,
+    InvalidRecord,
     JournalStore,
     SingleDocumentStore,
     integrity,
@@ -25,8 +29,9 @@ from reference_store.atomic import Directory
 from reference_store.group_commit import ByKey, GroupCommit
 from reference_store.journal_lines import scan
 from reference_store.locking import RootLock
-from reference_store.models import Action, Decision
+from reference_store.models import Action, Decision, FundamentalData
 from tests.reference_store.faults import is_directory
+from tests.reference_store.trading import ALWAYS, DAY, JANUARY, bar
 
 WRITERS = 16
 PAGE = 4096
@@ -325,3 +330,75 @@ def test_a_child_forked_during_a_write_does_not_wait_for_it(tmp_path: Path) -> N
     writer.join(10)
 
     assert store.get("K") == {"n": 1}
+
+
+def test_bars_and_company_data_of_one_symbol_share_a_write_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FileDataStore(tmp_path)
+    store.write_bars("AAPL", [bar(JANUARY)])
+    store.write_fundamental("AAPL", FundamentalData(symbol="AAPL", timestamp=JANUARY))
+    seen = syncs(monkeypatch)
+
+    gathered(
+        tmp_path / "prices",
+        store._bars._commits["AAPL"],
+        [lambda n=n: store.write_bars("AAPL", [bar(JANUARY + n * DAY, float(n))]) for n in range(WRITERS)],
+    )
+    gathered(
+        tmp_path / "fundamentals",
+        store._fundamentals._additions["AAPL"],
+        [
+            lambda n=n: store.write_fundamental(
+                "AAPL", FundamentalData(symbol="AAPL", timestamp=JANUARY + n * DAY, employees=n)
+            )
+            for n in range(WRITERS)
+        ],
+    )
+
+    assert seen.count("file") == 3  # a month, its manifest, and all versions of the company's data
+    assert [found.close for found in store.read_bars("AAPL", *ALWAYS)] == [float(n) for n in range(WRITERS)]
+    for n in range(WRITERS):
+        found = store.read_fundamental("AAPL", JANUARY + n * DAY)
+        assert found is not None
+        assert found.employees == n
+
+
+def test_bars_for_a_damaged_month_do_not_keep_others_from_being_written(tmp_path: Path) -> None:
+    store = FileDataStore(tmp_path)
+    february = JANUARY + 31 * DAY
+    store.write_bars("AAPL", [bar(JANUARY), bar(february)])
+    (tmp_path / "prices" / "AAPL" / "2026-01.parquet").write_bytes(b"")
+
+    def write(day: datetime) -> Callable[[], str]:
+        def attempt() -> str:
+            try:
+                store.write_bars("AAPL", [bar(day + DAY)])
+            except CorruptData:
+                return "refused"
+            return "written"
+
+        return attempt
+
+    days = [february, february, JANUARY, february]
+    results = gathered(tmp_path / "prices", store._bars._commits["AAPL"], [write(day) for day in days])
+
+    assert results == ["written", "written", "refused", "written"]
+    assert len(store.read_bars("AAPL", february, ALWAYS[1])) == 2
+
+
+@pytest.mark.parametrize("first", ["naive", "aware"])
+def test_times_with_and_without_zones_that_meet_do_not_mix(tmp_path: Path, first: str) -> None:
+    store = FileDataStore(tmp_path)
+    kinds = {"naive": JANUARY, "aware": JANUARY.replace(tzinfo=UTC)}
+
+    def write(kind: str) -> str:
+        try:
+            store.write_bars("AAPL", [bar(kinds[kind])])
+        except InvalidRecord:
+            return "refused"
+        return kind
+
+    other = next(kind for kind in kinds if kind != first)
+    calls = [partial(write, first), partial(write, other), partial(write, first)]
+    results = gathered(tmp_path / "prices", store._bars._commits["AAPL"], calls)
+
+    assert results == [first, "refused", first]
