@@ -46,6 +46,7 @@ class Watch:
         self._nest: Nest | None = None
         self._aim = ""
         self._interrupt: Callable[[], None] | None = None
+        self._interrupted_already = False
         self.asked: list[Asked] = []
         sys.addaudithook(self._heard)
 
@@ -72,19 +73,25 @@ class Watch:
         nest = self._nest
         if nest is None or not (event in _ONE_PATH or event in _TWO_PATHS):
             return
+        below = False
         for argument in arguments[: 2 if event in _TWO_PATHS else 1]:
             with suppress(TypeError, ValueError):
                 given = os.fsdecode(argument)
                 if given.startswith("/"):  # others are relative to a directory that events do not name
                     self._note(nest, event, _plain(given))
-                if not given.startswith("/") or nest.within(_plain(given)):
-                    self._interrupted()
+                below = below or not given.startswith("/") or nest.within(_plain(given))
+        if below:
+            self._interrupted()
 
     def _interrupted(self) -> None:
-        interrupt, self._interrupt = self._interrupt, None  # what it does is not interrupted
-        if interrupt is not None:
+        interrupt = self._interrupt
+        if interrupt is None or self._interrupted_already:
+            return
+        self._interrupted_already = True  # what it does is not interrupted
+        try:
             interrupt()
-            self._interrupt = interrupt
+        finally:
+            self._interrupted_already = False
 
     def _note(self, nest: Nest, event: str, path: str) -> None:
         if nest.around(path):

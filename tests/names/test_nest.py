@@ -93,3 +93,18 @@ def test_control_the_way_to_the_root_and_all_else_are_not_noted(nest):
     (nest.out / "x").read_text()
 
     assert watch.asked == []
+
+
+def test_calls_below_the_root_can_be_interrupted_and_what_is_done_then_cannot(nest):
+    watch, done = Watch(), []
+
+    def interrupt():
+        done.append(sorted(os.listdir(nest.root)))
+
+    with watch.during(nest), watch.interrupting(interrupt):
+        (nest.root / "a").write_text("")
+        os.rename(nest.root / "a", nest.root / "b")
+        (nest.out / "x").read_text()
+    (nest.root / "c").write_text("")
+
+    assert done == [[], ["a"]]
