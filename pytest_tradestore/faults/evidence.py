@@ -316,9 +316,9 @@ def _of_a_sync(trial: Trial) -> bool:
 def _done(plan: Plan, number: int) -> tuple[str, ...]:
     """Return the calls that led to a subject, and the subject itself."""
     subject = plan.subjects[number]
-    if not subject.image.files and subject.update is None:
-        return (subject.name,)
     earlier = [s.name for s in plan.subjects[:number] if s.update is not None]
+    if not earlier:
+        return (subject.name,)
     return (*earlier, "close, reopen", subject.name) if subject.name != OPENING else (*earlier, "close", subject.name)
 
 

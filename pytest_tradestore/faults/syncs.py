@@ -4,12 +4,15 @@ A failed sync marks the pages clean, so that the next one succeeds without havin
 failing sync and the next one are recorded, and every power loss after an acknowledgement is looked at.
 """
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 from pytest_tradestore.crash.operations import Moment
-from pytest_tradestore.crash.recorders.base import Recorder
+from pytest_tradestore.crash.recorders.base import Recorder, Recordings
 from pytest_tradestore.crash.recording import choose_recorder
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.faults.calls import Call, CallKind, Fault
@@ -26,6 +29,8 @@ from pytest_tradestore.tries import TryToken
 
 RECORDINGS = {Budget.QUICK: 6, Budget.NORMAL: 10, Budget.DEEP: 100}
 """Failed syncs that are recorded for one contract of one store."""
+_STEPS = 10
+"""Numbers of steps that belong to one of them."""
 
 
 def gather_syncs(
@@ -106,23 +111,35 @@ def _recorded(
     """Record each failing sync, in one process if the store lets us; one that hangs or ends it is told of elsewhere."""
     done: dict[int, Recorded | None] = {}
     while left := [number for number in range(len(rows)) if number not in done]:
+        together = not done  # one attachment for all, until a row has ended the process: then each by itself
 
-        def task(channel: Channel, left: list[int] = left) -> None:
+        def task(channel: Channel, left: list[int] = left, together: bool = together) -> None:
             from pytest_tradestore.faults.supervisor import Injector
 
             injector, bridge = Injector(), Bridge()
-            steps = iter(range(1, 1 << 62))
-            for number in left:
-                bench = _Room(store, workload, injector, bridge, recorder, lambda: channel.step(next(steps)))
-                channel.send((number, bench.record(*rows[number], sandbox.path / f"sync-{number}" / "store")))
+            for part in [left] if together else [[number] for number in left]:
+                made: list[tuple[int, Callable[[], Recorded]]] = []
+                with recorder.several() as recordings:
+                    for number in part:
+                        begin = partial(_begin, channel, count(number * _STEPS))
+                        room = _Room(store, workload, injector, bridge, recordings, begin)
+                        root = sandbox.path / f"sync-{os.getpid()}-{number}" / "store"
+                        made.append((number, room.record(*rows[number], root)))
+                        channel.rest()
+                for number, recorded in made:
+                    channel.send((number, recorded()))
 
         for event in stream_isolated(task, store.declarations.deadline):
             match event:
                 case Sent((number, found)):
                     done[number] = found
-                case Hung() | Died():
-                    done[next(number for number in left if number not in done)] = None
+                case Hung(step, _) | Died(step, _):
+                    done[step // _STEPS if step // _STEPS in left else left[0]] = None
     return [found for _, found in sorted(done.items()) if found is not None]
+
+
+def _begin(channel: Channel, steps: Iterator[int]) -> None:
+    channel.step(next(steps))
 
 
 @dataclass(frozen=True)
@@ -133,17 +150,18 @@ class _Room:
     workload: Workload
     injector: Injecting
     bridge: Bridge
-    recorder: Recorder
+    recordings: Recordings
     step: Callable[[], None]
 
-    def record(self, subject: Subject, fault: Fault, root: Path) -> Recorded:
+    def record(self, subject: Subject, fault: Fault, root: Path) -> Callable[[], Recorded]:
+        """Record it; what is returned gives the recording once the recorder has ended."""
         errors = self.store.declarations.errors
         update = subject.update
         assert update is not None
         self.injector.apart(make_root, root, subject.image)
         raised = ["", ""]
         self.step()
-        with self.recorder.record(root, volatile=self.store.declarations.volatile) as recording:
+        with self.recordings.record(root, volatile=self.store.declarations.volatile) as recording:
             recording.mark(Moment.INVOKED, 0)
             opened = open_store(self.store.target, root, self.bridge)
             recording.mark(Moment.ACKNOWLEDGED, 0)
@@ -168,4 +186,4 @@ class _Room:
             else:
                 recording.mark(Moment.ACKNOWLEDGED, 2)
             states.append(self.workload.observe(opened, errors))
-        return Recorded(subject, fault, recording.trace, tuple(states), (raised[0], raised[1]), struck)
+        return lambda: Recorded(subject, fault, recording.trace, tuple(states), (raised[0], raised[1]), struck)
