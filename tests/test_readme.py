@@ -25,15 +25,18 @@ def test_the_store_shown_is_the_one_in_the_examples():
     assert block("python", "class UsualStore") in (EXAMPLES / "usual_store.py").read_text()
 
 
-@pytest.mark.skipif(
+RECORDED = pytest.mark.skipif(
     StraceRecorder().unavailable() is not None,
     reason="the output shown was recorded by strace, which cannot be used here",
 )
-def test_the_counterexample_shown_is_the_one_printed():
-    command = "--tradestore-conformance --tradestore-store usual=usual_store:UsualStore --tradestore-requirement ATOM-2"
+
+
+@pytest.mark.parametrize("requirement", [pytest.param("ATOM-2", marks=RECORDED), "RACE-1"])
+def test_the_counterexample_shown_is_the_one_printed(requirement):
+    command = "--tradestore-conformance --tradestore-store usual=usual_store:UsualStore --tradestore-requirement"
 
     printed = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *command.split()],
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *command.split(), requirement],
         cwd=EXAMPLES,
         env={**os.environ, "COLUMNS": "80", "PYTEST_ADDOPTS": ""},
         capture_output=True,
@@ -42,7 +45,7 @@ def test_the_counterexample_shown_is_the_one_printed():
     )
 
     assert printed.returncode == 1
-    assert block("text", "ATOM-2 VIOLATED") in printed.stdout
+    assert block("text", f"{requirement} VIOLATED") in printed.stdout
 
 
 def test_every_link_leads_to_a_file():

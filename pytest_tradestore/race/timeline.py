@@ -42,20 +42,17 @@ def counterexample(
     """Return the execution as something to be shown; ``before`` and ``after`` frame the number of its preemptions."""
     rows = shown_rows(execution)
     told = tuple(_numbered(rows))
-    notes = [f"{before}{counted(execution.preemptions, 'preemption')}{after}"]
-    found = finding.found
-    if execution.ending is Ending.DEADLOCK:
-        waits = [_by_columns(edge, program) for edge in execution.waits_for]
-        notes += waits
-        found = "; ".join(waits)
+    found: tuple[str, ...] = (finding.found,)
+    if execution.ending is Ending.DEADLOCK and execution.waits_for:
+        found = tuple(_by_columns(edge, program) for edge in execution.waits_for)
     return Counterexample(
         headline=finding.sentence,
         workload=tuple(_calls(program)),
         steps=told,
         actors=tuple(name_of(actor, program) for actor in range(len(program.actors))),
-        found=(found,),
+        found=found,
         allowed=finding.allowed,
-        notes=tuple(notes),
+        notes=(f"{before}{counted(execution.preemptions, 'preemption')}{after}",),
         token=token,
     )
 
