@@ -32,6 +32,8 @@ from pytest_tradestore.target import StoreUnderTest
 
 OPENING = Call("open", (), "", wire.OPENING)
 _LONGEST_SLEEP = 60.0
+_LEASE = 3600.0
+"""Seconds after which a lock that is taken for a time only has to be free again, when its holder was killed."""
 _MOST_POLLS = 150
 """So often may the only process that is left sleep and look again, for hours by then: what it waits for never comes."""
 
@@ -278,6 +280,8 @@ class _Run:
             self._side_by_side(callers)
             scheduler.exploring = False
         if scheduler.ending is None:
+            if program.cancel is not None:
+                CLOCK.advance(CLOCK.now + _LEASE)
             self._side_by_side([self._caller(observer, -1, program.observe, wire.OBSERVE)])
         history = sorted((c for caller in self._callers for c in caller.history()), key=lambda c: c.invoked)
         return Execution(

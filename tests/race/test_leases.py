@@ -1,0 +1,63 @@
+"""A lock that its holder left behind has to be free again within the hour: leases are locks, too."""
+
+import os
+import time
+from contextlib import contextmanager, suppress
+
+from pytest_tradestore.bench import Bench
+from pytest_tradestore.conformance import races
+from pytest_tradestore.contracts import CONTRACTS
+from pytest_tradestore.settings import Budget, Settings
+from pytest_tradestore.target import StoreUnderTest
+from pytest_tradestore.verdict import Verdict
+from tests.broken_stores.races import Table
+
+
+class Leased(Table):
+    """Takes a lock file that is older than its lease for one of a dead process; waits for any other."""
+
+    tradestore_claims = ("processes",)
+    lease = 60.0
+
+    @contextmanager
+    def alone(self):
+        lock, until = self.root / "jobs.lock", time.monotonic() + 5
+        while True:
+            try:
+                os.close(os.open(lock, os.O_CREAT | os.O_EXCL, 0o600))
+                break
+            except FileExistsError:
+                with suppress(FileNotFoundError):  # just given back
+                    if time.time() - lock.stat().st_mtime > self.lease:
+                        os.rename(lock, f"{lock}.of-the-dead")
+                        continue
+                if time.monotonic() > until:
+                    raise TimeoutError("another process holds jobs.lock") from None
+                time.sleep(0.01)
+        try:
+            yield
+        finally:
+            lock.unlink()
+
+
+class LeasedForADay(Leased):
+    lease = 86_400.0
+
+
+def judged(target):
+    documents = CONTRACTS[1]
+    check = next(check for check in races.checks(documents) if check.requirement == "RACE-3")
+    return check.judge(Bench(Settings(budget=Budget.QUICK)), StoreUnderTest("leased", target))
+
+
+def test_a_lease_that_ends_within_the_hour_holds():
+    result = judged(Leased)
+
+    assert (result.verdict, result.reason[:7]) == (Verdict.HOLDS, "sampled")
+
+
+def test_control_one_of_a_day_keeps_everybody_out():
+    result = judged(LeasedForADay)
+
+    assert result.verdict is Verdict.VIOLATED
+    assert "with nobody else there, after" in result.reason
