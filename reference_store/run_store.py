@@ -156,7 +156,8 @@ def _merged(before: Document | None, given: Document, now: str) -> Document:
 
 
 def _run(found: Any) -> Run:
-    return from_json(Run, found.copy(), FILE, FILE + ".json")
+    # Validation makes new containers: what the caller does to them does not reach what is remembered.
+    return from_json(Run, found.content, FILE, FILE + ".json")
 
 
 def _updated_at(run: Entry) -> datetime:

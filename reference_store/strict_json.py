@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from json.encoder import encode_basestring
 from math import isfinite
 from typing import Any, NoReturn
 
@@ -23,9 +24,32 @@ Document = dict[str, Any]
 # Raw control characters cannot stand inside a JSON string, so that these separators can be found again for the layout.
 _MARK, _TOP = "\x02", "\x03"
 _BETWEEN_OBJECTS = ",\n    "
-_encode_marked = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(_MARK, ": ")).encode
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
-_decode = json.JSONDecoder().decode
+
+
+def _encoder(separator: str) -> Callable[[object], str]:
+    """A compact encoder that is set up once; ``JSONEncoder.encode`` sets itself up anew for each value."""
+    ordinary = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(separator, ": "))
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return ordinary.encode
+    # Without markers: a value that contains itself ends at the limit of recursion.
+    fast = make(None, ordinary.default, encode_basestring, None, ordinary.key_separator, separator, False, False, False)
+    return lambda value: "".join(fast(value, 0))
+
+
+_encode_marked = _encoder(_MARK)
+_encode = _encoder(", ")
+_decode_first = json.JSONDecoder().raw_decode
+
+
+def _decode(text: str) -> Any:
+    """Return the value that ``text`` holds from its first character to its last; raises ValueError."""
+    value, end = _decode_first(text)
+    if end != len(text):
+        raise ValueError("more than JSON")
+    return value
+
+
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|([\[{])|([\]}])')
 
 

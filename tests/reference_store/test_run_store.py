@@ -158,3 +158,19 @@ def test_a_closed_store_says_so(store: RunStore) -> None:
         store.create_or_update_run("r1", "backtest")
     with pytest.raises(StoreClosed):
         store.list_runs()
+
+
+def test_what_is_done_to_a_run_that_was_returned_does_not_reach_the_store(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    for run in (
+        store.create_or_update_run("r", "backtest", params={"legs": [{"weights": [1, 2]}]}),
+        store.get_run("r"),
+        store.list_runs()[0],
+    ):
+        assert run is not None
+        run.params["legs"][0]["weights"].append(3)  # type: ignore[index,call-overload,union-attr]
+        run.params["legs"].append({})  # type: ignore[union-attr]
+
+    found = store.get_run("r")
+    assert found is not None
+    assert found.params == {"legs": [{"weights": [1, 2]}]}
