@@ -82,18 +82,20 @@ class Directory:
 
     def child(self, name: str, *, create: bool = False) -> Directory:
         """Open the directory ``name`` in this one, never through a link; ``create`` makes it, durably, if need be."""
-        path = os.path.join(self.path, name)
-        if create:
-            try:
-                os.mkdir(name, 0o700, dir_fd=self.descriptor)
-            except FileExistsError:
-                pass
-            else:
-                made = Directory(self._open(name), path, self, made=True)
-                os.fchmod(made.descriptor, DIRECTORY_MODE)  # said outright, whatever the umask
-                self.sync()  # what will be stored below is only as durable as this name
-                return made
-        return Directory(self._open(name), path, self)
+        path = f"{self.path}/{name}"
+        try:
+            return Directory(self._open(name), path, self)
+        except FileNotFoundError:
+            if not create:
+                raise
+        try:
+            os.mkdir(name, 0o700, dir_fd=self.descriptor)
+        except FileExistsError:  # somebody else was faster
+            return Directory(self._open(name), path, self)
+        made = Directory(self._open(name), path, self, made=True)
+        os.fchmod(made.descriptor, DIRECTORY_MODE)  # said outright, whatever the umask
+        self.sync()  # what will be stored below is only as durable as this name
+        return made
 
     def pin_name(self) -> None:
         """Pin the names that lead here: whoever made this directory may have died before it had done that."""

@@ -156,10 +156,12 @@ class ByKey(Generic[T]):
     def forget(self) -> None:
         """Begin anew: what was made belongs to threads that are not there any more."""
         self._mutex = threading.Lock()
-        self._made: WeakValueDictionary[str, T] = WeakValueDictionary()
+        self._made: WeakValueDictionary[str, T] | None = None  # many stores are opened only to be read
 
     def __getitem__(self, key: str) -> T:
         with self._mutex:
+            if self._made is None:
+                self._made = WeakValueDictionary()
             found = self._made.get(key)
             if found is None:
                 found = self._made[key] = self._make(key)
