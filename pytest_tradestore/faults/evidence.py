@@ -24,7 +24,7 @@ from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.tries import TryToken
 
 ENDINGS_BEFORE_GIVING_UP = 3
-TRIALS = {Budget.QUICK: 60, Budget.NORMAL: 120, Budget.DEEP: 5000}
+TRIALS = {Budget.QUICK: 60, Budget.NORMAL: 90, Budget.DEEP: 5000}
 """Faults that are tried for one contract of one store."""
 OPENING = "opening the store"
 SYSTEM_CALLS = "system calls"

@@ -27,7 +27,7 @@ from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import Bridge, StoreUnderTest, open_store
 from pytest_tradestore.tries import TryToken
 
-RECORDINGS = {Budget.QUICK: 6, Budget.NORMAL: 10, Budget.DEEP: 100}
+RECORDINGS = {Budget.QUICK: 6, Budget.NORMAL: 8, Budget.DEEP: 100}
 """Failed syncs that are recorded for one contract of one store."""
 _STEPS = 10
 """Numbers of steps that belong to one of them."""
