@@ -14,8 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_tradestore.crash.operations import Location
-from pytest_tradestore.errors import ReplayError
-from pytest_tradestore.isolation import Channel, Finished, run_isolated
+from pytest_tradestore.isolation import Channel
 from pytest_tradestore.race import process_worker
 from pytest_tradestore.race import process_worker as wire
 from pytest_tradestore.race.actors import Actor
@@ -26,7 +25,6 @@ from pytest_tradestore.race.killing import Witness
 from pytest_tradestore.race.removing import remove
 from pytest_tradestore.race.scheduler import MOST_STEPS, Chooser, Scheduler
 from pytest_tradestore.race.search import Laboratory
-from pytest_tradestore.race.tokens import Choices, parse
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import StoreUnderTest
 
@@ -126,7 +124,7 @@ class _Caller(Actor):
 
     def is_refused(self) -> bool:
         """Say whether it waits for what it was refused just now."""
-        return not self.done and self._scheduler.position == self._refused
+        return not self.done and self._progress[0] == self._refused
 
     def _could(self) -> bool:
         if self._progress[0] == self._refused:
@@ -168,11 +166,13 @@ class _Caller(Actor):
                 self._came_back(kind, pickle.loads(rest))  # noqa: S301 - as above
 
     def _went_on(self, operations: list[str]) -> None:
+        self._tried = None if operations else self._tried
         for operation in operations:
             self._scheduler.went_on(self, operation)
 
     def _came_back(self, kind: bytes, value: Any) -> None:
         assert self._open is not None, "a result is of the call that was made last"
+        self._tried = None
         (invoked, call), self._open = self._open, None
         if kind == wire.RESULT:
             position = self._scheduler.note(self.caller, f"return {call.shown}", note=repr(value))
@@ -341,39 +341,3 @@ class _Run:
             if not caller.done:
                 caller.worker.kill()  # it waits for what never comes
         scheduler.live.clear()
-
-
-def replay_in_processes(store: StoreUnderTest, program: Program, schedule: Choices | str) -> Execution:
-    """Run one schedule again, given by its choices or by its token.
-
-    Raises ReplayError if the code does not do the same any more, or the execution does not come to an end.
-    """
-
-    def task(channel: Channel) -> Execution | str:
-        channel.step(1)
-        with Sandbox() as sandbox:
-            laboratory = ProcessLaboratory(sandbox)
-            said = ""
-            try:
-                for _ in range(2):  # what is done once in a process, late imports say, has been done the second time
-                    try:
-                        return _again(laboratory, store, program, schedule)
-                    except ReplayError as error:
-                        said = str(error)
-                return said
-            finally:
-                laboratory.close()
-
-    ending = run_isolated(task, store.declarations.deadline)
-    if isinstance(ending, Finished) and isinstance(ending.value, Execution):
-        return ending.value
-    raise ReplayError(ending.value if isinstance(ending, Finished) else "the schedule did not come to an end")
-
-
-def _again(
-    laboratory: ProcessLaboratory, store: StoreUnderTest, program: Program, schedule: Choices | str
-) -> Execution:
-    chooser = Replaying(parse(schedule)) if isinstance(schedule, str) else Repeating(schedule)
-    execution = laboratory.run(store, program, chooser, detailed=True)
-    chooser.check()
-    return execution

@@ -32,7 +32,7 @@ def replay_schedule(
     known = scenarios(contract, readable(store, contract, methods), store.records)
     program = address.program(programs_of(known, address.setting, kind))
     if address.setting is Setting.PROCESSES:
-        from pytest_tradestore.race.processes import replay_in_processes as replay
+        from pytest_tradestore.race.process_replay import replay_in_processes as replay
     else:
         from pytest_tradestore.race.search import replay
     execution = replay(store, program, address.schedule)

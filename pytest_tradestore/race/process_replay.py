@@ -1,0 +1,46 @@
+"""Runs one schedule of several processes again."""
+
+from pytest_tradestore.errors import ReplayError
+from pytest_tradestore.isolation import Channel, Finished, run_isolated
+from pytest_tradestore.race.execution import Execution, Program
+from pytest_tradestore.race.following import Repeating, Replaying
+from pytest_tradestore.race.processes import ProcessLaboratory
+from pytest_tradestore.race.tokens import Choices, parse
+from pytest_tradestore.sandbox import Sandbox
+from pytest_tradestore.target import StoreUnderTest
+
+
+def replay_in_processes(store: StoreUnderTest, program: Program, schedule: Choices | str) -> Execution:
+    """Run one schedule again, given by its choices or by its token.
+
+    Raises ReplayError if the code does not do the same any more, or the execution does not come to an end.
+    """
+
+    def task(channel: Channel) -> Execution | str:
+        channel.step(1)
+        with Sandbox() as sandbox:
+            laboratory = ProcessLaboratory(sandbox)
+            said = ""
+            try:
+                for _ in range(2):  # what is done once in a process, late imports say, has been done the second time
+                    try:
+                        return _again(laboratory, store, program, schedule)
+                    except ReplayError as error:
+                        said = str(error)
+                return said
+            finally:
+                laboratory.close()
+
+    ending = run_isolated(task, store.declarations.deadline)
+    if isinstance(ending, Finished) and isinstance(ending.value, Execution):
+        return ending.value
+    raise ReplayError(ending.value if isinstance(ending, Finished) else "the schedule did not come to an end")
+
+
+def _again(
+    laboratory: ProcessLaboratory, store: StoreUnderTest, program: Program, schedule: Choices | str
+) -> Execution:
+    chooser = Replaying(parse(schedule)) if isinstance(schedule, str) else Repeating(schedule)
+    execution = laboratory.run(store, program, chooser, detailed=True)
+    chooser.check()
+    return execution
