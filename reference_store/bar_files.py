@@ -46,9 +46,8 @@ class BarFiles:
 
     def __init__(self, root: Place, lock_timeout: float) -> None:
         self.root = Root(root, lock_timeout)
-        self._commits: ByKey[GroupCommit[Columns]] = ByKey(
-            lambda symbol: GroupCommit(partial(self._write_all, symbol), lock_timeout, self.root.path, _go_together)
-        )
+        self._commits: ByKey[GroupCommit[Columns]] = ByKey(self._group)
+        self._lock_timeout = lock_timeout
         # The manifests seen last; the end of the file, where its seal stands, tells whether it is still the same.
         self._manifests: dict[str, tuple[tuple[int, bytes], Manifest]] = {}
 
@@ -58,6 +57,9 @@ class BarFiles:
         if bars:
             new = columns_of(symbol, bars)
             self._commits[symbol].commit(new)
+
+    def _group(self, symbol: str) -> GroupCommit[Columns]:
+        return GroupCommit(partial(self._write_all, symbol), self._lock_timeout, self.root.path, _go_together)
 
     def _write_all(self, symbol: str, _first: Columns, take: Take[Columns]) -> None:
         """Write the bars of several callers; what stands in the way of one of them is no concern of the others."""

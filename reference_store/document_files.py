@@ -62,9 +62,8 @@ class DocumentFiles:
     def __init__(self, root: Place, lock_timeout: float, stem: Callable[[str], str] = keys.encode) -> None:
         self.root = Root(root, lock_timeout)
         self._stem = stem
-        self._commits: ByKey[GroupCommit[Change]] = ByKey(
-            lambda key: GroupCommit(partial(self._write, key), lock_timeout, self.root.path, go_together)
-        )
+        self._commits: ByKey[GroupCommit[Change]] = ByKey(self._group)
+        self._lock_timeout = lock_timeout
         self.recoveries: deque[Recovery] = deque(maxlen=100)
         # Digest of the file that this instance wrote last, so that the next write knows the old version is sound.
         self._written: dict[str, tuple[bytes, int]] = {}
@@ -112,6 +111,9 @@ class DocumentFiles:
     def commit_all(self, key: str, changes: Sequence[Change]) -> list[Ticket[Change]]:
         """Make changes that go together in one write; each ticket says what became of its change."""
         return self._commits[key].commit_all(changes)
+
+    def _group(self, key: str) -> GroupCommit[Change]:
+        return GroupCommit(partial(self._write, key), self._lock_timeout, self.root.path, go_together)
 
     def _write(self, key: str, first: Change, take: Take[Change]) -> None:
         name = self._stem(key)

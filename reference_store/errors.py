@@ -71,9 +71,10 @@ class CorruptData(StoreError, ValueError):
     def __init__(self, identifier: str, file: str, reason: str, line: int | None = None) -> None:
         self.identifier, self.file, self.reason, self.line = identifier, file, reason, line
         place = f"line {line} of file" if line is not None else "file"
+        edited = "" if line is not None else ", or check an edit made by hand and reseal it"
         super().__init__(
             f"{shown(identifier)}: {place} {file!r} is damaged: {reason}; the bytes were left as they are: "
-            "restore the file from a backup, or check an edit made by hand and reseal it"
+            f"restore the file from a backup{edited}"
         )
 
 

@@ -23,9 +23,7 @@ class FundamentalFiles(DocumentFiles):
 
     def __init__(self, root: Place, lock_timeout: float) -> None:
         super().__init__(root, lock_timeout)
-        self._additions: ByKey[GroupCommit[Document]] = ByKey(
-            lambda symbol: GroupCommit(partial(self._add_all, symbol), lock_timeout, self.root.path, _go_together)
-        )
+        self._additions: ByKey[GroupCommit[Document]] = ByKey(self._additions_to)
 
     def add(self, symbol: str, data: FundamentalData) -> None:
         """Add a version, durably; raises as DocumentFiles.write does, and CorruptData rather than lose the others."""
@@ -34,6 +32,9 @@ class FundamentalFiles(DocumentFiles):
             raise InvalidRecord("symbol", "is not the one that the data is written for")
         version = integrity.encode_record(to_json(data)).content  # refused before anything is locked
         self._additions[symbol].commit(version)
+
+    def _additions_to(self, symbol: str) -> GroupCommit[Document]:
+        return GroupCommit(partial(self._add_all, symbol), self._lock_timeout, self.root.path, _go_together)
 
     def _add_all(self, symbol: str, first: Document, take: Take[Document]) -> None:
         name = keys.encode(symbol)

@@ -11,8 +11,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from inspect import ismethod
 from typing import Any, Generic, TypeAlias, TypeVar
-from weakref import WeakSet, WeakValueDictionary
+from weakref import WeakMethod, WeakSet, WeakValueDictionary
 
 from reference_store.errors import LockTimeout, StoreError
 
@@ -148,7 +149,8 @@ class ByKey(Generic[T]):
     """One object for each key that is in use: made when it is first asked for, gone with the last who holds it."""
 
     def __init__(self, make: Callable[[str], T]) -> None:
-        self._make = make
+        # Weakly where it is a method: its object has this one, and has to go, and close its files, with its last user.
+        self._make: Callable[[], Callable[[str], T] | None] = WeakMethod(make) if ismethod(make) else lambda: make
         self.forget()
         with _registry:
             _alive.add(self)
@@ -164,7 +166,9 @@ class ByKey(Generic[T]):
                 self._made = WeakValueDictionary()
             found = self._made.get(key)
             if found is None:
-                found = self._made[key] = self._make(key)
+                make = self._make()
+                assert make is not None, "whoever asks has the object"
+                found = self._made[key] = make(key)
             return found
 
 

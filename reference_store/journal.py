@@ -64,9 +64,8 @@ class JournalStore:
     ) -> None:
         self._root = Root(root, lock_timeout)
         self._admit = admit  # asked under the lock, with all streams, before a new one begins; raises if it must not
-        self._commits: ByKey[GroupCommit[Encoded]] = ByKey(
-            lambda stream: GroupCommit(partial(self._write, stream), lock_timeout, self._root.path)
-        )
+        self._commits: ByKey[GroupCommit[Encoded]] = ByKey(self._group)
+        self._lock_timeout = lock_timeout
         self._tails: dict[str, _Tail] = {}
         self._unwanted: dict[str, _Unwanted] = {}
 
@@ -106,6 +105,9 @@ class JournalStore:
     def close(self) -> None:
         """Let go of the root; closing twice is fine."""
         self._root.close()
+
+    def _group(self, stream: str) -> GroupCommit[Encoded]:
+        return GroupCommit(partial(self._write, stream), self._lock_timeout, self._root.path)
 
     def _write(self, stream: str, _first: Encoded, take: Take[Encoded]) -> None:
         file = keys.encode(stream) + SUFFIX

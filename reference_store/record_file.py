@@ -79,9 +79,7 @@ class RecordFile(DocumentFiles):
         self._name, self._id_name, self._clock = name, id_name, clock
         self._file, self._backup = name + SUFFIX, name + BACKUP
         self._state: _State | None = None
-        self._updates: ByKey[GroupCommit[Change]] = ByKey(
-            lambda _: GroupCommit(self._write_all, lock_timeout, self.root.path)
-        )
+        self._updates: ByKey[GroupCommit[Change]] = ByKey(self._update_group)
 
     def entries(self, operation: str) -> Mapping[str, Entry]:
         """Return all records by id, in order; raises CorruptData when neither the file nor its backup is sound."""
@@ -109,6 +107,9 @@ class RecordFile(DocumentFiles):
         Each ticket says what became of its change. Raises LockTimeout.
         """
         return self._updates[self._name].commit_all(changes)
+
+    def _update_group(self, _name: str) -> GroupCommit[Change]:
+        return GroupCommit(self._write_all, self._lock_timeout, self.root.path)
 
     def _write_all(self, _first: Change, take: Take[Change]) -> None:
         with self.root.updating("update", self._name) as directory:

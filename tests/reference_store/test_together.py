@@ -1,10 +1,12 @@
 """Updates of one file that meet share a write: each is acknowledged, and a crash of it is told from damage."""
 
 import asyncio
+import gc
 import itertools
+import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -22,6 +24,7 @@ from reference_store import (
     FileDataStore,
     InvalidRecord,
     JournalStore,
+    RunStore,
     SingleDocumentStore,
     integrity,
 )
@@ -69,8 +72,6 @@ def gathered(root: Path, commits: GroupCommit[Any], calls: list[Callable[[], Any
 
 def syncs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Note each sync: of a file or of a directory."""
-    import os
-
     seen: list[str] = []
     real = os.fsync
 
@@ -311,8 +312,6 @@ def test_what_writes_for_a_key_is_forgotten_with_its_last_user() -> None:
 
 
 def test_a_child_forked_during_a_write_does_not_wait_for_it(tmp_path: Path) -> None:
-    import os
-
     store = DocumentStore(tmp_path, lock_timeout=20)
     commits = store._files._commits["K"]
     with nobody_writes(tmp_path):
@@ -402,3 +401,33 @@ def test_times_with_and_without_zones_that_meet_do_not_mix(tmp_path: Path, first
     results = gathered(tmp_path / "prices", store._bars._commits["AAPL"], calls)
 
     assert results == [first, "refused", first]
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda root: DocumentStore(root).put("K", {}),
+        lambda root: JournalStore(root).append("S", {}),
+        lambda root: RunStore(root).create_or_update_run(kind="backtest"),
+        lambda root: FileDataStore(root).write_bars("AAPL", [bar(JANUARY)]),
+        lambda root: asyncio.run(AsyncDocumentStore(root).put("K", {})),
+    ],
+    ids=["documents", "journal", "runs", "trading", "tasks"],
+)
+def test_a_store_that_nobody_has_any_more_holds_no_descriptor(tmp_path: Path, use: Callable[[Path], Any]) -> None:
+    def held() -> list[str]:
+        found = []
+        for descriptor in os.listdir("/proc/self/fd"):
+            with suppress(OSError):
+                found.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        return [path for path in found if path.startswith(str(tmp_path))]
+
+    gc.disable()
+    try:
+        use(tmp_path)
+        assert held() == []
+    finally:
+        gc.enable()
+    store = DocumentStore(tmp_path)
+    assert held() == [str(tmp_path)]  # control
+    store.close()
