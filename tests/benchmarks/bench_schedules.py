@@ -21,6 +21,7 @@ from typing import Any
 
 from pytest_tradestore.isolation import Channel, Finished, run_isolated
 from pytest_tradestore.race.execution import Actors, Call, Program
+from pytest_tradestore.race.processes import ProcessLaboratory
 from pytest_tradestore.race.search import Laboratory
 from pytest_tradestore.race.strategies import RandomWalk
 from pytest_tradestore.sandbox import Sandbox
@@ -30,6 +31,7 @@ from tests.benchmarks import small_stores
 INCREMENT, LOAD = Call("increment", (), "", "increment()"), Call("load", (), "", "load()")
 THREADS = ("ByReplace", "ByPathlib")
 TASKS = ("InMemory", "InOneJob", "ByAiofiles")
+PROCESSES = ("ByReplace",)
 Figures = tuple[float, float, float, float]
 
 
@@ -56,6 +58,36 @@ def measured(name: str, rounds: int, size: int) -> Figures:
                 steered.append(slice_of(one, size))
         wall, spent = (statistics.median(values) for values in zip(*steered, strict=True))
         return wall, spent, statistics.median(w for w, _ in bare), choices / rounds / size
+
+    ending = run_isolated(task, 120)
+    assert isinstance(ending, Finished), ending
+    return ending.value  # type: ignore[no-any-return]
+
+
+def measured_in_processes(name: str, rounds: int, size: int) -> Figures:
+    """Return the same of callers that are processes; processor seconds are those of all of them."""
+    make = getattr(small_stores, name)
+    program = Program(((INCREMENT,), (INCREMENT,)), observe=(LOAD,), kind=Actors.PROCESSES)
+
+    def task(channel: Channel) -> Figures:
+        with Sandbox() as sandbox:
+            bare = [slice_of(lambda at: without_scheduler(make, sandbox, at), size)[0] for _ in range(rounds)]
+            laboratory, strategy = ProcessLaboratory(sandbox), RandomWalk(1)
+            under_test, choices, before = StoreUnderTest(name, make), 0, sum(os.times()[:4])
+
+            def one(_at: int) -> None:
+                nonlocal choices
+                strategy.begin()
+                choices += len(laboratory.run(under_test, program, strategy).choices)
+
+            wall = []
+            for turn in range(rounds):
+                channel.step(turn)
+                wall.append(slice_of(one, size)[0])
+            laboratory.close()
+            made = rounds * size
+            spent = (sum(os.times()[:4]) - before) / made
+        return statistics.median(wall), spent, statistics.median(bare), choices / made
 
     ending = run_isolated(task, 120)
     assert isinstance(ending, Finished), ending
@@ -100,6 +132,9 @@ def main() -> None:
         wall, spent, bare, choices = measured(name, chosen.rounds, chosen.slice)
         rates[name] = 1 / wall
         print(f"{name:<12}{1 / wall:>10,.0f}{1 / spent:>11,.0f}{choices:>9.1f}{wall / bare:>8.2f}")
+    for name in PROCESSES:
+        wall, spent, bare, choices = measured_in_processes(name, chosen.rounds, chosen.slice)
+        print(f"{name:<12}{1 / wall:>10,.0f}{1 / spent:>11,.0f}{choices:>9.1f}{wall / bare:>8.2f}  in processes")
     if chosen.frontrun:
         compare(chosen.frontrun, rates)
 
