@@ -76,7 +76,7 @@ def _judged(requirement: str, contract: Contract, bench: "Bench", store: "StoreU
 
     evidence = bench.crashes(store, contract)
     if evidence.undecided:
-        return Result(requirement, contract.name, Verdict.UNDECIDED, evidence.undecided)
+        return Result(requirement, contract.name, Verdict.UNDECIDED, evidence.undecided, output=evidence.output)
     if requirement == "REC-2" and not evidence.effort.recoveries:
         reason = "reopening the store wrote nothing on any image, so there is no recovery to crash"
         return Result(requirement, contract.name, Verdict.NOT_APPLICABLE, reason)
@@ -96,6 +96,7 @@ def _judged(requirement: str, contract: Contract, bench: "Bench", store: "StoreU
         exhaustive,
         example,
         evidence=f"crashes of {contract.name}",
+        output=evidence.output if verdict is not Verdict.HOLDS else "",
     )
 
 

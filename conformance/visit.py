@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_tradestore.conformance.check import Check
 from pytest_tradestore.conformance.values import same
 from pytest_tradestore.crash.observation import canonical, counted, shortened
-from pytest_tradestore.isolation import Channel, Died, Finished, Hung, run_isolated
+from pytest_tradestore.isolation import Channel, Died, Ending, Finished, Hung, Sent, stream_isolated
 from pytest_tradestore.records import Records, plain
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest, open_store
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _WIDTH = 200
 _CALLS_PER_STEP = 100
+_CALLS_KEPT = 16
 SAMPLED = "generated"
 """The end of the name of every case whose values are drawn, not listed."""
 
@@ -76,7 +77,7 @@ class Visit:
     def opened(self) -> OpenStore:
         """The store, opened by whoever asks first."""
         if self._open is None:
-            self._step()
+            self._step("opening the store")
             self._open = open_store(self._store.target, self.root, self._bridge)
             self._channel.rest()
         return self._open
@@ -89,8 +90,10 @@ class Visit:
     def volatile(self) -> tuple[str, ...]:
         return self._store.declarations.volatile
 
-    def _step(self) -> None:
+    def _step(self, doing: str) -> None:
+        """Begin a step, and say so at once: should the process end in it, that is all that is known."""
         self._steps += 1
+        self._channel.send((doing, tuple(self.calls[-_CALLS_KEPT:])))
         self._channel.step(self._steps)
 
     def at(self, year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0) -> datetime:
@@ -102,7 +105,7 @@ class Visit:
         """Call the store; whatever it raises is raised. ``shown`` is how the call reads in a report."""
         store = self.opened
         self.calls.append(shown or shown_call(method, arguments, options))
-        self._step()
+        self._step(self.calls[-1])
         try:
             return store.call(method, *arguments, **options)
         finally:
@@ -134,17 +137,17 @@ class Visit:
             await first
             for number, arguments in enumerate(calls[1:]):
                 if number % _CALLS_PER_STEP == 0:
-                    self._step()
+                    self._step(f"{method}()")
                 await function(*arguments)
 
-        self._step()
+        self._step(f"{method}()")
         first = function(*calls[0])
         if hasattr(first, "__await__"):
             self._bridge.settle(awaited(first))
             return
         for number, arguments in enumerate(calls[1:]):
             if number % _CALLS_PER_STEP == 0:
-                self._step()
+                self._step(f"{method}()")
             function(*arguments)
 
     def reopen(self) -> None:
@@ -164,7 +167,7 @@ class Visit:
 
     def close(self) -> None:
         if self._open is not None:
-            self._step()
+            self._step("closing the store")
             store, self._open = self._open, None
             store.close()
             self._channel.rest()
@@ -252,18 +255,26 @@ def run(requirement: str, case: str, program: Program, settings: "Settings", sto
             except NotAskedError as reason:
                 return str(reason), visit.checked
 
-        ending = run_isolated(visit_store, store.declarations.deadline)
+        doing, calls = "starting", ()
+        ending: Ending | None = None
+        for event in stream_isolated(visit_store, store.declarations.deadline):
+            match event:
+                case Sent((doing, calls)):
+                    pass
+                case Finished() | Hung() | Died():
+                    ending = event
     match ending:
         case Finished((None, checked)):
             return Result(requirement, case, Verdict.HOLDS, "", checked, exhaustive=not case.endswith(SAMPLED))
         case Finished((str(reason), checked)):
             return Result(requirement, case, Verdict.NOT_APPLICABLE, reason, checked)
-        case Finished((mismatch, checked)):
-            return _violated(requirement, case, mismatch, checked)
-        case Hung(_, seconds):
-            return _violated(requirement, case, _stopped(f"the store took longer than {seconds:g} s"), {})
-        case Died(_, how):
-            return _violated(requirement, case, _stopped(f"the store ended its process: {how}"), {})
+        case Finished((mismatch, checked), output):
+            return _violated(requirement, case, mismatch, checked, output)
+        case Hung(_, seconds, output):
+            return _violated(requirement, case, _stopped(f"{doing} took longer than {seconds:g} s", calls), {}, output)
+        case Died(_, how, output):
+            told = f"{doing} ended the whole process: {how}"
+            return _violated(requirement, case, _stopped(told, calls), {}, output)
     raise AssertionError("every ending is matched")
 
 
@@ -294,12 +305,13 @@ def raised(visit: Visit, error: Exception) -> Mismatch:
     return Mismatch(f"{last} raised {shortened(told, 100)}", tuple(visit.calls), told, "no exception")
 
 
-def _stopped(sentence: str) -> Mismatch:
-    return Mismatch(sentence, (), sentence, "the call returns")
+def _stopped(sentence: str, calls: tuple[str, ...]) -> Mismatch:
+    return Mismatch(sentence, calls, sentence, "the call returns, or raises an exception")
 
 
-def _violated(requirement: str, case: str, mismatch: Mismatch, checked: dict[str, int]) -> Result:
+def _violated(requirement: str, case: str, mismatch: Mismatch, checked: dict[str, int], output: str = "") -> Result:
     told = Counterexample(
         mismatch.sentence, workload=mismatch.calls, found=(mismatch.found,), allowed=(mismatch.allowed,)
     )
-    return Result(requirement, case, Verdict.VIOLATED, mismatch.sentence, checked, counterexample=told)
+    sentence = mismatch.sentence
+    return Result(requirement, case, Verdict.VIOLATED, sentence, checked, counterexample=told, output=output)

@@ -129,7 +129,7 @@ class RequirementItem(pytest.Item):
     def runtest(self) -> None:
         """Judge, and end as pytest expects a test to end."""
         if self.facts.output:
-            self.add_report_section("opening", "stdout", self.facts.output)
+            self.add_report_section("opening", "stdout", printable(self.facts.output))
         try:
             result = self.run.judge(self.check, self.store, self.facts)
         except Exception as error:
@@ -138,6 +138,8 @@ class RequirementItem(pytest.Item):
             raise
         self.result = result
         self._hand_over(result=result)
+        if result.output:
+            self.add_report_section("call", "stdout", printable(result.output))
         if result.verdict in (Verdict.VIOLATED, Verdict.UNDECIDED):
             raise RequirementFailed(headline(result))
         if result.verdict is Verdict.NOT_APPLICABLE:
@@ -197,6 +199,11 @@ class RequirementItem(pytest.Item):
         if self.facts.id.startswith(PREFIX):
             return self.config.rootpath / self.nodeid, None, f"{self.name} of {self.store.name}"
         return self.path, None, f"{self.name} of {self.store.name}"
+
+
+def printable(text: str) -> str:
+    """Return what a store printed so that it cannot move the cursor or change colours of whoever reads the report."""
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
 
 
 def headline(result: Result) -> str:

@@ -80,6 +80,8 @@ def _raised(error: Exception, when: str, root: Path) -> str:
     own = [frame for frame in frames if os.path.dirname(frame.filename) != os.path.dirname(__file__)]
     place = f" ({own[-1].filename}:{own[-1].lineno})" if own else ""
     message = _one_line(str(error).replace(str(root), "<root>"))
+    if isinstance(error, TypeError) and not own:
+        message += "; it is called with one argument, the directory of the store"
     return f"raised {type(error).__name__} {when}{': ' + message if message else ''}{place}"
 
 

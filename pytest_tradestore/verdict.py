@@ -46,7 +46,8 @@ class Counterexample:
     ``headline`` is one sentence; ``crash`` names the kind of crash and where it falls; ``workload`` the calls made;
     ``found`` and ``allowed`` what a reader saw and could have seen; ``image`` the files on disk after the crash;
     ``filesystems`` where it can happen; ``token`` what ``--tradestore-replay`` takes; ``how_many`` in how many
-    distinct states it was seen; ``actors`` names the callers where several ran side by side.
+    distinct states it was seen; ``actors`` names the callers where several ran side by side; ``remedy`` what to do,
+    where that is nearer than the remedy of the requirement.
     """
 
     headline: str
@@ -61,6 +62,7 @@ class Counterexample:
     token: str = ""
     how_many: int = 1
     actors: tuple[str, ...] = ()
+    remedy: str = ""
 
 
 JOINT = " + "
@@ -86,3 +88,5 @@ class Result:
 
     Several names are joined by ``JOINT``.
     """
+    output: str = ""
+    """What the store printed meanwhile, where that may help to understand the verdict."""

@@ -107,7 +107,13 @@ UNUSABLE = {
         r"dict offers no contract that the suite knows: the nearest is Documents, for which it lacks put\(\)\. ",
     ),
     "gives nothing": (lambda root: None, r"NoneType offers no contract"),
-    "needs more arguments": (lambda root, more: None, r"raised TypeError when it was opened .* missing 1 required"),
+    "needs more arguments": (
+        lambda root, more: None,
+        r"raised TypeError when it was opened .* missing 1 required .*; "
+        r"it is called with one argument, the directory of the store$",
+    ),
+    "takes no argument": (lambda: None, r"takes 0 positional .*; it is called with one argument, the directory"),
+    "raises TypeError itself": (lambda root: root + 1, r"unsupported operand[^;]* \(.*:\d+\)$"),
 }
 
 

@@ -93,7 +93,10 @@ def _recorded(store: StoreUnderTest, workload: Workload, settings: Settings, san
     recorded = record(store, workload, workload.updates, recorder, sandbox)
     if isinstance(recorded, NotRecorded):
         return Evidence(
-            workload, undecided=f"the workload could not be recorded: {recorded.reason}", recorder=recorder.name
+            workload,
+            undecided=f"the workload could not be recorded: {recorded.reason}",
+            recorder=recorder.name,
+            output=recorded.output,
         )
     notes = (*((note,) if note else ()), *recorded.trace.notes)
     if recorded.trace.unseen:

@@ -28,6 +28,7 @@ from pytest_tradestore.crash.operations import (
 )
 from pytest_tradestore.crash.oracle import History
 from pytest_tradestore.crash.recovery import SecondCrash
+from pytest_tradestore.crash.remedies import remedy_for
 from pytest_tradestore.crash.states import Crash, CrashState
 from pytest_tradestore.crash.tokens import CrashToken, fingerprint
 from pytest_tradestore.crash.trace import Tree
@@ -61,6 +62,7 @@ def explain(store: str, evidence: Evidence, violation: Violation) -> Counterexam
         filesystems=_where(program, state, violation.losses),
         token=str(token),
         how_many=violation.how_many,
+        remedy=remedy_for(violation.requirement, evidence.workload.contract, program, state, violation.image),
     )
 
 
@@ -298,11 +300,14 @@ def _calls(violation: Violation, history: History) -> tuple[str, ...]:
 
 def _where(program: Program, state: CrashState, losses: tuple[tuple[int, frozenset[int]], ...]) -> tuple[str, ...]:
     """Return where this state can happen, and where another one that breaks the same requirement can."""
-    if any(not lost for _, lost in losses) or not losses:
+    without_losses = not losses or any(not lost for _, lost in losses)
+    if without_losses and not state.lost:
         return ("every file system: nothing has to be lost for it",)
     shown = where_possible(program, ((state.cut, frozenset(state.lost)),))
     others = tuple(name for name in where_possible(program, losses) if name not in shown)
     named = tuple("strict (POSIX to the letter)" if name == "strict" else name for name in shown)
+    if without_losses:
+        return (*named, "and variants of it, in which nothing has to be lost, on every file system")
     return (*named, f"and variants of it on {', '.join(others)}") if others else named
 
 
@@ -330,15 +335,21 @@ def described_content(content: bytes) -> str:
     if not content.strip(b"\0"):
         return f"{size}, all zeros"
     data_end = len(content.rstrip(b"\0"))
-    told = shortened(content[:64].decode("utf-8", "backslashreplace"), 40) if content[0] else _leading_zeros(content)
+    told = shortened(_readable(content[:64]), 40) if content[0] else _leading_zeros(content)
     tail = f", zeros from {data_end:,} on" if data_end < len(content) else ""
     hole = "" if tail or not content[0] else _hole(content)
     return f"{size}{tail}{hole}: {told}"
 
 
+def _readable(content: bytes) -> str:
+    """Return text with everything that cannot be printed escaped, once."""
+    text = content.decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def _leading_zeros(content: bytes) -> str:
     count = len(content) - len(content.lstrip(b"\0"))
-    begins = content[count : count + 40].decode("utf-8", "backslashreplace")
+    begins = _readable(content[count : count + 40])
     return f"{counted(count, 'zero byte')}, then {shortened(begins, 30)}"
 
 

@@ -31,7 +31,7 @@ class Records:
 
     def __str__(self) -> str:
         listed = ", ".join(shortened(item, 40) for item in self.items)
-        return f"{counted(len(self.items), 'record')}{': ' if listed else ''}{listed}"
+        return f"{counted(len(self.items), 'record')}: {listed}" if self.items else "no records"
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,9 +31,10 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class NotRecorded:
-    """Why a run gave no evidence, in a sentence about the store."""
+    """Why a run gave no evidence, in a sentence about the store; and what the store printed."""
 
     reason: str
+    output: str = ""
 
 
 def choose_recorder(wanted: str) -> tuple[Recorder, str]:
@@ -68,7 +69,7 @@ def record(
     if start is not None:
         start.write(root)
     declared = store.declarations
-    names = ("opening the store", *(u.shown for u in updates), "closing the store")
+    names = _step_names(updates)
 
     def run(channel: Channel) -> tuple[Trace | None, tuple[Observation, ...], str]:
         states: list[Observation] = []
@@ -81,15 +82,21 @@ def record(
     match ending:
         case Finished((trace, states, problem), output):
             if problem:
-                return NotRecorded(problem)
+                return NotRecorded(problem, output)
             history = History(states, ("", *(u.place for u in updates)), ("the opening", *(u.shown for u in updates)))
             vacuous = _without_effect(history, updates)
-            return NotRecorded(vacuous) if vacuous else Recorded(movable(trace, str(root)), history, output)
-        case Hung(step, seconds):
-            return NotRecorded(f"{names[min(step, len(names) - 1)]} took longer than {seconds:g} s")
-        case Died(step, how):
-            return NotRecorded(f"its process {how} during {names[min(step, len(names) - 1)]}")
+            return NotRecorded(vacuous, output) if vacuous else Recorded(movable(trace, str(root)), history, output)
+        case Hung(step, seconds, output):
+            return NotRecorded(f"{names[min(step, len(names) - 1)]} took longer than {seconds:g} s", output)
+        case Died(step, how, output):
+            return NotRecorded(f"its process {how} during {names[min(step, len(names) - 1)]}", output)
     raise AssertionError("every ending is matched")
+
+
+def _step_names(updates: tuple[Update, ...]) -> tuple[str, ...]:
+    """Return what the steps of a recording are called: each call, and the reading after it."""
+    calls = [name for u in updates for name in (u.shown, f"reading after {u.shown}")]
+    return ("opening the store", "reading after opening the store", *calls, "closing the store")
 
 
 def record_reopenings(
@@ -138,7 +145,7 @@ def _drive(
     bridge = Bridge()
 
     def marked(number: int, shown: str, call: Callable[[], object]) -> str:
-        channel.step(number)
+        channel.step(2 * number)
         recording.mark(Moment.INVOKED, number)
         try:
             call()
@@ -156,10 +163,12 @@ def _drive(
     if problem := marked(0, "opening the store", opening):
         return problem
     assert opened is not None
+    channel.step(1)
     states.append(workload.observe(opened, errors))
     for number, update in enumerate(updates, 1):
         if problem := marked(number, update.shown, lambda u=update: u.apply(opened)):  # type: ignore[misc]
             return problem
+        channel.step(2 * number + 1)
         states.append(workload.observe(opened, errors))
     problem = marked(len(updates) + 1, "closing the store", opened.close)
     bridge.close()

@@ -67,8 +67,8 @@ def _foot(told: Counterexample, requirement: str, width: int) -> Iterator[str]:
         yield from _section("Seen in", (f"{told.how_many:,} distinct images; this is the simplest",), width)
     for note in told.notes:
         yield from _section("Note", (note,), width)
-    if known is not None:
-        yield from _section("Remedy", (known.remedy,), width)
+    if remedy := told.remedy or (known.remedy if known is not None else ""):
+        yield from _section("Remedy", (remedy,), width)
     if told.token:
         yield from _replay(told.token, width)
 

@@ -1,5 +1,6 @@
 """How a failed check shows in pytest: as its counterexample, at the width and in the colours of whoever looks."""
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -53,5 +54,7 @@ def rendered(result: Result, width: int, *, color: bool) -> str:
     if result.counterexample is not None:
         return render(result.counterexample, result.requirement, width, color=color)
     known = BY_ID.get(result.requirement)
-    sentence = f"\n{known.id}: a conforming store {known.sentence}." if known else ""
-    return f"{result.verdict.value}: {result.reason}{sentence}"
+    told = [f"{result.requirement} {result.verdict.value}: {result.reason}"]
+    told += [f"A conforming store {known.sentence}."] if known else []
+    width = max(60, min(width, 130))
+    return "\n".join(textwrap.fill(text, width, subsequent_indent="  ", break_on_hyphens=False) for text in told)

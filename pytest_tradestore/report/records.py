@@ -94,6 +94,7 @@ def result_to_dict(result: Result) -> dict[str, Any]:
         "exhaustive": result.exhaustive,
         "counterexample": None if example is None else _example_to_dict(example),
         "evidence": result.evidence,
+        "output": result.output,
     }
 
 
@@ -108,6 +109,7 @@ def result_from_dict(read: Mapping[str, Any]) -> Result:
         read["exhaustive"],
         None if example is None else _example_from_dict(example),
         read.get("evidence", ""),
+        read.get("output", ""),
     )
 
 

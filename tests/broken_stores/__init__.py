@@ -376,7 +376,7 @@ BROKEN = (
         "repairs-in-place",
         f"{_HERE}.recovery:RepairsInPlace",
         "journal",
-        {"REC-2": "after a crash while it recovered, orders holds 0 records"},
+        {"REC-2": "after a crash while it recovered, orders holds no records"},
     ),
     Broken(
         "exclusive-temporary",

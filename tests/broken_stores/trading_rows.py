@@ -263,8 +263,8 @@ TRADING = (
         f"{_DATA}:CutsAndAppends",
         "audit",
         {
-            "ATOM-1": "decisions holds 0 records",
-            "ATOM-2": "decisions holds 0 records",
+            "ATOM-1": "decisions holds no records",
+            "ATOM-2": "decisions holds no records",
             "DATA-AUDIT-APPEND-ONLY": "was cut from",
         },
         recorders=IN_MEMORY,
@@ -495,7 +495,7 @@ TRADING = (
         "repairs-events-in-place",
         f"{_CRASHES}:RepairsEventsInPlace",
         "events",
-        {"REC-2": "after a crash while it recovered, events holds 0 records"},
+        {"REC-2": "after a crash while it recovered, events holds no records"},
     ),
     Broken(
         "index-of-runs",

@@ -1,7 +1,9 @@
 """What a case makes of a store that refuses, raises, hangs, keeps records of its own, or cannot be asked."""
 
 import json
+import os
 import sqlite3
+import threading
 from collections import namedtuple
 from datetime import datetime
 
@@ -174,3 +176,46 @@ def test_control_the_same_store_without_the_disclaimer_is_judged(judged):
 
     assert result.verdict is Verdict.VIOLATED
     assert "is half done" in result.counterexample.headline
+
+
+class EndsInReading(trading.PlainBars):
+    """Ends its process, with a word, when it is read."""
+
+    def read_bars(self, symbol, start, end):
+        print("no licence for", symbol, flush=True)
+        os._exit(3)
+
+
+class HangsInReading(trading.PlainBars):
+    def read_bars(self, symbol, start, end):
+        threading.Event().wait()
+
+
+class EndsInOpening(trading.PlainBars):
+    def __init__(self, root):
+        os._exit(3)
+
+
+def test_the_call_that_ended_the_process_is_named_with_those_before_it_and_what_was_printed(judged):
+    result = judged(EndsInReading, "DATA-BARS-RANGE", "bars")
+
+    told = result.counterexample
+    assert told.headline.startswith("read_bars('")
+    assert told.headline.endswith(" ended the whole process: exited with status 3")
+    assert [call.partition("(")[0] for call in told.workload][-2:] == ["write_bars", "read_bars"]
+    assert told.headline.startswith(told.workload[-1])
+    assert result.output.startswith("no licence for ")
+
+
+def test_the_call_that_hung_is_named(judged):
+    told = judged(HangsInReading, "DATA-BARS-RANGE", "bars", deadline=0.2).counterexample
+
+    assert told.headline.startswith("read_bars('")
+    assert told.headline.endswith(" took longer than 0.2 s")
+
+
+def test_control_a_process_that_ends_before_any_call_ends_in_the_opening(judged):
+    told = judged(EndsInOpening, "DATA-BARS-RANGE", "bars").counterexample
+
+    assert told.headline == "opening the store ended the whole process: exited with status 3"
+    assert told.workload == ()

@@ -107,6 +107,25 @@ def test_a_run_gives_no_evidence_and_says_why(target, reason):
     assert reason in result.reason
 
 
+class EndsWhileItIsRead(Durable):
+    def load(self):
+        if self.file.exists():
+            print("the licence has expired", flush=True)
+            os._exit(7)
+        return {}
+
+
+def test_a_store_that_ends_while_it_is_read_is_not_said_to_end_in_the_call_before():
+    result = recorded(EndsWhileItIsRead)
+
+    assert result.reason == "its process exited with status 7 during reading after save({version: 1})"
+    assert result.output == "the licence has expired\n"
+
+
+def test_control_one_that_ends_in_a_call_is():
+    assert recorded(Dying).reason == "its process exited with status 7 during save({version: 1})"
+
+
 def test_what_the_store_prints_is_kept():
     class Loud(Durable):
         def save(self, data):

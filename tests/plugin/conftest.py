@@ -103,7 +103,7 @@ def made_of(row):
         chosen = Verdict["VIOLATED" if verdict == "PRINTS" else verdict]
         example = Counterexample(f"{requirement} breaks", token="t1") if chosen is Verdict.VIOLATED else None
         return Result(requirement, case, chosen, more.get("reason", ""), more.get("checked", {}),
-                      more.get("exhaustive", True), example)
+                      more.get("exhaustive", True), example, output=more.get("output", ""))
 
     return conformance.Check(requirement, case, judge)
 

@@ -55,7 +55,18 @@ def test_an_undecided_requirement_fails_with_its_reason(project):
     result = project.run()
 
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["UNDECIDED: it uses io_uring", "*INCOMPLETE: undecided: ATOM-1"])
+    result.stdout.fnmatch_lines(["ATOM-1 UNDECIDED: it uses io_uring", "*INCOMPLETE: undecided: ATOM-1"])
+
+
+def test_a_long_reason_is_wrapped_to_the_terminal(project):
+    project.checks(("ATOM-1", "UNDECIDED", {"reason": "a long word of it " * 12}))
+
+    lines = project.run().stdout.lines
+
+    told = [line for line in lines if line.startswith("ATOM-1 UNDECIDED: ")]
+    assert len(told) == 1
+    assert len(told[0]) <= 80
+    assert lines[lines.index(told[0]) + 1].startswith("  ")
 
 
 def test_what_does_not_apply_is_skipped_with_its_reason(project):
@@ -90,6 +101,22 @@ def test_what_was_printed_while_opening_and_judging_shows_with_a_failure(project
 
     result.stdout.fnmatch_lines(["*Captured stdout opening*", "hello from the store"])
     result.stdout.fnmatch_lines(["*Captured stdout call*", "said while it was judged"])
+
+
+@pytest.mark.parametrize("verdict", ["VIOLATED", "UNDECIDED"])
+def test_what_the_store_printed_in_its_own_process_shows_with_a_failure_and_cannot_paint_the_terminal(project, verdict):
+    project.checks(("ATOM-1", verdict, {"output": "disk\tbusy\n\x1b[31mred\r"}))
+
+    result = project.run()
+
+    result.stdout.fnmatch_lines(["*Captured stdout call*", "disk*busy", r"\x1b[[]31mred\r"])
+    assert "\x1b" not in result.stdout.str()
+
+
+def test_control_it_is_not_shown_where_the_requirement_holds(project):
+    project.checks(("ATOM-1", "HOLDS", {"output": "disk busy"}))
+
+    project.run().stdout.no_fnmatch_line("*disk busy*")
 
 
 def test_control_what_a_conforming_store_prints_is_not_shown(project):

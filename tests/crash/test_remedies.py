@@ -1,0 +1,165 @@
+"""The remedy that a counterexample of a crash ends with: the nearest one where the loss tells it, else none."""
+
+import pytest
+
+from pytest_tradestore.contracts import CONTRACTS
+from pytest_tradestore.crash.images import DurableImage, ImageFile
+from pytest_tradestore.crash.lowering import Name
+from pytest_tradestore.crash.operations import Kind
+from pytest_tradestore.crash.remedies import remedy_for
+from pytest_tradestore.crash.states import Crash, CrashState
+from pytest_tradestore.report.counterexample import render
+from pytest_tradestore.requirements import BY_ID
+from pytest_tradestore.verdict import Counterexample
+from tests.crash.handmade import Story
+
+DATABASE = b"SQLite format 3\0 and so on"
+
+
+def created(*, synced=True):
+    """A new file, and at will its content synced."""
+    story = Story()
+    story.create("log")
+    story.write("log", b"record")
+    if synced:
+        story.fsync("log")
+    return story
+
+
+def made_a_directory():
+    story = Story()
+    story.mkdir("logs")
+    story.create("logs/log")
+    story.fsync("logs")
+    return story
+
+
+def renamed(*, synced=True):
+    story = Story({"f": b"old"})
+    story.create("t")
+    story.write("t", b"new")
+    if synced:
+        story.fsync("t")
+    story.rename("t", "f")
+    return story
+
+
+def unlinked():
+    story = Story({"f": b"old"})
+    story.fsync("f")
+    story.unlink("f")
+    return story
+
+
+def written():
+    """A file that was there is written after a sync."""
+    story = Story({"log": b"old"})
+    story.fsync("log")
+    story.write("log", b"new", at=3)
+    return story
+
+
+def cut():
+    story = Story({"log": b"old"})
+    story.truncate("log", 1)
+    story.write("log", b"new", at=1)
+    return story
+
+
+def names_of(story):
+    return tuple(m for m, part in enumerate(story.program.micros) if isinstance(part, Name))
+
+
+def parts_of(story):
+    return tuple(m for m, part in enumerate(story.program.micros) if not isinstance(part, Name))
+
+
+def remedy(requirement, story, lost=(), contract="document", **files):
+    (judged,) = (c for c in CONTRACTS if c.name == contract)
+    image = DurableImage(tuple(ImageFile(path, Kind.FILE, 0o644, content) for path, content in files.items()))
+    return remedy_for(requirement, judged, story.program, CrashState(Crash.POWER, 9, lost), image)
+
+
+LOST_NAMES = {
+    "a new file": (created, "fsync the directory of a new file before the call returns."),
+    "a new directory": (
+        made_a_directory,
+        "fsync the parent of a new directory and the directory of a new file before the call returns.",
+    ),
+    "a rename": (renamed, "the directory after the rename before the call returns."),
+    "an unlink": (unlinked, "fsync the directory after the unlink before the call returns."),
+}
+
+
+@pytest.mark.parametrize(("story", "expected"), LOST_NAMES.values(), ids=list(LOST_NAMES))
+def test_a_lost_name_needs_its_directory(story, expected):
+    made = story()
+
+    assert remedy("DUR-2", made, names_of(made)).endswith(expected)
+
+
+def test_control_lost_content_needs_its_file():
+    made = written()
+
+    assert remedy("DUR-2", made, parts_of(made)) == "fsync the file after the write before the call returns."
+
+
+def test_control_where_nothing_is_lost_no_sync_is_missing():
+    assert remedy("DUR-2", created()).startswith("Write and fsync before the call returns, not later")
+
+
+def test_a_store_that_never_syncs_is_told_all_that_it_lacks():
+    made = created(synced=False)
+
+    assert remedy("DUR-2", made, names_of(made)).startswith("Nothing is ever synced: fsync the file after each write")
+
+
+@pytest.mark.parametrize("synced", [True, False])
+def test_the_content_of_a_renamed_file_has_the_remedy_of_the_requirement(synced):
+    made = renamed(synced=synced)
+
+    assert remedy("DUR-2", made, parts_of(made)) == ""
+
+
+@pytest.mark.parametrize("requirement", ["ATOM-1", "ATOM-2"])
+@pytest.mark.parametrize("contract", ["journal", "events", "audit"])
+def test_a_torn_log_is_not_told_to_rename_but_to_mark_where_records_end(requirement, contract):
+    assert remedy(requirement, created(), contract=contract).startswith("Mark where each record ends")
+
+
+@pytest.mark.parametrize("story", [cut, renamed])
+def test_control_one_that_is_cut_or_replaced_is(story):
+    assert remedy("ATOM-1", story(), contract="journal") == ""
+
+
+def test_control_a_document_is_told_to_rename():
+    assert remedy("ATOM-1", created(), contract="document") == ""
+
+
+def test_a_database_is_told_its_pragmas():
+    files = {"a.sqlite": DATABASE, "a.sqlite-wal": b"x"}
+
+    for requirement in ("ATOM-2", "DUR-2", "DUR-4"):
+        assert "PRAGMA synchronous = EXTRA" in remedy(requirement, written(), (0,), **files)
+
+
+@pytest.mark.parametrize("files", [{"a.sqlite": DATABASE, "log": b"x"}, {"log": b"x"}, {}], ids=len)
+def test_control_beside_other_files_the_loss_may_be_theirs(files):
+    made = written()
+
+    assert "PRAGMA" not in remedy("DUR-2", made, parts_of(made), **files)
+
+
+def test_control_a_database_that_lost_nothing_has_the_wrong_transaction_not_the_wrong_pragma():
+    assert "PRAGMA" not in remedy("DUR-2", written(), **{"a.sqlite": DATABASE})
+
+
+def test_the_nearer_remedy_is_printed_in_the_place_of_that_of_the_requirement():
+    text = render(Counterexample("a record is lost", remedy="Sync the log."), "DUR-2", 130)
+
+    assert "Remedy:     Sync the log." in text
+    assert BY_ID["DUR-2"].remedy not in text
+
+
+def test_control_without_one_that_of_the_requirement_is():
+    assert BY_ID["DUR-2"].remedy in render(Counterexample("a record is lost"), "DUR-2", 130)
