@@ -114,6 +114,9 @@ _OF_PROCESSES = (
 )
 
 
+_LATE_DELETION = "a deletion beside a writer of its place"
+
+
 def programs_of(known: tuple[Scenario, ...], setting: Setting, kind: Actors) -> tuple[Program, ...]:
     """Return what is run in a setting, in the order in which replay tokens number it."""
     programs = tuple(scenario.program(kind, own_instances=setting is Setting.INSTANCES) for scenario in known)
@@ -122,7 +125,8 @@ def programs_of(known: tuple[Scenario, ...], setting: Setting, kind: Actors) -> 
     if setting is not Setting.CANCELLED:
         return programs
     places = {call.part for calls in programs[0].actors for call in calls}
-    return programs[: 1 if len(places) == 1 else 2]  # two updates of one file, and two of one place
+    late = [p for p, scenario in zip(programs, known, strict=True) if scenario.name == _LATE_DELETION]
+    return (*programs[: 1 if len(places) == 1 else 2], *late)  # two updates of one file, and two of one place
 
 
 def _searched(

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 CANCELLING = "cancel caller"
 """How the operation that cancels a caller begins."""
+START_JOB = "start job"
+"""How the operation that begins an executor job begins."""
 
 
 class Actors(Enum):

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from pytest_tradestore.race.actors import Abandoned, running, unsteered
 from pytest_tradestore.race.clock import CLOCK
+from pytest_tradestore.race.execution import START_JOB
 from pytest_tradestore.race.threads import Carrier, Control, ThreadActor
 
 _ident = _thread.get_ident
@@ -108,7 +109,7 @@ class Pool:
             else:
                 self._idle.append(carrier)
 
-        self.control.start(caller, _worker(caller), f"start job {name}", work, carrier)
+        self.control.start(caller, _worker(caller), f"{START_JOB} {name}", work, carrier)
 
 
 def _worker(caller: int) -> str:

@@ -81,7 +81,10 @@ def _scenarios(say: Vocabulary) -> list[Scenario]:
         ]
     found.append(Scenario("two writers", ((second,), (third,)), (first,), last(3)))
     if say.remove is not None:
-        found.append(Scenario("a deletion beside a writer", ((say.remove,), (third,)), (first, second), last(3)))
+        found += [
+            Scenario("a deletion beside a writer of its place", ((say.remove,), (rewrite(1),)), (first,), last(1)),
+            Scenario("a deletion beside a writer", ((say.remove,), (third,)), (first, second), last(3)),
+        ]
     found += [
         Scenario("a writer of two beside a writer", ((first, second), (third,)), (), last(3)),
         Scenario("three writers", ((first,), (second,), (third,)), (), last(3)),

@@ -159,7 +159,7 @@ class Laboratory:
         """
         self._channel, self._first = channel, self._count + 1
         self._unsteered.clear()
-        strategy = Overtaking(seed, program.kind is Actors.TASKS) if program.cancel else Mixture(seed)
+        strategy = _strategy(program, seed)
         found, tally = self._phase(store, program, judge, strategy, budget, stop_at_first, lines=False)
         if program.kind is Actors.THREADS and not tally.hung and (found is None or not stop_at_first):
             share = max(1, budget // _SHARE_OF_LINES)
@@ -260,6 +260,12 @@ class _Tally:
     def __add__(self, other: "_Tally") -> "_Tally":
         both = self.uncontrolled | other.uncontrolled
         return _Tally(self.executions + other.executions, self.stuck + other.stuck, self.hung or other.hung, both)
+
+
+def _strategy(program: Program, seed: int) -> Mixture:
+    if program.cancel is None:
+        return Mixture(seed)
+    return Overtaking(seed, program.cancel[0] if program.kind is Actors.TASKS else None)
 
 
 def _made_elsewhere(name: str) -> str:

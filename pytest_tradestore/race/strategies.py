@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Protocol
 
 from pytest_tradestore.race.actors import Actor
-from pytest_tradestore.race.execution import Search
+from pytest_tradestore.race.execution import CANCELLING, START_JOB, Search
 
 EVER = sys.maxsize
 
@@ -185,6 +185,40 @@ class AtOnce:
         return 0
 
 
+class LeftBehind:
+    """The cancelled caller's jobs go on last: everybody else begins after the cancellation, and is done before them."""
+
+    def __init__(self, victim: int) -> None:
+        self._victim = victim
+        self._jobs: frozenset[int] = frozenset()
+        self._cancelled = False
+
+    def begin(self) -> bool:
+        self._jobs, self._cancelled = frozenset(), False
+        return True
+
+    def choose(self, enabled: Sequence[Actor], current: Actor | None) -> Actor:
+        canceller = next((actor for actor in enabled if actor.pending.startswith(CANCELLING)), None)
+        if canceller is not None:
+            # The loop stands between two callbacks now: what else has a thread is a job.
+            jobs = [actor for actor in enabled if actor.caller == self._victim and not actor.inline]
+            # One that has not begun would be cancelled with its caller.
+            if waiting := next((job for job in jobs if job.pending.startswith(START_JOB)), None):
+                return waiting
+            self._jobs, self._cancelled = frozenset(job.number for job in jobs), True
+            return canceller
+        if self._cancelled:
+            first = [actor for actor in enabled if actor.number not in self._jobs]
+        else:
+            first = [actor for actor in enabled if not actor.inline or actor.caller == self._victim]
+        if current is not None and current in first:
+            return current
+        return (first or list(enabled))[0]
+
+    def stays(self, _enabled: Sequence[Actor]) -> int:
+        return 0
+
+
 class Mixture:
     """Depth-first alone at first, then in turn with random walks and PCT, until it has run every schedule it may.
 
@@ -234,20 +268,21 @@ class Mixture:
 class Overtaking(Mixture):
     """For callers that are cancelled: the job that goes on must be overtaken in its middle, by one that begins later.
 
-    The first schedule cancels at once, so that it is known whether there is such an await. Random priorities find
-    overtaking in dozens of schedules where order needs hundreds.
+    The first schedule cancels at once, so that it is known whether there is such an await; the second leaves the jobs
+    of a cancelled task behind. Random priorities find overtaking in dozens of schedules where order needs hundreds.
+    ``victim`` is the task that is cancelled; None where a process is killed.
     """
 
     _ROUND = (4, 3, 4, 2, 4, 3, "walk", "depth")
 
-    def __init__(self, seed: int = 0, at_once: bool = True) -> None:
+    def __init__(self, seed: int = 0, victim: int | None = 0) -> None:
         super().__init__(seed, alone=2)
-        self._first = AtOnce() if at_once else None
+        self._before: list[Strategy] = [] if victim is None else [LeftBehind(victim), AtOnce()]
 
     def begin(self) -> bool:
-        if self._first is not None:
-            self._now, self._first = self._first, None
-            return True
+        if self._before:
+            self._now = self._before.pop()
+            return self._now.begin()
         return super().begin()
 
 

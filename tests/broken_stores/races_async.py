@@ -11,8 +11,8 @@ import aiofiles
 import aiofiles.os
 
 from tests.broken_stores.races import replace_by_own_name
-from tests.sound_stores.files import encode, read_document, sync_directory
-from tests.sound_stores.plain_aiofiles import whole
+from tests.sound_stores.files import encode, file_name, read_document, remove_durably, sync_directory
+from tests.sound_stores.plain_aiofiles import AsyncDocuments, whole
 
 
 async def read_table(path: Path):
@@ -145,6 +145,22 @@ class ReleasesWhenCancelled:
 
     async def load(self):
         return await asyncio.to_thread(read_document, self.file)
+
+
+class DeletesLate(AsyncDocuments):
+    """RACE-6: a cancelled deletion gives its lock back while its thread still removes; what is newer goes with it."""
+
+    def alone(self):
+        return _LOCKS.setdefault(str(self.root), asyncio.Lock())
+
+    @whole
+    async def put(self, key, document):
+        async with self.alone():
+            await asyncio.to_thread(replace_by_own_name, self.directory / file_name(key), encode(document))
+
+    async def delete(self, key):
+        async with self.alone():
+            await asyncio.to_thread(remove_durably, self.directory / file_name(key))
 
 
 class KeepsItsLockWhenCancelled:
