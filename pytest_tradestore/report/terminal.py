@@ -21,6 +21,7 @@ class Span:
 
 
 Line = tuple[Span, ...]
+_UNASKED = (Cell.NOT_RUN, Cell.NO_CHECK)
 _COLOURS: dict[Cell, tuple[str, ...]] = {
     Cell.VIOLATED: ("red", "bold"),
     Cell.ERROR: ("red",),
@@ -53,7 +54,15 @@ def header(
 
 def summary(records: Sequence[StoreRecord], profile: Profile, width: int) -> list[Line]:
     """Return the matrix and the verdicts, no line wider than ``width`` (as far as the names allow)."""
-    return [*_matrix(records, profile, width), (), *_verdicts(records, profile, width)]
+    requirements = rows(records)
+    asked = [r for r in requirements if any(cell(record, r) not in _UNASKED for record in records)]
+    left = len(requirements) - len(asked)
+    return [
+        *_matrix(records, asked, profile, width),
+        *((_line(f"not run: {left} other requirement{'' if left == 1 else 's'}"),) if left else ()),
+        (),
+        *_verdicts(records, profile, width),
+    ]
 
 
 def display_names(records: Sequence[StoreRecord]) -> list[str]:
@@ -62,9 +71,10 @@ def display_names(records: Sequence[StoreRecord]) -> list[str]:
     return [r.facts.name if names.count(r.facts.name) == 1 else r.facts.id for r in records]
 
 
-def _matrix(records: Sequence[StoreRecord], profile: Profile, width: int) -> Iterator[Line]:
+def _matrix(
+    records: Sequence[StoreRecord], requirements: Sequence[str], profile: Profile, width: int
+) -> Iterator[Line]:
     names = display_names(records)
-    requirements = rows(records)
     stub = max((len(r) for r in requirements), default=0) + len(_GAP) + len("hardened")
     columns = [max(len(name), len("undecided")) for name in names]
     if stub + sum(len(_GAP) + column for column in columns) <= width:

@@ -89,6 +89,17 @@ def plain(line):
     return re.sub(r"\x1b\[[0-9;]*m", "", line)
 
 
+def test_requirements_that_were_not_asked_are_counted_and_not_listed(project):
+    project.checks(("ATOM-1", "HOLDS"), ("ATOM-2", "HOLDS"), ("DUR-2", "HOLDS"))
+
+    some = project.run("--tradestore-requirement", "ATOM-2").stdout
+    some.fnmatch_lines(
+        ["ATOM-2 *holds", "not run: 2 other requirements", "Acme: INCOMPLETE: only 1 of 3 checks were run"]
+    )
+    some.no_fnmatch_line("ATOM-1 *")
+    project.run().stdout.no_fnmatch_line("not run: *")
+
+
 def test_symbols_come_with_their_words(project):
     project.checks(("ATOM-1", "HOLDS"), ("ATOM-2", "VIOLATED"))
 
