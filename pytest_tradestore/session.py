@@ -250,7 +250,12 @@ class ConformanceRun:
             item.finish(report)
         return report
 
+    @pytest.hookimpl(tryfirst=True)  # before the JUnit file takes the report in
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if self.config.getoption("xmlpath", None):
+            from pytest_tradestore.report.junit import name_in_junit
+
+            name_in_junit(self.config, report)
         if report.when == "call":
             self.replayed += [str(value) for name, value in report.user_properties if name == "tradestore_replay"]
 

@@ -1,5 +1,7 @@
 """What each verdict becomes in pytest, and that nothing but HOLDS is ever green."""
 
+from xml.etree import ElementTree
+
 import pytest
 
 
@@ -135,3 +137,33 @@ def test_junit_files_carry_ids_messages_and_verdicts(project):
     assert 'tests="3"' in xml and 'failures="1"' in xml and 'skipped="1"' in xml
     assert '<failure message="VIOLATED: ATOM-2 breaks">' in xml
     assert '<property name="tradestore_verdict" value="NOT_APPLICABLE" />' in xml
+
+
+def names_in_junit(project):
+    cases = ElementTree.parse(project.pytester.path / "out.xml").iter("testcase")
+    return sorted((case.get("classname"), case.get("name")) for case in cases)
+
+
+@pytest.mark.parametrize("family", ["xunit1", "xunit2"])
+def test_in_junit_files_the_store_is_the_class_of_its_checks(project, family):
+    project.checks(("ATOM-1", "HOLDS"), ("ATOM-2", "VIOLATED"), ("DUR-2", "NOT_APPLICABLE"), ("REC-1", "RAISES"))
+
+    project.run("--junitxml=out.xml", "-o", f"junit_family={family}")
+
+    checks = ["ATOM-1[documents]", "ATOM-2[documents]", "DUR-2[documents]", "REC-1[documents]"]
+    assert names_in_junit(project) == [("tradestore.Acme", check) for check in checks]
+
+
+def test_a_prefix_of_junit_stands_before_it(project):
+    project.run("--junitxml=out.xml", "--junitprefix=nightly")
+
+    assert {store for store, _ in names_in_junit(project)} == {"nightly.tradestore.Acme"}
+
+
+def test_control_other_tests_keep_their_class(project):
+    project.pytester.makepyfile(test_own="def test_own(): pass")
+
+    project.run("--junitxml=out.xml", "test_own.py")
+
+    assert names_in_junit(project)[0] == ("test_own", "test_own")
+    assert {store for store, _ in names_in_junit(project)[1:]} == {"tradestore.Acme"}

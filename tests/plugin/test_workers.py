@@ -26,7 +26,9 @@ def test_results_of_workers_reach_the_summary_and_the_reports(project):
     result.stdout.fnmatch_lines(["FAILED tradestore/Acme/ATOM-2[[]documents] - VIOLATED: ATOM-2 breaks"])
     (store,) = json.loads((project.pytester.path / "out.json").read_text())["stores"]
     assert [found["verdict"] for found in store["requirements"]] == ["HOLDS", "VIOLATED", "HOLDS"]
-    assert "VIOLATED: ATOM-2 breaks" in (project.pytester.path / "out.xml").read_text()
+    xml = (project.pytester.path / "out.xml").read_text()
+    assert "VIOLATED: ATOM-2 breaks" in xml
+    assert xml.count('<testcase classname="tradestore.Acme" name="') == len(ROWS)
 
 
 def test_a_worker_does_not_examine_again(project):
