@@ -250,9 +250,11 @@ def _fork(task: Task, beat: mmap.mmap, receiving: int, sending: int, output: IO[
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if child:
+        _running.add(child)
         return child
     status = 1
     try:
+        _running.clear()
         os.close(receiving)
         os.setsid()  # so that it can be ended together with whatever it starts
         _redirect(output)
@@ -313,7 +315,19 @@ def _end(child: int, *, leave_time: bool) -> int:
             os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
     _end_session(child)
+    _running.discard(child)
     return status
+
+
+_running: set[int] = set()
+"""The isolated processes that this process has begun and not ended."""
+
+
+def end_running() -> None:
+    """End all isolated processes of this one, and what they started, because it is about to end itself."""
+    for child in sorted(_running):
+        with contextlib.suppress(ChildProcessError):
+            _end(child, leave_time=False)
 
 
 def _end_session(leader: int) -> None:

@@ -29,6 +29,7 @@ from pytest_tradestore.report import terminal
 from pytest_tradestore.report.failure import FailureText
 from pytest_tradestore.report.files import write_report
 from pytest_tradestore.report.records import Note, StoreFacts, StoreRecord, check_id, facts_from_dict
+from pytest_tradestore.termination import tidy_when_terminated
 from pytest_tradestore.verdict import Result
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def run_of(config: pytest.Config) -> "ConformanceRun":
     if _RUN not in config.stash:
         config.stash[_RUN] = ConformanceRun(config)
         config.pluginmanager.register(config.stash[_RUN], "tradestore-run")
+        config.add_cleanup(tidy_when_terminated())
     return config.stash[_RUN]
 
 

@@ -74,13 +74,15 @@ def kind_of(store: StoreUnderTest, contract: Contract) -> Actors | str:
     A sentence if the store cannot be opened.
     """
 
-    def look(channel: Channel) -> bool:
-        channel.step(0)
-        with Sandbox() as sandbox:
+    with Sandbox() as sandbox:  # here, so that it is removed even if the process is killed
+
+        def look(channel: Channel) -> bool:
+            channel.step(0)
             opened = open_store(store.target, sandbox.fresh_root(), Bridge())
             return any(inspect.iscoroutinefunction(getattr(opened.store, method)) for method in contract.required)
 
-    match run_isolated(look, store.declarations.deadline):
+        ending = run_isolated(look, store.declarations.deadline)
+    match ending:
         case Finished(awaited):
             return Actors.TASKS if awaited else Actors.THREADS
         case Hung(_, seconds):
@@ -95,14 +97,16 @@ def readable(store: StoreUnderTest, contract: Contract, methods: frozenset[str])
     if contract.name != "audit" or methods & {"read_decisions", "read_orders"}:
         return methods
 
-    def look(channel: Channel) -> list[str]:
-        from pytest_tradestore.race.audit_programs import LINES, logged
+    with Sandbox() as sandbox:
 
-        channel.step(0)
-        with Sandbox() as sandbox, open_store(store.target, sandbox.fresh_root(), Bridge()) as opened:
-            return [LINES + part for part in logged(opened, store.records)]
+        def look(channel: Channel) -> list[str]:
+            from pytest_tradestore.race.audit_programs import LINES, logged
 
-    found = run_isolated(look, store.declarations.deadline)
+            channel.step(0)
+            with open_store(store.target, sandbox.fresh_root(), Bridge()) as opened:
+                return [LINES + part for part in logged(opened, store.records)]
+
+        found = run_isolated(look, store.declarations.deadline)
     return methods | set(found.value) if isinstance(found, Finished) else methods
 
 
@@ -135,26 +139,26 @@ def _searched(
     """Run all programs, in one process as long as that lives and comes back."""
     at = 0
     while at < len(programs):
+        with Sandbox() as sandbox:  # here, so that it is removed even if the process is killed
 
-        def task(channel: Channel, first: int = at) -> None:
-            with Sandbox() as sandbox:
+            def task(channel: Channel, first: int = at, sandbox: Sandbox = sandbox) -> None:
                 searching = Searching(store, contract, setting, settings, sandbox, channel)
                 for searched in searching.through(programs, first):
                     channel.send(searched)
 
-        for event in stream_isolated(task, store.declarations.deadline):
-            match event:
-                case Sent(searched):
-                    at += 1
-                    yield searched
-                case Finished():
-                    return
-                case Hung(_, seconds):
-                    at += 1
-                    yield Searched(Search(0, False), trouble=f"a schedule made no step within {seconds:g} s")
-                case Died(_, how):
-                    at += 1
-                    yield Searched(Search(0, False), trouble=f"its process {how} in the middle of a schedule")
+            for event in stream_isolated(task, store.declarations.deadline):
+                match event:
+                    case Sent(searched):
+                        at += 1
+                        yield searched
+                    case Finished():
+                        return
+                    case Hung(_, seconds):
+                        at += 1
+                        yield Searched(Search(0, False), trouble=f"a schedule made no step within {seconds:g} s")
+                    case Died(_, how):
+                        at += 1
+                        yield Searched(Search(0, False), trouble=f"its process {how} in the middle of a schedule")
 
 
 def _combined(setting: Setting, kind: Actors, searched: list[Searched]) -> RaceEvidence:

@@ -107,13 +107,14 @@ class Race:
         if self._kind is None:
             names = tuple(methods)
 
-            def look(channel: Channel) -> bool:
-                channel.step(0)
-                with Sandbox() as sandbox:
+            with Sandbox() as sandbox:
+
+                def look(channel: Channel) -> bool:
+                    channel.step(0)
                     made = Bridge().settle(self._target(sandbox.fresh_root()))
                     return any(inspect.iscoroutinefunction(getattr(made, name, None)) for name in names)
 
-            ending = run_isolated(look, self._store.declarations.deadline)
+                ending = run_isolated(look, self._store.declarations.deadline)
             if not isinstance(ending, Finished):
                 raise TargetError("the object under test could not be made on an empty directory")
             self._kind = Actors.TASKS if ending.value else Actors.THREADS
