@@ -67,7 +67,11 @@ def answers_of(target, *images, deadline=SOON):
     children = children_of_this_process()
     with Sandbox() as sandbox:
         explored = explore(store, WORKLOAD, [Question(i, THE_DOCUMENT) for i in images], sandbox)
-        assert os.listdir(sandbox.path) == [] or not explored.complete or any(a.fatal for a in explored.answers)
+        assert (
+            os.listdir(sandbox.path) == ["owner.lock"]
+            or not explored.complete
+            or any(a.fatal for a in explored.answers)
+        )
     assert not os.path.exists(sandbox.path)
     for place, names in before.items():
         assert not {n for n in set(os.listdir(place)) - names if n.startswith(sandbox.path.name)}

@@ -115,6 +115,16 @@ def test_a_child_forked_while_the_lock_was_held_does_not_keep_it(root: Directory
     os.close(waiting)
 
 
+def test_a_copy_of_its_descriptor_does_not_keep_the_lock(root: Directory) -> None:
+    """As a child has one from its fork on, until it runs Python again or another program."""
+    held = take(root)
+    copy = os.dup(held._gate.held)
+    held.release()
+
+    assert is_free(root)
+    os.close(copy)
+
+
 def test_a_lock_file_that_was_replaced_excludes_nobody_so_the_new_one_is_taken(root: Directory, tmp_path: Path) -> None:
     held = take(root)
     (tmp_path / LOCK_FILE).unlink()

@@ -78,7 +78,7 @@ PINS = "test_atomic.py::test_the_first_write_pins_the_names_of_directories_whose
 KEEPS = "test_order_of_calls.py::test_the_remains_of_an_append_are_kept_and_cut_off_durably_before_the_next_one"
 EVIDENCE = "test_order_of_calls.py::test_evidence_is_durable_before_anything_takes_its_place"
 BEHIND = "test_journal.py::test_an_append_behind_unsynced_records_of_others_syncs_them_first"
-FORKED = "test_locking.py::test_a_child_forked_while_the_lock_was_held_does_not_keep_it"
+COPIED = "test_locking.py::test_a_copy_of_its_descriptor_does_not_keep_the_lock"
 NAMELESS = "test_order_of_calls.py::test_a_lock_on_a_file_that_has_lost_its_name_does_not_count"
 OF_BARS = (
     "test_order_of_calls.py::test_the_first_write_pins_the_name_of_a_directory_of_bars_that_somebody_else_has_made"
@@ -95,7 +95,7 @@ BY_TEST = [
     by_test("journal", "sync(descriptor)\n        directory.sync()", BEHIND, "directory.sync()"),
     by_test("journal", "directory.sync()", BEHIND),
     by_test("journal", "sync(descriptor)  # before new bytes", KEEPS),
-    by_test("locking", "fcntl.flock(descriptor, fcntl.LOCK_UN)", FORKED),
+    by_test("locking", "fcntl.flock(descriptor, fcntl.LOCK_UN)", COPIED),
     by_test("locking", "if _is_the_lock_file(descriptor, directory)", NAMELESS, "if True"),
     by_test("bar_files", "root.sync()  # whoever made", OF_BARS),
     by_test("bar_files", "directory.sync()  # the manifest", MANIFEST),
