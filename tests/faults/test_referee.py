@@ -18,7 +18,7 @@ ROLES = {
     "a process id": ("/r/state.json.48213", "state.json.*"),
     "a file without a name": ("/r/#1234567 (deleted)", "#*"),
     "a month": ("/r/AAPL/2026-01.parquet", "AAPL/2026-01.parquet"),
-    "a neighbour": ("/root/x", None),
+    "a neighbour": ("/r-beside/x", None),
     "elsewhere": ("/etc/passwd", None),
 }
 
