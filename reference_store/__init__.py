@@ -9,13 +9,17 @@ Each store comes for threads and for asyncio, opens on a directory and needs not
 logs. ``FileDataStore`` keeps what a trading program knows and does: bars, fundamentals, events, strategy state and an
 audit log; ``JobStore`` (asyncio) and ``RunStore`` the history of its jobs and runs. Their records are in
 ``reference_store.models``. What can go wrong is a subclass of ``StoreError``.
+
+``core`` is what every store stands on, ``stores`` has one domain a module, ``operations`` what is done to a store from
+outside its daily work.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from reference_store.document_files import Recovery
-from reference_store.documents import DocumentStore
+from reference_store.core import atomic, keys
+from reference_store.core.document_files import Recovery
 from reference_store.errors import (
     CorruptData,
     InvalidIdentifier,
@@ -27,15 +31,17 @@ from reference_store.errors import (
     TradingError,
     UnserialisableValue,
 )
-from reference_store.journal import JournalStore
-from reference_store.single import SingleDocumentStore
+from reference_store.stores import journal
+from reference_store.stores.documents import DocumentStore
+from reference_store.stores.journal import JournalStore
+from reference_store.stores.single import SingleDocumentStore
 
 if TYPE_CHECKING:
-    from reference_store.aio import AsyncDocumentStore, AsyncJournalStore, AsyncSingleDocumentStore
-    from reference_store.aio_data_store import AsyncFileDataStore
-    from reference_store.data_store import DataStore, FileDataStore
-    from reference_store.job_store import JobStore
-    from reference_store.run_store import RunStore
+    from reference_store.stores.aio import AsyncDocumentStore, AsyncJournalStore, AsyncSingleDocumentStore
+    from reference_store.stores.aio_data_store import AsyncFileDataStore
+    from reference_store.stores.data_store import DataStore, FileDataStore
+    from reference_store.stores.job_store import JobStore
+    from reference_store.stores.run_store import RunStore
 
 __all__ = [
     "AsyncDocumentStore",
@@ -62,15 +68,19 @@ __all__ = [
 ]
 
 
+# The names that these modules had in 0.1.0.
+for _name, _module in (("atomic", atomic), ("journal", journal), ("keys", keys)):
+    sys.modules[f"{__name__}.{_name}"] = _module
+
 _LATER = {
-    "AsyncDocumentStore": "aio",
-    "AsyncJournalStore": "aio",
-    "AsyncSingleDocumentStore": "aio",
-    "AsyncFileDataStore": "aio_data_store",
-    "DataStore": "data_store",
-    "FileDataStore": "data_store",
-    "JobStore": "job_store",
-    "RunStore": "run_store",
+    "AsyncDocumentStore": "stores.aio",
+    "AsyncJournalStore": "stores.aio",
+    "AsyncSingleDocumentStore": "stores.aio",
+    "AsyncFileDataStore": "stores.aio_data_store",
+    "DataStore": "stores.data_store",
+    "FileDataStore": "stores.data_store",
+    "JobStore": "stores.job_store",
+    "RunStore": "stores.run_store",
 }
 
 

@@ -13,7 +13,7 @@ import pytest_tradestore.conformance.data
 import pytest_tradestore.crash.recorders.fake
 import pytest_tradestore.crash.recorders.strace
 import pytest_tradestore.examination  # noqa: F401
-import reference_store.aio  # noqa: F401
+import reference_store.stores.aio  # noqa: F401
 
 STORES = """
 import json

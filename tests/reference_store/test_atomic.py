@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from reference_store.atomic import DAMAGED, TEMPORARY, Directory, NotARegularFile, NotPinned
-from reference_store.data_store import FileDataStore
-from reference_store.descriptors import TooLarge, write_all
+from reference_store.core.atomic import DAMAGED, TEMPORARY, Directory, NotARegularFile, NotPinned
+from reference_store.core.descriptors import TooLarge, write_all
+from reference_store.stores.data_store import FileDataStore
 from tests.reference_store.faults import fail_call, is_directory
 
 LIMIT = 1 << 20

@@ -22,7 +22,7 @@ from reference_store import (
     StoreClosed,
     UnserialisableValue,
 )
-from reference_store.locking import RootLock
+from reference_store.core.locking import RootLock
 from tests.reference_store.faults import fail_call, is_directory
 from tests.reference_store.values import documents
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from reference_store.core.group_commit import GroupCommit, Ticket
 from reference_store.errors import LockTimeout, StorageFailure
-from reference_store.group_commit import GroupCommit, Ticket
 
 
 class Writer:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reference_store import CorruptData, UnserialisableValue, integrity
+from reference_store import CorruptData, UnserialisableValue
+from reference_store.core import integrity
 from tests.reference_store.values import documents
 
 PORTFOLIO = {"cash": 1000.0, "positions": {"BTC": {"amount": 0.01}}, "orders": [1, 2, 3]}

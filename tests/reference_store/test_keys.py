@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reference_store import InvalidIdentifier, keys
+from reference_store import InvalidIdentifier
+from reference_store.core import keys
 
 ORDINARY = [
     "AAPL",

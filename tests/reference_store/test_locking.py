@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from reference_store import DocumentStore, LockTimeout
-from reference_store.atomic import Directory
-from reference_store.locking import LOCK_FILE, RootLock
+from reference_store.core.atomic import Directory
+from reference_store.core.locking import LOCK_FILE, RootLock
 
 HOLD = """
 import os, sys
-from reference_store.locking import RootLock
+from reference_store.core.locking import RootLock
 directory = os.open(sys.argv[1], os.O_RDONLY)
 RootLock(directory).acquire(directory, sys.argv[1], 5)
 print("held", flush=True)

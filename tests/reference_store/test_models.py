@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from reference_store.core.records import from_json, to_json
 from reference_store.models import Action, Decision, Event, FundamentalData, Job, Order, OrderResult, PriceBar, Status
-from reference_store.records import from_json, to_json
 
 ORDER: dict[str, Any] = {
     "strategy_name": "v",

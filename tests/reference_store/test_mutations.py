@@ -42,30 +42,32 @@ class Mutation:
         return f"{self.module}: {' '.join(self.line.split())[:50]}"
 
 
-def journal(line: str, requirement: str, module: str = "journal", instead: str = "pass") -> Mutation:
+def journal(line: str, requirement: str, module: str = "stores.journal", instead: str = "pass") -> Mutation:
     return Mutation(module, line, requirement, "journal", "JournalStore", instead)
 
 
 def bars(line: str, requirement: str) -> Mutation:
-    return Mutation("bar_files", line, requirement, "bars", "FileDataStore")
+    return Mutation("stores.bars.files", line, requirement, "bars", "FileDataStore")
 
 
 BY_REQUIREMENT = [
-    Mutation("descriptors", "os.fsync(descriptor)", "DUR-2"),
-    Mutation("atomic", "sync(self.descriptor)", "DUR-2"),
-    Mutation("atomic", "sync(descriptor)", "ATOM-2"),
-    Mutation("atomic", "self.sync()  # durability point", "DUR-2"),
-    Mutation("atomic", "self._pin()\n        return True", "DUR-4", instead="return True"),
-    Mutation("atomic", "self._pin()\n\n    def stage", "DUR-2", instead="pass\n\n    def stage"),
-    Mutation("atomic", "self.sync()  # what will be stored below", "DUR-2", "state", "FileDataStore"),
-    Mutation("atomic", "os.rename(second, backup, src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)", "CORR-3"),
-    Mutation("atomic", "self._link(name, second)", "ATOM-2", instead="self.move(name, second)"),
-    Mutation("atomic", "self._link(name, evidence)", "CORR-2"),
+    Mutation("core.descriptors", "os.fsync(descriptor)", "DUR-2"),
+    Mutation("core.atomic", "sync(self.descriptor)", "DUR-2"),
+    Mutation("core.atomic", "sync(descriptor)", "ATOM-2"),
+    Mutation("core.atomic", "self.sync()  # durability point", "DUR-2"),
+    Mutation("core.atomic", "self._pin()\n        return True", "DUR-4", instead="return True"),
+    Mutation("core.atomic", "self._pin()\n\n    def stage", "DUR-2", instead="pass\n\n    def stage"),
+    Mutation("core.atomic", "self.sync()  # what will be stored below", "DUR-2", "state", "FileDataStore"),
+    Mutation(
+        "core.atomic", "os.rename(second, backup, src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)", "CORR-3"
+    ),
+    Mutation("core.atomic", "self._link(name, second)", "ATOM-2", instead="self.move(name, second)"),
+    Mutation("core.atomic", "self._link(name, evidence)", "CORR-2"),
     journal("sync(descriptor)  # durability point", "DUR-2"),
     journal("os.ftruncate(descriptor, length)", "REC-3"),
-    journal("fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)", "RACE-3", "locking"),
-    journal("not gate.lock.acquire(timeout=max(timeout, 0))", "RACE-2", "locking", "False"),
-    journal("party.wake()", "RACE-5", "group_commit"),
+    journal("fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)", "RACE-3", "core.locking"),
+    journal("not gate.lock.acquire(timeout=max(timeout, 0))", "RACE-2", "core.locking", "False"),
+    journal("party.wake()", "RACE-5", "core.group_commit"),
     bars("directory.sync()  # before the manifest", "ATOM-2"),
 ]
 
@@ -88,30 +90,30 @@ JOINED = "test_bars.py::test_bars_come_back_sorted_whatever_their_order_and_join
 FINISHED = "test_bars.py::test_a_write_whose_last_sync_failed_is_finished_by_the_next_writer"
 
 BY_TEST = [
-    by_test("atomic", "self._parent.sync()", PINS),
-    by_test("atomic", "above.sync()", PINS),
-    by_test("atomic", "self.sync()  # before anything takes", EVIDENCE),
-    by_test("atomic", "FILE_MODE & mode)\n        self.sync()", KEEPS, "FILE_MODE & mode)"),
-    by_test("journal", "sync(descriptor)\n        directory.sync()", BEHIND, "directory.sync()"),
-    by_test("journal", "directory.sync()", BEHIND),
-    by_test("journal", "sync(descriptor)  # before new bytes", KEEPS),
-    by_test("locking", "fcntl.flock(descriptor, fcntl.LOCK_UN)", COPIED),
-    by_test("locking", "if _is_the_lock_file(descriptor, directory)", NAMELESS, "if True"),
-    by_test("bar_files", "root.sync()  # whoever made", OF_BARS),
-    by_test("bar_files", "directory.sync()  # the manifest", MANIFEST),
-    by_test("bar_files", "directory.move(staged_name(month, file), file_name(month))", JOINED),
-    by_test("bar_files", "directory.move(name, pending[name])", FINISHED),
+    by_test("core.atomic", "self._parent.sync()", PINS),
+    by_test("core.atomic", "above.sync()", PINS),
+    by_test("core.atomic", "self.sync()  # before anything takes", EVIDENCE),
+    by_test("core.atomic", "FILE_MODE & mode)\n        self.sync()", KEEPS, "FILE_MODE & mode)"),
+    by_test("stores.journal", "sync(descriptor)\n        directory.sync()", BEHIND, "directory.sync()"),
+    by_test("stores.journal", "directory.sync()", BEHIND),
+    by_test("stores.journal", "sync(descriptor)  # before new bytes", KEEPS),
+    by_test("core.locking", "fcntl.flock(descriptor, fcntl.LOCK_UN)", COPIED),
+    by_test("core.locking", "if _is_the_lock_file(descriptor, directory)", NAMELESS, "if True"),
+    by_test("stores.bars.files", "root.sync()  # whoever made", OF_BARS),
+    by_test("stores.bars.files", "directory.sync()  # the manifest", MANIFEST),
+    by_test("stores.bars.files", "directory.move(staged_name(month, file), file_name(month))", JOINED),
+    by_test("stores.bars.files", "directory.move(name, pending[name])", FINISHED),
 ]
 
 NEEDED_BY_ALL = {
     # Without one of these no store works at all, or nothing is removed that was to be kept.
-    "atomic": [
+    "core.atomic": [
         "os.rename(staged, name,",
         "os.rename(name, target,",
         "self._link(name, second)",
         "os.link(name, second,",
     ],
-    "root": ["self._lock.acquire("],
+    "core.root": ["self._lock.acquire("],
 }
 
 _CALLS = re.compile(r"(?:sync|os\.rename|directory\.move|_link|os\.link|flock|lock\.acquire)\(")
@@ -123,19 +125,31 @@ def changed(source: str, mutation: Mutation) -> str:
     return source.replace(mutation.line, mutation.instead + comment)
 
 
+def modules() -> list[tuple[str, str]]:
+    """Return the name below the package and the source of each of its modules, sorted by name."""
+    found = {".".join(file.relative_to(PACKAGE).with_suffix("").parts): file for file in PACKAGE.rglob("*.py")}
+    return [(module, found[module].read_text(encoding="utf-8")) for module in sorted(found)]
+
+
+def write(package: Path, module: str, source: str) -> None:
+    """Write a module of the copy that begins at ``package``."""
+    file = package.joinpath(*module.split(".")).with_suffix(".py")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(source, encoding="utf-8")
+
+
 @pytest.mark.parametrize("mutation", BY_REQUIREMENT, ids=str)
 def test_without_it_the_suite_finds_a_violation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mutation: Mutation
 ) -> None:
     name = f"mutant_{BY_REQUIREMENT.index(mutation)}"
     (tmp_path / name).mkdir()
-    for file in PACKAGE.glob("*.py"):
-        source = file.read_text(encoding="utf-8")
-        if file.stem == mutation.module:
+    for module, source in modules():
+        if module == mutation.module:
             source = changed(source, mutation)
         # The record types stay those that the suite makes.
         source = re.sub(r"(from |f\")reference_store(?!\.models)", rf"\1{name}", source)
-        (tmp_path / name / file.name).write_text(source, encoding="utf-8")
+        write(tmp_path / name, module, source)
     monkeypatch.syspath_prepend(tmp_path)
     store = StoreUnderTest("mutant", getattr(importlib.import_module(name), mutation.store))
     contracts = tuple(contract for contract in CONTRACTS if contract.name == mutation.contract)
@@ -150,11 +164,10 @@ def outcome(place: Path, mutation: Mutation | None, tests: list[str]) -> str:
     """Return what pytest says of the tests when the package is the changed one."""
     package = place / "reference_store"
     package.mkdir()
-    for file in PACKAGE.glob("*.py"):
-        source = file.read_text(encoding="utf-8")
-        if mutation is not None and file.stem == mutation.module:
+    for module, source in modules():
+        if mutation is not None and module == mutation.module:
             source = changed(source, mutation)
-        (package / file.name).write_text(source, encoding="utf-8")
+        write(package, module, source)
     options = ["-q", "-p", "no:cacheprovider", "--basetemp", str(place / "roots")]
     options += ["-o", f"pythonpath={place} {REPOSITORY}"]
     chosen = [str(REPOSITORY / "tests" / "reference_store" / test) for test in tests]
@@ -182,16 +195,15 @@ def test_control_with_all_of_them_the_tests_pass(tmp_path: Path) -> None:
 
 def test_no_sync_rename_or_lock_is_left_out() -> None:
     left: list[str] = []
-    for file in sorted(PACKAGE.glob("*.py")):
-        source = file.read_text(encoding="utf-8")
+    for module, source in modules():
         for mutation in (*BY_REQUIREMENT, *BY_TEST):
-            if mutation.module == file.stem:
+            if mutation.module == module:
                 source = source.replace(mutation.line, "")
-        for line in NEEDED_BY_ALL.get(file.stem, []):
-            assert line in source or file.stem == "atomic", line
+        for line in NEEDED_BY_ALL.get(module, []):
+            assert line in source or module == "core.atomic", line
             source = source.replace(line, "")
         left += [
-            f"{file.stem}: {line.strip()}"
+            f"{module}: {line.strip()}"
             for line in source.splitlines()
             if _CALLS.search(line) and not line.lstrip().startswith(("def ", "#", '"'))
         ]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from reference_store import DocumentStore, FileDataStore, JournalStore
-from reference_store.atomic import Directory
-from reference_store.locking import LOCK_FILE, RootLock
+from reference_store.core.atomic import Directory
+from reference_store.core.locking import LOCK_FILE, RootLock
 from tests.reference_store.test_atomic import calls_of, synced
 from tests.reference_store.trading import DAY, JANUARY, bar
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from reference_store import UnserialisableValue, strict_json
+from reference_store import UnserialisableValue
+from reference_store.core import strict_json
 from tests.reference_store.values import documents
 
 

@@ -26,13 +26,13 @@ from reference_store import (
     JournalStore,
     RunStore,
     SingleDocumentStore,
-    integrity,
 )
-from reference_store.atomic import Directory
-from reference_store.group_commit import ByKey, GroupCommit
-from reference_store.journal_lines import scan
-from reference_store.locking import RootLock
+from reference_store.core import integrity
+from reference_store.core.atomic import Directory
+from reference_store.core.group_commit import ByKey, GroupCommit
+from reference_store.core.locking import RootLock
 from reference_store.models import Action, Decision, FundamentalData
+from reference_store.stores.journal_lines import scan
 from tests.reference_store.faults import is_directory
 from tests.reference_store.trading import ALWAYS, DAY, JANUARY, bar
 

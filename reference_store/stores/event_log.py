@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import UTC, datetime
 
+from reference_store.core.records import from_json, to_json
+from reference_store.core.root import Place
+from reference_store.core.strict_json import Document
 from reference_store.errors import InvalidRecord
-from reference_store.journal import SUFFIX, JournalStore
 from reference_store.models import Event
-from reference_store.records import from_json, to_json
-from reference_store.root import Place
-from reference_store.strict_json import Document
+from reference_store.stores.journal import SUFFIX, JournalStore
 
 _UTC = "Z"
 """Ends the names of logs whose events have time zones: their months are those of UTC."""

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from reference_store.descriptors import read_from, sync, write_all
+from reference_store.core.descriptors import read_from, sync, write_all
 
 FILE_MODE = 0o640
 DIRECTORY_MODE = 0o750

@@ -9,16 +9,16 @@ from typing import ClassVar
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from reference_store.aio import Appends, document_commits
-from reference_store.aio import _whole as whole
-from reference_store.data_store import FileDataStore, local_now
+from reference_store.core.records import checked
+from reference_store.core.root import LOCK_TIMEOUT
+from reference_store.core.strict_json import Document
 from reference_store.errors import StoreError
-from reference_store.event_log import record
 from reference_store.models import Decision, Event, FundamentalData, Order, OrderResult, PriceBar
-from reference_store.record_file import Clock
-from reference_store.records import checked
-from reference_store.root import LOCK_TIMEOUT
-from reference_store.strict_json import Document
+from reference_store.stores.aio import Appends, document_commits
+from reference_store.stores.aio import _whole as whole
+from reference_store.stores.data_store import FileDataStore, local_now
+from reference_store.stores.event_log import record
+from reference_store.stores.record_file import Clock
 
 
 class AsyncFileDataStore:

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from reference_store import integrity, strict_json
-from reference_store.atomic import Directory, Found, NotARegularFile
-from reference_store.document_files import BACKUP, LARGEST, SUFFIX, DocumentFiles, regular
+from reference_store.core import integrity, strict_json
+from reference_store.core.atomic import Directory, Found, NotARegularFile
+from reference_store.core.document_files import BACKUP, LARGEST, SUFFIX, DocumentFiles, regular
+from reference_store.core.group_commit import ByKey, GroupCommit, Take, Ticket
+from reference_store.core.integrity import Unsealed
+from reference_store.core.root import Place
+from reference_store.core.strict_json import Document, Encoded
 from reference_store.errors import CorruptData, UnserialisableValue
-from reference_store.group_commit import ByKey, GroupCommit, Take, Ticket
-from reference_store.integrity import Unsealed
-from reference_store.root import Place
-from reference_store.strict_json import Document, Encoded
 
 Clock = Callable[[], datetime]
 Change = Callable[["dict[str, Entry]"], Any]

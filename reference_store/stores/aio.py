@@ -14,15 +14,15 @@ from typing import Any, ClassVar, ParamSpec, TypeVar
 
 import aiofiles.os
 
-from reference_store.aio_commit import LoopCommits
-from reference_store.document_files import Change, DocumentFiles, Recovery, go_together
-from reference_store.documents import DocumentStore
+from reference_store.core.aio_commit import LoopCommits
+from reference_store.core.document_files import Change, DocumentFiles, Recovery, go_together
+from reference_store.core.group_commit import ByKey
+from reference_store.core.root import LOCK_TIMEOUT
+from reference_store.core.strict_json import Document, Encoded
 from reference_store.errors import StoreError
-from reference_store.group_commit import ByKey
-from reference_store.journal import JournalStore
-from reference_store.root import LOCK_TIMEOUT
-from reference_store.single import SingleDocumentStore
-from reference_store.strict_json import Document, Encoded
+from reference_store.stores.documents import DocumentStore
+from reference_store.stores.journal import JournalStore
+from reference_store.stores.single import SingleDocumentStore
 
 P = ParamSpec("P")
 R = TypeVar("R")

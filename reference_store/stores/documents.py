@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from reference_store.document_files import DocumentFiles, Recovery
+from reference_store.core.document_files import DocumentFiles, Recovery
+from reference_store.core.root import LOCK_TIMEOUT
+from reference_store.core.strict_json import Document
 from reference_store.errors import StoreError
-from reference_store.root import LOCK_TIMEOUT
-from reference_store.strict_json import Document
 
 CLAIMS = ("process-crash", "power-loss", "threads", "processes", "backup", "checksums", "private-files")
 """What every store here claims towards the conformance suite."""
@@ -20,7 +20,7 @@ class DocumentStore:
     ``root`` is a directory; it is created, durably, if it does not exist. Several instances, threads and processes may
     use one root. Writers wait up to ``lock_timeout`` seconds for each other, readers never wait.
 
-    Every method raises InvalidIdentifier for a key that cannot be stored (see ``reference_store.keys``), StoreClosed
+    Every method raises InvalidIdentifier for a key that cannot be stored (see ``core.keys``), StoreClosed
     after ``close`` and StorageFailure, with its errno, when the operating system refuses something.
     """
 

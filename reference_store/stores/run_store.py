@@ -6,15 +6,15 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import uuid4
 
-from reference_store.documents import CLAIMS
+from reference_store.core.records import from_json, instant, iso
+from reference_store.core.root import LOCK_TIMEOUT, Place
+from reference_store.core.strict_json import Document
 from reference_store.errors import InvalidRecord, StoreError
-from reference_store.ids import checked_artifact_id, checked_id, checked_page, normalised_kind
-from reference_store.job_store import utc_now
 from reference_store.models import Run, Status
-from reference_store.record_file import Clock, Entry, RecordFile, entry, entry_of_checked
-from reference_store.records import from_json, instant, iso
-from reference_store.root import LOCK_TIMEOUT, Place
-from reference_store.strict_json import Document
+from reference_store.stores.documents import CLAIMS
+from reference_store.stores.ids import checked_artifact_id, checked_id, checked_page, normalised_kind
+from reference_store.stores.job_store import utc_now
+from reference_store.stores.record_file import Clock, Entry, RecordFile, entry, entry_of_checked
 
 FILE = "runs"
 

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
-from reference_store.atomic import TEMPORARY, Directory, NotPinned
+from reference_store.core.atomic import TEMPORARY, Directory, NotPinned
+from reference_store.core.locking import LOCK_FILE, RootLock
 from reference_store.errors import LockTimeout, StorageFailure, StoreClosed, StoreError
-from reference_store.locking import LOCK_FILE, RootLock
 
 LOCK_TIMEOUT = 10.0
 """Seconds that a writer waits for other writers unless the store is opened with something else."""

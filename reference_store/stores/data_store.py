@@ -9,21 +9,21 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from reference_store import keys
-from reference_store.atomic import Directory
-from reference_store.bar_columns import bound, microseconds, objects, table_of
-from reference_store.bar_files import BarFiles
-from reference_store.document_files import DocumentFiles
-from reference_store.documents import CLAIMS
+from reference_store.core import keys
+from reference_store.core.atomic import Directory
+from reference_store.core.document_files import DocumentFiles
+from reference_store.core.records import checked, iso, to_json
+from reference_store.core.root import LOCK_TIMEOUT
+from reference_store.core.strict_json import Document
 from reference_store.errors import CorruptData, InvalidRecord, StorageFailure, StoreError
-from reference_store.event_log import EventLog
-from reference_store.fundamental_files import FundamentalFiles
-from reference_store.journal import SUFFIX, JournalStore
 from reference_store.models import Decision, Event, FundamentalData, Order, OrderResult, PriceBar
-from reference_store.record_file import Clock
-from reference_store.records import checked, iso, to_json
-from reference_store.root import LOCK_TIMEOUT
-from reference_store.strict_json import Document
+from reference_store.stores.bars.columns import bound, microseconds, objects, table_of
+from reference_store.stores.bars.files import BarFiles
+from reference_store.stores.documents import CLAIMS
+from reference_store.stores.event_log import EventLog
+from reference_store.stores.fundamental_files import FundamentalFiles
+from reference_store.stores.journal import SUFFIX, JournalStore
+from reference_store.stores.record_file import Clock
 
 DIRECTORIES = ("prices", "fundamentals", "events", "state", "audit/decisions", "audit/orders")
 

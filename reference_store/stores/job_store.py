@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
-from reference_store.aio import _whole as whole
-from reference_store.aio_commit import LoopCommits
-from reference_store.documents import CLAIMS
+from reference_store.core.aio_commit import LoopCommits
+from reference_store.core.records import checked, from_json, instant, to_json
+from reference_store.core.root import LOCK_TIMEOUT, Place
 from reference_store.errors import InvalidRecord, StoreError
-from reference_store.ids import checked_id, checked_page
 from reference_store.models import Job, Status
-from reference_store.record_file import Clock, Entry, RecordFile, entry
-from reference_store.records import checked, from_json, instant, to_json
-from reference_store.root import LOCK_TIMEOUT, Place
+from reference_store.stores.aio import _whole as whole
+from reference_store.stores.documents import CLAIMS
+from reference_store.stores.ids import checked_id, checked_page
+from reference_store.stores.record_file import Clock, Entry, RecordFile, entry
 
 FILE = "jobs"
 

@@ -16,14 +16,24 @@ from contextlib import suppress
 from functools import partial, reduce
 from typing import Any
 
-from reference_store import bar_manifest, bar_parquet, keys
-from reference_store.atomic import FILE_MODE, TEMPORARY, Directory, Found, NotARegularFile, NotPinned
-from reference_store.bar_columns import Columns, by_month, columns_of, merged
-from reference_store.bar_manifest import MANIFEST, MONTH_FILE, STAGED, Manifest, MonthFile, file_name, staged_name
-from reference_store.descriptors import TooLarge
+from reference_store.core import keys
+from reference_store.core.atomic import FILE_MODE, TEMPORARY, Directory, Found, NotARegularFile, NotPinned
+from reference_store.core.descriptors import TooLarge
+from reference_store.core.group_commit import ByKey, GroupCommit, Take
+from reference_store.core.root import Place, Root
 from reference_store.errors import CorruptData, InvalidRecord, shown
-from reference_store.group_commit import ByKey, GroupCommit, Take
-from reference_store.root import Place, Root
+from reference_store.stores.bars import manifest as bar_manifest
+from reference_store.stores.bars import parquet as bar_parquet
+from reference_store.stores.bars.columns import Columns, by_month, columns_of, merged
+from reference_store.stores.bars.manifest import (
+    MANIFEST,
+    MONTH_FILE,
+    STAGED,
+    Manifest,
+    MonthFile,
+    file_name,
+    staged_name,
+)
 
 LARGEST = 1 << 30
 """Bytes of a month file or a manifest; more is neither written nor read."""

@@ -8,8 +8,8 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from reference_store.core.strict_json import Document
 from reference_store.errors import CorruptData, InvalidRecord
-from reference_store.strict_json import Document
 
 R = TypeVar("R", bound=BaseModel)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from reference_store import keys
-from reference_store.document_files import DocumentFiles, Recovery
-from reference_store.documents import CLAIMS
+from reference_store.core import keys
+from reference_store.core.document_files import DocumentFiles, Recovery
+from reference_store.core.root import LOCK_TIMEOUT
+from reference_store.core.strict_json import Document
 from reference_store.errors import InvalidIdentifier, StoreError
-from reference_store.root import LOCK_TIMEOUT
-from reference_store.strict_json import Document
+from reference_store.stores.documents import CLAIMS
 
 
 class SingleDocumentStore:

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
-from reference_store.group_commit import Ticket, Together
+from reference_store.core.group_commit import Ticket, Together
 
 C = TypeVar("C")
 

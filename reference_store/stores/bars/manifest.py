@@ -11,10 +11,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from reference_store import integrity
+from reference_store.core import integrity
+from reference_store.core.records import members_of
+from reference_store.core.strict_json import Document
 from reference_store.errors import CorruptData
-from reference_store.records import members_of
-from reference_store.strict_json import Document
 
 MANIFEST = ".manifest.json"
 STAGED = ".staged-"

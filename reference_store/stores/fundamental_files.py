@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from functools import partial
 
-from reference_store import integrity, keys
-from reference_store.atomic import Directory
-from reference_store.document_files import BACKUP, LARGEST, SUFFIX, DocumentFiles, regular
+from reference_store.core import integrity, keys
+from reference_store.core.atomic import Directory
+from reference_store.core.document_files import BACKUP, LARGEST, SUFFIX, DocumentFiles, regular
+from reference_store.core.group_commit import ByKey, GroupCommit, Take
+from reference_store.core.records import from_json, to_json
+from reference_store.core.root import Place
+from reference_store.core.strict_json import Document
 from reference_store.errors import CorruptData, InvalidRecord, UnserialisableValue
-from reference_store.group_commit import ByKey, GroupCommit, Take
 from reference_store.models import FundamentalData
-from reference_store.records import from_json, to_json
-from reference_store.root import Place
-from reference_store.strict_json import Document
 
 _VERSIONS = "versions"
 

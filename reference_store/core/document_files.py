@@ -14,14 +14,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from reference_store import integrity, keys
-from reference_store.atomic import Directory, Found, NotARegularFile
-from reference_store.descriptors import TooLarge
+from reference_store.core import integrity, keys
+from reference_store.core.atomic import Directory, Found, NotARegularFile
+from reference_store.core.descriptors import TooLarge
+from reference_store.core.group_commit import ByKey, GroupCommit, Take, Ticket
+from reference_store.core.integrity import Unsealed
+from reference_store.core.root import Place, Root
+from reference_store.core.strict_json import Document, Encoded
 from reference_store.errors import CorruptData, UnserialisableValue, shown
-from reference_store.group_commit import ByKey, GroupCommit, Take, Ticket
-from reference_store.integrity import Unsealed
-from reference_store.root import Place, Root
-from reference_store.strict_json import Document, Encoded
 
 SUFFIX, BACKUP = ".json", ".json.bak"
 LARGEST = 64 << 20

@@ -14,7 +14,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from reference_store.bar_columns import COLUMNS, PRICES, Columns, month_of, schema, table_of, zone, zone_runs
+from reference_store.stores.bars.columns import COLUMNS, PRICES, Columns, month_of, schema, table_of, zone, zone_runs
 
 ROWS_IN_GROUP = 32_768
 """Rows that are read together; a range inside a month reads the groups that it touches."""

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
-from reference_store import integrity, keys
-from reference_store.atomic import Directory, Found, NotARegularFile
-from reference_store.descriptors import TooLarge, read_from, sync, write_all
-from reference_store.documents import CLAIMS
+from reference_store.core import integrity, keys
+from reference_store.core.atomic import Directory, Found, NotARegularFile
+from reference_store.core.descriptors import TooLarge, read_from, sync, write_all
+from reference_store.core.group_commit import ByKey, GroupCommit, Take, Ticket
+from reference_store.core.root import LOCK_TIMEOUT, Place, Root
+from reference_store.core.strict_json import Document, Encoded
 from reference_store.errors import CorruptData, StoreError, shown
-from reference_store.group_commit import ByKey, GroupCommit, Take, Ticket
-from reference_store.journal_lines import scan
-from reference_store.root import LOCK_TIMEOUT, Place, Root
-from reference_store.strict_json import Document, Encoded
+from reference_store.stores.documents import CLAIMS
+from reference_store.stores.journal_lines import scan
 
 SUFFIX = ".jsonl"
 LARGEST = 4 << 30

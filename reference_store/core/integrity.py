@@ -15,9 +15,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reference_store import strict_json
+from reference_store.core import strict_json
+from reference_store.core.strict_json import Document, Encoded
 from reference_store.errors import CorruptData, UnserialisableValue
-from reference_store.strict_json import Document, Encoded
 
 RESERVED = "_integrity"
 """The key that holds the seal; documents and records of users must not have it."""

@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from reference_store import integrity
+from reference_store.core import integrity
+from reference_store.core.strict_json import Document
 from reference_store.errors import CorruptData
-from reference_store.strict_json import Document
 
 _SECTOR = 512
 _HOLE = re.compile(rb"\x00+")

@@ -1,0 +1,1 @@
+"""What every store stands on: atomic files, locks, groups of writers, names, seals and strict JSON."""

@@ -1,0 +1,1 @@
+"""The stores: one domain a module, all on the core."""

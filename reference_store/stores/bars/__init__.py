@@ -1,0 +1,1 @@
+"""Price bars: month files of Parquet, and the manifest that says which of their contents count."""
