@@ -1,7 +1,8 @@
 """Which line of the store's own code was running in a thread at a given time.
 
-A profile function notes it while the recording runs. Native threads and child processes have no Python frames here: for
-them the latest such line of any thread is the best answer.
+A profile function notes it while the recording runs. What it does in each event does not depend on how deep the stack
+is, and it rests while a module is imported: a store may import half a library when it is opened. Native threads and
+child processes have no Python frames here: for them the latest such line of any thread is the best answer.
 """
 
 import linecache
@@ -28,6 +29,9 @@ _HARMLESS = frozenset(
 )
 """Builtins that make no system call, by name: no note is taken of them, because there are so many."""
 
+_bootstrap: Any = sys.modules["_frozen_importlib"]
+"""Where the interpreter itself looks up the function that loads a module."""
+
 _LOOP = ("_run_once", "run_forever")
 
 
@@ -42,6 +46,14 @@ class _Kind(NamedTuple):
     library: bool
 
 
+class _Level(NamedTuple):
+    """A frame on the stack, with the frames that answer for what it does: the store's innermost, else a library's."""
+
+    frame: FrameType
+    own: FrameType | None
+    library: FrameType | None
+
+
 class SourceLines:
     """Between ``start`` and ``stop`` it notes lines; afterwards ``find`` looks them up."""
 
@@ -54,6 +66,8 @@ class SourceLines:
         self._running = False
         self._merged: list[_Note] = []
         self._before: tuple[Any, Any] = (None, None)
+        self._profiles: list[Callable[[FrameType, str, Any], None]] = []
+        self._load: Callable[..., Any] | None = None
 
     def start(self) -> None:
         """Begin to take notes in this thread and in those that start from now on.
@@ -61,6 +75,7 @@ class SourceLines:
         A thread that already has a profile function keeps it and gives no notes.
         """
         self._running = True
+        self._rest_while_importing()
         self._before = (sys.getprofile(), threading.getprofile())
         if self._before[1] is None:
             threading.setprofile(self._first_event)
@@ -74,6 +89,8 @@ class SourceLines:
             sys.setprofile(None)
         if self._before[1] is None:
             threading.setprofile(None)
+        if self._load is not None:
+            _bootstrap._find_and_load = self._load
         self._merged = sorted((note for notes in self._own.values() for note in notes), key=lambda note: note.time)
 
     def find(self, task: int, when: int) -> Location | None:
@@ -89,39 +106,84 @@ class SourceLines:
         sys.setprofile(profile)
         profile(frame, event, argument)
 
+    def _rest_while_importing(self) -> None:
+        """Take no notes in a thread that loads a module: that is hundreds of thousands of calls, none of interest.
+
+        What happens on the disk meanwhile belongs to the line that imports, which is the last one noted.
+        """
+        load = self._load = _bootstrap._find_and_load
+
+        def loading(*arguments: Any) -> Any:
+            profile = sys.getprofile()
+            if profile not in self._profiles:
+                return load(*arguments)
+            sys.setprofile(None)
+            try:
+                return load(*arguments)
+            finally:
+                sys.setprofile(profile)
+
+        self._kinds[loading.__code__] = _Kind(own=False, library=False)  # whoever imports is noted as it is called
+        _bootstrap._find_and_load = loading
+
     def _profile_of(self, task: int) -> Callable[[FrameType, str, Any], None]:
         own, library = self._own.setdefault(task, []), self._library.setdefault(task, [])
-        kinds, kind_of, now = self._kinds, self._kind_of, time.time_ns
+        now, level_of = time.time_ns, self._level_of
+        stack: list[_Level] = []
 
         def profile(frame: FrameType, event: str, argument: Any) -> None:
             if event == "c_call":
                 if argument.__name__ in _HARMLESS:
                     return
+            elif event == "return":
+                if stack and stack[-1].frame is frame:
+                    stack.pop()
+                return
             elif event != "call":
                 return
             elif not self._running:
                 sys.setprofile(None)
                 return
-            walker: FrameType | None = frame
-            innermost: FrameType | None = None
-            while walker is not None:
-                code = walker.f_code
-                try:
-                    kind = kinds[code]
-                except KeyError:
-                    kind = kinds[code] = kind_of(walker)
-                if kind is None:
-                    break  # the harness or an event loop: what called it did not ask for this
-                if kind.own:
-                    own.append(_Note(now(), code, walker.f_lineno))
-                    return
-                if kind.library and innermost is None:
-                    innermost = walker
-                walker = walker.f_back
-            if innermost is not None:
-                library.append(_Note(now(), innermost.f_code, innermost.f_lineno))
+            if not stack or stack[-1].frame is not frame:
+                above = frame.f_back
+                while stack and stack[-1].frame is not above:
+                    stack.pop()  # notes began, or were interrupted, further down the stack
+                stack.append(level_of(frame, stack[-1] if stack else None))
+            _, mine, theirs = stack[-1]
+            if mine is not None:
+                own.append(_Note(now(), mine.f_code, mine.f_lineno))
+            elif theirs is not None:
+                library.append(_Note(now(), theirs.f_code, theirs.f_lineno))
 
+        self._profiles.append(profile)
         return profile
+
+    def _level_of(self, frame: FrameType, above: _Level | None) -> _Level:
+        """Say who answers for ``frame``; ``above`` is the level of the frame that called it, where that is known."""
+        try:
+            kind = self._kinds[frame.f_code]
+        except KeyError:
+            kind = self._kinds[frame.f_code] = self._kind_of(frame)
+        if kind is None:
+            return _Level(frame, None, None)  # the harness or an event loop: what called it did not ask for this
+        if kind.own:
+            return _Level(frame, frame, None)
+        if above is None:
+            above = self._walked(frame.f_back)
+        return (
+            _Level(frame, above.own, frame if kind.library else above.library) if above else _Level(frame, None, None)
+        )
+
+    def _walked(self, frame: FrameType | None) -> _Level | None:
+        """The level of a frame that was called before notes were taken."""
+        frames = []
+        while frame is not None:
+            frames.append(frame)
+            frame = frame.f_back
+        level: _Level | None = None
+        for below in reversed(frames):
+            level = self._level_of(below, level)
+        return level
 
     def _kind_of(self, frame: FrameType) -> _Kind | None:
         name = str(frame.f_globals.get("__name__", ""))

@@ -1,6 +1,8 @@
 """Which line of the store asked for an operation."""
 
 import asyncio
+import importlib
+import os
 import shutil
 import sys
 import threading
@@ -10,6 +12,7 @@ from pathlib import Path
 import aiofiles
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from pytest_tradestore.crash.operations import Create, Location, Write
 from pytest_tradestore.crash.recorders.source_lines import SourceLines
@@ -96,6 +99,66 @@ def test_a_profile_function_that_is_there_already_stays_and_costs_the_lines_only
     finally:
         sys.setprofile(None)
     assert trace.operations[0].origin.location is None
+
+
+def module_of_many_calls(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Put a module on the path that makes a directory, and calls a thousand functions, when it is loaded."""
+    source = f"import os\nos.mkdir({str(folder / 'made')!r})\ndef f(): os.getpid()\nfor _ in range(1000): f()\n"
+    (folder / f"{name}.py").write_text(source)
+    monkeypatch.syspath_prepend(folder)
+
+
+def notes_of(program: Callable[[], object]) -> int:
+    lines = SourceLines()
+    lines.start()
+    try:
+        program()
+    finally:
+        lines.stop()
+    return len(lines._merged)
+
+
+def test_no_notes_are_taken_while_a_module_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module_of_many_calls(tmp_path, monkeypatch, "loaded_without_notes")
+
+    assert notes_of(lambda: importlib.import_module("loaded_without_notes")) < 100
+
+
+def test_control_the_same_calls_outside_an_import_are_noted() -> None:
+    assert notes_of(lambda: [os.path.basename("f") for _ in range(1000)]) >= 1000
+
+
+@needs_strace
+def test_what_a_module_does_when_it_is_loaded_belongs_to_the_line_that_imports_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module_of_many_calls(tmp_path, monkeypatch, "loaded_by_a_line")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    def program() -> None:
+        import loaded_by_a_line  # noqa: F401
+
+        (tmp_path / "later").mkdir()
+
+    first, later = only(seen(tmp_path, program), Create)
+    assert first.origin.location is not None
+    assert later.origin.location is not None
+    assert first.origin.location.text.startswith("import loaded_by_a_line")
+    assert later.origin.location.text == '(tmp_path / "later").mkdir()'
+
+
+def test_an_import_leaves_a_profile_function_of_somebody_else_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module_of_many_calls(tmp_path, monkeypatch, "loaded_under_another_profile")
+    events: list[str] = []
+    sys.setprofile(lambda _frame, event, _argument: events.append(event))
+    try:
+        notes_of(lambda: importlib.import_module("loaded_under_another_profile"))
+    finally:
+        sys.setprofile(None)
+
+    assert len(events) > 1000
 
 
 def test_profile_functions_are_gone_afterwards() -> None:
