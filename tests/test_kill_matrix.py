@@ -16,6 +16,7 @@ from pytest_tradestore.verdict import Counterexample, Result, Step, Verdict
 from tests.broken_stores import BROKEN, Broken
 from tests.sound_stores import SOUND, Sound
 
+pytestmark = pytest.mark.proof
 KNOWN: dict[str, str] = {}
 """Stores on which the suite is known to be wrong, and how; their tests fail as soon as it no longer is."""
 

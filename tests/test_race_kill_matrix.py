@@ -15,6 +15,8 @@ from pytest_tradestore.verdict import Verdict
 from tests.broken_stores.racing import RACING, TEN
 from tests.sound_stores import SOUND
 
+pytestmark = pytest.mark.proof
+
 
 def text_of(example):
     """Return everything that a counterexample says, in one line."""

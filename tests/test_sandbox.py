@@ -19,6 +19,8 @@ from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.termination import tidy_when_terminated
 
 how = sys.argv[2]
+for number in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_IGN if how == "ignores" else signal.SIG_DFL)
 if how == "handles":
     signal.signal(signal.SIGTERM, lambda *_: os._exit(5))
 tidy_when_terminated()
@@ -31,13 +33,15 @@ if child:
     print(child, flush=True)
     if how == "forks":
         os._exit(0)
-signal.pause()
+sys.stdin.read()
 """
+"""It waits for the end of its input, so that it never outlives the test; which signals we ignore is nothing to it."""
 
 
 def owner(parent, how):
     """Start a process that makes a sandbox below ``parent`` and waits, and wait until it has."""
-    process = subprocess.Popen([sys.executable, "-c", OWNER, parent, how], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", OWNER, parent, how]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     process.user = process.stdout.readline()
     return process
 
@@ -88,6 +92,15 @@ def test_control_a_handler_of_somebody_else_is_left_alone(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_control_a_signal_that_is_ignored_stays_ignored(tmp_path, number):
+    """``nohup`` starts programs that way."""
+    with owner(tmp_path, "ignores") as process:
+        process.send_signal(number)
+
+    assert process.returncode == 0
+
+
 def test_what_a_killed_process_left_is_swept_away(tmp_path):
     killed_owner(tmp_path)
     assert len(list(tmp_path.iterdir())) == 1
@@ -122,8 +135,9 @@ def task(channel):
     os.write(int(sys.argv[1]), b"%d\\n" % os.getpid())
     signal.pause()
 
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
 tidy_when_terminated()
-run_isolated(task, 600)
+run_isolated(task, 60)
 """
 
 

@@ -14,6 +14,7 @@ from pytest_tradestore.verdict import Verdict
 from tests.broken_stores.damaging import DAMAGING
 from tests.sound_stores import SOUND
 
+pytestmark = pytest.mark.proof
 REFERENCES = [spec.split("=") for spec in REFERENCE]
 SPARED = ("CORR-1", "CORR-3", "CORR-5", "CORR-7")
 """What no sound store may be accused of."""

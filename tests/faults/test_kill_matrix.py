@@ -15,7 +15,10 @@ from pytest_tradestore.verdict import Verdict
 from tests.broken_stores.failing import FAILING
 from tests.sound_stores import SOUND
 
-pytestmark = pytest.mark.skipif(seccomp.why_not() is not None, reason=str(seccomp.why_not()))
+pytestmark = [
+    pytest.mark.proof,
+    pytest.mark.skipif(seccomp.why_not() is not None, reason=str(seccomp.why_not())),
+]
 REFERENCES = [spec.split("=") for spec in REFERENCE]
 
 

@@ -9,6 +9,8 @@ from pytest_tradestore.target import StoreUnderTest
 from reference_store import DocumentStore, FileDataStore, JobStore, JournalStore, RunStore
 from tests.benchmarks.bench_identifiers import tally
 
+pytestmark = pytest.mark.proof
+
 CONTRACT = {contract.name: contract for contract in CONTRACTS}
 
 

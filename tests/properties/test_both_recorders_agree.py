@@ -19,7 +19,10 @@ from tests.crash.recorders.fake_programs import Machine, steps
 from tests.properties.file_programs import ACTIONS, COPIES, Program, Step, programs, run
 
 _REASON = StraceRecorder().unavailable()
-pytestmark = pytest.mark.skipif(_REASON is not None, reason=f"strace is not usable here: {_REASON}")
+pytestmark = [
+    pytest.mark.proof,
+    pytest.mark.skipif(_REASON is not None, reason=f"strace is not usable here: {_REASON}"),
+]
 
 
 def recorded(recorder: Recorder, earlier: Program, program: Program) -> Trace:

@@ -35,6 +35,8 @@ from pytest_tradestore.crash.operations import (
 from pytest_tradestore.crash.states import Crash, CrashState, Window, enumerate_states
 from pytest_tradestore.crash.trace import FrozenNode, Snapshot, Trace, Tree
 
+pytestmark = pytest.mark.proof
+
 MOST_FREE = 9
 """Micro-operations that may be lost at one cut: 512 subsets."""
 

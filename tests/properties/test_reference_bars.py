@@ -13,6 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from reference_store import FileDataStore
 from reference_store.models import PriceBar
 
+pytestmark = pytest.mark.proof
+
 SYMBOLS = ("AAPL", "BTC/USDT", "brk.b")
 ORIGIN = datetime(2026, 1, 30, 23, 59, 59, 999_990)  # noqa: DTZ001 - zones are added where they are wanted
 ZONES: tuple[Any, ...] = (UTC, ZoneInfo("America/New_York"), ZoneInfo("Asia/Kolkata"))

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
@@ -12,6 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from reference_store import FileDataStore, JobStore, RunStore
 from reference_store.models import Event, FundamentalData, Job, Status
 from tests.reference_store.values import documents, text
+
+pytestmark = pytest.mark.proof
 
 START = datetime(2026, 1, 25, tzinfo=UTC)
 moments = st.integers(0, 30).map(lambda n: START + n * timedelta(days=1, hours=7, microseconds=1))

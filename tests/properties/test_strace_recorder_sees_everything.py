@@ -11,7 +11,10 @@ from pytest_tradestore.crash.trace import Tree, replay, snapshot_of
 from tests.properties.file_programs import ACTIONS, COPIES, Program, programs, run
 
 _REASON = StraceRecorder().unavailable()
-pytestmark = pytest.mark.skipif(_REASON is not None, reason=f"strace is not usable here: {_REASON}")
+pytestmark = [
+    pytest.mark.proof,
+    pytest.mark.skipif(_REASON is not None, reason=f"strace is not usable here: {_REASON}"),
+]
 
 
 def tree(replayed: Tree) -> dict[str, object]:

@@ -22,6 +22,7 @@ from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Verdict
 
+pytestmark = pytest.mark.proof
 PACKAGE = Path(reference_store.__file__).parent
 REPOSITORY = PACKAGE.parent
 

@@ -1,0 +1,77 @@
+"""What a run of these tests is: the fast ones, the rest when asked, and none that hangs for ever."""
+
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+TOP = Path(__file__).parents[1]
+CONFIGURED = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]
+HANGS = """
+import threading
+
+def test_that_hangs():
+    threading.Event().wait()
+
+def test_behind_it():
+    pass
+"""
+
+
+def run(module, *options):
+    module.write_text(HANGS)
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-c", TOP / "pyproject.toml", *options, module],
+        env={**os.environ, "PYTEST_ADDOPTS": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_test_that_hangs_is_ended_and_says_where_it_stood(tmp_path):
+    done = run(tmp_path / "test_it.py", "-o", "faulthandler_timeout=0.5")
+
+    assert done.returncode == 1
+    assert f'test_it.py", line {HANGS.splitlines().index("    threading.Event().wait()") + 1} in' in done.stderr
+
+
+def test_control_one_that_ends_is_left_alone(tmp_path):
+    assert run(tmp_path / "test_it.py", "-o", "faulthandler_timeout=0.5", "-k", "behind").returncode == 0
+
+
+def test_that_happens_within_two_minutes():
+    assert 0 < float(CONFIGURED["faulthandler_timeout"]) <= 120
+    assert CONFIGURED["faulthandler_exit_on_timeout"] is True
+
+
+def chosen(*options):
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "--collect-only", *options]
+    done = subprocess.run(
+        [*command, "tests/test_gate.py", "tests/test_kill_matrix.py"],
+        cwd=TOP,
+        env={**os.environ, "PYTEST_ADDOPTS": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return {line.partition("::")[0] for line in done.stdout.splitlines() if "::" in line}
+
+
+def test_a_plain_run_leaves_the_proofs_out_and_asking_for_them_runs_them():
+    assert chosen() == {"tests/test_gate.py"}
+    assert chosen("-m", "proof") == {"tests/test_kill_matrix.py"}
+
+
+def test_the_gate_runs_both():
+    gate = (TOP / ".ci" / "run").read_text(encoding="utf-8")
+
+    assert "pytest -n 2\n" in (TOP / "README.md").read_text(encoding="utf-8")
+    assert "pytest -n 2 -m proof" in gate
+
+
+def test_style_and_types_come_first_there():
+    gate = (TOP / ".ci" / "run").read_text(encoding="utf-8")
+
+    assert gate.index("ruff check") < gate.index("mypy ") < gate.index("pytest -n 2")
