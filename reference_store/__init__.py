@@ -37,8 +37,9 @@ from reference_store.stores.journal import JournalStore
 from reference_store.stores.single import SingleDocumentStore
 
 if TYPE_CHECKING:
-    from reference_store.stores.aio import AsyncDocumentStore, AsyncJournalStore, AsyncSingleDocumentStore
+    from reference_store.stores.aio import AsyncDocumentStore, AsyncSingleDocumentStore
     from reference_store.stores.aio_data_store import AsyncFileDataStore
+    from reference_store.stores.aio_journal import AsyncJournalStore
     from reference_store.stores.data_store import DataStore, FileDataStore
     from reference_store.stores.job_store import JobStore
     from reference_store.stores.run_store import RunStore
@@ -74,7 +75,7 @@ for _name, _module in (("atomic", atomic), ("journal", journal), ("keys", keys))
 
 _LATER = {
     "AsyncDocumentStore": "stores.aio",
-    "AsyncJournalStore": "stores.aio",
+    "AsyncJournalStore": "stores.aio_journal",
     "AsyncSingleDocumentStore": "stores.aio",
     "AsyncFileDataStore": "stores.aio_data_store",
     "DataStore": "stores.data_store",

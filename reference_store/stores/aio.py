@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, ParamSpec, TypeVar
+from typing import ClassVar, ParamSpec, TypeVar
 
 import aiofiles.os
 
@@ -18,10 +18,9 @@ from reference_store.core.aio_commit import LoopCommits
 from reference_store.core.document_files import Change, DocumentFiles, Recovery, go_together
 from reference_store.core.group_commit import ByKey
 from reference_store.core.root import LOCK_TIMEOUT
-from reference_store.core.strict_json import Document, Encoded
+from reference_store.core.strict_json import Document
 from reference_store.errors import StoreError
 from reference_store.stores.documents import DocumentStore
-from reference_store.stores.journal import JournalStore
 from reference_store.stores.single import SingleDocumentStore
 
 P = ParamSpec("P")
@@ -48,21 +47,6 @@ async def _whole(operation: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -
 def document_commits(files: DocumentFiles) -> ByKey[LoopCommits[Change]]:
     """Changes of documents by tasks that meet, by key."""
     return ByKey(lambda key: LoopCommits(partial(files.commit_all, key), go_together))
-
-
-class Appends:
-    """Appends to the streams of a journal by tasks; those to one stream that meet are written together."""
-
-    def __init__(self, journal: JournalStore) -> None:
-        self._journal = journal
-        self._commits: ByKey[LoopCommits[Encoded]] = ByKey(
-            lambda stream: LoopCommits(partial(journal.append_all, stream))
-        )
-
-    async def append(self, stream: str, record: dict[str, Any]) -> None:
-        """Add ``record`` at the end of ``stream``, durable on return."""
-        checked = self._journal.checked(stream, record)
-        await self._commits[stream].commit(checked)
 
 
 def _claims(claims: tuple[str, ...]) -> tuple[str, ...]:
@@ -140,29 +124,6 @@ class AsyncSingleDocumentStore:
     def recoveries(self) -> tuple[Recovery, ...]:
         """The last 100 loads of this instance that were answered from the backup."""
         return self._store.recoveries
-
-    async def aclose(self) -> None:
-        """Let go of the root; closing twice is fine."""
-        self._store.close()
-
-
-class AsyncJournalStore:
-    """JournalStore for asyncio; see there."""
-
-    tradestore_errors: ClassVar[tuple[type[Exception], ...]] = (StoreError,)
-    tradestore_claims: ClassVar[tuple[str, ...]] = _claims(JournalStore.tradestore_claims)
-
-    def __init__(self, root: str | Path, *, lock_timeout: float = LOCK_TIMEOUT) -> None:
-        self._store = JournalStore(root, lock_timeout=lock_timeout)
-        self._appends = Appends(self._store)
-
-    async def append(self, stream: str, record: dict[str, Any]) -> None:
-        """Add ``record`` at the end of ``stream``, durable on return; see JournalStore.append."""
-        await self._appends.append(stream, record)
-
-    async def read(self, stream: str) -> list[Document]:
-        """Return all records of ``stream`` in order; see JournalStore.read."""
-        return await _whole(self._store.read, stream)
 
     async def aclose(self) -> None:
         """Let go of the root; closing twice is fine."""

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from reference_store.core.records import checked
 from reference_store.core.root import LOCK_TIMEOUT
 from reference_store.core.strict_json import Document
 from reference_store.errors import StoreError
-from reference_store.models import Decision, Event, FundamentalData, Order, OrderResult, PriceBar
-from reference_store.stores.aio import Appends, document_commits
+from reference_store.models import FundamentalData, PriceBar
 from reference_store.stores.aio import _whole as whole
-from reference_store.stores.data_store import FileDataStore, local_now
-from reference_store.stores.event_log import record
+from reference_store.stores.aio import document_commits
+from reference_store.stores.aio_trading_logs import AsyncTradingLogs
+from reference_store.stores.data_store import FileDataStore
 from reference_store.stores.record_file import Clock
+from reference_store.stores.trading_logs import local_now
 
 
-class AsyncFileDataStore:
+class AsyncFileDataStore(AsyncTradingLogs):
     """FileDataStore for asyncio; see there for all promises, errors and arguments.
 
     A cancelled call has happened whole or not at all, and is over when the cancellation is raised. Opening a store
@@ -34,9 +34,7 @@ class AsyncFileDataStore:
     def __init__(self, base_path: str | Path, *, lock_timeout: float = LOCK_TIMEOUT, clock: Clock = local_now) -> None:
         self._store = FileDataStore(base_path, lock_timeout=lock_timeout, clock=clock)
         self.base_path = self._store.base_path
-        self._events, self._decisions, self._orders = (
-            Appends(journal) for journal in (self._store._events.journal, self._store._decisions, self._store._orders)
-        )
+        self._open_logs(self._store)
         self._states = document_commits(self._store._states)
 
     async def write_bars(self, symbol: str, bars: Sequence[PriceBar]) -> None:
@@ -63,14 +61,6 @@ class AsyncFileDataStore:
         """Return the latest version, not later than ``as_of``; None if there is none."""
         return await whole(self._store.read_fundamental, symbol, as_of)
 
-    async def write_event(self, event: Event) -> None:
-        """Add an event, durable on return."""
-        await self._events.append(*record(checked(Event, event)))
-
-    async def read_events(self, start: datetime, end: datetime, types: list[str] | None = None) -> list[Event]:
-        """Return the events from ``start`` to ``end``, both included, by time."""
-        return await whole(self._store.read_events, start, end, types)
-
     async def save_strategy_state(self, strategy_name: str, state: Document) -> None:
         """Replace the state of a strategy, durable on return."""
         change = self._store._states.change("save_strategy_state", strategy_name, state)
@@ -79,22 +69,6 @@ class AsyncFileDataStore:
     async def load_strategy_state(self, strategy_name: str) -> Document | None:
         """Return the state saved last, None if there is none."""
         return await whole(self._store.load_strategy_state, strategy_name)
-
-    async def log_decision(self, strategy_name: str, decision: Decision) -> None:
-        """Add a line to today's decisions, durable on return."""
-        await self._decisions.append(*self._store._decision_line(strategy_name, decision))
-
-    async def log_order(self, strategy_name: str, order: Order, result: OrderResult) -> None:
-        """Add a line to today's orders, durable on return."""
-        await self._orders.append(*self._store._order_line(strategy_name, order, result))
-
-    async def read_decisions(self, day: date | str) -> list[Document]:
-        """Return the decisions logged on a day, in order."""
-        return await whole(self._store.read_decisions, day)
-
-    async def read_orders(self, day: date | str) -> list[Document]:
-        """Return the orders logged on a day, in order."""
-        return await whole(self._store.read_orders, day)
 
     async def aclose(self) -> None:
         """Let go of all directories; closing twice is fine."""

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from reference_store.core import keys
 from reference_store.core.atomic import Directory
 from reference_store.core.document_files import DocumentFiles
-from reference_store.core.records import checked, iso, to_json
+from reference_store.core.records import checked
 from reference_store.core.root import LOCK_TIMEOUT
 from reference_store.core.strict_json import Document
-from reference_store.errors import CorruptData, InvalidRecord, StorageFailure, StoreError
+from reference_store.errors import InvalidRecord, StorageFailure, StoreError
 from reference_store.models import Decision, Event, FundamentalData, Order, OrderResult, PriceBar
 from reference_store.stores.bars.columns import bound, microseconds, objects, table_of
 from reference_store.stores.bars.files import BarFiles
 from reference_store.stores.documents import CLAIMS
-from reference_store.stores.event_log import EventLog
 from reference_store.stores.fundamental_files import FundamentalFiles
-from reference_store.stores.journal import SUFFIX, JournalStore
 from reference_store.stores.record_file import Clock
+from reference_store.stores.trading_logs import TradingLogs, local_now
 
 DIRECTORIES = ("prices", "fundamentals", "events", "state", "audit/decisions", "audit/orders")
 
@@ -63,12 +62,7 @@ class DataStore(Protocol):
         """Add an order and its result to the audit log."""
 
 
-def local_now() -> datetime:
-    """The clock of the audit log unless it is given another one; its days are local days."""
-    return datetime.now().astimezone()
-
-
-class FileDataStore:
+class FileDataStore(TradingLogs):
     """A DataStore below ``base_path``, which is created, durably, if it does not exist.
 
     | Directory | Files |
@@ -94,17 +88,14 @@ class FileDataStore:
 
     def __init__(self, base_path: str | Path, *, lock_timeout: float = LOCK_TIMEOUT, clock: Clock = local_now) -> None:
         self.base_path = Path(base_path)
-        self._clock = clock
         try:
             prices, fundamentals, events, state, decisions, orders = _directories(self.base_path)
         except OSError as error:
             raise StorageFailure("open", str(base_path), error) from error
         self._bars = BarFiles(prices, lock_timeout)
         self._fundamentals = FundamentalFiles(fundamentals, lock_timeout)
-        self._events = EventLog(events, lock_timeout)
         self._states = DocumentFiles(state, lock_timeout)
-        self._decisions = JournalStore(decisions, lock_timeout=lock_timeout)
-        self._orders = JournalStore(orders, lock_timeout=lock_timeout)
+        self._open_logs(events, decisions, orders, lock_timeout, clock)
 
     def write_bars(self, symbol: str, bars: Sequence[PriceBar]) -> None:
         """Add ``bars`` of ``symbol``, in any order; one takes the place of an earlier one with the same date.
@@ -157,14 +148,6 @@ class FileDataStore:
         moment = None if as_of is None else bound(as_of, "as_of")
         return self._fundamentals.latest("read_fundamental", symbol, moment)
 
-    def write_event(self, event: Event) -> None:
-        """Add an event, durably."""
-        self._events.write(checked(Event, event))
-
-    def read_events(self, start: datetime, end: datetime, types: list[str] | None = None) -> list[Event]:
-        """Return the events from ``start`` to ``end``, both included, by time; with ``types`` only those types."""
-        return self._events.read(bound(start, "start"), bound(end, "end"), types)
-
     def save_strategy_state(self, strategy_name: str, state: Document) -> None:
         """Replace the state of a strategy, durably; the one before becomes the backup."""
         self._states.write("save_strategy_state", strategy_name, state)
@@ -173,41 +156,11 @@ class FileDataStore:
         """Return a state equal to the one saved last, None if there is none; see DocumentStore.get for damage."""
         return self._states.read("load_strategy_state", strategy_name)
 
-    def log_decision(self, strategy_name: str, decision: Decision) -> None:
-        """Add a line to today's decisions, durably."""
-        self._decisions.append(*self._decision_line(strategy_name, decision))
-
-    def log_order(self, strategy_name: str, order: Order, result: OrderResult) -> None:
-        """Add a line to today's orders, durably."""
-        self._orders.append(*self._order_line(strategy_name, order, result))
-
-    def read_decisions(self, day: date | str) -> list[Document]:
-        """Return the lines of a day (``YYYY-MM-DD``) in order: ``logged_at``, ``strategy_name``, ``decision``."""
-        return _lines(self._decisions, day, "decision")
-
-    def read_orders(self, day: date | str) -> list[Document]:
-        """Return the lines of a day in order: ``logged_at``, ``strategy_name``, ``order``, ``result``."""
-        return _lines(self._orders, day, "order")
-
     def close(self) -> None:
         """Let go of all directories; closing twice is fine."""
         for part in (self._bars.root, self._fundamentals.root, self._states.root):
             part.close()
-        for log in (self._events, self._decisions, self._orders):
-            log.close()
-
-    def _decision_line(self, strategy_name: str, decision: Decision) -> tuple[str, Document]:
-        keys.encode(strategy_name)
-        return self._line(strategy_name, decision=to_json(checked(Decision, decision)))
-
-    def _order_line(self, strategy_name: str, order: Order, result: OrderResult) -> tuple[str, Document]:
-        keys.encode(strategy_name)
-        sent, became = to_json(checked(Order, order)), to_json(checked(OrderResult, result))
-        return self._line(strategy_name, order=sent, result=became)
-
-    def _line(self, strategy_name: str, **members: Any) -> tuple[str, Document]:
-        now = self._clock()
-        return _day(now), {"logged_at": iso(now, "clock"), "strategy_name": strategy_name, **members}
+        self._close_logs()
 
 
 def _directories(base_path: Path) -> list[Directory]:
@@ -227,21 +180,3 @@ def _range(start: datetime, end: datetime) -> tuple[int, int, bool]:
     if (start.tzinfo is None) is not (end.tzinfo is None):
         raise InvalidRecord("end", "has a time zone while start has none, or the reverse")
     return microseconds(start), microseconds(end), start.tzinfo is not None
-
-
-def _lines(journal: JournalStore, day: date | str, member: str) -> list[Document]:
-    """Return the lines of a day; the logs of decisions and orders have the same names, so look which one it is."""
-    stream = _day(day)
-    lines = journal.read(stream)
-    for number, line in enumerate(lines, 1):
-        if member not in line:
-            raise CorruptData(stream, stream + SUFFIX, f"it holds no {member}", number)
-    return lines
-
-
-def _day(day: date | str) -> str:
-    try:
-        found = day if isinstance(day, date) else date.fromisoformat(day)
-    except (TypeError, ValueError):
-        raise InvalidRecord("day", "is neither a date nor YYYY-MM-DD") from None
-    return f"{found.year:04d}-{found.month:02d}-{found.day:02d}"

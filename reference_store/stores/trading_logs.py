@@ -1,0 +1,93 @@
+"""The logs of a FileDataStore: events by month, and the audit log of decisions and orders by day."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from reference_store.core import keys
+from reference_store.core.atomic import Directory
+from reference_store.core.records import checked, iso, to_json
+from reference_store.core.strict_json import Document
+from reference_store.errors import CorruptData, InvalidRecord
+from reference_store.models import Decision, Event, Order, OrderResult
+from reference_store.stores.bars.columns import bound
+from reference_store.stores.event_log import EventLog
+from reference_store.stores.journal import SUFFIX, JournalStore
+from reference_store.stores.record_file import Clock
+
+
+def local_now() -> datetime:
+    """The clock of the audit log unless it is given another one; its days are local days."""
+    return datetime.now().astimezone()
+
+
+class TradingLogs:
+    """What FileDataStore offers on its logs; see there for promises and errors."""
+
+    def _open_logs(
+        self, events: Directory, decisions: Directory, orders: Directory, lock_timeout: float, clock: Clock
+    ) -> None:
+        self._clock = clock
+        self._events = EventLog(events, lock_timeout)
+        self._decisions = JournalStore(decisions, lock_timeout=lock_timeout)
+        self._orders = JournalStore(orders, lock_timeout=lock_timeout)
+
+    def _close_logs(self) -> None:
+        for log in (self._events, self._decisions, self._orders):
+            log.close()
+
+    def write_event(self, event: Event) -> None:
+        """Add an event, durably."""
+        self._events.write(checked(Event, event))
+
+    def read_events(self, start: datetime, end: datetime, types: list[str] | None = None) -> list[Event]:
+        """Return the events from ``start`` to ``end``, both included, by time; with ``types`` only those types."""
+        return self._events.read(bound(start, "start"), bound(end, "end"), types)
+
+    def log_decision(self, strategy_name: str, decision: Decision) -> None:
+        """Add a line to today's decisions, durably."""
+        self._decisions.append(*self._decision_line(strategy_name, decision))
+
+    def log_order(self, strategy_name: str, order: Order, result: OrderResult) -> None:
+        """Add a line to today's orders, durably."""
+        self._orders.append(*self._order_line(strategy_name, order, result))
+
+    def read_decisions(self, day: date | str) -> list[Document]:
+        """Return the lines of a day (``YYYY-MM-DD``) in order: ``logged_at``, ``strategy_name``, ``decision``."""
+        return _lines(self._decisions, day, "decision")
+
+    def read_orders(self, day: date | str) -> list[Document]:
+        """Return the lines of a day in order: ``logged_at``, ``strategy_name``, ``order``, ``result``."""
+        return _lines(self._orders, day, "order")
+
+    def _decision_line(self, strategy_name: str, decision: Decision) -> tuple[str, Document]:
+        keys.encode(strategy_name)
+        return self._line(strategy_name, decision=to_json(checked(Decision, decision)))
+
+    def _order_line(self, strategy_name: str, order: Order, result: OrderResult) -> tuple[str, Document]:
+        keys.encode(strategy_name)
+        sent, became = to_json(checked(Order, order)), to_json(checked(OrderResult, result))
+        return self._line(strategy_name, order=sent, result=became)
+
+    def _line(self, strategy_name: str, **members: Any) -> tuple[str, Document]:
+        now = self._clock()
+        return _day(now), {"logged_at": iso(now, "clock"), "strategy_name": strategy_name, **members}
+
+
+def _lines(journal: JournalStore, day: date | str, member: str) -> list[Document]:
+    """Return the lines of a day; the logs of decisions and orders have the same names, so look which one it is."""
+    stream = _day(day)
+    lines = journal.read(stream)
+    for number, line in enumerate(lines, 1):
+        if member not in line:
+            raise CorruptData(stream, stream + SUFFIX, f"it holds no {member}", number)
+    return lines
+
+
+def _day(day: date | str) -> str:
+    try:
+        found = day if isinstance(day, date) else date.fromisoformat(day)
+    except (TypeError, ValueError):
+        raise InvalidRecord("day", "is neither a date nor YYYY-MM-DD") from None
+    return f"{found.year:04d}-{found.month:02d}-{found.day:02d}"
