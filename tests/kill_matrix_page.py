@@ -3,13 +3,13 @@
 python -m tests.kill_matrix_page docs/reference/kill-matrix.md
 """
 
-import importlib
 import inspect
 import sys
 from pathlib import Path
 
-from tests.broken_stores import BROKEN, Broken
-from tests.broken_stores.racing import RACING, TEN
+from tests.broken_stores import Broken
+from tests.broken_stores.ten_patterns import TEN
+from tests.judging import BROKEN, RACING
 from tests.sound_stores import SOUND, Sound
 
 HEAD = """\
@@ -59,15 +59,15 @@ def page() -> str:
 
 
 def _broken(row: Broken) -> str:
-    _, _, defect = _about(row.target).partition(": ")
-    violates = "<br>".join(f"**{id_}** {_code(words)}".rstrip() for id_, words in row.breaks.items())
-    return f"| {_named(row)} | {defect} | {violates} | {', '.join(row.recorders)} |\n"
+    return f"| {_named(row)} | {_about(row)} | {_violates(row)} | {', '.join(row.recorders)} |\n"
 
 
 def _racing(row: Broken) -> str:
-    _, _, defect = _about(row.target).partition(": ")
-    violates = "<br>".join(f"**{id_}** {_code(words)}".rstrip() for id_, words in row.breaks.items())
-    return f"| {_named(row)} | {defect} | {violates} |\n"
+    return f"| {_named(row)} | {_about(row)} | {_violates(row)} |\n"
+
+
+def _violates(row: Broken) -> str:
+    return "<br>".join(f"**{id_}** {_code(words)}".rstrip() for id_, words in row.breaks.items())
 
 
 def _pattern(name: str, kinds: dict[str, tuple[str, ...]]) -> str:
@@ -76,17 +76,16 @@ def _pattern(name: str, kinds: dict[str, tuple[str, ...]]) -> str:
 
 
 def _sound(row: Sound) -> str:
-    return f"| {_named(row)} | {_about(row.target)} | {', '.join(row.contracts)} | {', '.join(row.recorders)} |\n"
+    return f"| {_named(row)} | {_about(row)} | {', '.join(row.contracts)} | {', '.join(row.recorders)} |\n"
 
 
 def _named(row: Broken | Sound) -> str:
     return f"`{row.name}`" + (f" ({row.variant})" if row.variant != "sync" else "")
 
 
-def _about(target: str) -> str:
-    """Return the first sentence-line of the target's docstring."""
-    module, _, name = target.partition(":")
-    said = inspect.getdoc(getattr(importlib.import_module(module), name)) or ""
+def _about(row: Broken | Sound) -> str:
+    """Return the first line of the docstring of a store."""
+    said = inspect.getdoc(row.store) or ""
     return said.split("\n")[0].replace("|", "\\|")
 
 

@@ -1,18 +1,15 @@
 """The kill matrix of races: each pattern is found, for its own reason and no other; no sound store is accused."""
 
-import importlib
-
 import pytest
 
 from pytest_tradestore.bench import Bench
 from pytest_tradestore.conformance import races
-from pytest_tradestore.contracts import CONTRACTS
 from pytest_tradestore.race.timeline import MOST_LINES
 from pytest_tradestore.replay import replay
 from pytest_tradestore.settings import Budget, Settings
-from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Verdict
-from tests.broken_stores.racing import RACING, TEN
+from tests.broken_stores.ten_patterns import TEN
+from tests.judging import RACING, judged, named, target_of, undecided
 from tests.sound_stores import SOUND
 
 pytestmark = pytest.mark.proof
@@ -23,23 +20,12 @@ def text_of(example):
     return " ".join([example.headline, *example.found, *example.notes, *(step.text for step in example.steps)])
 
 
-def store_of(row):
-    module, _, name = row.target.partition(":")
-    return StoreUnderTest(row.name, getattr(importlib.import_module(module), name))
-
-
-def judged(row, budget):
-    """Run every race check of the row's contracts on its store."""
-    store, bench = store_of(row), Bench(Settings(budget=budget))
-    wanted = row.contracts if hasattr(row, "contracts") else (row.contract,)
-    checks = [check for contract in CONTRACTS if contract.name in wanted for check in races.checks(contract)]
-    return [check.judge(bench, store) for check in checks]
-
-
-@pytest.mark.parametrize("row", RACING, ids=[row.name for row in RACING])
+@named(RACING)
 def test_a_racing_store_violates_just_what_it_breaks_and_the_counterexample_says_why(row):
     violated = {
-        result.requirement: result for result in judged(row, Budget.NORMAL) if result.verdict is Verdict.VIOLATED
+        result.requirement: result
+        for result in judged(row, races.checks, budget=Budget.NORMAL)
+        if result.verdict is Verdict.VIOLATED
     }
 
     assert set(violated) == set(row.breaks)
@@ -48,7 +34,7 @@ def test_a_racing_store_violates_just_what_it_breaks_and_the_counterexample_says
         assert words in text_of(example)
         assert "replayed 10/10" in example.notes[0]
         assert 0 < len(example.steps) <= MOST_LINES
-        again = replay(example.token, store_of(row), Bench(Settings()))
+        again = replay(example.token, target_of(row), Bench(Settings()))
         assert (id_, example.headline) in [(found, told.headline) for found, told in again.violations]
 
 
@@ -59,11 +45,11 @@ def test_each_of_the_ten_patterns_is_among_them_for_whoever_the_callers_can_be()
     assert {name for kinds in TEN.values() for names in kinds.values() for name in names} <= known
 
 
-@pytest.mark.parametrize("row", SOUND, ids=[row.name for row in SOUND])
+@named(SOUND)
 def test_a_sound_store_holds_whoever_calls_it_and_says_how_much_was_tried(row):
-    results = judged(row, Budget.QUICK)
+    results = judged(row, races.checks)
 
-    assert [r for r in results if r.verdict not in (Verdict.HOLDS, Verdict.NOT_APPLICABLE)] == []
+    assert undecided(results) == []
     for result in results:
         if result.verdict is Verdict.HOLDS:
             assert result.checked["schedules"] > 30
@@ -74,7 +60,7 @@ def test_a_sound_store_holds_whoever_calls_it_and_says_how_much_was_tried(row):
 @pytest.mark.parametrize("name", ["locks-the-data-file", "lazy-lock", "one-process-only"])
 def test_the_same_seed_gives_the_same_schedule(name):
     row = next(row for row in RACING if row.name == name)
-    first, second = ([r.counterexample for r in judged(row, Budget.QUICK) if r.counterexample] for _ in range(2))
+    first, second = ([r.counterexample for r in judged(row, races.checks) if r.counterexample] for _ in range(2))
 
     assert first
     assert first == second

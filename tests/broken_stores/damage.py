@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from zlib import crc32
 
+from tests.broken_stores import breaks
 from tests.sound_stores.files import (
     append_synced,
     encode,
@@ -46,8 +47,14 @@ class _Documents:
         return self.read(self.path(key), key)
 
 
+@breaks(
+    "documents",
+    CORR_1="shows wrong data without an error",
+    CORR_2="the next update destroys the damaged bytes",
+    CORR_6="AAPL.json is emptied, AAPL reads as if nothing had ever been stored",
+)
 class DefaultOnDamage(_Documents):
-    """CORR-1, CORR-2, CORR-6: what cannot be parsed counts as nothing, and the next save makes that so."""
+    """what cannot be parsed counts as nothing, and the next save makes that so."""
 
     def put(self, key, document):
         replace_durably(self.path(key), encode(document))
@@ -59,8 +66,9 @@ class DefaultOnDamage(_Documents):
             return None
 
 
+@breaks("documents", CORR_6="is emptied, AAPL reads as if nothing had ever been stored")
 class EmptyIsNew(_Documents):
-    """CORR-6: takes a file of no bytes for a key that has not been saved yet."""
+    """takes a file of no bytes for a key that has not been saved yet."""
 
     def read(self, path, key):
         if path.exists() and path.stat().st_size == 0:
@@ -68,15 +76,17 @@ class EmptyIsNew(_Documents):
         return super().read(path, key)
 
 
+@breaks("documents", CORR_2="the next update destroys the damaged bytes")
 class OverwritesEvidence(_Documents):
-    """CORR-2: raises on a damaged file, and replaces it with the next save all the same."""
+    """raises on a damaged file, and replaces it with the next save all the same."""
 
     def put(self, key, document):
         replace_durably(self.path(key), encode(document))
 
 
+@breaks("documents", CORR_2="a mere look destroys the damaged bytes")
 class DeletesDamage(_Documents):
-    """CORR-2: clears a file away that cannot be parsed."""
+    """clears a file away that cannot be parsed."""
 
     def get(self, key):
         try:
@@ -86,8 +96,9 @@ class DeletesDamage(_Documents):
             raise
 
 
+@breaks("documents", CORR_1="edited: a digit")
 class ClaimsChecksums(_Documents):
-    """CORR-1: claims checksums because JSON would not parse otherwise; mostly it would."""
+    """claims checksums because JSON would not parse otherwise; mostly it would."""
 
     tradestore_claims = ("checksums",)
 
@@ -103,8 +114,9 @@ class ClaimsChecksums(_Documents):
         return encode({"key": key, "document": document})
 
 
+@breaks("documents", CORR_7="shows what belongs to another key")
 class KeyNotBound(_Documents):
-    """CORR-7: the checksum covers the document, but not whose it is."""
+    """the checksum covers the document, but not whose it is."""
 
     tradestore_claims = ("checksums",)
 
@@ -127,8 +139,9 @@ class StoreError(Exception):
     """What the store raises, and does not declare."""
 
 
+@breaks("documents", CORR_4="raises StoreError, which is none")
 class UndeclaredError(_Documents):
-    """CORR-4: raises an error of its own that it has told nobody about."""
+    """raises an error of its own that it has told nobody about."""
 
     def get(self, key):
         try:
@@ -137,8 +150,9 @@ class UndeclaredError(_Documents):
             raise StoreError(f"{key} is damaged") from error
 
 
+@breaks("documents", CORR_4="raises RecursionError")
 class NestedTooDeep(_Documents):
-    """CORR-4: knows that JSON can be malformed, but not that it can be too deep."""
+    """knows that JSON can be malformed, but not that it can be too deep."""
 
     def read(self, path, key):
         try:
@@ -147,8 +161,9 @@ class NestedTooDeep(_Documents):
             return None
 
 
+@breaks("documents", CORR_5="though nothing of it is damaged")
 class SpoiledByOne(_Documents):
-    """CORR-5: reads all files to find one key, and trips over any of them."""
+    """reads all files to find one key, and trips over any of them."""
 
     def get(self, key):
         names = [name for name in os.listdir(self.root) if name.endswith(".json")]
@@ -189,22 +204,25 @@ class _BackedUp(_Documents):
         _log.warning(text)
 
 
+@breaks("documents", CORR_3="an older version without a word")
 class SilentBackup(_BackedUp):
-    """CORR-3: answers from the backup as if it were the file."""
+    """answers from the backup as if it were the file."""
 
     def say(self, text):
         pass
 
 
+@breaks("documents", CORR_3="cannot be read, though an older version of it is kept")
 class NeverReadsItsBackup(_BackedUp):
-    """CORR-3: keeps a backup for somebody who will know what to do with it."""
+    """keeps a backup for somebody who will know what to do with it."""
 
     def get(self, key):
         return self.read(self.path(key), key)
 
 
+@breaks("documents", CORR_7="is emptied, and AAPL.bak is replaced by MSFT.json, AAPL shows what belongs to another key")
 class TrustsItsBackup(_BackedUp):
-    """CORR-7: binds what is in a file to its key, and what is in a backup to nothing."""
+    """binds what is in a file to its key, and what is in a backup to nothing."""
 
     tradestore_claims = ("backup", "checksums")
 
@@ -234,8 +252,9 @@ class TrustsItsBackup(_BackedUp):
             raise ValueError("nested too deeply") from None
 
 
+@breaks("documents", CORR_3="the next update makes that the backup")
 class RotatesDamage(_BackedUp):
-    """CORR-3: makes whatever is there the backup, good or not."""
+    """makes whatever is there the backup, good or not."""
 
     def put(self, key, document):
         path, text = self.path(key), encode(document)
@@ -247,8 +266,9 @@ class RotatesDamage(_BackedUp):
         replace_durably(path, text)
 
 
+@breaks("journal", CORR_1="overwritten with garbage")
 class SkipsBadLines:
-    """CORR-1: leaves out the lines of a log that cannot be parsed, wherever they stand."""
+    """leaves out the lines of a log that cannot be parsed, wherever they stand."""
 
     def __init__(self, root: Path):
         self.root = root

@@ -17,12 +17,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from reference_store.models import PriceBar
+from tests.broken_stores import breaks
 from tests.broken_stores.damage import _Documents
 from tests.sound_stores.files import append_synced, encode, file_name, replace_durably, sync_directory
 
 
+@breaks(
+    "documents",
+    CORR_6="AAPL.json is gone, AAPL shows that without a word, though MANIFEST has its digest",
+    CORR_7="replaced by an older version of itself, AAPL shows that without a word",
+)
 class NeverAsksItsManifest(_Documents):
-    """CORR-6, CORR-7: keeps the digest of every file in a manifest, and looks at it only when somebody complains."""
+    """keeps the digest of every file in a manifest, and looks at it only when somebody complains."""
 
     tradestore_claims = ("checksums",)
 
@@ -52,8 +58,9 @@ class NeverAsksItsManifest(_Documents):
         replace_durably(self.root / "MANIFEST", encode(digests))
 
 
+@breaks("journal", CORR_1="orders.log is without line 4 of 6")
 class UnnumberedLines:
-    """CORR-1: every line has its checksum, and none says which line it is."""
+    """every line has its checksum, and none says which line it is."""
 
     tradestore_claims = ("checksums",)
 
@@ -112,8 +119,9 @@ class _MonthFiles:
             return []
 
 
+@breaks("bars", CORR_1="MSFT.json is cut off", CORR_6="reads as if nothing had ever been stored")
 class TableOfText(_MonthFiles):
-    """CORR-1, CORR-6: bars as CSV: what was cut off is not missed, and half a number is a number."""
+    """bars as CSV: what was cut off is not missed, and half a number is a number."""
 
     def _replace(self, symbol, bars):
         text = io.StringIO()
@@ -133,8 +141,14 @@ class TableOfText(_MonthFiles):
         ]
 
 
+@breaks(
+    "bars",
+    CORR_1="given its columns open and high in each other's place",
+    CORR_4="replaced by 20,000,000 empty rows, packed, reading takes longer than 2 s",
+    CORR_7="shows what belongs to another key",
+)
 class WritesPageChecksums(_MonthFiles):
-    """CORR-1, CORR-4, CORR-7: Parquet with page checksums, which nobody looks at unless told to."""
+    """Parquet with page checksums, which nobody looks at unless told to."""
 
     tradestore_claims = ("checksums",)
     tradestore_errors = (ValueError, OSError, pa.ArrowException)
@@ -159,8 +173,14 @@ class WritesPageChecksums(_MonthFiles):
             raise ValueError("these are no bars") from error
 
 
+@breaks(
+    "documents",
+    CORR_1="store.sqlite is changed in bit",
+    CORR_2="the next update destroys the damaged bytes",
+    CORR_6="store.sqlite is emptied",
+)
 class ThinksThatDatabasesCheck:
-    """CORR-1, CORR-2, CORR-6: claims checksums because it keeps everything in SQLite, whose pages have none."""
+    """claims checksums because it keeps everything in SQLite, whose pages have none."""
 
     tradestore_claims = ("checksums",)
     tradestore_errors = (ValueError, OSError, sqlite3.Error)
@@ -181,8 +201,9 @@ class ThinksThatDatabasesCheck:
         self.database.close()
 
 
+@breaks("documents", CORR_4="replaced by 2 GiB of zeros, packed, reading AAPL raises MemoryError")
 class UnpacksWhateverComes(_Documents):
-    """CORR-4: reads packed documents without asking how large they will be."""
+    """reads packed documents without asking how large they will be."""
 
     tradestore_errors = (ValueError, OSError, EOFError)
 

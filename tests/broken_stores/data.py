@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from tests.broken_stores import breaks
 from tests.sound_stores import plain
 from tests.sound_stores.files import (
     append_synced,
@@ -17,8 +18,9 @@ from tests.sound_stores.files import (
 )
 
 
+@breaks("document", DATA_ROUNDTRIP="what is read is not what was written")
 class RoundedFloats(plain.PlainDocument):
-    """DATA-ROUNDTRIP: six digits are enough for any price, it is said."""
+    """six digits are enough for any price, it is said."""
 
     def save(self, data):
         super().save(self._rounded(data))
@@ -34,15 +36,17 @@ class RoundedFloats(plain.PlainDocument):
         return value
 
 
+@breaks("document", DATA_ROUNDTRIP="what is read is not what was written")
 class FloatNumbers(plain.PlainDocument):
-    """DATA-ROUNDTRIP: every number comes back as a float, which cannot hold 2**53 + 1."""
+    """every number comes back as a float, which cannot hold 2**53 + 1."""
 
     def load(self):
         return json.loads(self.file.read_text(), parse_int=float) if self.file.exists() else None
 
 
+@breaks("documents", DATA_ROUNDTRIP="what is read is not what was written")
 class LatinText(plain.PlainDocuments):
-    """DATA-ROUNDTRIP: characters that the encoding of the file does not have become question marks."""
+    """characters that the encoding of the file does not have become question marks."""
 
     def put(self, key, document):
         text = json.dumps(document, ensure_ascii=False, allow_nan=False)
@@ -50,22 +54,25 @@ class LatinText(plain.PlainDocuments):
         replace_durably(self.directory / file_name(key), readable)
 
 
+@breaks("documents", DATA_ROUNDTRIP="what is read is not what was written")
 class DropsEmptyFields(plain.PlainDocuments):
-    """DATA-ROUNDTRIP: leaves out what is empty, to keep the files small."""
+    """leaves out what is empty, to keep the files small."""
 
     def put(self, key, document):
         super().put(key, {name: value for name, value in document.items() if value not in (None, "", [], {})})
 
 
+@breaks("document", DATA_MISSING="reads as something")
 class InventsDefault(plain.PlainDocument):
-    """DATA-MISSING: gives a default document for one that was never saved."""
+    """gives a default document for one that was never saved."""
 
     def load(self):
         return super().load() if self.file.exists() else {"version": 1, "positions": []}
 
 
+@breaks("documents", DATA_DELETE="raised KeyError", DATA_MISSING="raised KeyError")
 class RaisesKeyError(plain.PlainDocuments):
-    """DATA-DELETE, DATA-MISSING: a key that was never stored is an error."""
+    """a key that was never stored is an error."""
 
     def get(self, key):
         if (document := super().get(key)) is None:
@@ -73,30 +80,38 @@ class RaisesKeyError(plain.PlainDocuments):
         return document
 
 
+@breaks("documents", DATA_OVERWRITE="after an overwrite the new document is not what is read")
 class MergesDocuments(plain.PlainDocuments):
-    """DATA-OVERWRITE: updates the fields of the old document instead of replacing it."""
+    """updates the fields of the old document instead of replacing it."""
 
     def put(self, key, document):
         super().put(key, (self.get(key) or {}) | document)
 
 
+@breaks(
+    "document",
+    DATA_OVERWRITE="after an overwrite the new document is not what is read",
+    DATA_ROUNDTRIP="what is read is not what was written",
+)
 class MergesDocument(plain.PlainDocument):
-    """DATA-OVERWRITE, DATA-ROUNDTRIP: the same for a single document."""
+    """the same for a single document."""
 
     def save(self, data):
         super().save((self.load() or {}) | data)
 
 
+@breaks("documents", DATA_OVERWRITE="after an overwrite the new document is not what is read")
 class FirstWins(plain.PlainDocuments):
-    """DATA-OVERWRITE: does not write what is already there, and finds that out by the key alone."""
+    """does not write what is already there, and finds that out by the key alone."""
 
     def put(self, key, document):
         if self.get(key) is None:
             super().put(key, document)
 
 
+@breaks("documents", DATA_DELETE="deleting one key changed 'AAPL2'", NAME_3="deleting other keys has changed")
 class DeletesByPrefix(plain.PlainDocuments):
-    """DATA-DELETE, NAME-3: removes every file whose name begins with the key."""
+    """removes every file whose name begins with the key."""
 
     def delete(self, key):
         prefix = file_name(key).removesuffix(".json")
@@ -105,44 +120,54 @@ class DeletesByPrefix(plain.PlainDocuments):
                 remove_durably(path)
 
 
+@breaks(
+    "documents",
+    DATA_DELETE="a deleted key is still read",
+    DATA_KEYS="the keys listed after a deletion are not the ones left",
+)
 class DeletesByEmptying(plain.PlainDocuments):
-    """DATA-DELETE, DATA-KEYS: an empty document stands for a deleted one, and its key stays in the list."""
+    """an empty document stands for a deleted one, and its key stays in the list."""
 
     def delete(self, key):
         if self.get(key) is not None:
             self.put(key, {"deleted": True})
 
 
+@breaks("documents", DATA_KEYS="the keys listed are not the keys written")
 class FoldsKeys(plain.PlainDocuments):
-    """DATA-KEYS: lists keys in lower case."""
+    """lists keys in lower case."""
 
     def keys(self):
         return [key.lower() for key in super().keys()]  # noqa: SIM118 - a store is no dict
 
 
+@breaks("documents", DATA_KEYS="the keys listed are not the keys written", NAME_4="is not listed as it was given")
 class HidesDottedKeys(plain.PlainDocuments):
-    """DATA-KEYS, NAME-4: takes the stem of the file name for the key, so that what follows a dot is lost."""
+    """takes the stem of the file name for the key, so that what follows a dot is lost."""
 
     def keys(self):
         return [key.split(".")[0] for key in super().keys()]  # noqa: SIM118 - a store is no dict
 
 
+@breaks("journal", DATA_ORDER="the log is not the records appended")
 class NewestFirst(plain.PlainJournal):
-    """DATA-ORDER: returns the records in the order in which a screen shows them."""
+    """returns the records in the order in which a screen shows them."""
 
     def read(self, stream):
         return super().read(stream)[::-1]
 
 
+@breaks("journal", DATA_ORDER="the log is not the records appended")
 class DropsDuplicates(plain.PlainJournal):
-    """DATA-ORDER: two equal records are two events, not one."""
+    """two equal records are two events, not one."""
 
     def read(self, stream):
         return list({encode(record): record for record in super().read(stream)}.values())
 
 
+@breaks("journal", DATA_MISSING="reads as something", DATA_ORDER="the log is not the records appended")
 class SharesOneFile:
-    """DATA-MISSING, DATA-ORDER: all streams in one log, and a reader that does not tell them apart."""
+    """all streams in one log, and a reader that does not tell them apart."""
 
     def __init__(self, root: Path):
         self.root, self.log = root, root / "all.log"
@@ -156,23 +181,44 @@ class SharesOneFile:
         return read_log(self.log)
 
 
+@breaks(
+    "journal", DATA_ORDER="the log is not the records appended", REC_3="the next append to orders has destroyed records"
+)
 class KeepsTheLastFew(plain.PlainJournal):
-    """DATA-ORDER, REC-3: returns only the newest records."""
+    """returns only the newest records."""
 
     def read(self, stream):
         return super().read(stream)[-3:]
 
 
+@breaks(
+    "document",
+    DATA_REOPEN="after reopening the store shows something else",
+    DATA_ROUNDTRIP="what is read after reopening is not what was written",
+    DUR_1="had returned and is lost",
+    DUR_2="had returned and is lost",
+    REC_2="after a crash while it recovered, the next update of the document returned but is lost",
+    REC_3="the next update of the document returned but is lost",
+)
 class StartsAfresh(plain.PlainDocument):
-    """DATA-REOPEN, DATA-ROUNDTRIP, DUR-1, DUR-2, REC-2, REC-3: opening starts with an empty document, always."""
+    """opening starts with an empty document, always."""
 
     def __init__(self, root: Path):
         super().__init__(root)
         replace_durably(self.file, "{}")
 
 
+@breaks(
+    "documents",
+    ATOM_3="is half done: AAPL as after it, keys() as before it",
+    DATA_KEYS="the keys listed after reopening are not the keys written",
+    DUR_1="had returned and is lost",
+    DUR_2="had returned and is lost",
+    REC_2="after a crash while it recovered, the next update of AAPL returned but is lost after reopening",
+    REC_3="the next update of AAPL returned but is lost after reopening",
+)
 class CachesKeys(plain.PlainDocuments):
-    """ATOM-3, DATA-KEYS, DUR-1, DUR-2, REC-2, REC-3: remembers the keys of this run only."""
+    """remembers the keys of this run only."""
 
     def __init__(self, root: Path):
         super().__init__(root)

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import aiofiles
 
+from tests.broken_stores import breaks
+
 logger = logging.getLogger(__name__)
 
 
+@breaks("document", DUR_2="partly lost write my_data.json.tmp")
 class GuidelineStore:
-    """DUR-2: a fixed ``.tmp``, no fsync, and a load() that takes whatever it cannot read for an empty store."""
+    """a fixed ``.tmp``, no fsync, and a load() that takes whatever it cannot read for an empty store."""
 
     def __init__(self, data_dir: Path):
         data_dir.mkdir(parents=True, exist_ok=True)
@@ -79,8 +82,9 @@ def load_with_recovery(primary_file, backup_file, default_factory):
     return default_factory()
 
 
+@breaks("document", ATOM_4="leaves one more file that nothing removes", DUR_2="lost rename")
 class RecoveringStore:
-    """ATOM-4, DUR-2: fsync but no directory sync; and the random temporary file of a crash stays for ever."""
+    """fsync but no directory sync; and the random temporary file of a crash stays for ever."""
 
     def __init__(self, root: Path):
         self.file = str(root / "portfolio.json")

@@ -8,6 +8,7 @@ from pathlib import Path
 import aiofiles
 import aiofiles.os
 
+from tests.broken_stores import breaks
 from tests.sound_stores.files import (
     encode,
     file_name,
@@ -20,8 +21,9 @@ from tests.sound_stores.files import (
 )
 
 
+@breaks("document", DUR_2="lost rename portfolio.json.tmp -> portfolio.json")
 class NoDirectorySync:
-    """DUR-2: the rename that publishes the new content may be lost after the call has returned."""
+    """the rename that publishes the new content may be lost after the call has returned."""
 
     def __init__(self, root: Path):
         self.file = root / "portfolio.json"
@@ -34,8 +36,9 @@ class NoDirectorySync:
         return read_document(self.file)
 
 
+@breaks("document", DUR_2="lost rename portfolio.json.tmp -> portfolio.json")
 class NoDirectorySyncAiofiles:
-    """DUR-2: the same through aiofiles."""
+    """the same through aiofiles."""
 
     def __init__(self, root: Path):
         self.file = root / "portfolio.json"
@@ -51,8 +54,9 @@ class NoDirectorySyncAiofiles:
         return read_document(self.file)
 
 
+@breaks("document", DUR_2="lost rename portfolio.tmp -> portfolio.json")
 class DataSyncedNotTheName:
-    """DUR-2: O_DSYNC makes each write durable, but not the rename that follows."""
+    """O_DSYNC makes each write durable, but not the rename that follows."""
 
     def __init__(self, root: Path):
         self.file = root / "portfolio.json"
@@ -68,8 +72,9 @@ class DataSyncedNotTheName:
         return read_document(self.file)
 
 
+@breaks("documents", DUR_2="lost mkdir documents")
 class UnsyncedParent:
-    """DUR-2: the directory of the documents is synced, but not the root in which its own name stands."""
+    """the directory of the documents is synced, but not the root in which its own name stands."""
 
     def __init__(self, root: Path):
         self.directory = root / "documents"
@@ -82,8 +87,9 @@ class UnsyncedParent:
         return read_document(self.directory / file_name(key))
 
 
+@breaks("documents", DUR_2="lost mkdir documents")
 class UnsyncedParentAsync(UnsyncedParent):
-    """DUR-2: the same with async methods, one thread hop each."""
+    """the same with async methods, one thread hop each."""
 
     async def put(self, key, document):
         await asyncio.to_thread(super().put, key, document)
@@ -92,8 +98,9 @@ class UnsyncedParentAsync(UnsyncedParent):
         return await asyncio.to_thread(super().get, key)
 
 
+@breaks("documents", DUR_4="lost unlink MSFT.json")
 class UnsyncedDelete:
-    """DUR-4: a deletion is durable only when the directory is synced."""
+    """a deletion is durable only when the directory is synced."""
 
     def __init__(self, root: Path):
         self.root = root
@@ -111,8 +118,9 @@ class UnsyncedDelete:
         return [key_of(path.name) for path in self.root.glob("*.json")]
 
 
+@breaks("documents", DUR_4="lost unlink MSFT.json")
 class UnsyncedDeleteAiofiles(UnsyncedDelete):
-    """DUR-4: the same through aiofiles."""
+    """the same through aiofiles."""
 
     async def put(self, key, document):
         await asyncio.to_thread(super().put, key, document)
@@ -122,8 +130,13 @@ class UnsyncedDeleteAiofiles(UnsyncedDelete):
             await aiofiles.os.remove(self.root / file_name(key))
 
 
+@breaks(
+    "document",
+    ATOM_1="the document is missing: neither its state before save({version: 2})",
+    ATOM_2="the document is missing: neither its state before save({version: 2})",
+)
 class SwappedDirectories:
-    """ATOM-1, ATOM-2: a directory cannot be replaced by a rename, so between the two renames there is none."""
+    """a directory cannot be replaced by a rename, so between the two renames there is none."""
 
     def __init__(self, root: Path):
         self.root, self.current = root, root / "current"
@@ -143,8 +156,9 @@ class SwappedDirectories:
         return read_document(self.current / "portfolio.json")
 
 
+@breaks("document", ATOM_2="lost create staged/portfolio.json", DUR_2="lost create staged/portfolio.json")
 class EmptyVersions:
-    """ATOM-2, DUR-2: each version is a directory whose own entries are never synced, so the newest may be empty."""
+    """each version is a directory whose own entries are never synced, so the newest may be empty."""
 
     def __init__(self, root: Path):
         self.root = root

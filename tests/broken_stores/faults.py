@@ -7,6 +7,7 @@ import tempfile
 import threading
 from pathlib import Path
 
+from tests.broken_stores import breaks
 from tests.sound_stores.files import (
     append_synced,
     cut_torn_tail,
@@ -35,8 +36,9 @@ class _Document:
         return read_document(self.file)
 
 
+@breaks("document", FAULT_2="returned after fsync portfolio.json.tmp had failed, and")
 class SwallowsSyncErrors(_Document):
-    """FAULT-2: takes a failed fsync for a file system that does not know fsync."""
+    """takes a failed fsync for a file system that does not know fsync."""
 
     def save(self, data):
         staged = f"{self.file}.tmp"
@@ -49,8 +51,9 @@ class SwallowsSyncErrors(_Document):
         sync_directory(self.root)
 
 
+@breaks("document", FAULT_2="a failed fsync marks the pages clean")
 class RetriesTheSync(_Document):
-    """FAULT-2: calls fsync again on the same descriptor until it succeeds."""
+    """calls fsync again on the same descriptor until it succeeds."""
 
     def save(self, data):
         staged = f"{self.file}.tmp"
@@ -68,8 +71,9 @@ class RetriesTheSync(_Document):
         sync_directory(self.root)
 
 
+@breaks("document", FAULT_1="fails with ENOSPC, and the document is as before it", FAULT_2="a power loss")
 class LogsTheError(_Document):
-    """FAULT-1, FAULT-2: prints what went wrong and goes on."""
+    """prints what went wrong and goes on."""
 
     def save(self, data):
         text = encode(data)
@@ -79,16 +83,18 @@ class LogsTheError(_Document):
             print(f"could not save: {error}")
 
 
+@breaks("document", FAULT_1="the document cannot be read")
 class FullDiskInPlace(_Document):
-    """FAULT-1: empties the old file before it knows whether the new content has room."""
+    """empties the old file before it knows whether the new content has room."""
 
     def save(self, data):
         write_synced(self.file, encode(data))
         sync_directory(self.root)
 
 
+@breaks("document", FAULT_1="takes half of the bytes")
 class TakesShortWrites(_Document):
-    """FAULT-1: believes that os.write writes all that it is given."""
+    """believes that os.write writes all that it is given."""
 
     def save(self, data):
         staged = self.root / "portfolio.tmp"
@@ -102,8 +108,9 @@ class TakesShortWrites(_Document):
         sync_directory(self.root)
 
 
+@breaks("document", FAULT_1="returned although close")
 class SwallowsCloseErrors(_Document):
-    """FAULT-1: a network file system says at close that there was no room, and nobody listens."""
+    """a network file system says at close that there was no room, and nobody listens."""
 
     def save(self, data):
         descriptor = os.open(self.file.with_suffix(".tmp"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -117,8 +124,9 @@ class SwallowsCloseErrors(_Document):
         os.replace(self.file.with_suffix(".tmp"), self.file)
 
 
+@breaks("document", FAULT_3="reading the document gives nothing when open portfolio.json fails with EMFILE")
 class ReadErrorIsAbsence(_Document):
-    """FAULT-3: every error of reading says that there is nothing yet."""
+    """every error of reading says that there is nothing yet."""
 
     def load(self):
         try:
@@ -127,15 +135,17 @@ class ReadErrorIsAbsence(_Document):
             return {}
 
 
+@breaks("document", FAULT_3="gives nothing when stat portfolio.json fails with EIO")
 class ExistsHidesErrors(_Document):
-    """FAULT-3: os.path.exists says no when it cannot tell."""
+    """os.path.exists says no when it cannot tell."""
 
     def load(self):
         return read_document(self.file) if os.path.exists(self.file) else {}
 
 
+@breaks("document", FAULT_3="the error was taken for damage")
 class ReadErrorIsDamage(_Document):
-    """FAULT-3: moves a healthy file away because it could not be read once."""
+    """moves a healthy file away because it could not be read once."""
 
     def load(self):
         try:
@@ -145,8 +155,9 @@ class ReadErrorIsDamage(_Document):
             raise
 
 
+@breaks("documents", FAULT_3="is gone")
 class StartsAgainOnReadErrors:
-    """FAULT-3: a table that could not be read counts as an empty one, and the next save makes it one."""
+    """a table that could not be read counts as an empty one, and the next save makes it one."""
 
     def __init__(self, root: Path):
         self.file = root / "table.json"
@@ -162,8 +173,9 @@ class StartsAgainOnReadErrors:
         return (read_document(self.file) or {}).get(key)
 
 
+@breaks("documents", FAULT_3="reading keys() gives something else when open the root fails with EMFILE")
 class WalksOverErrors:
-    """FAULT-3: lists its keys by os.walk, which leaves out what it cannot list."""
+    """lists its keys by os.walk, which leaves out what it cannot list."""
 
     def __init__(self, root: Path):
         self.root = root
@@ -178,8 +190,9 @@ class WalksOverErrors:
         return sorted(key_of(name) for _, _, names in os.walk(self.root) for name in names if name.endswith(".json"))
 
 
+@breaks("document", FAULT_5="1 more file descriptor open")
 class LeaksDescriptors(_Document):
-    """FAULT-5: closes the directory only when all went well."""
+    """closes the directory only when all went well."""
 
     def save(self, data):
         directory = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
@@ -190,8 +203,9 @@ class LeaksDescriptors(_Document):
         os.close(directory)
 
 
+@breaks("document", FAULT_5="took longer than 0.6 s")
 class LeaksItsLock(_Document):
-    """FAULT-5: gives its lock back only when all went well."""
+    """gives its lock back only when all went well."""
 
     tradestore_deadline = 0.6
 
@@ -205,8 +219,9 @@ class LeaksItsLock(_Document):
         self._lock.release()
 
 
+@breaks("document", FAULT_5="FileExistsError")
 class LeavesItsLockFile(_Document):
-    """FAULT-5: a lock file that is removed only when all went well, and that a new instance respects."""
+    """a lock file that is removed only when all went well, and that a new instance respects."""
 
     def save(self, data):
         lock = self.root / "portfolio.lock"
@@ -216,8 +231,9 @@ class LeavesItsLockFile(_Document):
         lock.unlink()
 
 
+@breaks("document", FAULT_5="*.staged behind each time")
 class LeavesTemporaries(_Document):
-    """FAULT-5: a temporary file with a random name for each attempt, removed only by the rename."""
+    """a temporary file with a random name for each attempt, removed only by the rename."""
 
     def save(self, data):
         text = encode(data)
@@ -230,8 +246,9 @@ class LeavesTemporaries(_Document):
         sync_directory(self.root)
 
 
+@breaks("document", FAULT_5="*.staged behind each time that Ctrl-C comes after fsync")
 class ForgetsCtrlC(_Document):
-    """FAULT-5: clears away after errors, and holds Ctrl-C for something else."""
+    """clears away after errors, and holds Ctrl-C for something else."""
 
     def save(self, data):
         descriptor, staged = tempfile.mkstemp(suffix=".staged", dir=self.root)
@@ -247,8 +264,9 @@ class ForgetsCtrlC(_Document):
         sync_directory(self.root)
 
 
+@breaks("journal", FAULT_5="the next update of orders returned but is")
 class GluesAfterAFailedAppend:
-    """FAULT-5: what a failed append left behind is repaired on opening only; the next record is glued to it."""
+    """what a failed append left behind is repaired on opening only; the next record is glued to it."""
 
     def __init__(self, root: Path):
         self.root, self._known = root, set()
@@ -264,8 +282,9 @@ class GluesAfterAFailedAppend:
         return read_log(self.root / f"{stream}.log")
 
 
+@breaks("document", FAULT_1="the document cannot be read", FAULT_4="was refused, and the value before it")
 class SerialisesIntoTheFile(_Document):
-    """FAULT-1, FAULT-4: json.dump meets the value that JSON does not have when half of the file is written."""
+    """json.dump meets the value that JSON does not have when half of the file is written."""
 
     def save(self, data):
         with open(self.file, "w", encoding="utf-8") as file:
@@ -275,15 +294,17 @@ class SerialisesIntoTheFile(_Document):
         sync_directory(self.root)
 
 
+@breaks("document", FAULT_4="a set was accepted, and what is read")
 class MakesTextOfIt(_Document):
-    """FAULT-4: default=str stores the look of a value instead of the value."""
+    """default=str stores the look of a value instead of the value."""
 
     def save(self, data):
         replace_durably(self.file, json.dumps(data, default=str))
 
 
+@breaks("document", FAULT_4="was accepted, and what is read")
 class SkipsWhatFails(_Document):
-    """FAULT-4: leaves out what JSON does not have, without a word."""
+    """leaves out what JSON does not have, without a word."""
 
     def save(self, data):
         kept = {}

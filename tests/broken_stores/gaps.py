@@ -6,11 +6,17 @@ from pathlib import Path
 import aiofiles
 import aiofiles.os
 
+from tests.broken_stores import breaks
 from tests.sound_stores.files import encode, file_name, read_document, sync_directory, write_synced
 
 
+@breaks(
+    "document",
+    ATOM_1="the document is missing: neither its state before save({version: 2})",
+    ATOM_2="the document is missing: neither its state before save({version: 2})",
+)
 class BackupFirst:
-    """ATOM-1, ATOM-2: moves the old file away to keep it as a backup, and only then the new one into its place."""
+    """moves the old file away to keep it as a backup, and only then the new one into its place."""
 
     def __init__(self, root: Path):
         self.file, self.backup = root / "portfolio.json", root / "portfolio.json.bak"
@@ -26,8 +32,13 @@ class BackupFirst:
         return read_document(self.file)
 
 
+@breaks(
+    "document",
+    ATOM_1="the document is missing: neither its state before save({version: 2})",
+    ATOM_2="the document is missing: neither its state before save({version: 2})",
+)
 class BackupFirstAiofiles:
-    """ATOM-1, ATOM-2: the same through aiofiles."""
+    """the same through aiofiles."""
 
     def __init__(self, root: Path):
         self.file, self.backup = root / "portfolio.json", root / "portfolio.json.bak"
@@ -46,8 +57,13 @@ class BackupFirstAiofiles:
         return read_document(self.file)
 
 
+@breaks(
+    "documents",
+    ATOM_1="AAPL is missing: neither its state before put('AAPL', {version: 2})",
+    ATOM_2="AAPL is missing: neither its state before put('AAPL', {version: 2})",
+)
 class RemoveThenRename:
-    """ATOM-1, ATOM-2: a habit from systems where rename refuses to replace a file."""
+    """a habit from systems where rename refuses to replace a file."""
 
     def __init__(self, root: Path):
         self.root = root
@@ -63,8 +79,13 @@ class RemoveThenRename:
         return read_document(self.root / file_name(key))
 
 
+@breaks(
+    "document",
+    ATOM_1="the document is missing: neither its state before save({version: 2})",
+    ATOM_2="the document is missing: neither its state before save({version: 2})",
+)
 class LinkSwap:
-    """ATOM-1, ATOM-2: link refuses to replace a file, so the old name has to go first."""
+    """link refuses to replace a file, so the old name has to go first."""
 
     def __init__(self, root: Path):
         self.file = root / "portfolio.json"

@@ -9,11 +9,17 @@ from pathlib import Path
 
 import aiofiles
 
+from tests.broken_stores import NATIVE, breaks
 from tests.sound_stores.files import encode, file_name, read_document, replace_durably, sync_directory
 
 
+@breaks(
+    "document",
+    ATOM_1="JSONDecodeError: Expecting value: line 1 column 1",
+    ATOM_2="JSONDecodeError: Expecting value: line 1 column 1",
+)
 class InPlaceDocument:
-    """ATOM-1, ATOM-2: open("w") empties the file before the new content is there; the fsync comes too late to help."""
+    """open("w") empties the file before the new content is there; the fsync comes too late to help."""
 
     def __init__(self, root: Path):
         self.file = root / "portfolio.json"
@@ -29,8 +35,13 @@ class InPlaceDocument:
         return read_document(self.file)
 
 
+@breaks(
+    "document",
+    ATOM_1="JSONDecodeError: Expecting value: line 1 column 1",
+    ATOM_2="JSONDecodeError: Expecting value: line 1 column 1",
+)
 class InPlaceDocumentAiofiles:
-    """ATOM-1, ATOM-2: the same through aiofiles."""
+    """the same through aiofiles."""
 
     def __init__(self, root: Path):
         self.file = root / "portfolio.json"
@@ -46,8 +57,14 @@ class InPlaceDocumentAiofiles:
         return read_document(self.file)
 
 
+@breaks(
+    "documents",
+    ATOM_1="JSONDecodeError: Expecting value: line 1 column 1",
+    ATOM_2="JSONDecodeError: Expecting value: line 1 column 1",
+    DUR_2="lost create AAPL.json",
+)
 class InPlaceDocuments:
-    """ATOM-1, ATOM-2, DUR-2: what most programs do, write_text and no sync at all."""
+    """what most programs do, write_text and no sync at all."""
 
     def __init__(self, root: Path):
         self.root = root
@@ -59,8 +76,14 @@ class InPlaceDocuments:
         return read_document(self.root / file_name(key))
 
 
+@breaks(
+    "documents",
+    ATOM_1="JSONDecodeError: Expecting value: line 1 column 1",
+    ATOM_2="JSONDecodeError: Expecting value: line 1 column 1",
+    DUR_2="lost create AAPL.json",
+)
 class InPlaceDocumentsAiofiles:
-    """ATOM-1, ATOM-2, DUR-2: the same through aiofiles."""
+    """the same through aiofiles."""
 
     def __init__(self, root: Path):
         self.root = root
@@ -73,8 +96,14 @@ class InPlaceDocumentsAiofiles:
         return read_document(self.root / file_name(key))
 
 
+@breaks(
+    "document",
+    ATOM_1="EOFError: Ran out of input",
+    ATOM_2="EOFError: Ran out of input",
+    DUR_2="lost create state.pickle",
+)
 class PickledDocument:
-    """ATOM-1, ATOM-2, DUR-2: a pickle in place; a torn one does not load."""
+    """a pickle in place; a torn one does not load."""
 
     def __init__(self, root: Path):
         self.file = root / "state.pickle"
@@ -90,8 +119,16 @@ class PickledDocument:
             return pickle.load(file)
 
 
+@breaks(
+    "documents",
+    recorders=NATIVE,
+    ATOM_2="lost create shelf.dat",
+    DUR_1="had returned and is lost",
+    DUR_2="lost create shelf.dat",
+    REC_1="partly lost write shelf.dir",
+)
 class ShelvedDocuments:
-    """ATOM-2, DUR-1, DUR-2, REC-1: a shelf (dbm.dumb) writes its index only when it is closed, and in place."""
+    """a shelf (dbm.dumb) writes its index only when it is closed, and in place."""
 
     def __init__(self, root: Path):
         self.shelf = shelve.Shelf(dumb.open(str(root / "shelf"), "c"))  # noqa: SIM115 - see close()
@@ -106,8 +143,9 @@ class ShelvedDocuments:
         self.shelf.close()
 
 
+@breaks("document", ATOM_1="partly lost write portfolio.json", ATOM_2="partly lost write portfolio.json")
 class StaleTailDocument:
-    """ATOM-1, ATOM-2: writes over the old content and cuts the rest off afterwards: a mixture until then."""
+    """writes over the old content and cuts the rest off afterwards: a mixture until then."""
 
     def __init__(self, root: Path):
         self.file = root / "portfolio.json"
@@ -125,8 +163,13 @@ class StaleTailDocument:
         return read_document(self.file)
 
 
+@breaks(
+    "journal",
+    ATOM_1="JSONDecodeError: Expecting value: line 1 column 1",
+    ATOM_2="JSONDecodeError: Expecting value: line 1 column 1",
+)
 class RewrittenJournal:
-    """ATOM-1, ATOM-2: a log kept as a JSON array, so that every append rewrites all of it in place."""
+    """a log kept as a JSON array, so that every append rewrites all of it in place."""
 
     def __init__(self, root: Path):
         self.root = root

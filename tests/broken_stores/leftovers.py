@@ -6,11 +6,13 @@ from pathlib import Path
 
 import aiofiles.tempfile
 
+from tests.broken_stores import breaks
 from tests.sound_stores.files import encode, file_name, key_of, read_document, replace_durably, sync_directory
 
 
+@breaks("documents", ATOM_4="lists 'AAPL.json.tmp'")
 class ListsTemporaries:
-    """ATOM-4: every file in the directory is taken for a document, also the temporary one of a crashed save."""
+    """every file in the directory is taken for a document, also the temporary one of a crashed save."""
 
     def __init__(self, root: Path):
         self.root = root
@@ -25,8 +27,9 @@ class ListsTemporaries:
         return [key_of(name) for name in os.listdir(self.root)]
 
 
+@breaks("documents", ATOM_4="lists 'AAPL.json.tmp'")
 class ListsTemporariesAsync(ListsTemporaries):
-    """ATOM-4: the same with async methods."""
+    """the same with async methods."""
 
     async def put(self, key, document):
         super().put(key, document)
@@ -35,8 +38,9 @@ class ListsTemporariesAsync(ListsTemporaries):
         return super().keys()
 
 
+@breaks("document", ATOM_4="leaves one more file that nothing removes")
 class RandomTemporaries:
-    """ATOM-4: each crash leaves a temporary file with another name, and nobody ever removes them."""
+    """each crash leaves a temporary file with another name, and nobody ever removes them."""
 
     def __init__(self, root: Path):
         self.file = root / "portfolio.json"
@@ -55,8 +59,9 @@ class RandomTemporaries:
         return read_document(self.file)
 
 
+@breaks("document", ATOM_4="leaves one more file that nothing removes")
 class RandomTemporariesAiofiles(RandomTemporaries):
-    """ATOM-4: the same through aiofiles."""
+    """the same through aiofiles."""
 
     async def save(self, data):
         text = encode(data)

@@ -5,6 +5,7 @@ import sys
 import time
 from pathlib import Path
 
+from tests.broken_stores import breaks
 from tests.sound_stores.files import encode, read_document, replace_durably
 
 
@@ -31,15 +32,17 @@ class LeftLock:
         return read_document(self.file)
 
 
+@breaks("document", REC_1="another process is using this store")
 class RaisesOnLeftLock(LeftLock):
-    """REC-1: after a crash in a save nobody can open the store until a person removes the lock."""
+    """after a crash in a save nobody can open the store until a person removes the lock."""
 
     def on_stale_lock(self):
         raise RuntimeError(f"another process is using this store; remove {self.lock.name} if that is not so")
 
 
+@breaks("document", REC_1="reopening took longer than")
 class WaitsForLeftLock(LeftLock):
-    """REC-1: waits for a lock that nobody holds any more."""
+    """waits for a lock that nobody holds any more."""
 
     tradestore_deadline = 4.0
 
@@ -48,19 +51,22 @@ class WaitsForLeftLock(LeftLock):
             time.sleep(0.02)
 
 
+@breaks("document", REC_1="exited with status 1")
 class ExitsOnLeftLock(LeftLock):
-    """REC-1: ends the whole program."""
+    """ends the whole program."""
 
     def on_stale_lock(self):
         sys.exit(f"{self.lock.name} exists, giving up")
 
 
+@breaks("document", REC_3="the next update of the document was refused")
 class OpensThenRefuses(LeftLock):
-    """REC-3: opens and reads after a crash, and then refuses every save."""
+    """opens and reads after a crash, and then refuses every save."""
 
 
+@breaks("document", REC_3="the next update of the document was refused")
 class OpensThenRefusesAsync(LeftLock):
-    """REC-3: the same with async methods."""
+    """the same with async methods."""
 
     async def save(self, data):
         super().save(data)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import aiofiles
 
+from tests.broken_stores import breaks
 from tests.sound_stores.files import (
     append_synced,
     cut_torn_tail,
@@ -30,8 +31,9 @@ def parsed_lines(path: Path):
             yield line, None
 
 
+@breaks("journal", REC_3="partly lost write orders+.json")
 class GluedJournal:
-    """REC-3: the reader drops a torn last line, but the next append continues it, and is dropped with it."""
+    """the reader drops a torn last line, but the next append continues it, and is dropped with it."""
 
     def __init__(self, root: Path):
         self.root = root
@@ -52,8 +54,9 @@ class GluedJournal:
         return [record for _, record in lines]
 
 
+@breaks("journal", REC_3="partly lost write orders+.json")
 class GluedJournalAiofiles(GluedJournal):
-    """REC-3: the same through aiofiles."""
+    """the same through aiofiles."""
 
     async def append(self, stream, record):
         async with aiofiles.open(self.root / file_name(stream), "a") as log:
@@ -63,8 +66,9 @@ class GluedJournalAiofiles(GluedJournal):
         sync_directory(self.root)
 
 
+@breaks("journal", ATOM_1="partly lost write orders+.json", ATOM_2="partly lost write orders+.json")
 class TornJournal:
-    """ATOM-1, ATOM-2: a torn last line makes the whole log unreadable."""
+    """a torn last line makes the whole log unreadable."""
 
     def __init__(self, root: Path):
         self.root = root
@@ -79,8 +83,9 @@ class TornJournal:
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
+@breaks("journal", DUR_2="partly lost write orders+.json")
 class UnsyncedJournal:
-    """DUR-2: appends without fsync; the reader stops at the first line that is not whole."""
+    """appends without fsync; the reader stops at the first line that is not whole."""
 
     def __init__(self, root: Path):
         self.root = root
@@ -106,8 +111,9 @@ class UnsyncedJournal:
             yield line, record
 
 
+@breaks("journal", DUR_2="partly lost write orders+.json")
 class UnsyncedJournalAiofiles(UnsyncedJournal):
-    """DUR-2: the same through aiofiles."""
+    """the same through aiofiles."""
 
     async def append(self, stream, record):
         path = self.root / file_name(stream)
@@ -120,8 +126,9 @@ class UnsyncedJournalAiofiles(UnsyncedJournal):
             await log.write(encode(record) + "\n")
 
 
+@breaks("journal", DUR_2="lost create orders+.json", DUR_3="partly lost write orders+.json")
 class SkippingJournal:
-    """DUR-2, DUR-3: appends without fsync, and the reader skips every line that is not whole, also in the middle."""
+    """appends without fsync, and the reader skips every line that is not whole, also in the middle."""
 
     def __init__(self, root: Path):
         self.root = root
@@ -134,8 +141,9 @@ class SkippingJournal:
         return [record for _, record in parsed_lines(self.root / file_name(stream)) if record is not None]
 
 
+@breaks("journal", DUR_2="lost create orders+.json")
 class UnsyncedCreation:
-    """DUR-2: every record is synced, but never the directory in which the log was created."""
+    """every record is synced, but never the directory in which the log was created."""
 
     def __init__(self, root: Path):
         self.root = root
@@ -152,8 +160,9 @@ class UnsyncedCreation:
         return read_log(self.root / file_name(stream))
 
 
+@breaks("journal", DUR_2="lost create orders+.json")
 class UnsyncedCreationAiofiles(UnsyncedCreation):
-    """DUR-2: the same through aiofiles."""
+    """the same through aiofiles."""
 
     async def append(self, stream, record):
         path = self.root / file_name(stream)
@@ -166,8 +175,14 @@ class UnsyncedCreationAiofiles(UnsyncedCreation):
             os.fsync(log.fileno())
 
 
+@breaks(
+    "journal",
+    ATOM_2="partly lost write orders+.json",
+    DUR_1="has lost 1 acknowledged record",
+    DUR_2="has lost 1 acknowledged record",
+)
 class BufferedJournal:
-    """ATOM-2, DUR-1, DUR-2: keeps the log open and leaves the flushing to Python, which does it some time later."""
+    """keeps the log open and leaves the flushing to Python, which does it some time later."""
 
     def __init__(self, root: Path):
         self.root = root
@@ -192,8 +207,9 @@ class BufferedJournal:
             log.close()
 
 
+@breaks("journal", DUR_3="shows a record twice", REC_2="shows a record twice")
 class TwiceReplayedJournal:
-    """DUR-3, REC-2: recovery applies every intent again, also one that was applied already."""
+    """recovery applies every intent again, also one that was applied already."""
 
     def __init__(self, root: Path):
         self.root, self.intent = root, root / "intent.log"

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from pathlib import Path
 
+from tests.broken_stores import breaks
 from tests.sound_stores.files import (
     append_synced,
     cut_torn_tail,
@@ -17,8 +18,9 @@ from tests.sound_stores.files import (
 )
 
 
+@breaks("journal", DUR_1="has lost 1 acknowledged record", DUR_2="has lost 1 acknowledged record")
 class WriteBehindJournal:
-    """DUR-1, DUR-2: a thread writes the records every half minute, and when the store is closed."""
+    """a thread writes the records every half minute, and when the store is closed."""
 
     def __init__(self, root: Path):
         self.root = root
@@ -53,8 +55,9 @@ class WriteBehindJournal:
         self._writer.join()
 
 
+@breaks("documents", DUR_1="had returned and is lost", DUR_2="had returned and is lost")
 class FlushedAtClose:
-    """DUR-1, DUR-2: a cache of documents, written as a whole when the store is closed."""
+    """a cache of documents, written as a whole when the store is closed."""
 
     def __init__(self, root: Path):
         self.file = root / "documents.json"
@@ -71,8 +74,9 @@ class FlushedAtClose:
         replace_durably(self.file, encode(self._cache))
 
 
+@breaks("documents", DUR_1="had returned and is lost", DUR_2="had returned and is lost")
 class FlushedAtCloseAsync(FlushedAtClose):
-    """DUR-1, DUR-2: the same with async methods."""
+    """the same with async methods."""
 
     async def put(self, key, document):
         super().put(key, document)
@@ -84,8 +88,9 @@ class FlushedAtCloseAsync(FlushedAtClose):
         await asyncio.to_thread(super().close)
 
 
+@breaks("document", DUR_1="had returned and is lost", DUR_2="had returned and is lost")
 class EveryThirdUpdate:
-    """DUR-1, DUR-2: saves only every third time, to spare the disk."""
+    """saves only every third time, to spare the disk."""
 
     def __init__(self, root: Path):
         self.file, self._updates = root / "portfolio.json", 0
@@ -104,8 +109,17 @@ class EveryThirdUpdate:
             replace_durably(self.file, encode(self._data))
 
 
+@breaks(
+    "documents",
+    DATA_REOPEN="after reopening the store shows something else",
+    DATA_ROUNDTRIP="what is read after reopening is not what was written",
+    DUR_1="had returned and is lost",
+    DUR_2="had returned and is lost",
+    REC_2="after a crash while it recovered, the next update of AAPL returned but is lost",
+    REC_3="the next update of AAPL returned but is lost",
+)
 class OnlyRemembers:
-    """DATA-REOPEN, DATA-ROUNDTRIP, DUR-1, DUR-2, REC-2, REC-3: everything is in a dictionary."""
+    """everything is in a dictionary."""
 
     def __init__(self, root: Path):
         make_directory(root / "documents")

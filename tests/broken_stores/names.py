@@ -6,6 +6,7 @@ import unicodedata
 from pathlib import Path
 from urllib.parse import unquote
 
+from tests.broken_stores import breaks
 from tests.sound_stores import files, plain
 
 
@@ -36,15 +37,31 @@ class _Named(plain.PlainDocuments):
         return [name.removesuffix(".json") for name in sorted(os.listdir(self.root)) if name.endswith(".json")]
 
 
+@breaks(
+    "documents",
+    name="joins-keys",
+    NAME_1="the key '../x' led out of the root: ../x.json was",
+    NAME_3="the keys 'a/../x' and 'x' share data",
+    NAME_4="the key 'BTC/USDT' is not listed as it was given",
+    NAME_5="was accepted and stands in the file system",
+)
 class Joined(_Named):
-    """NAME-1, NAME-3, NAME-4, NAME-5: os.path.join, which an absolute key or '..' leads anywhere."""
+    """os.path.join, which an absolute key or '..' leads anywhere."""
 
     def path(self, key):
         return Path(os.path.join(self.root, key + ".json"))
 
 
+@breaks(
+    "documents",
+    name="looks-where-keys-begin",
+    NAME_1="the key '../store-evil/x' led out of the root",
+    NAME_3="the keys 'a/../x' and 'x' share data",
+    NAME_4="the key 'BTC/USDT' is not listed as it was given",
+    NAME_5="was accepted and stands in the file system",
+)
 class StartsWith(_Named):
-    """NAME-1, NAME-3, NAME-4, NAME-5: resolves, and looks whether the path begins like the root: '<root>-evil' does."""
+    """resolves, and looks whether the path begins like the root: '<root>-evil' does."""
 
     def path(self, key):
         found = (self.root / f"{key}.json").resolve()
@@ -53,22 +70,44 @@ class StartsWith(_Named):
         return found
 
 
+@breaks(
+    "documents",
+    name="strips-keys",
+    NAME_1="the key '....//x' led out of the root: ../x.json was",
+    NAME_3="the keys '../x' and 'x' share data",
+    NAME_4="the key 'BTC/USDT' is not listed as it was given",
+    NAME_5="was accepted and stands in the file system",
+)
 class Stripped(_Named):
-    """NAME-1, NAME-3, NAME-4, NAME-5: removes '../' once, so that '....//' becomes it."""
+    """removes '../' once, so that '....//' becomes it."""
 
     def path(self, key):
         return self.root / (key.replace("../", "").lstrip("/") + ".json")
 
 
+@breaks(
+    "documents",
+    name="replaces-separators",
+    NAME_3="the keys 'BTC/USDT' and 'BTC\\\\USDT' share data",
+    NAME_4="is not listed as it was given",
+    NAME_5="the key 'AAPL\\n' was accepted and stands in the file system",
+)
 class Replaced(_Named):
-    """NAME-3, NAME-4, NAME-5: '_' for every separator, so that BTC/USDT and BTC_USDT are one."""
+    """'_' for every separator, so that BTC/USDT and BTC_USDT are one."""
 
     def path(self, key):
         return self.root / (key.replace("/", "_").replace("\\", "_") + ".json")
 
 
+@breaks(
+    "documents",
+    name="joins-keys-safely",
+    NAME_3="the keys 'a/../x' and 'x' share data",
+    NAME_4="the key 'BTC/USDT' is not listed as it was given",
+    NAME_5="was accepted and stands in the file system",
+)
 class SafelyJoined(_Named):
-    """NAME-3, NAME-4, NAME-5: normalises, and refuses what is absolute or climbs; other names of a file stay."""
+    """normalises, and refuses what is absolute or climbs; other names of a file stay."""
 
     def path(self, key):
         name = os.path.normpath(key) if key else ""
@@ -77,8 +116,9 @@ class SafelyJoined(_Named):
         return self.root / f"{name}.json"
 
 
+@breaks("documents", name="secures-keys", NAME_3="share data", NAME_4="the key '^GSPC' is not listed as it was given")
 class Secured(_Named):
-    """NAME-3, NAME-4: keeps of a key what is safe in a file name, and of two keys perhaps the same."""
+    """keeps of a key what is safe in a file name, and of two keys perhaps the same."""
 
     def path(self, key):
         name = unicodedata.normalize("NFKD", key).encode("ascii", "ignore").decode("ascii")
@@ -89,8 +129,11 @@ class Secured(_Named):
         return self.root / f"{name}.json"
 
 
+@breaks(
+    "documents", name="matches-keys", NAME_5="the key 'AAPL\\n' was accepted and stands in the file system as it is"
+)
 class Matched(_Named):
-    """NAME-5: an allowlist with re.match and '$', which a newline at the end passes; upper case only."""
+    """an allowlist with re.match and '$', which a newline at the end passes; upper case only."""
 
     def path(self, key):
         if not isinstance(key, str) or not re.match(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", key):
@@ -101,8 +144,9 @@ class Matched(_Named):
         return [files.key_of(name) for name in sorted(os.listdir(self.root)) if name.endswith(".json")]
 
 
+@breaks("documents", name="refuses-long-ids", NAME_6="as ordinary as they come, was refused")
 class RefusesLongOnes(plain.PlainDocuments):
-    """NAME-6: an allowlist for symbols only; the ids of strategies and portfolios are longer."""
+    """an allowlist for symbols only; the ids of strategies and portfolios are longer."""
 
     def _checked(self, key):
         if not isinstance(key, str) or not re.fullmatch(r"[A-Za-z0-9._-]{1,20}", key):
@@ -119,8 +163,9 @@ class RefusesLongOnes(plain.PlainDocuments):
         super().delete(self._checked(key))
 
 
+@breaks("documents", NAME_5="the key '^GSPC' was refused, but not without effect: 'documents/new.staged' was")
 class CreatesBeforeItRefuses(plain.PlainDocuments):
-    """NAME-5: makes the temporary file first, and looks at the key when it is renamed."""
+    """makes the temporary file first, and looks at the key when it is renamed."""
 
     def put(self, key, document):
         files.write_synced(self.directory / "new.staged", files.encode(document))
@@ -130,16 +175,18 @@ class CreatesBeforeItRefuses(plain.PlainDocuments):
         super().put(key, document)
 
 
+@breaks("documents", NAME_4="is listed, which nobody has written")
 class DecodesTwice(plain.PlainDocuments):
-    """NAME-4: decodes the keys that it lists once more than it has encoded them."""
+    """decodes the keys that it lists once more than it has encoded them."""
 
     def keys(self):
         listed = super().keys()
         return [unquote(key) for key in listed]
 
 
+@breaks("documents", NAME_1="get('../x') returned what stands in a file outside")
 class PeeksOutside(plain.PlainDocuments):
-    """NAME-1: looks beside the root for a key that it does not have, and changes nothing there."""
+    """looks beside the root for a key that it does not have, and changes nothing there."""
 
     def get(self, key):
         found = super().get(key)

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import aiofiles
 
+from tests.broken_stores import breaks
 from tests.sound_stores.files import encode, file_name, read_document, replace_durably
 
 
+@breaks("documents", ATOM_2="lost create AAPL.json.a", DUR_2="partly lost write AAPL.json.a")
 class ManifestFirst:
-    """ATOM-2, DUR-2: the manifest is durable, but it names a data file whose content was never synced."""
+    """the manifest is durable, but it names a data file whose content was never synced."""
 
     def __init__(self, root: Path):
         self.root, self.manifest = root, root / "manifest.json"
@@ -27,8 +29,9 @@ class ManifestFirst:
         return json.loads((self.root / named[key]).read_text()) if key in named else None
 
 
+@breaks("documents", ATOM_2="lost create AAPL.json.a", DUR_2="partly lost write AAPL.json.a")
 class ManifestFirstAiofiles(ManifestFirst):
-    """ATOM-2, DUR-2: the same through aiofiles."""
+    """the same through aiofiles."""
 
     async def put(self, key, document):
         named = read_document(self.manifest) or {}
@@ -38,8 +41,9 @@ class ManifestFirstAiofiles(ManifestFirst):
         replace_durably(self.manifest, json.dumps(named | {key: data_file}))
 
 
+@breaks("documents", ATOM_3="is half done: keys() as after it, AAPL as before it")
 class IndexFirst:
-    """ATOM-3: a new key is in the index, and listed, before its document is there."""
+    """a new key is in the index, and listed, before its document is there."""
 
     def __init__(self, root: Path):
         self.root, self.index = root, root / "index"
@@ -57,8 +61,9 @@ class IndexFirst:
         return read_document(self.root / file_name(key))
 
 
+@breaks("journal", ATOM_2="lost create orders+.json", REC_3="partly lost write orders+.json")
 class CounterApart:
-    """ATOM-2, REC-3: the length of the log stands in a file of its own, which may be durable before the record is."""
+    """the length of the log stands in a file of its own, which may be durable before the record is."""
 
     def __init__(self, root: Path):
         self.root = root

@@ -2,11 +2,13 @@
 
 import os
 
+from tests.broken_stores import breaks
 from tests.sound_stores.private import PrivateDocument, PrivateDocuments, locked
 
 
+@breaks("document", PERM_1="'portfolio.json.tmp' has mode 0666 during save({version: 1}), with umask 000")
 class AsTheUmaskSays(PrivateDocument):
-    """PERM-1: opens files as everybody does, and leaves their modes to the umask."""
+    """opens files as everybody does, and leaves their modes to the umask."""
 
     def _create(self, name, here):
         return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=here)
@@ -18,15 +20,25 @@ class AsTheUmaskSays(PrivateDocument):
             return 0o644
 
 
+@breaks(
+    "document",
+    name="private-only-in-the-end",
+    PERM_1="'portfolio.json.tmp' has mode 0666 during save({version: 1}), with umask 000",
+)
 class PrivateInTheEnd(PrivateDocument):
-    """PERM-1: makes the file private once it is written; until then everybody can read it."""
+    """makes the file private once it is written; until then everybody can read it."""
 
     def _create(self, name, here):
         return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=here)
 
 
+@breaks(
+    "documents",
+    name="makes-directories-for-all",
+    PERM_1="'data' has mode 0777 during opening the store, with umask 000",
+)
 class DirectoriesForAll(PrivateDocuments):
-    """PERM-1: os.makedirs with a mode, which holds for the last directory only."""
+    """os.makedirs with a mode, which holds for the last directory only."""
 
     def __init__(self, root):
         self.root = root
@@ -35,15 +47,19 @@ class DirectoriesForAll(PrivateDocuments):
         super().__init__(root)
 
 
+@breaks("document", PERM_2="'portfolio.json' has mode 0640 during save({version: 1}), with umask 022")
 class GivesRightsBack(PrivateDocument):
-    """PERM-2: gives every file the same mode, whatever the one that it replaces had."""
+    """gives every file the same mode, whatever the one that it replaces had."""
 
     def _mode(self, name, here):
         return 0o640
 
 
+@breaks(
+    "document", PERM_2="the store changes the umask of the whole process: os.umask(0o077) during save({version: 1})"
+)
 class ChangesTheUmask(PrivateDocument):
-    """PERM-2: sets the umask for a moment, for all threads of the process."""
+    """sets the umask for a moment, for all threads of the process."""
 
     def save(self, data):
         before = os.umask(0o077)
@@ -53,8 +69,9 @@ class ChangesTheUmask(PrivateDocument):
             os.umask(before)
 
 
+@breaks("document", PERM_1="'portfolio.json.damaged' has mode 0666 during save({version: 1}), with umask 000")
 class PutsAsideForAll(PrivateDocument):
-    """PERM-1: keeps what is damaged in a copy, which the umask alone protects."""
+    """keeps what is damaged in a copy, which the umask alone protects."""
 
     def save(self, data):
         try:

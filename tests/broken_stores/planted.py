@@ -4,12 +4,14 @@ import json
 import os
 import stat
 
+from tests.broken_stores import breaks
 from tests.sound_stores.files import file_name, key_of
 from tests.sound_stores.private import PrivateDocument, PrivateDocuments, directory, read, replace
 
 
+@breaks("document", NAME_2="a link to a file outside in the place of 'portfolio.json' is followed")
 class FollowsLinks(PrivateDocument):
-    """NAME-2: opens its file by name, wherever that leads."""
+    """opens its file by name, wherever that leads."""
 
     def load(self):
         try:
@@ -19,8 +21,9 @@ class FollowsLinks(PrivateDocument):
             return None
 
 
+@breaks("document", NAME_2="a link that takes the place of 'portfolio.json' for moments is followed")
 class LooksBeforeItOpens(PrivateDocument):
-    """NAME-2: asks whether the file is a link, and opens it then: between the two it can become one."""
+    """asks whether the file is a link, and opens it then: between the two it can become one."""
 
     def load(self):
         try:
@@ -32,8 +35,9 @@ class LooksBeforeItOpens(PrivateDocument):
             return None
 
 
+@breaks("document", NAME_2="a link that takes the place of 'portfolio.json' for moments is followed")
 class ResolvesBeforeItOpens(PrivateDocument):
-    """NAME-2: asks where the path leads in the end, and opens it then: between the two it can lead elsewhere."""
+    """asks where the path leads in the end, and opens it then: between the two it can lead elsewhere."""
 
     def load(self):
         real = os.path.realpath(self.file)
@@ -46,8 +50,9 @@ class ResolvesBeforeItOpens(PrivateDocument):
             return None
 
 
+@breaks("documents", NAME_2="a link to a directory outside in the place of 'data")
 class FollowsLinkedDirectories(PrivateDocuments):
-    """NAME-2: takes care that the file is no link, and none that its directories are none."""
+    """takes care that the file is no link, and none that its directories are none."""
 
     def get(self, key):
         descriptor = os.open(self.root / "data" / "documents", os.O_RDONLY | os.O_DIRECTORY)
@@ -57,8 +62,9 @@ class FollowsLinkedDirectories(PrivateDocuments):
             os.close(descriptor)
 
 
+@breaks("documents", NAME_2="a link that takes the place of 'data' for moments is followed")
 class LooksAtDirectoriesFirst(FollowsLinkedDirectories):
-    """NAME-2: asks whether its directories are links, and walks through them then."""
+    """asks whether its directories are links, and walks through them then."""
 
     def get(self, key):
         if any(os.path.islink(self.root / path) for path in ("data", "data/documents")):
@@ -66,16 +72,18 @@ class LooksAtDirectoriesFirst(FollowsLinkedDirectories):
         return super().get(key)
 
 
+@breaks("documents", NAME_4="with a file of somebody else in the root, '\\udcff.json', '\\udcff' is listed")
 class ListsWhatItFinds(PrivateDocuments):
-    """NAME-4: takes every file that ends as its own do for one of its own."""
+    """takes every file that ends as its own do for one of its own."""
 
     def keys(self):
         with self._documents() as here:
             return [key_of(name) for name in sorted(os.listdir(here)) if name.endswith(".json")]
 
 
+@breaks("document", NAME_2="a link to a file outside in the place of 'portfolio.json.tmp' is followed")
 class WritesThroughItsTemporaryFile(PrivateDocument):
-    """NAME-2: opens a temporary file of always the same name, whatever stands there already."""
+    """opens a temporary file of always the same name, whatever stands there already."""
 
     def _replace(self, text):
         with directory(self.root) as here:
@@ -85,8 +93,14 @@ class WritesThroughItsTemporaryFile(PrivateDocument):
         return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600, dir_fd=here)
 
 
+@breaks(
+    "document",
+    ATOM_1="JSONDecodeError",
+    ATOM_2="JSONDecodeError",
+    NAME_2="a hard link to a file outside in the place of 'portfolio.json' is followed",
+)
 class WritesIntoFiles(PrivateDocument):
-    """ATOM-1, ATOM-2, NAME-2: opens the file without following links, and writes into it: its other names see that."""
+    """opens the file without following links, and writes into it: its other names see that."""
 
     def _replace(self, text):
         descriptor = os.open(self.file, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o640)

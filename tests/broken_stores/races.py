@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pytest_tradestore.records import plain
+from tests.broken_stores import breaks
 from tests.sound_stores.files import (
     encode,
     file_name,
@@ -59,8 +60,11 @@ class Table:
             self.store({k: v for k, v in self.load().items() if k != key})
 
 
+@breaks(
+    "documents", RACE_1="put('MSFT', {version: 1}) returned, but get('MSFT') then gives nothing", RACE_2="returned, but"
+)
 class NoLock(Table):
-    """RACE-1, RACE-2: reads the table, changes it and writes it back with nothing to keep two callers apart."""
+    """reads the table, changes it and writes it back with nothing to keep two callers apart."""
 
     tradestore_disclaims = ("processes",)
 
@@ -70,8 +74,9 @@ class NoLock(Table):
     load = Table.load  # so that the lines of a report are this store's
 
 
+@breaks("documents", RACE_1="returned, but", RACE_2="returned, but")
 class SaveLockedOnly(Table):
-    """RACE-1, RACE-2: the lock covers the save only; what was read before it is old by then."""
+    """the lock covers the save only; what was read before it is old by then."""
 
     def __init__(self, root: Path):
         super().__init__(root)
@@ -90,8 +95,9 @@ class SaveLockedOnly(Table):
             self.store(jobs)
 
 
+@breaks("documents", RACE_2="returned, but")
 class LockPerInstance(Table):
-    """RACE-2: right for one instance; a second one on the same root has another lock."""
+    """right for one instance; a second one on the same root has another lock."""
 
     def __init__(self, root: Path):
         super().__init__(root)
@@ -103,8 +109,9 @@ class LockPerInstance(Table):
             yield
 
 
+@breaks("document", RACE_1="JSONDecodeError", RACE_2="JSONDecodeError", RACE_4="JSONDecodeError")
 class FixedTemporary:
-    """RACE-1, RACE-2, RACE-4: all writers share one temporary file, and publish it while another is writing to it."""
+    """all writers share one temporary file, and publish it while another is writing to it."""
 
     def __init__(self, root: Path):
         self.root, self.file = root, root / "portfolio.json"
@@ -116,8 +123,9 @@ class FixedTemporary:
         return read_document(self.file)
 
 
+@breaks("document", RACE_1="raised FileNotFoundError", RACE_2="raised FileNotFoundError")
 class SharedTemporary:
-    """RACE-1, RACE-2: writes its temporary file under a lock, and renames it without: another may have done so."""
+    """writes its temporary file under a lock, and renames it without: another may have done so."""
 
     def __init__(self, root: Path):
         self.root, self.file = root, root / "portfolio.json"
@@ -132,8 +140,9 @@ class SharedTemporary:
         return read_document(self.file)
 
 
+@breaks("documents", RACE_2="opening the store raised FileExistsError")
 class MakesItsDirectory:
-    """RACE-2: makes its directory if it is not there yet; of two who open the store at once, one fails."""
+    """makes its directory if it is not there yet; of two who open the store at once, one fails."""
 
     def __init__(self, root: Path):
         self.root, self.directory = root, root / "documents"
@@ -149,8 +158,9 @@ class MakesItsDirectory:
         return read_document(self.directory / file_name(key))
 
 
+@breaks("document", RACE_4="beside save({version: 1})")
 class ReadsWhileWriting:
-    """ATOM-1, ATOM-2, RACE-4: writes the file in place under a lock, and reads it without."""
+    """writes the file in place under a lock, and reads it without."""
 
     def __init__(self, root: Path):
         self.root, self.file = root, root / "portfolio.json"
@@ -167,8 +177,9 @@ class ReadsWhileWriting:
         return read_document(self.file)
 
 
+@breaks("documents", RACE_1="returned, but", RACE_2="returned, but", RACE_4="no order of the calls explains that")
 class MemoryFirst:
-    """RACE-1, RACE-2, RACE-4: changes a table of its own in memory, without a lock; of two changes one is forgotten."""
+    """changes a table of its own in memory, without a lock; of two changes one is forgotten."""
 
     def __init__(self, root: Path):
         self.root, self.file = root, root / "jobs.json"
@@ -186,8 +197,9 @@ class MemoryFirst:
         return self._jobs.get(key)
 
 
+@breaks("documents", RACE_5="wait for ever")
 class LockOrder:
-    """RACE-5: an update takes the lock of the table and then that of the names, a deletion the other way round."""
+    """an update takes the lock of the table and then that of the names, a deletion the other way round."""
 
     def __init__(self, root: Path):
         self.root, self.file = root, root / "jobs.json"
@@ -208,8 +220,9 @@ class LockOrder:
             replace_durably(self.file, encode({k: v for k, v in self._all().items() if k != key}))
 
 
+@breaks("documents", RACE_1="returned, but", RACE_2="returned, but")
 class LocksTheDataFile(Table):
-    """RACE-1, RACE-2: holds flock on the file that it replaces; whoever waited for it gets the lock of the old file."""
+    """holds flock on the file that it replaces; whoever waited for it gets the lock of the old file."""
 
     @contextmanager
     def alone(self):
@@ -227,8 +240,9 @@ class LocksTheDataFile(Table):
             return {}  # just created by a lock
 
 
+@breaks("documents", RACE_5="which it holds itself")
 class TakesItsLockTwice(Table):
-    """RACE-5: takes its lock again while it holds it."""
+    """takes its lock again while it holds it."""
 
     def __init__(self, root: Path):
         super().__init__(root)
@@ -245,8 +259,9 @@ class TakesItsLockTwice(Table):
                 self.put(key, None)
 
 
+@breaks("documents", RACE_1="returned, but", RACE_2="returned, but")
 class PosixLockBetweenThreads(Table):
-    """RACE-1, RACE-2: lockf belongs to the process, and keeps no two threads of it apart."""
+    """lockf belongs to the process, and keeps no two threads of it apart."""
 
     @contextmanager
     def alone(self):
@@ -258,8 +273,9 @@ class PosixLockBetweenThreads(Table):
             os.close(descriptor)
 
 
+@breaks("documents", RACE_1="returned, but", RACE_2="returned, but")
 class UnlinksItsLock(Table):
-    """RACE-1, RACE-2: removes the lock file when done; one waits on the old file while another makes a new one."""
+    """removes the lock file when done; one waits on the old file while another makes a new one."""
 
     @contextmanager
     def alone(self):
@@ -273,8 +289,9 @@ class UnlinksItsLock(Table):
             os.close(descriptor)
 
 
+@breaks("document", RACE_4="gives nothing")
 class RemovesBeforeRename:
-    """ATOM-1, ATOM-2, RACE-4: removes the old file before it renames the new one; a reader meets the gap."""
+    """removes the old file before it renames the new one; a reader meets the gap."""
 
     def __init__(self, root: Path):
         self.root, self.file = root, root / "portfolio.json"
@@ -294,8 +311,9 @@ class RemovesBeforeRename:
         return read_document(self.file)
 
 
+@breaks("journal", RACE_1="then gives 1 record", RACE_2="then gives 1 record")
 class ForgetfulJournal:
-    """RACE-1, RACE-2: reads the log and writes it back with one line more, without a lock."""
+    """reads the log and writes it back with one line more, without a lock."""
 
     def __init__(self, root: Path):
         self.root = root
@@ -312,8 +330,9 @@ class ForgetfulJournal:
             return []
 
 
+@breaks("audit", RACE_1="the lines of decisions/*.jsonl then gives", RACE_2="the lines of decisions/*.jsonl then gives")
 class RewrittenAudit:
-    """RACE-1, RACE-2: adds to its audit log by writing it anew, with one line more; has no call to read it."""
+    """adds to its audit log by writing it anew, with one line more; has no call to read it."""
 
     def __init__(self, root: Path):
         self.logs = {kind: root / "audit" / kind for kind in ("decisions", "orders")}
@@ -332,8 +351,9 @@ class RewrittenAudit:
         replace_by_own_name(path, f"{known}{json.dumps(line)}\n")
 
 
+@breaks("audit", RACE_1="read_orders", RACE_2="read_orders")
 class UnlockedOrders(RewrittenAudit):
-    """RACE-1, RACE-2: decisions are logged under a lock, orders are not."""
+    """decisions are logged under a lock, orders are not."""
 
     def __init__(self, root: Path):
         super().__init__(root)

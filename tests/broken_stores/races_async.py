@@ -10,6 +10,7 @@ from pathlib import Path
 import aiofiles
 import aiofiles.os
 
+from tests.broken_stores import breaks
 from tests.broken_stores.races import replace_by_own_name
 from tests.sound_stores.files import encode, file_name, read_document, remove_durably, sync_directory
 from tests.sound_stores.plain_aiofiles import AsyncDocuments, whole
@@ -46,12 +47,14 @@ class AsyncTable:
         return (await read_table(self.file)).get(key)
 
 
+@breaks("documents", RACE_1="returned, but", RACE_2="returned, but", RACE_6="returned, but")
 class AsyncNoLock(AsyncTable):
-    """RACE-1, RACE-2, RACE-6: another task reads the table between this one's reading and writing."""
+    """another task reads the table between this one's reading and writing."""
 
 
+@breaks("documents", RACE_2="returned, but", RACE_6="is cancelled at its await")
 class AsyncLockPerInstance(AsyncTable):
-    """RACE-2, RACE-6: an asyncio.Lock of its own for each instance, which a cancelled caller gives back too early."""
+    """an asyncio.Lock of its own for each instance, which a cancelled caller gives back too early."""
 
     def __init__(self, root: Path):
         super().__init__(root)
@@ -63,8 +66,9 @@ class AsyncLockPerInstance(AsyncTable):
             yield
 
 
+@breaks("documents", RACE_1="returned, but", RACE_2="returned, but", RACE_6="returned, but")
 class LazyLock(AsyncTable):
-    """RACE-1, RACE-2, RACE-6: makes its lock when it is first needed, across an await; two callers make two."""
+    """makes its lock when it is first needed, across an await; two callers make two."""
 
     def __init__(self, root: Path):
         super().__init__(root)
@@ -79,8 +83,11 @@ class LazyLock(AsyncTable):
             yield
 
 
+@breaks(
+    "document", RACE_1="JSONDecodeError", RACE_2="JSONDecodeError", RACE_4="JSONDecodeError", RACE_6="JSONDecodeError"
+)
 class AsyncFixedTemporary:
-    """RACE-1, RACE-2, RACE-4, RACE-6: writes ``<file>.tmp`` and renames it, as the guideline shows."""
+    """writes ``<file>.tmp`` and renames it, as the guideline shows."""
 
     def __init__(self, root: Path):
         self.root, self.file = root, root / "my_data.json"
@@ -102,8 +109,9 @@ class AsyncFixedTemporary:
         sync_directory(self.root)
 
 
+@breaks("document", RACE_4="JSONDecodeError")
 class AsyncReadsWhileWriting:
-    """ATOM-1, ATOM-2, RACE-4: writes in place through aiofiles, one after the other; who reads meanwhile finds half."""
+    """writes in place through aiofiles, one after the other; who reads meanwhile finds half."""
 
     def __init__(self, root: Path):
         self.root, self.file = root, root / "my_data.json"
@@ -117,8 +125,9 @@ class AsyncReadsWhileWriting:
             await file.write(encode(data))
 
 
+@breaks("documents", RACE_2="returned, but", RACE_5="wait for ever", RACE_6="returned, but")
 class ThreadLockAcrossAwait(AsyncTable):
-    """RACE-2, RACE-5, RACE-6: a threading.Lock across an await; the second task stops the loop that the first needs."""
+    """a threading.Lock across an await; the second task stops the loop that the first needs."""
 
     def __init__(self, root: Path):
         super().__init__(root)
@@ -133,8 +142,9 @@ class ThreadLockAcrossAwait(AsyncTable):
 _LOCKS: dict[str, asyncio.Lock] = {}
 
 
+@breaks("document", RACE_6="returned, but load() then gives")
 class ReleasesWhenCancelled:
-    """RACE-6: a cancelled save gives its lock back while its thread still writes; it lands on top of a newer one."""
+    """a cancelled save gives its lock back while its thread still writes; it lands on top of a newer one."""
 
     def __init__(self, root: Path):
         self.root, self.file = root, root / "state.json"
@@ -147,8 +157,9 @@ class ReleasesWhenCancelled:
         return await asyncio.to_thread(read_document, self.file)
 
 
+@breaks("documents", RACE_6="returned, but keys() then gives []")
 class DeletesLate(AsyncDocuments):
-    """RACE-6: a cancelled deletion gives its lock back while its thread still removes; what is newer goes with it."""
+    """a cancelled deletion gives its lock back while its thread still removes; what is newer goes with it."""
 
     def alone(self):
         return _LOCKS.setdefault(str(self.root), asyncio.Lock())
@@ -163,8 +174,9 @@ class DeletesLate(AsyncDocuments):
             await asyncio.to_thread(remove_durably, self.directory / file_name(key))
 
 
+@breaks("document", RACE_6="waits for ever")
 class KeepsItsLockWhenCancelled:
-    """RACE-6: a save that is cancelled never gives its lock back."""
+    """a save that is cancelled never gives its lock back."""
 
     def __init__(self, root: Path):
         self.root, self.file = root, root / "state.json"
@@ -180,8 +192,9 @@ class KeepsItsLockWhenCancelled:
         return await asyncio.to_thread(read_document, self.file)
 
 
+@breaks("document", RACE_6="raised TimeoutError with nobody else there, after")
 class KeepsItsLockAndTimesOut(KeepsItsLockWhenCancelled):
-    """RACE-6: the same; those who come later do not wait for ever, but are refused for ever."""
+    """the same; those who come later do not wait for ever, but are refused for ever."""
 
     async def save(self, data):
         lock = _LOCKS.setdefault(str(self.root), asyncio.Lock())
@@ -191,8 +204,9 @@ class KeepsItsLockAndTimesOut(KeepsItsLockWhenCancelled):
         lock.release()
 
 
+@breaks("documents", RACE_1="returned, but", RACE_2="returned, but", RACE_6="returned, but")
 class LoadsOnFirstUse:
-    """RACE-1, RACE-2, RACE-6: loads its jobs at first use, across an await; the slower load forgets the save."""
+    """loads its jobs at first use, across an await; the slower load forgets the save."""
 
     def __init__(self, root: Path):
         self.root, self.file = root, root / "jobs.json"

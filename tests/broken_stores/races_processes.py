@@ -8,6 +8,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.broken_stores import breaks
 from tests.broken_stores.races import Table
 from tests.sound_stores.files import (
     encode,
@@ -23,8 +24,9 @@ from tests.sound_stores.guarded import Immediate
 _GATES: dict[str, threading.Lock] = {}
 
 
+@breaks("documents", RACE_3="returned, but")
 class OneProcessOnly(Table):
-    """RACE-3: one lock for all threads and instances of a process, none between processes."""
+    """one lock for all threads and instances of a process, none between processes."""
 
     tradestore_claims = ("processes",)
 
@@ -34,8 +36,9 @@ class OneProcessOnly(Table):
             yield
 
 
+@breaks("documents", RACE_3="returned, but")
 class DroppedByClosing(Table):
-    """RACE-3: POSIX locks are gone as soon as the process closes any descriptor of the file, here the one it reads."""
+    """POSIX locks are gone as soon as the process closes any descriptor of the file, here the one it reads."""
 
     tradestore_claims = ("processes",)
 
@@ -52,8 +55,9 @@ class DroppedByClosing(Table):
                 os.close(descriptor)
 
 
+@breaks("documents", RACE_3="returned, but")
 class ProcessesSwapTheLockedFile(Table):
-    """RACE-3: holds flock on the file that it replaces, and a gate that keeps only the threads of one process apart."""
+    """holds flock on the file that it replaces, and a gate that keeps only the threads of one process apart."""
 
     tradestore_claims = ("processes",)
 
@@ -74,8 +78,9 @@ class ProcessesSwapTheLockedFile(Table):
             return {}
 
 
+@breaks("documents", RACE_3="killed")
 class LockFileByExistence(Table):
-    """RACE-3: takes the existence of a file for a lock; when its holder is killed nobody gets it any more."""
+    """takes the existence of a file for a lock; when its holder is killed nobody gets it any more."""
 
     tradestore_claims = ("processes",)
 
@@ -95,8 +100,9 @@ class LockFileByExistence(Table):
                 lock.unlink()
 
 
+@breaks("documents", RACE_3="with nobody else there, after")
 class LockFileWithATimeout(LockFileByExistence):
-    """RACE-3: the same; who comes after a killed holder does not wait for ever, but is refused for ever."""
+    """the same; who comes after a killed holder does not wait for ever, but is refused for ever."""
 
     @contextmanager
     def alone(self):
@@ -116,8 +122,9 @@ class LockFileWithATimeout(LockFileByExistence):
                 lock.unlink()
 
 
+@breaks("documents", RACE_2="returned, but", RACE_3="returned, but")
 class SelectThenInsert(Immediate):
-    """RACE-2, RACE-3: reads a row in one transaction and writes it back in another, in a database that several open."""
+    """reads a row in one transaction and writes it back in another, in a database that several open."""
 
     tradestore_claims = ("processes",)
 
@@ -127,8 +134,9 @@ class SelectThenInsert(Immediate):
             self._database.execute("INSERT OR REPLACE INTO documents VALUES ('all', ?)", (json.dumps(table),))
 
 
+@breaks("documents", RACE_3="JSONDecodeError")
 class SharedTemporaryName(Table):
-    """RACE-3: one temporary name for all processes, and a lock that keeps only the threads of one apart."""
+    """one temporary name for all processes, and a lock that keeps only the threads of one apart."""
 
     tradestore_claims = ("processes",)
 
@@ -144,8 +152,9 @@ class SharedTemporaryName(Table):
             remove_durably(self.root / f"{key}.json")
 
 
+@breaks("document", RACE_3="JSONDecodeError", RACE_4="JSONDecodeError")
 class ReadsAnothersWriting:
-    """ATOM-1, ATOM-2, RACE-3, RACE-4: writes in place under flock; a reader in another process takes no lock."""
+    """writes in place under flock; a reader in another process takes no lock."""
 
     tradestore_claims = ("processes",)
 
@@ -161,8 +170,9 @@ class ReadsAnothersWriting:
         return read_document(self.file)
 
 
+@breaks("documents", RACE_3="returned, but")
 class ProcessesUnlinkTheirLock(Table):
-    """RACE-3: removes the lock file when done; between processes one waits on the old file, another makes a new one."""
+    """removes the lock file when done; between processes one waits on the old file, another makes a new one."""
 
     tradestore_claims = ("processes",)
 

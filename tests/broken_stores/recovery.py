@@ -5,6 +5,7 @@ from pathlib import Path
 
 import aiofiles
 
+from tests.broken_stores import breaks
 from tests.sound_stores.files import (
     append_synced,
     encode,
@@ -22,8 +23,13 @@ from tests.sound_stores.files import (
 )
 
 
+@breaks(
+    "document",
+    ATOM_1="JSONDecodeError: Expecting value: line 1 column 1",
+    ATOM_2="JSONDecodeError: Expecting value: line 1 column 1",
+)
 class PromotesTemporary:
-    """ATOM-1, ATOM-2: takes a temporary file that a crash left for the newest version, whole or not."""
+    """takes a temporary file that a crash left for the newest version, whole or not."""
 
     def __init__(self, root: Path):
         self.file, self.staged = root / "portfolio.json", root / "portfolio.json.tmp"
@@ -39,8 +45,13 @@ class PromotesTemporary:
         return read_document(self.file)
 
 
+@breaks(
+    "document",
+    ATOM_1="JSONDecodeError: Expecting value: line 1 column 1",
+    ATOM_2="JSONDecodeError: Expecting value: line 1 column 1",
+)
 class PromotesTemporaryAiofiles(PromotesTemporary):
-    """ATOM-1, ATOM-2: the same through aiofiles."""
+    """the same through aiofiles."""
 
     async def save(self, data):
         async with aiofiles.open(self.staged, "w") as file:
@@ -51,8 +62,9 @@ class PromotesTemporaryAiofiles(PromotesTemporary):
         sync_directory(self.file.parent)
 
 
+@breaks("documents", DUR_4="lost unlink backups/MSFT.json")
 class ResurrectingBackup:
-    """DUR-4: restores every document that has a backup and is missing; a deletion removes the backup unsynced."""
+    """restores every document that has a backup and is missing; a deletion removes the backup unsynced."""
 
     def __init__(self, root: Path):
         self.documents, self.backups = root / "documents", root / "backups"
@@ -77,8 +89,9 @@ class ResurrectingBackup:
         return [key_of(path.name) for path in self.documents.glob("*.json")]
 
 
+@breaks("documents", REC_3="the next update of AAPL was refused")
 class ExclusiveTemporary:
-    """REC-3: open("x") refuses the temporary file that a crash left behind, at every save from then on."""
+    """open("x") refuses the temporary file that a crash left behind, at every save from then on."""
 
     def __init__(self, root: Path):
         self.root = root
@@ -96,8 +109,9 @@ class ExclusiveTemporary:
         return read_document(self.root / file_name(key))
 
 
+@breaks("documents", REC_3="the next update of AAPL was refused")
 class ExclusiveTemporaryAiofiles(ExclusiveTemporary):
-    """REC-3: the same through aiofiles."""
+    """the same through aiofiles."""
 
     async def put(self, key, document):
         path = self.root / file_name(key)
@@ -109,8 +123,9 @@ class ExclusiveTemporaryAiofiles(ExclusiveTemporary):
         sync_directory(self.root)
 
 
+@breaks("document", REC_1="the store is in an unknown state")
 class RefusesLeftovers:
-    """REC-1: takes a temporary file for a sign of damage and refuses to open."""
+    """takes a temporary file for a sign of damage and refuses to open."""
 
     def __init__(self, root: Path):
         self.file = root / "portfolio.json"
@@ -124,8 +139,9 @@ class RefusesLeftovers:
         return read_document(self.file)
 
 
+@breaks("journal", REC_2="after a crash while it recovered, orders holds no records")
 class RepairsInPlace:
-    """REC-2: drops a torn last line by writing the whole log over itself, so that a second crash loses all of it."""
+    """drops a torn last line by writing the whole log over itself, so that a second crash loses all of it."""
 
     def __init__(self, root: Path):
         self.root = root

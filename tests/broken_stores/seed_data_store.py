@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from reference_store.models import Event, FundamentalData, PriceBar
+from tests.broken_stores import NATIVE, breaks
 
 # ruff: noqa: DTZ005, PERF401 - kept as printed
 
@@ -176,8 +177,21 @@ class _Face:
         self._store = FileDataStore(root)
 
 
+@breaks(
+    "bars",
+    recorders=NATIVE,
+    ATOM_1="ArrowInvalid: Could not open Parquet input source",
+    ATOM_2="ArrowInvalid: Could not open Parquet input source",
+    ATOM_3="is half done: AAPL 2026-01 as after it",
+    DUR_2="lost mkdir prices",
+    NAME_1="the symbol '../../x' led out of the root",
+    NAME_3="share data",
+    NAME_5="was accepted and stands in the file system as it is",
+    RACE_1="returned, but read_bars",
+    RACE_2="returned, but read_bars",
+)
 class SeedBars(_Face):
-    """ATOM-1, ATOM-2, ATOM-3, DUR-2, NAME-1, NAME-3, NAME-5: bars written in place, month after month, never synced."""
+    """bars written in place, month after month, never synced."""
 
     def write_bars(self, symbol, bars):
         self._store.write_bars(symbol, bars)
@@ -186,8 +200,20 @@ class SeedBars(_Face):
         return self._store.read_bars(symbol, start, end)
 
 
+@breaks(
+    "fundamentals",
+    recorders=NATIVE,
+    ATOM_1="AAPL latest cannot be read (ValidationError",
+    ATOM_2="AAPL latest cannot be read (ValidationError",
+    DUR_2="lost mkdir fundamentals",
+    NAME_1="the symbol '../../x' led out of the root",
+    NAME_3="share data",
+    NAME_4="cannot be read",
+    NAME_5="was accepted and stands in the file system as it is",
+    RACE_4="beside write_fundamental('AAPL'",
+)
 class SeedFundamentals(_Face):
-    """ATOM-1, ATOM-2, DUR-2, NAME-1, NAME-3, NAME-4, NAME-5: a new file for each publication, never synced."""
+    """a new file for each publication, never synced."""
 
     def write_fundamental(self, symbol, data):
         self._store.write_fundamental(symbol, data)
@@ -196,8 +222,17 @@ class SeedFundamentals(_Face):
         return self._store.read_fundamental(symbol, as_of)
 
 
+@breaks(
+    "events",
+    recorders=NATIVE,
+    ATOM_1="events cannot be read (ValidationError",
+    ATOM_2="partly lost write events/2026-01-05.jsonl",
+    DUR_2="lost mkdir events",
+    DUR_3="events shows record 3 without record 1",
+    NAME_4="the type 'AA\\x85PL' was accepted, and others cannot be read since then",
+)
 class SeedEvents(_Face):
-    """ATOM-1, ATOM-2, DUR-2, DUR-3, NAME-4: appended, never synced."""
+    """appended, never synced."""
 
     def write_event(self, event):
         self._store.write_event(event)
@@ -206,8 +241,21 @@ class SeedEvents(_Face):
         return self._store.read_events(start, end, types)
 
 
+@breaks(
+    "state",
+    recorders=NATIVE,
+    ATOM_1="JSONDecodeError: Expecting value: line 1 column 1",
+    ATOM_2="JSONDecodeError: Expecting value: line 1 column 1",
+    DUR_2="lost mkdir state",
+    NAME_1="the strategy name '../../x' led out of the root",
+    NAME_3="share data",
+    NAME_5="was accepted and stands in the file system as it is",
+    RACE_1="JSONDecodeError: Extra data",
+    RACE_2="JSONDecodeError: Extra data",
+    RACE_4="JSONDecodeError",
+)
 class SeedState(_Face):
-    """ATOM-1, ATOM-2, DUR-2, NAME-1, NAME-3, NAME-5: written in place, never synced."""
+    """written in place, never synced."""
 
     def save_strategy_state(self, strategy_name, state):
         self._store.save_strategy_state(strategy_name, state)
@@ -216,8 +264,15 @@ class SeedState(_Face):
         return self._store.load_strategy_state(strategy_name)
 
 
+@breaks(
+    "audit",
+    recorders=NATIVE,
+    ATOM_2="partly lost write audit/decisions/",
+    DUR_2="lost mkdir audit",
+    REC_3="partly lost write audit/decisions/",
+)
 class SeedAudit(_Face):
-    """ATOM-2, DUR-2, REC-3: appended, never synced; nothing cuts a torn line before the next one is glued to it."""
+    """appended, never synced; nothing cuts a torn line before the next one is glued to it."""
 
     def log_decision(self, strategy_name, decision):
         self._store.log_decision(strategy_name, decision)

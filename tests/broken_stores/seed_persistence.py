@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from reference_store.models import Job, Run
+from tests.broken_stores import breaks
 
 _RUN_ID_RE = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _TERMINAL = ("completed", "failed", "cancelled")
@@ -19,8 +20,17 @@ def _now() -> str:
     return datetime.now(UTC).isoformat()
 
 
+@breaks(
+    "jobs",
+    ATOM_2="partly lost write jobs.tmp",
+    DUR_2="partly lost write jobs.tmp",
+    DUR_4="lost rename jobs.tmp -> jobs.json",
+    RACE_1="then gives nothing",
+    RACE_2="then gives nothing",
+    RACE_6="because of another caller",
+)
 class SeedJobStore:
-    """ATOM-2, DUR-2, DUR-4: all jobs in one file, loaded lazily, written to ``.tmp`` and replaced, never synced."""
+    """all jobs in one file, loaded lazily, written to ``.tmp`` and replaced, never synced."""
 
     def __init__(self, root: Path):
         self._file = root / "jobs.json"
@@ -76,8 +86,15 @@ class SeedJobStore:
         return len(old)
 
 
+@breaks(
+    "runs",
+    ATOM_2="partly lost write runs.tmp",
+    DUR_2="partly lost write runs.tmp",
+    DUR_4="lost rename runs.tmp -> runs.json",
+    RACE_2="then gives nothing",
+)
 class SeedRunStore:
-    """ATOM-2, DUR-2, DUR-4: all runs in one file under a lock, written to ``.tmp`` and replaced, never synced."""
+    """all runs in one file under a lock, written to ``.tmp`` and replaced, never synced."""
 
     def __init__(self, root: Path):
         self._file = root / "runs.json"

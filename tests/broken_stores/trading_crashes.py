@@ -5,6 +5,7 @@ import os
 from datetime import datetime
 from pathlib import Path
 
+from tests.broken_stores import breaks
 from tests.broken_stores.logs import parsed_lines
 from tests.sound_stores import trading
 from tests.sound_stores.files import (
@@ -21,21 +22,24 @@ from tests.sound_stores.files import (
 )
 
 
+@breaks("bars", ATOM_3="is half done: AAPL 2026-01 as after it")
 class MonthAfterMonth(trading.MonthByMonth):
-    """ATOM-3: each month is whole, a call over three of them is not; and it does not say so."""
+    """each month is whole, a call over three of them is not; and it does not say so."""
 
     tradestore_disclaims = ()
 
 
+@breaks("bars", ATOM_2="lost create prices/")
 class SwitchesTooEarly(trading.PlainBars):
-    """ATOM-2: the months are synced before the manifest names them, their names are not."""
+    """the months are synced before the manifest names them, their names are not."""
 
     def _sync_months(self, directory):
         pass
 
 
+@breaks("fundamentals", ATOM_3="is half done: AAPL as of 2026-01-04 as after it, AAPL latest as before it")
 class LatestApart(trading.PlainFundamentals):
-    """ATOM-3: what is latest stands in a file of its own, written after the one that holds everything."""
+    """what is latest stands in a file of its own, written after the one that holds everything."""
 
     def write_fundamental(self, symbol, data):
         super().write_fundamental(symbol, data)
@@ -50,8 +54,9 @@ class LatestApart(trading.PlainFundamentals):
         return type(super().read_fundamental(symbol)).model_validate_json(json.dumps(found)) if found else None
 
 
+@breaks("audit", DUR_2="decisions has lost 1 acknowledged record", DUR_3="decisions shows record 4 without record 3")
 class SkippedLines(trading.PlainAudit):
-    """DUR-2, DUR-3: appends without fsync, and the reader skips every line that is not whole, also in the middle."""
+    """appends without fsync, and the reader skips every line that is not whole, also in the middle."""
 
     def _log(self, kind, record):
         with open(self._path(kind, datetime.now()), "a") as log:  # noqa: DTZ005 - the day is the local one
@@ -67,8 +72,14 @@ class SkippedLines(trading.PlainAudit):
         return [record for _, record in parsed_lines(self._path(kind, day)) if record is not None]
 
 
+@breaks(
+    "events",
+    DUR_2="events has lost 1 acknowledged record",
+    DUR_3="events shows record 5 without record 4",
+    REC_1="the log is damaged",
+)
 class EventsByDay(trading.PlainEvents):
-    """DUR-2, DUR-3, REC-1: a file per day, of which only the latest is synced; events of other days come late."""
+    """a file per day, of which only the latest is synced; events of other days come late."""
 
     def _repair(self):
         self.days = self.root / "events"
@@ -97,8 +108,9 @@ class EventsByDay(trading.PlainEvents):
         return [e for e in found if start <= e.timestamp <= end and (types is None or e.type in types)]
 
 
+@breaks("jobs", DUR_4="lost unlink jobs/job-2+.json")
 class JobPerFile(trading.PlainJobs):
-    """DUR-4: a file per job, and a cleanup that removes them without syncing the directory."""
+    """a file per job, and a cleanup that removes them without syncing the directory."""
 
     def __init__(self, root: Path):
         super().__init__(root)
@@ -118,8 +130,9 @@ class JobPerFile(trading.PlainJobs):
             os.unlink(self.directory / file_name(name))
 
 
+@breaks("runs", DUR_4="lost unlink runs/run-2+.json")
 class RunPerFile(trading.PlainRuns):
-    """DUR-4: a file per run, deleted without syncing the directory."""
+    """a file per run, deleted without syncing the directory."""
 
     def __init__(self, root: Path):
         super().__init__(root)
@@ -139,8 +152,9 @@ class RunPerFile(trading.PlainRuns):
             os.unlink(self.directory / file_name(name))
 
 
+@breaks("events", REC_2="after a crash while it recovered, events holds no records")
 class RepairsEventsInPlace(trading.PlainEvents):
-    """REC-2: drops a torn last line by writing the whole log over itself, so that a second crash loses all of it."""
+    """drops a torn last line by writing the whole log over itself, so that a second crash loses all of it."""
 
     def _repair(self):
         if not self.log.exists():
@@ -154,8 +168,9 @@ class RepairsEventsInPlace(trading.PlainEvents):
                 os.fsync(log.fileno())
 
 
+@breaks("runs", ATOM_3="is half done: run-1 as after it, list_runs() as before it")
 class IndexOfRuns(trading.PlainRuns):
-    """ATOM-3: the list of runs stands in a file of its own."""
+    """the list of runs stands in a file of its own."""
 
     def _replace(self, runs):
         super()._replace(runs)

@@ -5,14 +5,16 @@ from datetime import UTC, datetime, timedelta
 
 from pytest_tradestore.records import plain
 from reference_store.models import FundamentalData
+from tests.broken_stores import IN_MEMORY, breaks
 from tests.sound_stores import trading
 from tests.sound_stores.files import append_synced, cut_torn_tail, locked, log_line, read_log, replace_durably
 
 # -- bars ---------------------------------------------------------------------------------------------------------
 
 
+@breaks("bars", recorders=IN_MEMORY, DATA_BARS_EXACT="a bar is not read as it was written")
 class CentsOnly(trading.PlainBars):
-    """DATA-BARS-EXACT: four digits after the point are what the exchange publishes, it is said."""
+    """four digits after the point are what the exchange publishes, it is said."""
 
     def _merged(self, known, new):
         for bar in new:
@@ -20,8 +22,9 @@ class CentsOnly(trading.PlainBars):
         return super()._merged(known, new)
 
 
+@breaks("bars", recorders=IN_MEMORY, DATA_BARS_TIMESTAMPS="a timestamp (UTC) is not kept as given")
 class DropsTheZone(trading.PlainBars):
-    """DATA-BARS-TIMESTAMPS: stores the clock time and forgets of which zone it was."""
+    """stores the clock time and forgets of which zone it was."""
 
     def write_bars(self, symbol, bars):
         for bar in bars:
@@ -32,50 +35,92 @@ class DropsTheZone(trading.PlainBars):
         return super().read_bars(symbol, start.replace(tzinfo=None), end.replace(tzinfo=None))
 
 
+@breaks(
+    "bars",
+    recorders=IN_MEMORY,
+    DATA_BARS_DEDUPE="of two bars with one timestamp the last written is not the only one read",
+    DATA_BARS_MONTHS="after a write into existing months their other bars are not what they were",
+    DATA_MODEL="the bars read are not those that were written",
+)
 class KeepsBothBars(trading.PlainBars):
-    """DATA-BARS-DEDUPE, DATA-BARS-MONTHS, DATA-MODEL: appends corrections beside what they correct."""
+    """appends corrections beside what they correct."""
 
     def _merged(self, known, new):
         return self._sorted([*known, *new])
 
 
+@breaks(
+    "bars",
+    recorders=IN_MEMORY,
+    DATA_BARS_DEDUPE="of two bars with one timestamp the last written is not the only one read",
+    DATA_BARS_MONTHS="after a write into existing months their other bars are not what they were",
+    DATA_MODEL="the bars read are not those that were written",
+)
 class FirstBarWins(trading.PlainBars):
-    """DATA-BARS-DEDUPE, DATA-BARS-MONTHS, DATA-MODEL: keeps the bar that came first."""
+    """keeps the bar that came first."""
 
     def _merged(self, known, new):
         return self._sorted({bar.date: bar for bar in [*reversed(new), *known]}.values())
 
 
+@breaks(
+    "bars",
+    recorders=IN_MEMORY,
+    DATA_BARS_SORTED="bars written in one call are not read in order of time",
+    DATA_MODEL="the bars read are not those that were written",
+)
 class AsTheyCame(trading.PlainBars):
-    """DATA-BARS-SORTED, DATA-MODEL: returns bars in the order in which they were written."""
+    """returns bars in the order in which they were written."""
 
     def _sorted(self, bars):
         return list(bars)
 
 
+@breaks(
+    "bars",
+    recorders=IN_MEMORY,
+    DATA_BARS_RANGE="the bars read are not those from start to end, both included",
+    DATA_MODEL="the bars read are not those that were written",
+)
 class WithoutTheEnd(trading.PlainBars):
-    """DATA-BARS-RANGE, DATA-MODEL: takes the end for excluded, as Python's slices do."""
+    """takes the end for excluded, as Python's slices do."""
 
     def _inside(self, start, when, end):
         return start <= when < end
 
 
+@breaks("bars", recorders=IN_MEMORY, DATA_BARS_RANGE="the bars read are not those from start to end, both included")
 class WholeDays(trading.PlainBars):
-    """DATA-BARS-RANGE: compares days, so that a range in the middle of a day begins at midnight."""
+    """compares days, so that a range in the middle of a day begins at midnight."""
 
     def _inside(self, start, when, end):
         return start.date() <= when.date() <= end.date()
 
 
+@breaks(
+    "bars",
+    recorders=IN_MEMORY,
+    DATA_BARS_DEDUPE="of two bars with one timestamp the last written is not the only one read",
+    DATA_BARS_EXACT="a bar is not read as it was written",
+    DATA_BARS_MONTHS="after a write into existing months their other bars are not what they were",
+    DATA_BARS_SORTED="bars written later are not read in order of time",
+    DATA_MODEL="the bars read are not those that were written",
+)
 class MonthReplaced(trading.PlainBars):
-    """DATA-BARS-DEDUPE, DATA-BARS-EXACT, DATA-BARS-MONTHS, DATA-BARS-SORTED, DATA-MODEL: a day replaces its month."""
+    """a day replaces its month."""
 
     def _merged(self, known, new):
         return super()._merged([], new)
 
 
+@breaks(
+    "bars",
+    recorders=IN_MEMORY,
+    DATA_BARS_EMPTY="write_bars('MSFT', []) raised IndexError: list index out of range",
+    DATA_MODEL="write_bars('AAPL', []) raised IndexError: list index out of range",
+)
 class FailsOnNoBars(trading.PlainBars):
-    """DATA-BARS-EMPTY, DATA-MODEL: looks at the first bar, which there need not be."""
+    """looks at the first bar, which there need not be."""
 
     def write_bars(self, symbol, bars):
         if bars[0].symbol != symbol:
@@ -83,15 +128,24 @@ class FailsOnNoBars(trading.PlainBars):
         super().write_bars(symbol, bars)
 
 
+@breaks(
+    "bars",
+    recorders=IN_MEMORY,
+    DATA_BARS_EMPTY="after writing no bars some are read",
+    DATA_BARS_MISSING="a symbol that was never written does not read as []",
+    DATA_BARS_RANGE="the bars read are not those from start to end, both included",
+    DATA_MODEL="the bars read are not those that were written",
+)
 class NoneForNoBars(trading.PlainBars):
-    """DATA-BARS-EMPTY, DATA-BARS-MISSING, DATA-BARS-RANGE, DATA-MODEL: returns None where there are none."""
+    """returns None where there are none."""
 
     def read_bars(self, symbol, start, end):
         return super().read_bars(symbol, start, end) or None
 
 
+@breaks("bars", recorders=IN_MEMORY, DATA_BARS_SYMBOLS="BRK.B does not have its own bars", NAME_3="share data")
 class SharesOfOneCompany(trading.PlainBars):
-    """DATA-BARS-SYMBOLS, NAME-3: takes what follows the point for a suffix of the exchange."""
+    """takes what follows the point for a suffix of the exchange."""
 
     def write_bars(self, symbol, bars):
         super().write_bars(symbol.split(".")[0], bars)
@@ -103,29 +157,50 @@ class SharesOfOneCompany(trading.PlainBars):
 # -- fundamentals -------------------------------------------------------------------------------------------------
 
 
+@breaks("fundamentals", recorders=IN_MEMORY, DATA_FUNDAMENTALS_EXACT="fundamentals are not read as they were written")
 class EmptyIsNone(trading.PlainFundamentals):
-    """DATA-FUNDAMENTALS-EXACT: takes an empty text for none at all."""
+    """takes an empty text for none at all."""
 
     def write_fundamental(self, symbol, data):
         super().write_fundamental(symbol, data.model_copy(update={"industry": data.industry or None}))
 
 
+@breaks(
+    "fundamentals",
+    recorders=IN_MEMORY,
+    DATA_FUNDAMENTALS_AS_OF="what is read is not the latest up to that time",
+    DATA_FUNDAMENTALS_LATEST="written out of order, what is read is not the latest by its timestamp",
+    DATA_MODEL="what is read is not what was published last",
+)
 class LastWritten(trading.PlainFundamentals):
-    """DATA-FUNDAMENTALS-AS-OF, DATA-FUNDAMENTALS-LATEST, DATA-MODEL: takes the order of writing for that of time."""
+    """takes the order of writing for that of time."""
 
     def _latest(self, data):
         return data[-1] if data else None
 
 
+@breaks(
+    "fundamentals",
+    recorders=IN_MEMORY,
+    DATA_FUNDAMENTALS_AS_OF="what is read is not the latest up to that time",
+    DATA_MODEL="what is read is not what was published last",
+)
 class BeforeAsOf(trading.PlainFundamentals):
-    """DATA-FUNDAMENTALS-AS-OF, DATA-MODEL: does not know yet what is published at that very moment."""
+    """does not know yet what is published at that very moment."""
 
     def _known(self, when, as_of):
         return when < as_of
 
 
+@breaks(
+    "fundamentals",
+    recorders=IN_MEMORY,
+    DATA_FUNDAMENTALS_AS_OF="what is read is not the latest up to that time",
+    DATA_FUNDAMENTALS_MISSING="a symbol without fundamentals does not read as None",
+    DATA_MODEL="what is read is not what was published last",
+)
 class EmptyFundamentals(trading.PlainFundamentals):
-    """DATA-FUNDAMENTALS-AS-OF, DATA-FUNDAMENTALS-MISSING, DATA-MODEL: gives an empty record for none."""
+    """gives an empty record for none."""
 
     def read_fundamental(self, symbol, as_of=None):
         empty = FundamentalData(symbol=symbol, timestamp=datetime(1970, 1, 1, tzinfo=UTC))
@@ -135,37 +210,64 @@ class EmptyFundamentals(trading.PlainFundamentals):
 # -- events -------------------------------------------------------------------------------------------------------
 
 
+@breaks("events", recorders=IN_MEMORY, DATA_EVENTS_EXACT="the events are not read as they were written")
 class WithoutNotes(trading.PlainEvents):
-    """DATA-EVENTS-EXACT: leaves out what is None, to keep the lines short."""
+    """leaves out what is None, to keep the lines short."""
 
     def write_event(self, event):
         data = {name: value for name, value in event.data.items() if value is not None}
         super().write_event(event.model_copy(update={"data": data}))
 
 
+@breaks(
+    "events",
+    recorders=IN_MEMORY,
+    DATA_EVENTS_RANGE="the events read are not those from start to end, both included",
+    DATA_MODEL="the events read are not those that were written",
+)
 class AfterTheStart(trading.PlainEvents):
-    """DATA-EVENTS-RANGE, DATA-MODEL: takes the start for excluded."""
+    """takes the start for excluded."""
 
     def read_events(self, start, end, types=None):
         return super().read_events(start + timedelta(microseconds=1), end, types)
 
 
+@breaks(
+    "events",
+    recorders=IN_MEMORY,
+    DATA_EVENTS_TYPES="the events read are not those of the types asked for",
+    NAME_3="the types 'AAPL' and 'AAPL US Equity' share data",
+)
 class TypesByPrefix(trading.PlainEvents):
-    """DATA-EVENTS-TYPES, NAME-3: matches types by how they begin."""
+    """matches types by how they begin."""
 
     def _asked_for(self, kind, types):
         return kind.startswith(tuple(types))
 
 
+@breaks(
+    "events",
+    recorders=IN_MEMORY,
+    DATA_EVENTS_EACH="of several events at one time not each is read, once",
+    DATA_MODEL="the events read are not those that were written",
+)
 class OneEventPerMoment(trading.PlainEvents):
-    """DATA-EVENTS-EACH, DATA-MODEL: keys events by their time."""
+    """keys events by their time."""
 
     def read_events(self, start, end, types=None):
         return list({event.timestamp: event for event in super().read_events(start, end, types)}.values())
 
 
+@breaks(
+    "events",
+    recorders=IN_MEMORY,
+    DATA_EVENTS_MISSING="where nothing happened the events do not read as []",
+    DATA_EVENTS_RANGE="the events read are not those from start to end, both included",
+    DATA_EVENTS_TYPES="the events read are not those of the types asked for",
+    DATA_MODEL="the events read are not those that were written",
+)
 class NoneForNoEvents(trading.PlainEvents):
-    """DATA-EVENTS-MISSING, DATA-EVENTS-RANGE, DATA-EVENTS-TYPES, DATA-MODEL: returns None where nothing happened."""
+    """returns None where nothing happened."""
 
     def read_events(self, start, end, types=None):
         return super().read_events(start, end, types) or None
@@ -174,23 +276,37 @@ class NoneForNoEvents(trading.PlainEvents):
 # -- strategy state -----------------------------------------------------------------------------------------------
 
 
+@breaks("state", recorders=IN_MEMORY, DATA_STATE_EQUAL="the state loaded is not the one saved")
 class RoundedState(trading.PlainStates):
-    """DATA-STATE-EQUAL: six digits are enough for any price, it is said."""
+    """six digits are enough for any price, it is said."""
 
     def save_strategy_state(self, strategy_name, state):
         rounded = json.loads(json.dumps(state), parse_float=lambda text: round(float(text), 6))
         super().save_strategy_state(strategy_name, rounded)
 
 
+@breaks(
+    "state",
+    recorders=IN_MEMORY,
+    DATA_MODEL="the state loaded is not the one saved last",
+    DATA_STATE_EQUAL="the state loaded is not the one saved",
+    DATA_STATE_REPLACED="after another save the new state is not what is loaded",
+)
 class MergesState(trading.PlainStates):
-    """DATA-MODEL, DATA-STATE-EQUAL, DATA-STATE-REPLACED: updates the old state instead of replacing it."""
+    """updates the old state instead of replacing it."""
 
     def save_strategy_state(self, strategy_name, state):
         super().save_strategy_state(strategy_name, (self.load_strategy_state(strategy_name) or {}) | state)
 
 
+@breaks(
+    "state",
+    recorders=IN_MEMORY,
+    DATA_MODEL="the state loaded is not the one saved last",
+    DATA_STATE_MISSING="the state of a strategy that saved none does not load as None",
+)
 class EmptyState(trading.PlainStates):
-    """DATA-MODEL, DATA-STATE-MISSING: gives a new strategy an empty state."""
+    """gives a new strategy an empty state."""
 
     def load_strategy_state(self, strategy_name):
         return super().load_strategy_state(strategy_name) or {}
@@ -199,22 +315,37 @@ class EmptyState(trading.PlainStates):
 # -- audit log ----------------------------------------------------------------------------------------------------
 
 
+@breaks(
+    "audit",
+    recorders=IN_MEMORY,
+    DATA_AUDIT_COMPLETE="a line of the audit log (decisions) does not hold all that was logged",
+    NAME_4="the strategy name 'BRK.B' does not come back as it was given",
+)
 class WithoutTheStrategy(trading.PlainAudit):
-    """DATA-AUDIT-COMPLETE, NAME-4: does not write down who decided."""
+    """does not write down who decided."""
 
     def log_decision(self, strategy_name, decision):
         self._log("decisions", {"decision": plain(decision)})
 
 
+@breaks(
+    "audit",
+    name="newest-decision-first",
+    recorders=IN_MEMORY,
+    DATA_AUDIT_ORDER="the audit log is not what was logged, once each and in order",
+    DATA_MODEL="the audit log is not what was logged, once each and in order",
+    DATA_REOPEN="after reopening the audit log is not what was logged",
+)
 class NewestFirst(trading.PlainAudit):
-    """DATA-AUDIT-ORDER, DATA-MODEL, DATA-REOPEN: returns the lines in the order in which a screen shows them."""
+    """returns the lines in the order in which a screen shows them."""
 
     def read_decisions(self, day):
         return super().read_decisions(day)[::-1]
 
 
+@breaks("audit", recorders=IN_MEMORY, DATA_AUDIT_APPEND_ONLY="was replaced by another file")
 class RewritesTheDay(trading.PlainAudit):
-    """DATA-AUDIT-APPEND-ONLY: writes the whole day anew for each line, whole and durable."""
+    """writes the whole day anew for each line, whole and durable."""
 
     def _log(self, kind, record):
         path = self._path(kind, datetime.now())  # noqa: DTZ005 - the day is the local one
@@ -223,8 +354,15 @@ class RewritesTheDay(trading.PlainAudit):
             replace_durably(path, b"".join(lines).decode())
 
 
+@breaks(
+    "audit",
+    recorders=IN_MEMORY,
+    ATOM_1="decisions holds no records",
+    ATOM_2="decisions holds no records",
+    DATA_AUDIT_APPEND_ONLY="was cut from",
+)
 class CutsAndAppends(trading.PlainAudit):
-    """ATOM-1, ATOM-2, DATA-AUDIT-APPEND-ONLY: takes the last line off to write it once more with the new one."""
+    """takes the last line off to write it once more with the new one."""
 
     def _log(self, kind, record):
         path = self._path(kind, datetime.now())  # noqa: DTZ005 - the day is the local one
@@ -236,8 +374,13 @@ class CutsAndAppends(trading.PlainAudit):
         super()._log(kind, record)
 
 
+@breaks(
+    "audit",
+    recorders=IN_MEMORY,
+    DATA_AUDIT_DAYS="the file of a day is chosen when the store is opened, not when it logs",
+)
 class DayOfOpening(trading.PlainAudit):
-    """DATA-AUDIT-DAYS: the file is chosen when the store is opened; a program that runs for a week fills one."""
+    """the file is chosen when the store is opened; a program that runs for a week fills one."""
 
     def __init__(self, root):
         super().__init__(root)
@@ -250,8 +393,9 @@ class DayOfOpening(trading.PlainAudit):
             append_synced(path, log_line(record))
 
 
+@breaks("audit", recorders=IN_MEMORY, DATA_AUDIT_DAYS="decisions and orders are in one file")
 class OneFileForAll(trading.PlainAudit):
-    """DATA-AUDIT-DAYS: decisions and orders in one file, told apart when they are read."""
+    """decisions and orders in one file, told apart when they are read."""
 
     def _path(self, kind, day):
         return self.root / "audit" / f"{day:%Y-%m-%d}.jsonl"
@@ -266,15 +410,22 @@ class OneFileForAll(trading.PlainAudit):
 # -- jobs ---------------------------------------------------------------------------------------------------------
 
 
+@breaks("jobs", recorders=IN_MEMORY, DATA_JOBS_EXACT="a job is not read as it was saved")
 class WholeSeconds(trading.PlainJobs):
-    """DATA-JOBS-EXACT: writes times without their fraction of a second."""
+    """writes times without their fraction of a second."""
 
     def save(self, job):
         super().save(job.model_copy(update={"created_at": job.created_at.replace(microsecond=0)}))
 
 
+@breaks(
+    "jobs",
+    recorders=IN_MEMORY,
+    DATA_JOBS_UPSERT="a job saved again is not listed once",
+    DATA_MODEL="not the right jobs are listed",
+)
 class OneMoreJob(trading.PlainJobs):
-    """DATA-JOBS-UPSERT, DATA-MODEL: adds another entry for a job that is saved again, and finds the newest one."""
+    """adds another entry for a job that is saved again, and finds the newest one."""
 
     def save(self, job):
         with locked(self.root):
@@ -286,8 +437,15 @@ class OneMoreJob(trading.PlainJobs):
         return self._job(found[-1]) if found else None
 
 
+@breaks(
+    "jobs",
+    recorders=IN_MEMORY,
+    DATA_JOBS_CLEANUP="get('old-failed') raised KeyError: 'old-failed'",
+    DATA_JOBS_MISSING="get('job-1') raised KeyError: 'job-1'",
+    DATA_MODEL="get('job-1') raised KeyError: 'job-1'",
+)
 class RaisesForNoJob(trading.PlainJobs):
-    """DATA-JOBS-CLEANUP, DATA-JOBS-MISSING, DATA-MODEL: a job that is not there is an error."""
+    """a job that is not there is an error."""
 
     def get(self, job_id):
         if (job := super().get(job_id)) is None:
@@ -295,15 +453,27 @@ class RaisesForNoJob(trading.PlainJobs):
         return job
 
 
+@breaks(
+    "jobs",
+    recorders=IN_MEMORY,
+    DATA_JOBS_FILTER="the jobs listed are not those with that status and type",
+    DATA_MODEL="not the right jobs are listed",
+)
 class EitherFilter(trading.PlainJobs):
-    """DATA-JOBS-FILTER, DATA-MODEL: lists what fits one of the filters."""
+    """lists what fits one of the filters."""
 
     def _matches(self, job, status, job_type):
         return (status is None and job_type is None) or status == job.status or job_type == job.job_type
 
 
+@breaks(
+    "jobs",
+    recorders=IN_MEMORY,
+    DATA_JOBS_PAGES="the pages are not the parts of the list, in its order",
+    DATA_MODEL="a page is not that part of the list",
+)
 class OtherWayRound(trading.PlainJobs):
-    """DATA-JOBS-PAGES, DATA-MODEL: the order of the jobs changes from call to call, as that of a set may."""
+    """the order of the jobs changes from call to call, as that of a set may."""
 
     def __init__(self, root):
         super().__init__(root)
@@ -314,15 +484,23 @@ class OtherWayRound(trading.PlainJobs):
         return sorted(jobs, key=lambda job: job.job_id, reverse=self._backwards)
 
 
+@breaks(
+    "jobs",
+    recorders=IN_MEMORY,
+    DATA_JOBS_PROGRESS="progress is not visible at once",
+    DATA_JOBS_PROGRESS_IN_MEMORY="the last progress is not visible at once",
+    DATA_MODEL="a job is not read as it was saved last",
+)
 class ProgressLater(trading.PlainJobs):
-    """DATA-JOBS-PROGRESS, DATA-JOBS-PROGRESS-IN-MEMORY, DATA-MODEL: progress is shown once the job is saved again."""
+    """progress is shown once the job is saved again."""
 
     def update_progress(self, job_id, progress):
         self._reported = progress
 
 
+@breaks("jobs", recorders=IN_MEMORY, DATA_JOBS_PROGRESS_IN_MEMORY="file operations during 1,000 calls")
 class ProgressOnDisk(trading.PlainJobs):
-    """DATA-JOBS-PROGRESS-IN-MEMORY: saves the job for each step of progress."""
+    """saves the job for each step of progress."""
 
     def update_progress(self, job_id, progress):
         job = self.get(job_id)
@@ -330,15 +508,26 @@ class ProgressOnDisk(trading.PlainJobs):
         self.save(job)
 
 
+@breaks(
+    "jobs",
+    recorders=IN_MEMORY,
+    DATA_JOBS_CLEANUP="cleanup(30) does not remove the jobs that ended 31 days ago, and only them",
+)
 class CleansUpEverything(trading.PlainJobs):
-    """DATA-JOBS-CLEANUP: removes every terminal job, however young."""
+    """removes every terminal job, however young."""
 
     def _over(self, fields, before):
         return super()._over(fields, before + timedelta(days=10_000))
 
 
+@breaks(
+    "jobs",
+    recorders=IN_MEMORY,
+    DATA_JOBS_CLEANUP="cleanup(30) does not remove the jobs that ended 31 days ago, and only them",
+    DATA_MODEL="a job is not read as it was saved last",
+)
 class CleansUpTheRunning(trading.PlainJobs):
-    """DATA-JOBS-CLEANUP, DATA-MODEL: removes every job that was created long ago, running ones included."""
+    """removes every job that was created long ago, running ones included."""
 
     def _over(self, fields, before):
         return datetime.fromisoformat(fields["created_at"]) < before
@@ -347,15 +536,29 @@ class CleansUpTheRunning(trading.PlainJobs):
 # -- runs ---------------------------------------------------------------------------------------------------------
 
 
+@breaks(
+    "runs",
+    recorders=IN_MEMORY,
+    DATA_MODEL="a run is not read as it was updated last",
+    DATA_RUNS_TIMES="a run that is running has no started_at",
+    DATA_RUNS_UPSERT="a run is not read as it was updated",
+)
 class StatusOfTheFirstDay(trading.PlainRuns):
-    """DATA-MODEL, DATA-RUNS-TIMES, DATA-RUNS-UPSERT: an update changes the time of the update only."""
+    """an update changes the time of the update only."""
 
     def _updated(self, run, given):
         return given | run | {"updated_at": given["updated_at"]}
 
 
+@breaks(
+    "runs",
+    recorders=IN_MEMORY,
+    DATA_MODEL="get_run('run-1') raised KeyError: 'run-1'",
+    DATA_RUNS_DELETE="get_run('run-1') raised KeyError: 'run-1'",
+    DATA_RUNS_MISSING="get_run('run-1') raised KeyError: 'run-1'",
+)
 class RaisesForNoRun(trading.PlainRuns):
-    """DATA-MODEL, DATA-RUNS-DELETE, DATA-RUNS-MISSING: a run that is not there is an error."""
+    """a run that is not there is an error."""
 
     def get_run(self, run_id):
         if (run := super().get_run(run_id)) is None:
@@ -363,73 +566,94 @@ class RaisesForNoRun(trading.PlainRuns):
         return run
 
 
+@breaks("runs", recorders=IN_MEMORY, DATA_RUNS_IDS="a run without an id does not get one of its own")
 class IdByKind(trading.PlainRuns):
-    """DATA-RUNS-IDS: derives the id from the kind."""
+    """derives the id from the kind."""
 
     def _new_id(self, kind):
         return f"{kind}-run"
 
 
+@breaks("runs", recorders=IN_MEMORY, DATA_RUNS_TIMES="a run that is completed has no finished_at")
 class NeverFinished(trading.PlainRuns):
-    """DATA-RUNS-TIMES: does not note when a run ends."""
+    """does not note when a run ends."""
 
     def _note_times(self, run, now):
         super()._note_times(run, now)
         run["finished_at"] = None
 
 
+@breaks("runs", recorders=IN_MEMORY, DATA_RUNS_TIMES="the end of a run changed its started_at")
 class StartsAgain(trading.PlainRuns):
-    """DATA-RUNS-TIMES: notes the time of every update as the start."""
+    """notes the time of every update as the start."""
 
     def _note_times(self, run, now):
         super()._note_times(run, now)
         run["started_at"] = now
 
 
+@breaks("runs", recorders=IN_MEMORY, DATA_RUNS_KIND="kind is not lower-case")
 class KindAsGiven(trading.PlainRuns):
-    """DATA-RUNS-KIND: keeps kind as it comes."""
+    """keeps kind as it comes."""
 
     def _normalised(self, kind):
         return kind
 
 
+@breaks("runs", recorders=IN_MEMORY, DATA_RUNS_KIND="kind is longer than 64 characters")
 class EndlessKind(trading.PlainRuns):
-    """DATA-RUNS-KIND: normalises kind, but does not shorten it."""
+    """normalises kind, but does not shorten it."""
 
     def _normalised(self, kind):
         return "".join(letter for letter in kind.lower() if letter.isascii() and letter.isalnum())
 
 
+@breaks("runs", recorders=IN_MEMORY, DATA_RUNS_ORDER="the run updated last does not come first")
 class OldestFirst(trading.PlainRuns):
-    """DATA-RUNS-ORDER: sorts by the time of creation."""
+    """sorts by the time of creation."""
 
     def _in_order(self, runs):
         return sorted(runs, key=lambda run: run.created_at, reverse=True)
 
 
+@breaks("runs", recorders=IN_MEMORY, DATA_RUNS_FILTER="the runs listed are not those of that kind and status")
 class KindByPrefix(trading.PlainRuns):
-    """DATA-RUNS-FILTER: matches kinds by how they begin."""
+    """matches kinds by how they begin."""
 
     def _matches(self, run, kind, status):
         return run.kind.startswith(kind or "") and status in (None, run.status)
 
 
+@breaks(
+    "runs",
+    recorders=IN_MEMORY,
+    DATA_MODEL="a page is not that part of the list",
+    DATA_RUNS_PAGES="the pages are not the parts of the list, in its order",
+)
 class OffsetInPages(trading.PlainRuns):
-    """DATA-MODEL, DATA-RUNS-PAGES: counts the offset in pages."""
+    """counts the offset in pages."""
 
     def _page(self, runs, limit, offset):
         return runs[offset * limit : (offset + 1) * limit]
 
 
+@breaks(
+    "runs",
+    name="deletes-runs-by-prefix",
+    recorders=IN_MEMORY,
+    DATA_RUNS_DELETE="the runs left are not all but the deleted",
+    NAME_3="deleting other run ids has",
+)
 class DeletesByPrefix(trading.PlainRuns):
-    """DATA-RUNS-DELETE, NAME-3: removes every run whose id begins so."""
+    """removes every run whose id begins so."""
 
     def _is_meant(self, name, run_id):
         return name.startswith(run_id)
 
 
+@breaks("runs", recorders=IN_MEMORY, DATA_MODEL="a run is not read as it was updated last")
 class DeletedRunsLinger(trading.PlainRuns):
-    """DATA-MODEL: keeps what it noted of a deleted run, and gives it to the next one with that id."""
+    """keeps what it noted of a deleted run, and gives it to the next one with that id."""
 
     def __init__(self, root):
         super().__init__(root)

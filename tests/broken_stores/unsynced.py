@@ -8,11 +8,13 @@ from pathlib import Path
 
 import aiofiles
 
+from tests.broken_stores import breaks
 from tests.sound_stores.files import encode, file_name, read_document, sync_directory
 
 
+@breaks("document", ATOM_2="partly lost write portfolio.tmp", DUR_2="partly lost write portfolio.tmp")
 class RenameWithoutSync:
-    """ATOM-2, DUR-2: temporary file and rename, and not one fsync."""
+    """temporary file and rename, and not one fsync."""
 
     def __init__(self, root: Path):
         self.file = root / "portfolio.json"
@@ -26,8 +28,9 @@ class RenameWithoutSync:
         return read_document(self.file)
 
 
+@breaks("document", ATOM_2="partly lost write portfolio.json.tmp", DUR_2="partly lost write portfolio.json.tmp")
 class RenameWithoutSyncAiofiles:
-    """ATOM-2, DUR-2: the same through aiofiles."""
+    """the same through aiofiles."""
 
     def __init__(self, root: Path):
         self.file = root / "portfolio.json"
@@ -42,8 +45,9 @@ class RenameWithoutSyncAiofiles:
         return read_document(self.file)
 
 
+@breaks("documents", ATOM_2="partly lost write AAPL.json.tmp", DUR_2="partly lost write AAPL.json.tmp")
 class FlushIsNotSync:
-    """ATOM-2, DUR-2: flush() hands the bytes to the kernel, not to the disk; only the directory is really synced."""
+    """flush() hands the bytes to the kernel, not to the disk; only the directory is really synced."""
 
     def __init__(self, root: Path):
         self.root = root
@@ -60,8 +64,9 @@ class FlushIsNotSync:
         return read_document(self.root / file_name(key))
 
 
+@breaks("documents", ATOM_2="partly lost write AAPL.json.tmp", DUR_2="partly lost write AAPL.json.tmp")
 class FlushIsNotSyncAiofiles:
-    """ATOM-2, DUR-2: the same through aiofiles."""
+    """the same through aiofiles."""
 
     def __init__(self, root: Path):
         self.root = root
@@ -78,8 +83,9 @@ class FlushIsNotSyncAiofiles:
         return read_document(self.root / file_name(key))
 
 
+@breaks("documents", ATOM_2="partly lost write jobs.tmp", DUR_2="partly lost write jobs.tmp")
 class JobsFile:
-    """ATOM-2, DUR-2: a job store as commonly described: one JSON file, loaded lazily, ``.tmp`` then os.replace."""
+    """a job store as commonly described: one JSON file, loaded lazily, ``.tmp`` then os.replace."""
 
     def __init__(self, root: Path):
         self.file = root / "jobs.json"

@@ -1,17 +1,16 @@
 """Every sentence of the trading contracts: a store that keeps it, and beside it the smallest change that does not."""
 
-import importlib
-
 import pytest
 
 from pytest_tradestore.conformance import checks_for
 from pytest_tradestore.contracts import CONTRACTS
 from pytest_tradestore.verdict import Verdict
-from tests.broken_stores.trading_rows import TRADING
+from tests.judging import BROKEN
 from tests.sound_stores import SOUND
 
 SOUND_OF = {row.contracts[0]: row for row in SOUND if row.target.startswith("tests.sound_stores.trading:Plain")}
 TRADING_CONTRACTS = ("bars", "fundamentals", "events", "state", "audit", "jobs", "runs")
+TRADING = [row for row in BROKEN if row.contract in TRADING_CONTRACTS]
 CHECKS = [
     (check.requirement, check.case)
     for contract in CONTRACTS
@@ -22,14 +21,9 @@ CHECKS = [
 CONTROLS = [(row, id_) for row in TRADING for id_ in row.breaks if id_.startswith("DATA-")]
 
 
-def target_of(row):
-    module, _, name = row.target.partition(":")
-    return getattr(importlib.import_module(module), name)
-
-
 @pytest.mark.parametrize(("requirement", "case"), CHECKS, ids=[f"{id_}-{case}" for id_, case in CHECKS])
 def test_a_store_that_keeps_its_contract_holds(judged, requirement, case):
-    result = judged(target_of(SOUND_OF[case.partition("-")[0]]), requirement, case)
+    result = judged(SOUND_OF[case.partition("-")[0]].store, requirement, case)
 
     assert (result.verdict, result.reason) == (Verdict.HOLDS, "")
     assert result.checked["values"] + result.checked.get("programs", 0) > 0
@@ -37,7 +31,7 @@ def test_a_store_that_keeps_its_contract_holds(judged, requirement, case):
 
 @pytest.mark.parametrize(("row", "requirement"), CONTROLS, ids=[f"{row.name}-{id_}" for row, id_ in CONTROLS])
 def test_control_a_store_with_one_defect_violates(judged, row, requirement):
-    results = [judged(target_of(row), id_, case) for id_, case in CHECKS if id_ == requirement and of(case, row)]
+    results = [judged(row.store, id_, case) for id_, case in CHECKS if id_ == requirement and of(case, row)]
 
     assert Verdict.VIOLATED in {result.verdict for result in results}
 

@@ -1,21 +1,15 @@
 """The kill matrix of damage: each broken store is found, for its own reason and no other; the reference stores hold."""
 
-import importlib
-
 import pytest
 
-from pytest_tradestore.bench import Bench
 from pytest_tradestore.configuration import REFERENCE
 from pytest_tradestore.conformance import damage
-from pytest_tradestore.contracts import CONTRACTS
-from pytest_tradestore.settings import Budget, Settings
-from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Verdict
-from tests.broken_stores.damaging import DAMAGING
-from tests.sound_stores import SOUND
+from tests.judging import DAMAGING, judged, named, undecided
+from tests.sound_stores import SOUND, Sound
 
 pytestmark = pytest.mark.proof
-REFERENCES = [spec.split("=") for spec in REFERENCE]
+REFERENCES = [Sound(*spec.split("="), ()) for spec in REFERENCE]
 SPARED = ("CORR-1", "CORR-3", "CORR-5", "CORR-7")
 """What no sound store may be accused of."""
 KEEPS_NO_EVIDENCE = "a save replaces what is there unread, or cuts a torn end off; the damaged bytes are lost"
@@ -39,23 +33,9 @@ WEAK = {
 """What sound stores truly break of the profile hardened, which they do not claim; and why."""
 
 
-def target_of(place):
-    module, _, name = place.partition(":")
-    return getattr(importlib.import_module(module), name)
-
-
-def judged(name, place, contracts=()):
-    """Run every damage check of a store; of the given contracts, or of all that it offers."""
-    store = StoreUnderTest(name, target_of(place))
-    bench = Bench(Settings(budget=Budget.QUICK))
-    wanted = contracts or [contract.name for contract in bench.examined(store).contracts]
-    checks = [check for contract in CONTRACTS if contract.name in wanted for check in damage.checks(contract)]
-    return [check.judge(bench, store) for check in checks]
-
-
-@pytest.mark.parametrize("row", DAMAGING, ids=[row.name for row in DAMAGING])
+@named(DAMAGING)
 def test_a_store_violates_just_what_it_breaks_and_the_counterexample_says_why(row):
-    violated = {r.requirement: r for r in judged(row.name, row.target) if r.verdict is Verdict.VIOLATED}
+    violated = {r.requirement: r for r in judged(row, damage.checks) if r.verdict is Verdict.VIOLATED}
 
     assert set(violated) == set(row.breaks)
     for id_, words in row.breaks.items():
@@ -63,23 +43,18 @@ def test_a_store_violates_just_what_it_breaks_and_the_counterexample_says_why(ro
         assert words in " ".join([told.headline, *told.found, *told.allowed, *told.workload])
 
 
-@pytest.mark.parametrize("row", DAMAGING, ids=[row.name for row in DAMAGING])
-def test_its_docstring_names_what_it_breaks(row):
-    assert target_of(row.target).__doc__.partition(":")[0].split(", ") == sorted(row.breaks)
+@named(REFERENCES)
+def test_the_reference_stores_hold_every_requirement_about_damage(row):
+    results = judged(row, damage.checks)
 
-
-@pytest.mark.parametrize(("name", "place"), REFERENCES, ids=[name for name, _ in REFERENCES])
-def test_the_reference_stores_hold_every_requirement_about_damage(name, place):
-    results = judged(name, place)
-
-    assert [r for r in results if r.verdict not in (Verdict.HOLDS, Verdict.NOT_APPLICABLE)] == []
+    assert undecided(results) == []
     assert all(r.checked["damaged_images"] >= 100 for r in results if r.verdict is Verdict.HOLDS)
     assert {"CORR-1", "CORR-2", "CORR-4", "CORR-6"} <= {r.requirement for r in results if r.verdict is Verdict.HOLDS}
 
 
-@pytest.mark.parametrize("row", SOUND, ids=[row.name for row in SOUND])
+@named(SOUND)
 def test_a_sound_store_is_accused_of_what_it_really_does_and_nothing_else(row):
-    results = judged(row.name, row.target, row.contracts)
+    results = judged(row, damage.checks)
     weak = {id_ for id_, reasons in WEAK.items() if any(row.name in names for names in reasons.values())}
 
     assert {r.requirement for r in results if r.verdict is Verdict.VIOLATED} == weak

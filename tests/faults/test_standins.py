@@ -1,21 +1,16 @@
 """Where the system cannot be asked to refuse, Python's own functions are: the same stores are found out."""
 
 import errno
-import importlib
 import os
 
 import pytest
 
-from pytest_tradestore.bench import Bench
 from pytest_tradestore.conformance import faults
-from pytest_tradestore.contracts import CONTRACTS
 from pytest_tradestore.faults import seccomp
 from pytest_tradestore.faults.calls import CallKind, Fault
 from pytest_tradestore.isolation import Finished, run_isolated
-from pytest_tradestore.settings import Budget, Settings
-from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Verdict
-from tests.broken_stores.failing import FAILING
+from tests.judging import FAILING, judged, named, undecided
 from tests.sound_stores import SOUND
 
 PURE = [row for row in SOUND if "sqlite" not in row.target]
@@ -26,24 +21,18 @@ def _no_help_from_the_system(monkeypatch):
     monkeypatch.setattr(seccomp, "why_not", lambda: "not here")
 
 
-def judged(row, contracts):
-    module, _, name = row.target.partition(":")
-    store = StoreUnderTest(row.name, getattr(importlib.import_module(module), name))
-    bench = Bench(Settings(budget=Budget.QUICK))
-    checks = [check for contract in CONTRACTS if contract.name in contracts for check in faults.checks(contract)]
-    return [check.judge(bench, store) for check in checks]
-
-
-@pytest.mark.parametrize("row", FAILING, ids=[row.name for row in FAILING])
+@pytest.mark.proof
+@named(FAILING)
 def test_a_store_that_fails_badly_is_found_out(row):
-    assert {r.requirement for r in judged(row, [row.contract]) if r.verdict is Verdict.VIOLATED} == set(row.breaks)
+    assert {r.requirement for r in judged(row, faults.checks) if r.verdict is Verdict.VIOLATED} == set(row.breaks)
 
 
-@pytest.mark.parametrize("row", PURE, ids=[row.name for row in PURE])
+@pytest.mark.proof
+@named(PURE)
 def test_a_sound_store_is_accused_of_nothing_and_the_search_is_called_bounded(row):
-    results = judged(row, row.contracts)
+    results = judged(row, faults.checks)
 
-    assert [r for r in results if r.verdict not in (Verdict.HOLDS, Verdict.NOT_APPLICABLE)] == []
+    assert undecided(results) == []
     assert not any(r.exhaustive for r in results if r.requirement == "FAULT-1")
 
 

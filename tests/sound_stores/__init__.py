@@ -1,21 +1,30 @@
 """Sound stores: correct ones of different make, on which the suite must raise no alarm."""
 
+import pkgutil
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 BOTH = ("strace", "fake")
 NATIVE = ("strace",)
+"""For stores whose operations only system calls show: native libraries, and modules that bind ``os`` early."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """A store that keeps every requirement of its contracts; ``recorders``: which of them can see all that it does."""
+    """A store that keeps every requirement of its contracts, or of all that it offers where none is named.
+
+    ``recorders``: which of them can see all that it does.
+    """
 
     name: str
     target: str
     contracts: tuple[str, ...]
     variant: Literal["sync", "async"] = "sync"
     recorders: tuple[str, ...] = BOTH
+
+    @property
+    def store(self) -> Any:
+        return pkgutil.resolve_name(self.target)
 
 
 DATA = ("bars", "fundamentals", "events", "state", "audit")
