@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from reference_store.core.access import Access, access_of, give, give_directory
 from reference_store.core.descriptors import read_from, sync, write_all
 
 FILE_MODE = 0o640
@@ -51,6 +52,7 @@ class Found:
     mode: int
     inode: int
     links: int
+    access: Access
 
 
 class Directory:
@@ -89,11 +91,11 @@ class Directory:
             if not create:
                 raise
         try:
-            os.mkdir(name, 0o700, dir_fd=self.descriptor)
+            os.mkdir(name, DIRECTORY_MODE, dir_fd=self.descriptor)
         except FileExistsError:  # somebody else was faster
             return Directory(self._open(name), path, self)
         made = Directory(self._open(name), path, self, made=True)
-        os.fchmod(made.descriptor, DIRECTORY_MODE)  # said outright, whatever the umask
+        give_directory(made.descriptor, DIRECTORY_MODE, self.descriptor)
         self.sync()  # what will be stored below is only as durable as this name
         return made
 
@@ -129,7 +131,8 @@ class Directory:
         descriptor, about = opened
         try:
             data = read_from(descriptor, about.st_size, limit)
-            return Found(data, stat.S_IMODE(about.st_mode), about.st_ino, about.st_nlink)
+            access = access_of(descriptor, about)
+            return Found(data, access.mode, about.st_ino, about.st_nlink, access)
         finally:
             os.close(descriptor)
 
@@ -170,16 +173,30 @@ class Directory:
         os.close(descriptor)
         raise NotARegularFile
 
+    def access(self, name: str) -> Access | None:
+        """Return who may read and write the file ``name``, None if there is no regular file of this name."""
+        try:
+            opened = self.open_regular(name, os.O_RDONLY)
+        except NotARegularFile:
+            return None
+        if opened is None:
+            return None
+        try:
+            return access_of(*opened)
+        finally:
+            os.close(opened[0])
+
     def replace(self, name: str, data: bytes, previous: Found | None, backup: str | None = None) -> None:
         """Make ``data`` the content of ``name``: after any crash the old or the new file is there, whole.
 
-        ``previous`` is the file as it was read under the lock; with ``backup`` it stays under that name. There is no
-        moment at which ``name`` or an existing backup is missing. On return the new content outlives a power loss.
+        ``previous`` is the file as it was read under the lock, whose owner, group, access list and narrower mode are
+        kept; with ``backup`` it stays under that name. There is no moment at which ``name`` or an existing backup is
+        missing. On return the new content outlives a power loss.
 
         Raises OSError with the old content in place, or NotPinned when only the last step failed.
         """
-        mode = FILE_MODE if previous is None else FILE_MODE & previous.mode
-        staged = self._stage(data, mode)
+        # Without ``previous`` a damaged file can have this name still: what takes its place is for the same people.
+        staged = self._stage(data, FILE_MODE, self.access(name) if previous is None else previous.access)
         try:
             if previous is not None and backup is not None:
                 self._keep(name, previous, backup)
@@ -190,12 +207,12 @@ class Directory:
             raise
         self._pin()
 
-    def stage(self, name: str, data: bytes, mode: int) -> None:
+    def stage(self, name: str, data: bytes, mode: int, like: Access | None = None) -> None:
         """Write ``data`` to ``name``, durably but for the name itself: a ``sync`` of the directory pins that.
 
-        Raises OSError; whatever had this name is then still there.
+        ``like`` is of the file that it is going to replace. Raises OSError; whatever had this name is then still there.
         """
-        self._copy(data, name, mode)
+        self._copy(data, name, mode, like)
 
     def move(self, name: str, target: str) -> None:
         """Give the file ``name`` the name ``target``, in one step and in place of what had it; not yet durable."""
@@ -220,8 +237,8 @@ class Directory:
         ``data`` is what it holds, None if it is no regular file. The same evidence is kept once, however often a crash
         makes this run again.
         """
-        about = os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
-        mark = f"inode{about.st_ino}" if data is None else hashlib.sha256(data).hexdigest()[:12]
+        inode = os.stat(name, dir_fd=self.descriptor, follow_symlinks=False).st_ino
+        mark = f"inode{inode}" if data is None else hashlib.sha256(data).hexdigest()[:12]
         evidence = f"{DAMAGED}{mark}-{name}"
         try:
             self._link(name, evidence)
@@ -230,14 +247,17 @@ class Directory:
         except OSError as error:
             if error.errno not in _NO_LINKS or data is None:
                 raise
-            self._copy(data, evidence, FILE_MODE & stat.S_IMODE(about.st_mode))
+            self._copy(data, evidence, FILE_MODE, self.access(name))
         self.sync()  # before anything takes the damaged file's place
         return evidence
 
     def keep_bytes(self, name: str, data: bytes, mode: int) -> str:
-        """Keep ``data``, cut off ``name``, as evidence in a file of its own, durably, and return that file's name."""
+        """Keep ``data``, cut off ``name``, as evidence in a file of its own, durably, and return that file's name.
+
+        It is for nobody but those who may read ``name``, and no wider than ``mode``.
+        """
         evidence = f"{DAMAGED}{hashlib.sha256(data).hexdigest()[:12]}-{name}"
-        self._copy(data, evidence, FILE_MODE & mode)
+        self._copy(data, evidence, FILE_MODE & mode, self.access(name))
         self.sync()
         return evidence
 
@@ -258,14 +278,14 @@ class Directory:
         except OSError as error:
             raise NotPinned(error) from error
 
-    def _stage(self, data: bytes, mode: int) -> str:
+    def _stage(self, data: bytes, mode: int, like: Access | None) -> str:
         """Write ``data`` to a temporary file that is durable, and closed without an error, on return."""
         staged = _temporary_name()
         descriptor = os.open(staged, _CREATE, 0o600, dir_fd=self.descriptor)
         try:
             try:
                 write_all(descriptor, data)
-                os.fchmod(descriptor, mode)  # before the sync, which then pins the mode too
+                give(descriptor, mode, like, self.descriptor)  # before the sync, which then pins it too
                 # A failed sync is final: the kernel may have marked the pages clean. The file is discarded below.
                 sync(descriptor)
             finally:
@@ -284,7 +304,7 @@ class Directory:
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
-            self._copy(previous.data, backup, FILE_MODE & previous.mode)
+            self._copy(previous.data, backup, FILE_MODE, previous.access)
             return
         try:
             os.rename(second, backup, src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
@@ -292,8 +312,8 @@ class Directory:
             self._discard(second)
             raise
 
-    def _copy(self, data: bytes, name: str, mode: int) -> None:
-        staged = self._stage(data, mode)
+    def _copy(self, data: bytes, name: str, mode: int, like: Access | None) -> None:
+        staged = self._stage(data, mode, like)
         try:
             os.rename(staged, name, src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
         except BaseException:

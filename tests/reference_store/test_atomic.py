@@ -178,12 +178,16 @@ def test_a_file_is_never_opened_wider_than_the_one_it_replaces(
     assert mode(tmp_path / "f") == after
 
 
-def test_new_directories_are_synced_into_their_parents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("mask", "widened"), [(0o022, []), (0o077, ["fchmod"])])
+def test_new_directories_are_synced_into_their_parents(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mask: int, widened: list[str]
+) -> None:
     seen = calls_of(monkeypatch, "mkdir", "fchmod", "fsync")
 
-    Directory.open(str(tmp_path / "a" / "b"))
+    with umask(mask):
+        Directory.open(str(tmp_path / "a" / "b"))
 
-    assert seen == ["mkdir", "fchmod", "fsync directory"] * 2
+    assert seen == ["mkdir", *widened, "fsync directory"] * 2
 
 
 def test_planted_links_are_neither_read_nor_written_through(directory: Directory, tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ BY_TEST = [
     by_test("core.atomic", "self._parent.sync()", PINS),
     by_test("core.atomic", "above.sync()", PINS),
     by_test("core.atomic", "self.sync()  # before anything takes", EVIDENCE),
-    by_test("core.atomic", "FILE_MODE & mode)\n        self.sync()", KEEPS, "FILE_MODE & mode)"),
+    by_test("core.atomic", "& mode, self.access(name))\n        self.sync()", KEEPS, "& mode, self.access(name))"),
     by_test("stores.journal", "sync(descriptor)\n        directory.sync()", BEHIND, "directory.sync()"),
     by_test("stores.journal", "directory.sync()", BEHIND),
     by_test("stores.journal", "sync(descriptor)  # before new bytes", KEEPS),

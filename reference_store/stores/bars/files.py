@@ -17,6 +17,7 @@ from functools import partial, reduce
 from typing import Any
 
 from reference_store.core import keys
+from reference_store.core.access import Access
 from reference_store.core.atomic import FILE_MODE, TEMPORARY, Directory, Found, NotARegularFile, NotPinned
 from reference_store.core.descriptors import TooLarge
 from reference_store.core.group_commit import ByKey, GroupCommit, Take
@@ -162,22 +163,22 @@ class BarFiles:
     def _stage(
         self, directory: Directory, symbol: str, month: str, before: MonthFile | None, bars: Columns
     ) -> MonthFile:
-        mode = FILE_MODE
         if before is not None:
             try:
                 found = _content(directory, symbol, month, before)
             except _Moved as moved:  # but nobody else moves anything: the lock is held
                 raise moved.damage from None
-            mode &= found.mode
+            like: Access | None = found.access
             bars = merged(_decoded(symbol, month, found.data, aware=bars.aware), bars)
         else:
+            like = directory.access(file_name(month))
             _keep_stranger(directory, symbol, month)
         data = bar_parquet.encode(symbol, bars)
         if len(data) > LARGEST:
             raise InvalidRecord("bars", f"make a month file of {len(data)} bytes, {LARGEST} is the limit")
         times = bars.times()
         file = bar_manifest.describe(data, len(bars), times[0], times[-1])
-        directory.stage(staged_name(month, file), data, mode)
+        directory.stage(staged_name(month, file), data, FILE_MODE, like)
         return file
 
     def _settle(self, directory: Directory, manifest: Manifest) -> None:
