@@ -17,6 +17,7 @@ import aiofiles.os
 from reference_store.core.aio_commit import LoopCommits
 from reference_store.core.document_files import Change, DocumentFiles, Recovery, go_together
 from reference_store.core.group_commit import ByKey
+from reference_store.core.reopening import Reopened
 from reference_store.core.root import LOCK_TIMEOUT
 from reference_store.core.strict_json import Document
 from reference_store.errors import StoreError
@@ -53,7 +54,7 @@ def _claims(claims: tuple[str, ...]) -> tuple[str, ...]:
     return ("tasks", *claims)
 
 
-class AsyncDocumentStore:
+class AsyncDocumentStore(Reopened):
     """DocumentStore for asyncio; see there. Opening one works on the disk for a moment: do it once, at the start."""
 
     tradestore_errors: ClassVar[tuple[type[Exception], ...]] = (StoreError,)
@@ -96,7 +97,7 @@ class AsyncDocumentStore:
         self._store.close()
 
 
-class AsyncSingleDocumentStore:
+class AsyncSingleDocumentStore(Reopened):
     """SingleDocumentStore for asyncio; see there."""
 
     tradestore_errors: ClassVar[tuple[type[Exception], ...]] = (StoreError,)

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
+from reference_store.core.reopening import Reopened
 from reference_store.core.root import LOCK_TIMEOUT
 from reference_store.core.strict_json import Document
 from reference_store.errors import StoreError
@@ -21,7 +22,7 @@ from reference_store.stores.record_file import Clock
 from reference_store.stores.trading_logs import local_now
 
 
-class AsyncFileDataStore(AsyncTradingLogs):
+class AsyncFileDataStore(AsyncTradingLogs, Reopened):
     """FileDataStore for asyncio; see there for all promises, errors and arguments.
 
     A cancelled call has happened whole or not at all, and is over when the cancellation is raised. Opening a store

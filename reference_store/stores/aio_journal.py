@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from reference_store.core.aio_commit import LoopCommits
 from reference_store.core.group_commit import ByKey
+from reference_store.core.reopening import Reopened
 from reference_store.core.root import LOCK_TIMEOUT
 from reference_store.core.strict_json import Document, Encoded
 from reference_store.errors import StoreError
@@ -30,7 +31,7 @@ class Appends:
         await self._commits[stream].commit(checked)
 
 
-class AsyncJournalStore:
+class AsyncJournalStore(Reopened):
     """JournalStore for asyncio; see there."""
 
     tradestore_errors: ClassVar[tuple[type[Exception], ...]] = (StoreError,)

@@ -13,6 +13,7 @@ from reference_store.core import keys
 from reference_store.core.atomic import Directory
 from reference_store.core.document_files import DocumentFiles
 from reference_store.core.records import checked
+from reference_store.core.reopening import Reopened
 from reference_store.core.root import LOCK_TIMEOUT
 from reference_store.core.strict_json import Document
 from reference_store.errors import InvalidRecord, StorageFailure, StoreError
@@ -62,7 +63,7 @@ class DataStore(Protocol):
         """Add an order and its result to the audit log."""
 
 
-class FileDataStore(TradingLogs):
+class FileDataStore(TradingLogs, Reopened):
     """A DataStore below ``base_path``, which is created, durably, if it does not exist.
 
     | Directory | Files |

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from reference_store.core.document_files import DocumentFiles, Recovery
+from reference_store.core.reopening import Reopened
 from reference_store.core.root import LOCK_TIMEOUT
 from reference_store.core.strict_json import Document
 from reference_store.errors import StoreError
@@ -14,7 +15,7 @@ CLAIMS = ("process-crash", "power-loss", "threads", "processes", "backup", "chec
 """What every store here claims towards the conformance suite."""
 
 
-class DocumentStore:
+class DocumentStore(Reopened):
     """JSON documents by key; every update is whole, durable on return and excludes all other writers of the root.
 
     ``root`` is a directory; it is created, durably, if it does not exist. Several instances, threads and processes may

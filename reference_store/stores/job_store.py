@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from reference_store.core.aio_commit import LoopCommits
 from reference_store.core.records import checked, from_json, instant, to_json
+from reference_store.core.reopening import Reopened
 from reference_store.core.root import LOCK_TIMEOUT, Place
 from reference_store.errors import InvalidRecord, StoreError
 from reference_store.models import Job, Status
@@ -25,7 +26,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class JobStore:
+class JobStore(Reopened):
     """Jobs by id in ``<root>/jobs.json``, ``{"jobs": [...], "updated_at": "ISO string"}``, datetimes as ISO strings.
 
     Nothing is read before the first call. A saved job is durable when ``save`` returns; saves that wait at the same

@@ -15,6 +15,7 @@ from reference_store.core import integrity, keys
 from reference_store.core.atomic import Directory, Found, NotARegularFile
 from reference_store.core.descriptors import TooLarge, read_from, sync, write_all
 from reference_store.core.group_commit import ByKey, GroupCommit, Take, Ticket
+from reference_store.core.reopening import Reopened
 from reference_store.core.root import LOCK_TIMEOUT, Place, Root
 from reference_store.core.strict_json import Document, Encoded
 from reference_store.errors import CorruptData, StoreError, shown
@@ -48,7 +49,7 @@ class _Unwanted:
     size: int
 
 
-class JournalStore:
+class JournalStore(Reopened):
     """Append-only logs by stream; every record is durable on return, numbered and sealed.
 
     A record that was acknowledged never shows without all before it. Records of an append that a crash cut short do

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from uuid import uuid4
 
 from reference_store.core.records import from_json, instant, iso
+from reference_store.core.reopening import Reopened
 from reference_store.core.root import LOCK_TIMEOUT, Place
 from reference_store.core.strict_json import Document
 from reference_store.errors import InvalidRecord, StoreError
@@ -19,7 +20,7 @@ from reference_store.stores.record_file import Clock, Entry, RecordFile, entry, 
 FILE = "runs"
 
 
-class RunStore:
+class RunStore(Reopened):
     """Runs by id in ``<root>/runs.json``, ``{"runs": [...], "updated_at": "ISO string"}``, datetimes as ISO strings.
 
     Every update is durable on return, updates of several threads that meet are written together, and several instances

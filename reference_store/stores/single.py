@@ -7,13 +7,14 @@ from typing import ClassVar
 
 from reference_store.core import keys
 from reference_store.core.document_files import DocumentFiles, Recovery
+from reference_store.core.reopening import Reopened
 from reference_store.core.root import LOCK_TIMEOUT
 from reference_store.core.strict_json import Document
 from reference_store.errors import InvalidIdentifier, StoreError
 from reference_store.stores.documents import CLAIMS
 
 
-class SingleDocumentStore:
+class SingleDocumentStore(Reopened):
     """One JSON document in ``<root>/<name>.json``, the previous version in ``<name>.json.bak``.
 
     Promises, errors and ``lock_timeout`` (seconds) are those of DocumentStore. ``name`` is an identifier like its keys
