@@ -5,6 +5,7 @@ One recording and one exploration of it are the evidence for all of them.
 
 from typing import TYPE_CHECKING
 
+from pytest_tradestore.conformance.asking import unclaimed
 from pytest_tradestore.conformance.check import Check
 from pytest_tradestore.contracts import Contract
 from pytest_tradestore.verdict import Result, Verdict
@@ -37,6 +38,9 @@ def checks(contract: Contract) -> tuple[Check, ...]:
 
 def _check(requirement: str, contract: Contract) -> Check:
     def judge(bench: "Bench", store: "StoreUnderTest") -> Result:
+        claim = _NEEDS_CLAIM.get(requirement)
+        if claim and claim not in store.declarations.claims:
+            return unclaimed(requirement, contract.name, claim, store.declarations)
         reason = _not_applicable(requirement, contract, bench, store)
         if reason:
             return Result(requirement, contract.name, Verdict.NOT_APPLICABLE, reason)
@@ -46,9 +50,6 @@ def _check(requirement: str, contract: Contract) -> Check:
 
 
 def _not_applicable(requirement: str, contract: Contract, bench: "Bench", store: "StoreUnderTest") -> str:
-    claim = _NEEDS_CLAIM.get(requirement)
-    if claim and claim not in store.declarations.claims:
-        return f"the store disclaims {claim}"
     if requirement == "DUR-3" and contract.name not in _LOGS:
         return "it is about logs, and this contract has none"
     if requirement == "DUR-4" and not _deletes(contract, bench, store):

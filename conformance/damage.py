@@ -5,6 +5,7 @@ One run of many damaged files is the evidence for all of them.
 
 from typing import TYPE_CHECKING
 
+from pytest_tradestore.conformance.asking import unclaimed
 from pytest_tradestore.conformance.check import Check
 from pytest_tradestore.contracts import Contract
 from pytest_tradestore.tries import Sort, TryToken, fingerprint
@@ -29,7 +30,7 @@ def _check(requirement: str, contract: Contract) -> Check:
     def judge(bench: "Bench", store: "StoreUnderTest") -> Result:
         claim = _NEEDS_CLAIM.get(requirement)
         if claim and claim not in store.declarations.claims:
-            return Result(requirement, contract.name, Verdict.NOT_APPLICABLE, f"the store does not claim {claim}")
+            return unclaimed(requirement, contract.name, claim, store.declarations)
         evidence = bench.damage(store, contract)
         checked = {"damaged_images": evidence.images, "noticed": evidence.told, "updates": evidence.updates}
         shared = f"damage of {contract.name}"

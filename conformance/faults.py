@@ -6,6 +6,7 @@ One run of every fault worth trying is the evidence for three of them; failed sy
 from typing import TYPE_CHECKING
 
 from pytest_tradestore.conformance import unstorable
+from pytest_tradestore.conformance.asking import unclaimed
 from pytest_tradestore.conformance.check import Check
 from pytest_tradestore.contracts import Contract
 from pytest_tradestore.tries import Sort, TryToken, fingerprint
@@ -75,7 +76,7 @@ def _of_syncs(contract: Contract) -> Check:
 
     def judge(bench: "Bench", store: "StoreUnderTest") -> Result:
         if "power-loss" not in store.declarations.claims:
-            return Result(requirement, contract.name, Verdict.NOT_APPLICABLE, "the store disclaims power-loss")
+            return unclaimed(requirement, contract.name, "power-loss", store.declarations)
         evidence = bench.failed_syncs(store, contract)
         checked = {"failed_syncs": evidence.recordings, "images": evidence.images}
         if evidence.breach is not None:

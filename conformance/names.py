@@ -5,6 +5,7 @@ One run of the trials on a contract is the evidence for all of these requirement
 
 from typing import TYPE_CHECKING
 
+from pytest_tradestore.conformance.asking import unclaimed
 from pytest_tradestore.conformance.check import Check
 from pytest_tradestore.contracts import Contract
 from pytest_tradestore.verdict import Counterexample, Result, Verdict
@@ -29,8 +30,7 @@ def checks(contract: Contract) -> tuple[Check, ...]:
 def _planted(contract: Contract) -> Check:
     def judge(bench: "Bench", store: "StoreUnderTest") -> Result:
         if _CLAIM not in store.declarations.claims:
-            reason = f"the store does not claim {_CLAIM}, so nobody else is expected to write into its root"
-            return Result("NAME-2", contract.name, Verdict.NOT_APPLICABLE, reason)
+            return unclaimed("NAME-2", contract.name, _CLAIM, store.declarations)
         findings = bench.planted(store, contract)
         if not findings.violations and "NAME-2" in findings.undecided:
             return Result("NAME-2", contract.name, Verdict.UNDECIDED, findings.undecided["NAME-2"], findings.checked)

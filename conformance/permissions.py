@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from pytest_tradestore.conformance.asking import unclaimed
 from pytest_tradestore.conformance.check import Check
 from pytest_tradestore.contracts import Contract
 from pytest_tradestore.verdict import Counterexample, Result, Verdict
@@ -22,8 +23,7 @@ def checks(contract: Contract) -> tuple[Check, ...]:
 def _check(requirement: str, contract: Contract) -> Check:
     def judge(bench: "Bench", store: "StoreUnderTest") -> Result:
         if CLAIM not in store.declarations.claims:
-            reason = f"the store does not claim {CLAIM}"
-            return Result(requirement, contract.name, Verdict.NOT_APPLICABLE, reason)
+            return unclaimed(requirement, contract.name, CLAIM, store.declarations)
         modes = bench.modes(store, contract)
         checked = {"modes": modes.looked_at}
         told = _too_wide(modes) if requirement == "PERM-1" else _widened(modes)

@@ -6,6 +6,7 @@ them that it can break.
 
 from typing import TYPE_CHECKING
 
+from pytest_tradestore.conformance.asking import unclaimed
 from pytest_tradestore.conformance.check import Check
 from pytest_tradestore.contracts import Contract
 from pytest_tradestore.verdict import JOINT, Result, Verdict
@@ -66,6 +67,9 @@ def _judged(requirement: str, contract: Contract, bench: "Bench", store: "StoreU
     for one in evidence:
         if one.undecided:
             return Result(requirement, case, Verdict.UNDECIDED, one.undecided)
+    for one in evidence:
+        if one.unclaimed:
+            return unclaimed(requirement, case, one.unclaimed, store.declarations)
     decided = [one for one in evidence if not one.not_applicable]
     if not decided:
         return Result(requirement, case, Verdict.NOT_APPLICABLE, evidence[0].not_applicable)

@@ -14,22 +14,13 @@ from time import perf_counter
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from pytest_tradestore import declarations
 from pytest_tradestore.contracts import Contract, contracts_of, nearest_contract
 from pytest_tradestore.errors import ConfigurationError, TargetError
 from pytest_tradestore.records import MAKERS, Make, Records
 
-CAPABILITIES = (
-    "process-crash",
-    "power-loss",
-    "threads",
-    "tasks",
-    "processes",
-    "backup",
-    "checksums",
-    "private-files",
-    "atomic-batch",
-)
-CLAIMED_BY_DEFAULT = frozenset({"process-crash", "power-loss", "threads", "tasks", "atomic-batch"})
+CAPABILITIES = tuple(capability.name for capability in declarations.CAPABILITIES)
+CLAIMED_BY_DEFAULT = frozenset(capability.name for capability in declarations.CAPABILITIES if capability.by_default)
 DEADLINE = 10.0
 """Seconds that a store may take for one step (open, read, update) before it counts as hung."""
 

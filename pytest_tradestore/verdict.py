@@ -88,5 +88,7 @@ class Result:
 
     Several names are joined by ``JOINT``.
     """
+    unclaimed: str = ""
+    """The capability that the store does not claim and that would have this asked; such a result is NOT_APPLICABLE."""
     output: str = ""
     """What the store printed meanwhile, where that may help to understand the verdict."""

@@ -32,6 +32,7 @@ class RaceEvidence:
     setting: Setting
     kind: Actors = Actors.THREADS
     not_applicable: str = ""
+    unclaimed: str = ""
     undecided: str = ""
     violations: Mapping[Wrong, Counterexample] = field(default_factory=dict)
     schedules: int = 0
@@ -59,7 +60,7 @@ def gather(
     if setting is Setting.PROCESSES:
         kind = Actors.PROCESSES
     if kind.value not in store.declarations.claims:
-        return RaceEvidence(setting, kind, not_applicable=f"the store does not claim {kind.value!r}")
+        return RaceEvidence(setting, kind, unclaimed=kind.value)
     known = scenarios(contract, readable(store, contract, methods), store.records)
     if not known:
         reason = "nothing reads back what was written: the store has no call for it"

@@ -94,6 +94,7 @@ def result_to_dict(result: Result) -> dict[str, Any]:
         "exhaustive": result.exhaustive,
         "counterexample": None if example is None else _example_to_dict(example),
         "evidence": result.evidence,
+        "unclaimed": result.unclaimed,
         "output": result.output,
     }
 
@@ -109,6 +110,7 @@ def result_from_dict(read: Mapping[str, Any]) -> Result:
         read["exhaustive"],
         None if example is None else _example_from_dict(example),
         read.get("evidence", ""),
+        read.get("unclaimed", ""),
         read.get("output", ""),
     )
 

@@ -16,6 +16,7 @@ class Cell(Enum):
     UNDECIDED = "?"
     WAIVED = "w"
     NOT_RUN = "."
+    UNCLAIMED = "o"
     HOLDS = "+"
     NOT_APPLICABLE = "-"
     NO_CHECK = " "
@@ -31,6 +32,7 @@ _WORDS = {
     Cell.UNDECIDED: "undecided",
     Cell.WAIVED: "waived",
     Cell.NOT_RUN: "not run",
+    Cell.UNCLAIMED: "not asked",
     Cell.HOLDS: "holds",
     Cell.NOT_APPLICABLE: "n/a",
     Cell.NO_CHECK: "",
@@ -57,7 +59,9 @@ def _cell_of(record: StoreRecord, check: str) -> Cell:
     if check in record.errors:
         return Cell.ERROR
     result = record.results.get(check)
-    return Cell.NOT_RUN if result is None else Cell[result.verdict.name]
+    if result is None:
+        return Cell.NOT_RUN
+    return Cell.UNCLAIMED if result.unclaimed else Cell[result.verdict.name]
 
 
 def rows(records: Iterable[StoreRecord]) -> tuple[str, ...]:
@@ -68,13 +72,59 @@ def rows(records: Iterable[StoreRecord]) -> tuple[str, ...]:
 
 
 def verdict_line(record: StoreRecord, profile: Profile) -> str:
-    """Return the verdict on a store, in the words that scripts look for."""
+    """Return the verdict on a store, in the words that scripts look for.
+
+    It names the highest profile that holds, whichever was wanted, and what stands between the store and the next one.
+    """
     if violated := requirements_with(record, Verdict.VIOLATED, upto=profile):
         return f"NOT CONFORMANT: {' '.join(violated)}"
     if gaps := _gaps(record, profile):
         return f"INCOMPLETE: {'; '.join(gaps)}"
-    waived = requirements_with(record, Verdict.WAIVED, upto=profile)
-    return f"CONFORMANT {profile.label}{' WITH WAIVERS' if waived else ''}"
+    held = reached(record)
+    missing = next((level for level in Profile if _cells(record, level) & _STANDS_OPEN), None)
+    more = "" if missing is None else f"{missing.label}: {_open(record, missing)}"
+    if held is None:
+        return f"INCOMPLETE: {more}"
+    waived = requirements_with(record, Verdict.WAIVED, upto=held)
+    return f"CONFORMANT {held.label}{' WITH WAIVERS' if waived else ''}{more and f'; {more}'}"
+
+
+def reached(record: StoreRecord) -> Profile | None:
+    """Return the highest profile of which every requirement was asked and none was found broken; None if not one is.
+
+    Not applicable does not count as asked where a claim would have it asked.
+    """
+    held = None
+    for level in Profile:
+        cells = _cells(record, level)
+        if cells & _STANDS_OPEN:
+            break
+        if cells & {Cell.HOLDS, Cell.WAIVED}:
+            held = level
+    return held
+
+
+_STANDS_OPEN = {Cell.VIOLATED, Cell.ERROR, Cell.UNDECIDED, Cell.NOT_RUN, Cell.UNCLAIMED}
+
+
+def _cells(record: StoreRecord, level: Profile) -> set[Cell]:
+    return {cell(record, requirement) for requirement in rows([record]) if profile_of(requirement) is level}
+
+
+def _open(record: StoreRecord, level: Profile) -> str:
+    """Say what keeps a store from a profile whose lower ones it has reached."""
+    cells = {r: cell(record, r) for r in rows([record]) if profile_of(r) is level}
+    parts = [
+        f"{kind.word.lower()} {' '.join(found)}"
+        for kind in (Cell.VIOLATED, Cell.ERROR, Cell.UNDECIDED, Cell.NOT_RUN)
+        if (found := [requirement for requirement, what in cells.items() if what is kind])
+    ]
+    unclaimed = {result.requirement: result.unclaimed for result in record.results.values() if result.unclaimed}
+    if claims := dict.fromkeys(unclaimed[r] for r, what in cells.items() if what is Cell.UNCLAIMED):
+        there = [what for what in cells.values() if what is not Cell.NOT_APPLICABLE]
+        asked = len(there) - there.count(Cell.UNCLAIMED)
+        parts.append(f"{asked} of {len(there)} asked, not claimed: {' '.join(claims)}")
+    return ", ".join(parts)
 
 
 def _gaps(record: StoreRecord, profile: Profile) -> list[str]:
@@ -106,6 +156,8 @@ def details(record: StoreRecord, profile: Profile) -> list[str]:
     lines = ["; ".join([ran, *([", ".join(amounts)] if amounts else []), *reach])]
     if races := _races(record):
         lines.append(f"schedules: {', '.join(races)}")
+    for capability, requirements in _unclaimed(record).items():
+        lines.append(f"not asked, because {capability} is not claimed: {' '.join(requirements)}")
     for words, verdict in _WORTH_A_LINE.items():
         found = requirements_with(record, verdict)
         inside = requirements_with(record, verdict, upto=profile)
@@ -114,6 +166,15 @@ def details(record: StoreRecord, profile: Profile) -> list[str]:
         if outside := [requirement for requirement in found if requirement not in inside]:
             lines.append(f"{words}, outside of the {profile.label} profile: {' '.join(outside)}")
     return lines
+
+
+def _unclaimed(record: StoreRecord) -> dict[str, list[str]]:
+    """Return the requirements that were not asked, by the capability that would have them asked."""
+    found: dict[str, list[str]] = {}
+    for result in record.results.values():
+        if result.unclaimed:
+            found.setdefault(result.unclaimed, []).append(result.requirement)
+    return {capability: _sorted(found[capability]) for capability in sorted(found)}
 
 
 def _races(record: StoreRecord) -> list[str]:
@@ -154,7 +215,7 @@ def requirements_with(record: StoreRecord, verdict: Verdict, upto: Profile = Pro
     return _sorted(
         result.requirement
         for result in record.results.values()
-        if result.verdict is verdict and profile_of(result.requirement) <= upto
+        if result.verdict is verdict and not result.unclaimed and profile_of(result.requirement) <= upto
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_tradestore.report.records import StoreRecord
-from pytest_tradestore.report.summary import Cell, cell, details, profile_of, rows, verdict_line
+from pytest_tradestore.report.summary import Cell, cell, details, profile_of, reached, rows, verdict_line
 from pytest_tradestore.requirements import REQUIREMENTS, SPEC, Profile
 from pytest_tradestore.settings import Settings
 
@@ -28,6 +28,7 @@ _COLOURS: dict[Cell, tuple[str, ...]] = {
     Cell.UNDECIDED: ("yellow", "bold"),
     Cell.WAIVED: ("yellow",),
     Cell.NOT_RUN: ("yellow",),
+    Cell.UNCLAIMED: ("yellow",),
     Cell.HOLDS: ("green",),
 }
 
@@ -119,7 +120,9 @@ def _row(requirement: str, stub: int, profile: Profile, cells: Sequence[tuple[Ce
 def _verdicts(records: Sequence[StoreRecord], profile: Profile, width: int) -> Iterator[Line]:
     for record, name in zip(records, display_names(records), strict=True):
         verdict = verdict_line(record, profile)
-        colour = "green" if verdict.startswith("CONFORMANT") else "yellow" if verdict.startswith("INC") else "red"
+        held = reached(record)
+        wanted = verdict.startswith("CONFORMANT") and held is not None and held >= profile
+        colour = "green" if wanted else "red" if verdict.startswith("NOT") else "yellow"
         yield _line((f"{name}: {verdict}", (colour, "bold")))  # never wrapped: scripts look for it
         for detail in details(record, profile):
             yield from (_line("  " + line) for line in _wrapped(detail, width - 2))

@@ -178,6 +178,7 @@ def test_the_json_report_has_what_its_schema_says(project):
         "checked": {"crash_states": 5},
         "exhaustive": True,
         "evidence": "",
+        "unclaimed": "",
         "output": "",
         "counterexample": None,
     }

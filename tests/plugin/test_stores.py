@@ -100,7 +100,7 @@ def test_stores_come_from_native_toml(project):
 
     result = project.run(store=None)
 
-    result.stdout.fnmatch_lines(["stores: Acme (documents), log (journal)", "Acme: CONFORMANT basic"])
+    result.stdout.fnmatch_lines(["stores: Acme (documents), log (journal)", "Acme: CONFORMANT durable"])
 
 
 def test_stores_come_from_an_ini_file(project):

@@ -101,7 +101,7 @@ def test_control_a_store_that_holds_everything_has_no_failure_on_its_page():
     held = {check: Result(check.partition("[")[0], "documents", Verdict.HOLDS) for check in CHECKS}
     text = Page(page(held)).text
 
-    assert "acme: CONFORMANT durable" in text
+    assert "acme: CONFORMANT hardened" in text
     assert "Violated" not in text
 
 

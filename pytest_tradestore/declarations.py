@@ -1,0 +1,139 @@
+"""What a store can say of itself: the declarations, the capabilities that it can claim, and the page of both.
+
+Facts only: ``target`` reads and checks what a store declares. Run this module with a path to write the page there.
+"""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """Something that a store may promise; ``asks`` is what the suite asks of those who do."""
+
+    name: str
+    promise: str
+    asks: str
+    by_default: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """A plain class attribute of the target, or, without its prefix, an argument of ``StoreUnderTest``."""
+
+    name: str
+    meaning: str
+    default: str
+    example: str
+
+
+CAPABILITIES = (
+    Capability("process-crash", "what was acknowledged outlives the process", "ATOM-1 DUR-1", by_default=True),
+    Capability("power-loss", "what was acknowledged outlives a power loss", "DUR-2 FAULT-2", by_default=True),
+    Capability("threads", "threads may use one instance, and several, at once", "RACE-1 to RACE-5", by_default=True),
+    Capability(
+        "tasks",
+        "tasks of an event loop may do so, and be cancelled (async stores)",
+        "RACE-1 to RACE-6",
+        by_default=True,
+    ),
+    Capability(
+        "atomic-batch", "a call that changes several files does it whole or not at all", "ATOM-3", by_default=True
+    ),
+    Capability("processes", "several processes may use one directory at once", "RACE-3"),
+    Capability("backup", "a damaged file is answered from the version before it, and that is said", "CORR-3"),
+    Capability(
+        "checksums",
+        "damage of any kind is noticed",
+        "CORR-7, and of CORR-1 also a flipped bit; without it CORR-1 is asked of truncated, empty, zeroed and "
+        "unparsable files",
+    ),
+    Capability(
+        "private-files",
+        "nobody else reads the files, and somebody else may write into the directory",
+        "PERM-1 PERM-2 NAME-2",
+    ),
+)
+
+DECLARATIONS = (
+    Declaration(
+        "tradestore_errors",
+        "the exception types that count as a clear refusal or report; list the store's own",
+        "(ValueError, OSError)",
+        "(AcmeError,)",
+    ),
+    Declaration("tradestore_claims", "capabilities beyond the default ones", "()", '("processes", "backup")'),
+    Declaration("tradestore_disclaims", "capabilities that it does not have after all", "()", '("power-loss",)'),
+    Declaration(
+        "tradestore_identifiers",
+        '`"opaque"` where any text is an identifier because it is encoded reversibly',
+        '"strict"',
+        '"opaque"',
+    ),
+    Declaration(
+        "tradestore_volatile",
+        "globs, relative to the root, of files whose content after a crash does not matter; they may be mapped",
+        "()",
+        '("*-shm", "lock.mdb")',
+    ),
+    Declaration(
+        "tradestore_deadline",
+        "seconds that one step of it (open, read, update) may take before it counts as hung",
+        "10.0",
+        "30.0",
+    ),
+    *(
+        Declaration(f"make_{what}", f"`make_{what}(**fields)` builds its own type for {of}", f"{model}", "AcmeRecord")
+        for what, of, model in (
+            ("bar", "a price bar", "reference_store.models.PriceBar"),
+            ("fundamental", "what is known of a company", "reference_store.models.FundamentalData"),
+            ("event", "an event", "reference_store.models.Event"),
+            ("decision", "a decision", "reference_store.models.Decision"),
+            ("order", "an order", "reference_store.models.Order"),
+            ("order_result", "what became of an order", "reference_store.models.OrderResult"),
+            ("job", "a job", "reference_store.models.Job"),
+        )
+    ),
+)
+
+
+def page() -> str:
+    """Return the page as Markdown."""
+    return "\n".join(_lines()) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    yield "# What a store can say of itself"
+    yield ""
+    yield "This page is generated from `pytest_tradestore/declarations.py`; change it there. Each declaration is a plain"
+    yield "attribute of the class or function that opens the store, or an argument of `StoreUnderTest`, without its prefix"
+    yield "`tradestore_`. All are optional."
+    yield ""
+    yield "```python"
+    yield "class Portfolio:"
+    yield "    tradestore_errors = (AcmeError,)"
+    yield '    tradestore_claims = ("processes", "backup")'
+    yield "```"
+    yield ""
+    yield "| declaration | says | default | example |"
+    yield "|---|---|---|---|"
+    for declaration in DECLARATIONS:
+        default, example = f"`{declaration.default}`", f"`{declaration.example}`"
+        yield f"| `{declaration.name}` | {declaration.meaning} | {default} | {example} |"
+    yield ""
+    yield "## Capabilities"
+    yield ""
+    yield "What is not claimed is not asked, and no profile that it belongs to is reached: the verdict then says"
+    yield "`not claimed: processes`."
+    yield ""
+    yield "| capability | promises that | claimed | is asked |"
+    yield "|---|---|---|---|"
+    for capability in CAPABILITIES:
+        claimed = "unless disclaimed" if capability.by_default else "if declared"
+        yield f"| `{capability.name}` | {capability.promise} | {claimed} | {capability.asks} |"
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(page(), encoding="utf-8")

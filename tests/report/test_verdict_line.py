@@ -1,0 +1,74 @@
+"""The verdict names the highest profile of which everything was asked and held, and what stands before the next."""
+
+import pytest
+
+from pytest_tradestore.report.records import StoreFacts, StoreRecord
+from pytest_tradestore.report.summary import Cell, cell, details, verdict_line
+from pytest_tradestore.requirements import Profile
+from pytest_tradestore.verdict import Result, Verdict
+
+BASIC, DURABLE = ("ATOM-1", "HOLDS"), ("DUR-2", "HOLDS")
+
+
+def record(*rows):
+    """Each row: requirement, verdict, and the capability that is not claimed."""
+    results = [Result(requirement, "documents", Verdict[verdict], "", unclaimed=u) for requirement, verdict, u in rows]
+    checks = tuple(f"{result.requirement}[documents]" for result in results)
+    made = StoreRecord(StoreFacts("tradestore/a", "a", ("documents",), (), checks))
+    made.results.update(zip(checks, results, strict=True))
+    return made
+
+
+def verdict(*rows, profile=Profile.DURABLE):
+    return verdict_line(record(*((*row, "")[:3] for row in rows)), profile)
+
+
+def unclaimed(requirement, capability):
+    return (requirement, "NOT_APPLICABLE", capability)
+
+
+@pytest.mark.parametrize("wanted", Profile)
+def test_a_store_that_was_asked_all_and_held_is_hardened_whatever_was_wanted(wanted):
+    assert verdict(BASIC, DURABLE, ("PERM-1", "HOLDS"), profile=wanted) == "CONFORMANT hardened"
+
+
+@pytest.mark.parametrize("wanted", Profile)
+def test_control_with_a_claim_missing_it_is_not_and_the_claims_are_named(wanted):
+    rows = (BASIC, DURABLE, ("RACE-6", "HOLDS"), unclaimed("PERM-1", "private-files"), unclaimed("CORR-3", "backup"))
+
+    said = "CONFORMANT durable; hardened: 1 of 3 asked, not claimed: private-files backup"
+    assert verdict(*rows, profile=wanted) == said
+
+
+def test_what_the_contract_has_no_such_thing_for_keeps_nobody_from_a_profile():
+    assert verdict(BASIC, DURABLE, ("RACE-6", "NOT_APPLICABLE"), ("PERM-1", "HOLDS")) == "CONFORMANT hardened"
+
+
+def test_control_nothing_asked_of_a_profile_does_not_reach_it():
+    assert verdict(BASIC, DURABLE, ("RACE-6", "NOT_APPLICABLE")) == "CONFORMANT durable"
+    assert verdict(BASIC) == "CONFORMANT basic"
+
+
+def test_a_violation_beyond_the_wanted_profile_is_named_and_does_not_decide():
+    assert verdict(BASIC, DURABLE, ("CORR-2", "VIOLATED")) == "CONFORMANT durable; hardened: violated CORR-2"
+    assert verdict(BASIC, ("DUR-2", "UNDECIDED"), profile=Profile.BASIC) == "CONFORMANT basic; durable: undecided DUR-2"
+
+
+def test_control_within_the_wanted_profile_it_decides():
+    assert verdict(BASIC, ("DUR-2", "VIOLATED")) == "NOT CONFORMANT: DUR-2"
+
+
+def test_a_store_that_disclaims_what_the_wanted_profile_asks_does_not_reach_it():
+    rows = (BASIC, unclaimed("DUR-2", "power-loss"), ("REC-2", "HOLDS"))
+
+    assert verdict(*rows) == "CONFORMANT basic; durable: 1 of 2 asked, not claimed: power-loss"
+
+
+def test_the_lines_below_and_the_matrix_tell_what_was_not_asked_from_what_does_not_apply():
+    one = record(("ATOM-1", "HOLDS", ""), ("RACE-6", "NOT_APPLICABLE", ""), unclaimed("PERM-1", "private-files"))
+
+    told = details(one, Profile.HARDENED)
+    assert "not asked, because private-files is not claimed: PERM-1" in told
+    assert "not applicable: RACE-6" in told
+    assert cell(one, "PERM-1") is Cell.UNCLAIMED
+    assert cell(one, "RACE-6") is Cell.NOT_APPLICABLE
