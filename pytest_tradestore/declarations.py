@@ -107,9 +107,9 @@ def page() -> str:
 def _lines() -> Iterator[str]:
     yield "# What a store can say of itself"
     yield ""
-    yield "This page is generated from `pytest_tradestore/declarations.py`; change it there. Each declaration is a plain"
-    yield "attribute of the class or function that opens the store, or an argument of `StoreUnderTest`, without its prefix"
-    yield "`tradestore_`. All are optional."
+    yield "This page is generated from `pytest_tradestore/declarations.py`; change it there. Each declaration is a"
+    yield "plain attribute of the class or function that opens the store, or an argument of `StoreUnderTest`, without its"
+    yield "prefix `tradestore_`. All are optional."
     yield ""
     yield "```python"
     yield "class Portfolio:"
