@@ -107,9 +107,9 @@ def page() -> str:
 def _lines() -> Iterator[str]:
     yield "# What a store can say of itself"
     yield ""
-    yield "This page is generated from `pytest_tradestore/declarations.py`; change it there. Each declaration is a"
-    yield "plain attribute of the class or function that opens the store, or an argument of `StoreUnderTest`, without its"
-    yield "prefix `tradestore_`. All are optional."
+    yield "This page is generated from `pytest_tradestore/declarations.py`; change it there. All of it is optional."
+    yield "Each declaration is a plain attribute of the class or function that opens the store, or an argument of"
+    yield "`StoreUnderTest`, without its prefix `tradestore_`."
     yield ""
     yield "```python"
     yield "class Portfolio:"
