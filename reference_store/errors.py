@@ -92,6 +92,20 @@ class LockTimeout(StoreError, TimeoutError):
         )
 
 
+class JournalFull(StoreError, ValueError):
+    """A log has no room for a record; nothing was appended, and all that is there stays readable.
+
+    ``stream`` is the log, ``size`` what it would have had with the record and ``limit`` what it may have, in bytes.
+    """
+
+    def __init__(self, stream: str, size: int, limit: int) -> None:
+        self.stream, self.size, self.limit = stream, size, limit
+        super().__init__(
+            f"log {shown(stream)} would have {size} bytes with this record, {limit} is the limit; "
+            "begin a new stream, for each day or month"
+        )
+
+
 class StoreClosed(StoreError, ValueError):
     """The store was closed before this call; ``operation`` is what was asked for."""
 

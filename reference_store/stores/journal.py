@@ -5,39 +5,53 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
 from reference_store.core import integrity, keys
-from reference_store.core.atomic import Directory, Found, NotARegularFile
-from reference_store.core.descriptors import TooLarge, read_from, sync, write_all
+from reference_store.core.atomic import Directory, NotARegularFile
+from reference_store.core.descriptors import sync, write_all
 from reference_store.core.group_commit import ByKey, GroupCommit, Take, Ticket
 from reference_store.core.reopening import Reopened
 from reference_store.core.root import LOCK_TIMEOUT, Place, Root
 from reference_store.core.strict_json import Document, Encoded
-from reference_store.errors import CorruptData, StoreError, shown
+from reference_store.errors import CorruptData, InvalidRecord, JournalFull, StoreError, UnserialisableValue, shown
 from reference_store.stores.documents import CLAIMS
-from reference_store.stores.journal_lines import scan
+from reference_store.stores.journal_ends import end_of, place_behind
+from reference_store.stores.journal_handover import is_told, tell
+from reference_store.stores.journal_lines import Entry, LogFile, Walk
+from reference_store.stores.recent import Recent
 
 SUFFIX = ".jsonl"
 LARGEST = 4 << 30
-"""Bytes of a journal file that are read; start a new stream (a day, a month) long before."""
+"""Bytes that a log may have; an append that would exceed it is refused. Whatever is there is read."""
+LONGEST = 64 << 20
+"""Bytes that a record may have as JSON text."""
 
-_REMEMBERED = 1024
+_REMEMBERED = 16384
+_SEAL = 200
+"""Bytes that a seal takes at most, its line's newline and the one before included."""
+_SIGN = 80
+"""Bytes at the end of a log by which it is known again: they hold the digest of the last record."""
 _log = logging.getLogger("reference_store")
 
 
 @dataclass(frozen=True, slots=True)
 class _Tail:
-    """Where a journal ends, as this instance left it: bytes, records, and whether the last line has its newline."""
+    """Where a log ends, as this instance left it: bytes, records, and whether the last line has its newline.
+
+    ``sign`` is the end of the last line, and ``shared`` says that others write to this log in between.
+    """
 
     inode: int
     length: int
     sequence: int
+    sign: bytes = b""
     terminated: bool = True
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +81,15 @@ class JournalStore(Reopened):
         self._admit = admit  # asked under the lock, with all streams, before a new one begins; raises if it must not
         self._commits: ByKey[GroupCommit[Encoded]] = ByKey(self._group)
         self._lock_timeout = lock_timeout
-        self._tails: dict[str, _Tail] = {}
+        self._tails: Recent[_Tail] = Recent(_REMEMBERED)
         self._unwanted: dict[str, _Unwanted] = {}
 
     def append(self, stream: str, record: dict[str, Any]) -> None:
         """Add ``record`` at the end of ``stream``; on return it, and all before it, outlive a power loss.
 
-        Raises UnserialisableValue for what JSON would not give back equal, LockTimeout, and CorruptData when the
-        journal is damaged: nothing is added to a log that cannot be vouched for.
+        Raises UnserialisableValue for what JSON would not give back equal or has more than LONGEST bytes, JournalFull
+        when the log would have more than LARGEST, LockTimeout, and CorruptData when the end of the log is damaged. What
+        is before the last 16 KiB is not looked at here: ``read`` and ``verify`` do that.
         """
         checked = self.checked(stream, record)
         self._commits[stream].commit(checked)
@@ -82,21 +97,46 @@ class JournalStore(Reopened):
     def checked(self, stream: str, record: object) -> Encoded:
         """Return ``record`` as it will be appended, independent of what is done to it later; raises as ``append``."""
         keys.encode(stream)
-        return integrity.encode_record(record)
+        encoded = integrity.encode_record(record)
+        if len(encoded.canonical) > LONGEST // 4 and (size := len(encoded.canonical.encode())) > LONGEST:
+            raise UnserialisableValue(f"a record of {size} bytes, {LONGEST} is the limit")
+        return encoded
 
     def append_all(self, stream: str, records: Sequence[Encoded]) -> list[Ticket[Encoded]]:
         """Append what ``checked`` returned in one write; each ticket says what became of its record."""
         return self._commits[stream].commit_all(records)
 
-    def read(self, stream: str) -> list[Document]:
-        """Return all records of ``stream`` in the order of their appends, ``[]`` if there are none.
+    def read(self, stream: str, since: int = 0, limit: int | None = None) -> list[Document]:
+        """Return the records of ``stream`` in the order of their appends, ``[]`` if there are none.
 
-        Raises CorruptData for any damage but the remains of an append that was never acknowledged.
+        Records are numbered from 1 on. With ``since`` those behind that number, with ``limit`` at most so many; neither
+        costs what is before or behind. ``entries`` gives the numbers; a log that was never salvaged has no gaps, so
+        that who has read k records behind ``since`` goes on behind ``since + k``.
+
+        Raises CorruptData for damage in what is read, but not for the remains of an append that was never acknowledged,
+        and InvalidRecord for what is no number.
+        """
+        _count("limit", 0 if limit is None else limit)
+        found: list[Document] = []
+        if limit != 0:
+            for entry in self.entries(stream, since):
+                found.append(entry.record)
+                if len(found) == limit:
+                    break
+        return found
+
+    def entries(self, stream: str, since: int = 0) -> Iterator[Entry]:
+        """Yield the records behind number ``since`` with their numbers, in order; raises as ``read`` does.
+
+        However long the log is, a part of it is in memory at a time. What is appended meanwhile may be among them.
         """
         file = keys.encode(stream) + SUFFIX
-        with self._root.reading("read", stream) as directory:
-            found = _regular(directory, stream, file)
-            return [] if found is None else scan(found.data, stream, file).records
+        _count("since", since)
+        return self._entries(stream, file, since)
+
+    def verify(self, stream: str) -> int:
+        """Go through the whole log, beside all writers, and return how many records it holds; raises as ``read``."""
+        return sum(1 for _entry in self.entries(stream))
 
     def streams(self) -> list[str]:
         """Return all streams, sorted by code point; damaged ones are among them."""
@@ -106,6 +146,21 @@ class JournalStore(Reopened):
     def close(self) -> None:
         """Let go of the root; closing twice is fine."""
         self._root.close()
+
+    def _entries(self, stream: str, file: str, since: int) -> Iterator[Entry]:
+        with self._root.reading("read", stream) as directory:
+            opened = _opened(directory, stream, file, os.O_RDONLY)
+            if opened is None:
+                return
+            descriptor, about = opened
+            try:
+                log = LogFile(descriptor, about.st_size)
+                place = place_behind(log, stream, file, since)
+                for entry in Walk(log, stream, file, place.sequence, place.offset):
+                    if entry.number > since:
+                        yield entry
+            finally:
+                os.close(descriptor)
 
     def _group(self, stream: str) -> GroupCommit[Encoded]:
         return GroupCommit(partial(self._write, stream), self._lock_timeout, self._root.path)
@@ -117,55 +172,63 @@ class JournalStore(Reopened):
             if opened is None:
                 if self._admit is not None:
                     self._admit(stream, _streams(directory))
-                # Born whole with its first records: an empty journal is damage, never a beginning.
-                directory.replace(file, integrity.seal_records(_taken(take), stream, 1), None)
+                records = _that_fit(take(), stream, 0)
+                # Born whole with its first records: an empty log is damage, never a beginning.
+                if records:
+                    directory.replace(file, integrity.seal_records(records, stream, 1), None)
                 return
             descriptor, about = opened
             try:
                 tail = self._tail(directory, descriptor, about, stream, file)
-                self._append(directory, descriptor, tail, stream, file, _taken(take))
+                self._append(directory, descriptor, tail, stream, file, _that_fit(take(), stream, tail.length))
             finally:
                 os.close(descriptor)
 
     def _append(
         self, directory: Directory, descriptor: int, tail: _Tail, stream: str, file: str, records: Sequence[Encoded]
     ) -> None:
-        lines = integrity.seal_records(records, stream, tail.sequence + 1)
-        if not tail.terminated:
-            lines = b"\n" + lines
-        self._tails.pop(stream, None)  # known again when the append has succeeded
+        lines = b"" if tail.terminated else b"\n"
+        lines += integrity.seal_records(records, stream, tail.sequence + 1)
+        if not records:
+            return
+        self._tails.forget(stream)  # known again when the append has succeeded
         try:
             write_all(descriptor, lines)
             sync(descriptor)  # durability point
         except BaseException:
             self._take_back(directory, stream, file, tail)
             raise
-        if len(self._tails) >= _REMEMBERED:
-            self._tails.clear()
-        self._tails[stream] = _Tail(tail.inode, tail.length + len(lines), tail.sequence + len(records))
+        length = tail.length + len(lines)
+        if tail.shared:
+            tell(directory, file, tail.inode, length)
+        self._tails.put(
+            stream, _Tail(tail.inode, length, tail.sequence + len(records), lines[-_SIGN:], shared=tail.shared)
+        )
 
     def _tail(self, directory: Directory, descriptor: int, about: os.stat_result, stream: str, file: str) -> _Tail:
-        """Return where the next record goes; whatever is before it is sound and durable then."""
+        """Return where the next record goes; what was appended last is sound, and all of it durable then."""
         unwanted = self._unwanted.pop(stream, None)
         if unwanted and (unwanted.inode, unwanted.size) == (about.st_ino, about.st_size):
             _cut(descriptor, unwanted.length)
             about = os.fstat(descriptor)
+        log = LogFile(descriptor, about.st_size)
         known = self._tails.get(stream)
-        if known and (known.inode, known.length) == (about.st_ino, about.st_size):
+        if known and not (known.inode == about.st_ino and _ends_so(log, known)):
+            known = None  # cut, or another file
+        if known and known.length == about.st_size:
             return known
-        if known is None or known.inode != about.st_ino or known.length > about.st_size:
-            known = _Tail(about.st_ino, 0, 0)
-        os.lseek(descriptor, known.length, os.SEEK_SET)
-        data = read_from(descriptor, about.st_size - known.length, LARGEST)
-        found = scan(data, stream, file, known.sequence, known.length)
-        length = known.length + found.length
-        if found.torn:
-            self._cut_off(directory, descriptor, stream, file, found.torn, length)
+        if known is None:
+            walk = end_of(log, stream, file)
+        else:
+            walk = Walk(log, stream, file, known.sequence, known.length).to_the_end()
+        if walk.torn:
+            self._cut_off(directory, descriptor, stream, file, walk.torn, walk.length)
         # Others wrote this, and may have died before their syncs, or seen them fail: nothing is acknowledged behind a
         # hole, or in a file whose name can still be lost.
-        sync(descriptor)
-        directory.sync()
-        return _Tail(about.st_ino, length, found.sequence, found.terminated)
+        if known is None or walk.torn or not is_told(directory, file, about):
+            sync(descriptor)
+            directory.sync()
+        return _Tail(about.st_ino, walk.length, walk.sequence, b"", walk.terminated, shared=known is not None)
 
     def _cut_off(self, directory: Directory, descriptor: int, stream: str, file: str, torn: bytes, length: int) -> None:
         """Remove what an interrupted append left, after keeping it; a crash here lets the next append do it again."""
@@ -197,8 +260,27 @@ def _streams(directory: Directory) -> list[str]:
     return sorted(stream for name in names if (stream := keys.decode(name)) is not None)
 
 
-def _taken(take: Take[Encoded]) -> list[Encoded]:
-    return [ticket.change for ticket in take()]
+def _that_fit(tickets: Sequence[Ticket[Encoded]], stream: str, length: int) -> list[Encoded]:
+    """The records for which a log of ``length`` bytes has room; the tickets of the others say that it has none."""
+    fitting: list[Encoded] = []
+    for ticket in tickets:
+        size = length + len(ticket.change.canonical.encode()) + _SEAL
+        if size > LARGEST:
+            ticket.error = JournalFull(stream, size, LARGEST)
+        else:
+            length = size
+            fitting.append(ticket.change)
+    return fitting
+
+
+def _ends_so(log: LogFile, known: _Tail) -> bool:
+    """Whether what this instance knows of the log is still there."""
+    return not known.sign or log.at(known.length - len(known.sign), len(known.sign)) == known.sign
+
+
+def _count(name: str, count: object) -> None:
+    if type(count) is not int or count < 0:
+        raise InvalidRecord(name, "is not an int from 0 on")
 
 
 def _cut(descriptor: int, length: int) -> None:
@@ -211,12 +293,3 @@ def _opened(directory: Directory, stream: str, file: str, flags: int) -> tuple[i
         return directory.open_regular(file, flags)
     except NotARegularFile:
         raise CorruptData(stream, file, "it is not a regular file") from None
-
-
-def _regular(directory: Directory, stream: str, file: str) -> Found | None:
-    try:
-        return directory.read(file, LARGEST)
-    except NotARegularFile:
-        raise CorruptData(stream, file, "it is not a regular file") from None
-    except TooLarge:
-        raise CorruptData(stream, file, f"it is larger than {LARGEST} bytes") from None

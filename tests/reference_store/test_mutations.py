@@ -81,6 +81,9 @@ PINS = "test_atomic.py::test_the_first_write_pins_the_names_of_directories_whose
 KEEPS = "test_order_of_calls.py::test_the_remains_of_an_append_are_kept_and_cut_off_durably_before_the_next_one"
 EVIDENCE = "test_order_of_calls.py::test_evidence_is_durable_before_anything_takes_its_place"
 BEHIND = "test_journal.py::test_an_append_behind_unsynced_records_of_others_syncs_them_first"
+UNTOLD = "test_long_logs.py::test_control_without_the_note_they_sync_what_others_wrote"
+REPLACED = "test_long_logs.py::test_a_log_that_was_replaced_in_place_is_looked_at_anew"
+GROUP = "test_long_logs.py::test_a_large_group_of_which_an_early_page_was_lost_is_dropped_from_there"
 COPIED = "test_locking.py::test_a_copy_of_its_descriptor_does_not_keep_the_lock"
 NAMELESS = "test_order_of_calls.py::test_a_lock_on_a_file_that_has_lost_its_name_does_not_count"
 OF_BARS = (
@@ -95,9 +98,12 @@ BY_TEST = [
     by_test("core.atomic", "above.sync()", PINS),
     by_test("core.atomic", "self.sync()  # before anything takes", EVIDENCE),
     by_test("core.atomic", "& mode, self.access(name))\n        self.sync()", KEEPS, "& mode, self.access(name))"),
-    by_test("stores.journal", "sync(descriptor)\n        directory.sync()", BEHIND, "directory.sync()"),
+    by_test("stores.journal", "sync(descriptor)\n            directory.sync()", BEHIND, "directory.sync()"),
     by_test("stores.journal", "directory.sync()", BEHIND),
     by_test("stores.journal", "sync(descriptor)  # before new bytes", KEEPS),
+    by_test("stores.journal", " or not is_told(directory, file, about)", UNTOLD, ""),
+    by_test("stores.journal", "_ends_so(log, known)", REPLACED, "True"),
+    by_test("stores.journal_ends", "walk.first > anchor.sequence or _is_unbroken(", GROUP, "True or _is_unbroken("),
     by_test("core.locking", "fcntl.flock(descriptor, fcntl.LOCK_UN)", COPIED),
     by_test("core.locking", "if _is_the_lock_file(descriptor, directory)", NAMELESS, "if True"),
     by_test("stores.bars.files", "root.sync()  # whoever made", OF_BARS),
