@@ -267,13 +267,13 @@ def test_a_log_that_was_replaced_in_place_is_looked_at_anew(tmp_path: Path) -> N
     other.mkdir()
     longer = JournalStore(other)
     for number in range(9):
-        longer.append("S", {"m": number})
+        longer.append("S", {"longer": number})
     path.write_bytes((other / "S.jsonl").read_bytes())
     assert path.stat().st_ino == inode
 
-    store.append("S", {"m": 9})
+    store.append("S", {"longer": 9})
 
-    assert JournalStore(tmp_path).read("S") == [{"m": number} for number in range(10)]
+    assert JournalStore(tmp_path).read("S") == [{"longer": number} for number in range(10)]
 
 
 def test_writers_who_take_turns_sync_what_they_append_and_nothing_else(
