@@ -1,0 +1,233 @@
+"""What is done to each store and how it is looked at: the same calls for its synchronous and asynchronous faces.
+
+A change carries its writer and number. ``change`` returns what the method of the store returns, something to await in
+asyncio; ``look`` is asked of a synchronous store, or of one whose answers ``ended`` has waited for.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import reference_store as rs
+from reference_store.models import Decision, Event, FundamentalData, Job, PriceBar
+from tests.stress.judge import Seen
+
+FIRST = datetime(2026, 1, 1, tzinfo=UTC)
+LATER = datetime(2036, 1, 1, tzinfo=UTC)
+ALL = {"limit": 1_000_000}
+
+Answer = Callable[[Any], Any]
+"""Waits for what an asynchronous method returned; hands on what a synchronous one did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One thing that a store keeps, see ``judge`` for the kinds; ``needs`` is a method that not every version has."""
+
+    kind: str
+    change: Callable[[Any, int, int], Any]
+    look: Callable[[Any, Answer], Seen]
+    ordered: bool = False
+    needs: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stressed:
+    """A store under stress: how it is opened for threads and for tasks, if it is, and its parts."""
+
+    threads: Callable[[Path, float], Any] | None
+    tasks: Callable[[Path, float], Any] | None
+    parts: dict[str, Part]
+
+
+def pair(document: Any) -> tuple[int, int]:
+    return int(document["writer"]), int(document["number"])
+
+
+def added(writer: int, number: int) -> Callable[[Any], dict[str, Any]]:
+    """A function for ``update``: the document with one change more."""
+
+    def more(document: Any) -> dict[str, Any]:
+        return {"changes": [*((document or {}).get("changes") or []), [writer, number]]}
+
+    return more
+
+
+def changes_of(document: Any) -> Seen:
+    return [(writer, number) for writer, number in (document or {}).get("changes", [])]
+
+
+def listed(store: Any, ended: Answer) -> Seen:
+    """Look at each key that is listed."""
+    return [pair(ended(store.get(key))) for key in ended(store.keys()) if key.startswith("own ")]
+
+
+DOCUMENTS = {
+    "documents": Part("last", lambda s, w, n: s.put(f"own {w}", {"writer": w, "number": n}), listed),
+    "shared": Part(
+        "one",
+        lambda s, w, n: s.put("shared", {"writer": w, "number": n}),
+        lambda s, ended: [pair(found)] if (found := ended(s.get("shared"))) is not None else [],
+    ),
+    "updated": Part(
+        "all",
+        lambda s, w, n: s.update("changes", added(w, n)),
+        lambda s, ended: changes_of(ended(s.get("changes"))),
+        ordered=True,
+        needs="update",
+    ),
+}
+
+SINGLE = {
+    "saved": Part(
+        "one",
+        lambda s, w, n: s.save({"writer": w, "number": n}),
+        lambda s, ended: [pair(found)] if (found := ended(s.load())) else [],
+    ),
+}
+
+UPDATED_SINGLE = {
+    "updated": Part(
+        "all",
+        lambda s, w, n: s.update(added(w, n)),
+        lambda s, ended: changes_of(ended(s.load())),
+        ordered=True,
+        needs="update",
+    ),
+}
+
+JOURNAL = {
+    name: Part(
+        "all",
+        lambda s, w, n, name=name: s.append(name, {"writer": w, "number": n}),
+        lambda s, ended, name=name: [pair(record) for record in ended(s.read(name))],
+        ordered=True,
+    )
+    for name in ("orders", "fills")
+}
+
+
+def bars(writer: int, number: int) -> list[PriceBar]:
+    """Two bars, in months far apart, that no other change has."""
+    first = FIRST + timedelta(hours=writer, microseconds=number)
+    return [
+        PriceBar(symbol="AAPL", date=when, open=1.0, high=2.0, low=0.5, close=1.5, volume=number)
+        for when in (first, first + (LATER - FIRST))
+    ]
+
+
+def seen_bars(store: Any, ended: Answer) -> Seen:
+    """The changes whose two bars are both there; a half of one is nobody's change."""
+    seen: dict[tuple[int, int], int] = {}
+    for bar in ended(store.read_bars("AAPL", FIRST, LATER + (LATER - FIRST))):
+        since = (bar.date - FIRST) % (LATER - FIRST)
+        change = since // timedelta(hours=1), bar.volume
+        seen[change] = seen.get(change, 0) + 1
+    return [change if count == 2 else (-1, change[1]) for change, count in seen.items()]
+
+
+def company(writer: int, number: int) -> FundamentalData:
+    when = FIRST + timedelta(microseconds=number)
+    return FundamentalData(symbol=f"C{writer}", timestamp=when, employees=number, cik=str(writer))
+
+
+def companies(store: Any, ended: Answer, writers: int = 400) -> Seen:
+    found = (ended(store.read_fundamental(f"C{writer}")) for writer in range(writers))
+    return [(int(version.cik), version.employees) for version in found if version is not None]
+
+
+def of_text(text: str) -> tuple[int, int]:
+    writer, number = text.split()
+    return int(writer), int(number)
+
+
+def clock() -> datetime:
+    """One day, so that the audit log is one file."""
+    return FIRST
+
+
+TRADING = {
+    "bars": Part("all", lambda s, w, n: s.write_bars("AAPL", bars(w, n)), seen_bars),
+    "companies": Part("last", lambda s, w, n: s.write_fundamental(f"C{w}", company(w, n)), companies),
+    "events": Part(
+        "all",
+        lambda s, w, n: s.write_event(Event(type="x", timestamp=FIRST + timedelta(days=w % 90), symbol=f"{w} {n}")),
+        lambda s, ended: [of_text(event.symbol) for event in ended(s.read_events(FIRST, LATER))],
+    ),
+    "states": Part(
+        "last",
+        lambda s, w, n: s.save_strategy_state(f"own {w}", {"writer": w, "number": n}),
+        lambda s, ended: [
+            pair(found) for w in range(400) if (found := ended(s.load_strategy_state(f"own {w}"))) is not None
+        ],
+    ),
+    "decisions": Part(
+        "all",
+        lambda s, w, n: s.log_decision("momentum", Decision(symbol="AAPL", action="BUY", reasoning=f"{w} {n}")),
+        lambda s, ended: [of_text(line["decision"]["reasoning"]) for line in ended(s.read_decisions(FIRST.date()))],
+        ordered=True,
+    ),
+    "updated": Part(
+        "all",
+        lambda s, w, n: s.update_strategy_state("changes", added(w, n)),
+        lambda s, ended: changes_of(ended(s.load_strategy_state("changes"))),
+        ordered=True,
+        needs="update_strategy_state",
+    ),
+}
+
+
+def job(job_id: str, writer: int, number: int) -> Job:
+    return Job(job_id=job_id, job_type="stress", params={"writer": writer, "number": number})
+
+
+def seen_jobs(store: Any, ended: Answer) -> Seen:
+    return [pair(found.params) for found in ended(store.list(job_type="stress", **ALL))]
+
+
+JOBS = {
+    "jobs": Part(
+        "last",
+        lambda s, w, n: s.save(job(f"own-{w}", w, n)),
+        lambda s, ended: [pair(j.params) for j in ended(s.list(**ALL)) if j.job_id.startswith("own-")],
+    ),
+    "many-jobs": Part(
+        "all",
+        lambda s, w, n: s.save(job(f"job-{w}-{n}", w, n)),
+        lambda s, ended: [pair(j.params) for j in ended(s.list(**ALL)) if j.job_id.startswith("job-")],
+    ),
+}
+
+RUNS = {
+    "runs": Part(
+        "last",
+        lambda s, w, n: s.create_or_update_run(f"own-{w}", "own", metrics={"writer": w, "number": n}),
+        lambda s, ended: [pair(run.metrics) for run in ended(s.list_runs(kind="own", **ALL))],
+    ),
+    "many-runs": Part(
+        "all",
+        lambda s, w, n: s.create_or_update_run(f"run-{w}-{n}", "many", metrics={"writer": w, "number": n}),
+        lambda s, ended: [pair(run.metrics) for run in ended(s.list_runs(kind="many", **ALL))],
+    ),
+}
+
+
+def opened(name: str, *given: Any, **options: Any) -> Callable[[Path, float], Any] | None:
+    """How the store ``name`` is opened, None if there is no such store."""
+    kind = getattr(rs, name, None)
+    return kind and (lambda root, timeout: kind(root, *given, lock_timeout=timeout, **options))
+
+
+STORES = {
+    "documents": Stressed(opened("DocumentStore"), opened("AsyncDocumentStore"), DOCUMENTS),
+    "single": Stressed(opened("SingleDocumentStore", "data"), opened("AsyncSingleDocumentStore", "data"), SINGLE),
+    "single-updated": Stressed(
+        opened("SingleDocumentStore", "data"), opened("AsyncSingleDocumentStore", "data"), UPDATED_SINGLE
+    ),
+    "journal": Stressed(opened("JournalStore"), opened("AsyncJournalStore"), JOURNAL),
+    "trading": Stressed(opened("FileDataStore", clock=clock), opened("AsyncFileDataStore", clock=clock), TRADING),
+    "jobs": Stressed(None, opened("JobStore"), JOBS),
+    "runs": Stressed(opened("RunStore"), opened("AsyncRunStore"), RUNS),
+}
