@@ -7,6 +7,8 @@ No message prints what a document holds, and identifiers appear escaped, so that
 
 from __future__ import annotations
 
+import errno
+
 _SHOWN = 80
 
 
@@ -16,6 +18,13 @@ def shown(value: object) -> str:
         text = repr(str.__str__(value)[: _SHOWN + 1])
         return text if len(value) <= _SHOWN else f"{text[:_SHOWN]}...' ({len(value)} characters)"
     return f"a value of type {type(value).__name__}"
+
+
+def hint_for(error: OSError) -> str:
+    """What to do about an error whose own words do not tell, as the end of a sentence; empty for all others."""
+    if error.errno in (errno.EXDEV, errno.EBUSY):
+        return ": is a single file mounted there? A file that is replaced cannot be a mount: mount its directory"
+    return ""
 
 
 class TradingError(Exception):
@@ -126,7 +135,7 @@ class StorageFailure(StoreError, OSError):
         super().__init__(cause.errno, cause.strerror or type(cause).__name__)
         self._sentence = (
             f"{operation} of {shown(identifier)} failed: {cause.strerror or type(cause).__name__}"
-            f" (errno {cause.errno}); "
+            f" (errno {cause.errno}){hint_for(cause)}; "
             + (
                 "the update is visible but may not outlive a power loss: read the value and write it again"
                 if may_have_happened

@@ -3,7 +3,8 @@
 ``PriceBar`` is a plain slotted dataclass that checks nothing by itself: bars are checked in bulk when they are written
 (``bars``), and millions of them are built when they are read. The others are few and come from outside, so they are
 pydantic models that check themselves when constructed and on assignment, and convert nothing in silence: text is not
-a number, and a number that is not finite is refused. Why, with figures: ``docs/decisions/0120-models.md``.
+a number, and a number that is not finite, or that no float can hold exactly (a ``Decimal``, ``2**53 + 1``), is refused;
+scalars of numpy count as the numbers that they are. Why, with figures: ``docs/decisions/0120-models.md``.
 """
 
 from __future__ import annotations
@@ -13,14 +14,16 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+
+from reference_store.core.numbers import exact_float, exact_int, exact_number
 
 
 @dataclass(slots=True)
 class PriceBar:
     """Prices and volume of ``symbol`` in the interval that ``date`` names; see ``bars`` for what a store accepts.
 
-    ``date`` may be naive or have a time zone, ``volume`` counts whole units.
+    ``date`` may be naive or have a time zone; ``volume`` is an int, or a float where fractions are traded.
     """
 
     symbol: str
@@ -29,7 +32,7 @@ class PriceBar:
     high: float
     low: float
     close: float
-    volume: int
+    volume: int | float
 
 
 class _Record(BaseModel):
@@ -61,7 +64,10 @@ class Status(StrEnum):
 AnyAction: TypeAlias = Annotated[Action, Field(strict=False)]
 AnyStatus: TypeAlias = Annotated[Status, Field(strict=False)]
 """The members of the enumeration, or their text."""
-Quantity: TypeAlias = int | float
+Whole: TypeAlias = Annotated[int, BeforeValidator(exact_int)]
+Number: TypeAlias = Annotated[float, BeforeValidator(exact_float)]
+Quantity: TypeAlias = Annotated[int | float, BeforeValidator(exact_number)]
+"""Numbers, each of which is taken exactly or not at all."""
 Attributes: TypeAlias = dict[str, JsonValue]
 """Values of one's own, as JSON has them."""
 
@@ -73,9 +79,9 @@ class FundamentalData(_Record):
     timestamp: datetime
     company_name: str | None = None
     cik: str | None = None
-    employees: int | None = None
-    shares_outstanding: float | None = None
-    float_shares: float | None = None
+    employees: Whole | None = None
+    shares_outstanding: Number | None = None
+    float_shares: Number | None = None
     industry: str | None = None
     category: str | None = None
     subcategory: str | None = None
@@ -96,8 +102,8 @@ class Decision(_Record):
 
     symbol: str
     action: AnyAction
-    target_weight: float | None = None
-    confidence: float | None = None
+    target_weight: Number | None = None
+    confidence: Number | None = None
     reasoning: str = ""
 
 
@@ -109,16 +115,16 @@ class Order(_Record):
     action: AnyAction
     quantity: Quantity
     order_type: str
-    limit_price: float | None = None
-    stop_price: float | None = None
+    limit_price: Number | None = None
+    stop_price: Number | None = None
 
 
 class OrderResult(_Record):
     """What became of an order."""
 
-    order_id: int | str
+    order_id: Whole | str
     status: str
-    fill_price: float | None = None
+    fill_price: Number | None = None
     fill_quantity: Quantity | None = None
     message: str | None = None
 
@@ -133,7 +139,7 @@ class Job(_Record):
     job_id: str
     job_type: str
     status: AnyStatus = Status.PENDING
-    progress: float = 0.0
+    progress: Number = 0.0
     created_at: datetime = Field(default_factory=_now)
     started_at: datetime | None = None
     finished_at: datetime | None = None

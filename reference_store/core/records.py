@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar, get_args
@@ -9,9 +10,11 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from reference_store.core.strict_json import Document
-from reference_store.errors import CorruptData, InvalidRecord
+from reference_store.errors import CorruptData, InvalidRecord, shown
 
 R = TypeVar("R", bound=BaseModel)
+
+_log = logging.getLogger("reference_store")
 
 
 def to_json(record: BaseModel) -> Document:
@@ -37,7 +40,18 @@ def iso(moment: datetime, field: str) -> str:
 
 
 def from_json(kind: type[R], members: Document, identifier: str, file: str) -> R:
-    """Return the record that ``members`` hold; raises CorruptData, naming ``file``, when they hold no such record."""
+    """Return the record that ``members`` hold; raises CorruptData, naming ``file``, when they hold no such record.
+
+    Members that this version does not know, because a newer one wrote them, are left out, and a warning says so:
+    whoever writes the record again must not take what is returned for all of it.
+    """
+    unknown = members.keys() - kind.model_fields.keys()
+    if unknown:
+        _log.warning(
+            "%s: a %s in %r has fields that this version does not know: %s",
+            shown(identifier), kind.__name__, file, ", ".join(sorted(map(shown, unknown))),
+        )  # fmt: skip
+        members = {name: value for name, value in members.items() if name not in unknown}
     try:
         times = {name: datetime.fromisoformat(text) for name in _times(kind) if (text := members.get(name)) is not None}
         return kind.model_validate({**members, **times})

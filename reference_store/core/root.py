@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import TypeAlias
 
 from reference_store.core.atomic import TEMPORARY, Directory, NotPinned
 from reference_store.core.locking import LOCK_FILE, RootLock
-from reference_store.errors import LockTimeout, StorageFailure, StoreClosed, StoreError
+from reference_store.core.numbers import Inexact, exact_float
+from reference_store.errors import InvalidRecord, LockTimeout, StorageFailure, StoreClosed, StoreError
 
 LOCK_TIMEOUT = 10.0
 """Seconds that a writer waits for other writers unless the store is opened with something else."""
@@ -27,7 +29,7 @@ class Root:
 
     def __init__(self, place: Place, lock_timeout: float) -> None:
         self.path = place.path if isinstance(place, Directory) else os.fspath(place)
-        self._lock_timeout = lock_timeout
+        self._lock_timeout = _seconds(lock_timeout)
         try:
             directory = place if isinstance(place, Directory) else Directory.open(self.path)
             self._lock = RootLock(directory.descriptor)
@@ -96,3 +98,15 @@ class Root:
         if directory is None:
             raise StoreClosed(operation)
         return directory
+
+
+def _seconds(lock_timeout: object) -> float:
+    try:
+        found = exact_float(lock_timeout)
+    except Inexact:
+        raise InvalidRecord(
+            "lock_timeout", f"is of type {type(lock_timeout).__name__}, not a number of seconds"
+        ) from None
+    if found != found:
+        raise InvalidRecord("lock_timeout", "is not a number of seconds")
+    return min(found, threading.TIMEOUT_MAX / 2)

@@ -32,8 +32,15 @@ class AsyncFileDataStore(AsyncTradingLogs, Reopened):
     tradestore_errors: ClassVar[tuple[type[Exception], ...]] = (StoreError,)
     tradestore_claims: ClassVar[tuple[str, ...]] = ("tasks", *FileDataStore.tradestore_claims)
 
-    def __init__(self, base_path: str | Path, *, lock_timeout: float = LOCK_TIMEOUT, clock: Clock = local_now) -> None:
-        self._store = FileDataStore(base_path, lock_timeout=lock_timeout, clock=clock)
+    def __init__(
+        self,
+        base_path: str | Path,
+        *,
+        lock_timeout: float = LOCK_TIMEOUT,
+        clock: Clock = local_now,
+        negative_prices: bool = False,
+    ) -> None:
+        self._store = FileDataStore(base_path, lock_timeout=lock_timeout, clock=clock, negative_prices=negative_prices)
         self.base_path = self._store.base_path
         self._open_logs(self._store)
         self._states = document_commits(self._store._states)

@@ -16,9 +16,10 @@ from reference_store.core.records import checked
 from reference_store.core.reopening import Reopened
 from reference_store.core.root import LOCK_TIMEOUT
 from reference_store.core.strict_json import Document
-from reference_store.errors import InvalidRecord, StorageFailure, StoreError
+from reference_store.errors import StorageFailure, StoreError
 from reference_store.models import Decision, Event, FundamentalData, Order, OrderResult, PriceBar
-from reference_store.stores.bars.columns import bound, microseconds, objects, table_of
+from reference_store.stores.bars.checks import span
+from reference_store.stores.bars.columns import bound, objects, table_of
 from reference_store.stores.bars.files import BarFiles
 from reference_store.stores.documents import CLAIMS
 from reference_store.stores.fundamental_files import FundamentalFiles
@@ -77,7 +78,7 @@ class FileDataStore(TradingLogs, Reopened):
     ``<symbol>`` and ``<strategy>`` are encoded as ``keys`` says. Every write is durable on return and happened whole
     or not at all, a bar write over several months too. Several threads, instances and processes may use one directory;
     writers to one of its parts wait for each other, at most ``lock_timeout`` seconds, and readers for nobody. ``clock``
-    gives the time of audit lines, and the day of their file.
+    gives the time of audit lines, and the day of their file. ``negative_prices`` accepts bars with prices below zero.
 
     Times with and without time zones are kept as they are given, but do not mix within the bars or fundamentals of one
     symbol, or within the events: InvalidRecord says so. The other errors are those of DocumentStore and JournalStore:
@@ -87,13 +88,20 @@ class FileDataStore(TradingLogs, Reopened):
     tradestore_errors: ClassVar[tuple[type[Exception], ...]] = (StoreError,)
     tradestore_claims: ClassVar[tuple[str, ...]] = tuple(claim for claim in CLAIMS if claim != "backup")
 
-    def __init__(self, base_path: str | Path, *, lock_timeout: float = LOCK_TIMEOUT, clock: Clock = local_now) -> None:
+    def __init__(
+        self,
+        base_path: str | Path,
+        *,
+        lock_timeout: float = LOCK_TIMEOUT,
+        clock: Clock = local_now,
+        negative_prices: bool = False,
+    ) -> None:
         self.base_path = Path(base_path)
         try:
             prices, fundamentals, events, state, decisions, orders = _directories(self.base_path)
         except OSError as error:
             raise StorageFailure("open", str(base_path), error) from error
-        self._bars = BarFiles(prices, lock_timeout)
+        self._bars = BarFiles(prices, lock_timeout, negative_prices=negative_prices)
         self._fundamentals = FundamentalFiles(fundamentals, lock_timeout)
         self._states = DocumentFiles(state, lock_timeout)
         self._open_logs(events, decisions, orders, lock_timeout, clock)
@@ -102,7 +110,7 @@ class FileDataStore(TradingLogs, Reopened):
         """Add ``bars`` of ``symbol``, in any order; one takes the place of an earlier one with the same date.
 
         All of them are durable on return; after any error or crash either all of them are there or none. No bars do
-        nothing. Raises InvalidRecord for a bar that could not be given back unchanged, see ``bar_columns``, and
+        nothing. Raises InvalidRecord for a bar that could not be given back unchanged, see ``bars.checks``, and
         CorruptData when a month that they go into is damaged.
         """
         self._bars.write(symbol, bars)
@@ -113,7 +121,7 @@ class FileDataStore(TradingLogs, Reopened):
         What is returned was there at one moment: a concurrent write shows whole or not at all. Raises CorruptData when
         a month in the range is damaged.
         """
-        first, last, aware = _range(start, end)
+        first, last, aware = span(start, end)
         parts = self._bars.read("read_bars", symbol, first, last, aware=aware)
         found: list[PriceBar] = []
         for part in parts:
@@ -125,7 +133,7 @@ class FileDataStore(TradingLogs, Reopened):
 
         Its columns are those of PriceBar; dates have microseconds, and dates with time zones stand in UTC.
         """
-        first, last, aware = _range(start, end)
+        first, last, aware = span(start, end)
         parts = self._bars.read("read_bars_table", symbol, first, last, aware=aware)
         return table_of(symbol, parts, aware=aware)
 
@@ -174,10 +182,3 @@ def _directories(base_path: Path) -> list[Directory]:
             directory = directory.child(name, create=True)
         opened.append(directory)
     return opened
-
-
-def _range(start: datetime, end: datetime) -> tuple[int, int, bool]:
-    start, end = bound(start, "start"), bound(end, "end")
-    if (start.tzinfo is None) is not (end.tzinfo is None):
-        raise InvalidRecord("end", "has a time zone while start has none, or the reverse")
-    return microseconds(start), microseconds(end), start.tzinfo is not None

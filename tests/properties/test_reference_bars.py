@@ -24,8 +24,9 @@ moments = st.one_of(
     st.integers(0, 40).map(lambda days: timedelta(days=days)),
     st.integers(0, 40).map(lambda n: timedelta(microseconds=n)),
 )
+volumes = st.one_of(st.integers(0, 2**53), st.floats(0, allow_nan=False, allow_infinity=False))
 rows = st.lists(
-    st.tuples(moments, floats, floats, floats, floats, st.integers(0, 2**63 - 1), st.sampled_from(ZONES)), max_size=12
+    st.tuples(moments, floats, st.tuples(floats, floats), floats, volumes, st.sampled_from(ZONES)), max_size=12
 )
 
 
@@ -40,7 +41,7 @@ class Bars(RuleBasedStateMachine):
         Bars.count += 1
         self.path = self.root / str(Bars.count)
         self.aware = aware
-        self.store = FileDataStore(self.path)
+        self.store = FileDataStore(self.path, negative_prices=True)
         self.model: dict[str, dict[datetime, PriceBar]] = {symbol: {} for symbol in SYMBOLS}
 
     def date(self, distance: timedelta, zone: Any) -> datetime:
@@ -50,7 +51,10 @@ class Bars(RuleBasedStateMachine):
 
     @rule(symbol=st.sampled_from(SYMBOLS), rows=rows)
     def write(self, symbol: str, rows: list[Any]) -> None:
-        made = [PriceBar(symbol, self.date(distance, zone), *values) for distance, *values, zone in rows]
+        made = [
+            PriceBar(symbol, self.date(distance, zone), first, max(ends), min(ends), last, volume)
+            for distance, first, ends, last, volume, zone in rows
+        ]
         self.store.write_bars(symbol, made)
         for bar in made:
             key = bar.date.astimezone(UTC) if self.aware else bar.date
@@ -68,7 +72,7 @@ class Bars(RuleBasedStateMachine):
     @rule()
     def reopen(self) -> None:
         self.store.close()
-        self.store = FileDataStore(self.path)
+        self.store = FileDataStore(self.path, negative_prices=True)
 
     @invariant()
     def all_symbols_hold_what_was_written(self) -> None:

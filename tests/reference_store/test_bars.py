@@ -5,19 +5,18 @@
 import errno
 import os
 import threading
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pyarrow.parquet as pq
 import pytest
 
-from reference_store import CorruptData, FileDataStore, InvalidRecord, StorageFailure, StoreError
+from reference_store import CorruptData, FileDataStore, StorageFailure, StoreError
+from reference_store.core.atomic import Directory
 from tests.reference_store.faults import fail_call, is_directory
-from tests.reference_store.trading import ALWAYS, ALWAYS_UTC, DAY, JANUARY, bar, bars, flip, tree
+from tests.reference_store.trading import ALWAYS, DAY, JANUARY, bar, bars, flip, tree
 
-NEW_YORK = ZoneInfo("America/New_York")
 QUARTER = 80
 """Days from the fifth of January that reach into March."""
 
@@ -71,115 +70,12 @@ def test_a_range_inside_a_month_of_many_row_groups_is_exact(store: FileDataStore
     assert store.read_bars_table("AAPL", made[-1].date, ALWAYS[1]).num_rows == 1
 
 
-EXACT = {
-    "subnormal-price": {"open": 5e-324},
-    "negative-zero": {"open": -0.0},
-    "negative-price": {"low": -37.63},
-    "largest-price": {"high": 1.7976931348623157e308},
-    "largest-volume": {"volume": 2**63 - 1},
-    "no-volume": {"volume": 0},
-    "integer-price": {"open": 150},
-}
-
-
-@pytest.mark.parametrize("fields", EXACT.values(), ids=list(EXACT))
-def test_prices_and_volumes_come_back_bit_for_bit(store: FileDataStore, fields: dict[str, Any]) -> None:
-    store.write_bars("AAPL", [bar(JANUARY, **fields)])
-    (found,) = store.read_bars("AAPL", *ALWAYS)
-
-    for name, value in fields.items():
-        expected = value if name == "volume" else float(value)
-        assert repr(getattr(found, name)) == repr(expected)
-
-
-REFUSED = {
-    "nan": {"open": float("nan")},
-    "infinite": {"high": float("inf")},
-    "text": {"low": "1.0"},
-    "bool": {"open": True},
-    "integer-that-no-float-holds": {"open": 2**53 + 1},
-    "fraction-of-a-volume": {"volume": 1.5},
-    "whole-volume-as-float": {"volume": 100.0},
-    "bool-volume": {"volume": True},
-    "volume-too-large": {"volume": 2**63},
-    "volume-below-zero": {"volume": -1},
-    "other-symbol": {"symbol": "MSFT"},
-    "date-as-text": {"date": "2026-01-05"},
-    "no-date": {"date": None},
-}
-
-
-@pytest.mark.parametrize("fields", REFUSED.values(), ids=list(REFUSED))
-def test_a_bar_that_could_not_be_given_back_is_refused_with_all_of_its_call(
-    store: FileDataStore, tmp_path: Path, fields: dict[str, Any]
-) -> None:
-    wrong = bar(JANUARY)
-    for name, value in fields.items():
-        setattr(wrong, name, value)
-    before = tree(tmp_path)
-
-    with pytest.raises(InvalidRecord) as refusal:
-        store.write_bars("AAPL", [bar(JANUARY + DAY), wrong])
-
-    assert refusal.value.field in fields
-    assert refusal.value.position == 1
-    assert tree(tmp_path) == before
-
-
 def test_empty_input_does_nothing_and_a_missing_symbol_has_no_bars(store: FileDataStore, tmp_path: Path) -> None:
     store.write_bars("AAPL", [])
 
     assert store.read_bars("AAPL", *ALWAYS) == []
     assert store.read_bars_table("AAPL", *ALWAYS).num_rows == 0
     assert list((tmp_path / "prices").iterdir()) == []
-
-
-ZONES = {
-    "utc": UTC,
-    "zone": NEW_YORK,
-    "offset": timezone(timedelta(hours=5, minutes=30)),
-    "offset-with-seconds": timezone(timedelta(hours=-1, seconds=-17)),
-}
-
-
-@pytest.mark.parametrize("zone", ZONES.values(), ids=list(ZONES))
-def test_dates_keep_the_zone_that_they_were_given_with(store: FileDataStore, zone: Any) -> None:
-    made = bars(JANUARY.replace(tzinfo=zone, microsecond=123456), 3)
-    store.write_bars("AAPL", made)
-
-    found = store.read_bars("AAPL", *ALWAYS_UTC)
-    assert found == made
-    assert [str(b.date) for b in found] == [str(b.date) for b in made]
-    assert {str(b.date.tzinfo) for b in found} == {str(zone)}
-
-
-def test_the_hour_that_happens_twice_has_two_bars_and_one_instant_has_one(store: FileDataStore) -> None:
-    twice = [bar(datetime(2026, 11, 1, 1, 30, tzinfo=NEW_YORK, fold=fold), fold + 1.0) for fold in (0, 1)]
-    store.write_bars("AAPL", twice)
-    store.write_bars("AAPL", [bar(twice[1].date.astimezone(UTC), 3.0)])
-
-    found = store.read_bars("AAPL", *ALWAYS_UTC)
-    assert [b.close for b in found] == [1.0, 3.0]
-    assert [b.date.utcoffset() for b in found] == [timedelta(hours=-4), timedelta(0)]
-
-
-def test_an_instant_at_the_end_of_a_month_stands_in_the_month_of_utc(store: FileDataStore, tmp_path: Path) -> None:
-    store.write_bars("AAPL", [bar(datetime(2026, 1, 31, 22, 0, tzinfo=NEW_YORK))])
-
-    assert month_file(tmp_path, "2026-02").exists()
-
-
-def test_dates_with_and_without_zones_do_not_mix_in_a_symbol(store: FileDataStore) -> None:
-    with pytest.raises(InvalidRecord, match="time zone"):
-        store.write_bars("AAPL", [bar(JANUARY), bar(JANUARY.replace(tzinfo=UTC))])
-    store.write_bars("AAPL", bars(JANUARY, 1))
-    with pytest.raises(InvalidRecord, match="time zone"):
-        store.write_bars("AAPL", bars(JANUARY.replace(tzinfo=UTC), 1))
-    with pytest.raises(InvalidRecord, match="time zone"):
-        store.read_bars("AAPL", *ALWAYS_UTC)
-    with pytest.raises(InvalidRecord, match="time zone"):
-        store.read_bars("AAPL", ALWAYS[0], ALWAYS_UTC[1])
-    store.write_bars("MSFT", [bar(JANUARY.replace(tzinfo=UTC), symbol="MSFT")])  # each symbol for itself
 
 
 FAULTS = ["open", "write", "fsync", "rename", "fchmod", "close"]
@@ -398,3 +294,118 @@ def test_files_are_private_whatever_the_umask(tmp_path: Path) -> None:
     for path in (tmp_path / "store").rglob("*"):
         assert path.stat().st_mode & 0o777 & ~(0o750 if path.is_dir() else 0o640) == 0, path
     assert month_file(tmp_path / "store").stat().st_mode & 0o777 == 0o600
+
+
+def unmoved(monkeypatch: pytest.MonkeyPatch, code: int = errno.EIO) -> None:
+    """Make every move of staged content into its place fail."""
+
+    def fails(*_arguments: Any) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(Directory, "move", fails)
+
+
+def closes(root: Path) -> list[float]:
+    return [found.close for found in FileDataStore(root).read_bars("AAPL", *ALWAYS)]
+
+
+def evidence(root: Path) -> list[Path]:
+    return sorted((root / "prices" / "AAPL").glob(".damaged-*"))
+
+
+def test_resealing_settles_first_what_was_acknowledged_and_could_not_be_moved(
+    store: FileDataStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.write_bars("AAPL", [bar(JANUARY, 1.0)])
+    with monkeypatch.context() as patch:
+        unmoved(patch)
+        store.write_bars("AAPL", [bar(JANUARY + DAY, 2.0), bar(JANUARY + 40 * DAY, 3.0)])
+    assert closes(tmp_path) == [1.0, 2.0, 3.0]
+
+    store.reseal_bars("AAPL")
+    assert closes(tmp_path) == [1.0, 2.0, 3.0]
+    store.write_bars("AAPL", [bar(JANUARY + 2 * DAY, 4.0)])
+    assert closes(tmp_path) == [1.0, 2.0, 4.0, 3.0]
+
+
+def test_an_edit_of_what_was_to_be_replaced_stays_as_evidence(
+    store: FileDataStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.write_bars("AAPL", [bar(JANUARY, 1.0)])
+    with monkeypatch.context() as patch:
+        unmoved(patch)
+        store.write_bars("AAPL", [bar(JANUARY, 2.0)])
+    month_file(tmp_path).write_bytes(b"edited")
+
+    store.reseal_bars("AAPL")
+
+    assert closes(tmp_path) == [2.0]
+    assert [file.read_bytes() for file in evidence(tmp_path)] == [b"edited"]
+
+
+def test_resealing_that_cannot_settle_changes_nothing(
+    store: FileDataStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.write_bars("AAPL", [bar(JANUARY, 1.0)])
+    with monkeypatch.context() as patch:
+        unmoved(patch)
+        store.write_bars("AAPL", [bar(JANUARY + DAY, 2.0)])
+        with pytest.raises(StorageFailure):
+            store.reseal_bars("AAPL")
+
+    assert closes(tmp_path) == [1.0, 2.0]
+    store.reseal_bars("AAPL")
+    assert closes(tmp_path) == [1.0, 2.0]
+
+
+def test_what_a_damaged_manifest_may_have_named_stays_as_evidence(
+    store: FileDataStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.write_bars("AAPL", [bar(JANUARY, 1.0)])
+    with monkeypatch.context() as patch:
+        unmoved(patch)
+        store.write_bars("AAPL", [bar(JANUARY + DAY, 2.0)])
+    flip(tmp_path / "prices" / "AAPL" / ".manifest.json", 30)
+    (staged,) = [path.read_bytes() for path in (tmp_path / "prices" / "AAPL").glob(".staged-*")]
+    manifest = (tmp_path / "prices" / "AAPL" / ".manifest.json").read_bytes()
+
+    store.reseal_bars("AAPL")
+    store.write_bars("AAPL", [bar(JANUARY + 2 * DAY, 3.0)])
+
+    assert closes(tmp_path) == [1.0, 3.0]
+    assert {file.read_bytes() for file in evidence(tmp_path)} == {staged, manifest}
+
+
+def test_a_month_file_with_values_that_no_write_would_take_is_not_vouched_for(
+    store: FileDataStore, tmp_path: Path
+) -> None:
+    FileDataStore(tmp_path, negative_prices=True).write_bars("AAPL", [bar(JANUARY, low=-1.0)])
+    store.reseal_bars("AAPL")  # vouched for already
+    with pq.ParquetFile(month_file(tmp_path)) as file:
+        pq.write_table(file.read().replace_schema_metadata(None), month_file(tmp_path))
+
+    with pytest.raises(CorruptData, match="below zero"):
+        store.reseal_bars("AAPL")
+    FileDataStore(tmp_path, negative_prices=True).reseal_bars("AAPL")
+    assert closes(tmp_path) == [1.0]
+
+
+@pytest.mark.parametrize("code", [errno.EBUSY, errno.EXDEV])
+def test_a_file_that_is_a_mount_is_told_of(
+    store: FileDataStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, code: int
+) -> None:
+    with monkeypatch.context() as patch:
+        unmoved(patch, code)
+        store.write_bars("AAPL", [bar(JANUARY)])
+        assert "mount its directory" in caplog.text
+        with pytest.raises(StorageFailure, match="mount its directory"):
+            store.write_bars("AAPL", [bar(JANUARY)])
+    with monkeypatch.context() as patch:
+        fail_call(patch, "rename", code, when=lambda *names: ".manifest.json" in names)
+        with pytest.raises(StorageFailure, match="mount its directory"):
+            store.write_bars("AAPL", [bar(JANUARY)])
+    with monkeypatch.context() as patch:
+        fail_call(patch, "rename", errno.EIO, when=lambda *names: ".manifest.json" in names)
+        with pytest.raises(StorageFailure) as control:
+            store.write_bars("AAPL", [bar(JANUARY)])
+    assert "mount" not in str(control.value)

@@ -6,10 +6,11 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from reference_store import DocumentStore, LockTimeout
+from reference_store import DocumentStore, InvalidRecord, LockTimeout
 from reference_store.core.atomic import Directory
 from reference_store.core.locking import LOCK_FILE, RootLock
 
@@ -167,3 +168,16 @@ def test_sixteen_threads_through_two_instances_take_turns(tmp_path: Path) -> Non
     assert all(stores[0].get(f"OWN-{number}") == {"turn": 4} for number in range(16))
     assert len(stores[0].keys()) == 17
     assert stores[0].get("SHARED") in [{"writer": number, "turn": 4} for number in range(16)]
+
+
+@pytest.mark.parametrize("timeout", [None, "10", True, float("nan")])
+def test_a_lock_timeout_that_is_no_number_of_seconds_is_refused_when_the_store_is_opened(
+    tmp_path: Path, timeout: Any
+) -> None:
+    with pytest.raises(InvalidRecord, match="lock_timeout"):
+        DocumentStore(tmp_path, lock_timeout=timeout)
+
+
+@pytest.mark.parametrize("timeout", [0, 1, float("inf")])
+def test_control_any_number_of_seconds_is_a_lock_timeout(tmp_path: Path, timeout: float) -> None:
+    DocumentStore(tmp_path, lock_timeout=timeout).put("K", {})

@@ -5,14 +5,18 @@
 import subprocess
 import sys
 from datetime import UTC, datetime
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from reference_store import CorruptData
 from reference_store.core.records import from_json, to_json
 from reference_store.models import Action, Decision, Event, FundamentalData, Job, Order, OrderResult, PriceBar, Status
 
+NOON = datetime(2026, 1, 5, 12)
 ORDER: dict[str, Any] = {
     "strategy_name": "v",
     "symbol": "AAPL",
@@ -61,6 +65,56 @@ REFUSED = {
 def test_a_record_refuses_what_it_would_have_to_guess(fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Order(**{**ORDER, **fields})
+
+
+ROUNDED: dict[str, Any] = {
+    "decimal": Decimal("0.1000000000000000000001"),
+    "int-that-no-float-holds": 2**53 + 1,
+    "larger-than-any-float": 10**400,
+    "fraction": Fraction(1, 3),
+}
+
+
+@pytest.mark.parametrize("value", ROUNDED.values(), ids=list(ROUNDED))
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [
+        (FundamentalData, "shares_outstanding"),
+        (FundamentalData, "float_shares"),
+        (Decision, "target_weight"),
+        (Decision, "confidence"),
+        (Order, "limit_price"),
+        (Order, "stop_price"),
+        (OrderResult, "fill_price"),
+        (Job, "progress"),
+    ],
+)
+def test_a_number_that_would_be_rounded_is_refused(kind: Any, field: str, value: Any) -> None:
+    needed: dict[str, Any] = {**ORDER, "timestamp": NOON, "order_id": 1, "status": "pending", "job_id": "j"}
+    needed["job_type"] = "b"
+    given = {name: needed[name] for name, about in kind.model_fields.items() if about.is_required()}
+
+    with pytest.raises(ValidationError, match=field):
+        kind(**given, **{field: value})
+    assert getattr(kind(**given, **{field: 2**53}), field) == 2**53  # control
+
+
+@pytest.mark.parametrize("value", [Decimal("0.1"), Fraction(1, 3)])
+def test_a_quantity_is_an_int_or_a_float_and_kept_as_it_is(value: Any) -> None:
+    with pytest.raises(ValidationError):
+        Order(**{**ORDER, "quantity": value})
+    for kept in (2**53 + 1, 0.1, 10.0, 10):
+        assert repr(Order(**{**ORDER, "quantity": kept}).quantity) == repr(kept)
+
+
+def test_what_a_newer_version_has_added_does_not_hide_the_rest(caplog: pytest.LogCaptureFixture) -> None:
+    split = Event(type="split", timestamp=NOON)
+    newer = {**to_json(split), "venue": "XNAS"}
+
+    assert from_json(Event, newer, "2026-01", "2026-01.jsonl") == split
+    assert "'venue'" in caplog.text
+    with pytest.raises(CorruptData):
+        from_json(Event, {"venue": "XNAS"}, "2026-01", "2026-01.jsonl")
 
 
 def test_a_status_is_checked_on_assignment_too() -> None:

@@ -108,7 +108,7 @@ BY_TEST = [
     by_test("core.locking", "if _is_the_lock_file(descriptor, directory)", NAMELESS, "if True"),
     by_test("stores.bars.files", "root.sync()  # whoever made", OF_BARS),
     by_test("stores.bars.files", "directory.sync()  # the manifest", MANIFEST),
-    by_test("stores.bars.files", "directory.move(staged_name(month, file), file_name(month))", JOINED),
+    by_test("stores.bars.places", "directory.move(staged_name(month, file), file_name(month))", JOINED),
     by_test("stores.bars.files", "directory.move(name, pending[name])", FINISHED),
 ]
 

@@ -1,34 +1,38 @@
-"""Price bars as columns: checked when they come in, and turned into objects when they go out.
+"""Price bars as columns: ordered, cut, merged, and turned into objects when they go out.
 
-A symbol's bars are ordered by instant, each instant once. Prices are finite floats and come back bit for bit, volumes
-whole numbers from 0 up to 2**63 - 1, dates have microseconds. Dates with a time zone count as instants and are kept
-with the zone, or the offset from UTC, that they were given with.
+A symbol's bars are ordered by instant, each instant once. Prices are finite floats and come back bit for bit; volumes
+come back as the ints or floats that they were given as; dates have microseconds. Dates with a time zone count as
+instants and are kept with the zone, or the offset from UTC, that they were given with. What may come in is the business
+of ``checks``.
+
+A month is that of UTC for dates with a zone, and that of their own clock for those without.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
-from itertools import groupby, repeat
-from math import isfinite
-from operator import attrgetter, lt
+from datetime import UTC, datetime, timedelta
+from itertools import repeat
+from operator import lt
 from typing import Any, Literal, TypeAlias
-from zoneinfo import ZoneInfo
 
 import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
 
-from reference_store.errors import InvalidRecord, shown
+from reference_store.errors import InvalidRecord, StoreError, shown
 from reference_store.models import PriceBar
+from reference_store.stores.bars.zones import in_zones, zone_runs
 
 PRICES = ("open", "high", "low", "close")
 COLUMNS = ("date", *PRICES, "volume")
+WHOLE = "whole_volume"
+"""The ints among the volumes, where ints and floats stand together; null where the volume is a float."""
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the one of naive dates
 _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_LARGEST_VOLUME = 2**63 - 1
 _Code: TypeAlias = Literal["d", "q"]
 """What 8 bytes of a column are: a float or an int."""
 
@@ -37,6 +41,7 @@ _Code: TypeAlias = Literal["d", "q"]
 class Columns:
     """Bars of one symbol, by date, each date once, in the columns of ``schema`` but for the symbol.
 
+    The volumes are ints or floats; where they are both, they stand as floats, and the ints in the column WHOLE too.
     ``zones`` has the zone of each date, None when the dates are naive.
     """
 
@@ -71,18 +76,36 @@ class Columns:
         return self if (start, end) == (0, len(times)) else self.slice(start, end)
 
 
-def schema(*, aware: bool) -> pa.Schema:
+def schema(*, aware: bool, volume: pa.DataType | None = None) -> pa.Schema:
     """The columns of a table of bars, with their types; dates with a zone stand in UTC."""
     date = pa.timestamp("us", tz="UTC" if aware else None)
-    types = (date, *(pa.float64() for _ in PRICES), pa.int64())
+    types = (date, *(pa.float64() for _ in PRICES), volume or pa.int64())
     return pa.schema([("symbol", pa.string()), *zip(COLUMNS, types, strict=True)])
 
 
+def schemas(*, aware: bool) -> tuple[pa.Schema, ...]:
+    """The columns of a month file: volumes are ints, or floats, or both."""
+    floats = schema(aware=aware, volume=pa.float64())
+    return schema(aware=aware), floats, floats.append(pa.field(WHOLE, pa.int64()))
+
+
 def table_of(symbol: str, parts: Sequence[Columns], *, aware: bool) -> pa.Table:
-    """Return bars as one table, the symbol included."""
-    rows = sum(map(len, parts))
-    table = pa.concat_tables([schema(aware=aware).remove(0).empty_table(), *(part.table for part in parts)])
-    return table.add_column(0, "symbol", pa.repeat(pa.scalar(symbol, pa.string()), rows))
+    """Return bars as one table, the symbol included.
+
+    Volumes are ints if all of these are, and floats otherwise; raises StoreError when an int among them has no float.
+    """
+    found = joined(parts)
+    if found is None:
+        return schema(aware=aware).empty_table()
+    table = plain_volumes(found).table
+    if WHOLE in table.column_names:
+        whole = table.column(WHOLE)
+        if any(int(float(number)) != number for number in whole.filter(pc.greater(whole, 2**53)).to_pylist()):
+            raise StoreError(
+                f"volumes of {shown(symbol)} are ints that no float can hold, beside floats: read the bars as objects"
+            )
+        table = table.drop_columns([WHOLE])
+    return table.add_column(0, "symbol", pa.repeat(pa.scalar(symbol, pa.string()), table.num_rows))
 
 
 def microseconds(moment: datetime) -> int:
@@ -92,9 +115,15 @@ def microseconds(moment: datetime) -> int:
 
 def bound(moment: object, name: str) -> datetime:
     """Return ``moment`` if a range can begin or end there; raises InvalidRecord, naming the argument, if not."""
-    if not isinstance(moment, datetime):
+    if not isinstance(moment, datetime) or moment != moment:
         raise InvalidRecord(name, f"is of type {type(moment).__name__}, not datetime")
+    if moment.tzinfo is not None and moment.utcoffset() is None:
+        raise InvalidRecord(name, "has a time zone that does not say how far it is from UTC")
     return moment
+
+
+FIRST, LAST = microseconds(datetime.min), microseconds(datetime.max)  # noqa: DTZ901 - ends of the calendar
+"""The first and the last instant that a date can stand for, in microseconds since 1970."""
 
 
 def month_of(time: int) -> str:
@@ -116,33 +145,22 @@ def by_month(columns: Columns) -> Iterator[tuple[str, Columns]]:
 
 def merged(old: Columns, new: Columns) -> Columns:
     """All bars of both; where both have one for a date, that of ``new``."""
+    if not len(old) or not len(new):
+        return new if len(new) else old
     old_times, new_times = old.times(), new.times()
     start, end = bisect_left(old_times, new_times[0]), bisect_right(old_times, new_times[-1])
     between = new
     replaced = set(new_times)
     kept = [number for number in range(start, end) if old_times[number] not in replaced]
     if kept:
-        between = _joined((old.pick(kept), new))
+        between = _concatenated((old.pick(kept), new))
         times = between.times().tolist()
         between = between.pick(sorted(range(len(times)), key=times.__getitem__))
-    return _joined((old.slice(0, start), between, old.slice(end, len(old_times))))
+    return _concatenated((old.slice(0, start), between, old.slice(end, len(old_times))))
 
 
-def columns_of(symbol: str, bars: Sequence[Any]) -> Columns:
-    """Return ``bars``, any objects with the attributes of a PriceBar, as columns; of two for a date the later counts.
-
-    Raises InvalidRecord, with the position, for what is not a bar of this symbol that can be given back unchanged.
-    """
-    dates, aware = _dates(_attributes(bars, "date"))
-    for position, other in enumerate(_attributes(bars, "symbol")):
-        if other != symbol:
-            raise InvalidRecord("symbol", f"is not {shown(symbol)}, which the bars are written for", position)
-    arrays = [
-        pa.array(dates, schema(aware=aware).field("date").type),
-        *(pa.array(_prices(_attributes(bars, name), name), pa.float64()) for name in PRICES),
-        pa.array(_volumes(_attributes(bars, "volume")), pa.int64()),
-    ]
-    columns = Columns(pa.Table.from_arrays(arrays, names=COLUMNS), _zones(dates) if aware else None)
+def in_order(columns: Columns) -> Columns:
+    """Return bars that stand in any order by date; of two for a date the later one stays."""
     times = columns.times().tolist()
     if all(map(lt, times, times[1:])):
         return columns
@@ -150,128 +168,68 @@ def columns_of(symbol: str, bars: Sequence[Any]) -> Columns:
     return columns.pick([last[time] for time in sorted(last)])
 
 
+def joined(parts: Sequence[Columns]) -> Columns | None:
+    """Return parts that follow each other as one; None if there are no bars in them."""
+    return _concatenated(parts) if any(map(len, parts)) else None
+
+
+def plain_volumes(columns: Columns) -> Columns:
+    """Return the same bars without the column WHOLE if all of their volumes are of one type."""
+    table = columns.table
+    if WHOLE not in table.column_names:
+        return columns
+    whole = table.column(WHOLE)
+    if 0 < whole.null_count < len(whole):
+        return columns
+    table = table.drop_columns([WHOLE])
+    if not whole.null_count:
+        table = table.set_column(table.schema.get_field_index("volume"), "volume", whole)
+    return Columns(table, columns.zones)
+
+
 def objects(symbol: str, columns: Columns) -> list[PriceBar]:
     """Return the bars as objects; nothing is checked again."""
     table = columns.table
     values = [_column(table, name, "d") for name in PRICES]
-    return list(map(PriceBar, repeat(symbol), _moments(columns), *values, _column(table, "volume", "q")))
+    return list(map(PriceBar, repeat(symbol), _moments(columns), *values, volumes(table)))
 
 
-def zone_runs(zones: Sequence[str]) -> list[tuple[str, int]]:
-    """The zones in order, each with the number of bars that have it."""
-    if zones and zones.count(zones[0]) == len(zones):
-        return [(zones[0], len(zones))]
-    return [(zone, len(list(group))) for zone, group in groupby(zones)]
+def volumes(table: pa.Table) -> list[int | float]:
+    """The volumes as they were given."""
+    code: _Code = "q" if table.schema.field("volume").type == pa.int64() else "d"
+    found: list[int | float] = _column(table, "volume", code)
+    if WHOLE not in table.column_names:
+        return found
+    whole = table.column(WHOLE).to_pylist()
+    return [number if exact is None else exact for number, exact in zip(found, whole, strict=True)]
 
 
-def zone(name: str) -> Any:
-    """The time zone of this name; raises ValueError or KeyError when there is none."""
-    if name == "UTC":
-        return UTC
-    if name[:1] in "+-":
-        offset = datetime.strptime(name, "%z").utcoffset()
-        return timezone(offset or timedelta(0))
-    return ZoneInfo(name)
-
-
-def _joined(parts: Sequence[Columns]) -> Columns:
+def _concatenated(parts: Sequence[Columns]) -> Columns:
     parts = [part for part in parts if len(part)]
-    table = pa.concat_tables([part.table for part in parts])
+    tables = [part.table for part in parts]
+    if any(not table.schema.equals(tables[0].schema) for table in tables):
+        tables = [_with_whole(table) for table in tables]
     if not parts[0].aware:
-        return Columns(table, None)
-    return Columns(table, [zone for part in parts for zone in part.zones or ()])
+        return Columns(pa.concat_tables(tables), None)
+    return Columns(pa.concat_tables(tables), [zone for part in parts for zone in part.zones or ()])
+
+
+def _with_whole(table: pa.Table) -> pa.Table:
+    """The table with floats for volumes, and the ints among them beside."""
+    if WHOLE in table.column_names:
+        return table
+    place, volume = table.schema.get_field_index("volume"), table.column("volume")
+    if volume.type == pa.int64():
+        table = table.set_column(place, "volume", pc.cast(volume, pa.float64(), safe=False))
+        return table.append_column(WHOLE, volume)
+    return table.append_column(WHOLE, pa.nulls(table.num_rows, pa.int64()))
 
 
 def _end_of(month: str) -> int:
     year, number = int(month[:4]), int(month[5:])
     if (year, number) == (9999, 12):
-        return microseconds(datetime.max) + 1  # noqa: DTZ901 - see month_of
+        return LAST + 1
     return microseconds(datetime(year + number // 12, number % 12 + 1, 1))  # noqa: DTZ001 - see month_of
-
-
-def _attributes(bars: Sequence[Any], name: str) -> list[Any]:
-    try:
-        return list(map(attrgetter(name), bars))
-    except AttributeError:
-        for position, bar in enumerate(bars):
-            if not hasattr(bar, name):
-                raise InvalidRecord(name, f"is missing: it is of type {type(bar).__name__}", position) from None
-        raise
-
-
-def _dates(dates: list[Any]) -> tuple[list[datetime], bool]:
-    if set(map(type, dates)) != {datetime}:
-        dates = [_plain(date, position) for position, date in enumerate(dates)]
-    aware = dates[0].tzinfo is not None
-    for position, date in enumerate(dates):
-        if (date.tzinfo is not None) is not aware:
-            raise InvalidRecord("date", "has no time zone while others have one, or the reverse", position)
-        if aware and date.utcoffset() is None:
-            raise InvalidRecord("date", "has a time zone that does not say how far it is from UTC", position)
-    return dates, aware
-
-
-def _plain(date: Any, position: int) -> datetime:
-    if not isinstance(date, datetime):
-        raise InvalidRecord("date", f"is of type {type(date).__name__}, not datetime", position)
-    if getattr(date, "nanosecond", 0):
-        raise InvalidRecord("date", "is finer than a microsecond", position)
-    return datetime.combine(date.date(), date.timetz())
-
-
-def _prices(values: list[Any], name: str) -> list[float]:
-    if set(map(type, values)) != {float}:
-        values = [_price(value, name, position) for position, value in enumerate(values)]
-    if not all(map(isfinite, values)):
-        raise InvalidRecord(name, "is not finite", next(n for n, value in enumerate(values) if not isfinite(value)))
-    return values
-
-
-def _price(value: Any, name: str, position: int) -> float:
-    if isinstance(value, float):
-        return float(value)
-    if type(value) is not int:
-        raise InvalidRecord(name, f"is of type {type(value).__name__}, not float", position)
-    if abs(value) > 2**53:
-        raise InvalidRecord(name, "is an int that no float can hold exactly", position)
-    return float(value)
-
-
-def _volumes(values: list[Any]) -> list[int]:
-    for position, value in enumerate(values):
-        if type(value) is not int:
-            raise InvalidRecord("volume", f"is of type {type(value).__name__}, not int", position)
-        if not 0 <= value <= _LARGEST_VOLUME:
-            raise InvalidRecord("volume", "is not between 0 and 2**63 - 1", position)
-    return values
-
-
-def _zones(dates: list[datetime]) -> list[str]:
-    names: dict[int, str | None] = {}
-    zones: list[str] = []
-    for date in dates:
-        key = id(date.tzinfo)
-        if key not in names:
-            names[key] = _zone_name(date)
-        zones.append(names[key] or _offset(date))
-    return zones
-
-
-def _zone_name(date: datetime) -> str | None:
-    """The name by which the zone of ``date`` can be found again, None if only its offset can be kept."""
-    if date.tzinfo is UTC:
-        return "UTC"
-    if isinstance(date.tzinfo, ZoneInfo) and date.tzinfo.key:
-        try:
-            return date.tzinfo.key if zone(date.tzinfo.key).utcoffset(date) == date.utcoffset() else None
-        except (KeyError, ValueError):
-            return None
-    return None
-
-
-def _offset(date: datetime) -> str:
-    offset = date.utcoffset()
-    return str(timezone(offset))[len("UTC") :] or "UTC" if offset else "UTC"
 
 
 def _moments(columns: Columns) -> Iterable[datetime]:
@@ -283,15 +241,7 @@ def _moments(columns: Columns) -> Iterable[datetime]:
     runs = zone_runs(columns.zones)
     if [name for name, _ in runs] == ["UTC"]:
         return moments
-    return _in_zones(moments, runs)
-
-
-def _in_zones(moments: Iterator[datetime], runs: list[tuple[str, int]]) -> Iterator[datetime]:
-    convert: Callable[[datetime, Any], datetime] = datetime.astimezone
-    for name, count in runs:
-        there = zone(name)
-        for _ in range(count):
-            yield convert(next(moments), there)
+    return in_zones(moments, runs)
 
 
 def _column(table: pa.Table, name: str, code: _Code) -> list[Any]:

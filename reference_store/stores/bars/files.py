@@ -9,23 +9,21 @@ lock: they trust a manifest only together with content that has its digests. Why
 
 from __future__ import annotations
 
-import errno
 import logging
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterable
 from functools import partial, reduce
 from typing import Any
 
 from reference_store.core import keys
 from reference_store.core.access import Access
-from reference_store.core.atomic import FILE_MODE, TEMPORARY, Directory, Found, NotARegularFile, NotPinned
-from reference_store.core.descriptors import TooLarge
+from reference_store.core.atomic import FILE_MODE, TEMPORARY, Directory, Found, NotPinned
 from reference_store.core.group_commit import ByKey, GroupCommit, Take
 from reference_store.core.root import Place, Root
 from reference_store.errors import CorruptData, InvalidRecord, shown
 from reference_store.stores.bars import manifest as bar_manifest
 from reference_store.stores.bars import parquet as bar_parquet
-from reference_store.stores.bars.columns import Columns, by_month, columns_of, merged
+from reference_store.stores.bars.checks import columns_of, listed
+from reference_store.stores.bars.columns import Columns, by_month, merged
 from reference_store.stores.bars.manifest import (
     MANIFEST,
     MONTH_FILE,
@@ -35,38 +33,44 @@ from reference_store.stores.bars.manifest import (
     file_name,
     staged_name,
 )
-
-LARGEST = 1 << 30
-"""Bytes of a month file or a manifest; more is neither written nor read."""
+from reference_store.stores.bars.places import (
+    LARGEST,
+    TAIL,
+    Moved,
+    child,
+    content,
+    decoded,
+    keep_evidence,
+    manifest_end,
+    month_files,
+    move_into_place,
+    regular,
+)
 
 _REMEMBERED = 1024
-_TAIL = 160
 _log = logging.getLogger("reference_store")
 
 
-class _Moved(Exception):  # noqa: N818 - says what is the case
-    """A month's content is not where the manifest that was read says; ``damage`` is what that means if it stays so."""
-
-    def __init__(self, damage: CorruptData) -> None:
-        self.damage = damage
-        super().__init__()
-
-
 class BarFiles:
-    """Bars by symbol below one directory, whose lock excludes all other writers; ``lock_timeout`` is in seconds."""
+    """Bars by symbol below one directory, whose lock excludes all other writers; ``lock_timeout`` is in seconds.
 
-    def __init__(self, root: Place, lock_timeout: float) -> None:
+    ``negative_prices`` accepts prices below zero.
+    """
+
+    def __init__(self, root: Place, lock_timeout: float, *, negative_prices: bool = False) -> None:
+        self._negative = negative_prices
         self.root = Root(root, lock_timeout)
         self._commits: ByKey[GroupCommit[Columns]] = ByKey(self._group)
         self._lock_timeout = lock_timeout
         # The manifests seen last; the end of the file, where its seal stands, tells whether it is still the same.
         self._manifests: dict[str, tuple[tuple[int, bytes], Manifest]] = {}
 
-    def write(self, symbol: str, bars: Sequence[Any]) -> None:
+    def write(self, symbol: str, bars: Iterable[Any]) -> None:
         """Add ``bars``, in place of those with the same dates, durably and all or none; see ``columns_of``."""
         keys.encode(symbol)
-        if bars:
-            new = columns_of(symbol, bars)
+        given = listed(bars)
+        if given:
+            new = columns_of(symbol, given, negative=self._negative)
             self._commits[symbol].commit(new)
 
     def _group(self, symbol: str) -> GroupCommit[Columns]:
@@ -75,7 +79,7 @@ class BarFiles:
     def _write_all(self, symbol: str, _first: Columns, take: Take[Columns]) -> None:
         """Write the bars of several callers; what stands in the way of one of them is no concern of the others."""
         with self.root.updating("write_bars", symbol) as root:
-            directory = _child(root, symbol, keys.encode(symbol), create=True)
+            directory = child(root, symbol, keys.encode(symbol), create=True)
             tickets = take()
             try:
                 self._write(root, directory, symbol, reduce(merged, [ticket.change for ticket in tickets]))
@@ -98,11 +102,11 @@ class BarFiles:
 
         with self.root.reading(operation, symbol) as root:
             try:
-                directory = _child(root, symbol, name)
+                directory = child(root, symbol, name)
             except FileNotFoundError:
                 return []
             found = self._snapshot(directory, symbol, first, last, aware=aware)
-        return [_decoded(symbol, month, data, first, last, aware=aware) for month, data in found]
+        return [decoded(symbol, month, data, first, last, aware=aware) for month, data in found]
 
     def symbols(self, operation: str) -> list[str]:
         """Return the symbols that have a directory, sorted by code point."""
@@ -115,28 +119,61 @@ class BarFiles:
         name = keys.encode(symbol)
         with self.root.updating(operation, symbol) as root:
             try:
-                directory = _child(root, symbol, name)
+                directory = child(root, symbol, name)
             except FileNotFoundError:
                 raise CorruptData(symbol, name, "there is no such directory") from None
-            found = _regular(directory, symbol, MANIFEST)
-            generation = 0
-            with suppress(CorruptData):
-                generation = bar_manifest.parse(found.data, symbol).generation if found else 0
+            found = regular(directory, symbol, MANIFEST)
+            before = self._settled(directory, symbol, found)
             months: dict[str, MonthFile] = {}
             kinds: set[bool] = set()
             for file in sorted(directory.names()):
                 if match := MONTH_FILE.fullmatch(file):
-                    months[match[1]], aware = _vouched(directory, symbol, match[1])
+                    months[match[1]], aware = self._vouched(directory, symbol, match[1], before)
                     kinds.add(aware)
             if len(kinds) > 1:
                 raise CorruptData(symbol, name, "some of its dates have time zones and some have none")
-            manifest = Manifest(generation + 1, kinds == {True}, months)
+            manifest = Manifest(before.generation + 1, kinds == {True}, months)
             directory.replace(MANIFEST, bar_manifest.dump(manifest, symbol), found)
+
+    def _settled(self, directory: Directory, symbol: str, found: Found | None) -> Manifest:
+        """Return the manifest in force, empty if it is damaged or missing, when nothing waits for its place any more.
+
+        What had been acknowledged and not yet moved takes its place first: else the older content there would be
+        vouched for. Whatever has to go stays as evidence, edits of that older content and all that a damaged manifest
+        may have named.
+        """
+        try:
+            if found is not None:
+                manifest = bar_manifest.parse(found.data, symbol)
+                self._settle(directory, manifest, keep=symbol)
+                return manifest
+        except CorruptData as damage:
+            keep_evidence(directory, symbol, MANIFEST, damage.reason)
+        for name in directory.names():
+            if name.startswith(STAGED):
+                keep_evidence(directory, symbol, name, "no manifest says whether it counts")
+        return Manifest(0, False, {})
+
+    def _vouched(self, directory: Directory, symbol: str, month: str, before: Manifest) -> tuple[MonthFile, bool]:
+        """Return what a manifest says about the month file as it stands, and whether its dates have time zones."""
+        name = file_name(month)
+        found = regular(directory, symbol, name)
+        if found is None:
+            raise CorruptData(symbol, name, "it is missing")
+        known = before.months.get(month)
+        if known is not None and known.is_content(found.data):
+            return known, before.aware
+        try:
+            columns = bar_parquet.adopted(found.data, symbol, month, negative=self._negative)
+        except bar_parquet.Unreadable as error:
+            raise CorruptData(symbol, name, str(error)) from None
+        times = columns.times()
+        return bar_manifest.describe(found.data, len(columns), times[0], times[-1]), columns.aware
 
     def _write(self, root: Directory, directory: Directory, symbol: str, new: Columns) -> None:
         manifest = self._manifest(directory, symbol)
         if manifest is None:
-            if _month_files(directory):
+            if month_files(directory):
                 raise CorruptData(symbol, MANIFEST, "it is missing while month files are there")
             root.sync()  # whoever made the directory may have died before that
             manifest = Manifest(0, new.aware, {})
@@ -148,7 +185,7 @@ class BarFiles:
                 staged[month] = self._stage(directory, symbol, month, manifest.months.get(month), bars)
             directory.sync()  # before the manifest: it must not name what a power loss can take away
             after = Manifest(manifest.generation + 1, manifest.aware, {**manifest.months, **staged})
-            previous = _regular(directory, symbol, MANIFEST)
+            previous = regular(directory, symbol, MANIFEST)
             # All months change here, together; durable on return.
             directory.replace(MANIFEST, bar_manifest.dump(after, symbol), previous)
         except NotPinned:
@@ -158,21 +195,21 @@ class BarFiles:
                 directory.discard(staged_name(month, file))
             raise
         for month, file in staged.items():
-            _move_into_place(directory, symbol, month, file)
+            move_into_place(directory, symbol, month, file)
 
     def _stage(
         self, directory: Directory, symbol: str, month: str, before: MonthFile | None, bars: Columns
     ) -> MonthFile:
         if before is not None:
             try:
-                found = _content(directory, symbol, month, before)
-            except _Moved as moved:  # but nobody else moves anything: the lock is held
+                found = content(directory, symbol, month, before)
+            except Moved as moved:  # but nobody else moves anything: the lock is held
                 raise moved.damage from None
             like: Access | None = found.access
-            bars = merged(_decoded(symbol, month, found.data, aware=bars.aware), bars)
+            bars = merged(decoded(symbol, month, found.data, aware=bars.aware), bars)
         else:
             like = directory.access(file_name(month))
-            _keep_stranger(directory, symbol, month)
+            keep_evidence(directory, symbol, file_name(month), "it was not written by this store")
         data = bar_parquet.encode(symbol, bars)
         if len(data) > LARGEST:
             raise InvalidRecord("bars", f"make a month file of {len(data)} bytes, {LARGEST} is the limit")
@@ -181,8 +218,11 @@ class BarFiles:
         directory.stage(staged_name(month, file), data, FILE_MODE, like)
         return file
 
-    def _settle(self, directory: Directory, manifest: Manifest) -> None:
-        """Finish what a writer that died had begun to move, and clear away what it had only staged."""
+    def _settle(self, directory: Directory, manifest: Manifest, keep: str | None = None) -> None:
+        """Finish what a writer that died had begun to move, and clear away what it had only staged.
+
+        ``keep`` is the symbol if what has to go for it stays as evidence.
+        """
         names = [name for name in directory.names() if name.startswith((STAGED, TEMPORARY))]
         if not names:
             return
@@ -190,6 +230,8 @@ class BarFiles:
         directory.sync()  # the manifest may not be durable yet, and must be before its content replaces other content
         for name in names:
             if name in pending:
+                if keep is not None:
+                    keep_evidence(directory, keep, pending[name], "newer content waited for its place")
                 directory.move(name, pending[name])
             else:
                 directory.discard(name)
@@ -203,7 +245,7 @@ class BarFiles:
         while True:
             manifest = self._manifest(directory, symbol)
             if manifest is None:
-                if not _month_files(directory):
+                if not month_files(directory):
                     return []
                 manifest = self._manifest(directory, symbol)  # the first write may have come between
                 if manifest is None:
@@ -214,9 +256,9 @@ class BarFiles:
                 for month in months:
                     file = manifest.months[month]
                     if file.sha256 not in seen:  # a new manifest costs only the months that it changes
-                        seen[file.sha256] = _content(directory, symbol, month, file).data
+                        seen[file.sha256] = content(directory, symbol, month, file).data
                 return [(month, seen[manifest.months[month].sha256]) for month in months]
-            except _Moved as moved:
+            except Moved as moved:
                 # Another manifest excuses it; when that one is still in force, the content is gone.
                 if missed is not None and missed.generation == manifest.generation:
                     raise moved.damage from None
@@ -224,15 +266,15 @@ class BarFiles:
 
     def _manifest(self, directory: Directory, symbol: str) -> Manifest | None:
         known = self._manifests.get(symbol)
-        if known is not None and known[0] == _tail(directory):
+        if known is not None and known[0] == manifest_end(directory):
             return known[1]
-        found = _regular(directory, symbol, MANIFEST)
+        found = regular(directory, symbol, MANIFEST)
         if found is None:
             return None
         manifest = bar_manifest.parse(found.data, symbol)
         if len(self._manifests) >= _REMEMBERED:
             self._manifests.clear()
-        self._manifests[symbol] = ((len(found.data), found.data[-_TAIL:]), manifest)
+        self._manifests[symbol] = ((len(found.data), found.data[-TAIL:]), manifest)
         return manifest
 
 
@@ -240,98 +282,7 @@ def _go_together(first: Columns, second: Columns) -> bool:
     return first.aware is second.aware
 
 
-def _child(directory: Directory, symbol: str, name: str, *, create: bool = False) -> Directory:
-    try:
-        return directory.child(name, create=create)
-    except OSError as error:
-        if error.errno in (errno.ENOTDIR, errno.ELOOP):
-            raise CorruptData(symbol, name, "it is not a directory") from None
-        raise
-
-
-def _regular(directory: Directory, symbol: str, file: str) -> Found | None:
-    try:
-        return directory.read(file, LARGEST)
-    except NotARegularFile:
-        raise CorruptData(symbol, file, "it is not a regular file") from None
-    except TooLarge:
-        raise CorruptData(symbol, file, f"it is larger than {LARGEST} bytes") from None
-
-
-def _tail(directory: Directory) -> tuple[int, bytes] | None:
-    try:
-        return directory.tail(MANIFEST, _TAIL)
-    except NotARegularFile:
-        return None
-
-
-def _content(directory: Directory, symbol: str, month: str, file: MonthFile) -> Found:
-    """Return the month's content, from its place or from where it was staged; raises _Moved if it is in neither."""
-    damage: CorruptData | None = None
-    # Looked for in its place a second time: it may have been moved there just before it was looked for elsewhere.
-    for name in (file_name(month), staged_name(month, file), file_name(month)):
-        try:
-            found = _regular(directory, symbol, name)
-        except CorruptData as error:
-            damage = error
-            continue
-        if found is not None and file.is_content(found.data):
-            return found
-        if name == file_name(month):
-            reason = "it is missing" if found is None else "its content is not what the manifest says"
-            damage = CorruptData(symbol, name, reason)
-    raise _Moved(damage or CorruptData(symbol, file_name(month), "it is missing"))
-
-
-def _decoded(
-    symbol: str, month: str, data: bytes, first: int | None = None, last: int | None = None, *, aware: bool
-) -> Columns:
-    try:
-        return bar_parquet.decode(data, first, last, aware=aware)
-    except bar_parquet.Unreadable as error:
-        raise CorruptData(symbol, file_name(month), str(error)) from None
-
-
-def _move_into_place(directory: Directory, symbol: str, month: str, file: MonthFile) -> None:
-    try:
-        directory.move(staged_name(month, file), file_name(month))
-    except OSError as error:
-        # The write counts, and readers here find it; the next writer tries again.
-        _log.warning("%s: the new %r could not be moved into its place: %s", shown(symbol), month, error.strerror)
-
-
-def _keep_stranger(directory: Directory, symbol: str, month: str) -> None:
-    """Keep as evidence a month file that no write of this store has put there."""
-    try:
-        found = _regular(directory, symbol, file_name(month))
-        if found is None:
-            return
-        data: bytes | None = found.data
-    except CorruptData:
-        data = None
-    evidence = directory.preserve(file_name(month), data)
-    _log.warning("%s: %r was not written by this store; kept as %r", shown(symbol), file_name(month), evidence)
-
-
-def _month_files(directory: Directory) -> list[str]:
-    return [name for name in directory.names() if MONTH_FILE.fullmatch(name)]
-
-
 def _refuse_mixture(field: str, symbol: str, manifest: Manifest, *, aware: bool) -> None:
     if manifest.aware is not aware and manifest.months:
         here, there = ("a", "none") if aware else ("no", "one")
         raise InvalidRecord(field, f"has {here} time zone, while the dates of {shown(symbol)} have {there}")
-
-
-def _vouched(directory: Directory, symbol: str, month: str) -> tuple[MonthFile, bool]:
-    """Return what a manifest says about the month file as it stands, and whether its dates have time zones."""
-    name = file_name(month)
-    found = _regular(directory, symbol, name)
-    if found is None:
-        raise CorruptData(symbol, name, "it is missing")
-    try:
-        columns = bar_parquet.adopted(found.data, symbol, month)
-    except bar_parquet.Unreadable as error:
-        raise CorruptData(symbol, name, str(error)) from None
-    times = columns.times()
-    return bar_manifest.describe(found.data, len(columns), times[0], times[-1]), columns.aware

@@ -1,7 +1,8 @@
 """One month of bars as the bytes of a Parquet file: snappy, with page checksums, serialised and read in memory.
 
-The file has the columns of ``bar_columns.schema``, rows by date, and nothing else that a foreign reader would have to
-know. The zones of dates stand in the file's metadata, as runs, under ``tradestore``.
+The file has the columns of ``columns.schema``, rows by date, and nothing else that a foreign reader would have to
+know. The zones of dates stand in the file's metadata, as runs, under ``tradestore``. Volumes are ints, or floats if one
+of them is a float; then a last column has those that are ints, so that they are read as what they were.
 """
 
 from __future__ import annotations
@@ -14,7 +15,18 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from reference_store.stores.bars.columns import COLUMNS, PRICES, Columns, month_of, schema, table_of, zone, zone_runs
+from reference_store.errors import InvalidRecord
+from reference_store.stores.bars.checks import accepted
+from reference_store.stores.bars.columns import (
+    COLUMNS,
+    PRICES,
+    WHOLE,
+    Columns,
+    month_of,
+    plain_volumes,
+    schemas,
+)
+from reference_store.stores.bars.zones import zone, zone_runs
 
 ROWS_IN_GROUP = 32_768
 """Rows that are read together; a range inside a month reads the groups that it touches."""
@@ -28,8 +40,10 @@ class Unreadable(Exception):  # noqa: N818 - says what is the case
 def encode(symbol: str, columns: Columns) -> bytes:
     """Return the bytes of a Parquet file with these bars."""
     zones = None if columns.zones is None else zone_runs(columns.zones)
-    table = table_of(symbol, [columns], aware=columns.aware)
+    table = plain_volumes(columns).table
+    table = table.add_column(0, "symbol", pa.repeat(pa.scalar(symbol, pa.string()), table.num_rows))
     table = table.replace_schema_metadata({_METADATA: json.dumps({"zones": zones})})
+    whole = {} if table.schema.field("volume").type == pa.float64() else {"volume": "DELTA_BINARY_PACKED"}
     sink = pa.BufferOutputStream()
     pq.write_table(
         table,
@@ -39,7 +53,7 @@ def encode(symbol: str, columns: Columns) -> bytes:
         row_group_size=ROWS_IN_GROUP,
         # Half the size of the defaults, and faster both ways: prices stand on a grid, dates grow evenly.
         use_dictionary=["symbol", *PRICES],
-        column_encoding={"date": "DELTA_BINARY_PACKED", "volume": "DELTA_BINARY_PACKED"},
+        column_encoding={"date": "DELTA_BINARY_PACKED", **whole},
         write_statistics=["date"],
     )
     data: bytes = sink.getvalue().to_pybytes()
@@ -53,22 +67,23 @@ def decode(data: bytes, first: int | None = None, last: int | None = None, *, aw
     """
     try:
         with pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True) as file:
-            if not file.schema_arrow.equals(schema(aware=aware), check_metadata=False):
+            if not any(file.schema_arrow.equals(known, check_metadata=False) for known in schemas(aware=aware)):
                 raise Unreadable("it does not have the columns of bars")
+            columns = [name for name in (*COLUMNS, WHOLE) if name in file.schema_arrow.names]
             groups = _groups(file.metadata, first, last)
             zones = _zones(file.metadata, groups) if aware else None
             # Not the symbol, which is known; and no threads, which cost more than they gain on one month.
-            table = file.read_row_groups(groups, columns=COLUMNS, use_threads=False)
+            table = file.read_row_groups(groups, columns=columns, use_threads=False)
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         raise Unreadable(f"it is not a sound Parquet file ({type(error).__name__})") from None
-    columns = Columns(table.replace_schema_metadata(None), zones)
+    found = Columns(table.replace_schema_metadata(None), zones)
     if first is None or last is None:
-        return columns
-    return columns.between(first, last)
+        return found
+    return found.between(first, last)
 
 
-def adopted(data: bytes, symbol: str, month: str) -> Columns:
-    """Return the bars of a file that somebody else wrote, after checking all that the store relies on.
+def adopted(data: bytes, symbol: str, month: str, *, negative: bool) -> Columns:
+    """Return the bars of a file that somebody else wrote, after checking all that is asked of bars that are written.
 
     Raises Unreadable when it is not a month of bars of this symbol as ``encode`` would have been given them.
     """
@@ -80,7 +95,7 @@ def adopted(data: bytes, symbol: str, month: str) -> Columns:
         raise Unreadable(f"it is not a sound Parquet file of bars ({type(error).__name__})") from None
     columns = decode(data, aware=aware)
     table = columns.table
-    if not len(columns) or any(column.null_count for column in table.columns):
+    if not len(columns) or any(table.column(name).null_count for name in COLUMNS):
         raise Unreadable("it has no bars, or bars with values missing")
     times = columns.times().tolist()
     if not all(map(lt, times, times[1:])):
@@ -89,11 +104,10 @@ def adopted(data: bytes, symbol: str, month: str) -> Columns:
         raise Unreadable("it has bars of another month")
     if symbols != [symbol]:
         raise Unreadable("it has bars of another symbol")
-    if pc.min(table.column("volume")).as_py() < 0 or not all(
-        pc.all(pc.is_finite(table.column(name))).as_py() for name in PRICES
-    ):
-        raise Unreadable("it has prices that are not finite, or volumes below 0")
-    return columns
+    try:
+        return accepted(columns, negative=negative)
+    except InvalidRecord as error:
+        raise Unreadable(f"it has a bar whose {error.field} {error.reason}") from None
 
 
 def _groups(metadata: Any, first: int | None, last: int | None) -> list[int]:

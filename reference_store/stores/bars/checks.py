@@ -1,0 +1,169 @@
+"""What may become a bar: objects and tables from outside are checked in bulk, and taken exactly or not at all.
+
+Prices are finite, ``high`` is not below ``low``, and none is below zero unless the store was told that there are such.
+That ``open`` and ``close`` lie between ``low`` and ``high`` is not asked: settlement prices and adjusted series do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from operator import attrgetter
+from typing import Any, TypeVar
+
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
+
+from reference_store.core.numbers import Inexact, exact_float, exact_number
+from reference_store.errors import InvalidRecord, shown
+from reference_store.stores.bars.columns import (
+    COLUMNS,
+    FIRST,
+    LAST,
+    PRICES,
+    WHOLE,
+    Columns,
+    bound,
+    in_order,
+    microseconds,
+    plain_volumes,
+    schema,
+)
+from reference_store.stores.bars.zones import names_of
+
+_LARGEST_VOLUME = 2**63 - 1
+T = TypeVar("T")
+
+
+def span(start: object, end: object) -> tuple[int, int, bool]:
+    """Return the ends of a range in microseconds since 1970, both included, and whether they have time zones."""
+    first, last = bound(start, "start"), bound(end, "end")
+    if (first.tzinfo is None) is not (last.tzinfo is None):
+        raise InvalidRecord("end", "has a time zone while start has none, or the reverse")
+    finer = bool(getattr(first, "nanosecond", 0))
+    return microseconds(_whole(first)) + finer, microseconds(_whole(last)), first.tzinfo is not None
+
+
+def listed(bars: object) -> Sequence[Any]:
+    """Return ``bars`` as a sequence that is the caller's no more; raises InvalidRecord for what is none."""
+    if hasattr(bars, "__arrow_c_stream__") or hasattr(bars, "__arrow_c_array__"):
+        raise InvalidRecord("bars", f"is a table ({type(bars).__name__}): that is what write_bars_table takes")
+    if isinstance(bars, (str, bytes, Mapping)) or not isinstance(bars, Iterable):
+        raise InvalidRecord("bars", f"is of type {type(bars).__name__}, not a list of bars")
+    return list(bars)
+
+
+def columns_of(symbol: str, bars: Sequence[Any], *, negative: bool = False) -> Columns:
+    """Return ``bars``, any objects with the attributes of a PriceBar, as columns; of two for a date the later counts.
+
+    Raises InvalidRecord, with the position, for what is not a bar of this symbol that can be given back unchanged.
+    """
+    dates, aware = _dates(_attributes(bars, "date"))
+    for position, other in enumerate(_attributes(bars, "symbol")):
+        if other != symbol:
+            raise InvalidRecord("symbol", f"is not {shown(symbol)}, which the bars are written for", position)
+    arrays = [
+        pa.array(dates, schema(aware=aware).field("date").type),
+        *(pa.array(_floats(_attributes(bars, name), name), pa.float64()) for name in PRICES),
+    ]
+    zones = names_of(dates) if aware else None
+    table = _with_volumes(pa.Table.from_arrays(arrays, names=COLUMNS[:-1]), _attributes(bars, "volume"))
+    return in_order(accepted(Columns(table, zones), negative=negative))
+
+
+def accepted(columns: Columns, *, negative: bool) -> Columns:
+    """Return bars of which every value can be kept; raises InvalidRecord, with the position, for the first that cannot.
+
+    ``negative`` lets prices be below zero.
+    """
+    table = columns.table
+    for name in PRICES:
+        _refuse_unless(pc.is_finite(table.column(name)), name, "is not finite")
+        if not negative:
+            _refuse_unless(
+                pc.greater_equal(table.column(name), 0.0),
+                name,
+                "is below zero; open the store with negative_prices=True if this market has such prices",
+            )
+    _refuse_unless(pc.greater_equal(table.column("high"), table.column("low")), "high", "is below low")
+    volume = table.column("volume")
+    if volume.type == pa.float64():
+        _refuse_unless(pc.is_finite(volume), "volume", "is not finite")
+    _refuse_unless(pc.greater_equal(volume, pa.scalar(0, volume.type)), "volume", "is below zero")
+    if columns.aware:
+        for position, time in enumerate(columns.times()):
+            if not FIRST <= time <= LAST:
+                raise InvalidRecord("date", "is outside the years 1 to 9999 in UTC", position)
+    return columns
+
+
+def _refuse_unless(fine: Any, field: str, reason: str) -> None:
+    if (position := pc.index(fine, False).as_py()) >= 0:
+        raise InvalidRecord(field, reason, position)
+
+
+def _attributes(bars: Sequence[Any], name: str) -> list[Any]:
+    try:
+        return list(map(attrgetter(name), bars))
+    except AttributeError:
+        for position, bar in enumerate(bars):
+            if not hasattr(bar, name):
+                raise InvalidRecord(name, f"is missing: it is of type {type(bar).__name__}", position) from None
+        raise
+
+
+def _dates(dates: list[Any]) -> tuple[list[datetime], bool]:
+    if set(map(type, dates)) != {datetime}:
+        dates = [_plain(date, position) for position, date in enumerate(dates)]
+    aware = dates[0].tzinfo is not None
+    for position, date in enumerate(dates):
+        if (date.tzinfo is not None) is not aware:
+            raise InvalidRecord("date", "has no time zone while others have one, or the reverse", position)
+        if aware and date.utcoffset() is None:
+            raise InvalidRecord("date", "has a time zone that does not say how far it is from UTC", position)
+        if date.fold and not aware:
+            raise InvalidRecord("date", "is the second of two equal times and has no time zone to tell them", position)
+    return dates, aware
+
+
+def _plain(date: Any, position: int) -> datetime:
+    if not isinstance(date, datetime) or date != date:
+        raise InvalidRecord("date", f"is of type {type(date).__name__}, not datetime", position)
+    if getattr(date, "nanosecond", 0):
+        raise InvalidRecord("date", "is finer than a microsecond", position)
+    return _whole(date)
+
+
+def _whole(date: datetime) -> datetime:
+    return date if type(date) is datetime else datetime.combine(date.date(), date.timetz())
+
+
+def _floats(values: list[Any], name: str) -> list[float]:
+    return values if set(map(type, values)) == {float} else _each(values, exact_float, name)
+
+
+def _each(values: Sequence[Any], exact: Callable[[object], T], name: str) -> list[T]:
+    found: list[T] = []
+    for position, value in enumerate(values):
+        try:
+            found.append(exact(value))
+        except Inexact as error:
+            raise InvalidRecord(name, str(error), position) from None
+    return found
+
+
+def _with_volumes(table: pa.Table, values: list[Any]) -> pa.Table:
+    """The table with a column of volumes, ints or floats, or with two if they are both."""
+    kinds = set(map(type, values))
+    if not kinds <= {int, float}:
+        values = _each(values, exact_number, "volume")
+        kinds = set(map(type, values))
+    if int in kinds:
+        for position, value in enumerate(values):
+            if type(value) is int and not 0 <= value <= _LARGEST_VOLUME:
+                raise InvalidRecord("volume", "is not between 0 and 2**63 - 1", position)
+    if kinds == {int}:
+        return table.append_column("volume", pa.array(values, pa.int64()))
+    table = table.append_column("volume", pa.array(list(map(float, values)), pa.float64()))
+    whole = pa.array([value if type(value) is int else None for value in values], pa.int64())
+    return plain_volumes(Columns(table.append_column(WHOLE, whole), None)).table
