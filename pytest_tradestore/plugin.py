@@ -158,9 +158,9 @@ class _Watch:
 def tradestore_crash() -> Any:
     """Crash an object of yours at each point of what it does: ``tradestore_crash(target).check(...)``.
 
-    ``target(root)`` makes the object on an empty directory. See ``pytest_tradestore.crash.own_tests.Crashes``.
+    ``target(root)`` makes the object on an empty directory. See ``pytest_tradestore.fixtures.crashes.Crashes``.
     """
-    from pytest_tradestore.crash.own_tests import Crashes
+    from pytest_tradestore.fixtures.crashes import Crashes
 
     return Crashes
 
@@ -169,9 +169,9 @@ def tradestore_crash() -> Any:
 def tradestore_race() -> Any:
     """Run callers of an object of yours under many schedules: ``tradestore_race(target).check(...)``.
 
-    ``target(root)`` makes the object on an empty directory. See ``pytest_tradestore.race.own_tests.Race``.
+    ``target(root)`` makes the object on an empty directory. See ``pytest_tradestore.fixtures.races.Race``.
     """
-    from pytest_tradestore.race.own_tests import Race
+    from pytest_tradestore.fixtures.races import Race
 
     return Race
 
@@ -180,9 +180,9 @@ def tradestore_race() -> Any:
 def tradestore_faults() -> Any:
     """Make calls to the system fail that an object of yours makes: ``tradestore_faults(target).check(...)``.
 
-    ``target(root)`` makes the object on an empty directory. See ``pytest_tradestore.faults.own_tests.Faults``.
+    ``target(root)`` makes the object on an empty directory. See ``pytest_tradestore.fixtures.faults.Faults``.
     """
-    from pytest_tradestore.faults.own_tests import Faults
+    from pytest_tradestore.fixtures.faults import Faults
 
     return Faults
 
@@ -191,9 +191,9 @@ def tradestore_faults() -> Any:
 def tradestore_damage() -> Any:
     """Damage the files that an object of yours has written: ``tradestore_damage(target).check(...)``.
 
-    ``target(root)`` makes the object on an empty directory. See ``pytest_tradestore.damage.own_tests.DamagedFiles``.
+    ``target(root)`` makes the object on an empty directory. See ``pytest_tradestore.fixtures.damage.DamagedFiles``.
     """
-    from pytest_tradestore.damage.own_tests import DamagedFiles
+    from pytest_tradestore.fixtures.damage import DamagedFiles
 
     return DamagedFiles
 
@@ -202,10 +202,11 @@ def tradestore_damage() -> Any:
 def tradestore_names() -> Any:
     """Identifiers that stores get wrong, a root with canaries around it, and strategies that draw more of them.
 
+    ``tradestore_names(target).check(...)`` hands them to an object of yours, which ``target(root)`` makes.
     ``with tradestore_names.surroundings() as around:`` gives ``around.root``; ``around.check(identifier)`` says whether
-    anything outside was touched. See ``pytest_tradestore.names.own_tests.Names``.
+    anything outside was touched. See ``pytest_tradestore.fixtures.names.Names``.
     """
-    from pytest_tradestore.names.own_tests import Names
+    from pytest_tradestore.fixtures.names import Names
 
     return Names()
 

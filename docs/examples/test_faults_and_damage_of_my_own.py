@@ -52,7 +52,7 @@ class CarelessPortfolio(Portfolio):
 def whole(outcome):
     """The old positions or the new ones, and the old ones only if the caller knows."""
     assert outcome.found in (OLD, NEW), f"{outcome.fault}: {outcome.found}"
-    assert outcome.found == NEW or outcome.raised, f"{outcome.fault}: not saved, and nobody was told"
+    assert outcome.found == NEW or outcome.error, f"{outcome.fault}: not saved, and nobody was told"
 
 
 def noticed(outcome):

@@ -12,11 +12,12 @@ from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.observation import Absent, Failed, Observation, Records
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.faults.calls import Call, CallKind, Fault, Refusal
+from pytest_tradestore.faults.injecting import SYSTEM_CALLS, who_refuses
 from pytest_tradestore.faults.judging import FaultBreach, breaches, first_per_requirement
 from pytest_tradestore.faults.plans import faults_for, interrupts, limits
 from pytest_tradestore.faults.reopening import completed, reopen_all, reopened
 from pytest_tradestore.faults.trials import Subject, Trial, advanced, attempt
-from pytest_tradestore.faults.workbench import Bench, Injecting
+from pytest_tradestore.faults.workbench import Bench
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, stream_isolated
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Budget, Settings
@@ -27,7 +28,6 @@ ENDINGS_BEFORE_GIVING_UP = 3
 TRIALS = {Budget.QUICK: 60, Budget.NORMAL: 90, Budget.DEEP: 5000}
 """Faults that are tried for one contract of one store."""
 OPENING = "opening the store"
-SYSTEM_CALLS = "system calls"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ class _Run:
         def task(channel: Channel) -> str:
             gc.freeze()  # what the parent left here needs no collecting, which is done after each trial
             steps = iter(range(1, 1 << 62))
-            injecting, injected = _injecting()
+            injecting, injected = who_refuses()
             bench = Bench(
                 self.store,
                 self.workload,
@@ -188,22 +188,6 @@ class _Run:
 
 class _Unusable(Exception):  # noqa: N818 - says what is the case
     """The workload does not run even when nothing fails."""
-
-
-def _injecting() -> tuple[Injecting, str]:
-    """Return whoever can refuse calls here: the system itself, or stand-ins for Python's functions."""
-    from pytest_tradestore.faults import seccomp
-
-    if seccomp.why_not() is None:
-        from pytest_tradestore.faults.supervisor import Injector
-
-        try:
-            return Injector(), SYSTEM_CALLS
-        except OSError:
-            pass  # a container that forbids it, for example
-    from pytest_tradestore.faults.standins import StandIns
-
-    return StandIns(), "Python's functions"
 
 
 def _planned(bench: Bench, most: int, injected: str) -> Plan:

@@ -16,7 +16,8 @@ from pytest_tradestore.crash.recorders.base import Recorder, Recordings
 from pytest_tradestore.crash.recording import choose_recorder
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.faults.calls import Call, CallKind, Fault
-from pytest_tradestore.faults.evidence import SYSTEM_CALLS, FaultEvidence
+from pytest_tradestore.faults.evidence import FaultEvidence
+from pytest_tradestore.faults.injecting import SYSTEM_CALLS
 from pytest_tradestore.faults.judging import FaultBreach
 from pytest_tradestore.faults.sync_crashes import Recorded, SyncEvidence, crash_after
 from pytest_tradestore.faults.trials import NEXT_VERSION, Subject
