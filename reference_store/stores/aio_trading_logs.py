@@ -9,7 +9,7 @@ from reference_store.core.strict_json import Document
 from reference_store.models import Decision, Event, Order, OrderResult
 from reference_store.stores.aio import _whole as whole
 from reference_store.stores.aio_journal import Appends
-from reference_store.stores.event_log import record
+from reference_store.stores.event_times import members
 from reference_store.stores.trading_logs import TradingLogs
 
 
@@ -24,7 +24,7 @@ class AsyncTradingLogs:
 
     async def write_event(self, event: Event) -> None:
         """Add an event, durable on return."""
-        await self._events.append(*record(checked(Event, event)))
+        await self._events.append(*members(checked(Event, event)))
 
     async def read_events(self, start: datetime, end: datetime, types: list[str] | None = None) -> list[Event]:
         """Return the events from ``start`` to ``end``, both included, by time."""

@@ -6,7 +6,7 @@ import logging
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -37,6 +37,16 @@ _SEAL = 200
 _SIGN = 80
 """Bytes at the end of a log by which it is known again: they hold the digest of the last record."""
 _log = logging.getLogger("reference_store")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A log that is open for reading, the directory that it is in, its file name and its inode."""
+
+    directory: Directory
+    file: str
+    inode: int
+    log: LogFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,20 +157,28 @@ class JournalStore(Reopened):
         """Let go of the root; closing twice is fine."""
         self._root.close()
 
-    def _entries(self, stream: str, file: str, since: int) -> Iterator[Entry]:
-        with self._root.reading("read", stream) as directory:
+    @contextmanager
+    def looking(self, operation: str, stream: str) -> Iterator[Look | None]:
+        """Give the open log to a reader, None if there is none. Readers take no lock: what they need was synced."""
+        file = keys.encode(stream) + SUFFIX
+        with self._root.reading(operation, stream) as directory:
             opened = _opened(directory, stream, file, os.O_RDONLY)
             if opened is None:
+                yield None
                 return
             descriptor, about = opened
             try:
-                log = LogFile(descriptor, about.st_size)
-                place = place_behind(log, stream, file, since)
-                for entry in Walk(log, stream, file, place.sequence, place.offset):
-                    if entry.number > since:
-                        yield entry
+                yield Look(directory, file, about.st_ino, LogFile(descriptor, about.st_size))
             finally:
                 os.close(descriptor)
+
+    def _entries(self, stream: str, file: str, since: int) -> Iterator[Entry]:
+        with self.looking("read", stream) as look:
+            if look is not None:
+                place = place_behind(look.log, stream, file, since)
+                for entry in Walk(look.log, stream, file, place.sequence, place.offset):
+                    if entry.number > since:
+                        yield entry
 
     def _group(self, stream: str) -> GroupCommit[Encoded]:
         return GroupCommit(partial(self._write, stream), self._lock_timeout, self._root.path)

@@ -108,14 +108,16 @@ class Walk:
     can be what a crash left of the last append. The first record is never that: a log is created whole with it.
     """
 
-    def __init__(self, log: LogFile, stream: str, file: str, sequence: int = 0, offset: int = 0) -> None:
-        self._log, self._stream, self._file = log, stream, file
+    def __init__(
+        self, log: LogFile, stream: str, file: str, sequence: int = 0, offset: int = 0, chunk_size: int = _CHUNK
+    ) -> None:
+        self._log, self._stream, self._file, self._chunk_size = log, stream, file, chunk_size
         self.sequence, self.length, self.last, self.first = sequence, offset, offset, 0
         self.terminated = True
         self.torn = b""
 
     def __iter__(self) -> Iterator[Entry]:
-        lines = self._log.lines(self.length)
+        lines = self._log.lines(self.length, self._chunk_size)
         while (found := next(lines, None)) is not None:
             offset, raw, terminated = found
             try:
@@ -127,7 +129,7 @@ class Walk:
                 self._log.refresh()
                 if self._log.at(offset, len(raw) + terminated) == raw + b"\n" * terminated:
                     raise
-                lines = self._log.lines(offset)
+                lines = self._log.lines(offset, self._chunk_size)
                 continue
             self.sequence, self.first, self.last = line.number, line.first, offset
             self.length, self.terminated = offset + len(raw) + terminated, terminated

@@ -11,7 +11,6 @@ from reference_store.core.records import checked, iso, to_json
 from reference_store.core.strict_json import Document
 from reference_store.errors import CorruptData, InvalidRecord
 from reference_store.models import Decision, Event, Order, OrderResult
-from reference_store.stores.bars.columns import bound
 from reference_store.stores.event_log import EventLog
 from reference_store.stores.journal import SUFFIX, JournalStore
 from reference_store.stores.record_file import Clock
@@ -43,7 +42,7 @@ class TradingLogs:
 
     def read_events(self, start: datetime, end: datetime, types: list[str] | None = None) -> list[Event]:
         """Return the events from ``start`` to ``end``, both included, by time; with ``types`` only those types."""
-        return self._events.read(bound(start, "start"), bound(end, "end"), types)
+        return self._events.read(start, end, types)
 
     def log_decision(self, strategy_name: str, decision: Decision) -> None:
         """Add a line to today's decisions, durably."""

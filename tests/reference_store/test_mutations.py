@@ -84,6 +84,9 @@ BEHIND = "test_journal.py::test_an_append_behind_unsynced_records_of_others_sync
 UNTOLD = "test_long_logs.py::test_control_without_the_note_they_sync_what_others_wrote"
 REPLACED = "test_long_logs.py::test_a_log_that_was_replaced_in_place_is_looked_at_anew"
 GROUP = "test_long_logs.py::test_a_large_group_of_which_an_early_page_was_lost_is_dropped_from_there"
+CUT = "test_events.py::test_a_log_that_is_cut_behind_its_index_is_not_taken_for_whole"
+INDEX = "test_events.py::test_a_damaged_index_changes_no_answer"
+RESTORED = "test_events.py::test_an_index_of_a_log_that_was_restored_since_is_not_believed"
 COPIED = "test_locking.py::test_a_copy_of_its_descriptor_does_not_keep_the_lock"
 NAMELESS = "test_order_of_calls.py::test_a_lock_on_a_file_that_has_lost_its_name_does_not_count"
 OF_BARS = (
@@ -104,6 +107,9 @@ BY_TEST = [
     by_test("stores.journal", " or not is_told(directory, file, about)", UNTOLD, ""),
     by_test("stores.journal", "_ends_so(log, known)", REPLACED, "True"),
     by_test("stores.journal_ends", "walk.first > anchor.sequence or _is_unbroken(", GROUP, "True or _is_unbroken("),
+    by_test("stores.event_log", "if walk.sequence != part.number", CUT, "if False"),
+    by_test("stores.time_index", "_sealed(stream, found.data[_DIGEST:]) != found.data", INDEX, "False"),
+    by_test("stores.time_index", "index.is_about(log, inode) and _is_seen_in(", RESTORED, "True or _is_seen_in("),
     by_test("core.locking", "fcntl.flock(descriptor, fcntl.LOCK_UN)", COPIED),
     by_test("core.locking", "if _is_the_lock_file(descriptor, directory)", NAMELESS, "if True"),
     by_test("stores.bars.files", "root.sync()  # whoever made", OF_BARS),
