@@ -153,16 +153,21 @@ def test_damage_is_told_by_the_ranges_that_need_it_and_leaves_the_others_alone(t
 
 
 @pytest.mark.usefixtures("small_blocks")
-def test_a_log_that_is_cut_behind_its_index_is_not_taken_for_whole(tmp_path: Path) -> None:
-    path = write_month(tmp_path, list(range(40)))
+def test_sectors_that_are_gone_of_what_was_indexed_are_not_taken_for_an_interrupted_append(
+    tmp_path: Path,
+) -> None:
+    for count in range(39, 400, 3):  # until a sector begins in the last line
+        whole = write_month(tmp_path, list(range(count))).read_bytes()
+        sector = (len(whole) - 80) // 512 * 512
+        if sector > whole.rindex(b"\n", 0, len(whole) - 1):
+            break
     store = FileDataStore(tmp_path)
-    numbers(store, 0, 40)
-    whole = path.read_bytes()
+    assert len(numbers(store, 0, count)) == count
     begin = (len(whole) // 2 // 512 + 1) * 512
-    path.write_bytes(whole[:begin] + bytes(len(whole) - begin - 80) + whole[-80:])
+    (tmp_path / "events" / "2026-01.jsonl").write_bytes(whole[:begin] + bytes(sector - begin) + whole[sector:])
 
     with pytest.raises(CorruptData):
-        numbers(store, 0, 40)
+        numbers(store, 0, count)
 
 
 TYPES: dict[str, tuple[Any, list[str]]] = {
