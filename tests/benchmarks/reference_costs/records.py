@@ -1,0 +1,148 @@
+"""Costs of jobs and runs: an update and a page, by the number of records, alone and beside another process."""
+
+import asyncio
+import json
+import multiprocessing
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from reference_store import JobStore, RunStore
+from tests.benchmarks.reference_costs.measure import (
+    SQLITE,
+    STORE,
+    Chosen,
+    Cost,
+    costs,
+    in_turn,
+    sqlite,
+    table,
+    unsynced,
+)
+from tests.benchmarks.reference_costs.values import FIRST, SECOND, job
+
+COLUMNS = "id TEXT PRIMARY KEY, at TEXT, record TEXT"
+UPSERT = "INSERT OR REPLACE INTO t VALUES (?, ?, ?)"
+PAGE = "SELECT record FROM t ORDER BY at DESC LIMIT 50"
+
+
+def jobs(chosen: Chosen) -> Iterator[list[Cost]]:
+    """Saving one of so many jobs, and the first page of them."""
+    for size in chosen.sizes(10, 1_000, 20_000):
+        place = chosen.empty("jobs")
+        with asyncio.Runner() as runner, unsynced():
+            store = JobStore(place / "jobs", lock_timeout=60)
+            runner.run(_save_all(store, size))
+            runner.run(store.aclose())
+        database = _database(place / "jobs.db", size)
+        with asyncio.Runner() as runner:
+            store = JobStore(place / "jobs", lock_timeout=60)
+
+            def run(call: Callable[[], Awaitable[Any]], runner: asyncio.Runner = runner) -> Any:
+                async def ended() -> Any:
+                    return await call()
+
+                return runner.run(ended())
+
+            def save(turn: int, store: JobStore = store, size: int = size, run: Any = run) -> None:
+                run(lambda: store.save(job(turn * 7919 % size, turn)))
+
+            def upsert(turn: int, database: Any = database, size: int = size) -> None:
+                _upsert(database, turn * 7919 % size, turn)
+
+            yield costs("save of a job", size, in_turn({STORE: save, SQLITE: upsert}, chosen.repeats * 2))
+
+            def page(_: int, store: JobStore = store, run: Any = run) -> None:
+                run(lambda: store.list(limit=50))
+
+            sides = {STORE: page, SQLITE: lambda _, d=database: _page(d)}
+            yield costs("page of 50 jobs", size, in_turn(sides, chosen.repeats))
+            with _Other(_save_elsewhere, place, size) as other:
+                sides = {STORE: save, SQLITE: upsert}
+                behind = in_turn(sides, chosen.repeats * 2, before=other.turn)
+            yield costs("save of a job after another process's", size, behind)
+            run(store.aclose)
+
+
+async def _save_all(store: JobStore, size: int) -> None:
+    await asyncio.gather(*(store.save(job(number)) for number in range(size)))
+
+
+def runs(chosen: Chosen) -> Iterator[list[Cost]]:
+    """Updating one of so many runs, and the first page of them."""
+    for size in chosen.sizes(10, 1_000, 20_000):
+        place = chosen.empty("runs")
+        with unsynced():
+            _create_all(RunStore(place / "runs", lock_timeout=600), size)
+        database = _database(place / "runs.db", size)
+        store = RunStore(place / "runs", lock_timeout=60)
+
+        def update(turn: int, store: RunStore = store, size: int = size) -> None:
+            store.create_or_update_run(f"run-{turn * 7919 % size}", "backtest", metrics={"turn": turn})
+
+        def upsert(turn: int, database: Any = database, size: int = size) -> None:
+            _upsert(database, turn * 7919 % size, turn)
+
+        yield costs("update of a run", size, in_turn({STORE: update, SQLITE: upsert}, chosen.repeats * 2))
+        sides = {STORE: lambda _, s=store: s.list_runs(limit=50), SQLITE: lambda _, d=database: _page(d)}
+        yield costs("page of 50 runs", size, in_turn(sides, chosen.repeats))
+        store.close()
+
+
+def _create_all(store: RunStore, size: int) -> None:
+    """Many threads at once: their runs are written together."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(64) as pool:
+        for _ in pool.map(lambda n: store.create_or_update_run(f"run-{n}", "backtest", metrics={"n": n}), range(size)):
+            pass
+    store.close()
+
+
+def _database(path: Path, size: int) -> Any:
+    rows = ((f"job-{n}", (FIRST + n * SECOND).isoformat(), job(n).model_dump_json()) for n in range(size))
+    return table(path, COLUMNS, rows, "at")
+
+
+def _upsert(database: Any, number: int, turn: int) -> None:
+    at = (FIRST + (10**6 + turn) * SECOND).isoformat()
+    database.execute(UPSERT, (f"job-{number}", at, job(number, turn).model_dump_json()))
+
+
+def _page(database: Any) -> None:
+    for (record,) in database.execute(PAGE):
+        json.loads(record)
+
+
+def _save_elsewhere(place: Path, size: int, pipe: Any) -> None:
+    """The other process: saves a job, in both, whenever it is asked to."""
+    database = sqlite(place / "jobs.db")
+    with asyncio.Runner() as runner:
+        store = JobStore(place / "jobs", lock_timeout=60)
+        while (turn := pipe.recv()) is not None:
+            number = (turn * 104_729 + 1) % size
+            runner.run(store.save(job(number, turn)))
+            _upsert(database, number, turn)
+            pipe.send(None)
+
+
+class _Other:
+    """Another process that does its part when it is its turn."""
+
+    def __init__(self, work: Callable[..., None], *args: Any) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, other = context.Pipe()
+        self._process = context.Process(target=work, args=(*args, other), daemon=True)
+
+    def __enter__(self) -> "_Other":
+        self._process.start()
+        return self
+
+    def turn(self, number: int) -> None:
+        """Let the other process do its part."""
+        self._pipe.send(number)
+        self._pipe.recv()
+
+    def __exit__(self, *_: object) -> None:
+        self._pipe.send(None)
+        self._process.join()
