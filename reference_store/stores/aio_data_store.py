@@ -69,6 +69,10 @@ class AsyncFileDataStore(AsyncTradingLogs, Reopened):
         """Return the latest version, not later than ``as_of``; None if there is none."""
         return await whole(self._store.read_fundamental, symbol, as_of)
 
+    async def prune_fundamentals(self, symbol: str, before: datetime) -> int:
+        """Remove the versions that were replaced before ``before``; see FileDataStore.prune_fundamentals."""
+        return await whole(self._store.prune_fundamentals, symbol, before)
+
     async def save_strategy_state(self, strategy_name: str, state: Document) -> None:
         """Replace the state of a strategy, durable on return."""
         change = self._store._states.change("save_strategy_state", strategy_name, state)

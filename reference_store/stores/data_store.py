@@ -157,6 +157,10 @@ class FileDataStore(TradingLogs, Reopened):
         moment = None if as_of is None else bound(as_of, "as_of")
         return self._fundamentals.latest("read_fundamental", symbol, moment)
 
+    def prune_fundamentals(self, symbol: str, before: datetime) -> int:
+        """Remove the versions replaced before ``before``, and say how many; no answer from then on changes."""
+        return self._fundamentals.prune("prune_fundamentals", symbol, bound(before, "before"))
+
     def save_strategy_state(self, strategy_name: str, state: Document) -> None:
         """Replace the state of a strategy, durably; the one before becomes the backup."""
         self._states.write("save_strategy_state", strategy_name, state)

@@ -89,6 +89,10 @@ INDEX = "test_events.py::test_a_damaged_index_changes_no_answer"
 RESTORED = "test_events.py::test_an_index_of_a_log_that_was_restored_since_is_not_believed"
 COPIED = "test_locking.py::test_a_copy_of_its_descriptor_does_not_keep_the_lock"
 NAMELESS = "test_order_of_calls.py::test_a_lock_on_a_file_that_has_lost_its_name_does_not_count"
+ARCHIVED = (
+    "test_fundamentals.py::test_archives_are_durable_before_they_are_named_and_the_backup_goes_before_what_it_names"
+)
+LEFT = "test_fundamentals.py::test_what_pruning_leaves_of_an_archive_is_durable_before_it_is_named"
 OF_BARS = (
     "test_order_of_calls.py::test_the_first_write_pins_the_name_of_a_directory_of_bars_that_somebody_else_has_made"
 )
@@ -112,6 +116,8 @@ BY_TEST = [
     by_test("stores.time_index", "index.is_about(log, inode) and _is_seen_in(", RESTORED, "True or _is_seen_in("),
     by_test("core.locking", "fcntl.flock(descriptor, fcntl.LOCK_UN)", COPIED),
     by_test("core.locking", "if _is_the_lock_file(descriptor, directory)", NAMELESS, "if True"),
+    by_test("stores.fundamental_files", "directory.sync()  # before the index", ARCHIVED),
+    by_test("stores.fundamental_files", "directory.sync()  # the archives made here", LEFT),
     by_test("stores.bars.files", "root.sync()  # whoever made", OF_BARS),
     by_test("stores.bars.files", "directory.sync()  # the manifest", MANIFEST),
     by_test("stores.bars.places", "directory.move(staged_name(month, file), file_name(month))", JOINED),
