@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from reference_store.core import atomic, keys
 from reference_store.core.document_files import Recovery
 from reference_store.errors import (
+    CalledInside,
     CorruptData,
     InvalidIdentifier,
     InvalidRecord,
@@ -50,6 +51,7 @@ __all__ = [
     "AsyncFileDataStore",
     "AsyncJournalStore",
     "AsyncSingleDocumentStore",
+    "CalledInside",
     "CorruptData",
     "DataStore",
     "DocumentStore",

@@ -115,6 +115,21 @@ class JournalFull(StoreError, ValueError):
         )
 
 
+class CalledInside(StoreError, RuntimeError):
+    """A call that could never come to its turn: it was made inside a call on the same root; nothing was touched.
+
+    That is, by the function given to ``update``, or by a signal's handler while the call that it interrupted was going
+    on. ``root`` is the directory.
+    """
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        super().__init__(
+            f"this call was made inside another one on {root!r}, by the function given to update or by a signal's "
+            "handler; note there what is to be done, and call again when the other one has returned"
+        )
+
+
 class StoreClosed(StoreError, ValueError):
     """The store was closed before this call; ``operation`` is what was asked for."""
 

@@ -1,7 +1,8 @@
 """One caller that is a process: runs its calls, and asks the coordinator before each file-system or lock operation.
 
 Messages are single packets of a socket pair; the first byte says what one is. The worker is forked while its parent
-has one thread, and keeps to one thread itself: jobs for a pool are done at once by whoever hands them over.
+has one thread, and keeps to one thread itself: jobs for a pool are done at once by whoever hands them over, and a
+thread's work by whoever starts it.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import pickle
 import random
 import socket
 import struct
+import sys
 import tempfile
 import threading
 from collections.abc import Callable
@@ -137,6 +139,8 @@ def install() -> None:
     """Make the switch points; whoever is forked from this process has them."""
     interposition.install()
     ThreadPoolExecutor.submit = _at_once  # type: ignore[assignment,method-assign]
+    for name, method in (("start", _start_at_once), ("join", _join), ("is_alive", _is_alive)):
+        setattr(threading.Thread, name, method)
 
 
 def keep_to_one_processor() -> None:
@@ -210,3 +214,27 @@ def _at_once(self: ThreadPoolExecutor, fn: Callable[..., Any], /, *args: Any, **
     except (Exception, asyncio.CancelledError) as error:
         future.set_exception(error)
     return future
+
+
+_real_start, _real_join, _real_is_alive = threading.Thread.start, threading.Thread.join, threading.Thread.is_alive
+
+
+def _start_at_once(self: threading.Thread) -> None:
+    """Do a thread's work in the thread that starts it; work that never ends does not let it go on."""
+    if threading.get_ident() not in running:
+        return _real_start(self)
+    self._tradestore_over = True  # type: ignore[attr-defined]
+    try:
+        self.run()
+    except Exception:
+        threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), self)))
+    return None
+
+
+def _join(self: threading.Thread, timeout: float | None = None) -> None:
+    if not hasattr(self, "_tradestore_over"):
+        _real_join(self, timeout)
+
+
+def _is_alive(self: threading.Thread) -> bool:
+    return not hasattr(self, "_tradestore_over") and _real_is_alive(self)

@@ -1,133 +1,203 @@
-"""Updates of one file from many tasks: those that wait while a thread writes go into its next write, all of them.
+"""Updates of one file from many tasks: those that wait while it is written go into its next write, all of them.
 
-There is one hop to a thread for each write, however many updates it carries. Tasks that have just been served get the
-turn of the loop that they need to ask again before the next write takes what waits: it costs nothing, and keeps writes
-full.
+No thread waits for a task: the writer of the root tells the loop when an update has ended. Tasks that have just been
+served get the turns of the loop that they need to ask again before what waits is handed over: it costs nothing, and
+keeps writes full.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
-from reference_store.core.group_commit import Ticket, Together
+from reference_store.core.group_commit import GroupCommit, Ticket, Together
+from reference_store.core.threads import CALLS
 
 C = TypeVar("C")
 
 _TURNS = 3
 """Turns of the loop from a result that is set to the next call of the task that waited for it through a shield."""
+_SOON = 0.01
+"""Seconds between two looks at a change whose time is over while its turn has just begun."""
 
 
 class LoopCommits(Generic[C]):
-    """Hands changes to ``write_all`` in a thread, in the order of their arrival; event loops do not mix.
+    """Hands changes to ``commits``, in the order of their arrival; event loops do not mix.
 
-    Only changes that are ``together`` with the first one go into one write; all do, if that is not given.
+    ``commits`` is the group that they belong to, or a function that makes several of them durable and returns their
+    tickets; that one is called in a thread, and only with changes that are ``together`` with the first one, all if that
+    is not given.
     """
 
     def __init__(
-        self, write_all: Callable[[Sequence[C]], list[Ticket[C]]], together: Together[C] | None = None
+        self,
+        commits: GroupCommit[C] | Callable[[Sequence[C]], list[Ticket[C]]],
+        together: Together[C] | None = None,
     ) -> None:
-        self._write_all, self._together = write_all, together
+        self._commits, self._together = commits, together
         self._queues: WeakKeyDictionary[asyncio.AbstractEventLoop, _Queue[C]] = WeakKeyDictionary()
 
     async def commit(self, change: C) -> Any:
         """Make ``change`` durable and return its result; raises what stood in its way.
 
-        A cancelled caller withdraws a change that no thread has taken yet, and otherwise waits for its end.
+        A cancelled caller withdraws a change that nobody has taken yet, and otherwise waits for its end.
         """
         loop = asyncio.get_running_loop()
         queue = self._queues.get(loop)
         if queue is None:
-            queue = self._queues[loop] = _Queue()
-        waiting = _Waiting(change, loop.create_future())
-        queue.waiting.append(waiting)
-        self._launch(loop, queue)
+            queue = self._queues[loop] = _Queue(loop, self._commits, self._together)
+        waiting = queue.add(change)
         try:
+            # A future and not a task: nobody who cancels all tasks cancels this one too.
             return (await asyncio.shield(waiting.ended)).outcome()
         except asyncio.CancelledError:
-            if waiting in queue.waiting:
-                queue.waiting.remove(waiting)
-                raise
-            while not waiting.ended.done():
-                try:
-                    await asyncio.wait([waiting.ended])
-                except asyncio.CancelledError:
-                    continue  # noted already; the thread cannot be called back
-            if not waiting.ended.cancelled():
-                waiting.ended.exception()  # looked at, so that it is not reported as lost
+            if not queue.withdraw(waiting):
+                while not waiting.ended.done():
+                    try:
+                        await asyncio.wait([waiting.ended])
+                    except asyncio.CancelledError:
+                        continue  # noted already; the write cannot be called back
             raise
-
-    def _launch(self, loop: asyncio.AbstractEventLoop, queue: _Queue[C]) -> None:
-        if not queue.writing:
-            self._write(loop, queue)
-
-    def _write(self, loop: asyncio.AbstractEventLoop, queue: _Queue[C]) -> None:
-        queue.writing = bool(queue.waiting)
-        if not queue.waiting:
-            return
-        batch, queue.waiting = self._first_of(queue.waiting)
-        try:
-            # A future and not a task: nobody who cancels all tasks cancels this one for the others.
-            running = loop.run_in_executor(None, self._write_all, [waiting.change for waiting in batch])
-        except RuntimeError as error:  # the loop takes no more work: it is shutting down
-            queue.writing = False
-            for waiting in batch:
-                if not waiting.ended.done():
-                    waiting.ended.set_exception(error)
-            return
-        running.add_done_callback(partial(self._written, loop, queue, batch))
-
-    def _first_of(self, waiting: list[_Waiting[C]]) -> tuple[list[_Waiting[C]], list[_Waiting[C]]]:
-        """What goes into the next write, and what stays."""
-        together, first, count = self._together, waiting[0].change, len(waiting)
-        if together is not None:
-            count = next((n for n, other in enumerate(waiting) if not together(first, other.change)), count)
-        return waiting[:count], waiting[count:]
-
-    def _written(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        queue: _Queue[C],
-        batch: list[_Waiting[C]],
-        running: asyncio.Future[list[Ticket[C]]],
-    ) -> None:
-        error: BaseException | None = None
-        tickets: Sequence[Ticket[C]] = ()
-        if running.cancelled():
-            error = asyncio.CancelledError()
-        elif (error := running.exception()) is None:
-            tickets = running.result()
-        for number, waiting in enumerate(batch):
-            if waiting.ended.done():
-                continue
-            if error is None:
-                waiting.ended.set_result(tickets[number])
-            elif isinstance(error, asyncio.CancelledError):
-                waiting.ended.cancel()
-            else:
-                waiting.ended.set_exception(error)
-        self._after_turns(loop, queue, _TURNS)
-
-    def _after_turns(self, loop: asyncio.AbstractEventLoop, queue: _Queue[C], turns: int) -> None:
-        if turns:
-            loop.call_soon(self._after_turns, loop, queue, turns - 1)
-        else:
-            self._write(loop, queue)
 
 
 class _Waiting(Generic[C]):
-    __slots__ = ("change", "ended")
+    __slots__ = ("ended", "ticket", "timer")
 
-    def __init__(self, change: C, ended: asyncio.Future[Ticket[C]]) -> None:
-        self.change, self.ended = change, ended
+    def __init__(self, ticket: Ticket[C], ended: asyncio.Future[Ticket[C]]) -> None:
+        self.ticket, self.ended = ticket, ended
+        self.timer: asyncio.TimerHandle | None = None
+
+    def settle(self) -> None:
+        """Let the task go on that waits."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+        if not self.ended.done():
+            self.ended.set_result(self.ticket)
 
 
 class _Queue(Generic[C]):
-    __slots__ = ("__weakref__", "waiting", "writing")
+    """The changes of one loop; all of this but ``_tell`` is done in the loop's thread."""
 
-    def __init__(self) -> None:
-        self.waiting: list[_Waiting[C]] = []
-        self.writing = False
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        commits: GroupCommit[C] | Callable[[Sequence[C]], list[Ticket[C]]],
+        together: Together[C] | None,
+    ) -> None:
+        # Weakly, so to say: the futures and callbacks of a loop have this object, and go with it.
+        self._loop, self._commits, self._together = loop, commits, together
+        self._waiting: list[_Waiting[C]] = []
+        self._batch: set[_Waiting[C]] = set()
+        """What was handed over last, as far as it has not ended."""
+        self._turns_left = False
+        self._told: deque[_Waiting[C]] = deque()
+        self._is_told = False
+
+    def add(self, change: C) -> _Waiting[C]:
+        waiting = _Waiting(Ticket(change), self._loop.create_future())
+        if isinstance(self._commits, GroupCommit):
+            waiting.timer = self._loop.call_later(self._commits.timeout, self._late, waiting)
+        self._waiting.append(waiting)
+        if not self._batch and not self._turns_left:
+            self._hand_over()
+        return waiting
+
+    def withdraw(self, waiting: _Waiting[C]) -> bool:
+        """Take a change back; False when that cannot be done any more."""
+        if not waiting.ticket.withdraw():
+            return False
+        if waiting in self._waiting:
+            self._waiting.remove(waiting)
+        waiting.settle()
+        self._over(waiting)
+        return True
+
+    def _late(self, waiting: _Waiting[C]) -> None:
+        commits = self._commits
+        assert isinstance(commits, GroupCommit)
+        waiting.timer = None
+        if waiting in self._waiting:  # behind a write of this loop
+            commits.refuse_late(waiting.ticket)
+            self._waiting.remove(waiting)
+            waiting.settle()
+        elif commits.is_late(waiting.ticket):
+            waiting.settle()
+            self._over(waiting)
+        elif waiting.ticket.is_waiting:
+            waiting.timer = self._loop.call_later(_SOON, self._late, waiting)
+
+    def _hand_over(self) -> None:
+        self._turns_left = False
+        if not self._waiting:
+            return
+        batch, self._waiting = self._first()
+        self._batch = set(batch)
+        try:
+            if isinstance(self._commits, GroupCommit):
+                for waiting in batch:
+                    waiting.ticket.notify = partial(self._tell, waiting)
+                self._commits.begin([waiting.ticket for waiting in batch])
+            else:
+                for waiting in batch:
+                    waiting.ticket.take()
+                changes = [waiting.ticket.change for waiting in batch]
+                CALLS.in_loop(self._loop, partial(self._commits, changes)).add_done_callback(
+                    partial(self._returned, batch)
+                )
+        except Exception as error:
+            for waiting in batch:
+                waiting.ticket.error = error
+                waiting.settle()
+            self._batch = set()
+
+    def _first(self) -> tuple[list[_Waiting[C]], list[_Waiting[C]]]:
+        """What goes into the next write, and what stays."""
+        waiting = self._waiting
+        count = len(waiting)
+        if self._together is not None:
+            first, together = waiting[0].ticket.change, self._together
+            count = next((n for n, other in enumerate(waiting) if not together(first, other.ticket.change)), count)
+        return waiting[:count], waiting[count:]
+
+    def _tell(self, waiting: _Waiting[C]) -> None:
+        """Called by the writer: let the loop know, once for all that end together."""
+        self._told.append(waiting)
+        if not self._is_told:
+            self._is_told = True
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                self._loop.call_soon_threadsafe(self._ended)
+
+    def _ended(self) -> None:
+        self._is_told = False
+        while self._told:
+            waiting = self._told.popleft()
+            waiting.settle()
+            self._over(waiting)
+
+    def _returned(self, batch: list[_Waiting[C]], running: asyncio.Future[list[Ticket[C]]]) -> None:
+        error = running.exception()
+        for number, waiting in enumerate(batch):
+            if error is None:
+                waiting.ticket = running.result()[number]
+            else:
+                waiting.ticket.error = error
+            waiting.settle()
+            self._over(waiting)
+
+    def _over(self, waiting: _Waiting[C]) -> None:
+        self._batch.discard(waiting)
+        if not self._batch and not self._turns_left:
+            self._turns_left = True
+            self._after_turns(_TURNS)
+
+    def _after_turns(self, turns: int) -> None:
+        if turns:
+            self._loop.call_soon(self._after_turns, turns - 1)
+        else:
+            self._hand_over()

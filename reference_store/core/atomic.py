@@ -11,6 +11,8 @@ import errno
 import hashlib
 import os
 import stat
+import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ TEMPORARY = ".tmp-"
 DAMAGED = ".damaged-"
 """Prefixes of the store's own names; encoded identifiers never begin with a dot."""
 
+_CLOCK_REALTIME_COARSE = 5
 _SAFELY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 """Flags with which opening a planted link fails, and a planted pipe or terminal neither blocks nor takes over."""
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
@@ -117,8 +120,37 @@ class Directory:
         return os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=self.descriptor)
 
     def names(self) -> list[str]:
-        """The names in this directory, in no particular order."""
-        return os.listdir(self.descriptor)
+        """The names in this directory, in no particular order.
+
+        Where files are replaced meanwhile a name may be missing, as the system likes; see ``names_at_one_moment``.
+        """
+        # Opened for this listing alone: the position in a directory belongs to whoever shares the open one.
+        listed = os.open(".", _DIRECTORY, dir_fd=self.descriptor)
+        try:
+            return os.listdir(listed)
+        finally:
+            os.close(listed)
+
+    def names_at_one_moment(self) -> list[str] | None:
+        """The names in this directory if nothing has changed while they were listed; None if something may have.
+
+        Changes are stamped with a clock that stands still for some milliseconds: one that came right before the listing
+        hides those that come during it.
+        """
+        now = _stamp()
+        before = os.fstat(self.descriptor).st_mtime_ns
+        if before >= now:
+            return None
+        names = self.names()
+        return names if os.fstat(self.descriptor).st_mtime_ns == before else None
+
+    def has(self, name: str) -> bool:
+        """Whether there is something of this name, a link too."""
+        try:
+            os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return True
 
     def read(self, name: str, limit: int) -> Found | None:
         """Return the file ``name``, or None if there is none.
@@ -334,6 +366,13 @@ class Directory:
         # Housekeeping must not hide the error that led here; what stays is swept when the store is opened.
         with suppress(OSError):
             os.unlink(name, dir_fd=self.descriptor)
+
+
+def _stamp() -> int:
+    """The time (ns) that the next change of a directory is stamped with, or one before it."""
+    if sys.platform == "linux":
+        return time.clock_gettime_ns(_CLOCK_REALTIME_COARSE)
+    return time.time_ns() - 20_000_000
 
 
 def _temporary_name() -> str:

@@ -10,14 +10,15 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from reference_store.core import integrity, keys
 from reference_store.core.atomic import Directory, Found, NotARegularFile
+from reference_store.core.by_key import ByKey
 from reference_store.core.descriptors import TooLarge
-from reference_store.core.group_commit import ByKey, GroupCommit, Take, Ticket
+from reference_store.core.group_commit import GroupCommit, Take
 from reference_store.core.integrity import Unsealed
 from reference_store.core.root import Place, Root
 from reference_store.core.strict_json import Document, Encoded
@@ -63,7 +64,6 @@ class DocumentFiles:
         self.root = Root(root, lock_timeout)
         self._stem = stem
         self._commits: ByKey[GroupCommit[Change]] = ByKey(self._group)
-        self._lock_timeout = lock_timeout
         self.recoveries: deque[Recovery] = deque(maxlen=100)
         # Digest of the file that this instance wrote last, so that the next write knows the old version is sound.
         self._written: dict[str, tuple[bytes, int]] = {}
@@ -108,12 +108,12 @@ class DocumentFiles:
         removed: bool = self._commits[key].commit(change)
         return removed
 
-    def commit_all(self, key: str, changes: Sequence[Change]) -> list[Ticket[Change]]:
-        """Make changes that go together in one write; each ticket says what became of its change."""
-        return self._commits[key].commit_all(changes)
+    def group(self, key: str) -> GroupCommit[Change]:
+        """Where the changes of ``key`` meet."""
+        return self._commits[key]
 
     def _group(self, key: str) -> GroupCommit[Change]:
-        return GroupCommit(partial(self._write, key), self._lock_timeout, self.root.path, go_together)
+        return self.root.group(partial(self._write, key), go_together)
 
     def _write(self, key: str, first: Change, take: Take[Change]) -> None:
         name = self._stem(key)
@@ -141,19 +141,19 @@ class DocumentFiles:
 
     def keys(self, operation: str) -> list[str]:
         """Return the keys that have a file or a backup, sorted; files of other make are passed over."""
-        with self.root.reading(operation, "keys") as directory:
-            names = {
-                name.removesuffix(suffix)
-                for name in directory.names()
-                for suffix in (SUFFIX, BACKUP)
-                if name.endswith(suffix)
-            }
+        names = {
+            name.removesuffix(suffix)
+            for name in self.root.names(operation, "keys")
+            for suffix in (SUFFIX, BACKUP)
+            if name.endswith(suffix)
+        }
         return sorted(key for name in names if (key := keys.decode(name)) is not None)
 
     def reseal(self, operation: str, key: str) -> None:
         """Vouch for a file edited or written by hand; raises CorruptData when it is not strict JSON of one object."""
         name = self._stem(key)
-        with self.root.updating(operation, key) as directory:
+
+        def vouch(directory: Directory) -> None:
             file = name + SUFFIX
             found = regular(directory, key, file)
             if found is None:
@@ -161,6 +161,8 @@ class DocumentFiles:
             generation = max(_generation(directory, key, file), _generation(directory, key, name + BACKUP))
             self._written.pop(key, None)
             directory.replace(file, integrity.reseal(found.data, key, file, generation + 1), found)
+
+        self.root.alone(operation, key, vouch)
 
     def _previous(self, directory: Directory, key: str, name: str) -> tuple[Found | None, int]:
         """Return the file to be kept as the backup, if it is sound, and the newest generation."""

@@ -1,24 +1,47 @@
 """Concurrent updates of one file become one write that acknowledges them all.
 
-Whoever comes while nobody writes writes at once, and takes along all that has come until the moment when the new
-content is put together; those behind it are woken when theirs is done. Nobody waits for company.
+What comes while nobody writes is written at once, and with it all that has come until the moment when the new content
+is put together; what comes later is in the next write. Nobody waits for company. The writing is done by the ``Writer``
+of the root. A caller only leaves its change and waits, so an exception that a signal raises in it, at
+whatever point, concerns nobody else: it takes the change back, or waits for its end when it is being written already.
+
+Each change has a deadline, a result and an error of its own. A change that no write can be made with is found by
+writing the others without it.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from inspect import ismethod
+from dataclasses import dataclass, field
+from types import FrameType
 from typing import Any, Generic, TypeAlias, TypeVar
-from weakref import WeakMethod, WeakSet, WeakValueDictionary
+from weakref import WeakSet
 
-from reference_store.errors import LockTimeout, StoreError
+from reference_store.core.by_key import ByKey as ByKey
+from reference_store.core.writer import Writer
+from reference_store.errors import CalledInside, LockTimeout, StorageFailure, StoreError
 
 C = TypeVar("C")
-T = TypeVar("T")
+
+_TAKEN, _WITHDRAWN = "taken", "withdrawn"
+_SOON = 0.01
+"""Seconds between two looks of a caller whose time is over while its turn has just begun."""
+_LONGEST = 3600.0
+"""Seconds of one wait; the system does not take just any number."""
+_TOO_LARGE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""What the system says to one change because of its size, and may not say to another."""
+
+
+def _locked() -> threading.Lock:
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
 
 
 @dataclass(eq=False, slots=True)
@@ -27,7 +50,12 @@ class Ticket(Generic[C]):
 
     change: C
     result: Any = None
-    error: Exception | None = None
+    error: BaseException | None = None
+    ended: bool = False
+    notify: Callable[[], None] | None = None
+    """Called in the writer's thread when this has ended."""
+    _fate: dict[str, str] = field(default_factory=dict)
+    _bell: Any = field(default_factory=_locked)
 
     def outcome(self) -> Any:
         """Return what the change returned, or raise what stood in its way."""
@@ -35,24 +63,44 @@ class Ticket(Generic[C]):
             raise self.error
         return self.result
 
+    def take(self) -> bool:
+        """Say that this is being written from now on; False when it was withdrawn."""
+        return self._fate.setdefault("is", _TAKEN) is _TAKEN
 
-class _Party(Generic[C]):
-    """The changes of one caller, and what it is woken by: they are done, or it is its turn to write."""
-
-    __slots__ = ("done", "tickets", "woken")
-
-    def __init__(self, changes: Sequence[C]) -> None:
-        self.tickets = [Ticket(change) for change in changes]
-        self.done = False
-        self.woken: threading.Event | None = None  # only those who wait need one
+    def withdraw(self) -> bool:
+        """Say that this must not be written any more; False when it is too late for that."""
+        # One step that can be repeated: interrupted behind it, the same question has the same answer.
+        return self._fate.setdefault("is", _WITHDRAWN) is _WITHDRAWN
 
     @property
-    def first(self) -> C:
-        return self.tickets[0].change
+    def is_waiting(self) -> bool:
+        """Whether nobody has taken or withdrawn this."""
+        return "is" not in self._fate
 
-    def wake(self) -> None:
-        if self.woken is not None:
-            self.woken.set()
+    def wait(self, seconds: float) -> None:
+        """Wait for the end."""
+        if not self.ended:
+            self._bell.acquire(timeout=min(max(seconds, 0), _LONGEST))
+
+    def end(self) -> None:
+        """Let whoever waits go on."""
+        if not self.ended:
+            self.ended = True
+            self._bell.release()
+            if self.notify is not None:
+                self.notify()
+
+    def give_up(self) -> None:
+        """Withdraw, or wait for the end: whatever is raised meanwhile has been raised once already."""
+        while True:
+            try:
+                if self.withdraw():
+                    return
+                while not self.ended:
+                    self.wait(_LONGEST)
+                return
+            except BaseException:  # noqa: S112 - the caller learns of the first one
+                continue
 
 
 Take: TypeAlias = Callable[[], Sequence[Ticket[C]]]
@@ -60,14 +108,21 @@ Together: TypeAlias = Callable[[C, C], bool]
 """Whether the second of two changes can be part of the write that begins with the first."""
 
 
-class GroupCommit(Generic[C]):
-    """Collects changes and has them written, in the order of their arrival, by one caller at a time.
+class _NobodyWaits(BaseException):
+    """All who had asked for a write have withdrawn until it could begin."""
 
-    ``write(first, take)`` calls ``take()`` once, as late as it can, for the tickets to write, of which ``first`` is the
-    first change; it makes their changes durable in one go and sets ``result`` of each, or its ``error`` when just this
-    change could not be made. What it raises concerns all of them. Only changes that are ``together`` with the first
-    one are taken; all are, if that is not given. ``timeout`` (seconds) is how long a change may wait for its turn;
-    ``place`` names the directory when it took longer.
+
+class GroupCommit(Generic[C]):
+    """Collects changes and has them written, in the order of their arrival, by ``writer``.
+
+    ``write(first, take)`` calls ``take()`` once, as late as it can and under the lock, for the tickets to write, of
+    which ``first`` is like the first change; it makes their changes durable in one go and sets ``result`` of each, or
+    its ``error`` when just this change could not be made. When it raises, nothing may have been made (but for a
+    StorageFailure that says so): each change is then tried with fewer others, at last alone, and what is raised there
+    is its error. Only changes that are ``together`` with the first one are taken; all are, if that is not given.
+
+    ``timeout`` (seconds) is how long a change may wait until it is taken; ``place`` names the directory when it took
+    longer. Groups of one root share its ``writer``; without one a group has its own.
     """
 
     def __init__(
@@ -76,112 +131,161 @@ class GroupCommit(Generic[C]):
         timeout: float,
         place: str,
         together: Together[C] | None = None,
+        writer: Writer | None = None,
     ) -> None:
-        self._write, self._timeout, self._place, self._together = write, timeout, place, together
-        self._waiting: deque[_Party[C]] = deque()
-        self._writing = False
-        self._mutex = threading.Lock()
+        self._write, self.timeout, self._place, self._together = write, timeout, place, together
+        self.writer = writer or Writer()
+        self.forget()
+        _alive.add(self)
+
+    def forget(self) -> None:
+        """Begin anew: what waits belongs to threads that are not there any more."""
+        self._waiting: deque[Ticket[C]] = deque()  # the writer's thread takes from it, all others only add
+        self._has_taken = False
 
     def commit(self, change: C) -> Any:
         """Make ``change`` durable and return its result; raises what stood in its way, or LockTimeout."""
         return self.commit_all([change])[0].outcome()
 
     def commit_all(self, changes: Sequence[C]) -> list[Ticket[C]]:
-        """Make ``changes``, which go together, durable in one write and return their tickets; raises LockTimeout."""
-        party = _Party(changes)
-        woken: threading.Event | None = None
-        with self._mutex:
-            if self._writing:
-                woken = party.woken = threading.Event()
-            self._waiting.append(party)
-            self._writing = True
-        if woken is not None:
-            if not woken.wait(max(self._timeout, 0)):
-                self._give_up(party, woken)
-            if party.done:
-                return party.tickets
-        self._lead(changes[0])
-        return party.tickets
+        """Make ``changes`` durable, in one write where they go together, and return their tickets.
 
-    def _give_up(self, party: _Party[C], woken: threading.Event) -> None:
-        """Withdraw, unless somebody has taken these changes along: then their end is near, and is waited for."""
-        with self._mutex:
-            if party in self._waiting and not woken.is_set():
-                self._waiting.remove(party)
-                raise LockTimeout(self._place, self._timeout)
-        woken.wait()
+        The ``error`` of a ticket says what stood in its way, LockTimeout too. Raises CalledInside.
+        """
+        deadline = time.monotonic() + self.timeout
+        tickets = [Ticket(change) for change in changes]
+        try:
+            self.begin(tickets)
+            for ticket in tickets:
+                self._wait(ticket, deadline)
+        except BaseException:
+            for ticket in tickets:
+                ticket.give_up()
+            raise
+        return tickets
 
-    def _lead(self, first: C) -> None:
-        taken: list[_Party[C]] = []
+    def begin(self, tickets: Sequence[Ticket[C]]) -> None:
+        """Have the changes written, and return at once; ``notify`` of each ticket tells of its end.
+
+        Raises CalledInside where that could not come before the caller has returned.
+        """
+        if _is_inside(self.writer):
+            raise CalledInside(self._place)
+        self._waiting.extend(tickets)
+        self.writer.ask(self)
+
+    def is_late(self, ticket: Ticket[C]) -> bool:
+        """Withdraw, at its deadline, a change that somebody else stands in the way of; says whether that was done.
+
+        If its turn has just begun it is not known yet whether anybody does: then ask again in a moment.
+        """
+        writer = self.writer
+        current = writer.current
+        behind = current is not None and (current is not self or self._has_taken)
+        return (writer.waits or behind) and ticket.is_waiting and self.refuse_late(ticket)
+
+    def refuse_late(self, ticket: Ticket[C]) -> bool:
+        """Withdraw a change that has waited too long; False when it is too late for that."""
+        if not ticket.withdraw():
+            return False
+        ticket.error = LockTimeout(self._place, self.timeout)
+        return True
+
+    def _wait(self, ticket: Ticket[C], deadline: float) -> None:
+        while not ticket.ended:
+            left = deadline - time.monotonic()
+            if left > 0:
+                ticket.wait(left)
+            elif self.is_late(ticket):
+                return
+            else:
+                ticket.wait(_SOON if ticket.is_waiting else _LONGEST)  # its end is near
+
+    def lead(self) -> list[Ticket[C]]:
+        """Write what waits and goes together; done by the writer."""
+        self._has_taken = False
+        while self._waiting and not self._waiting[0].is_waiting:
+            self._waiting.popleft()
+        if not self._waiting:
+            return []
+        taken: list[Ticket[C]] = []
+        first = self._waiting[0].change
 
         def take() -> Sequence[Ticket[C]]:
-            with self._mutex:
-                while self._waiting and (self._together is None or self._together(first, self._waiting[0].first)):
-                    taken.append(self._waiting.popleft())
-            return [ticket for party in taken for ticket in party.tickets]
+            while self._waiting and (self._together is None or self._together(first, self._waiting[0].change)):
+                ticket = self._waiting.popleft()
+                if ticket.take():
+                    taken.append(ticket)
+            self._has_taken = True
+            if not taken:
+                raise _NobodyWaits
+            return taken
 
         try:
             self._write(first, take)
-        except StoreError as error:
-            for ticket in [ticket for party in taken for ticket in party.tickets] or take():
-                if ticket.error is None:
-                    ticket.error = _twin(error)
-        except BaseException:
-            # Interrupted, which the others did not ask for: the next one in turn takes their changes up again.
-            with self._mutex:
-                own, others = (taken or [self._waiting.popleft()])[0], taken[1:]
-                own.done = True
-                self._waiting.extendleft(reversed(others))
-                taken.clear()
-            raise
+        except _NobodyWaits:
+            pass
+        except Exception as error:
+            self._failed(taken, error)
         finally:
-            for party in taken:
-                party.done = True
-                party.wake()
-            with self._mutex:
-                if self._waiting:
-                    self._waiting[0].wake()  # its turn
-                else:
-                    self._writing = False
+            if self._waiting:
+                self.writer.ask(self)
+        return taken
+
+    def _failed(self, taken: list[Ticket[C]], error: Exception) -> None:
+        """Find out whose change it was, by writing each half of them without the other."""
+        if not taken:
+            # Before it was asked for the others: it is about the first one, and they have their own turn.
+            ticket = self._waiting.popleft()
+            if ticket.take():
+                ticket.error = error
+                taken.append(ticket)
+        elif len(taken) == 1 or not _may_concern_one(error):
+            for ticket in taken:
+                ticket.error = ticket.error or (_twin(error) if isinstance(error, StoreError) else error)
+        else:
+            half = len(taken) // 2
+            for part in (taken[:half], taken[half:]):
+                for ticket in part:
+                    ticket.result = ticket.error = None
+                try:
+                    self._write(part[0].change, lambda part=part: part)  # type: ignore[misc] # bound now
+                except Exception as its_error:
+                    self._failed(part, its_error)
 
 
-class ByKey(Generic[T]):
-    """One object for each key that is in use: made when it is first asked for, gone with the last who holds it."""
-
-    def __init__(self, make: Callable[[str], T]) -> None:
-        # Weakly where it is a method: its object has this one, and has to go, and close its files, with its last user.
-        self._make: Callable[[], Callable[[str], T] | None] = WeakMethod(make) if ismethod(make) else lambda: make
-        self.forget()
-        with _registry:
-            _alive.add(self)
-
-    def forget(self) -> None:
-        """Begin anew: what was made belongs to threads that are not there any more."""
-        self._mutex = threading.Lock()
-        self._made: WeakValueDictionary[str, T] | None = None  # many stores are opened only to be read
-
-    def __getitem__(self, key: str) -> T:
-        with self._mutex:
-            if self._made is None:
-                self._made = WeakValueDictionary()
-            found = self._made.get(key)
-            if found is None:
-                make = self._make()
-                assert make is not None, "whoever asks has the object"
-                found = self._made[key] = make(key)
-            return found
+def _may_concern_one(error: Exception) -> bool:
+    if isinstance(error, StorageFailure):
+        return error.errno in _TOO_LARGE and not error.may_have_happened
+    return True
 
 
-_alive: WeakSet[ByKey[Any]] = WeakSet()
-_registry = threading.Lock()
+def _is_inside(writer: Writer) -> bool:
+    """Whether this is called, in the end, by a change of the same root, or by a signal's handler during one.
+
+    The stack is looked at, and nothing noted: a note could be left behind by an exception.
+    """
+    loan = writer.loan
+    if writer.is_here() or (loan is not None and loan.thread == threading.get_ident() and loan.is_needed()):
+        return True
+    frame: FrameType | None = sys._getframe(2)
+    if frame is not None and frame.f_code is _CALLERS:
+        frame = frame.f_back  # the call that asks
+    while frame is not None:
+        if frame.f_code is _CALLERS and frame.f_locals["self"].writer is writer:
+            return True
+        frame = frame.f_back
+    return False
+
+
+_CALLERS = GroupCommit.commit_all.__code__
+_alive: WeakSet[GroupCommit[Any]] = WeakSet()
 
 
 def _after_fork_in_child() -> None:
-    """Whoever was writing when this process was forked writes in the parent: here nobody would ever wake the others."""
-    global _registry
-    _registry = threading.Lock()
-    for by_key in list(_alive):
-        by_key.forget()
+    """What waited when this process was forked is written by the parent."""
+    for group in list(_alive):
+        group.forget()
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)

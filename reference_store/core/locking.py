@@ -1,8 +1,9 @@
 """One writer at a time in a root directory: among threads, tasks, instances and processes.
 
-Two layers. Threads of one process wait at a gate that all instances on the same directory share; whoever has passed it
-takes ``flock`` on the root's lock file. The kernel releases that lock when its holder dies, and it belongs to the open
-file description, so that closing some other descriptor of the file cannot drop it (POSIX record locks would be).
+``flock`` on the root's lock file. The kernel releases it when its holder dies, and it belongs to the open file
+description, so that it excludes the threads of one process too, and closing some other descriptor of the file cannot
+drop it (POSIX record locks would be). Who waits for it does so in turn: holding a second lock, on the directory, that
+everybody has to pass. So whoever gave the lock back and wants it again comes behind those who wait.
 
 The lock file is never deleted: a lock on a file that has lost its name excludes nobody. Readers do not come here.
 """
@@ -11,28 +12,28 @@ from __future__ import annotations
 
 import fcntl
 import os
-import threading
 import time
 from contextlib import suppress
 from weakref import WeakValueDictionary
 
+from reference_store.core.writer import Writer
 from reference_store.errors import LockTimeout
 
 LOCK_FILE = ".lock"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.02
 """Seconds between two attempts at a lock that another process holds."""
+_OPEN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 class _Gate:
-    """What the threads of this process share about one root; later also the place where their updates can meet."""
+    """What the stores of this process share about one root: who writes to it, and the lock if it is held."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.writer = Writer()
         self.held: int | None = None
 
 
 _gates: WeakValueDictionary[tuple[int, int], _Gate] = WeakValueDictionary()
-_registry = threading.Lock()
 
 
 class RootLock:
@@ -40,8 +41,15 @@ class RootLock:
 
     def __init__(self, directory: int) -> None:
         found = os.fstat(directory)
-        with _registry:
-            self._gate = _gates.setdefault((found.st_dev, found.st_ino), _Gate())
+        file = (found.st_dev, found.st_ino)
+        gate = _gates.get(file)
+        # No lock for this: one that a signal's exception left taken would end all. Two gates would still exclude.
+        self._gate = gate if gate is not None else _gates.setdefault(file, _Gate())
+
+    @property
+    def writer(self) -> Writer:
+        """Who changes the root for all stores of this process."""
+        return self._gate.writer
 
     def acquire(self, directory: int, root: str, timeout: float) -> None:
         """Take the lock of the root that is open as ``directory``; it is not re-entrant.
@@ -49,54 +57,87 @@ class RootLock:
         Waits at most ``timeout`` seconds and raises LockTimeout then; ``root`` names the directory in the message.
         """
         deadline = time.monotonic() + timeout
-        gate = self._gate
-        if not gate.lock.acquire(timeout=max(timeout, 0)):
-            raise LockTimeout(root, timeout)
-        try:
-            gate.held = _locked(directory, deadline)
-            if gate.held is None:
+        pause = _FIRST_PAUSE
+        while (descriptor := _tried(directory)) is None:
+            left = deadline - time.monotonic()
+            if left <= 0:
                 raise LockTimeout(root, timeout)
-        except BaseException:
-            gate.lock.release()
-            raise
+            time.sleep(min(pause, left))
+            pause = min(pause * 2, _LONGEST_PAUSE)
+        self._gate.held = descriptor
+
+    def acquire_in_turn(self, directory: int) -> None:
+        """Take the lock, however long that takes; whoever comes later waits behind this one."""
+        turn = self._turn(directory)
+        try:
+            descriptor = _tried(directory)
+            if descriptor is None:
+                self.writer.waits = True
+                descriptor = _waited_for(directory)
+            self._gate.held = descriptor
+        finally:
+            _give_back(turn)
+
+    def _turn(self, directory: int) -> int | None:
+        """Wait until it is this process's turn to wait for the lock; None where directories cannot be locked."""
+        descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=directory)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the turn, if nobody waits
+            except BlockingIOError:
+                self.writer.waits = True
+                fcntl.flock(descriptor, fcntl.LOCK_EX)  # the turn
+        except OSError:
+            os.close(descriptor)
+            return None
+        return descriptor
 
     def release(self) -> None:
         """Give the lock back."""
-        gate = self._gate
-        try:
-            descriptor, gate.held = gate.held, None
-            if descriptor is not None:
-                # An error here says nothing about what was done under the lock, and must not be taken for one there.
-                with suppress(OSError):
-                    # Said aloud, not left to close: a child forked meanwhile keeps the description open.
-                    fcntl.flock(descriptor, fcntl.LOCK_UN)
-                with suppress(OSError):
-                    os.close(descriptor)
-        finally:
-            gate.lock.release()
+        descriptor, self._gate.held = self._gate.held, None
+        _give_back(descriptor)
 
 
-def _locked(directory: int, deadline: float) -> int | None:
-    """Return a descriptor that holds the file lock, or None when ``deadline`` (monotonic seconds) has passed."""
-    pause = _FIRST_PAUSE
+def _give_back(descriptor: int | None) -> None:
+    if descriptor is not None:
+        # An error here says nothing about what was done under the lock, and must not be taken for one there.
+        with suppress(OSError):
+            # Said aloud, not left to close: a child forked meanwhile keeps the description open.
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+        with suppress(OSError):
+            os.close(descriptor)
+
+
+def _tried(directory: int) -> int | None:
+    """Return a descriptor that holds the file lock, or None when somebody else has it."""
     while True:
         # A description of its own for each holder: one inherited through fork would count as the parent's.
-        descriptor = os.open(LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600, dir_fd=directory)
+        descriptor = os.open(LOCK_FILE, _OPEN, 0o600, dir_fd=directory)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the lock
             if _is_the_lock_file(descriptor, directory):
                 return descriptor
         except BlockingIOError:
-            pass
+            os.close(descriptor)
+            return None
         except BaseException:
             os.close(descriptor)
             raise
         os.close(descriptor)
-        left = deadline - time.monotonic()
-        if left <= 0:
-            return None
-        time.sleep(min(pause, left))
-        pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+def _waited_for(directory: int) -> int:
+    """Return a descriptor that holds the file lock."""
+    while True:
+        descriptor = os.open(LOCK_FILE, _OPEN, 0o600, dir_fd=directory)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # in the kernel's queue
+            if _is_the_lock_file(descriptor, directory):
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
 
 
 def _is_the_lock_file(descriptor: int, directory: int) -> bool:
@@ -110,11 +151,8 @@ def _is_the_lock_file(descriptor: int, directory: int) -> bool:
 
 
 def _after_fork_in_child() -> None:
-    """The threads that held the gates do not exist in the child; its copies of their descriptors must not live on."""
-    global _registry
-    _registry = threading.Lock()
+    """The thread that held the lock does not exist in the child; its copy of the descriptor must not live on."""
     for gate in list(_gates.values()):
-        gate.lock = threading.Lock()
         descriptor, gate.held = gate.held, None
         if descriptor is not None:
             with suppress(OSError):

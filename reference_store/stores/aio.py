@@ -6,20 +6,18 @@ cancelled update has happened whole or not at all, holds no lock, and cannot lan
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, ParamSpec, TypeVar
 
-import aiofiles.os
-
 from reference_store.core.aio_commit import LoopCommits
-from reference_store.core.document_files import Change, DocumentFiles, Recovery, go_together
-from reference_store.core.group_commit import ByKey
+from reference_store.core.by_key import ByKey
+from reference_store.core.document_files import Change, DocumentFiles, Recovery
 from reference_store.core.reopening import Reopened
 from reference_store.core.root import LOCK_TIMEOUT
 from reference_store.core.strict_json import Document
+from reference_store.core.threads import CALLS, READS
 from reference_store.errors import StoreError
 from reference_store.stores.documents import DocumentStore
 from reference_store.stores.single import SingleDocumentStore
@@ -29,25 +27,18 @@ R = TypeVar("R")
 
 
 async def _whole(operation: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run ``operation`` in one thread, from its beginning to its end."""
-    hop: Callable[P, Awaitable[R]] = aiofiles.os.wrap(operation)
-    running = asyncio.ensure_future(hop(*args, **kwargs))
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        while not running.done():
-            try:
-                await asyncio.wait([running])
-            except asyncio.CancelledError:
-                continue  # noted already; the thread cannot be called back
-        if not running.cancelled():
-            running.exception()  # looked at, so that it is not reported as lost
-        raise
+    """Run ``operation``, which may wait for a lock, in one thread, from its beginning to its end."""
+    return await CALLS.whole(partial(operation, *args, **kwargs))
+
+
+async def reading(operation: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run ``operation``, which waits for nobody, in one thread, from its beginning to its end."""
+    return await READS.whole(partial(operation, *args, **kwargs))
 
 
 def document_commits(files: DocumentFiles) -> ByKey[LoopCommits[Change]]:
     """Changes of documents by tasks that meet, by key."""
-    return ByKey(lambda key: LoopCommits(partial(files.commit_all, key), go_together))
+    return ByKey(lambda key: LoopCommits(files.group(key)))
 
 
 def _claims(claims: tuple[str, ...]) -> tuple[str, ...]:
@@ -71,7 +62,7 @@ class AsyncDocumentStore(Reopened):
 
     async def get(self, key: str) -> Document | None:
         """Return the document, or None if there is none; see DocumentStore.get."""
-        return await _whole(self._store.get, key)
+        return await reading(self._store.get, key)
 
     async def delete(self, key: str) -> bool:
         """Remove the document for good and say whether there was one; see DocumentStore.delete."""
@@ -115,7 +106,7 @@ class AsyncSingleDocumentStore(Reopened):
 
     async def load(self) -> Document:
         """Return what was saved last, ``{}`` if nothing was; see SingleDocumentStore.load."""
-        return await _whole(self._store.load)
+        return await reading(self._store.load)
 
     async def reseal(self) -> None:
         """Accept the file after an edit by hand; see SingleDocumentStore.reseal."""

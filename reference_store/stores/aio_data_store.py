@@ -15,7 +15,7 @@ from reference_store.core.strict_json import Document
 from reference_store.errors import StoreError
 from reference_store.models import FundamentalData, PriceBar
 from reference_store.stores.aio import _whole as whole
-from reference_store.stores.aio import document_commits
+from reference_store.stores.aio import document_commits, reading
 from reference_store.stores.aio_trading_logs import AsyncTradingLogs
 from reference_store.stores.data_store import FileDataStore
 from reference_store.stores.record_file import Clock
@@ -51,11 +51,11 @@ class AsyncFileDataStore(AsyncTradingLogs, Reopened):
 
     async def read_bars(self, symbol: str, start: datetime, end: datetime) -> list[PriceBar]:
         """Return the bars from ``start`` to ``end``, both included, by date; see FileDataStore.read_bars."""
-        return await whole(self._store.read_bars, symbol, start, end)
+        return await reading(self._store.read_bars, symbol, start, end)
 
     async def read_bars_table(self, symbol: str, start: datetime, end: datetime) -> pa.Table:
         """Return the same bars as a table; see FileDataStore.read_bars_table."""
-        return await whole(self._store.read_bars_table, symbol, start, end)
+        return await reading(self._store.read_bars_table, symbol, start, end)
 
     async def reseal_bars(self, symbol: str) -> None:
         """Accept the month files of ``symbol`` as they stand; see FileDataStore.reseal_bars."""
@@ -67,7 +67,7 @@ class AsyncFileDataStore(AsyncTradingLogs, Reopened):
 
     async def read_fundamental(self, symbol: str, as_of: datetime | None = None) -> FundamentalData | None:
         """Return the latest version, not later than ``as_of``; None if there is none."""
-        return await whole(self._store.read_fundamental, symbol, as_of)
+        return await reading(self._store.read_fundamental, symbol, as_of)
 
     async def prune_fundamentals(self, symbol: str, before: datetime) -> int:
         """Remove the versions that were replaced before ``before``; see FileDataStore.prune_fundamentals."""
@@ -80,7 +80,7 @@ class AsyncFileDataStore(AsyncTradingLogs, Reopened):
 
     async def load_strategy_state(self, strategy_name: str) -> Document | None:
         """Return the state saved last, None if there is none."""
-        return await whole(self._store.load_strategy_state, strategy_name)
+        return await reading(self._store.load_strategy_state, strategy_name)
 
     async def aclose(self) -> None:
         """Let go of all directories; closing twice is fine."""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 from reference_store.core.aio_commit import LoopCommits
-from reference_store.core.group_commit import ByKey
+from reference_store.core.by_key import ByKey
 from reference_store.core.reopening import Reopened
 from reference_store.core.root import LOCK_TIMEOUT
 from reference_store.core.strict_json import Document, Encoded
 from reference_store.errors import StoreError
-from reference_store.stores.aio import _claims, _whole
+from reference_store.stores.aio import _claims, reading
 from reference_store.stores.journal import JournalStore
 
 
@@ -21,9 +20,7 @@ class Appends:
 
     def __init__(self, journal: JournalStore) -> None:
         self._journal = journal
-        self._commits: ByKey[LoopCommits[Encoded]] = ByKey(
-            lambda stream: LoopCommits(partial(journal.append_all, stream))
-        )
+        self._commits: ByKey[LoopCommits[Encoded]] = ByKey(lambda stream: LoopCommits(journal.group(stream)))
 
     async def append(self, stream: str, record: dict[str, Any]) -> None:
         """Add ``record`` at the end of ``stream``, durable on return."""
@@ -47,7 +44,7 @@ class AsyncJournalStore(Reopened):
 
     async def read(self, stream: str) -> list[Document]:
         """Return all records of ``stream`` in order; see JournalStore.read."""
-        return await _whole(self._store.read, stream)
+        return await reading(self._store.read, stream)
 
     async def aclose(self) -> None:
         """Let go of the root; closing twice is fine."""

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from reference_store.core.records import checked
 from reference_store.core.strict_json import Document
 from reference_store.models import Decision, Event, Order, OrderResult
-from reference_store.stores.aio import _whole as whole
+from reference_store.stores.aio import reading
 from reference_store.stores.aio_journal import Appends
 from reference_store.stores.event_times import members
 from reference_store.stores.trading_logs import TradingLogs
@@ -28,7 +28,7 @@ class AsyncTradingLogs:
 
     async def read_events(self, start: datetime, end: datetime, types: list[str] | None = None) -> list[Event]:
         """Return the events from ``start`` to ``end``, both included, by time."""
-        return await whole(self._logs.read_events, start, end, types)
+        return await reading(self._logs.read_events, start, end, types)
 
     async def log_decision(self, strategy_name: str, decision: Decision) -> None:
         """Add a line to today's decisions, durable on return."""
@@ -40,8 +40,8 @@ class AsyncTradingLogs:
 
     async def read_decisions(self, day: date | str) -> list[Document]:
         """Return the decisions logged on a day, in order."""
-        return await whole(self._logs.read_decisions, day)
+        return await reading(self._logs.read_decisions, day)
 
     async def read_orders(self, day: date | str) -> list[Document]:
         """Return the orders logged on a day, in order."""
-        return await whole(self._logs.read_orders, day)
+        return await reading(self._logs.read_orders, day)

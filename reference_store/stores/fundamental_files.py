@@ -14,8 +14,9 @@ from functools import partial
 
 from reference_store.core import integrity, keys
 from reference_store.core.atomic import Directory
+from reference_store.core.by_key import ByKey
 from reference_store.core.document_files import BACKUP, LARGEST, SUFFIX, DocumentFiles, regular
-from reference_store.core.group_commit import ByKey, GroupCommit, Take
+from reference_store.core.group_commit import GroupCommit, Take
 from reference_store.core.records import from_json, to_json
 from reference_store.core.root import Place
 from reference_store.core.strict_json import Document
@@ -54,7 +55,7 @@ class FundamentalFiles(DocumentFiles):
         self._additions[symbol].commit(version)
 
     def _additions_to(self, symbol: str) -> GroupCommit[Document]:
-        return GroupCommit(partial(self._add_all, symbol), self._lock_timeout, self.root.path, _go_together)
+        return self.root.group(partial(self._add_all, symbol), _go_together)
 
     def _add_all(self, symbol: str, first: Document, take: Take[Document]) -> None:
         name = keys.encode(symbol)

@@ -13,7 +13,7 @@ from reference_store.core.reopening import Reopened
 from reference_store.core.root import LOCK_TIMEOUT, Place
 from reference_store.errors import InvalidRecord, StoreError
 from reference_store.models import Job, Status
-from reference_store.stores.aio import _whole as whole
+from reference_store.stores.aio import reading
 from reference_store.stores.documents import CLAIMS
 from reference_store.stores.ids import checked_id, checked_page
 from reference_store.stores.record_file import Clock, Entry, RecordFile, entry
@@ -45,7 +45,7 @@ class JobStore(Reopened):
 
     def __init__(self, root: Place, *, lock_timeout: float = LOCK_TIMEOUT, clock: Clock = utc_now) -> None:
         self._file = RecordFile(root, FILE, "job_id", lock_timeout, clock)
-        self._commits = LoopCommits(self._file.update_all)
+        self._commits = LoopCommits(self._file.updates())
         self._clock = clock
         # Progress by job, with the record that it was reported about.
         self._progress: dict[str, tuple[Entry, float]] = {}
@@ -65,7 +65,7 @@ class JobStore(Reopened):
     async def get(self, job_id: str) -> Job | None:
         """Return the job with its latest progress, or None if there is none."""
         checked_id("job_id", job_id)
-        found = (await whole(self._file.entries, "get")).get(job_id)
+        found = (await reading(self._file.entries, "get")).get(job_id)
         return None if found is None else self._job(found)
 
     async def list(
@@ -77,7 +77,7 @@ class JobStore(Reopened):
         """
         wanted = None if status is None else _status(status)
         checked_page(limit, offset)
-        entries = await whole(self._file.entries, "list")
+        entries = await reading(self._file.entries, "list")
         found = [
             entry
             for entry in entries.values()
@@ -96,7 +96,7 @@ class JobStore(Reopened):
         entries: Mapping[str, Entry] | None = self._file.known()
         if entries is None or job_id not in entries:
             checked_id("job_id", job_id)
-            entries = await whole(self._file.entries, "update_progress")
+            entries = await reading(self._file.entries, "update_progress")
         found = entries.get(job_id)
         if found is None:
             return False

@@ -13,8 +13,9 @@ from typing import Any, ClassVar
 
 from reference_store.core import integrity, keys
 from reference_store.core.atomic import Directory, NotARegularFile
+from reference_store.core.by_key import ByKey
 from reference_store.core.descriptors import sync, write_all
-from reference_store.core.group_commit import ByKey, GroupCommit, Take, Ticket
+from reference_store.core.group_commit import GroupCommit, Take, Ticket
 from reference_store.core.reopening import Reopened
 from reference_store.core.root import LOCK_TIMEOUT, Place, Root
 from reference_store.core.strict_json import Document, Encoded
@@ -90,7 +91,6 @@ class JournalStore(Reopened):
         self._root = Root(root, lock_timeout)
         self._admit = admit  # asked under the lock, with all streams, before a new one begins; raises if it must not
         self._commits: ByKey[GroupCommit[Encoded]] = ByKey(self._group)
-        self._lock_timeout = lock_timeout
         self._tails: Recent[_Tail] = Recent(_REMEMBERED)
         self._unwanted: dict[str, _Unwanted] = {}
 
@@ -111,6 +111,10 @@ class JournalStore(Reopened):
         if len(encoded.canonical) > LONGEST // 4 and (size := len(encoded.canonical.encode())) > LONGEST:
             raise UnserialisableValue(f"a record of {size} bytes, {LONGEST} is the limit")
         return encoded
+
+    def group(self, stream: str) -> GroupCommit[Encoded]:
+        """Where the appends to ``stream`` meet; they take what ``checked`` returned."""
+        return self._commits[stream]
 
     def append_all(self, stream: str, records: Sequence[Encoded]) -> list[Ticket[Encoded]]:
         """Append what ``checked`` returned in one write; each ticket says what became of its record."""
@@ -150,8 +154,7 @@ class JournalStore(Reopened):
 
     def streams(self) -> list[str]:
         """Return all streams, sorted by code point; damaged ones are among them."""
-        with self._root.reading("streams", "streams") as directory:
-            return _streams(directory)
+        return _streams(self._root.names("streams", "streams"))
 
     def close(self) -> None:
         """Let go of the root; closing twice is fine."""
@@ -181,7 +184,7 @@ class JournalStore(Reopened):
                         yield entry
 
     def _group(self, stream: str) -> GroupCommit[Encoded]:
-        return GroupCommit(partial(self._write, stream), self._lock_timeout, self._root.path)
+        return self._root.group(partial(self._write, stream))
 
     def _write(self, stream: str, _first: Encoded, take: Take[Encoded]) -> None:
         file = keys.encode(stream) + SUFFIX
@@ -189,7 +192,7 @@ class JournalStore(Reopened):
             opened = _opened(directory, stream, file, os.O_RDWR | os.O_APPEND)
             if opened is None:
                 if self._admit is not None:
-                    self._admit(stream, _streams(directory))
+                    self._admit(stream, _streams(directory.names()))
                 records = _that_fit(take(), stream, 0)
                 # Born whole with its first records: an empty log is damage, never a beginning.
                 if records:
@@ -273,8 +276,8 @@ class JournalStore(Reopened):
                 os.close(descriptor)
 
 
-def _streams(directory: Directory) -> list[str]:
-    names = [name.removesuffix(SUFFIX) for name in directory.names() if name.endswith(SUFFIX)]
+def _streams(directory: list[str]) -> list[str]:
+    names = [name.removesuffix(SUFFIX) for name in directory if name.endswith(SUFFIX)]
     return sorted(stream for name in names if (stream := keys.decode(name)) is not None)
 
 

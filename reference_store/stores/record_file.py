@@ -17,8 +17,9 @@ from typing import Any
 
 from reference_store.core import integrity, strict_json
 from reference_store.core.atomic import Directory, Found, NotARegularFile
+from reference_store.core.by_key import ByKey
 from reference_store.core.document_files import BACKUP, LARGEST, SUFFIX, DocumentFiles, regular
-from reference_store.core.group_commit import ByKey, GroupCommit, Take, Ticket
+from reference_store.core.group_commit import GroupCommit, Take, Ticket
 from reference_store.core.integrity import Unsealed
 from reference_store.core.root import Place
 from reference_store.core.strict_json import Document, Encoded
@@ -101,6 +102,10 @@ class RecordFile(DocumentFiles):
         """Make ``change`` durable and return its result; see ``update_all``."""
         return self._updates[self._name].commit(change)
 
+    def updates(self) -> GroupCommit[Change]:
+        """Where the updates meet."""
+        return self._updates[self._name]
+
     def update_all(self, changes: Sequence[Change]) -> list[Ticket[Change]]:
         """Make the changes, in this order, in one write that is durable on return.
 
@@ -109,7 +114,7 @@ class RecordFile(DocumentFiles):
         return self._updates[self._name].commit_all(changes)
 
     def _update_group(self, _name: str) -> GroupCommit[Change]:
-        return GroupCommit(self._write_all, self._lock_timeout, self.root.path)
+        return self.root.group(self._write_all)
 
     def _write_all(self, _first: Change, take: Take[Change]) -> None:
         with self.root.updating("update", self._name) as directory:

@@ -16,6 +16,7 @@ from reference_store import (
     InvalidIdentifier,
     StoreClosed,
 )
+from reference_store.core.atomic import Directory
 
 
 def test_documents_behave_as_in_the_synchronous_store(tmp_path: Path) -> None:
@@ -61,10 +62,13 @@ class Held:
     def __init__(self, operation: Callable[..., Any]) -> None:
         self.begun, self.go_on = threading.Event(), threading.Event()
         self._operation = operation
+        self.failing = False
 
     def __call__(self, *args: Any) -> Any:
         self.begun.set()
         assert self.go_on.wait(10)
+        if self.failing:
+            raise OSError(5, "Input/output error")
         return self._operation(*args)
 
 
@@ -74,8 +78,8 @@ def test_a_cancelled_update_has_happened_whole_before_the_caller_learns_of_it(
 ) -> None:
     async def program() -> None:
         store = AsyncDocumentStore(tmp_path)
-        held = Held(store._store._files.commit_all)
-        monkeypatch.setattr(store._store._files, "commit_all", held)
+        held = Held(Directory.replace)
+        monkeypatch.setattr(Directory, "replace", lambda *arguments: held(*arguments))
         task = asyncio.ensure_future(store.put("A", {"a": 1}))
         await asyncio.to_thread(held.begun.wait)
         for _ in range(times):
@@ -99,12 +103,12 @@ def test_a_cancelled_update_that_fails_is_not_reported_as_lost(tmp_path: Path, m
     async def program() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
         store = AsyncDocumentStore(tmp_path)
-        held = Held(store._store._files.commit_all)
-        monkeypatch.setattr(store._store._files, "commit_all", held)
+        held = Held(Directory.replace)
+        monkeypatch.setattr(Directory, "replace", lambda *arguments: held(*arguments))
         task = asyncio.ensure_future(store.put("A", {}))
         await asyncio.to_thread(held.begun.wait)
-        store._store.close()
         task.cancel()
+        held.failing = True
         held.go_on.set()
         with pytest.raises(asyncio.CancelledError):
             await task

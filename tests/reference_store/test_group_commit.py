@@ -78,40 +78,6 @@ def test_a_failed_write_fails_all_of_its_updates_each_with_an_error_of_its_own()
         assert "may not outlive a power loss" in str(error)
 
 
-def test_an_interrupted_writer_leaves_the_updates_of_others_to_the_next_one() -> None:
-    interruptions = [KeyboardInterrupt()]
-
-    def interrupt() -> None:
-        if len(writer.batches) == 2 and interruptions:
-            raise interruptions.pop()
-
-    writer = Writer(interrupt)
-    commits: GroupCommit[Any] = GroupCommit(writer, 10, "root")
-    interrupted: list[BaseException] = []
-
-    def commit(change: str, outcomes: dict[str, Any]) -> None:
-        try:
-            outcomes[change] = commits.commit(change)
-        except BaseException as error:
-            interrupted.append(error)
-
-    outcomes: dict[str, Any] = {}
-    threads = [threading.Thread(target=commit, args=(change, outcomes)) for change in "abc"]
-    threads[0].start()
-    assert writer.began.wait(10)
-    for thread in threads[1:]:
-        thread.start()
-    while len(commits._waiting) < 2:
-        pass
-    writer.go_on.set()
-    for thread in threads:
-        thread.join(10)
-
-    assert [type(error) for error in interrupted] == [KeyboardInterrupt]
-    assert len(outcomes) == 2
-    assert commits.commit("d") == "did d"
-
-
 def test_a_change_that_waited_too_long_is_withdrawn_and_never_made() -> None:
     writer = Writer()
     commits: GroupCommit[Any] = GroupCommit(writer, 0.0, "root")

@@ -181,3 +181,90 @@ def test_a_lock_timeout_that_is_no_number_of_seconds_is_refused_when_the_store_i
 @pytest.mark.parametrize("timeout", [0, 1, float("inf")])
 def test_control_any_number_of_seconds_is_a_lock_timeout(tmp_path: Path, timeout: float) -> None:
     DocumentStore(tmp_path, lock_timeout=timeout).put("K", {})
+
+
+class InTurn:
+    """A thread that takes the lock in its turn and says so, and gives it back when it is told to."""
+
+    def __init__(self, root: Directory) -> None:
+        self.lock = RootLock(root.descriptor)
+        self.has, self.give_back = threading.Event(), threading.Event()
+        self.thread = threading.Thread(target=self._work, args=(root,))
+        self.thread.start()
+
+    def _work(self, root: Directory) -> None:
+        self.lock.acquire_in_turn(root.descriptor)
+        self.has.set()
+        assert self.give_back.wait(120)
+        self.lock.release()
+
+    def end(self) -> None:
+        self.give_back.set()
+        self.thread.join(120)
+
+
+def waiting_for(root: Path, count: int) -> None:
+    """Return when so many wait for locks in the root, on the lock file or for their turn."""
+    inodes = {str(root.stat().st_ino), str((root / LOCK_FILE).stat().st_ino)}
+    while True:
+        lines = Path("/proc/locks").read_text().splitlines()
+        found = [line for line in lines if "->" in line and line.split()[6].split(":")[2] in inodes]
+        if len(found) >= count:
+            return
+
+
+def test_who_waits_for_the_lock_has_it_when_it_is_given_back(root: Directory, tmp_path: Path) -> None:
+    held = take(root)
+    waiting = InTurn(root)
+    waiting_for(tmp_path, 1)
+    assert not waiting.has.is_set()
+
+    held.release()
+
+    assert waiting.has.wait(120)
+    assert not is_free_for_another_process(tmp_path)
+    waiting.end()
+    assert is_free(root)
+
+
+def test_who_waits_for_a_lock_file_that_is_replaced_takes_the_new_one(root: Directory, tmp_path: Path) -> None:
+    held = take(root)
+    waiting = InTurn(root)
+    waiting_for(tmp_path, 1)
+    (tmp_path / LOCK_FILE).unlink()
+
+    held.release()
+
+    assert waiting.has.wait(120)
+    assert not is_free_for_another_process(tmp_path)
+    waiting.end()
+
+
+def test_who_gave_the_lock_back_comes_behind_those_who_wait(root: Directory, tmp_path: Path) -> None:
+    first = InTurn(root)
+    assert first.has.wait(120)
+    second = InTurn(root)
+    waiting_for(tmp_path, 1)
+    again = InTurn(root)
+    waiting_for(tmp_path, 2)
+
+    first.end()
+
+    assert second.has.wait(120)
+    assert not again.has.is_set()
+    second.end()
+    assert again.has.wait(120)
+    again.end()
+
+
+def test_who_has_to_wait_for_its_turn_is_told_when_its_time_is_over(root: Directory, tmp_path: Path) -> None:
+    held = take(root)
+    waiting = InTurn(root)
+    waiting_for(tmp_path, 1)
+
+    with pytest.raises(LockTimeout):
+        DocumentStore(tmp_path, lock_timeout=0.01).put("K", {})
+
+    held.release()
+    assert waiting.has.wait(120)
+    waiting.end()

@@ -66,9 +66,8 @@ BY_REQUIREMENT = [
     Mutation("core.atomic", "self._link(name, evidence)", "CORR-2"),
     journal("sync(descriptor)  # durability point", "DUR-2"),
     journal("os.ftruncate(descriptor, length)", "REC-3"),
-    journal("fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)", "RACE-3", "core.locking"),
-    journal("not gate.lock.acquire(timeout=max(timeout, 0))", "RACE-2", "core.locking", "False"),
-    journal("party.wake()", "RACE-5", "core.group_commit"),
+    journal("fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the lock", "RACE-3", "core.locking"),
+    journal("self._bell.release()\n            if self.notify", "RACE-5", "core.group_commit", "if self.notify"),
     bars("directory.sync()  # before the manifest", "ATOM-2"),
 ]
 
@@ -93,12 +92,18 @@ ARCHIVED = (
     "test_fundamentals.py::test_archives_are_durable_before_they_are_named_and_the_backup_goes_before_what_it_names"
 )
 LEFT = "test_fundamentals.py::test_what_pruning_leaves_of_an_archive_is_durable_before_it_is_named"
+WAITED = "test_locking.py::test_who_waits_for_the_lock_has_it_when_it_is_given_back"
+ANOTHER = "test_locking.py::test_who_waits_for_a_lock_file_that_is_replaced_takes_the_new_one"
+TURN = "test_locking.py::test_who_gave_the_lock_back_comes_behind_those_who_wait"
 OF_BARS = (
     "test_order_of_calls.py::test_the_first_write_pins_the_name_of_a_directory_of_bars_that_somebody_else_has_made"
 )
 MANIFEST = "test_order_of_calls.py::test_a_manifest_is_durable_before_what_it_names_replaces_anything"
 JOINED = "test_bars.py::test_bars_come_back_sorted_whatever_their_order_and_join_months"
 FINISHED = "test_bars.py::test_a_write_whose_last_sync_failed_is_finished_by_the_next_writer"
+
+NAMED = "if _is_the_lock_file(descriptor, directory):\n                return descriptor\n        except "
+ANY = NAMED.replace("_is_the_lock_file(descriptor, directory)", "True")
 
 BY_TEST = [
     by_test("core.atomic", "self._parent.sync()", PINS),
@@ -115,7 +120,11 @@ BY_TEST = [
     by_test("stores.time_index", "_sealed(stream, found.data[_DIGEST:]) != found.data", INDEX, "False"),
     by_test("stores.time_index", "index.is_about(log, inode) and _is_seen_in(", RESTORED, "True or _is_seen_in("),
     by_test("core.locking", "fcntl.flock(descriptor, fcntl.LOCK_UN)", COPIED),
-    by_test("core.locking", "if _is_the_lock_file(descriptor, directory)", NAMELESS, "if True"),
+    by_test("core.locking", NAMED + "BlockingIOError", NAMELESS, ANY + "BlockingIOError"),
+    by_test("core.locking", "fcntl.flock(descriptor, fcntl.LOCK_EX)  # in the kernel's queue", WAITED),
+    by_test("core.locking", NAMED + "BaseException", ANOTHER, ANY + "BaseException"),
+    by_test("core.locking", "fcntl.flock(descriptor, fcntl.LOCK_EX)  # the turn", TURN),
+    by_test("core.locking", "fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the turn", TURN),
     by_test("stores.fundamental_files", "directory.sync()  # before the index", ARCHIVED),
     by_test("stores.fundamental_files", "directory.sync()  # the archives made here", LEFT),
     by_test("stores.bars.files", "root.sync()  # whoever made", OF_BARS),

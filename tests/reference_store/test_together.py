@@ -29,7 +29,8 @@ from reference_store import (
 )
 from reference_store.core import integrity
 from reference_store.core.atomic import Directory
-from reference_store.core.group_commit import ByKey, GroupCommit
+from reference_store.core.by_key import ByKey
+from reference_store.core.group_commit import GroupCommit
 from reference_store.core.locking import RootLock
 from reference_store.models import Action, Decision, FundamentalData
 from reference_store.stores.journal_lines import scan
@@ -322,7 +323,8 @@ def test_a_child_forked_during_a_write_does_not_wait_for_it(tmp_path: Path) -> N
         child = os.fork()
         if child == 0:
             try:
-                os._exit(1 if store._files._commits["K"]._writing else 0)
+                inherited = store._files._commits["K"]
+                os._exit(1 if inherited._waiting or inherited.writer._post.locked() else 0)
             finally:
                 os._exit(2)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

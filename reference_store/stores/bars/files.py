@@ -17,7 +17,8 @@ from typing import Any
 from reference_store.core import keys
 from reference_store.core.access import Access
 from reference_store.core.atomic import FILE_MODE, TEMPORARY, Directory, Found, NotPinned
-from reference_store.core.group_commit import ByKey, GroupCommit, Take
+from reference_store.core.by_key import ByKey
+from reference_store.core.group_commit import GroupCommit, Take
 from reference_store.core.root import Place, Root
 from reference_store.errors import CorruptData, InvalidRecord, shown
 from reference_store.stores.bars import manifest as bar_manifest
@@ -61,7 +62,6 @@ class BarFiles:
         self._negative = negative_prices
         self.root = Root(root, lock_timeout)
         self._commits: ByKey[GroupCommit[Columns]] = ByKey(self._group)
-        self._lock_timeout = lock_timeout
         # The manifests seen last; the end of the file, where its seal stands, tells whether it is still the same.
         self._manifests: dict[str, tuple[tuple[int, bytes], Manifest]] = {}
 
@@ -74,7 +74,7 @@ class BarFiles:
             self._commits[symbol].commit(new)
 
     def _group(self, symbol: str) -> GroupCommit[Columns]:
-        return GroupCommit(partial(self._write_all, symbol), self._lock_timeout, self.root.path, _go_together)
+        return self.root.group(partial(self._write_all, symbol), _go_together)
 
     def _write_all(self, symbol: str, _first: Columns, take: Take[Columns]) -> None:
         """Write the bars of several callers; what stands in the way of one of them is no concern of the others."""

@@ -1,0 +1,208 @@
+"""An exception that a signal raises in a call, at whatever step: the call has happened or not, and all goes on."""
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+import reference_store
+from reference_store import DocumentStore, LockTimeout, SingleDocumentStore
+from reference_store.core import atomic
+from reference_store.core.atomic import Directory
+from reference_store.core.locking import RootLock
+from reference_store.core.root import Root
+
+PACKAGE = str(Path(reference_store.__file__).parent)
+
+
+class Interruption(BaseException):
+    """What the handler of a signal raises."""
+
+
+def interrupted_at_each_step(call: Callable[[], Any]) -> Iterator[int]:
+    """Make the call again and again, interrupted before the first, second, ... instruction of the package.
+
+    Yields after each time that it was interrupted; ends when the call comes to its end.
+    """
+    step = 0
+    while True:
+        step += 1
+        left = step
+
+        def trace(frame: FrameType, event: str, _argument: object) -> Any:
+            nonlocal left
+            if not frame.f_code.co_filename.startswith(PACKAGE) or frame.f_code.co_name == "__del__":
+                return None  # Python lets no exception out of a finalizer
+            frame.f_trace_opcodes = True
+            if event == "opcode" and left:
+                left -= 1
+                if not left:
+                    raise Interruption
+            return trace
+
+        sys.settrace(trace)
+        try:
+            call()
+        except Interruption:
+            sys.settrace(None)
+            yield step
+        else:
+            return
+        finally:
+            sys.settrace(None)
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(atomic, "sync", lambda _descriptor: None)  # thousands of writes, and no power loss
+    return tmp_path
+
+
+def is_free(root: Path) -> bool:
+    """Whether another process could write now, or as soon as a borrower that is gone was found out."""
+    directory = Directory.open(str(root))
+    lock = RootLock(directory.descriptor)
+    try:
+        lock.acquire(directory.descriptor, str(root), 5)
+    except LockTimeout:
+        return False
+    lock.release()
+    return True
+
+
+def test_a_put_interrupted_at_any_step_has_happened_or_not_and_the_next_one_is_made(root: Path) -> None:
+    store, number = DocumentStore(root, lock_timeout=5), [0]
+    store.put("K", {"n": 0})
+
+    def put() -> None:
+        number[0] += 1
+        store.put("K", {"n": number[0]})
+
+    steps = 0
+    for steps in interrupted_at_each_step(put):
+        seen = store.get("K")
+        assert seen in ({"n": number[0]}, {"n": number[0] - 1})
+        assert is_free(root), steps
+        store.put("OTHER", {"step": steps})
+        assert store.get("K") == seen, f"landed late, interrupted at step {steps}"
+        number[0] += 1
+        store.put("K", {"n": number[0]})
+    assert steps > 100
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda store: store.get("K"),
+        lambda store: store.keys(),
+        lambda store: store.delete("K"),
+        lambda store: store.reseal("OTHER"),
+        lambda store: DocumentStore(store.place, lock_timeout=5),
+    ],
+    ids=["get", "keys", "delete", "reseal", "open"],
+)
+def test_any_other_call_interrupted_at_any_step_leaves_the_root_usable(
+    root: Path, call: Callable[[DocumentStore], Any]
+) -> None:
+    store = DocumentStore(root, lock_timeout=5)
+    store.place = root  # type: ignore[attr-defined]
+    store.put("OTHER", {"step": 0})
+
+    steps = 0
+    for steps in interrupted_at_each_step(lambda: call(store)):
+        assert is_free(root), steps
+        store.put("K", {"step": steps})
+        assert store.get("K") == {"step": steps}
+        assert store.keys() == ["K", "OTHER"]
+    assert steps > 20
+
+
+def test_a_call_interrupted_at_any_step_while_it_waits_and_when_its_time_is_over_never_lands(root: Path) -> None:
+    store, other = DocumentStore(root, lock_timeout=0.001), DocumentStore(root, lock_timeout=5)
+    store.put("K", {"n": 0})
+    directory = Directory.open(str(root))
+    lock = RootLock(directory.descriptor)
+
+    def put_in_vain() -> None:
+        with pytest.raises(LockTimeout):
+            store.put("K", {"n": 1})
+
+    interrupted = interrupted_at_each_step(put_in_vain)
+    while True:
+        lock.acquire(directory.descriptor, str(root), 5)
+        try:
+            ended = next(interrupted, None) is None
+        finally:
+            lock.release()
+        other.put("OTHER", {})
+        assert store.get("K") == {"n": 0}
+        if ended:
+            break
+
+
+def test_who_borrows_the_lock_and_is_interrupted_at_any_step_gives_it_back(root: Path) -> None:
+    opened, store = Root(root, 5), DocumentStore(root, lock_timeout=5)
+
+    def use() -> None:
+        with opened.updating("use", "K") as directory:
+            directory.names()
+
+    for _ in interrupted_at_each_step(use):
+        store.put("K", {})
+
+
+def test_an_alarm_at_any_moment_neither_loses_nor_blocks_anything(tmp_path: Path) -> None:
+    store = SingleDocumentStore(tmp_path, lock_timeout=5)
+    armed = [False]
+    acknowledged = n = alarms = 0
+
+    def handler(_signal: int, _frame: FrameType | None) -> None:
+        if armed[0]:
+            raise Interruption
+
+    before = signal.signal(signal.SIGALRM, handler)
+    unraisable, sys.unraisablehook = sys.unraisablehook, lambda _: None  # an alarm in a finalizer
+    try:
+        for turn in range(60):
+            try:
+                try:
+                    armed[0] = True
+                    signal.setitimer(signal.ITIMER_REAL, 0.0002 * (turn % 15 + 1), 0.0001 * (turn % 2))
+                    while True:
+                        n += 1
+                        store.save({"n": n})
+                        acknowledged = n
+                finally:
+                    armed[0] = False
+            except Interruption:
+                armed[0] = False
+                alarms += 1
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            seen = store.load()
+            assert seen.get("n", 0) >= acknowledged
+            n = seen.get("n", 0) + 1
+            store.save({"n": n})
+            assert store.load() == {"n": n}
+            acknowledged = n
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        sys.unraisablehook = unraisable
+    assert alarms == 60
+
+
+def test_control_interruptions_do_strike_where_the_package_takes_its_steps() -> None:
+    struck = []
+
+    def call() -> None:
+        lock = threading.Lock()
+        atomic._temporary_name()
+        struck.append(lock)
+
+    assert len(list(interrupted_at_each_step(call))) > 3
+    assert len(struck) == 1
