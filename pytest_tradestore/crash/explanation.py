@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from pytest_tradestore.crash.evidence import Evidence
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.judging import Violation
-from pytest_tradestore.crash.lowering import PAGE, Data, Extent, Program, Size, WriteThrough
+from pytest_tradestore.crash.lowering import PAGE, Data, Extent, Name, Program, Size, WriteThrough
 from pytest_tradestore.crash.lowering import Step as ProgramStep
 from pytest_tradestore.crash.observation import counted, shortened
 from pytest_tradestore.crash.operations import (
@@ -136,6 +136,8 @@ def _fate(program: Program, number: int, state: CrashState, lost: set[int]) -> t
     told = [_extent(part) for part in gone if isinstance(part, Data)]
     if any(isinstance(part, Size) for part in gone):
         told.append("its size")
+    if any(isinstance(part, Name) for part in gone):
+        told.append("the removal of the old name")
     return Fate.PARTLY, "lost: " + ", ".join(told)
 
 

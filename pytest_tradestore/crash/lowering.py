@@ -2,11 +2,25 @@
 
 A page is written back whole, as it stands in memory at that moment: so DATA carries the content of its pages after
 the write, and of two writes to one page the later one never arrives without the earlier one's bytes.
+
+What the kernel does beyond what the program asked for is lowered too:
+
+- A truncation that ends inside a page zeroes the rest of that page in memory, which is written back like any other
+  page: DATA of its own (``truncate_pagecache``, ``ext4_block_truncate_page``, ``iomap_truncate_page``). It can come
+  before the new size, and be lost under it: the stale bytes are back when the file grows again.
+- The size on disk is a number. A write that made the file longer sets it to where it ended, whatever an earlier
+  truncation that was lost would have made of it (``btrfs_log_inode`` logs the size without the extents).
+- A rename between directories can arrive as its new entry alone, and one of a file that an earlier rename had moved
+  can take along the removal of that one's old entry without its new one: btrfs logs an inode with the names that it
+  has, and replaying the log removes those that it had (``btrfs_log_new_name``, ``unlink_old_inode_refs``).
+- While a size waits for its data, writing back an earlier page moves the size on disk to the end of that page
+  (``xfs_setfilesize``, ``mpage_map_and_submit_extent`` of ext4), also the page that a gap begins in.
 """
 
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from enum import Enum
 from itertools import pairwise
 
 from pytest_tradestore.crash.operations import (
@@ -29,34 +43,58 @@ from pytest_tradestore.crash.trace import Snapshot, Trace, Tree
 PAGE = 4096
 """Bytes that a disk writes whole in the models: the page size of the systems that they describe."""
 
+APART = 4
+"""A write of so many pages is split at every page; of a longer one the pages between first and last are one part."""
+
+
+_NO_END = 1 << 62
+
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Content of whole pages of a file, zeros beyond its end; ``end`` is where the written bytes end."""
+    """Content of whole pages of a file, zeros beyond its end; ``end`` is where the written bytes end.
+
+    ``joined`` where more than one page, or the page of more than one call, is taken as one although a disk does not.
+    """
 
     operation: int
     inode: Inode
     offset: int
     content: bytes
     end: int
+    joined: bool = False
+
+
+class Sets(Enum):
+    """What a new size does to the one on disk."""
+
+    CUT = "exactly so, and what lay behind it is gone"
+    END = "exactly so"
+    LEAST = "at least so"
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """The size of a file: exactly (a truncation) or at least (a write or allocation beyond the end)."""
+    """The size of a file: cut there by a truncation, ending there after a write, or reaching there by write-back."""
 
     operation: int
     inode: Inode
     size: int
-    exact: bool
+    sets: Sets
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """Directory entries set (to an inode) or removed (None), all of them or none."""
+    """Directory entries set (to an inode) or removed (None), all of them or none.
+
+    An entry is removed only where it still leads to ``about``: if what had put it there is lost, what it led to before
+    stays. ``half`` is a rename without all that it removes, by itself; the whole rename follows it at once.
+    """
 
     operation: int
     changes: tuple[tuple[Entry, Inode | None], ...]
+    about: Inode
+    half: bool = False
 
 
 Micro = Data | Size | Name
@@ -96,36 +134,49 @@ class Program:
     starts: tuple[int, ...]
 
 
-def lower(trace: Trace) -> Program:
-    """Take a trace apart."""
+def lower(trace: Trace, *, apart: bool = False) -> Program:
+    """Take a trace apart; with ``apart`` every call and every page by itself, however many parts that makes."""
     steps: list[Step] = []
     micros: list[Micro] = []
     starts: list[int] = [0]
     tree = Tree(trace.initial)  # what programs see; the kernel's memory
+    waiting: dict[Inode, int] = {}  # files whose size waits for data, with the last moment of such a write
+    moves = _Moves()
 
     def add(step: Step, parts: list[Micro]) -> None:
         steps.append(step)
         micros.extend(parts)
         starts.append(len(micros))
 
-    for step in coalesced(trace.operations):
+    for step in coalesced(trace.operations, join=not apart):
         number = len(steps)
         if isinstance(step, Extent):
             write = step.write
             size_before = len(tree.nodes[write.inode].content)
             tree.apply(write)
-            first = len(micros)
-            add(step, _parts_of_write(number, write, size_before, tree))
+            loose, own = _parts_of_write(
+                number, step, size_before, tree, most=_NO_END if apart else APART, waiting=write.inode in waiting
+            )
+            if write.offset + len(write.data) > size_before:
+                waiting[write.inode] = write.origin.end
+            first = len(micros) + len(loose)
+            add(step, [*loose, *own])
             if write.durable:
                 add(WriteThrough(write.inode, first, len(micros) - 1), [])
         elif not isinstance(step, WriteThrough):
             size_before = len(tree.nodes[step.inode].content) if isinstance(step, (Truncate, Allocate)) else 0
             tree.apply(step)
-            add(step, _parts_of(number, step, size_before))
+            add(step, _parts_of(number, step, size_before, tree, moves))
+            if isinstance(step, SyncAll) or (isinstance(step, Sync) and not step.failed):
+                moves.settle(step)
+                reached = list(waiting) if isinstance(step, SyncAll) else [step.inode]
+                for inode in reached:
+                    if waiting.get(inode, step.origin.start + 1) <= step.origin.start:
+                        del waiting[inode]
     return Program(trace.initial, tuple(steps), tuple(micros), tuple(starts))
 
 
-def coalesced(operations: tuple[Operation, ...]) -> Iterator[Step]:
+def coalesced(operations: tuple[Operation, ...], *, join: bool = True) -> Iterator[Step]:
     """Join writes that follow each other directly, in the trace as in the file; a mark keeps them apart.
 
     So does a sync that began between their returns: it reaches the one and not the other.
@@ -138,6 +189,7 @@ def coalesced(operations: tuple[Operation, ...]) -> Iterator[Step]:
                 continue
             if (
                 pending is not None
+                and join
                 and _adjoins(pending.write, operation)
                 and not _any_between(syncs, pending.write.origin.end, operation.origin.end)
             ):
@@ -175,42 +227,98 @@ def _any_between(positions: list[int], first: int, last: int) -> bool:
     return at < len(positions) and positions[at] < last
 
 
-def pieces(offset: int, end: int) -> tuple[tuple[int, int], ...]:
-    """Split the extent [offset, end) into its first page, its last page, and what lies between."""
-    first_end = min(end, (offset // PAGE + 1) * PAGE)
-    last_start = max(first_end, (end - 1) // PAGE * PAGE)
-    cuts = sorted({offset, first_end, last_start, end})
-    return tuple(pairwise(cuts))
+def pieces(offset: int, end: int, most: int = APART) -> tuple[tuple[int, int], ...]:
+    """Split the extent [offset, end) at every page; a long one into its first page, its last, and what lies between."""
+    first, last = offset // PAGE, (end - 1) // PAGE
+    inner = range(first + 1, last + 1) if last - first < most else (first + 1, last)
+    return tuple(pairwise(sorted({offset, *(page * PAGE for page in inner), end})))
 
 
-def _parts_of_write(number: int, write: Write, size_before: int, tree: Tree) -> list[Micro]:
-    content = tree.nodes[write.inode].content
-    parts: list[Micro] = []
-    for start, end in pieces(write.offset, write.offset + len(write.data)):
+def _parts_of_write(
+    number: int, extent: Extent, size_before: int, tree: Tree, *, most: int, waiting: bool
+) -> tuple[list[Micro], list[Micro]]:
+    """Return the sizes that write-back may bring on the way, and what the write itself is."""
+    write = extent.write
+    inode, whole_end = write.inode, write.offset + len(write.data)
+    content = tree.nodes[inode].content
+    loose: dict[int, None] = {}
+    own: list[Micro] = []
+    eof_page_end = -(-size_before // PAGE) * PAGE
+    if size_before < eof_page_end <= write.offset:
+        loose[eof_page_end] = None
+    for start, end in pieces(write.offset, whole_end, most):
         page_start, page_end = start // PAGE * PAGE, -(-end // PAGE) * PAGE
         held = bytes(content[page_start:page_end])
-        parts.append(Data(number, write.inode, page_start, held + bytes(page_end - page_start - len(held)), end))
+        inner = any(page_start < at < end and at % PAGE for at in extent.ends)
+        joined = inner or page_end - page_start > PAGE
+        own.append(Data(number, inode, page_start, held + bytes(page_end - page_start - len(held)), end, joined))
         if end > size_before:
-            parts.append(Size(number, write.inode, end, exact=False))
-    return parts
+            own.append(Size(number, inode, end, Sets.END))
+        elif waiting and page_end < size_before:
+            loose[page_end] = None
+    if write.durable and waiting and whole_end <= size_before:
+        own.append(Size(number, inode, whole_end, Sets.LEAST))
+    return [Size(number, inode, size, Sets.LEAST) for size in loose], own
 
 
-def _parts_of(number: int, operation: Operation, size_before: int) -> list[Micro]:
+class _Moves:
+    """The entries that each file had before renames of which not every directory has been synced since."""
+
+    def __init__(self) -> None:
+        self._left: dict[Inode, dict[Entry, set[Inode]]] = {}
+
+    def of(self, inode: Inode) -> list[Entry]:
+        return list(self._left.get(inode, ()))
+
+    def note(self, inode: Inode, source: Entry, target: Entry) -> None:
+        self._left.setdefault(inode, {})[source] = {source.directory, target.directory}
+
+    def settle(self, sync: Sync | SyncAll) -> None:
+        for left in self._left.values():
+            for entry, unsynced in list(left.items()):
+                unsynced.difference_update(unsynced if isinstance(sync, SyncAll) else {sync.inode})
+                if not unsynced:
+                    del left[entry]
+
+
+def _parts_of(number: int, operation: Operation, size_before: int, tree: Tree, moves: _Moves) -> list[Micro]:
     match operation:
         case Create(inode, _, Entry() as entry) | Link(inode, entry):
-            return [Name(number, ((entry, inode),))]
-        case Unlink(_, entry):
-            return [Name(number, ((entry, None),))]
+            return [Name(number, ((entry, inode),), inode)]
+        case Unlink(inode, entry):
+            return [Name(number, ((entry, None),), inode)]
+        case Rename(inode, Entry() as source, Entry() as target, _, False):
+            return _parts_of_rename(number, inode, source, target, moves)
         case Rename(inode, source, target, replaced, exchange):
             left = replaced if exchange else None
             changes = [(entry, new) for entry, new in ((source, left), (target, inode)) if entry is not None]
-            return [Name(number, tuple(changes))]
-        case Truncate(inode, size) if size != size_before:
-            return [Size(number, inode, size, exact=True)]
-        case Allocate(inode, size) if size > size_before:
-            return [Size(number, inode, size, exact=False)]
+            return [Name(number, tuple(changes), inode)]
+        case Truncate(inode, size) if size < size_before:
+            cut = Size(number, inode, size, Sets.CUT)
+            return [cut, _rest_of_page(number, inode, size, tree)] if size % PAGE else [cut]
+        case Truncate(inode, size) | Allocate(inode, size) if size > size_before:
+            return [Size(number, inode, size, Sets.END)]
         case _:
             return []
+
+
+def _parts_of_rename(number: int, inode: Inode, source: Entry, target: Entry, moves: _Moves) -> list[Micro]:
+    earlier = [entry for entry in moves.of(inode) if entry not in (source, target)]
+    removed = tuple((entry, None) for entry in (*earlier, source))
+    moves.note(inode, source, target)
+    whole = Name(number, (*removed, (target, inode)), inode)
+    if source.directory != target.directory:
+        return [Name(number, ((target, inode),), inode, half=True), whole]
+    if earlier:
+        return [Name(number, ((source, None), (target, inode)), inode, half=True), whole]
+    return [whole]
+
+
+def _rest_of_page(number: int, inode: Inode, size: int, tree: Tree) -> Data:
+    """Return the page that a truncation ends in, its rest zeroed."""
+    page_start = size // PAGE * PAGE
+    held = bytes(tree.nodes[inode].content[page_start:size])
+    return Data(number, inode, page_start, held.ljust(PAGE, b"\0"), size)
 
 
 def is_note(step: Step) -> bool:

@@ -8,8 +8,21 @@ from collections.abc import Iterable, Set
 from functools import lru_cache
 from typing import Protocol
 
-from pytest_tradestore.crash.lowering import PAGE, Data, Extent, Micro, Name, Program, Size, Step, WriteThrough
-from pytest_tradestore.crash.operations import Allocate, Inode, Rename, Sync, SyncAll, SyncKind, Truncate
+from pytest_tradestore.crash.content import ANYTHING, ContentRule, SomeData, TruncationFirst, WithItsPage
+from pytest_tradestore.crash.logged import Logged, logged
+from pytest_tradestore.crash.lowering import Data, Extent, Micro, Name, Program, Sets, Size, Step, WriteThrough
+from pytest_tradestore.crash.operations import (
+    Allocate,
+    Create,
+    Inode,
+    Origin,
+    Rename,
+    Sync,
+    SyncAll,
+    SyncKind,
+    Truncate,
+    Unlink,
+)
 
 
 class PersistenceModel(Protocol):
@@ -26,9 +39,9 @@ class PersistenceModel(Protocol):
         ...
 
     def journal(self, program: Program) -> frozenset[int]:
-        """Return what reaches the disk in the order of the program: of these only the last ones can be lost.
+        """Return what arrives only when all names, and all else in the journal, issued before it have arrived.
 
-        What a sync has pinned is there whatever was lost before it.
+        What a sync has pinned is there whatever was lost before it. The two halves of a rename are one in a journal.
         """
         ...
 
@@ -36,8 +49,8 @@ class PersistenceModel(Protocol):
         """Return the micro-operations of a file that have arrived because a name not in ``lost`` has."""
         ...
 
-    def allows_content(self, program: Program, parts: Iterable[tuple[int, Micro]], lost: Set[int]) -> bool:
-        """Say whether one file may lose just those of its micro-operations ``parts`` that are in ``lost``."""
+    def content_rule(self, program: Program, inode: Inode) -> ContentRule:
+        """Return the rule by which one file may lose its data and sizes."""
         ...
 
     def allows(self, program: Program, cut: int, lost: frozenset[int]) -> bool:
@@ -49,8 +62,13 @@ class Strict:
     """POSIX: what no sync has made durable may be lost, each page, size and name by itself.
 
     fsync pins DATA and SIZE of its file, on a directory its NAMEs; fdatasync the same (the size is needed to read
-    the data); a synchronous write pins itself and the size of its file; sync and syncfs pin everything. A failed fsync
-    pins nothing, and marks the pages clean: a later one does not write them again.
+    the data); sync and syncfs pin everything. A failed fsync pins nothing, and marks the pages clean: a later one does
+    not write them again.
+
+    A synchronous write pins its own data and a size that reaches its end, and what truncations and allocations have
+    made of the size before; not the size of an earlier write that still waits for its data (``generic_write_sync``
+    writes the range of the call, POSIX asks for no more). A rename between directories is pinned by syncs of both:
+    each directory has its own fsync, and btrfs, after that of the target alone, has been seen with both names.
     """
 
     name = "strict"
@@ -69,14 +87,14 @@ class Strict:
         if isinstance(step, WriteThrough):
             for m in range(step.last + 1):
                 part = program.micros[m]
-                if m >= step.first or (isinstance(part, Size) and part.inode == step.inode):
+                if m >= step.first or (_sized_by_metadata(program, part, step.inode) and _earlier(program, part, step)):
                     yield m
         elif isinstance(step, SyncAll) or (isinstance(step, Sync) and not step.failed):
             for m in range(program.starts[number]):
                 part = program.micros[m]
-                if not _ended_before(program.steps[part.operation], step):
+                if not _earlier(program, part, step):
                     continue
-                if isinstance(step, SyncAll) or _belongs_to(part, step.inode):
+                if isinstance(step, SyncAll) or _reached_by_sync(program, part, step.inode, number):
                     yield m
 
     def journal(self, program: Program) -> frozenset[int]:  # noqa: ARG002 - nothing is ordered
@@ -85,129 +103,165 @@ class Strict:
     def brought(self, program: Program, inode: Inode, end: int, lost: Set[int]) -> frozenset[int]:  # noqa: ARG002
         return frozenset()
 
-    def allows_content(self, program: Program, parts: Iterable[tuple[int, Micro]], lost: Set[int]) -> bool:  # noqa: ARG002
-        return True
+    def content_rule(self, program: Program, inode: Inode) -> ContentRule:  # noqa: ARG002
+        return ANYTHING
 
     def allows(self, program: Program, cut: int, lost: frozenset[int]) -> bool:
         end = program.starts[cut]
-        pins = _pins(self, program)
-        gone = False
-        for m in sorted(self.journal(program)):
-            if m >= end:
-                break
-            if m in lost:
-                gone = True
-            elif gone and ((pin := pins[m]) is None or pin >= cut):
-                return False
+        if not self._in_order(program, cut, lost):
+            return False
         files: dict[Inode, list[tuple[int, Micro]]] = {}
         for m in range(end):
             part = program.micros[m]
             if not isinstance(part, Name):
                 files.setdefault(part.inode, []).append((m, part))
         return all(
-            not (self.brought(program, inode, end, lost) & lost) and self.allows_content(program, parts, lost)
+            not (self.brought(program, inode, end, lost) & lost)
+            and self.content_rule(program, inode).allows(parts, lost)
             for inode, parts in files.items()
         )
 
+    def _in_order(self, program: Program, cut: int, lost: frozenset[int]) -> bool:
+        pins, journal = _pins(self, program), self.journal(program)
+        gone = False
+        for m in range(program.starts[cut]) if journal else ():
+            part = program.micros[m]
+            if m not in journal and not isinstance(part, Name):
+                continue
+            if m in lost:
+                gone = True
+                continue
+            halved = isinstance(part, Name) and part.half and m + 1 in lost
+            if m in journal and (gone or halved) and ((pin := pins[m]) is None or pin >= cut):
+                return False
+        return True
+
 
 class _Journaling(Strict):
-    """Names, truncations and allocations reach the disk in the order in which they were made.
+    """Names, truncations and allocations reach the disk in the order in which they were made: one log, one order.
 
-    Data comes before the size that shows it, and what is written after a truncation does not come without it. An fsync
-    commits the journal up to the last change of its file.
+    An fsync commits the log up to the last change of its file. It counts as a change only if the inode was logged for
+    it: not an overwrite in place, whose new times may equal the old ones (``inode_needs_update_time``; ext4 and XFS).
+    A synchronous write commits what it needs itself: the file's creation, what truncated it or allocated its space.
     """
 
-    replacing_rename_flushes = False
-
-    def journal(self, program: Program) -> frozenset[int]:
-        return _metadata(program)
-
-    def _reached(self, program: Program, number: int, step: Step) -> Iterable[int]:
-        own = list(super()._reached(program, number, step))
-        yield from own
-        if isinstance(step, Sync) and not step.failed:
-            last = self._last_change(program, number, step)
-            yield from (
-                m
-                for m in self.journal(program)
-                if m <= last and _ended_before(program.steps[program.micros[m].operation], step)
-            )
-        elif isinstance(step, WriteThrough):
-            yield from (m for m in self.journal(program) if m <= step.last)
-
-    def _last_change(self, program: Program, number: int, sync: Sync) -> int:
-        """Return the last micro-operation that touched the file; data not yet on disk is put there by the sync."""
-        last = -1
-        for m in range(program.starts[number]):
-            part = program.micros[m]
-            if _belongs_to(part, sync.inode) or _names(part, sync.inode):
-                last = m
-        return last
-
-    def brought(self, program: Program, inode: Inode, end: int, lost: Set[int]) -> frozenset[int]:
-        if not self.replacing_rename_flushes:
-            return frozenset()
-        last = -1
-        for m in range(end):
-            part = program.micros[m]
-            if isinstance(part, Name) and m not in lost:
-                step = program.steps[part.operation]
-                replaces = isinstance(step, Rename) and step.replaced is not None and not step.exchange
-                if replaces and step.inode == inode:  # type: ignore[union-attr]
-                    last = m
-        given_up = pages_given_up(program)
-        return frozenset(
-            m
-            for m in range(last)
-            if not isinstance(part := program.micros[m], Name) and part.inode == inode and m not in given_up
-        )
-
-    def allows_content(self, program: Program, parts: Iterable[tuple[int, Micro]], lost: Set[int]) -> bool:
-        parts = tuple(parts)
-        return _truncation_first(parts, lost) and _data_before_size(parts, lost, pages_given_up(program))
-
-
-class Ext4(_Journaling):
-    """ext4 with its defaults, data=ordered and auto_da_alloc: a rename over an existing file flushes its source."""
-
-    name = "ext4"
-    replacing_rename_flushes = True
-
-
-class Xfs(_Journaling):
-    """XFS: metadata logged in order, sizes updated when the data has been written; a rename flushes nothing."""
-
-    name = "xfs"
-
-
-class Btrfs(Strict):
-    """btrfs: whole transactions in order; fsync logs one file with its names, and nothing of others.
-
-    A size is written with the first data that arrives behind it, so that other pages can be missing: holes.
-    """
-
-    name = "btrfs"
+    fdatasync_commits_names = False
 
     def journal(self, program: Program) -> frozenset[int]:
         return _metadata(program)
 
     def _reached(self, program: Program, number: int, step: Step) -> Iterable[int]:
         yield from super()._reached(program, number, step)
+        if isinstance(step, (Sync, WriteThrough)) and not _failed(step):
+            last = self._last_change(program, number, step)
+            for m in self.journal(program):
+                if m <= last and _earlier(program, program.micros[m], step):
+                    yield m
+
+    def _last_change(self, program: Program, number: int, step: Sync | WriteThrough) -> int:
+        """Return the last micro-operation for which a sync of this kind makes the log be written."""
+        last = -1
+        for m in range(program.starts[number]):
+            part = program.micros[m]
+            if _earlier(program, part, step) and self._commits(program, part, step):
+                last = m
+        return last
+
+    def _commits(self, program: Program, part: Micro, step: Sync | WriteThrough) -> bool:
+        whole = isinstance(step, Sync) and (step.kind is not SyncKind.FDATASYNC or self.fdatasync_commits_names)
+        if isinstance(part, Name):
+            if isinstance(step, Sync) and _in_directory(part, step.inode):
+                return True
+            return _names(part, step.inode) and (whole or isinstance(program.steps[part.operation], Create))
+        if isinstance(part, Data) or part.inode != step.inode:
+            return False
+        return _sized_by_metadata(program, part, step.inode) or (isinstance(step, Sync) and part.sets is Sets.END)
+
+
+class Ext4(_Journaling):
+    """ext4 with its defaults, data=ordered, delayed allocation and auto_da_alloc.
+
+    Data does not come before the size that shows it. Delayed allocation allocates unwritten extents, which are not on
+    the list of what a commit waits for (``ext4_should_dioread_nolock``): until they are written, the file reads as
+    zeros; and an append inside the last block sets the size at once (``ext4_da_write_end``). A rename over an existing
+    file allocates the source's delayed blocks (``ext4_alloc_da_blocks``) and with them its sizes, not its data. The
+    page in which a truncation ends keeps its block, and may be written before the truncation is committed.
+    fdatasync commits only what a reader of the data needs (``i_datasync_tid``): no rename, no link.
+    """
+
+    name = "ext4"
+
+    def brought(self, program: Program, inode: Inode, end: int, lost: Set[int]) -> frozenset[int]:
+        last = -1
+        for m in range(end):
+            part = program.micros[m]
+            if isinstance(part, Name) and m not in lost and not part.half:
+                step = program.steps[part.operation]
+                replaces = isinstance(step, Rename) and step.replaced is not None and not step.exchange
+                if replaces and step.inode == inode:  # type: ignore[union-attr]
+                    last = m
+        return frozenset(
+            m
+            for m in range(last)
+            if isinstance(part := program.micros[m], Size) and part.inode == inode and part.sets is not Sets.LEAST
+        )
+
+    def content_rule(self, program: Program, inode: Inode) -> ContentRule:  # noqa: ARG002
+        return TruncationFirst()
+
+
+class Xfs(_Journaling):
+    """XFS: metadata logged in order; a rename flushes nothing.
+
+    The size on disk moves when a range of pages has been written, to the end of that range (``xfs_setfilesize``): it
+    comes with the page that it ends in, and other ranges may be missing before it. The page in which a truncation ends
+    keeps its block. fdatasync forces whatever is logged of the file but its times (``xfs_fsync_seq``), renames too.
+    """
+
+    name = "xfs"
+    fdatasync_commits_names = True
+
+    def content_rule(self, program: Program, inode: Inode) -> ContentRule:  # noqa: ARG002
+        return WithItsPage(_writes(program), pages_given_up(program).keys())
+
+
+class Btrfs(Strict):
+    """btrfs: whole transactions in order, and a log that goes ahead of them.
+
+    fsync and synchronous writes put one file with its names and the new directories above it into the log, on a
+    directory its entries and what is in it (``btrfs_log_inode``); a later rename, link or unlink of what has been
+    logged goes there too (``btrfs_log_new_name``), and whoever syncs next writes it. So names that touch what was ever
+    logged can arrive before older ones, truncations and data of such files too. Only the rest is in order. A size that
+    a write has set comes with some data of the file. A directory that was only renamed is not logged with a new file in
+    it. What brings the names of a synced file takes them away again when it is unlinked or replaced: the log forgets
+    the file, not knowing the new one (t written, synced and renamed to a; another t written and renamed to a: no a).
+    """
+
+    name = "btrfs"
+
+    def journal(self, program: Program) -> frozenset[int]:
+        return _never_logged(program)
+
+    def _reached(self, program: Program, number: int, step: Step) -> Iterable[int]:
+        yield from super()._reached(program, number, step)
         if not isinstance(step, Sync) or step.failed:
+            return
+        if _loses_a_name(program, step.inode):
             return
         wanted = [step.inode]
         for inode in wanted:  # the names of the file, and of new directories on the way to it
             for m in range(program.starts[number]):
                 part = program.micros[m]
-                if isinstance(part, Name) and any(new == inode for _, new in part.changes):
-                    if not _ended_before(program.steps[part.operation], step):
-                        continue
+                if not isinstance(part, Name) or not _names(part, inode) or not _earlier(program, part, step):
+                    continue
+                if inode == step.inode or isinstance(program.steps[part.operation], Create):
                     yield m
                     wanted += [entry.directory for entry, _ in part.changes if entry.directory not in wanted]
 
-    def allows_content(self, program: Program, parts: Iterable[tuple[int, Micro]], lost: Set[int]) -> bool:
-        parts = tuple(parts)
-        return _truncation_first(parts, lost) and _size_with_some_data(parts, lost, pages_given_up(program))
+    def content_rule(self, program: Program, inode: Inode) -> ContentRule:
+        if inode in logged(program).files:
+            return ANYTHING
+        return SomeData(_writes(program), pages_given_up(program).keys())
 
 
 class MacOS(Strict):
@@ -218,7 +272,7 @@ class MacOS(Strict):
     def _reached(self, program: Program, number: int, step: Step) -> Iterable[int]:
         if isinstance(step, Sync) and step.kind is SyncKind.FULL and not step.failed:
             for earlier in range(number):
-                if _ended_before(program.steps[earlier], step):
+                if ended_before(program.steps[earlier], step.origin):
                     yield from super()._reached(program, earlier, program.steps[earlier])
             yield from super()._reached(program, number, step)
 
@@ -255,21 +309,68 @@ def pages_given_up(program: Program) -> dict[int, int]:
     return given_up
 
 
-def _belongs_to(part: Micro, inode: Inode) -> bool:
-    """Say whether a sync of ``inode`` reaches this: data and size of a file, names in a directory."""
-    if isinstance(part, Name):
-        return any(entry.directory == inode for entry, _ in part.changes)
-    return part.inode == inode
+def _failed(step: Sync | WriteThrough) -> bool:
+    return isinstance(step, Sync) and step.failed
+
+
+def _in_directory(part: Name, inode: Inode) -> bool:
+    return any(entry.directory == inode for entry, _ in part.changes)
 
 
 def _names(part: Micro, inode: Inode) -> bool:
     return isinstance(part, Name) and any(new == inode for _, new in part.changes)
 
 
-def _ended_before(step: Step, sync: Sync | SyncAll) -> bool:
-    """Say whether a step had returned when the sync began; of two at once nothing is promised."""
-    origin = step.write.origin if isinstance(step, Extent) else getattr(step, "origin", None)
-    return origin is None or origin.end <= sync.origin.start or origin.end == origin.start == 0
+def _reached_by_sync(program: Program, part: Micro, inode: Inode, number: int) -> bool:
+    """Say whether a sync of ``inode`` makes this durable: data and size of a file, names in a directory.
+
+    Of a rename between directories it takes the syncs of both, in whichever order.
+    """
+    if not isinstance(part, Name):
+        return part.inode == inode
+    if not _in_directory(part, inode):
+        return False
+    others = {entry.directory for entry, _ in part.changes} - {inode}
+    return not others or others <= _synced_between(program, part, number)
+
+
+def _synced_between(program: Program, part: Name, number: int) -> set[Inode]:
+    """Return what was synced after ``part`` and before step ``number``."""
+    return {
+        step.inode
+        for step in program.steps[part.operation + 1 : number]
+        if isinstance(step, Sync) and not step.failed and _earlier(program, part, step)
+    }
+
+
+def _sized_by_metadata(program: Program, part: Micro, inode: Inode) -> bool:
+    """Say whether this is a size of the file that needs no data: set by a truncation or an allocation."""
+    return (
+        isinstance(part, Size)
+        and part.inode == inode
+        and isinstance(program.steps[part.operation], (Truncate, Allocate))
+    )
+
+
+def _earlier(program: Program, part: Micro, sync: Sync | SyncAll | WriteThrough) -> bool:
+    """Say whether the call behind ``part`` had returned when the sync began."""
+    if isinstance(sync, WriteThrough):
+        write = program.steps[program.micros[sync.last].operation]
+        origin = write.write.origin if isinstance(write, Extent) else Origin()
+    else:
+        origin = sync.origin
+    return ended_before(program.steps[part.operation], origin)
+
+
+def ended_before(step: Step, origin: Origin) -> bool:
+    """Say whether a step had returned when a sync began; of two at once nothing is promised."""
+    own = step.write.origin if isinstance(step, Extent) else getattr(step, "origin", None)
+    return own is None or own.end <= origin.start or own.end == own.start == 0
+
+
+@lru_cache(maxsize=16)
+def _writes(program: Program) -> tuple[bool, ...]:
+    return tuple(isinstance(step, Extent) for step in program.steps)
 
 
 @lru_cache(maxsize=16)
@@ -278,63 +379,27 @@ def _metadata(program: Program) -> frozenset[int]:
     return frozenset(
         m
         for m, part in enumerate(program.micros)
-        if isinstance(part, Name)
-        or (isinstance(part, Size) and isinstance(program.steps[part.operation], (Truncate, Allocate)))
+        if isinstance(part, Name) or _sized_by_metadata(program, part, part.inode)
     )
 
 
-def _truncation_first(parts: Iterable[tuple[int, Micro]], lost: Set[int]) -> bool:
-    """Nothing that was written behind the new end survives a truncation that is lost."""
-    missing: int | None = None
-    for m, part in parts:
-        if isinstance(part, Size) and part.exact:
-            if m in lost:
-                missing = part.size if missing is None else min(missing, part.size)
-        elif missing is not None and m not in lost:
-            reaches = part.end if isinstance(part, Data) else part.size if isinstance(part, Size) else 0
-            if reaches > missing:
-                return False
-    return True
-
-
-def _data_before_size(parts: Iterable[tuple[int, Micro]], lost: Set[int], given_up: Iterable[int]) -> bool:
-    """No size survives that shows a page whose data is lost (unless a later write brought the page)."""
-    parts = tuple(parts)
-    missing: dict[int, int] = {}  # page -> where the lost bytes in it end
-    shown: set[int] = set()
-    for position, (m, part) in enumerate(parts):
-        if isinstance(part, Data):
-            pages = range(part.offset // PAGE, (part.offset + len(part.content)) // PAGE)
-            if m not in lost:
-                for page in pages:
-                    missing.pop(page, None)
-                    shown.discard(page)
-            elif m not in given_up and _extends(parts, position):
-                for page in pages:
-                    missing[page] = min(part.end, (page + 1) * PAGE)
-        elif isinstance(part, Size) and m not in lost:
-            if part.exact:
-                missing = {page: min(end, part.size) for page, end in missing.items() if page * PAGE < part.size}
-                shown &= set(missing)
-            shown |= {page for page, end in missing.items() if end <= part.size}
-    return not shown
-
-
-def _size_with_some_data(parts: Iterable[tuple[int, Micro]], lost: Set[int], given_up: Iterable[int]) -> bool:
-    """No size that a write has set survives without some of the data before it, written then or later."""
-    parts = tuple(parts)
-    data = [(m, part) for m, part in parts if isinstance(part, Data)]
-    arrived = [part for m, part in data if m not in lost or m in given_up]
-    written = {part.operation for _, part in data}
-    return all(
-        any(page.operation >= part.operation and page.offset < part.size for page in arrived)
-        for m, part in parts
-        if isinstance(part, Size) and m not in lost and part.operation in written
+def _loses_a_name(program: Program, inode: Inode) -> bool:
+    """Say whether a name of this file is removed or given to another one in the program, other than by renaming it."""
+    return any(
+        (isinstance(step, Unlink) and step.inode == inode) or (isinstance(step, Rename) and step.replaced == inode)
+        for step in program.steps
     )
 
 
-def _extends(parts: tuple[tuple[int, Micro], ...], position: int) -> bool:
-    """Say whether data lies beyond the end that its file had: then its new size follows it."""
-    data = parts[position][1]
-    following = parts[position + 1][1] if position + 1 < len(parts) else None
-    return isinstance(following, Size) and not following.exact and following.operation == data.operation
+@lru_cache(maxsize=16)
+def _never_logged(program: Program) -> frozenset[int]:
+    """Return the names, truncations and allocations that the log of btrfs cannot bring."""
+    ahead = logged(program)
+    return frozenset(m for m in _metadata(program) if not _may_go_ahead(ahead, program.micros[m]))
+
+
+def _may_go_ahead(ahead: Logged, part: Micro) -> bool:
+    """Say whether the log of btrfs can bring this before the transaction does."""
+    if not isinstance(part, Name):
+        return not isinstance(part, Data) and part.inode in ahead.files
+    return part.operation in ahead.names

@@ -6,15 +6,17 @@ a file that is written anew a hundred times without a sync has 2**700 states and
 """
 
 import random
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Hashable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from heapq import heappop, heappush
 from itertools import combinations, product
 from math import prod
 
+from pytest_tradestore.crash.content import ContentRule
 from pytest_tradestore.crash.images import DurableImage, ImageFile
-from pytest_tradestore.crash.lowering import PAGE, Data, Extent, Micro, Name, Program, Size, WriteThrough
+from pytest_tradestore.crash.lowering import PAGE, Data, Extent, Micro, Name, Program, Sets, Size, WriteThrough
 from pytest_tradestore.crash.models import STRICT, PersistenceModel
 from pytest_tradestore.crash.operations import ROOT, Create, Inode, Kind, Mark, Moment, SetMode, Sync, SyncAll
 from pytest_tradestore.crash.trace import Tree
@@ -122,8 +124,26 @@ def images_reached(
     subsets_per_file: int,
 ) -> Iterator[bool]:
     """Say of each image whether ``model`` lets a power loss in its window leave it, by whichever losses."""
-    search = _Search(program, model, subsets_per_file, 0, 0)
-    return (search.reaches(window, image) for window, image in wanted)
+    reach = Reach(program, model, outcomes=subsets_per_file)
+    return (reach.includes(window, image) for window, image in wanted)
+
+
+class Reach:
+    """What a model lets a power loss leave of a program, asked image by image; what was found out is kept.
+
+    A no is certain only while ``exhaustive`` stands: no file and no set of names had more than ``outcomes``.
+    """
+
+    def __init__(self, program: Program, model: PersistenceModel, *, outcomes: int) -> None:
+        self._search = _Search(program, model, outcomes, 0, 0)
+
+    @property
+    def exhaustive(self) -> bool:
+        return self._search.exhaustive
+
+    def includes(self, window: Window, image: DurableImage) -> bool:
+        """Say whether a power loss in ``window`` can leave ``image``, by whichever losses."""
+        return self._search.reaches(window, image)
 
 
 def image_of(program: Program, state: CrashState) -> DurableImage:
@@ -164,6 +184,8 @@ class _Search:
         self.groups: dict[tuple[Window, DurableImage], Group] = {}
         self.contents: dict[tuple[Inode, int, Loss, Loss], Variants] = {}
         self.variants_at: dict[tuple[Inode, int, Loss], Variants] = {}
+        self.trees_at: dict[int, dict[tuple[str, ...], list[tuple[Paths, Loss]]]] = {}
+        self.content_sets: dict[int, frozenset[bytes]] = {}  # by identity of what is kept in ``contents``
         self.of_inode: dict[Inode, list[int]] = {}
         self.names: list[int] = []
         for m, part in enumerate(program.micros):
@@ -277,52 +299,74 @@ class _Search:
         """
         end = self.program.starts[cut]
         free = self._losable(cut)
-        if not self.journal:
-            names = [m for m in free if isinstance(self.program.micros[m], Name)]
-            first: dict[Paths, Loss] = {}
-            for lost in self._subsets(names, self._by_directory(names)):
-                first.setdefault(self._tree(end, frozenset(lost)), lost)
-            yield from ((tree, lost, ()) for tree, lost in first.items())
-            return
         ordered = [m for m in free if m in self.journal]
+        names = [m for m in free if isinstance(self.program.micros[m], Name) and m not in self.journal]
         seen = set()
         for at in range(len(ordered), -1, -1):
-            lost = tuple(ordered[at:])
-            gone = frozenset(lost)
-            tree = self._tree(end, gone)
-            files = self._files(tree)
-            sizes = {m: part.inode for m in lost if not isinstance(part := self.program.micros[m], Name)}
-            brought = tuple(self.model.brought(self.program, inode, end, gone) for inode in files)
-            key = (tree, tuple(m for m, inode in sizes.items() if inode in files), brought)
-            if key not in seen:
-                seen.add(key)
-                hidden = set(sizes.values()).difference(files)
-                yield tree, lost, tuple(m for inode in hidden for m in self._variants(inode, cut, lost)[0][0])
+            if at < len(ordered) and self._halved(ordered[at - 1] if at else None, ordered[at]):
+                continue
+            behind = ordered[at - 1] if at else -1  # whatever came before that has come with it
+            ahead = [m for m in names if m > behind]
+            for some in self._subsets(ahead, self._by_directory(ahead)):
+                lost = tuple(sorted((*ordered[at:], *some)))
+                gone = frozenset(lost)
+                tree = self._tree(end, gone)
+                if not self.journal:
+                    key: tuple[object, ...] = (tree,)
+                    hidden: Set[Inode] = set()
+                else:
+                    files = self._files(tree)
+                    sizes = {m: part.inode for m in lost if not isinstance(part := self.program.micros[m], Name)}
+                    brought = tuple(self.model.brought(self.program, inode, end, gone) for inode in files)
+                    key = (tree, tuple(m for m, inode in sizes.items() if inode in files), brought)
+                    hidden = set(sizes.values()).difference(files)
+                if key not in seen:
+                    seen.add(key)
+                    yield tree, lost, tuple(m for inode in hidden for m in self._variants(inode, cut, lost)[0][0])
+
+    def _halved(self, last: int | None, first: int) -> bool:
+        """Say whether a rename between directories would be cut in two: what is ordered is not."""
+        if last is None or last + 1 != first:
+            return False
+        part = self.program.micros[last]
+        return isinstance(part, Name) and part.half
 
     def reaches(self, window: Window, image: DurableImage) -> bool:
         """Say whether the model lets a power loss in ``window`` leave ``image``.
 
-        No is certain only while no file has more losable parts than can be tried.
+        No is certain only while ``exhaustive`` stands.
         """
         wanted = {f.path: f.content for f in image.files}
+        paths = image.paths()
         for cut in self._ends_of_segments():
             if self.windows[cut] != window:
                 continue
-            for tree, lost, _ in self._trees(cut):
-                if tuple(path for path, _ in tree) != image.paths():
-                    continue
+            for tree, lost in self._trees_by_path(cut).get(paths, ()):
                 contents = {inode: wanted[path] for path, inode in tree if self.kinds[inode][0] is Kind.FILE}
                 if self._image(tree, contents) == image and all(
-                    any(content == contents[inode] for _, content in self._variants(inode, cut, lost))
-                    for inode in contents
+                    contents[inode] in self._contents(inode, cut, lost) for inode in contents
                 ):
                     return True
         return False
 
+    def _trees_by_path(self, cut: int) -> dict[tuple[str, ...], list[tuple[Paths, Loss]]]:
+        if cut not in self.trees_at:
+            found = self.trees_at[cut] = {}
+            for tree, lost, _ in self._trees(cut):
+                found.setdefault(tuple(path for path, _ in tree), []).append((tree, lost))
+        return self.trees_at[cut]
+
+    def _contents(self, inode: Inode, cut: int, lost: Loss) -> frozenset[bytes]:
+        variants = self._variants(inode, cut, lost)
+        known = self.content_sets.get(id(variants))
+        if known is None:
+            known = self.content_sets[id(variants)] = frozenset(content for _, content in variants)
+        return known
+
     def _content_without(self, inode: Inode, end: int, lost: frozenset[int]) -> bytes:
         node = self.program.initial.nodes.get(inode)
         parts = [(m, self.program.micros[m]) for m in self.of_inode.get(inode, ()) if m < end]
-        return _content(node.content if node is not None else b"", parts, lost)
+        return _content(_Pages.of(node.content if node is not None else b""), parts, lost)
 
     def _simplified(self, cut: int, lost: Loss, files: Set[Inode]) -> CrashState:
         """Move the cut before trailing steps of which nothing arrived in ``files``: those need not have been issued."""
@@ -386,10 +430,10 @@ class _Search:
             assert isinstance(part, Name)
             for entry, inode in part.changes:
                 names = entries.setdefault(entry.directory, {})
-                if inode is None:
-                    names.pop(entry.name, None)
-                else:
+                if inode is not None:
                     names[entry.name] = inode
+                elif names.get(entry.name) == part.about:
+                    del names[entry.name]
         found: list[tuple[str, Inode]] = []
 
         def walk(prefix: str, directory: Inode, above: tuple[Inode, ...]) -> None:
@@ -429,18 +473,29 @@ class _Search:
             node = self.program.initial.nodes.get(inode)
             initial = node.content if node is not None else b""
             parts = [(m, self.program.micros[m]) for m in own]
-            distinct: dict[bytes, Loss] = {}
-            by_operation: dict[int, list[int]] = {}
-            for m in losable:
-                by_operation.setdefault(self.program.micros[m].operation, []).append(m)
-            complete, self.exhaustive = self.exhaustive, True
-            for lost in self._subsets(losable, list(by_operation.values())):
-                all_lost = frozenset((*ordered, *lost))
-                if self.model.allows_content(self.program, parts, all_lost):
-                    distinct.setdefault(_content(initial, parts, all_lost), lost)
-            self.contents[key] = (tuple((lost, content) for content, lost in distinct.items()), self.exhaustive)
-            self.exhaustive = complete
+            rule = self.model.content_rule(self.program, inode)
+            found = _all_contents(_Pages.of(initial), parts, gone, frozenset(losable), rule, self.limit)
+            if found is None:
+                found = self._some_contents(_Pages.of(initial), parts, ordered, losable, rule)
+                complete = False
+            else:
+                complete = not any(isinstance(part, Data) and part.joined and m in losable for m, part in parts)
+            self.contents[key] = (tuple((lost, content) for content, lost in found.items()), complete)
         return self.contents[key]
+
+    def _some_contents(
+        self, initial: "_Pages", parts: Sequence[tuple[int, Micro]], ordered: Loss, losable: Loss, rule: ContentRule
+    ) -> dict[bytes, Loss]:
+        """Return a telling selection of the contents of a file that has too many, each with losses that give it."""
+        by_operation: dict[int, list[int]] = {}
+        for m in losable:
+            by_operation.setdefault(self.program.micros[m].operation, []).append(m)
+        distinct: dict[bytes, Loss] = {}
+        for lost in self._subsets(losable, list(by_operation.values())):
+            all_lost = frozenset((*ordered, *lost))
+            if rule.allows(parts, all_lost):
+                distinct.setdefault(_content(initial, parts, all_lost), lost)
+        return distinct
 
     def _some(
         self, choices: list[tuple[tuple[Loss, bytes], ...]], limit: int
@@ -489,26 +544,88 @@ class _Search:
         self.groups[key] = Group(window, old.image if old else image, process, power)
 
 
-def _content(initial: bytes, parts: Sequence[tuple[int, Micro]], lost: frozenset[int]) -> bytes:
-    """Return what a file holds when the micro-operations in ``lost`` never arrived."""
-    blocks = bytearray(initial)
-    size = len(initial)
-    for m, part in parts:
-        if m in lost:
-            continue
+@dataclass(frozen=True, slots=True)
+class _Pages:
+    """What a file is on disk: its size and its pages, of which those behind the size do not show."""
+
+    size: int
+    pages: tuple[bytes, ...]
+
+    @staticmethod
+    def of(content: bytes) -> "_Pages":
+        return _Pages(len(content), _cut(content))
+
+    def after(self, part: Micro) -> "_Pages":
+        """Return what ``part`` makes of it when it arrives."""
         if isinstance(part, Data):
-            if len(blocks) < part.offset:
-                blocks.extend(bytes(part.offset - len(blocks)))
-            blocks[part.offset : part.offset + len(part.content)] = part.content
-        elif isinstance(part, Size):
-            if part.exact:
-                size = part.size
-                blocks[size:] = bytes(max(0, len(blocks) - size))
-            else:
-                size = max(size, part.size)
-    if len(blocks) < size:
-        blocks.extend(bytes(size - len(blocks)))
-    return bytes(blocks[:size])
+            at = part.offset // PAGE
+            before = self.pages[:at] if len(self.pages) >= at else (*self.pages, *(_ZEROS,) * (at - len(self.pages)))
+            written = _cut(part.content)
+            return _Pages(self.size, (*before, *written, *self.pages[at + len(written) :]))
+        if not isinstance(part, Size):
+            return self
+        if part.sets is Sets.CUT:
+            return _Pages(part.size, self.pages[: -(-part.size // PAGE)])
+        return _Pages(part.size if part.sets is Sets.END else max(self.size, part.size), self.pages)
+
+    def content(self) -> bytes:
+        shown = b"".join(self.pages[: -(-self.size // PAGE)])
+        return shown[: self.size].ljust(self.size, b"\0")
+
+
+_ZEROS = bytes(PAGE)
+
+
+@lru_cache(maxsize=256)
+def _cut(content: bytes) -> tuple[bytes, ...]:
+    return tuple(content[at : at + PAGE].ljust(PAGE, b"\0") for at in range(0, len(content), PAGE))
+
+
+def _all_contents(
+    initial: _Pages,
+    parts: Sequence[tuple[int, Micro]],
+    gone: Set[int],
+    losable: Set[int],
+    rule: ContentRule,
+    limit: int,
+) -> dict[bytes, Loss] | None:
+    """Return every content that a file can have, with the fewest of ``losable`` that give it, fewest first.
+
+    Losses that have led to the same pages by the same rule's state are one from there on. None where these are more
+    than ``limit``.
+    """
+    reached: dict[tuple[Hashable, _Pages], Loss] = {(rule.start, initial): ()}
+    for m, part in parts:
+        following: dict[tuple[Hashable, _Pages], Loss] = {}
+        for (state, pages), lost in reached.items():
+            if m not in gone and (arrived := rule.after(state, m, part, True)) is not None:
+                _keep(following, (arrived, pages.after(part)), lost)
+            if (m in gone or m in losable) and (missing := rule.after(state, m, part, False)) is not None:
+                _keep(following, (missing, pages), lost if m in gone else (*lost, m))
+        reached = following
+        if len(reached) > limit:
+            return None
+    found: dict[bytes, Loss] = {}
+    for (state, pages), lost in sorted(reached.items(), key=lambda entry: (len(entry[1]), entry[1])):
+        if rule.stands(state):
+            found.setdefault(pages.content(), lost)
+    return found
+
+
+def _keep(found: dict[tuple[Hashable, _Pages], Loss], key: tuple[Hashable, _Pages], lost: Loss) -> None:
+    """Note a way to ``key`` unless a simpler one is known."""
+    known = found.get(key)
+    if known is None or (len(lost), lost) < (len(known), known):
+        found[key] = lost
+
+
+def _content(initial: _Pages, parts: Sequence[tuple[int, Micro]], lost: Set[int]) -> bytes:
+    """Return what a file holds when the micro-operations in ``lost`` never arrived."""
+    pages = initial
+    for m, part in parts:
+        if m not in lost:
+            pages = pages.after(part)
+    return pages.content()
 
 
 def _kinds(program: Program) -> dict[Inode, tuple[Kind, str, int]]:

@@ -186,7 +186,7 @@ def test_where_other_file_systems_are_left_out_they_are_not_named():
     story.rename("t", "f")
     story.acknowledge(1)
 
-    assert explained(story, {"f": b"\0\0\0"}).filesystems == ("strict (POSIX to the letter)", "macos")
+    assert explained(story, {"f": b"\0\0\0"}).filesystems == ("strict (POSIX to the letter)", "ext4", "macos")
 
 
 def test_long_runs_of_steps_that_arrived_are_drawn_together():

@@ -119,13 +119,91 @@ def test_control_a_link_and_an_unlink_can_be_lost_one_by_one():
     assert {"t": b"new", "f": b"new"} in found
 
 
-@pytest.mark.parametrize("synced", ["a", "b"])
-def test_a_rename_between_directories_is_whole_whichever_of_the_two_is_synced(synced):
+def moved_between_directories(*synced):
     story = Story({"a/f": b"x", "b": DIRECTORY})
     story.rename("a/f", "b/f")
-    story.fsync(synced)
+    for directory in synced:
+        story.fsync(directory)
+    return story
 
-    assert found_after(story) == [{"a": DIRECTORY, "b": DIRECTORY, "b/f": b"x"}]
+
+BEFORE = {"a": DIRECTORY, "a/f": b"x", "b": DIRECTORY}
+BOTH_NAMES = BEFORE | {"b/f": b"x"}
+MOVED = {"a": DIRECTORY, "b": DIRECTORY, "b/f": b"x"}
+
+
+@pytest.mark.parametrize("synced", [("a", "b"), ("b", "a")], ids=["source first", "target first"])
+def test_a_rename_between_directories_is_whole_once_both_are_synced(synced):
+    assert found_after(moved_between_directories(*synced)) == [MOVED]
+
+
+def test_control_after_a_sync_of_the_target_alone_both_names_can_be_there():
+    """Seen on btrfs: rename(d/a, e/a), fsync(e)."""
+    found = found_after(moved_between_directories("b"))
+
+    assert sorted(found, key=len) == [MOVED, BOTH_NAMES]
+    assert BOTH_NAMES in found_after(moved_between_directories("b"), by_name("btrfs"))
+
+
+def test_control_after_a_sync_of_the_source_alone_it_can_be_lost_but_the_file_never_is():
+    found = found_after(moved_between_directories("a"))
+
+    assert BEFORE in found
+    assert all("a/f" in f or "b/f" in f for f in found)
+
+
+def test_a_rename_whose_predecessor_is_lost_leaves_what_that_had_replaced():
+    """Seen on btrfs: t written and synced, rename(t, a) over an old file, rename(a, b); somebody else syncs."""
+    story = Story({"a": b"old"})
+    story.create("t")
+    story.write("t", b"new")
+    story.fsync("t")
+    story.rename("t", "a")
+    story.rename("a", "b")
+
+    for model in ("strict", "btrfs"):
+        assert {"a": b"old", "b": b"new"} in found_after(story, by_name(model)), model
+
+
+def test_control_once_the_first_rename_is_durable_it_does_not():
+    story = Story({"a": b"old", "t": b"new"})
+    story.rename("t", "a")
+    story.fsync("")
+    story.rename("a", "b")
+
+    assert sorted(map(sorted, found_after(story))) == [["a"], ["b"]]
+
+
+def test_a_second_rename_out_of_a_directory_can_bring_a_removal_that_its_first_new_name_has_not_come_with():
+    """Seen on btrfs: d/t synced, rename(d/t, x) over an old file, fsync(d), rename(x, d/a)."""
+    story = Story({"d/t": b"new", "x": b"old"})
+    story.write("d/t", b"NEW")
+    story.fsync("d/t")
+    story.rename("d/t", "x")
+    story.fsync("d")
+    story.rename("x", "d/a")
+
+    for model in ("strict", "btrfs"):
+        assert {"d": DIRECTORY, "d/a": b"NEW", "x": b"old"} in found_after(story, by_name(model)), model
+
+
+def test_both_names_can_be_there_also_after_a_second_rename():
+    """Seen on btrfs: rename(d/f, e/f), rename(e/f, e/g), fsync(e)."""
+    story = Story({"d/f": b"x", "e": DIRECTORY})
+    story.rename("d/f", "e/f")
+    story.rename("e/f", "e/g")
+    story.fsync("e")
+
+    for model in ("strict", "btrfs"):
+        found = found_after(story, by_name(model))
+        assert {"d": DIRECTORY, "d/f": b"x", "e": DIRECTORY, "e/g": b"x"} in found, model
+        assert all("d/f" in f or "e/g" in f for f in found), model
+
+
+@pytest.mark.parametrize("model", ["ext4", "xfs"])
+def test_in_one_journal_a_rename_between_directories_is_one(model):
+    for synced in ((), ("a",), ("b",)):
+        assert BOTH_NAMES not in found_anytime(moved_between_directories(*synced), by_name(model))
 
 
 def test_a_size_without_its_data_reads_as_zeros():
@@ -166,7 +244,58 @@ def test_a_lost_truncation_leaves_the_old_size():
     story = Story({"f": b"old and long"})
     story.truncate("f", 3)
 
-    assert {f["f"] for f in found_after(story)} == {b"old", b"old and long"}
+    assert {f["f"] for f in found_after(story)} == {b"old", b"old and long", b"old".ljust(12, b"\0")}
+
+
+def test_the_zeroed_rest_of_the_page_that_a_truncation_ends_in_can_come_before_it():
+    """Seen on ext4, XFS and btrfs: 5,000 bytes, truncate(100), power loss."""
+    story = Story({"f": b"o" * 5000})
+    story.truncate("f", 100)
+
+    early = (b"o" * 100).ljust(PAGE, b"\0") + b"o" * 904
+    for model in MODELS:
+        assert early in {f["f"] for f in found_after(story, model)}, model.name
+
+
+def test_it_can_be_lost_and_then_stale_bytes_are_back_when_the_file_grows():
+    """Seen on btrfs: truncate(100); truncate(6000)."""
+    story = Story({"f": b"o" * 5000})
+    story.truncate("f", 100)
+    story.truncate("f", 6000)
+
+    stale = page(b"o").ljust(6000, b"\0")
+    assert stale in {f["f"] for f in found_after(story)}
+    assert stale in {f["f"] for f in found_after(story, by_name("btrfs"))}
+
+
+def test_control_a_truncation_to_the_end_of_a_page_leaves_nothing_behind():
+    story = Story({"f": page(b"o", 2)})
+    story.truncate("f", PAGE)
+    story.truncate("f", 2 * PAGE)
+
+    assert {f["f"] for f in found_after(story)} == {page(b"o"), page(b"o", 2), page(b"o") + page(b"\0")}
+
+
+def test_a_new_length_can_lie_over_the_old_bytes():
+    """Seen on btrfs, whose log holds the size and not the extents: `a` rewritten, renamed, its directory synced."""
+    story = Story({"a": page(b"o")})
+    story.create("t")
+    story.truncate("a")
+    story.write("a", b"n" * 100)
+    story.rename("a", "b")
+    story.fsync("")
+
+    assert b"o" * 100 in {f["b"] for f in found_after(story)}
+    assert b"o" * 100 in {f["b"] for f in found_after(story, by_name("btrfs"))}
+
+
+@pytest.mark.parametrize("model", ["ext4", "xfs"])
+def test_control_where_truncations_are_in_one_journal_with_sizes_it_cannot(model):
+    story = Story({"a": page(b"o")})
+    story.truncate("a")
+    story.write("a", b"n" * 100)
+
+    assert b"o" * 100 not in {f["a"] for f in found_after(story, by_name(model))}
 
 
 def test_a_truncation_is_pinned_by_a_sync_and_what_it_cut_off_does_not_come_back_when_the_file_grows():
@@ -268,6 +397,26 @@ def test_a_synchronous_write_pins_the_size_that_was_set_for_it_before(enlarge):
     story.write("log", b"record", durable=True)
 
     assert found_after(story) == [{"log": b"record".ljust(PAGE, b"\0")}]
+
+
+@pytest.mark.parametrize("model", ["strict", "ext4", "xfs"])
+def test_a_synchronous_write_does_not_pin_the_size_of_an_earlier_one_that_waits_for_its_data(model):
+    """Seen: 100 bytes, 8,192 written at 4,096, then 100 at 0 with RWF_DSYNC: 100 bytes on ext4, 4,096 on XFS."""
+    story = Story({"f": b"o" * 100})
+    story.write("f", page(b"d", 2), at=PAGE)
+    story.write("f", b"H" * 100, durable=True)
+
+    sizes = {len(f["f"]) for f in found_after(story, by_name(model))}
+    assert {100, PAGE} <= sizes
+    assert all(f["f"].startswith(b"H" * 100) for f in found_after(story, by_name(model)))
+
+
+def test_control_one_that_makes_the_file_longer_pins_its_own():
+    story = Story({"f": b"o" * 100})
+    story.write("f", page(b"d"), at=PAGE)
+    story.write("f", page(b"H"), at=2 * PAGE, durable=True)
+
+    assert {len(f["f"]) for f in found_after(story)} == {3 * PAGE}
 
 
 def test_control_the_size_of_another_file_it_does_not():
@@ -476,14 +625,14 @@ PATTERNS = {
 EVERYTHING = {"empty", "prefix", "zeros", "hole", "new"}
 TABLE = {
     "ext4": {
-        "in place": {"old", "empty", "prefix", "new"},
-        "replace": {"old", "new"},
-        "first save": {"missing", "empty", "prefix", "new"},
+        "in place": {"old", *EVERYTHING},
+        "replace": {"old", "zeros", "hole", "new"},
+        "first save": {"missing", *EVERYTHING},
     },
     "xfs": {
-        "in place": {"old", "empty", "prefix", "new"},
-        "replace": {"old", "empty", "prefix", "new"},
-        "first save": {"missing", "empty", "prefix", "new"},
+        "in place": {"old", "empty", "prefix", "hole", "new"},
+        "replace": {"old", "empty", "prefix", "hole", "new"},
+        "first save": {"missing", "empty", "prefix", "hole", "new"},
     },
     "btrfs": {
         "in place": {"old", "empty", "prefix", "hole", "new"},
@@ -553,6 +702,124 @@ def test_on_macos_sync_only_asks():
     assert {"f": b"old"} in found_after(story, by_name("macos"))
 
 
+# -- what only some file systems do: each rule as it was seen on Linux 6.18 ------------------------
+
+
+def appended_within_a_page():
+    story = Story({"log": b"1" * 3000})
+    story.append("log", b"2" * 500)
+    return {f["log"] for f in found_after(story, by_name("ext4"))}
+
+
+def test_on_ext4_an_append_within_the_last_block_can_show_zeros():
+    assert b"1" * 3000 + bytes(500) in appended_within_a_page()
+
+
+def test_control_it_never_shows_the_new_bytes_in_part():
+    assert appended_within_a_page() == {b"1" * 3000, b"1" * 3000 + bytes(500), b"1" * 3000 + b"2" * 500}
+
+
+@pytest.mark.parametrize("model", ["xfs", "btrfs"])
+def test_control_elsewhere_the_size_comes_with_its_page(model):
+    story = Story({"log": b"1" * 3000})
+    story.append("log", b"2" * 500)
+
+    assert b"1" * 3000 + bytes(500) not in {f["log"] for f in found_after(story, by_name(model))}
+
+
+def test_on_xfs_an_earlier_page_can_be_missing_under_a_size_that_came_with_a_later_one():
+    story = Story({"log": b"1" * 3000})
+    story.append("log", b"2" * 3000)
+
+    found = {f["log"] for f in found_after(story, by_name("xfs"))}
+    assert b"1" * 3000 + bytes(1096) + b"2" * 1904 in found
+    assert b"1" * 3000 + b"2" * 1096 + bytes(1904) not in found
+
+
+def test_on_ext4_a_rename_over_a_file_brings_the_sizes_of_its_source_and_not_its_data():
+    found = {kind_of(f["f"]) for f in found_after(renamed(True, sync_directory=True), by_name("ext4"))}
+
+    assert found == {"zeros", "hole", "new"}
+
+
+def test_and_nothing_of_what_was_overwritten_in_its_place():
+    story = Story({"f": b"old", "t": page(b"t", 2)})
+    story.write("t", page(b"n", 2))
+    story.rename("t", "f")
+
+    assert page(b"t", 2) in {f["f"] for f in found_after(story, by_name("ext4"))}
+
+
+def synced_after_the_rename(sync):
+    story = renamed(True, sync_file=True)
+    sync(story, "f")
+    return {kind_of(f["f"]) for f in found_after(story, by_name("ext4"))}
+
+
+def test_on_ext4_an_fdatasync_does_not_commit_the_rename_of_its_file():
+    assert synced_after_the_rename(Story.fdatasync) == {"old", "new"}
+
+
+def test_control_an_fsync_does():
+    assert synced_after_the_rename(Story.fsync) == {"new"}
+
+
+def test_control_so_does_an_fdatasync_on_xfs():
+    story = renamed(True, sync_file=True)
+    story.fdatasync("f")
+
+    assert {kind_of(f["f"]) for f in found_after(story, by_name("xfs"))} == {"new"}
+
+
+IN_PLACE = {
+    "fdatasync": lambda s: (s.write("f", page(b"n")), s.fdatasync("f")),
+    "fsync": lambda s: (s.write("f", page(b"n")), s.fsync("f")),
+    "O_DSYNC": lambda s: s.write("f", page(b"n"), durable=True),
+}
+
+
+@pytest.mark.parametrize("overwrite", IN_PLACE.values(), ids=list(IN_PLACE))
+@pytest.mark.parametrize("model", ["ext4", "xfs"])
+def test_a_synced_overwrite_in_place_commits_no_name_of_another_file(model, overwrite):
+    story = Story({"f": page(b"o")})
+    story.create("g")
+    overwrite(story)
+
+    assert {"f": page(b"n")} in found_after(story, by_name(model))
+
+
+@pytest.mark.parametrize("model", ["ext4", "xfs"])
+def test_control_a_synced_append_does(model):
+    story = Story({"f": page(b"o")})
+    story.create("g")
+    story.append("f", b"n")
+    story.fdatasync("f")
+
+    assert found_after(story, by_name(model)) == [{"f": page(b"o") + b"n", "g": b""}]
+
+
+def truncated_and_written_again(model, size):
+    story = Story({"f": page(b"o", 3)})
+    story.truncate("f", size)
+    story.append("f", page(b"n"))
+    return {f["f"] for f in found_after(story, by_name(model))}
+
+
+@pytest.mark.parametrize("model", ["ext4", "xfs"])
+def test_new_data_can_arrive_under_the_old_size_in_the_page_that_a_truncation_ended_in(model):
+    early = b"o" * 100 + b"n" * (PAGE - 100) + page(b"o", 2)
+
+    assert early in truncated_and_written_again(model, 100)
+
+
+@pytest.mark.parametrize("model", ["ext4", "xfs"])
+def test_control_in_a_page_that_the_truncation_took_away_it_cannot(model):
+    assert page(b"n") + page(b"o", 2) not in truncated_and_written_again(model, 0)
+
+
+# -- names in order, and the log of btrfs ----------------------------------------------------------
+
+
 @pytest.mark.parametrize("model", ["ext4", "xfs", "btrfs"])
 def test_a_journal_keeps_names_in_order(model):
     story = Story()
@@ -605,6 +872,85 @@ def test_on_btrfs_an_fsync_brings_no_name_of_another_file():
     story.fsync("f")
 
     assert {"f": b""} in found_after(story, by_name("btrfs"))
+
+
+def renamed_after_an_unlink(sync):
+    """B1: unlink(y); t written and synced; rename(t, x); somebody else syncs."""
+    story = Story({"x": b"o", "y": b"Y"})
+    story.unlink("y")
+    story.create("t")
+    sync(story)
+    story.rename("t", "x")
+    return found_after(story, by_name("btrfs"))
+
+
+LOGGING = {
+    "fsync": lambda s: (s.write("t", b"n"), s.fsync("t")),
+    "fdatasync": lambda s: (s.write("t", b"n"), s.fdatasync("t")),
+    "O_DSYNC": lambda s: s.write("t", b"n", durable=True),
+}
+
+
+@pytest.mark.parametrize("sync", LOGGING.values(), ids=list(LOGGING))
+def test_on_btrfs_the_rename_of_what_was_logged_can_come_before_an_older_name(sync):
+    assert {"x": b"n", "y": b"Y"} in renamed_after_an_unlink(sync)
+
+
+def test_control_what_was_never_logged_cannot():
+    assert all("y" not in f for f in renamed_after_an_unlink(lambda s: s.write("t", b"n")) if f["x"] != b"o")
+
+
+@pytest.mark.parametrize("model", ["ext4", "xfs"])
+def test_control_nor_can_it_in_one_journal(model):
+    story = Story({"x": b"o", "y": b"Y"})
+    story.unlink("y")
+    story.create("t")
+    story.fsync("t")
+    story.rename("t", "x")
+
+    assert all("y" not in f for f in found_after(story, by_name(model)))
+
+
+def test_on_btrfs_an_fsync_of_a_new_file_does_not_bring_the_rename_of_its_old_directory():
+    story = Story({"d/a": b"o"})
+    story.rename("d", "e")
+    story.create("e/b")
+    story.fsync("e/b")
+
+    assert {"d": DIRECTORY, "d/a": b"o", "d/b": b""} in found_after(story, by_name("btrfs"))
+
+
+def saved_twice(*, sync_directory):
+    story = Story()
+    for content in (b"first", b"second"):
+        story.create("t")
+        story.write("t", content)
+        if content == b"first":
+            story.fsync("t")
+        story.rename("t", "a")
+        if sync_directory and content == b"first":
+            story.fsync("")
+    return found_after(story, by_name("btrfs"))
+
+
+def test_on_btrfs_a_synced_file_is_gone_when_an_unsynced_one_replaces_it_and_no_directory_was_synced():
+    """Seen: t written, synced, renamed to a; t written, renamed to a; another file is synced: neither a nor t."""
+    assert {} in saved_twice(sync_directory=False)
+
+
+def test_control_once_the_directory_was_synced_there_is_one_of_the_two():
+    assert all("a" in f for f in saved_twice(sync_directory=True))
+
+
+def test_on_btrfs_a_size_comes_with_some_data_be_it_earlier():
+    story = Story({"f": b""})
+    story.append("f", page(b"1"))
+    story.create("other")
+    story.append("f", page(b"2"))
+
+    found = {f["f"] for f in found_after(story, by_name("btrfs"))}
+    assert page(b"1") + page(b"\0") in found
+    assert page(b"\0", 2) not in found
 
 
 def test_pages_given_up_by_a_failed_fsync_can_be_missing_under_a_size_on_every_model():
