@@ -83,6 +83,8 @@ class Directory:
             parent, name = os.path.split(os.path.abspath(path))
             if not name or os.path.islink(path):
                 raise
+        except ValueError as error:  # no text that the system has as a path
+            raise OSError(errno.EINVAL, f"it is no path: {error}") from None
         return cls.open(parent).child(name, create=True)
 
     def child(self, name: str, *, create: bool = False) -> Directory:

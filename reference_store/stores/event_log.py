@@ -135,7 +135,10 @@ def _types(types: object) -> frozenset[str] | None:
         return frozenset((types,))
     if not isinstance(types, Iterable):
         raise InvalidRecord("types", f"is of type {type(types).__name__}, not a list of texts")
-    wanted = list(types)
+    try:
+        wanted = list(types)
+    except Exception as error:
+        raise InvalidRecord("types", f"cannot be gone through ({type(error).__name__})") from error
     if not all(isinstance(one, str) for one in wanted):
         raise InvalidRecord("types", "holds something else than texts")
     return frozenset(wanted)

@@ -118,7 +118,10 @@ class JournalStore(Reopened):
 
     def append_all(self, stream: str, records: Sequence[Encoded]) -> list[Ticket[Encoded]]:
         """Append what ``checked`` returned in one write; each ticket says what became of its record."""
-        return self._commits[stream].commit_all(records)
+        # Not to be found out in the middle of others' appends.
+        if not isinstance(records, list | tuple) or not all(type(record) is Encoded for record in records):
+            raise TypeError("records is not a list of what checked returned")
+        return self._commits[stream].commit_all(records) if records else []
 
     def read(self, stream: str, since: int = 0, limit: int | None = None) -> list[Document]:
         """Return the records of ``stream`` in the order of their appends, ``[]`` if there are none.

@@ -87,6 +87,6 @@ def _lines(journal: JournalStore, day: date | str, member: str) -> list[Document
 def _day(day: date | str) -> str:
     try:
         found = day if isinstance(day, date) else date.fromisoformat(day)
-    except (TypeError, ValueError):
+        return f"{found.year:04d}-{found.month:02d}-{found.day:02d}"
+    except (TypeError, ValueError):  # NaT is a date, but has no year
         raise InvalidRecord("day", "is neither a date nor YYYY-MM-DD") from None
-    return f"{found.year:04d}-{found.month:02d}-{found.day:02d}"

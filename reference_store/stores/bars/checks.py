@@ -50,7 +50,10 @@ def listed(bars: object) -> Sequence[Any]:
         raise InvalidRecord("bars", f"is a table ({type(bars).__name__}): that is what write_bars_table takes")
     if isinstance(bars, (str, bytes, Mapping)) or not isinstance(bars, Iterable):
         raise InvalidRecord("bars", f"is of type {type(bars).__name__}, not a list of bars")
-    return list(bars)
+    try:
+        return list(bars)
+    except Exception as error:
+        raise InvalidRecord("bars", f"cannot be gone through ({type(error).__name__})") from error
 
 
 def columns_of(symbol: str, bars: Sequence[Any], *, negative: bool = False) -> Columns:

@@ -59,6 +59,8 @@ class BarFiles:
     """
 
     def __init__(self, root: Place, lock_timeout: float, *, negative_prices: bool = False) -> None:
+        if not isinstance(negative_prices, bool):
+            raise TypeError(f"negative_prices is of type {type(negative_prices).__name__}, not a bool")
         self._negative = negative_prices
         self.root = Root(root, lock_timeout)
         self._commits: ByKey[GroupCommit[Columns]] = ByKey(self._group)
