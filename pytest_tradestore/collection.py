@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_tradestore.errors import TradestoreError
-from pytest_tradestore.plugin import PREFIX, PROPERTY
+from pytest_tradestore.ids import PREFIX, PROPERTY
 from pytest_tradestore.report.failure import FailureText
 from pytest_tradestore.report.records import Note, StoreFacts, check_id
 from pytest_tradestore.report.summary import profile_of

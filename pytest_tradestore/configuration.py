@@ -20,7 +20,7 @@ import pytest
 
 from pytest_tradestore.crash import models
 from pytest_tradestore.errors import ConfigurationError
-from pytest_tradestore.plugin import PREFIX
+from pytest_tradestore.ids import PREFIX
 from pytest_tradestore.requirements import BY_ID, Profile
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest

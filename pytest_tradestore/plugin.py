@@ -1,16 +1,14 @@
 """The pytest plugin: its options and the hooks that switch it on.
 
-Every pytest run in the environment imports this module, so it imports nothing else before the suite is asked for.
+Every pytest run in the environment imports this module, so it imports nothing else before the suite is asked for, but
+for two constants.
 """
 
 from typing import Any
 
 import pytest
 
-PROPERTY = "tradestore"
-"""The user property under which a test report carries a result, as JSON."""
-PREFIX = "tradestore/"
-"""What the ids of the suite's items begin with."""
+from pytest_tradestore.ids import PREFIX, PROPERTY
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -121,7 +119,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.pluginmanager.register(_Watch(config), "tradestore-watch")
     if config.option.tradestore_conformance or any(_names_an_item(argument) for argument in config.args):
-        from pytest_tradestore.session import begin
+        from pytest_tradestore.hooks import begin
 
         begin(config)
     elif config.option.tradestore_store or config.option.tradestore_replay:
@@ -133,8 +131,12 @@ def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class, name: str
     if type(obj).__name__ != "ConformanceSuite":
         return None
     from pytest_tradestore.collection import ConformanceSuite, SuiteCollector
+    from pytest_tradestore.hooks import expect_items
 
-    return SuiteCollector.of(collector, name, obj) if isinstance(obj, ConformanceSuite) else None
+    if not isinstance(obj, ConformanceSuite):
+        return None
+    expect_items(collector.config)
+    return SuiteCollector.of(collector, name, obj)
 
 
 class _Watch:

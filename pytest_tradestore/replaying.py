@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_tradestore.errors import ReplayError
-from pytest_tradestore.plugin import PREFIX
+from pytest_tradestore.ids import PREFIX
 from pytest_tradestore.report.failure import ReplayText
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ run; under xdist in the controller, which examines the stores and makes the repo
 """
 
 import json
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cached_property
@@ -24,7 +24,7 @@ from pytest_tradestore.configuration import (
     waivers_of,
 )
 from pytest_tradestore.errors import ConfigurationError, TradestoreError
-from pytest_tradestore.plugin import PREFIX, PROPERTY
+from pytest_tradestore.ids import PREFIX, PROPERTY
 from pytest_tradestore.report import terminal
 from pytest_tradestore.report.failure import FailureText
 from pytest_tradestore.report.files import write_report
@@ -77,7 +77,7 @@ def begin(config: pytest.Config) -> None:
 
 
 class ConformanceRun:
-    """The state of a run, and the hooks through which pytest and it meet."""
+    """The state of a run, and the hooks through which pytest and it meet; those about items are in ``hooks``."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
@@ -219,38 +219,6 @@ class ConformanceRun:
         stores = [f"{r.facts.name} ({', '.join(r.facts.contracts)})" for r in self.records.values()]
         width = self.config.get_terminal_writer().fullwidth
         return terminal.header(self.settings, self.recorder, stores, width, self_check=self.stores.self_check)
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_make_collect_report(
-        self, collector: pytest.Collector
-    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-        report = yield
-        if isinstance(collector, pytest.Session) and report.passed and self.replaying:
-            from pytest_tradestore.replaying import ReplayItem
-
-            token, store = self.replaying
-            facts = self.records[PREFIX + store.name].facts
-            report.result += [ReplayItem.of(collector, self, token, store, facts)]
-        elif isinstance(collector, pytest.Session) and report.passed:
-            from pytest_tradestore.collection import StoreCollector
-
-            report.result += [
-                StoreCollector.of(collector, store, self.records[PREFIX + store.name].facts)
-                for store in self.stores.stores
-                if self.selection.wants_store(PREFIX + store.name)
-            ]
-        return report
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(
-        self, item: pytest.Item, call: pytest.CallInfo[None]
-    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        report = yield
-        from pytest_tradestore.collection import RequirementItem
-
-        if isinstance(item, RequirementItem) and call.when == "call":
-            item.finish(report)
-        return report
 
     @pytest.hookimpl(tryfirst=True)  # before the JUnit file takes the report in
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

@@ -3,7 +3,7 @@
 import pytest
 from _pytest.junitxml import xml_key
 
-from pytest_tradestore.plugin import PREFIX
+from pytest_tradestore.ids import PREFIX
 
 
 def name_in_junit(config: pytest.Config, report: pytest.TestReport) -> None:

@@ -14,7 +14,11 @@ def loaded_after(statement):
 
 
 def test_importing_the_plugin_loads_nothing_but_the_plugin():
-    assert loaded_after("import pytest_tradestore.plugin") <= {"pytest_tradestore", "pytest_tradestore.plugin"}
+    assert loaded_after("import pytest_tradestore.plugin") <= {
+        "pytest_tradestore",
+        "pytest_tradestore.ids",
+        "pytest_tradestore.plugin",
+    }
 
 
 def test_control_what_the_flag_loads_is_seen_by_this_measurement():
@@ -29,7 +33,7 @@ def test_a_run_without_the_flag_loads_only_the_plugin(pytester):
         import sys
         def test_own():
             ours = {name for name in sys.modules if name.startswith("pytest_tradestore")}
-            assert ours == {"pytest_tradestore", "pytest_tradestore.plugin", "pytest_tradestore.hookspecs"}
+            assert {name.rpartition(".")[2] for name in ours} == {"pytest_tradestore", "plugin", "ids", "hookspecs"}
         """
     )
     result = pytester.runpytest_subprocess()

@@ -1,0 +1,64 @@
+"""Where pytest meets the items of a run: they are added to what it collects, and have the last word on their reports.
+
+The other hooks are those of the run itself, in ``session``, which knows no items.
+"""
+
+from collections.abc import Generator
+
+import pytest
+
+from pytest_tradestore import session
+from pytest_tradestore.collection import RequirementItem, StoreCollector
+from pytest_tradestore.ids import PREFIX
+from pytest_tradestore.replaying import ReplayItem
+from pytest_tradestore.session import ConformanceRun, run_of
+
+_NAME = "tradestore-items"
+
+
+def begin(config: pytest.Config) -> None:
+    """Begin the run that was asked for with the flag. Raises pytest.UsageError as ``session.begin`` does."""
+    session.begin(config)
+    expect_items(config)
+
+
+def expect_items(config: pytest.Config) -> None:
+    """Be ready for items of the suite in this process, with or without the flag."""
+    if not config.pluginmanager.hasplugin(_NAME):
+        config.pluginmanager.register(ItemHooks(run_of(config)), _NAME)
+
+
+class ItemHooks:
+    """The hooks about items of one run."""
+
+    def __init__(self, run: ConformanceRun) -> None:
+        self._run = run
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        report = yield
+        if isinstance(collector, pytest.Session) and report.passed:
+            report.result += self._items(collector)
+        return report
+
+    def _items(self, collector: pytest.Session) -> list[pytest.Item | pytest.Collector]:
+        run = self._run
+        if run.replaying:
+            token, store = run.replaying
+            return [ReplayItem.of(collector, run, token, store, run.records[PREFIX + store.name].facts)]
+        return [
+            StoreCollector.of(collector, store, run.records[PREFIX + store.name].facts)
+            for store in run.stores.stores
+            if run.selection.wants_store(PREFIX + store.name)
+        ]
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        if isinstance(item, RequirementItem) and call.when == "call":
+            item.finish(report)
+        return report

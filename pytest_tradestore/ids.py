@@ -1,0 +1,10 @@
+"""By what the suite's items, and the results that they carry, are known to pytest.
+
+It stands alone because ``plugin.py``, which every pytest run imports, needs it as well as all that is loaded with the
+flag.
+"""
+
+PROPERTY = "tradestore"
+"""The user property under which a test report carries a result, as JSON."""
+PREFIX = "tradestore/"
+"""What the ids of the suite's items begin with."""

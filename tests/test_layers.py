@@ -1,0 +1,133 @@
+"""Imports go downwards in the picture of the layers in ``docs/architecture.md``, and nowhere in a circle.
+
+Imports inside of functions count: they are made late, not made away. Those for type checkers alone do not.
+"""
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).parents[1]
+PACKAGES = {
+    "pytest_tradestore": "pytest_tradestore",
+    "conformance": "pytest_tradestore.conformance",
+    "reference_store": "reference_store",
+}
+"""Where they lie, and under which name they are imported."""
+KNOWN = {
+    "pytest_tradestore.crash.trading_workloads -> pytest_tradestore.crash.workloads": "goes when contracts become kits",
+    "pytest_tradestore.race.audit_programs -> pytest_tradestore.race.programs": "goes when contracts become kits",
+    "pytest_tradestore.race.trading_programs -> pytest_tradestore.race.programs": "goes when contracts become kits",
+}
+"""Arrows that close a circle, and why they are still there."""
+
+Graph = Mapping[str, set[str]]
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for folder, package in PACKAGES.items():
+        for path in (TOP / folder).rglob("*.py"):
+            parts = path.relative_to(TOP / folder).with_suffix("").parts
+            found[".".join((package, *parts)).removesuffix(".__init__")] = path
+    return found
+
+
+def imported(tree: ast.AST, known: Mapping[str, object]) -> Iterator[str]:
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            for name in node.names:
+                whole = f"{node.module}.{name.name}"
+                yield whole if whole in known else str(node.module)
+        yield from imported(node, known)
+
+
+def graph() -> Graph:
+    known = modules()
+    return {
+        name: {other for other in imported(ast.parse(path.read_text("utf-8")), known) if other in known} - {name}
+        for name, path in known.items()
+    }
+
+
+def circle(arrows: Graph) -> list[str]:
+    try:
+        TopologicalSorter(arrows).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def layers() -> list[list[str]]:
+    """The lines of the picture, the highest first; a line may end with what it answers."""
+    picture = re.search(r"```layers\n(.*?)```", (TOP / "docs" / "architecture.md").read_text("utf-8"), re.DOTALL)
+    assert picture is not None
+    lines = [re.split(r"\s{2,}", line.strip())[0] for line in picture[1].splitlines() if line.strip()]
+    return [line.split(", ") for line in lines]
+
+
+def room_of(module: str) -> str:
+    """The first part of a module's name below the package that is named in the picture."""
+    parts = module.split(".")
+    return parts[0] if parts[0] == "reference_store" or len(parts) == 1 else parts[1]
+
+
+def against(arrows: Graph, lines: list[list[str]]) -> list[str]:
+    height = {room: -number for number, line in enumerate(lines) for room in line}
+    return [
+        f"{module} -> {other}"
+        for module, others in sorted(arrows.items())
+        for other in sorted(others)
+        if room_of(module) in height and height.get(room_of(other), 0) > height[room_of(module)]
+    ]
+
+
+def test_every_module_has_its_room_in_the_picture():
+    rooms = {room for line in layers() for room in line}
+
+    assert {room_of(module) for module in modules()} - {"pytest_tradestore"} == rooms, (
+        "put new rooms into the picture in docs/architecture.md, on the line where they belong"
+    )
+
+
+def test_every_arrow_goes_down():
+    assert against(graph(), layers()) == []
+
+
+def test_control_an_arrow_that_goes_up_is_found():
+    arrows = {"pytest_tradestore.crash.states": {"pytest_tradestore.session", "pytest_tradestore.target"}}
+
+    assert against(arrows, layers()) == ["pytest_tradestore.crash.states -> pytest_tradestore.session"]
+
+
+def test_there_are_no_circles():
+    arrows = {
+        module: {other for other in others if f"{module} -> {other}" not in KNOWN} for module, others in graph().items()
+    }
+
+    assert circle(arrows) == []
+
+
+def test_control_a_circle_is_found():
+    assert set(circle({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}})) == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("def later():\n    from pytest_tradestore import session", ["pytest_tradestore.session"]),
+        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import pytest_tradestore.session", ["typing"]),
+        ("from pytest_tradestore.session import begin", ["pytest_tradestore.session"]),
+    ],
+    ids=["late", "for type checkers", "a name"],
+)
+def test_what_counts_as_an_import(text, found):
+    assert list(imported(ast.parse(text), {"pytest_tradestore.session": None})) == found
