@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from pytest_tradestore.bench import Bench
@@ -66,8 +67,8 @@ def replay(token: str, store: StoreUnderTest, bench: Bench, keep: Path | None = 
         return _schedule(token, store, bench)
     wanted = parse(token)
     contract = _contract(wanted.case, store, bench)
-    if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
-        raise ReplayError(f"--tradestore-keep {keep}: it exists and is not an empty directory; name another one")
+    if keep is not None:
+        keep = _free(keep)
     state = inspected_state(
         store, bench.workload(store, contract), bench.settings, wanted.state, lambda p: _fits(wanted, p)
     )
@@ -160,6 +161,14 @@ def _fits(wanted: CrashToken, program: Program) -> None:
         possible = state.cut > 0 and isinstance(program.steps[state.cut - 1], Extent)
     if not possible:
         raise ReplayError(f"the token {wanted} names steps that the workload does not have; copy it again, whole")
+
+
+def _free(keep: Path) -> Path:
+    """Return the directory itself, or where something lies in it the first free one of ``keep-2``, ``keep-3``, ..."""
+    if keep.exists() and not keep.is_dir():
+        raise ReplayError(f"--tradestore-keep {keep}: it exists and is no directory; name another one")
+    names = (keep if number == 1 else keep.with_name(f"{keep.name}-{number}") for number in count(1))
+    return next(path for path in names if not path.exists() or (path.is_dir() and not any(path.iterdir())))
 
 
 def _keep(image: DurableImage, directory: Path) -> None:

@@ -29,6 +29,7 @@ from pytest_tradestore.report import terminal
 from pytest_tradestore.report.failure import FailureText
 from pytest_tradestore.report.files import write_report
 from pytest_tradestore.report.records import Note, StoreFacts, StoreRecord, check_id, facts_from_dict
+from pytest_tradestore.rootdir import refuse_a_misled_start
 from pytest_tradestore.termination import tidy_when_terminated
 from pytest_tradestore.verdict import Result
 
@@ -59,6 +60,7 @@ def begin(config: pytest.Config) -> None:
     Raises pytest.UsageError if anything is wrong with the configuration or a store cannot be used at all.
     """
     try:
+        refuse_a_misled_start(config)
         run = run_of(config)
         run.selection = take_selection(config)
         if not hasattr(config, "workerinput"):
@@ -89,6 +91,7 @@ class ConformanceRun:
         self.stores = Stores((), self_check=False)
         self.records: dict[str, StoreRecord] = {}
         self.problems: list[str] = []
+        self.remarks: list[str] = []
         self.written: list[str] = []
         self.replaying: tuple[str, StoreUnderTest] | None = None
         self.replayed: list[str] = []
@@ -243,6 +246,8 @@ class ConformanceRun:
         every_store = bool(self.stores.stores) and not self.config.option.tradestore_store
         stale = waivers.stale(self.waivers, list(self.records.values()), self.today, all_stores=every_store)
         self.problems += stale
+        if not every_store and (unused := waivers.unused(self.waivers, list(self.records.values()))):
+            self.remarks.append(unused)
         if stale and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         for report in self.reports:
@@ -272,6 +277,8 @@ class ConformanceRun:
             writer.line()
         for text in self.written:
             writer.line(text)
+        for remark in self.remarks:
+            writer.line(f"note: {remark}", yellow=True)
         for problem in self.problems:
             writer.line(f"ERROR: {problem}", red=True)
         if self.stores.self_check:

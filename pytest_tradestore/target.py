@@ -4,6 +4,7 @@ Everything here runs the store's own code, so it is called only inside an isolat
 """
 
 import asyncio
+import difflib
 import inspect
 from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
@@ -21,6 +22,7 @@ from pytest_tradestore.records import MAKERS, Make, Records
 
 CAPABILITIES = tuple(capability.name for capability in declarations.CAPABILITIES)
 CLAIMED_BY_DEFAULT = frozenset(capability.name for capability in declarations.CAPABILITIES if capability.by_default)
+_DECLARATIONS = tuple(d.name for d in declarations.DECLARATIONS if d.name.startswith("tradestore_"))
 DEADLINE = 10.0
 """Seconds that a store may take for one step (open, read, update) before it counts as hung."""
 
@@ -60,8 +62,11 @@ class StoreUnderTest:
     def declarations(self) -> "Declarations":
         """Everything declared, by arguments or by attributes of the target.
 
-        Raises ConfigurationError for a capability that does not exist or a declaration of the wrong type.
+        Raises ConfigurationError for a capability or declaration that does not exist, or one of the wrong type.
         """
+        for name in declared_names(self.target):
+            if name not in _DECLARATIONS:
+                raise ConfigurationError(f"store {self.name!r}: {no_declaration(name)}")
         return Declarations(
             errors=self._errors(),
             claims=self._claims(),
@@ -128,6 +133,18 @@ class StoreUnderTest:
                 f"store {self.name!r}: tradestore_deadline must be a positive number of seconds, not {deadline!r}"
             )
         return float(deadline)
+
+
+def declared_names(thing: object) -> list[str]:
+    """Return the attributes whose names begin as those of declarations do, however they are written."""
+    return [name for name in dir(thing) if name.lower().replace("_", "").startswith("tradestore")]
+
+
+def no_declaration(name: str) -> str:
+    """Say that there is no such declaration, and which one may have been meant."""
+    near = difflib.get_close_matches(name.lower(), _DECLARATIONS, n=1, cutoff=0.7)
+    meant = f" (did you mean {near[0]}?)" if near else ""
+    return f"there is no declaration {name!r}{meant}; choose from {', '.join(_DECLARATIONS)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,6 +125,17 @@ def stale(waivers: Sequence[Waiver], records: Sequence[StoreRecord], on: date, *
     return [problem for waiver in waivers if (problem := _problem(waiver, records, on, all_stores=all_stores))]
 
 
+def unused(waivers: Sequence[Waiver], records: Sequence[StoreRecord]) -> str:
+    """Return a sentence that names the stores of waivers that this run does not have; empty if it has them all."""
+    here = [record.facts.name for record in records]
+    missing = sorted({waiver.store for waiver in waivers} - set(here))
+    if not missing:
+        return ""
+    near = {name: close[0] for name in missing if (close := difflib.get_close_matches(name, here, n=1))}
+    named = ", ".join(f"{name} (did you mean {near[name]}?)" if name in near else name for name in missing)
+    return f"waivers for stores that this run does not have: {named}"
+
+
 def _problem(waiver: Waiver, records: Sequence[StoreRecord], on: date, *, all_stores: bool) -> str:
     of_store = [record for record in records if record.facts.name == waiver.store]
     if not of_store:

@@ -62,6 +62,22 @@ class Declares(Acme):
     tradestore_claims = ("teleportation",)
 
 
+class Misspelt(Acme):
+    tradestore_claim = ("processes",)
+
+
+class Camel(Acme):
+    tradestoreErrors = (KeyError,)
+
+
+class Unheard(Acme):
+    tradestore_claims = ("processes",)
+
+
+def made(root):
+    return Unheard(root)
+
+
 def raises(root):
     raise RuntimeError("the flux is not aligned")
 

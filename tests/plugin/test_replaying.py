@@ -33,6 +33,23 @@ def test_a_token_shows_its_state_again_and_leaves_the_files(project, replay):
     assert [path.name for path in (project.pytester.path / "kept").iterdir()] == ["AAPL"]
 
 
+def test_a_directory_that_holds_the_files_of_an_earlier_one_is_left_alone(project, replay):
+    (project.pytester.path / "kept").mkdir()
+    (project.pytester.path / "kept" / "of-before").touch()
+
+    result = replay("--tradestore-keep=kept")
+
+    result.stdout.fnmatch_lines(["  kept: * are in *kept-2"])
+    assert [path.name for path in (project.pytester.path / "kept").iterdir()] == ["of-before"]
+    assert [path.name for path in (project.pytester.path / "kept-2").iterdir()] == ["AAPL"]
+
+
+def test_a_file_in_its_place_is_told(project, replay):
+    (project.pytester.path / "kept").touch()
+
+    replay("--tradestore-keep=kept").stdout.fnmatch_lines(["*kept: it exists and is no directory; name another one*"])
+
+
 def test_control_a_state_that_breaks_nothing_passes_and_says_so(replay):
     store, case, _, lost, made = replay.token.split("/")
 

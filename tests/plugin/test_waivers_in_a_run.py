@@ -68,3 +68,20 @@ def test_a_mistake_in_the_file_is_a_usage_error(project, with_waiver):
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: waivers: *waivers.toml, number 1: a bug needs expires*"])
+
+
+def test_a_waiver_for_a_store_that_is_not_there_is_told_though_only_some_stores_were_asked_for(project):
+    (project.pytester.path / "waivers.toml").write_text(
+        WAIVER.format(kind="wont-fix", more="").replace('"Acme"', '"Acmee"')
+    )
+
+    result = project.run("--tradestore-waivers=waivers.toml")
+
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["note: waivers for stores that this run does not have: Acmee (did you mean Acme[?])"])
+
+
+def test_control_one_for_a_store_that_is_there_is_not(project, with_waiver):
+    project.checks(("ATOM-2", "VIOLATED"))
+
+    with_waiver().stdout.no_fnmatch_line("note: waivers*")
