@@ -27,15 +27,19 @@ from reference_store.errors import (
     InvalidRecord,
     JournalFull,
     LockTimeout,
+    PositionLost,
     StorageFailure,
     StoreClosed,
     StoreError,
     TradingError,
     UnserialisableValue,
 )
+from reference_store.operations.log_retention import Evidence
+from reference_store.operations.log_salvage import Lost, SalvageReport
 from reference_store.stores import journal
 from reference_store.stores.documents import DocumentStore
 from reference_store.stores.journal import JournalStore
+from reference_store.stores.journal_lines import Entry
 from reference_store.stores.single import SingleDocumentStore
 
 if TYPE_CHECKING:
@@ -55,6 +59,8 @@ __all__ = [
     "CorruptData",
     "DataStore",
     "DocumentStore",
+    "Entry",
+    "Evidence",
     "FileDataStore",
     "InvalidIdentifier",
     "InvalidRecord",
@@ -62,8 +68,11 @@ __all__ = [
     "JournalFull",
     "JournalStore",
     "LockTimeout",
+    "Lost",
+    "PositionLost",
     "Recovery",
     "RunStore",
+    "SalvageReport",
     "SingleDocumentStore",
     "StorageFailure",
     "StoreClosed",

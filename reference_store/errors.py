@@ -130,6 +130,22 @@ class CalledInside(StoreError, RuntimeError):
         )
 
 
+class PositionLost(StoreError, LookupError):
+    """A log ends before the record behind which it was to be read on: it is not the log that was read then.
+
+    It was removed and began anew, an older copy was put in its place, or what was read at its end was the append of
+    somebody who was never told that it had happened. ``position`` is where ``stream`` was to be read on, ``last`` the
+    number of its last record.
+    """
+
+    def __init__(self, stream: str, position: int, last: int) -> None:
+        self.stream, self.position, self.last = stream, position, last
+        super().__init__(
+            f"log {shown(stream)} ends with record {last}, before record {position} behind which it was to be read on; "
+            "find out whether it was removed or restored, and go on from a number that it has"
+        )
+
+
 class StoreClosed(StoreError, ValueError):
     """The store was closed before this call; ``operation`` is what was asked for."""
 

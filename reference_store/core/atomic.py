@@ -13,9 +13,10 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from reference_store.core.access import Access, access_of, give, give_directory
 from reference_store.core.descriptors import read_from, sync, write_all
@@ -27,6 +28,9 @@ DAMAGED = ".damaged-"
 """Prefixes of the store's own names; encoded identifiers never begin with a dot."""
 
 _CLOCK_REALTIME_COARSE = 5
+Content: TypeAlias = bytes | Iterable[bytes]
+"""What a file is to hold, whole or in pieces: a large one need not be in memory."""
+
 _SAFELY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 """Flags with which opening a planted link fails, and a planted pipe or terminal neither blocks nor takes over."""
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
@@ -220,7 +224,7 @@ class Directory:
         finally:
             os.close(opened[0])
 
-    def replace(self, name: str, data: bytes, previous: Found | None, backup: str | None = None) -> None:
+    def replace(self, name: str, data: Content, previous: Found | None, backup: str | None = None) -> None:
         """Make ``data`` the content of ``name``: after any crash the old or the new file is there, whole.
 
         ``previous`` is the file as it was read under the lock, whose owner, group, access list and narrower mode are
@@ -265,11 +269,11 @@ class Directory:
         self._pin()
         return True
 
-    def preserve(self, name: str, data: bytes | None) -> str:
+    def preserve(self, name: str, data: bytes | None, pieces: Content | None = None) -> str:
         """Keep damaged ``name`` as evidence under a second name, durably, and return that name.
 
-        ``data`` is what it holds, None if it is no regular file. The same evidence is kept once, however often a crash
-        makes this run again.
+        ``data`` is what it holds, None if it is no regular file, or a large one that has these ``pieces``. The same
+        evidence is kept once, however often a crash makes this run again.
         """
         inode = os.stat(name, dir_fd=self.descriptor, follow_symlinks=False).st_ino
         mark = f"inode{inode}" if data is None else hashlib.sha256(data).hexdigest()[:12]
@@ -279,9 +283,10 @@ class Directory:
         except FileExistsError:
             pass
         except OSError as error:
-            if error.errno not in _NO_LINKS or data is None:
+            content = pieces if data is None else data
+            if error.errno not in _NO_LINKS or content is None:
                 raise
-            self._copy(data, evidence, FILE_MODE, self.access(name))
+            self._copy(content, evidence, FILE_MODE, self.access(name))
         self.sync()  # before anything takes the damaged file's place
         return evidence
 
@@ -312,13 +317,14 @@ class Directory:
         except OSError as error:
             raise NotPinned(error) from error
 
-    def _stage(self, data: bytes, mode: int, like: Access | None) -> str:
+    def _stage(self, data: Content, mode: int, like: Access | None) -> str:
         """Write ``data`` to a temporary file that is durable, and closed without an error, on return."""
         staged = _temporary_name()
         descriptor = os.open(staged, _CREATE, 0o600, dir_fd=self.descriptor)
         try:
             try:
-                write_all(descriptor, data)
+                for piece in (data,) if isinstance(data, bytes) else data:
+                    write_all(descriptor, piece)
                 give(descriptor, mode, like, self.descriptor)  # before the sync, which then pins it too
                 # A failed sync is final: the kernel may have marked the pages clean. The file is discarded below.
                 sync(descriptor)
@@ -346,7 +352,7 @@ class Directory:
             self._discard(second)
             raise
 
-    def _copy(self, data: bytes, name: str, mode: int, like: Access | None) -> None:
+    def _copy(self, data: Content, name: str, mode: int, like: Access | None) -> None:
         staged = self._stage(data, mode, like)
         try:
             os.rename(staged, name, src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)

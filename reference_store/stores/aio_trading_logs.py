@@ -7,6 +7,8 @@ from datetime import date, datetime
 from reference_store.core.records import checked
 from reference_store.core.strict_json import Document
 from reference_store.models import Decision, Event, Order, OrderResult
+from reference_store.operations.log_salvage import SalvageReport
+from reference_store.stores.aio import _whole as whole
 from reference_store.stores.aio import reading
 from reference_store.stores.aio_journal import Appends
 from reference_store.stores.event_times import members
@@ -45,3 +47,23 @@ class AsyncTradingLogs:
     async def read_orders(self, day: date | str) -> list[Document]:
         """Return the orders logged on a day, in order."""
         return await reading(self._logs.read_orders, day)
+
+    async def days(self) -> list[date]:
+        """Return the days of which there are audit lines, in order."""
+        return await whole(self._logs.days)
+
+    async def prune_events(self, before: date | str) -> list[str]:
+        """Remove the events of months that were over; see FileDataStore.prune_events."""
+        return await whole(self._logs.prune_events, before)
+
+    async def prune_audit(self, before: date | str) -> list[date]:
+        """Remove the audit lines of days before a day; see FileDataStore.prune_audit."""
+        return await whole(self._logs.prune_audit, before)
+
+    async def salvage_logs(self) -> dict[str, SalvageReport]:
+        """Salvage each log that is damaged; see FileDataStore.salvage_logs."""
+        return await whole(self._logs.salvage_logs)
+
+    async def purge_log_evidence(self, before: datetime | None = None) -> list[str]:
+        """Remove what was kept of damaged logs; see FileDataStore.purge_log_evidence."""
+        return await whole(self._logs.purge_log_evidence, before)

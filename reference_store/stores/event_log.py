@@ -12,7 +12,8 @@ from reference_store.errors import CorruptData, InvalidRecord
 from reference_store.models import Event
 from reference_store.stores import time_index
 from reference_store.stores.event_times import UTC_MONTH, bounds, instant, is_aware, members, month, time_in
-from reference_store.stores.journal import SUFFIX, JournalStore, Look
+from reference_store.stores.journal import JournalStore
+from reference_store.stores.journal_files import SUFFIX, Look
 from reference_store.stores.journal_lines import Entry, Walk
 from reference_store.stores.time_index import ALWAYS, BLOCK, TimeIndex
 

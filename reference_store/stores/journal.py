@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import date, datetime
 from functools import partial
 from typing import Any, ClassVar
 
 from reference_store.core import integrity, keys
-from reference_store.core.atomic import Directory, NotARegularFile
+from reference_store.core.atomic import Directory
 from reference_store.core.by_key import ByKey
 from reference_store.core.descriptors import sync, write_all
 from reference_store.core.group_commit import GroupCommit, Take, Ticket
@@ -20,17 +21,25 @@ from reference_store.core.reopening import Reopened
 from reference_store.core.root import LOCK_TIMEOUT, Place, Root
 from reference_store.core.strict_json import Document, Encoded
 from reference_store.errors import CorruptData, InvalidRecord, JournalFull, StoreError, UnserialisableValue, shown
+from reference_store.operations.log_retention import Evidence, ended, evidence_in, purge, remove
+from reference_store.operations.log_salvage import SalvageReport, salvage
 from reference_store.stores.documents import CLAIMS
 from reference_store.stores.journal_ends import end_of, place_behind
+from reference_store.stores.journal_files import SUFFIX, Look, opened_log, streams_in
+from reference_store.stores.journal_following import Follower
+from reference_store.stores.journal_handover import PREFIX as SYNCED
 from reference_store.stores.journal_handover import is_told, tell
 from reference_store.stores.journal_lines import Entry, LogFile, Walk
 from reference_store.stores.recent import Recent
+from reference_store.stores.time_index import PREFIX as TIMES
 
-SUFFIX = ".jsonl"
 LARGEST = 4 << 30
 """Bytes that a log may have; an append that would exceed it is refused. Whatever is there is read."""
 LONGEST = 64 << 20
 """Bytes that a record may have as JSON text."""
+
+BESIDE = (SYNCED, TIMES)
+"""Prefixes of what stands beside a log, and can be made anew."""
 
 _REMEMBERED = 16384
 _SEAL = 200
@@ -38,16 +47,6 @@ _SEAL = 200
 _SIGN = 80
 """Bytes at the end of a log by which it is known again: they hold the digest of the last record."""
 _log = logging.getLogger("reference_store")
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """A log that is open for reading, the directory that it is in, its file name and its inode."""
-
-    directory: Directory
-    file: str
-    inode: int
-    log: LogFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +141,7 @@ class JournalStore(Reopened):
                     break
         return found
 
-    def entries(self, stream: str, since: int = 0) -> Iterator[Entry]:
+    def entries(self, stream: str, since: int = 0) -> Generator[Entry, None, None]:
         """Yield the records behind number ``since`` with their numbers, in order; raises as ``read`` does.
 
         However long the log is, a part of it is in memory at a time. What is appended meanwhile may be among them.
@@ -151,13 +150,57 @@ class JournalStore(Reopened):
         _count("since", since)
         return self._entries(stream, file, since)
 
+    def follow(self, stream: str, since: int = 0, *, pause: float = 0.2) -> Follower:
+        """Return what hands out the records behind ``since`` and all that come later, also those of other processes.
+
+        It looks every ``pause`` seconds, and reads only what is new; raises InvalidRecord for what is no number.
+        """
+        keys.encode(stream)
+        _count("since", since)
+        if not isinstance(pause, int | float) or not pause >= 0:
+            raise InvalidRecord("pause", "is no number of seconds")
+        return Follower(self.looking, stream, since, pause)
+
     def verify(self, stream: str) -> int:
         """Go through the whole log, beside all writers, and return how many records it holds; raises as ``read``."""
         return sum(1 for _entry in self.entries(stream))
 
     def streams(self) -> list[str]:
         """Return all streams, sorted by code point; damaged ones are among them."""
-        return _streams(self._root.names("streams", "streams"))
+        return streams_in(self._root.names("streams", "streams"))
+
+    def salvage(self, stream: str) -> SalvageReport:
+        """Make a damaged log readable again: what can be vouched for stays, the whole damaged file is kept as evidence.
+
+        Every record keeps its number; those that are lost are given up, and the report tells which. A sound log is left
+        alone. Raises LockTimeout, StorageFailure, and CorruptData for what is no regular file.
+        """
+        return salvage(self._root, stream, keys.encode(stream) + SUFFIX)
+
+    def delete(self, stream: str) -> bool:
+        """Remove a log for good, durably, and say whether there was one; raises as ``salvage`` does."""
+        return remove(self._root, "delete", stream, BESIDE)
+
+    def prune(self, before: date | str) -> list[str]:
+        """Remove the logs that are named after a day or a month that ended before the day ``before``; return them.
+
+        Such names are ``YYYY-MM-DD``, ``YYYY-MM`` and, for times in UTC, ``YYYY-MMZ``. All other logs stay, and so does
+        evidence. Raises InvalidRecord for what is no day, and as ``salvage`` does.
+        """
+        streams = ended(self.streams(), before)
+        return [stream for stream in streams if remove(self._root, "prune", stream, BESIDE)]
+
+    def evidence(self) -> list[Evidence]:
+        """Return what was kept of damaged logs and interrupted appends, by name."""
+        with self._root.reading("evidence", "evidence") as directory:
+            return evidence_in(directory)
+
+    def purge_evidence(self, before: datetime | None = None) -> list[str]:
+        """Remove evidence that is there since before ``before``, durably, all of it if that is None; return the names.
+
+        Raises InvalidRecord for a time without a zone, LockTimeout and StorageFailure.
+        """
+        return purge(self._root, before)
 
     def close(self) -> None:
         """Let go of the root; closing twice is fine."""
@@ -168,7 +211,7 @@ class JournalStore(Reopened):
         """Give the open log to a reader, None if there is none. Readers take no lock: what they need was synced."""
         file = keys.encode(stream) + SUFFIX
         with self._root.reading(operation, stream) as directory:
-            opened = _opened(directory, stream, file, os.O_RDONLY)
+            opened = opened_log(directory, stream, file, os.O_RDONLY)
             if opened is None:
                 yield None
                 return
@@ -178,7 +221,7 @@ class JournalStore(Reopened):
             finally:
                 os.close(descriptor)
 
-    def _entries(self, stream: str, file: str, since: int) -> Iterator[Entry]:
+    def _entries(self, stream: str, file: str, since: int) -> Generator[Entry, None, None]:
         with self.looking("read", stream) as look:
             if look is not None:
                 place = place_behind(look.log, stream, file, since)
@@ -192,10 +235,10 @@ class JournalStore(Reopened):
     def _write(self, stream: str, _first: Encoded, take: Take[Encoded]) -> None:
         file = keys.encode(stream) + SUFFIX
         with self._root.updating("append", stream) as directory:
-            opened = _opened(directory, stream, file, os.O_RDWR | os.O_APPEND)
+            opened = opened_log(directory, stream, file, os.O_RDWR | os.O_APPEND)
             if opened is None:
                 if self._admit is not None:
-                    self._admit(stream, _streams(directory.names()))
+                    self._admit(stream, streams_in(directory.names()))
                 records = _that_fit(take(), stream, 0)
                 # Born whole with its first records: an empty log is damage, never a beginning.
                 if records:
@@ -267,7 +310,7 @@ class JournalStore(Reopened):
     def _take_back(self, directory: Directory, stream: str, file: str, tail: _Tail) -> None:
         """Cut off an append that failed. After a failed sync only a new descriptor is asked to sync again."""
         with suppress(OSError, CorruptData):
-            opened = _opened(directory, stream, file, os.O_RDWR)
+            opened = opened_log(directory, stream, file, os.O_RDWR)
             if opened is None:
                 return
             descriptor, about = opened
@@ -277,11 +320,6 @@ class JournalStore(Reopened):
                 del self._unwanted[stream]
             finally:
                 os.close(descriptor)
-
-
-def _streams(directory: list[str]) -> list[str]:
-    names = [name.removesuffix(SUFFIX) for name in directory if name.endswith(SUFFIX)]
-    return sorted(stream for name in names if (stream := keys.decode(name)) is not None)
 
 
 def _that_fit(tickets: Sequence[Ticket[Encoded]], stream: str, length: int) -> list[Encoded]:
@@ -310,10 +348,3 @@ def _count(name: str, count: object) -> None:
 def _cut(descriptor: int, length: int) -> None:
     os.ftruncate(descriptor, length)
     sync(descriptor)  # before new bytes go there: a later record must not grow together with the old ones
-
-
-def _opened(directory: Directory, stream: str, file: str, flags: int) -> tuple[int, os.stat_result] | None:
-    try:
-        return directory.open_regular(file, flags)
-    except NotARegularFile:
-        raise CorruptData(stream, file, "it is not a regular file") from None

@@ -11,9 +11,14 @@ from reference_store.core.records import checked, iso, to_json
 from reference_store.core.strict_json import Document
 from reference_store.errors import CorruptData, InvalidRecord
 from reference_store.models import Decision, Event, Order, OrderResult
+from reference_store.operations.log_salvage import SalvageReport
 from reference_store.stores.event_log import EventLog
-from reference_store.stores.journal import SUFFIX, JournalStore
+from reference_store.stores.journal import JournalStore
+from reference_store.stores.journal_files import SUFFIX
 from reference_store.stores.record_file import Clock
+
+_KINDS = ("decision", "order")
+"""What a line of the audit log is about."""
 
 
 def local_now() -> datetime:
@@ -60,6 +65,46 @@ class TradingLogs:
         """Return the lines of a day in order: ``logged_at``, ``strategy_name``, ``order``, ``result``."""
         return _lines(self._orders, day, "order")
 
+    def days(self) -> list[date]:
+        """Return the days of which there are decisions or orders in the audit log, in order."""
+        streams = {*self._decisions.streams(), *self._orders.streams()}
+        return sorted(day for stream in streams if (day := _day_of(stream)) is not None)
+
+    def prune_events(self, before: date | str) -> list[str]:
+        """Remove the events of months that ended before the day ``before`` and return the names of these months.
+
+        Only whole files go, so that the month in which ``before`` lies stays; see JournalStore.prune.
+        """
+        return self._events.journal.prune(before)
+
+    def prune_audit(self, before: date | str) -> list[date]:
+        """Remove the decisions and orders of days before the day ``before`` and return these days."""
+        pruned = {*self._decisions.prune(before), *self._orders.prune(before)}
+        return sorted(day for stream in pruned if (day := _day_of(stream)) is not None)
+
+    def salvage_logs(self) -> dict[str, SalvageReport]:
+        """Salvage each log of events, decisions and orders that is damaged; return the reports by file.
+
+        See JournalStore.salvage. All logs are read, which takes as long as that takes.
+        """
+        reports = {
+            f"{place}/{keys.encode(stream)}{SUFFIX}": journal.salvage(stream)
+            for place, journal in self._journals()
+            for stream in journal.streams()
+        }
+        return {file: report for file, report in reports.items() if report.evidence is not None}
+
+    def purge_log_evidence(self, before: datetime | None = None) -> list[str]:
+        """Remove what was kept of damaged logs ``before`` a time, all of it if that is None; return the files."""
+        return [f"{place}/{name}" for place, journal in self._journals() for name in journal.purge_evidence(before)]
+
+    def _journals(self) -> tuple[tuple[str, JournalStore], ...]:
+        return (
+            ("audit/decisions", self._decisions),
+            ("audit/orders", self._orders),
+            ("events", self._events.journal),
+        )
+
     def _decision_line(self, strategy_name: str, decision: Decision) -> tuple[str, Document]:
         keys.encode(strategy_name)
         return self._line(strategy_name, decision=to_json(checked(Decision, decision)))
@@ -71,17 +116,30 @@ class TradingLogs:
 
     def _line(self, strategy_name: str, **members: Any) -> tuple[str, Document]:
         now = self._clock()
+        if not isinstance(now, datetime):
+            raise InvalidRecord("clock", f"gives a {type(now).__name__}, not a datetime")
         return _day(now), {"logged_at": iso(now, "clock"), "strategy_name": strategy_name, **members}
 
 
 def _lines(journal: JournalStore, day: date | str, member: str) -> list[Document]:
-    """Return the lines of a day; the logs of decisions and orders have the same names, so look which one it is."""
+    """Return the lines of a day; the logs of decisions and orders have the same names, so look which one it is.
+
+    A line of another kind, of a newer version, is handed out as it is.
+    """
     stream = _day(day)
     lines = journal.read(stream)
     for number, line in enumerate(lines, 1):
-        if member not in line:
+        if member not in line and not line.keys().isdisjoint(_KINDS):
             raise CorruptData(stream, stream + SUFFIX, f"it holds no {member}", number)
     return lines
+
+
+def _day_of(stream: str) -> date | None:
+    try:
+        day = date.fromisoformat(stream)
+    except ValueError:
+        return None
+    return day if day.isoformat() == stream else None
 
 
 def _day(day: date | str) -> str:

@@ -86,6 +86,10 @@ GROUP = "test_long_logs.py::test_a_large_group_of_which_an_early_page_was_lost_i
 CUT = "test_events.py::test_sectors_that_are_gone_of_what_was_indexed_are_not_taken_for_an_interrupted_append"
 INDEX = "test_events.py::test_a_damaged_index_changes_no_answer"
 RESTORED = "test_events.py::test_an_index_of_a_log_that_was_restored_since_is_not_believed"
+SALVAGED = "test_log_salvage.py::test_where_there_are_no_links_the_evidence_is_a_copy"
+MEANWHILE = "test_log_salvage.py::test_a_log_that_somebody_else_has_salvaged_meanwhile_is_left_alone"
+APPENDED = "test_log_salvage.py::test_what_is_appended_while_a_log_is_looked_at_is_kept"
+FOR_GOOD = "test_log_retention.py::test_a_removal_is_durable_before_the_next_one_begins"
 COPIED = "test_locking.py::test_a_copy_of_its_descriptor_does_not_keep_the_lock"
 NAMELESS = "test_order_of_calls.py::test_a_lock_on_a_file_that_has_lost_its_name_does_not_count"
 ARCHIVED = (
@@ -116,6 +120,10 @@ BY_TEST = [
     by_test("stores.journal", " or not is_told(directory, file, about)", UNTOLD, ""),
     by_test("stores.journal", "_ends_so(log, known)", REPLACED, "True"),
     by_test("stores.journal_ends", "walk.first > anchor.sequence or _is_unbroken(", GROUP, "True or _is_unbroken("),
+    by_test("operations.log_salvage", "directory.preserve(file, None, _pieces(log, 0, log.size))", SALVAGED, "None"),
+    by_test("operations.log_salvage", "found[1].st_ino != inode", MEANWHILE, "False"),
+    by_test("operations.log_salvage", "_sort(log, stream, file, sorting)\n        plan", APPENDED, "plan"),
+    by_test("operations.log_retention", "directory.remove(file)", FOR_GOOD, "not directory.discard(file)"),
     by_test("stores.event_log", "if walk.sequence != part.number", CUT, "if False"),
     by_test("stores.time_index", "_sealed(stream, found.data[_DIGEST:]) != found.data", INDEX, "False"),
     by_test("stores.time_index", "index.is_about(log, inode) and _is_seen_in(", RESTORED, "True or _is_seen_in("),
