@@ -96,7 +96,10 @@ def purge(root: Root, before: object) -> list[str]:
 
     Raises InvalidRecord for what is no time with a zone.
     """
-    if before is not None and (not isinstance(before, datetime) or before.utcoffset() is None):
+    # NaT of pandas says that it is a datetime, and equals nothing.
+    if before is not None and not (
+        isinstance(before, datetime) and before == before and before.utcoffset() is not None
+    ):
         raise InvalidRecord("before", "is no datetime with a time zone")
 
     def change(directory: Directory) -> list[str]:

@@ -222,7 +222,9 @@ def names_of(kind: type) -> set[str]:
 
 
 def test_what_the_logs_offer_they_offer_in_asyncio_too(tmp_path: Path) -> None:
-    assert names_of(JournalStore) - {"close", "append_all", "checked", "group", "looking"} <= names_of(AsyncJournalStore)
+    assert names_of(JournalStore) - {"close", "append_all", "checked", "group", "looking"} <= names_of(
+        AsyncJournalStore
+    )
     assert names_of(FileDataStore) - {"close"} <= names_of(AsyncFileDataStore)
 
     async def use() -> list[Any]:
