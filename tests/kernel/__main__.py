@@ -1,0 +1,113 @@
+"""Hold the persistence models against real file systems: ``python -m tests.kernel --seconds 100``.
+
+Exit status 0: no model forbids what was seen, and a wrong model was caught; 1: otherwise; 3: something is missing.
+"""
+
+import argparse
+import os
+import random
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from multiprocessing import get_context
+from platform import release
+from time import monotonic
+
+from pytest_tradestore.crash.models import STRICT, by_name
+from tests.kernel import system
+from tests.kernel.judging import Judged
+from tests.kernel.losses import Losses
+from tests.kernel.programs import Program, patterns, random_program
+from tests.kernel.reporting import Findings, report
+from tests.kernel.running import SCHEDULES, Bench, bench
+from tests.kernel.workloads import workloads
+from tests.kernel.wrong import WRONG
+
+_GROUP = 14
+_LOSSES = 40
+_PLACE = "/media"
+"""Where a worker mounts: covered by a file system in memory that only it sees, so that nothing is left behind."""
+
+
+def main() -> int:
+    """Run, and say what was found."""
+    options = _options()
+    chosen = tuple(options.filesystem or system.MAKE)
+    lacking = list(system.missing(chosen))
+    if lacking:
+        print(f"the kernel cannot be asked here: {', '.join(lacking)} missing")
+        return 3
+    print(f"Linux {release()}, seed {options.seed}: programs on {', '.join(chosen)}, the power cut, every tree judged")
+    good = True
+    seconds = options.seconds / len(chosen)
+    for filesystem in chosen:
+        jobs = [(filesystem, number, seconds, options) for number in range(options.workers)]
+        with get_context("fork").Pool(options.workers) as pool:
+            found = Findings.joined(pool.starmap(_worker, jobs, chunksize=1))
+        good = report(filesystem, found, seconds) and good
+    return 0 if good else 1
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.kernel", description=__doc__)
+    parser.add_argument("--filesystem", action="append", choices=system.MAKE, help="default: all of them")
+    parser.add_argument("--seconds", type=float, default=120, help="how long, all file systems together")
+    parser.add_argument("--programs", type=int, default=1 << 30, help="at most so many random programs a file system")
+    parser.add_argument("--seed", type=int, default=0, help="of programs, schedules and losses")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes, each with its own disks")
+    parser.add_argument("--mount", default=None, help="mount options instead of the usual ones, data=journal for one")
+    return parser.parse_args()
+
+
+def _programs(number: int, options: argparse.Namespace) -> Iterator[Program]:
+    """Yield what one worker runs: its share of patterns and workloads, and random programs for ever."""
+    given = [*patterns(), *workloads()]
+    yield from given[number :: options.workers]
+    for count in range(number, options.programs, options.workers):
+        yield random_program(options.seed * 1_000_000 + count)
+
+
+def _worker(filesystem: str, number: int, seconds: float, options: argparse.Namespace) -> Findings:
+    system.end_with_parent()
+    system.private_mounts()
+    system.mount("tmpfs", _PLACE, "tmpfs")
+    try:
+        with bench(filesystem, _PLACE) as running:
+            return _run(running, number, monotonic() + seconds, options)
+    finally:
+        system.unmount(_PLACE)
+
+
+def _run(running: Bench, number: int, deadline: float, options: argparse.Namespace) -> Findings:
+    filesystem = running.filesystem
+    models = {"strict": STRICT, filesystem: by_name(filesystem), "wrong": WRONG[filesystem]}
+    findings = Findings(times=running.times)
+    rng = random.Random(f"{options.seed} {filesystem} {number}")
+    programs = _programs(number, options)
+    while monotonic() < deadline and (group := list(islice(programs, _GROUP))):
+        judged = [Judged(program, models) for program in group]
+        mounting = options.mount if options.mount is not None else _usual(filesystem, rng)
+        before, log, clocked = running.record(group, rng.choice(SCHEDULES), mounting, rng)
+        for loss, images in running.left(before, log, Losses(log).some(_LOSSES, rng), len(group)):
+            began = monotonic()
+            for judge, clock, image in zip(judged, clocked, images, strict=True):
+                if image is None:
+                    findings.unreadable += 1
+                    continue
+                for window in judge.unknown(clock.windows(loss), image):
+                    findings.forbidden += judge.judge(window, image)
+            running.times.judging += monotonic() - began
+            if monotonic() > deadline:
+                break
+        findings.add(judged, by_name(filesystem))
+    findings.busy = sum(os.times()[:4])
+    return findings
+
+
+def _usual(filesystem: str, rng: random.Random) -> str:
+    """Return mount options: the defaults, with transactions that end sooner now and then."""
+    return "" if filesystem == "xfs" else rng.choice(("", "commit=1"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,278 @@
+"""What is run: patterns that people write, random programs, and workloads of the suite; all of them as traces."""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from pytest_tradestore.crash.lowering import PAGE
+from pytest_tradestore.crash.operations import Kind, Mark, Moment, SyncKind
+from pytest_tradestore.crash.trace import Node, Trace
+from tests.crash.handmade import DIRECTORY, Story
+
+SIZES = (5, 100, 3000, PAGE, PAGE + 1, 2 * PAGE, 9000)
+_LETTERS = b"123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnpqrstuvwxyz"
+
+
+@dataclass(frozen=True)
+class Program:
+    """A trace with marks, and the name that it is reported by."""
+
+    name: str
+    trace: Trace
+
+    def listing(self) -> Iterator[str]:
+        """Yield a line for each operation, shortened, and for what there was before."""
+        for inode, node in self.trace.initial.nodes.items():
+            for name, child in node.entries:
+                size = len(self.trace.initial.nodes[child].content)
+                yield f"before: {name} in {inode} is {child}, {size:,} bytes"
+        for operation in self.trace.operations:
+            if not isinstance(operation, Mark):
+                shown = replace(operation, data=operation.data[:1]) if hasattr(operation, "data") else operation
+                size = f" ({len(operation.data):,} bytes)" if hasattr(operation, "data") else ""
+                yield f"{str(shown).split(', origin=')[0]}){size}"
+
+
+def timed(story: Story) -> Trace:
+    """Return the trace of a story in which each call is an update of its own: every moment is told apart."""
+    operations = []
+    for number, operation in enumerate(story.operations, 1):
+        operations += [Mark(Moment.INVOKED, number), operation, Mark(Moment.ACKNOWLEDGED, number)]
+    return replace(story.trace, operations=tuple(operations))
+
+
+# -- patterns ---------------------------------------------------------------------------------------------------------
+
+OLD, NEW = b"o" * 5000, b"n" * 9000
+_SAVED: Sequence[tuple[str, Callable[[Story], object]]] = (
+    ("", lambda s: None),
+    (", fsync of the directory", lambda s: s.fsync("")),
+    (", fdatasync of the directory", lambda s: s.fdatasync("")),
+    (", fsync by the new name", lambda s: s.fsync("a")),
+    (", fdatasync by the new name", lambda s: s.fdatasync("a")),
+)
+
+
+def patterns() -> Iterator[Program]:
+    """Yield the ways to save that people write; what is of interest is in ``a``."""
+
+    def program(name: str, story: Story) -> Program:
+        return Program(name, timed(story))
+
+    for first in (False, True):
+        for synced in (False, True):
+            for then, after in _SAVED:
+                story = Story({} if first else {"a": OLD})
+                story.create("t")
+                story.write("t", NEW)
+                if synced:
+                    story.fsync("t")
+                story.rename("t", "a")
+                after(story)
+                what = f"temporary{', fsync' if synced else ''}, rename{then}{', first save' if first else ''}"
+                yield program(what, story)
+
+    story = Story({"a": OLD})
+    story.truncate("a")
+    story.write("a", NEW)
+    yield program("truncate, write", story)
+
+    story = Story({"a": b"1" * 3000})
+    story.append("a", b"2" * 500)
+    story.append("a", b"3" * 3000)
+    yield program("append", story)
+
+    for kind in SyncKind.FSYNC, SyncKind.FDATASYNC, None:
+        story = Story({"a": b"1" * 3000})
+        for letter in b"2", b"3":
+            size = len(story._tree.nodes[story.inode("a")].content)
+            story.write("a", letter * 3000, size, durable=kind is None)
+            if kind is not None:
+                story.fsync("a", kind=kind)
+        yield program(f"append, {kind.value if kind else 'O_DSYNC'}", story)
+
+    story = Story({"a": OLD, "t": b"t" * 2 * PAGE})
+    story.write("t", b"n" * 2 * PAGE)
+    story.rename("t", "a")
+    yield program("overwrite temporary, rename", story)
+
+    story = Story({"a": b"o" * 3 * PAGE})
+    story.write("a", b"1" * PAGE)
+    story.write("a", b"2" * PAGE, at=2 * PAGE)
+    yield program("overwrite", story)
+
+    for size, then in (100, 6000), (100, None), (5000, None):
+        story = Story({"a": b"o" * 3 * PAGE})
+        story.truncate("a", size)
+        if then:
+            story.truncate("a", then)
+        story.append("a", b"n" * 2 * PAGE)
+        yield program(f"truncate to {size}{f' and {then}' if then else ''}, append", story)
+
+    story = Story({"a": b"o" * 100})
+    story.write("a", b"d" * 2 * PAGE, at=PAGE)
+    story.write("a", b"H" * 100, durable=True)
+    yield program("write, then O_DSYNC below", story)
+
+    for target in "", "d", "e":
+        story = Story({"d/a": OLD, "e": DIRECTORY})
+        story.rename("d/a", "e/a")
+        if target:
+            story.fsync(target)
+        yield program(f"rename between directories{f', fsync of {target}' if target else ''}", story)
+
+    story = Story({"x": b"o" * 100, "y": b"Y" * 100})
+    story.unlink("y")
+    story.create("t")
+    story.write("t", NEW)
+    story.fsync("t")
+    story.rename("t", "x")
+    yield program("unlink, then save another", story)
+
+    story = Story({"a": OLD, "b": b"b" * 100})
+    story.create("t")
+    story.write("t", NEW)
+    story.fsync("t")
+    story.rename("a", "b")
+    story.rename("t", "a")
+    story.fsync("")
+    yield program("backup by rename", story)
+
+    story = Story({"d/a": OLD})
+    story.rename("d", "e")
+    story.create("e/b")
+    story.write("e/b", NEW)
+    story.fsync("e/b")
+    yield program("rename directory, save in it", story)
+
+    story = Story()
+    story.mkdir("d")
+    story.create("d/a")
+    story.write("d/a", NEW)
+    story.fsync("d/a")
+    yield program("mkdir, save in it", story)
+
+
+# -- random programs --------------------------------------------------------------------------------------------------
+
+_ACTIONS = (
+    *("save", "save", "replace", "replace", "append", "append", "append", "write", "write", "write", "write"),
+    *("durable", "durable", "truncate", "truncate", "allocate", "link", "unlink", "mkdir", "rmdir", "symlink"),
+    *("rename", "rename", "rename", "sync", "sync", "sync", "datasync", "directory", "directory", "directory"),
+    *("nameless", "everything"),
+)
+
+
+def random_program(seed: int) -> Program:
+    """Return a program of 4 to 10 calls, each of which has an effect."""
+    drawn = _Drawn(seed)
+    return Program(f"random {seed}", timed(drawn.story))
+
+
+class _Drawn:
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.letters = iter(_LETTERS)
+        before: dict[str, bytes | None] = {"d": DIRECTORY}
+        for path in ("a", "b", "t", "d/a", "d/b"):
+            if self.random.random() < 0.5:
+                before[path] = b"o" * self.random.choice((10, 100, PAGE, 5000, 3 * PAGE))
+        if self.random.random() < 0.5:
+            before["e"] = DIRECTORY
+        self.story = Story(before)
+        wanted = self.random.randint(4, 10)
+        while len(self.story.operations) < wanted:
+            self.act(self.random.choice(_ACTIONS))
+
+    def node(self, path: str | int) -> Node:
+        return self.story._tree.nodes[self.story.inode(path)]
+
+    def paths(self, kind: Kind = Kind.FILE) -> list[str]:
+        return [p for p, i in self.story._tree.walk() if self.story._tree.nodes[i].kind is kind]
+
+    def place(self) -> str:
+        directory = self.random.choice(["", "", *(f"{d}/" for d in self.paths(Kind.DIRECTORY))])
+        return directory + self.random.choice("abtg")
+
+    def body(self) -> bytes:
+        return bytes([next(self.letters)]) * self.random.choice(SIZES)
+
+    def sync(self, path: str | int) -> None:
+        self.story.fsync(path, kind=self.random.choice((SyncKind.FSYNC, SyncKind.FSYNC, SyncKind.FDATASYNC)))
+
+    def act(self, action: str) -> None:
+        story, files, place = self.story, self.paths(), self.place()
+        taken = dict(story._tree.walk()).get(place)
+        if action in ("save", "replace"):
+            if taken is None:
+                story.create(place)
+            elif self.node(place).kind is not Kind.FILE:
+                return
+            elif self.node(place).content:
+                story.truncate(place)
+            story.write(place, self.body())
+            if self.random.random() < 0.5:
+                self.sync(place)
+            if action == "replace":
+                self.rename(place, self.place())
+        elif action == "nameless" and taken is None:
+            inode = story.nameless()
+            story.write(inode, self.body())
+            if self.random.random() < 0.5:
+                self.sync(inode)
+            story.link(inode, place)
+        elif action == "mkdir" and taken is None:
+            story.mkdir(place)
+        elif action == "symlink" and taken is None:
+            story.symlink(place, "d")
+        elif action == "rename":
+            paths = [p for p, _ in story._tree.walk()]
+            self.rename(self.random.choice(paths), place)
+        elif action == "rmdir":
+            for directory in self.paths(Kind.DIRECTORY):
+                if not self.node(directory).entries:
+                    story.unlink(directory)
+                    return
+        elif action == "directory":
+            self.sync(self.random.choice(["", "", *self.paths(Kind.DIRECTORY)]))
+        elif action == "everything" and self.random.random() < 0.3:
+            story.sync()
+        elif files:
+            self.on_file(action, self.random.choice(files), place if taken is None else "")
+
+    def on_file(self, action: str, path: str, free: str) -> None:
+        story, size = self.story, len(self.node(path).content)
+        match action:
+            case "append":
+                story.append(path, self.body())
+            case "write" | "durable":
+                at = self.random.choice((0, 0, 100, PAGE, PAGE, 5000, 2 * PAGE))
+                story.write(path, self.body(), at, durable=action == "durable")
+            case "truncate":
+                new = self.random.choice((0, 0, 50, PAGE, 5000, 3 * PAGE))
+                if new != size:
+                    story.truncate(path, new)
+            case "allocate":
+                new = self.random.choice((100, PAGE, 2 * PAGE, 3 * PAGE + 100))
+                if new > size:
+                    story.allocate(path, new)
+            case "link" if free:
+                story.link(path, free)
+            case "unlink":
+                story.unlink(path)
+            case "sync" | "datasync":
+                story.fsync(path, kind=SyncKind.FSYNC if action == "sync" else SyncKind.FDATASYNC)
+
+    def rename(self, source: str, target: str) -> None:
+        """Rename where the kernel would: not a directory below itself, nor a file over a directory."""
+        story = self.story
+        there = dict(story._tree.walk())
+        old = there.get(target)
+        if there[source] == old or target.startswith(source + "/") or target == source:
+            return
+        if old is not None:
+            mine, other = story._tree.nodes[there[source]], story._tree.nodes[old]
+            directories = (mine.kind is Kind.DIRECTORY, other.kind is Kind.DIRECTORY)
+            if directories[0] != directories[1] or other.entries:
+                return
+        story.rename(source, target)
