@@ -31,7 +31,7 @@ from tests.stress.writers import (
 THREADS, TASKS, READERS = 3, 4, 3
 WRITERS_OF_A_PROCESS = 20
 STUCK = 40.0
-"""Seconds without a line in a ledger after which a process hangs; its stacks are in what is found."""
+"""Seconds without an acknowledged change, or for a look at the end, after which it hangs; what is found has stacks."""
 ROOM = 8 << 20
 """Bytes of the file system that is full again and again."""
 
@@ -126,13 +126,13 @@ def _round(name: str, below: Path, seconds: float, chance: random.Random, _said:
 
     for kind in _kinds(stressed, place, chance):
         begin(kind)
-    kills = 0
+    kills, ledgers = 0, Ledgers(place.ledgers)
     end, progress, seen = time.monotonic() + seconds, time.monotonic(), 0
     while time.monotonic() < end:
         time.sleep(chance.uniform(0.02, 0.6))
-        size = sum(file.stat().st_size for file in place.ledgers.iterdir())
-        if size != seen:
-            progress, seen = time.monotonic(), size
+        acknowledged = sum(entry.outcome == "acknowledged" for entry in ledgers.look())
+        if acknowledged != seen:
+            progress, seen = time.monotonic(), acknowledged
         elif time.monotonic() - progress > STUCK:
             break
         elif time.monotonic() >= end - 0.5:
@@ -157,7 +157,13 @@ def _round(name: str, below: Path, seconds: float, chance: random.Random, _said:
     with suppress(FileNotFoundError):
         os.unlink(place.root / "filler")
     (below / "kills").write_text(str(kills))
-    os.waitpid(start(partial(_look_at_all, stressed, place), below / "errors-end"), 0)
+    looking = start(partial(_look_at_all, stressed, place), below / "errors-end")
+    deadline = time.monotonic() + STUCK
+    while os.waitpid(looking, os.WNOHANG)[0] == 0:
+        time.sleep(0.02)
+        if time.monotonic() > deadline:
+            os.killpg(looking, signal.SIGABRT)  # it says where its threads stand
+            deadline += STUCK
     if errors := _errors(below, "errors-end"):
         place.report(f"at the end: {errors}")
 
