@@ -75,7 +75,7 @@ def _out_of_order(seen: Seen) -> list[str]:
     newest: dict[int, int] = {}
     found = []
     for writer, number in seen:
-        if number < newest.get(writer, 0):
+        if writer in newest and number < newest[writer]:
             found.append(f"change {number} of writer {writer} stands behind {newest[writer]}")
         newest[writer] = number
     return found

@@ -4,6 +4,7 @@ A change carries its writer and number. ``change`` returns what the method of th
 asyncio; ``look`` is asked of a synchronous store, or of one whose answers ``ended`` has waited for.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -28,7 +29,8 @@ class Part:
 
     kind: str
     change: Callable[[Any, int, int], Any]
-    look: Callable[[Any, Answer], Seen]
+    look: Callable[[Any, Answer], Seen | None]
+    """None when there is nothing to be said."""
     ordered: bool = False
     needs: str = ""
 
@@ -40,6 +42,8 @@ class Stressed:
     threads: Callable[[Path, float], Any] | None
     tasks: Callable[[Path, float], Any] | None
     parts: dict[str, Part]
+    prepare: Callable[[Any, Answer], None] = lambda _store, _ended: None
+    """Puts there what the parts need before anybody writes; is given a store for tasks if there is one."""
 
 
 def pair(document: Any) -> tuple[int, int]:
@@ -200,7 +204,58 @@ JOBS = {
     ),
 }
 
+CLAIMABLE = 1_500
+
+
+def claimed(store: Any, ended: Answer) -> Seen | None:
+    """Who has claimed the jobs of the queue; nothing can be said when there were not enough for all."""
+    found = ended(store.list(job_type="queue", **ALL))
+    if sum(job.claimed_by is None for job in found) < 50:
+        return None
+    return [of_text(job.claimed_by) for job in found if job.claimed_by is not None]
+
+
+def adding(field: str, writer: int, number: int) -> Callable[[Any], Any]:
+    """A function for ``update_job`` and ``update_run``: the record with one change more in ``field``."""
+    more = added(writer, number)
+    return lambda record: record.model_copy(update={field: more(getattr(record, field))})
+
+
+def prepare_jobs(store: Any, ended: Answer) -> None:
+    """A job that all update, and a queue from which they claim."""
+
+    async def save() -> None:
+        jobs = [Job(job_id=f"queue-{number}", job_type="queue") for number in range(CLAIMABLE)]
+        await asyncio.gather(*map(store.save, [Job(job_id="changes", job_type="shared"), *jobs]))
+
+    if hasattr(store, "update_job"):
+        ended(save())
+
+
+def prepare_runs(store: Any, ended: Answer) -> None:
+    """A run that all update."""
+    ended(store.create_or_update_run("changes", "shared"))
+
+
+JOBS |= {
+    "updated": Part(
+        "all",
+        lambda s, w, n: s.update_job("changes", adding("params", w, n)),
+        lambda s, ended: changes_of(ended(s.get("changes")).params),
+        ordered=True,
+        needs="update_job",
+    ),
+    "claimed": Part("all", lambda s, w, n: s.claim_next("queue", worker=f"{w} {n}"), claimed, needs="claim_next"),
+}
+
 RUNS = {
+    "updated": Part(
+        "all",
+        lambda s, w, n: s.update_run("changes", adding("metrics", w, n)),
+        lambda s, ended: changes_of(ended(s.get_run("changes")).metrics),
+        ordered=True,
+        needs="update_run",
+    ),
     "runs": Part(
         "last",
         lambda s, w, n: s.create_or_update_run(f"own-{w}", "own", metrics={"writer": w, "number": n}),
@@ -228,6 +283,6 @@ STORES = {
     ),
     "journal": Stressed(opened("JournalStore"), opened("AsyncJournalStore"), JOURNAL),
     "trading": Stressed(opened("FileDataStore", clock=clock), opened("AsyncFileDataStore", clock=clock), TRADING),
-    "jobs": Stressed(None, opened("JobStore"), JOBS),
-    "runs": Stressed(opened("RunStore"), opened("AsyncRunStore"), RUNS),
+    "jobs": Stressed(opened("SyncJobStore"), opened("JobStore"), JOBS, prepare_jobs),
+    "runs": Stressed(opened("RunStore"), opened("AsyncRunStore"), RUNS, prepare_runs),
 }

@@ -20,6 +20,7 @@ from tests.stress.writers import (
     Place,
     look_once,
     parts_of,
+    prepare,
     read,
     start,
     write_cramped,
@@ -124,6 +125,7 @@ def _round(name: str, below: Path, seconds: float, chance: random.Random, _said:
         running[start(kind(begun * WRITERS_OF_A_PROCESS), below / f"errors-{begun}")] = kind
         begun += 1
 
+    os.waitpid(start(partial(prepare, stressed, place), below / "errors-prepare"), 0)
     for kind in _kinds(stressed, place, chance):
         begin(kind)
     kills, ledgers = 0, Ledgers(place.ledgers)

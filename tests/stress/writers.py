@@ -119,6 +119,19 @@ def write_few(stressed: Stressed, store: Any, place: Place, writer: int) -> None
                 place.report(f"{name}: cannot be written to at the end\n{''.join(traceback.format_exception(error))}")
 
 
+def prepare(stressed: Stressed, place: Place) -> None:
+    """Put there what the parts need."""
+    open_store = stressed.tasks or stressed.threads
+    assert open_store is not None
+    with asyncio.Runner() as runner:
+
+        async def waited(found: Any) -> Any:
+            return await found
+
+        store = open_store(place.root, PATIENCE)
+        stressed.prepare(store, lambda found: runner.run(waited(found)) if inspect.isawaitable(found) else found)
+
+
 def _few(stressed: Stressed, store: Any, place: Place, writer: int, chance: random.Random) -> None:
     ledger = Writer(place.ledgers, writer)
     for _ in range(10):
@@ -284,6 +297,8 @@ def look_once(stressed: Stressed, store: Any, place: Place, ledgers: Ledgers, na
             seen = part.look(store, lambda found: runner.run(waited(found)) if inspect.isawaitable(found) else found)
     except Exception as error:
         place.report(f"{name}: a reader met an error\n{''.join(traceback.format_exception(error))}")
+        return
+    if seen is None:
         return
     entries = [entry for entry in ledgers.look() if entry.part == name]
     for sentence in problems(part.kind, entries, before, seen, over=over, ordered=part.ordered)[:5]:

@@ -3,10 +3,11 @@
 import asyncio
 import json
 import multiprocessing
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import reference_store
 from reference_store import JobStore, RunStore
 from tests.benchmarks.reference_costs.measure import (
     SQLITE,
@@ -28,44 +29,53 @@ PAGE = "SELECT record FROM t ORDER BY at DESC LIMIT 50"
 
 def jobs(chosen: Chosen) -> Iterator[list[Cost]]:
     """Saving one of so many jobs, and the first page of them."""
+    kind = getattr(reference_store, "SyncJobStore", None)
+    if kind is None:
+        raise NotThere("SyncJobStore")
     for size in chosen.sizes(10, 1_000, 20_000):
         place = chosen.empty("jobs")
         with asyncio.Runner() as runner, unsynced():
-            store = JobStore(place / "jobs", lock_timeout=60)
-            runner.run(_save_all(store, size))
-            runner.run(store.aclose())
+            runner.run(_save_all(place / "jobs", size))
         database = _database(place / "jobs.db", size)
-        with asyncio.Runner() as runner:
-            store = JobStore(place / "jobs", lock_timeout=60)
+        store = kind(place / "jobs", lock_timeout=60)
 
-            def run(call: Callable[[], Awaitable[Any]], runner: asyncio.Runner = runner) -> Any:
-                async def ended() -> Any:
-                    return await call()
+        def save(turn: int, store: Any = store, size: int = size) -> None:
+            store.save(job(turn * 7919 % size, turn))
 
-                return runner.run(ended())
+        def upsert(turn: int, database: Any = database, size: int = size) -> None:
+            _upsert(database, turn * 7919 % size, turn)
 
-            def save(turn: int, store: JobStore = store, size: int = size, run: Any = run) -> None:
-                run(lambda: store.save(job(turn * 7919 % size, turn)))
+        sides = {STORE: save, SQLITE: upsert}
+        save(0)
+        save(1)  # the first changes after opening write the file anew: measured by itself
+        yield costs("save of a job", size, in_turn(sides, chosen.repeats * 4))
+        pages = {STORE: lambda _, s=store: s.list(limit=50), SQLITE: lambda _, d=database: _page(d)}
+        yield costs("page of 50 jobs", size, in_turn(pages, chosen.repeats))
+        with _Other(_save_elsewhere, place, size) as other:
+            for turn in range(3):
+                other.turn(turn)
+            behind = in_turn(sides, chosen.repeats * 2, before=other.turn)
+        yield costs("save of a job after another process's", size, behind)
+        store.close()
 
-            def upsert(turn: int, database: Any = database, size: int = size) -> None:
-                _upsert(database, turn * 7919 % size, turn)
+        def reopened(turn: int, place: Path = place, size: int = size) -> None:
+            again = kind(place / "jobs", lock_timeout=60)
+            again.save(job(turn * 7919 % size, turn))
+            again.close()
 
-            yield costs("save of a job", size, in_turn({STORE: save, SQLITE: upsert}, chosen.repeats * 2))
+        def reopened_database(turn: int, place: Path = place, size: int = size) -> None:
+            again = sqlite(place / "jobs.db")
+            _upsert(again, turn * 7919 % size, turn)
+            again.close()
 
-            def page(_: int, store: JobStore = store, run: Any = run) -> None:
-                run(lambda: store.list(limit=50))
-
-            sides = {STORE: page, SQLITE: lambda _, d=database: _page(d)}
-            yield costs("page of 50 jobs", size, in_turn(sides, chosen.repeats))
-            with _Other(_save_elsewhere, place, size) as other:
-                sides = {STORE: save, SQLITE: upsert}
-                behind = in_turn(sides, chosen.repeats * 2, before=other.turn)
-            yield costs("save of a job after another process's", size, behind)
-            run(store.aclose)
+        whole = {STORE: reopened, SQLITE: reopened_database}
+        yield costs("opening, saving a job, closing", size, in_turn(whole, chosen.repeats, warm=False))
 
 
-async def _save_all(store: JobStore, size: int) -> None:
+async def _save_all(place: Path, size: int) -> None:
+    store = JobStore(place, lock_timeout=600)
     await asyncio.gather(*(store.save(job(number)) for number in range(size)))
+    await store.aclose()
 
 
 def runs(chosen: Chosen) -> Iterator[list[Cost]]:
@@ -117,13 +127,12 @@ def _page(database: Any) -> None:
 def _save_elsewhere(place: Path, size: int, pipe: Any) -> None:
     """The other process: saves a job, in both, whenever it is asked to."""
     database = sqlite(place / "jobs.db")
-    with asyncio.Runner() as runner:
-        store = JobStore(place / "jobs", lock_timeout=60)
-        while (turn := pipe.recv()) is not None:
-            number = (turn * 104_729 + 1) % size
-            runner.run(store.save(job(number, turn)))
-            _upsert(database, number, turn)
-            pipe.send(None)
+    store = getattr(reference_store, "SyncJobStore")(place / "jobs", lock_timeout=60)  # noqa: B009 - not in every version
+    while (turn := pipe.recv()) is not None:
+        number = (turn * 104_729 + 1) % size
+        store.save(job(number, turn))
+        _upsert(database, number, turn)
+        pipe.send(None)
 
 
 class _Other:
