@@ -14,6 +14,7 @@ from tests.benchmarks.reference_costs.measure import (
     STORE,
     Chosen,
     Cost,
+    NotThere,
     costs,
     in_turn,
     sqlite,
