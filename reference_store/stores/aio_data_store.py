@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
-
-import pyarrow as pa  # type: ignore[import-untyped]
 
 from reference_store.core.reopening import Reopened
 from reference_store.core.root import LOCK_TIMEOUT
 from reference_store.core.strict_json import Document
 from reference_store.errors import StoreError
-from reference_store.models import FundamentalData, PriceBar
+from reference_store.models import FundamentalData
 from reference_store.stores.aio import _whole as whole
 from reference_store.stores.aio import document_commits, reading
+from reference_store.stores.aio_trading_bars import AsyncTradingBars
 from reference_store.stores.aio_trading_logs import AsyncTradingLogs
 from reference_store.stores.data_store import FileDataStore
 from reference_store.stores.record_file import Clock
 from reference_store.stores.trading_logs import local_now
 
 
-class AsyncFileDataStore(AsyncTradingLogs, Reopened):
+class AsyncFileDataStore(AsyncTradingBars, AsyncTradingLogs, Reopened):
     """FileDataStore for asyncio; see there for all promises, errors and arguments.
 
     A cancelled call has happened whole or not at all, and is over when the cancellation is raised. Opening a store
@@ -42,24 +40,9 @@ class AsyncFileDataStore(AsyncTradingLogs, Reopened):
     ) -> None:
         self._store = FileDataStore(base_path, lock_timeout=lock_timeout, clock=clock, negative_prices=negative_prices)
         self.base_path = self._store.base_path
+        self._open_bars(self._store)
         self._open_logs(self._store)
         self._states = document_commits(self._store._states)
-
-    async def write_bars(self, symbol: str, bars: Sequence[PriceBar]) -> None:
-        """Add bars, all or none, durable on return; see FileDataStore.write_bars."""
-        await whole(self._store.write_bars, symbol, bars)
-
-    async def read_bars(self, symbol: str, start: datetime, end: datetime) -> list[PriceBar]:
-        """Return the bars from ``start`` to ``end``, both included, by date; see FileDataStore.read_bars."""
-        return await reading(self._store.read_bars, symbol, start, end)
-
-    async def read_bars_table(self, symbol: str, start: datetime, end: datetime) -> pa.Table:
-        """Return the same bars as a table; see FileDataStore.read_bars_table."""
-        return await reading(self._store.read_bars_table, symbol, start, end)
-
-    async def reseal_bars(self, symbol: str) -> None:
-        """Accept the month files of ``symbol`` as they stand; see FileDataStore.reseal_bars."""
-        await whole(self._store.reseal_bars, symbol)
 
     async def write_fundamental(self, symbol: str, data: FundamentalData) -> None:
         """Add a version, durable on return."""
@@ -77,6 +60,16 @@ class AsyncFileDataStore(AsyncTradingLogs, Reopened):
         """Replace the state of a strategy, durable on return."""
         change = self._store._states.change("save_strategy_state", strategy_name, state)
         await self._states[strategy_name].commit(change)
+
+    async def strategies(self) -> list[str]:
+        """Return the names of the strategies that have a state, sorted."""
+        return await reading(self._store.strategies)
+
+    async def delete_state(self, strategy_name: str) -> bool:
+        """Remove the state of a strategy, durable on return, and say whether there was one."""
+        change = self._store._states.removal("delete_state", strategy_name)
+        removed: bool = await self._states[strategy_name].commit(change)
+        return removed
 
     async def load_strategy_state(self, strategy_name: str) -> Document | None:
         """Return the state saved last, None if there is none."""

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
-
-import pyarrow as pa  # type: ignore[import-untyped]
 
 from reference_store.core import keys
 from reference_store.core.atomic import Directory
@@ -18,12 +15,11 @@ from reference_store.core.root import LOCK_TIMEOUT
 from reference_store.core.strict_json import Document
 from reference_store.errors import StorageFailure, StoreError
 from reference_store.models import Decision, Event, FundamentalData, Order, OrderResult, PriceBar
-from reference_store.stores.bars.checks import span
-from reference_store.stores.bars.columns import bound, objects, table_of
-from reference_store.stores.bars.files import BarFiles
+from reference_store.stores.bars.columns import bound
 from reference_store.stores.documents import CLAIMS
 from reference_store.stores.fundamental_files import FundamentalFiles
 from reference_store.stores.record_file import Clock
+from reference_store.stores.trading_bars import TradingBars
 from reference_store.stores.trading_logs import TradingLogs, local_now
 
 DIRECTORIES = ("prices", "fundamentals", "events", "state", "audit/decisions", "audit/orders")
@@ -64,7 +60,7 @@ class DataStore(Protocol):
         """Add an order and its result to the audit log."""
 
 
-class FileDataStore(TradingLogs, Reopened):
+class FileDataStore(TradingBars, TradingLogs, Reopened):
     """A DataStore below ``base_path``, which is created, durably, if it does not exist.
 
     | Directory | Files |
@@ -101,48 +97,10 @@ class FileDataStore(TradingLogs, Reopened):
             prices, fundamentals, events, state, decisions, orders = _directories(self.base_path)
         except OSError as error:
             raise StorageFailure("open", str(base_path), error) from error
-        self._bars = BarFiles(prices, lock_timeout, negative_prices=negative_prices)
+        self._open_bars(prices, lock_timeout, negative_prices=negative_prices)
         self._fundamentals = FundamentalFiles(fundamentals, lock_timeout)
         self._states = DocumentFiles(state, lock_timeout)
         self._open_logs(events, decisions, orders, lock_timeout, clock)
-
-    def write_bars(self, symbol: str, bars: Sequence[PriceBar]) -> None:
-        """Add ``bars`` of ``symbol``, in any order; one takes the place of an earlier one with the same date.
-
-        All of them are durable on return; after any error or crash either all of them are there or none. No bars do
-        nothing. Raises InvalidRecord for a bar that could not be given back unchanged, see ``bars.checks``, and
-        CorruptData when a month that they go into is damaged.
-        """
-        self._bars.write(symbol, bars)
-
-    def read_bars(self, symbol: str, start: datetime, end: datetime) -> list[PriceBar]:
-        """Return the bars from ``start`` to ``end``, both included, by date; ``[]`` if there are none.
-
-        What is returned was there at one moment: a concurrent write shows whole or not at all. Raises CorruptData when
-        a month in the range is damaged.
-        """
-        first, last, aware = span(start, end)
-        parts = self._bars.read("read_bars", symbol, first, last, aware=aware)
-        found: list[PriceBar] = []
-        for part in parts:
-            found += objects(symbol, part)
-        return found
-
-    def read_bars_table(self, symbol: str, start: datetime, end: datetime) -> pa.Table:
-        """Return the same bars as a table, without making objects of them.
-
-        Its columns are those of PriceBar; dates have microseconds, and dates with time zones stand in UTC.
-        """
-        first, last, aware = span(start, end)
-        parts = self._bars.read("read_bars_table", symbol, first, last, aware=aware)
-        return table_of(symbol, parts, aware=aware)
-
-    def reseal_bars(self, symbol: str) -> None:
-        """Accept the month files of ``symbol`` as they stand: after an edit by hand, or written by another program.
-
-        Raises CorruptData when one of them is not a month of bars of this symbol; move it away first.
-        """
-        self._bars.reseal("reseal_bars", symbol)
 
     def write_fundamental(self, symbol: str, data: FundamentalData) -> None:
         """Add a version, durably; all versions are kept."""
@@ -164,6 +122,14 @@ class FileDataStore(TradingLogs, Reopened):
     def save_strategy_state(self, strategy_name: str, state: Document) -> None:
         """Replace the state of a strategy, durably; the one before becomes the backup."""
         self._states.write("save_strategy_state", strategy_name, state)
+
+    def strategies(self) -> list[str]:
+        """Return the names of the strategies that have a state, sorted."""
+        return self._states.keys("strategies")
+
+    def delete_state(self, strategy_name: str) -> bool:
+        """Remove the state of a strategy and its backup, durably, and say whether there was one."""
+        return self._states.remove("delete_state", strategy_name)
 
     def load_strategy_state(self, strategy_name: str) -> Document | None:
         """Return a state equal to the one saved last, None if there is none; see DocumentStore.get for damage."""

@@ -48,7 +48,7 @@ def journal(line: str, requirement: str, module: str = "stores.journal", instead
 
 
 def bars(line: str, requirement: str) -> Mutation:
-    return Mutation("stores.bars.files", line, requirement, "bars", "FileDataStore")
+    return Mutation("stores.bars.months", line, requirement, "bars", "FileDataStore")
 
 
 BY_REQUIREMENT = [
@@ -136,9 +136,9 @@ BY_TEST = [
     by_test("stores.fundamental_files", "directory.sync()  # before the index", ARCHIVED),
     by_test("stores.fundamental_files", "directory.sync()  # the archives made here", LEFT),
     by_test("stores.bars.files", "root.sync()  # whoever made", OF_BARS),
-    by_test("stores.bars.files", "directory.sync()  # the manifest", MANIFEST),
+    by_test("stores.bars.months", "directory.sync()  # the manifest", MANIFEST),
     by_test("stores.bars.places", "directory.move(staged_name(month, file), file_name(month))", JOINED),
-    by_test("stores.bars.files", "directory.move(name, pending[name])", FINISHED),
+    by_test("stores.bars.months", "directory.move(name, pending[name])", FINISHED),
 ]
 
 NEEDED_BY_ALL = {

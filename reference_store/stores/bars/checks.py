@@ -29,7 +29,7 @@ from reference_store.stores.bars.columns import (
     plain_volumes,
     schema,
 )
-from reference_store.stores.bars.zones import names_of
+from reference_store.stores.bars.zones import names_of, zone
 
 _LARGEST_VOLUME = 2**63 - 1
 T = TypeVar("T")
@@ -70,8 +70,68 @@ def columns_of(symbol: str, bars: Sequence[Any], *, negative: bool = False) -> C
         *(pa.array(_floats(_attributes(bars, name), name), pa.float64()) for name in PRICES),
     ]
     zones = names_of(dates) if aware else None
-    table = _with_volumes(pa.Table.from_arrays(arrays, names=COLUMNS[:-1]), _attributes(bars, "volume"))
+    table = with_volumes(pa.Table.from_arrays(arrays, names=COLUMNS[:-1]), _attributes(bars, "volume"))
     return in_order(accepted(Columns(table, zones), negative=negative))
+
+
+def columns_of_table(symbol: str, table: object, *, negative: bool = False) -> Columns:
+    """Return the rows of a table of Arrow, pandas, polars or what else has the Arrow interface, as ``columns_of`` does.
+
+    It has the columns of a bar; that of the symbol may be missing. Raises InvalidRecord, with the row.
+    """
+    given = _arrow(table)
+    names = given.column_names
+    wrong = sorted({name for name in names if names.count(name) > 1} | set(COLUMNS) ^ (set(names) - {"symbol"}))
+    if wrong:
+        raise InvalidRecord(wrong[0], f"is a column too many or too few: bars have {', '.join(COLUMNS)}, and symbol")
+    for name in names:
+        _refuse_unless(pc.is_valid(given.column(name)), name, "is missing")
+    if "symbol" in names:
+        symbols = _cast(given.column("symbol"), pa.string(), "symbol")
+        _refuse_unless(pc.equal(symbols, symbol), "symbol", f"is not {shown(symbol)}, which the bars are written for")
+    date, zone_name = _date_column(given.column("date"))
+    arrays = [date, *(_number(given.column(name), name) for name in PRICES)]
+    volume = given.column("volume")
+    whole = pa.types.is_integer(volume.type)
+    arrays.append(_cast(volume, pa.int64(), "volume") if whole else _number(volume, "volume"))
+    zones = None if zone_name is None else [zone_name] * given.num_rows
+    made = pa.Table.from_arrays(arrays, names=COLUMNS).combine_chunks()
+    return in_order(accepted(Columns(made, zones), negative=negative))
+
+
+def _arrow(table: object) -> pa.Table:
+    if not (hasattr(table, "__arrow_c_stream__") or hasattr(table, "__arrow_c_array__")):
+        raise InvalidRecord("table", f"is of type {type(table).__name__}, which has no Arrow interface")
+    try:
+        return pa.table(table)
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        raise InvalidRecord("table", f"cannot be read through the Arrow interface ({type(error).__name__})") from None
+
+
+def _date_column(column: Any) -> tuple[Any, str | None]:
+    kind = column.type
+    if not pa.types.is_timestamp(kind):
+        raise InvalidRecord("date", f"is a column of {kind}, not of timestamps")
+    if kind.tz is not None:
+        try:
+            zone(kind.tz)
+        except (KeyError, ValueError, OSError):
+            raise InvalidRecord("date", f"has a time zone that is not known here: {shown(kind.tz)}") from None
+    target = schema(aware=kind.tz is not None).field("date").type
+    return _cast(column, target, "date"), "UTC" if kind.tz in ("Etc/UTC", "Z") else kind.tz
+
+
+def _number(column: Any, name: str) -> Any:
+    if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
+        raise InvalidRecord(name, f"is a column of {column.type}, not of floats")
+    return _cast(column, pa.float64(), name)
+
+
+def _cast(column: Any, kind: Any, name: str) -> Any:
+    try:
+        return pc.cast(column, kind)
+    except pa.ArrowException:
+        raise InvalidRecord(name, f"has a value that {kind} cannot hold exactly") from None
 
 
 def accepted(columns: Columns, *, negative: bool) -> Columns:
@@ -155,7 +215,7 @@ def _each(values: Sequence[Any], exact: Callable[[object], T], name: str) -> lis
     return found
 
 
-def _with_volumes(table: pa.Table, values: list[Any]) -> pa.Table:
+def with_volumes(table: pa.Table, values: list[Any]) -> pa.Table:
     """The table with a column of volumes, ints or floats, or with two if they are both."""
     kinds = set(map(type, values))
     if not kinds <= {int, float}:

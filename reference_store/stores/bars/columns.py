@@ -69,6 +69,12 @@ class Columns:
         zones = None if self.zones is None else [self.zones[number] for number in numbers]
         return Columns(self.table.take(pa.array(numbers, pa.int64())), zones)
 
+    def without(self, first: int, last: int) -> Columns:
+        """The bars before ``first`` and those after ``last``, in microseconds since 1970."""
+        times = self.times()
+        start, end = bisect_left(times, first), bisect_right(times, last)
+        return joined((self.slice(0, start), self.slice(max(start, end), len(times)))) or self.slice(0, 0)
+
     def between(self, first: int, last: int) -> Columns:
         """The bars from ``first`` to ``last``, both included, in microseconds since 1970."""
         times = self.times()

@@ -1,54 +1,37 @@
 """The bars of many symbols in month files, ``<symbol>/<YYYY-MM>.parquet``; a write is whole, over however many months.
 
 A write stages the new content of its months beside them, makes it durable, and then replaces the symbol's manifest: in
-this one step all of it counts. Moving the files into their places comes after that, and whoever finds it undone does
-it, so that a crash at any point, also of that, leaves the state before the write or the one after it. Readers take no
-lock: they trust a manifest only together with content that has its digests. Why each step stands where it stands:
-``docs/decisions/0121-multi-file-writes.md``.
+this one step all of it counts (``months``). A few bars into large months, and bars of many symbols, count when the file
+of recent bars has been replaced (``recent``), and are folded into the months later. Readers take no lock: they trust a
+manifest only together with content that has its digests.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import partial, reduce
 from typing import Any
 
 from reference_store.core import keys
-from reference_store.core.access import Access
-from reference_store.core.atomic import FILE_MODE, TEMPORARY, Directory, Found, NotPinned
+from reference_store.core.atomic import Directory, NotPinned
 from reference_store.core.by_key import ByKey
 from reference_store.core.group_commit import GroupCommit, Take
 from reference_store.core.root import Place, Root
-from reference_store.errors import CorruptData, InvalidRecord, shown
-from reference_store.stores.bars import manifest as bar_manifest
-from reference_store.stores.bars import parquet as bar_parquet
+from reference_store.errors import CorruptData, InvalidRecord, StoreError, shown
+from reference_store.stores.bars import upkeep
 from reference_store.stores.bars.checks import columns_of, listed
-from reference_store.stores.bars.columns import Columns, by_month, merged
-from reference_store.stores.bars.manifest import (
-    MANIFEST,
-    MONTH_FILE,
-    STAGED,
-    Manifest,
-    MonthFile,
-    file_name,
-    staged_name,
-)
-from reference_store.stores.bars.places import (
-    LARGEST,
-    TAIL,
-    Moved,
-    child,
-    content,
-    decoded,
-    keep_evidence,
-    manifest_end,
-    month_files,
-    move_into_place,
-    regular,
-)
+from reference_store.stores.bars.columns import Columns, by_month, joined, merged
+from reference_store.stores.bars.manifest import Manifest
+from reference_store.stores.bars.months import publish
+from reference_store.stores.bars.places import Moved, child, content, decoded
+from reference_store.stores.bars.recent import OUTGROWN, RECENT, Recent, RecentFile
+from reference_store.stores.bars.snapshots import Snapshots
 
-_REMEMBERED = 1024
+FEW, LARGE = 512, 4096
+"""So many bars into months that have so many are not worth rewriting those."""
+
 _log = logging.getLogger("reference_store")
 
 
@@ -61,19 +44,39 @@ class BarFiles:
     def __init__(self, root: Place, lock_timeout: float, *, negative_prices: bool = False) -> None:
         if not isinstance(negative_prices, bool):
             raise TypeError(f"negative_prices is of type {type(negative_prices).__name__}, not a bool")
-        self._negative = negative_prices
+        self.negative = negative_prices
         self.root = Root(root, lock_timeout)
         self._commits: ByKey[GroupCommit[Columns]] = ByKey(self._group)
-        # The manifests seen last; the end of the file, where its seal stands, tells whether it is still the same.
-        self._manifests: dict[str, tuple[tuple[int, bytes], Manifest]] = {}
+        self._snapshots = Snapshots()
+        self._recent = RecentFile()
 
     def write(self, symbol: str, bars: Iterable[Any]) -> None:
         """Add ``bars``, in place of those with the same dates, durably and all or none; see ``columns_of``."""
         keys.encode(symbol)
         given = listed(bars)
         if given:
-            new = columns_of(symbol, given, negative=self._negative)
-            self._commits[symbol].commit(new)
+            self.add(symbol, columns_of(symbol, given, negative=self.negative))
+
+    def add(self, symbol: str, new: Columns) -> None:
+        """Add bars that were checked; those of callers that meet are written together."""
+        self._commits[symbol].commit(new)
+
+    def add_many(self, operation: str, new: Mapping[str, Columns]) -> None:
+        """Add bars that were checked to many symbols, all or none, durably."""
+        if not new:
+            return
+        with self.root.updating(operation, next(iter(new))) as root:
+            states: dict[str, tuple[Directory, Manifest]] = {}
+            for symbol, bars in new.items():
+                directory = child(root, symbol, keys.encode(symbol), create=True)
+                manifest = self._known(root, directory, symbol, bars)
+                recent = self._relied_on(root, symbol, manifest)
+                _refuse_mixture("date", symbol, manifest, recent, aware=bars.aware)
+                states[symbol] = directory, manifest
+            for symbol, (directory, manifest) in states.items():
+                if not manifest.recent:
+                    publish(directory, symbol, manifest, {}, folded=manifest.folded, recent=True)
+            self._fold_some(root, self._recent.add(root, recent, new))
 
     def _group(self, symbol: str) -> GroupCommit[Columns]:
         return self.root.group(partial(self._write_all, symbol), _go_together)
@@ -94,6 +97,64 @@ class BarFiles:
                     except (CorruptData, InvalidRecord) as error:
                         ticket.error = error
 
+    def _write(self, root: Directory, directory: Directory, symbol: str, new: Columns) -> None:
+        manifest = self._known(root, directory, symbol, new)
+        recent: Recent | None = None
+        changes = dict(by_month(new))
+        large = all(month in manifest.months and manifest.months[month].rows >= LARGE for month in changes)
+        few = large and len(new) <= FEW
+        if few or manifest.recent:
+            recent = self._relied_on(root, symbol, manifest)
+        _refuse_mixture("date", symbol, manifest, recent, aware=new.aware)
+        if recent is None:
+            publish(directory, symbol, manifest, changes, folded=manifest.folded, recent=False)
+        elif few and manifest.recent and recent.rows(symbol, manifest.folded) < FEW:
+            self._fold_some(root, self._recent.add(root, recent, {symbol: new}))
+        else:
+            recent = self._dropped(root, recent, symbol, manifest)
+            waiting = recent.of(symbol, manifest.folded)
+            if waiting is not None:
+                changes = dict(by_month(merged(waiting, new)))
+            folded = max(manifest.folded, recent.newest(symbol))
+            publish(directory, symbol, manifest, changes, folded=folded, recent=True)
+
+    def delete(self, operation: str, symbol: str, first: int, last: int, *, aware: bool) -> int:
+        """Remove the bars from ``first`` to ``last``, both included, durably and all or none; say how many."""
+        name = keys.encode(symbol)
+        with self.root.updating(operation, symbol) as root:
+            try:
+                directory = child(root, symbol, name)
+            except FileNotFoundError:
+                return 0
+            self._fold(root, symbol)
+            manifest = self._snapshots.manifest(directory, symbol)
+            if manifest is None:
+                return 0
+            _refuse_mixture("start", symbol, manifest, None, aware=aware)
+            left: dict[str, Columns] = {}
+            count = 0
+            for month in manifest.overlapping(first, last):
+                try:
+                    data = content(directory, symbol, month, manifest.months[month]).data
+                except Moved as moved:
+                    raise moved.damage from None
+                bars = decoded(symbol, month, data, aware=aware)
+                removed = bars.between(first, last)
+                if len(removed):
+                    left[month] = bars.without(first, last)
+                    count += len(removed)
+            if count:
+                folded, recent = manifest.folded, manifest.recent
+                publish(directory, symbol, manifest, left, folded=folded, recent=recent, replacing=True)
+            return count
+
+    def fold(self, operation: str) -> None:
+        """Move all recent bars into their months."""
+        with self.root.updating(operation, RECENT) as root:
+            recent = self._recent.load(root, RECENT)
+            for symbol in sorted({symbol for line in recent.lines for symbol in line.bars} if recent else ()):
+                self._fold(root, symbol)
+
     def read(self, operation: str, symbol: str, first: int, last: int, *, aware: bool) -> list[Columns]:
         """Return the bars from ``first`` to ``last`` (microseconds since 1970, both included), month by month.
 
@@ -101,14 +162,27 @@ class BarFiles:
         time zones and the bounds have none, or the reverse, and CorruptData.
         """
         name = keys.encode(symbol)
-
+        recent: Recent | CorruptData | None
         with self.root.reading(operation, symbol) as root:
+            try:
+                recent = self._recent.load(root, symbol)  # before the manifest: see there
+            except CorruptData as damage:
+                recent = damage
             try:
                 directory = child(root, symbol, name)
             except FileNotFoundError:
                 return []
-            found = self._snapshot(directory, symbol, first, last, aware=aware)
-        return [decoded(symbol, month, data, first, last, aware=aware) for month, data in found]
+            manifest, found = self._snapshots.take(directory, symbol, first, last)
+        if manifest is None:
+            return []
+        recent = _sound(symbol, manifest, recent)
+        _refuse_mixture("start", symbol, manifest, recent, aware=aware)
+        parts = [decoded(symbol, month, data, first, last, aware=aware) for month, data in found]
+        waiting = recent.of(symbol, manifest.folded) if recent is not None and manifest.recent else None
+        if waiting is None or not len(waiting := waiting.between(first, last)):
+            return parts
+        together = joined(parts)
+        return [waiting if together is None else merged(together, waiting)]
 
     def symbols(self, operation: str) -> list[str]:
         """Return the symbols that have a directory, sorted by code point."""
@@ -116,175 +190,147 @@ class BarFiles:
             names = [name for name in directory.names() if not name.startswith(".")]
         return sorted(symbol for name in names if (symbol := keys.decode(name)) is not None)
 
+    def months(self, operation: str, symbol: str) -> list[str]:
+        """Return the months, as ``YYYY-MM``, in which a symbol has bars, in order."""
+        found = self._state(operation, symbol)
+        if found is None:
+            return []
+        manifest, waiting = found
+        return sorted({*manifest.months, *(month for month, _ in by_month(waiting))} if waiting else manifest.months)
+
     def reseal(self, operation: str, symbol: str) -> None:
-        """Vouch for the month files of a symbol as they stand; raises CorruptData for one that is no month of bars."""
+        """Vouch for the month files of a symbol as they stand; raises CorruptData for one that is no month of bars.
+
+        Recent bars still count, unless their file is damaged or lost.
+        """
         name = keys.encode(symbol)
         with self.root.updating(operation, symbol) as root:
             try:
                 directory = child(root, symbol, name)
             except FileNotFoundError:
                 raise CorruptData(symbol, name, "there is no such directory") from None
-            found = regular(directory, symbol, MANIFEST)
-            before = self._settled(directory, symbol, found)
-            months: dict[str, MonthFile] = {}
-            kinds: set[bool] = set()
-            for file in sorted(directory.names()):
-                if match := MONTH_FILE.fullmatch(file):
-                    months[match[1]], aware = self._vouched(directory, symbol, match[1], before)
-                    kinds.add(aware)
-            if len(kinds) > 1:
-                raise CorruptData(symbol, name, "some of its dates have time zones and some have none")
-            manifest = Manifest(before.generation + 1, kinds == {True}, months)
-            directory.replace(MANIFEST, bar_manifest.dump(manifest, symbol), found)
-
-    def _settled(self, directory: Directory, symbol: str, found: Found | None) -> Manifest:
-        """Return the manifest in force, empty if it is damaged or missing, when nothing waits for its place any more.
-
-        What had been acknowledged and not yet moved takes its place first: else the older content there would be
-        vouched for. Whatever has to go stays as evidence, edits of that older content and all that a damaged manifest
-        may have named.
-        """
-        try:
-            if found is not None:
-                manifest = bar_manifest.parse(found.data, symbol)
-                self._settle(directory, manifest, keep=symbol)
-                return manifest
-        except CorruptData as damage:
-            keep_evidence(directory, symbol, MANIFEST, damage.reason)
-        for name in directory.names():
-            if name.startswith(STAGED):
-                keep_evidence(directory, symbol, name, "no manifest says whether it counts")
-        return Manifest(0, False, {})
-
-    def _vouched(self, directory: Directory, symbol: str, month: str, before: Manifest) -> tuple[MonthFile, bool]:
-        """Return what a manifest says about the month file as it stands, and whether its dates have time zones."""
-        name = file_name(month)
-        found = regular(directory, symbol, name)
-        if found is None:
-            raise CorruptData(symbol, name, "it is missing")
-        known = before.months.get(month)
-        if known is not None and known.is_content(found.data):
-            return known, before.aware
-        try:
-            columns = bar_parquet.adopted(found.data, symbol, month, negative=self._negative)
-        except bar_parquet.Unreadable as error:
-            raise CorruptData(symbol, name, str(error)) from None
-        times = columns.times()
-        return bar_manifest.describe(found.data, len(columns), times[0], times[-1]), columns.aware
-
-    def _write(self, root: Directory, directory: Directory, symbol: str, new: Columns) -> None:
-        manifest = self._manifest(directory, symbol)
-        if manifest is None:
-            if month_files(directory):
-                raise CorruptData(symbol, MANIFEST, "it is missing while month files are there")
-            root.sync()  # whoever made the directory may have died before that
-            manifest = Manifest(0, new.aware, {})
-        _refuse_mixture("date", symbol, manifest, aware=new.aware)
-        self._settle(directory, manifest)
-        staged: dict[str, MonthFile] = {}
-        try:
-            for month, bars in by_month(new):
-                staged[month] = self._stage(directory, symbol, month, manifest.months.get(month), bars)
-            directory.sync()  # before the manifest: it must not name what a power loss can take away
-            after = Manifest(manifest.generation + 1, manifest.aware, {**manifest.months, **staged})
-            previous = regular(directory, symbol, MANIFEST)
-            # All months change here, together; durable on return.
-            directory.replace(MANIFEST, bar_manifest.dump(after, symbol), previous)
-        except NotPinned:
-            raise  # the manifest is visible, but what it replaced may come back: nothing must be moved yet
-        except BaseException:
-            for month, file in staged.items():
-                directory.discard(staged_name(month, file))
-            raise
-        for month, file in staged.items():
-            move_into_place(directory, symbol, month, file)
-
-    def _stage(
-        self, directory: Directory, symbol: str, month: str, before: MonthFile | None, bars: Columns
-    ) -> MonthFile:
-        if before is not None:
+            recent = None
+            self._recent.forget()
             try:
-                found = content(directory, symbol, month, before)
-            except Moved as moved:  # but nobody else moves anything: the lock is held
-                raise moved.damage from None
-            like: Access | None = found.access
-            bars = merged(decoded(symbol, month, found.data, aware=bars.aware), bars)
-        else:
-            like = directory.access(file_name(month))
-            keep_evidence(directory, symbol, file_name(month), "it was not written by this store")
-        data = bar_parquet.encode(symbol, bars)
-        if len(data) > LARGEST:
-            raise InvalidRecord("bars", f"make a month file of {len(data)} bytes, {LARGEST} is the limit")
-        times = bars.times()
-        file = bar_manifest.describe(data, len(bars), times[0], times[-1])
-        directory.stage(staged_name(month, file), data, FILE_MODE, like)
-        return file
+                recent = self._recent.load(root, symbol)
+                if recent is not None and (manifest := self._snapshots.manifest(directory, symbol)) is not None:
+                    self._dropped(root, recent, symbol, manifest)
+            except CorruptData as damage:
+                _log.warning("%s: %s", shown(symbol), damage)
+            upkeep.reseal(directory, symbol, negative=self.negative, recent=recent is not None)
 
-    def _settle(self, directory: Directory, manifest: Manifest, keep: str | None = None) -> None:
-        """Finish what a writer that died had begun to move, and clear away what it had only staged.
-
-        ``keep`` is the symbol if what has to go for it stays as evidence.
-        """
-        names = [name for name in directory.names() if name.startswith((STAGED, TEMPORARY))]
-        if not names:
-            return
-        pending = {staged_name(month, file): file_name(month) for month, file in manifest.months.items()}
-        directory.sync()  # the manifest may not be durable yet, and must be before its content replaces other content
-        for name in names:
-            if name in pending:
-                if keep is not None:
-                    keep_evidence(directory, keep, pending[name], "newer content waited for its place")
-                directory.move(name, pending[name])
-            else:
-                directory.discard(name)
-
-    def _snapshot(
-        self, directory: Directory, symbol: str, first: int, last: int, *, aware: bool
-    ) -> list[tuple[str, bytes]]:
-        """Return the months in the range with their bytes, all as one manifest says."""
-        missed: Manifest | None = None
-        seen: dict[str, bytes] = {}
-        while True:
-            manifest = self._manifest(directory, symbol)
+    def _state(self, operation: str, symbol: str) -> tuple[Manifest, Columns | None] | None:
+        with self.root.reading(operation, symbol) as root:
+            recent: Recent | CorruptData | None
+            try:
+                recent = self._recent.load(root, symbol)
+            except CorruptData as damage:
+                recent = damage
+            try:
+                directory = child(root, symbol, keys.encode(symbol))
+            except FileNotFoundError:
+                return None
+            manifest = self._snapshots.manifest(directory, symbol)
             if manifest is None:
-                if not month_files(directory):
-                    return []
-                manifest = self._manifest(directory, symbol)  # the first write may have come between
-                if manifest is None:
-                    raise CorruptData(symbol, MANIFEST, "it is missing while month files are there")
-            _refuse_mixture("start", symbol, manifest, aware=aware)
-            months = manifest.overlapping(first, last)
-            try:
-                for month in months:
-                    file = manifest.months[month]
-                    if file.sha256 not in seen:  # a new manifest costs only the months that it changes
-                        seen[file.sha256] = content(directory, symbol, month, file).data
-                return [(month, seen[manifest.months[month].sha256]) for month in months]
-            except Moved as moved:
-                # Another manifest excuses it; when that one is still in force, the content is gone.
-                if missed is not None and missed.generation == manifest.generation:
-                    raise moved.damage from None
-                missed = manifest
+                return None
+        recent = _sound(symbol, manifest, recent)
+        return manifest, recent.of(symbol, manifest.folded) if recent is not None and manifest.recent else None
 
-    def _manifest(self, directory: Directory, symbol: str) -> Manifest | None:
-        known = self._manifests.get(symbol)
-        if known is not None and known[0] == manifest_end(directory):
-            return known[1]
-        found = regular(directory, symbol, MANIFEST)
-        if found is None:
-            return None
-        manifest = bar_manifest.parse(found.data, symbol)
-        if len(self._manifests) >= _REMEMBERED:
-            self._manifests.clear()
-        self._manifests[symbol] = ((len(found.data), found.data[-TAIL:]), manifest)
-        return manifest
+    def _known(self, root: Directory, directory: Directory, symbol: str, new: Columns) -> Manifest:
+        """The manifest of a symbol that is written to, a new one if it has none yet."""
+        manifest = self._snapshots.manifest(directory, symbol)
+        if manifest is None:
+            root.sync()  # whoever made the directory may have died before that
+            return Manifest(0, new.aware, {})
+        return manifest if manifest.months else replace(manifest, aware=new.aware)
+
+    def _relied_on(self, root: Directory, symbol: str, manifest: Manifest) -> Recent:
+        """The file of recent bars, made if no manifest of this symbol relies on it yet."""
+        recent = self._recent.load(root, symbol)
+        if manifest.recent:
+            found = _sound(symbol, manifest, recent)
+            assert found is not None, "it relies on it"
+            return found
+        if recent is None:
+            return self._recent.put(root, None, [])
+        if recent.newest(symbol):  # given up
+            return self._recent.put(root, recent, recent.without([symbol]))
+        return recent
+
+    def _dropped(self, root: Directory, recent: Recent, symbol: str, manifest: Manifest) -> Recent:
+        """Clear away lines that are in the months already, before these change again and the lines are outdated."""
+        if 0 < recent.newest(symbol) <= manifest.folded:
+            return self._recent.put(root, recent, recent.without([symbol]))
+        return recent
+
+    def _fold(self, root: Directory, symbol: str) -> None:
+        """Move the recent bars of a symbol into its months, and clear them away."""
+        recent = self._recent.load(root, symbol)
+        if recent is None or not recent.newest(symbol):
+            return
+        self._into_months(root, recent, symbol)
+        self._recent.put(root, recent, recent.without([symbol]))
+
+    def _into_months(self, root: Directory, recent: Recent, symbol: str) -> None:
+        try:
+            directory = child(root, symbol, keys.encode(symbol))
+        except FileNotFoundError:
+            return  # somebody has taken all of it away
+        manifest = self._snapshots.manifest(directory, symbol)
+        if manifest is None or not manifest.recent:
+            return  # given up
+        waiting = recent.of(symbol, manifest.folded)
+        if waiting is not None:
+            manifest, months = replace(manifest, aware=waiting.aware), dict(by_month(waiting))
+            publish(directory, symbol, manifest, months, folded=recent.newest(symbol), recent=True)
+
+    def _fold_some(self, root: Directory, recent: Recent) -> None:
+        """Make room, when there are too many recent bars, with the symbols that have most; the write itself is done."""
+        if recent.size <= OUTGROWN:
+            return
+        rows: dict[str, int] = {}
+        for line in recent.lines:
+            for symbol, bars in line.bars.items():
+                rows[symbol] = rows.get(symbol, 0) + len(bars)
+        left, total = sum(rows.values()), sum(rows.values())
+        folded: list[str] = []
+        for symbol in sorted(rows, key=rows.__getitem__, reverse=True):
+            if recent.size * left <= total * (OUTGROWN - OUTGROWN // 8):
+                break
+            try:
+                self._into_months(root, recent, symbol)
+            except (OSError, NotPinned, StoreError) as error:
+                _log.warning("%s: recent bars stay where they are, and are read from there: %s", shown(symbol), error)
+            else:
+                folded.append(symbol)
+                left -= rows[symbol]
+        try:
+            if folded:
+                self._recent.put(root, recent, recent.without(folded))
+        except (OSError, NotPinned, StoreError) as error:
+            _log.warning("recent bars that are in their months already could not be cleared away: %s", error)
 
 
 def _go_together(first: Columns, second: Columns) -> bool:
     return first.aware is second.aware
 
 
-def _refuse_mixture(field: str, symbol: str, manifest: Manifest, *, aware: bool) -> None:
-    if manifest.aware is not aware and manifest.months:
+def _sound(symbol: str, manifest: Manifest, recent: Recent | CorruptData | None) -> Recent | None:
+    """The recent bars as a reader found them; raises CorruptData if the symbol needs them and they are not sound."""
+    if not manifest.recent:
+        return None
+    if recent is None:
+        raise CorruptData(symbol, RECENT, "it is missing while manifests rely on it")
+    if isinstance(recent, CorruptData):
+        raise recent
+    if recent.generation < manifest.folded:
+        raise CorruptData(symbol, RECENT, "it is older than manifests say")
+    return recent
+
+
+def _refuse_mixture(field: str, symbol: str, manifest: Manifest, recent: Recent | None, *, aware: bool) -> None:
+    waiting = recent.aware(symbol, manifest.folded) if recent is not None and manifest.recent else None
+    known = manifest.aware if manifest.months else waiting
+    if known is not None and known is not aware:
         here, there = ("a", "none") if aware else ("no", "one")
         raise InvalidRecord(field, f"has {here} time zone, while the dates of {shown(symbol)} have {there}")

@@ -39,11 +39,18 @@ class MonthFile:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The months of a symbol; ``aware`` says whether its dates have time zones."""
+    """The months of a symbol; ``aware`` says whether its dates have time zones.
+
+    ``recent`` says that bars of it may wait in the file of recent bars, which must be there then; those with a number
+    up to ``folded`` are in the months already. The files of the months ``removed`` are of no use any more.
+    """
 
     generation: int
     aware: bool
     months: dict[str, MonthFile]
+    folded: int = 0
+    recent: bool = False
+    removed: tuple[str, ...] = ()
 
     def overlapping(self, first: int, last: int) -> list[str]:
         """The months with bars from ``first`` to ``last``, as far as their spans tell, in order."""
@@ -75,7 +82,13 @@ def dump(manifest: Manifest, symbol: str) -> bytes:
         month: {"sha256": file.sha256, "bytes": file.size, "rows": file.rows, "first": file.first, "last": file.last}
         for month, file in sorted(manifest.months.items())
     }
-    content = {"symbol": symbol, "dates": "aware" if manifest.aware else "naive", "months": months}
+    content: Document = {"symbol": symbol, "dates": "aware" if manifest.aware else "naive", "months": months}
+    if manifest.recent:
+        content["recent"] = True
+    if manifest.folded:
+        content["folded"] = manifest.folded
+    if manifest.removed:
+        content["removed"] = list(manifest.removed)
     return integrity.seal_document(integrity.encode(content), symbol, manifest.generation)
 
 
@@ -85,9 +98,13 @@ def parse(data: bytes, symbol: str) -> Manifest:
     try:
         months = {month: _month_file(file) for month, file in members_of(found.content["months"]).items()}
         aware = {"aware": True, "naive": False}[found.content["dates"]]
+        folded, removed = found.content.get("folded", 0), found.content.get("removed", [])
+        if type(folded) is not int or not all(type(month) is str for month in removed):
+            raise TypeError
     except (KeyError, TypeError):
         raise CorruptData(symbol, MANIFEST, "it is not a list of month files") from None
-    return Manifest(found.number, aware, months)
+    recent = found.content.get("recent") is True
+    return Manifest(found.number, aware, months, folded, recent, tuple(removed))
 
 
 def _month_file(about: Any) -> MonthFile:

@@ -8,6 +8,8 @@ of them is a float; then a last column has those that are ints, so that they are
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from itertools import repeat
 from operator import lt
 from typing import Any
 
@@ -124,15 +126,22 @@ def _groups(metadata: Any, first: int | None, last: int | None) -> list[int]:
 
 
 def _zones(metadata: Any, groups: list[int]) -> list[str]:
+    """The zone of each row in the groups; the others are not written out."""
     own = (metadata.metadata or {}).get(_METADATA)
     runs = json.loads(own)["zones"] if own else [("UTC", metadata.num_rows)]
-    zones = [name for name, count in runs for name in [name] * count]
     for name in {name for name, _ in runs}:
         zone(name)  # unknown here: better said now than in the middle of a list
-    if len(groups) == metadata.num_row_groups:
-        return zones
+    sizes = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
     kept: list[str] = []
     for number in groups:
-        start = sum(metadata.row_group(before).num_rows for before in range(number))
-        kept += zones[start : start + metadata.row_group(number).num_rows]
+        start = sum(sizes[:number])
+        kept += _rows(runs, start, start + sizes[number])
     return kept
+
+
+def _rows(runs: list[tuple[str, int]], start: int, end: int) -> Iterator[str]:
+    """The names of the rows from ``start`` to before ``end``."""
+    position = 0
+    for name, count in runs:
+        yield from repeat(name, min(position + count, end) - max(position, start))
+        position += count

@@ -1,0 +1,60 @@
+"""The bars of a FileDataStore for asyncio: one hop to a thread for each whole operation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+import pyarrow as pa  # type: ignore[import-untyped]
+
+from reference_store.models import PriceBar
+from reference_store.stores.aio import _whole as whole
+from reference_store.stores.aio import reading
+from reference_store.stores.trading_bars import TradingBars
+
+
+class AsyncTradingBars:
+    """TradingBars for asyncio; see there."""
+
+    def _open_bars(self, bars: TradingBars) -> None:
+        self._of_bars = bars
+
+    async def write_bars(self, symbol: str, bars: Sequence[PriceBar]) -> None:
+        """Add bars, all or none, durable on return; see FileDataStore.write_bars."""
+        await whole(self._of_bars.write_bars, symbol, bars)
+
+    async def write_bars_table(self, symbol: str, table: object) -> None:
+        """Add the rows of a table, all or none, durable on return; see FileDataStore.write_bars_table."""
+        await whole(self._of_bars.write_bars_table, symbol, table)
+
+    async def write_bars_of_many(self, bars: Mapping[str, Iterable[PriceBar]]) -> None:
+        """Add bars of many symbols, all or none, durable on return; see FileDataStore.write_bars_of_many."""
+        await whole(self._of_bars.write_bars_of_many, bars)
+
+    async def read_bars(self, symbol: str, start: datetime, end: datetime) -> list[PriceBar]:
+        """Return the bars from ``start`` to ``end``, both included, by date; see FileDataStore.read_bars."""
+        return await reading(self._of_bars.read_bars, symbol, start, end)
+
+    async def read_bars_table(self, symbol: str, start: datetime, end: datetime) -> pa.Table:
+        """Return the same bars as a table; see FileDataStore.read_bars_table."""
+        return await reading(self._of_bars.read_bars_table, symbol, start, end)
+
+    async def symbols(self) -> list[str]:
+        """Return the symbols that bars were written for, sorted."""
+        return await reading(self._of_bars.symbols)
+
+    async def months(self, symbol: str) -> list[str]:
+        """Return the months in which ``symbol`` has bars, in order."""
+        return await reading(self._of_bars.months, symbol)
+
+    async def delete_bars(self, symbol: str, start: datetime, end: datetime) -> int:
+        """Remove bars, all or none, durable on return; see FileDataStore.delete_bars."""
+        return await whole(self._of_bars.delete_bars, symbol, start, end)
+
+    async def fold_bars(self) -> None:
+        """Move all recent bars into their months; see FileDataStore.fold_bars."""
+        await whole(self._of_bars.fold_bars)
+
+    async def reseal_bars(self, symbol: str) -> None:
+        """Accept the month files of ``symbol`` as they stand; see FileDataStore.reseal_bars."""
+        await whole(self._of_bars.reseal_bars, symbol)
