@@ -103,6 +103,9 @@ class Writer:
             try:
                 threading.Thread(target=self._live, name="reference_store writer", daemon=True).start()
                 return
+            except KeyError as error:
+                # A signal's exception came when the thread had begun: ``start`` stumbles when it takes it back.
+                raise error.__context__ or error from None
             except RuntimeError:
                 pass  # no more threads: at the end of a process, or at its limit
         self._live(stay=False)
