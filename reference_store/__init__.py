@@ -7,8 +7,8 @@ Each store comes for threads and for asyncio, opens on a directory and needs not
 
 ``DocumentStore`` keeps JSON documents by key, ``SingleDocumentStore`` one JSON document, ``JournalStore`` append-only
 logs. ``FileDataStore`` keeps what a trading program knows and does: bars, fundamentals, events, strategy state and an
-audit log; ``JobStore`` (asyncio) and ``RunStore`` the history of its jobs and runs. Their records are in
-``reference_store.models``. What can go wrong is a subclass of ``StoreError``.
+audit log; ``JobStore`` (for threads ``SyncJobStore``) and ``RunStore`` the history of its jobs and runs. Their records
+are in ``reference_store.models``. What can go wrong is a subclass of ``StoreError``.
 
 ``core`` is what every store stands on, ``stores`` has one domain a module, ``operations`` what is done to a store from
 outside its daily work.
@@ -27,6 +27,7 @@ from reference_store.errors import (
     InvalidRecord,
     JournalFull,
     LockTimeout,
+    NewerRecord,
     PositionLost,
     StorageFailure,
     StoreClosed,
@@ -46,14 +47,16 @@ if TYPE_CHECKING:
     from reference_store.stores.aio import AsyncDocumentStore, AsyncSingleDocumentStore
     from reference_store.stores.aio_data_store import AsyncFileDataStore
     from reference_store.stores.aio_journal import AsyncJournalStore
+    from reference_store.stores.aio_run_store import AsyncRunStore
     from reference_store.stores.data_store import DataStore, FileDataStore
-    from reference_store.stores.job_store import JobStore
+    from reference_store.stores.job_store import JobStore, SyncJobStore
     from reference_store.stores.run_store import RunStore
 
 __all__ = [
     "AsyncDocumentStore",
     "AsyncFileDataStore",
     "AsyncJournalStore",
+    "AsyncRunStore",
     "AsyncSingleDocumentStore",
     "CalledInside",
     "CorruptData",
@@ -69,6 +72,7 @@ __all__ = [
     "JournalStore",
     "LockTimeout",
     "Lost",
+    "NewerRecord",
     "PositionLost",
     "Recovery",
     "RunStore",
@@ -77,6 +81,7 @@ __all__ = [
     "StorageFailure",
     "StoreClosed",
     "StoreError",
+    "SyncJobStore",
     "TradingError",
     "UnserialisableValue",
 ]
@@ -93,7 +98,9 @@ _LATER = {
     "AsyncFileDataStore": "stores.aio_data_store",
     "DataStore": "stores.data_store",
     "FileDataStore": "stores.data_store",
+    "AsyncRunStore": "stores.aio_run_store",
     "JobStore": "stores.job_store",
+    "SyncJobStore": "stores.job_store",
     "RunStore": "stores.run_store",
 }
 

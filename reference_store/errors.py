@@ -87,6 +87,20 @@ class CorruptData(StoreError, ValueError):
         )
 
 
+class NewerRecord(StoreError, ValueError):
+    """A record that this version does not understand: a newer one wrote it, or somebody edited it by hand.
+
+    It is kept as it is. ``identifier`` is its id, ``file`` the file's name in the root, ``reason`` what is strange.
+    """
+
+    def __init__(self, identifier: str, file: str, reason: str) -> None:
+        self.identifier, self.file, self.reason = identifier, file, reason
+        super().__init__(
+            f"{shown(identifier)} in {file!r} is not understood: {reason}; it is kept as it is: "
+            "read it with the version that wrote it, or delete it"
+        )
+
+
 class LockTimeout(StoreError, TimeoutError):
     """Another writer held the root's lock for longer than this store waits; nothing was changed.
 

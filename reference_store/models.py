@@ -134,7 +134,10 @@ def _now() -> datetime:
 
 
 class Job(_Record):
-    """A long-running job; ``progress`` is a fraction or whatever unit its maker counts in."""
+    """A long-running job; ``progress`` is a fraction or whatever unit its maker counts in.
+
+    ``claimed_by`` says who took it with ``claim_next``.
+    """
 
     job_id: str
     job_type: str
@@ -147,6 +150,7 @@ class Job(_Record):
     params: Attributes = {}
     result: Any = None
     error: str | None = None
+    claimed_by: str | None = None
 
 
 class Run(_Record):

@@ -47,3 +47,8 @@ def sync(descriptor: int) -> None:
         os.fsync(descriptor)
     else:
         fcntl.fcntl(descriptor, full)
+
+
+def sync_data(descriptor: int) -> None:
+    """Wait until what the file holds is on the medium, within the size that it had when it was last synced."""
+    getattr(os, "fdatasync", sync)(descriptor)  # which macOS has not

@@ -23,7 +23,8 @@ Document = dict[str, Any]
 
 # Raw control characters cannot stand inside a JSON string, so that these separators can be found again for the layout.
 _MARK, _TOP = "\x02", "\x03"
-_BETWEEN_OBJECTS = ",\n    "
+BETWEEN_OBJECTS = ",\n    "
+"""What stands between two objects of a list in a readable file."""
 
 
 def _encoder(separator: str) -> Callable[[object], str]:
@@ -146,7 +147,7 @@ def flattened(text: str) -> str:
     if not (text.startswith("{\n  ") and text.endswith("\n}")):
         return text
     # A line break cannot stand inside a JSON string.
-    return "{" + text[4:-2].replace(_BETWEEN_OBJECTS, ", ").replace(",\n  ", ", ") + "}"
+    return "{" + text[4:-2].replace(BETWEEN_OBJECTS, ", ").replace(",\n  ", ", ") + "}"
 
 
 def listing(name: str, items: Sequence[str], last: str) -> Encoded:
@@ -154,7 +155,7 @@ def listing(name: str, items: Sequence[str], last: str) -> Encoded:
     return Encoded(
         f'{{"{name}": [{", ".join(items)}], {last}}}',
         {},
-        f'{{\n  "{name}": [{_BETWEEN_OBJECTS.join(items)}],\n  {last},\n',
+        f'{{\n  "{name}": [{BETWEEN_OBJECTS.join(items)}],\n  {last},\n',
     )
 
 

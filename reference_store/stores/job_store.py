@@ -1,72 +1,155 @@
-"""The jobs of a program in one JSON file, for asyncio: durable records, and progress that costs nothing."""
+"""The jobs of a program in one JSON file: durable records, and progress that costs nothing; for asyncio and threads."""
 
 from __future__ import annotations
 
 import builtins
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from typing import ClassVar
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, ClassVar, Self
 
 from reference_store.core.aio_commit import LoopCommits
-from reference_store.core.records import checked, from_json, instant, to_json
 from reference_store.core.reopening import Reopened
 from reference_store.core.root import LOCK_TIMEOUT, Place
-from reference_store.errors import InvalidRecord, StoreError
-from reference_store.models import Job, Status
+from reference_store.errors import StoreError
+from reference_store.models import Job
+from reference_store.stores.aio import _whole as whole
 from reference_store.stores.aio import reading
 from reference_store.stores.documents import CLAIMS
-from reference_store.stores.ids import checked_id, checked_page
-from reference_store.stores.record_file import Clock, Entry, RecordFile, entry
-
-FILE = "jobs"
+from reference_store.stores.job_records import JobRecords, checked_progress, checked_query, utc_now
+from reference_store.stores.record_file import Clock
 
 
-def utc_now() -> datetime:
-    """The clock of the stores unless they are given another one."""
-    return datetime.now(UTC)
+class SyncJobStore(Reopened):
+    """Jobs by id in ``<root>/jobs.json``, ``{"jobs": [...], "updated_at": "ISO string"}``, datetimes as ISO strings.
+
+    Nothing is read before the first call. What a call has changed is durable when it returns; changes of several
+    threads that meet are written together. Several threads, instances and processes may use one root, lose no change
+    and see what others have changed. A change costs one line in ``.jobs.changes.jsonl`` and one sync, however many jobs
+    there are; ``jobs.json`` is as old as the last time that this log was full (it has about the size of ``jobs.json``,
+    and at least 64 KiB), or that a store which had changed something was closed.
+
+    The progress reported with ``update_progress`` lives in this instance only: it shows in ``get`` and ``list`` until
+    the job is saved again, by anybody, whose record then counts; after a restart the progress is the one saved last.
+
+    A job that a newer version has written, with a status or field that this one does not know, is kept as it is: it is
+    not listed, claimed or cleaned up, and the log ``reference_store`` says so; ``get``, and what would write over it,
+    raise NewerRecord; ``delete`` removes it.
+
+    Waits up to ``lock_timeout`` seconds for other writers; ``clock`` gives the time of ``updated_at``, ``claim_next``
+    and ``cleanup``. Raises InvalidIdentifier, InvalidRecord and UnserialisableValue for what cannot be stored,
+    CorruptData for files that are not what was acknowledged, StorageFailure, LockTimeout, and StoreClosed after
+    ``close``.
+    """
+
+    tradestore_errors: ClassVar[tuple[type[Exception], ...]] = (StoreError,)
+    tradestore_claims: ClassVar[tuple[str, ...]] = CLAIMS
+
+    def __init__(self, root: Place, *, lock_timeout: float = LOCK_TIMEOUT, clock: Clock = utc_now) -> None:
+        self._jobs = JobRecords(root, lock_timeout, clock)
+
+    def save(self, job: Job) -> None:
+        """Store ``job`` under its ``job_id``, in place of what was there; its place in listings stays."""
+        self._jobs.file.commit(self._jobs.saving(job))
+
+    def get(self, job_id: str) -> Job | None:
+        """Return the job with its latest progress, or None if there is none."""
+        return self._jobs.get(job_id)
+
+    def list(
+        self, status: str | None = None, job_type: str | None = None, limit: int = 100, offset: int = 0
+    ) -> builtins.list[Job]:
+        """Return jobs in the order in which they were first saved, filtered, then at most ``limit`` from ``offset`` on.
+
+        Costs what it returns. Raises InvalidRecord for a status that no job can have, and for a negative limit or
+        offset.
+        """
+        return self._jobs.page(checked_query(status, job_type, limit, offset), limit, offset)
+
+    def update_progress(self, job_id: str, progress: float) -> bool:
+        """Set the progress of a job in memory; it is visible at once and nothing is ever written to the disk.
+
+        Says whether there is such a job; one that another process removed less than 0.05 s ago may still count.
+        Raises InvalidRecord for a progress that is not a finite number.
+        """
+        progress = checked_progress(job_id, progress)
+        there = self._jobs.reported(job_id, progress)
+        return self._jobs.report(job_id, progress) if there is None else there
+
+    def update_job(self, job_id: str, function: Callable[[Job], Job]) -> Job | None:
+        """Store what ``function`` makes of the job and return it; None, without a call, if there is no such job.
+
+        ``function`` is synchronous and quick, and runs under the lock, in any thread: no other change comes in between,
+        whichever process makes it. What it raises comes out here and leaves the job as it was. It may be called again
+        when a write fails. It must not use a store on the same root.
+        """
+        changed: Job | None = self._jobs.file.commit(self._jobs.updating(job_id, function))
+        return changed
+
+    def claim_next(self, job_type: str | None = None, *, worker: str | None = None) -> Job | None:
+        """Take the first pending job, of this type if one is given, and return it; None if there is none.
+
+        It is running then, with ``started_at`` and ``claimed_by``: ``worker``, or the names of machine and process.
+        Each job is claimed once, whatever threads, tasks and processes ask for it. A claim whose caller is cancelled
+        may have happened: the job is among the running ones then, with its ``claimed_by``.
+        """
+        claimed: Job | None = self._jobs.file.commit(self._jobs.claiming(job_type, worker))
+        return claimed
+
+    def delete(self, job_id: str) -> bool:
+        """Remove the job, durably, and say whether it was there."""
+        removed: bool = self._jobs.file.commit(self._jobs.deleting(job_id))
+        return removed
+
+    def cleanup(self, days: float) -> int:
+        """Remove, durably, the completed, failed and cancelled jobs that ended more than ``days`` days ago.
+
+        A job without ``finished_at`` is as old as its ``created_at``; naive times are local time. Returns how many
+        were removed. Costs a look at each ended job. Raises InvalidRecord for a number of days that is negative or not
+        finite.
+        """
+        removed: int = self._jobs.file.commit(self._jobs.cleaning(days))
+        return removed
+
+    def reseal(self) -> None:
+        """Vouch for a ``jobs.json`` edited or written by hand; what the log has beyond it is settled on top of it.
+
+        Raises CorruptData when it is no strict JSON with a list of jobs that have ids of their own.
+        """
+        self._jobs.file.reseal()
+
+    def close(self) -> None:
+        """Bring ``jobs.json`` up to date if this instance has changed it, and let go of the root; twice is fine."""
+        self._jobs.file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
 
 
 class JobStore(Reopened):
-    """Jobs by id in ``<root>/jobs.json``, ``{"jobs": [...], "updated_at": "ISO string"}``, datetimes as ISO strings.
+    """SyncJobStore for asyncio; see there. All work on files is done in threads, one hop for a whole call.
 
-    Nothing is read before the first call. A saved job is durable when ``save`` returns; saves that wait at the same
-    time are written together. Several tasks, instances and processes may use one root and lose no update. The progress
-    reported with ``update_progress`` lives in this instance only: it shows in ``get`` and ``list`` until the job is
-    saved again, by anybody, whose record then counts; after a restart the progress is the one saved last.
-
-    Waits up to ``lock_timeout`` seconds for other writers; ``clock`` gives the time of ``updated_at`` and ``cleanup``.
-    A cancelled call has happened whole or not at all. Raises InvalidIdentifier, InvalidRecord and UnserialisableValue
-    for what cannot be stored, CorruptData when neither the file nor its backup is sound, StorageFailure, LockTimeout,
-    and StoreClosed after ``aclose``.
+    A cancelled call has happened whole or not at all. ``aclose`` closes it.
     """
 
     tradestore_errors: ClassVar[tuple[type[Exception], ...]] = (StoreError,)
     tradestore_claims: ClassVar[tuple[str, ...]] = ("tasks", *CLAIMS)
 
     def __init__(self, root: Place, *, lock_timeout: float = LOCK_TIMEOUT, clock: Clock = utc_now) -> None:
-        self._file = RecordFile(root, FILE, "job_id", lock_timeout, clock)
-        self._commits = LoopCommits(self._file.updates())
-        self._clock = clock
-        # Progress by job, with the record that it was reported about.
-        self._progress: dict[str, tuple[Entry, float]] = {}
+        self._jobs = JobRecords(root, lock_timeout, clock)
+        self._commits = LoopCommits(self._jobs.file.commits())
 
     async def save(self, job: Job) -> None:
         """Store ``job`` under its ``job_id``, durably, in place of what was there; its place in listings stays."""
-        job = checked(Job, job)
-        job_id = checked_id("job_id", job.job_id)
-        checked_id("job_type", job.job_type)
-        new = entry(to_json(job))
-
-        def upsert(jobs: dict[str, Entry]) -> None:
-            jobs[job_id] = new
-
-        await self._commits.commit(upsert)
+        await self._commits.commit(self._jobs.saving(job))
 
     async def get(self, job_id: str) -> Job | None:
         """Return the job with its latest progress, or None if there is none."""
-        checked_id("job_id", job_id)
-        found = (await reading(self._file.entries, "get")).get(job_id)
-        return None if found is None else self._job(found)
+        return await reading(self._jobs.get, job_id)
 
     async def list(
         self, status: str | None = None, job_type: str | None = None, limit: int = 100, offset: int = 0
@@ -75,77 +158,48 @@ class JobStore(Reopened):
 
         Raises InvalidRecord for a status that no job can have and for a negative limit or offset.
         """
-        wanted = None if status is None else _status(status)
-        checked_page(limit, offset)
-        entries = await reading(self._file.entries, "list")
-        found = [
-            entry
-            for entry in entries.values()
-            if (wanted is None or entry.content["status"] == wanted)
-            and (job_type is None or entry.content["job_type"] == job_type)
-        ]
-        return [self._job(entry) for entry in found[offset : offset + limit]]
+        return await reading(self._jobs.page, checked_query(status, job_type, limit, offset), limit, offset)
 
     async def update_progress(self, job_id: str, progress: float) -> bool:
         """Set the progress of a job in memory; it is visible at once and nothing is ever written to the disk.
 
-        Says whether there is such a job. Raises InvalidRecord for a progress that is not a finite number.
+        Says whether there is such a job; one that another process removed less than 0.05 s ago may still count.
+        Raises InvalidRecord for a progress that is not a finite number.
         """
-        if type(progress) not in (int, float) or not abs(progress) < float("inf"):
-            raise InvalidRecord("progress", "is not a finite number")
-        entries: Mapping[str, Entry] | None = self._file.known()
-        if entries is None or job_id not in entries:
-            checked_id("job_id", job_id)
-            entries = await reading(self._file.entries, "update_progress")
-        found = entries.get(job_id)
-        if found is None:
-            return False
-        self._progress[job_id] = (found, float(progress))
-        return True
+        progress = checked_progress(job_id, progress)
+        there = self._jobs.reported(job_id, progress)
+        return await reading(self._jobs.report, job_id, progress) if there is None else there
 
-    async def cleanup(self, days: float) -> int:
-        """Remove, durably, the completed, failed and cancelled jobs that ended more than ``days`` days ago.
+    async def update_job(self, job_id: str, function: Callable[[Job], Job]) -> Job | None:
+        """Store what the synchronous ``function`` makes of the job; see SyncJobStore.update_job."""
+        changed: Job | None = await self._commits.commit(self._jobs.updating(job_id, function))
+        return changed
 
-        A job without ``finished_at`` is as old as its ``created_at``; naive times are local time. Returns how many
-        were removed. Raises InvalidRecord for a number of days that is negative or not finite.
-        """
-        if type(days) not in (int, float) or not 0 <= days < float("inf"):
-            raise InvalidRecord("days", "is not a number from 0 on")
-        end = instant(self._clock()) - timedelta(days=days)
+    async def claim_next(self, job_type: str | None = None, *, worker: str | None = None) -> Job | None:
+        """Take the first pending job, of this type if one is given, exactly once; see SyncJobStore.claim_next."""
+        claimed: Job | None = await self._commits.commit(self._jobs.claiming(job_type, worker))
+        return claimed
 
-        def remove_old(jobs: dict[str, Entry]) -> int:
-            old = [job_id for job_id, job in jobs.items() if _ended_before(job, end)]
-            for job_id in old:
-                del jobs[job_id]
-            return len(old)
-
-        removed: int = await self._commits.commit(remove_old)
+    async def delete(self, job_id: str) -> bool:
+        """Remove the job, durably, and say whether it was there."""
+        removed: bool = await self._commits.commit(self._jobs.deleting(job_id))
         return removed
 
+    async def cleanup(self, days: float) -> int:
+        """Remove, durably, the jobs that ended more than ``days`` days ago; see SyncJobStore.cleanup."""
+        removed: int = await self._commits.commit(self._jobs.cleaning(days))
+        return removed
+
+    async def reseal(self) -> None:
+        """Vouch for a ``jobs.json`` edited or written by hand; see SyncJobStore.reseal."""
+        await whole(self._jobs.file.reseal)
+
     async def aclose(self) -> None:
-        """Let go of the root; closing twice is fine."""
-        self._file.root.close()
+        """Bring ``jobs.json`` up to date if this instance has changed it, and let go of the root; twice is fine."""
+        await whole(self._jobs.file.close)
 
-    def _job(self, found: Entry) -> Job:
-        job = from_json(Job, found.copy(), FILE, FILE + ".json")
-        reported = self._progress.get(job.job_id)
-        if reported is not None:
-            about, progress = reported
-            if about is found:
-                job.progress = progress
-            else:
-                self._progress.pop(job.job_id, None)
-        return job
+    async def __aenter__(self) -> Self:
+        return self
 
-
-def _status(status: str) -> Status:
-    try:
-        return Status(status)
-    except ValueError:
-        raise InvalidRecord("status", f"is none of {', '.join(Status)}") from None
-
-
-def _ended_before(job: Entry, end: datetime) -> bool:
-    if not Status(job.content["status"]).terminal:
-        return False
-    return instant(datetime.fromisoformat(job.content["finished_at"] or job.content["created_at"])) < end
+    async def __aexit__(self, *_: Any) -> None:
+        await self.aclose()

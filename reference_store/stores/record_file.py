@@ -1,198 +1,323 @@
-"""A list of records in one sealed JSON file that several threads, instances and processes update.
+"""A list of records in one sealed JSON file, with a log of changes beside it, for several threads and processes.
 
-``{"jobs": [...], "updated_at": "ISO string", "_integrity": {...}}``: one line for each record, in the order in which
-the records came, the previous version of the file beside it. Records are kept in memory, and the file is read again
-when somebody else has changed it: before every update under the lock, and before a read when the end of the file,
-where its seal stands, is another one.
+``{"jobs": [...], "updated_at": "ISO string", "_integrity": {...}}``: one line for each record, the previous version of
+the file beside it. A change is one line in the log and one sync, however many records there are. When the log is full,
+which it is when it has become about as long as the file, the file is written anew, and once more when a store that has
+changed it is closed. Records are kept in memory; a read looks at what the log has got since.
+
+No crash comes between the steps badly. A log that goes on from the file is there before the file says that it belongs
+to one. A file that has all of a log is there before the log gives way to its successor, and the log stays, as the
+version before the file does, until the next one: so a damaged file is put together from these two.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
+from weakref import WeakSet, WeakValueDictionary
 
-from reference_store.core import integrity, strict_json
-from reference_store.core.atomic import Directory, Found, NotARegularFile
+from reference_store.core.atomic import Directory
 from reference_store.core.by_key import ByKey
-from reference_store.core.document_files import BACKUP, LARGEST, SUFFIX, DocumentFiles, regular
-from reference_store.core.group_commit import GroupCommit, Take, Ticket
-from reference_store.core.integrity import Unsealed
-from reference_store.core.root import Place
-from reference_store.core.strict_json import Document, Encoded
-from reference_store.errors import CorruptData, UnserialisableValue
+from reference_store.core.document_files import LARGEST
+from reference_store.core.group_commit import GroupCommit, Take
+from reference_store.core.root import Place, Root
+from reference_store.errors import CorruptData, InvalidRecord, NewerRecord, StoreClosed, StoreError, UnserialisableValue
+from reference_store.stores import record_log, record_view
+from reference_store.stores.record_appending import Appender
+from reference_store.stores.record_index import Change, Draft, Entry, Form, Index, Operation, digest, merged
+from reference_store.stores.record_reading import LARGEST_LOG, RecordReader
+from reference_store.stores.record_view import View
 
 Clock = Callable[[], datetime]
-Change = Callable[["dict[str, Entry]"], Any]
-"""Changes the entries in place, as its last step, and returns a result; or raises and leaves them alone."""
+T = TypeVar("T")
 
-_TAIL = 160
-"""Bytes at the end of a file that differ whenever its seal does."""
-
-
-class Entry:
-    """One record: the ``text`` that stands for it in the file, and its ``content`` to look at but not to change."""
-
-    __slots__ = ("content", "text")
-
-    def __init__(self, content: Document, text: str) -> None:
-        self.content, self.text = content, text
-
-    def copy(self) -> Document:
-        """The content, for somebody who may change it."""
-        return strict_json.copy_of(self.text)
+_LEFT = 1 << 10
+"""Bytes of the largest file that its records leave to what stands around them."""
+_log = logging.getLogger("reference_store")
 
 
-def entry(content: Document) -> Entry:
-    """Return a record ready to be stored, independent of what is done to ``content`` later.
-
-    Raises UnserialisableValue for what JSON would not give back equal.
-    """
-    encoded = integrity.encode_record(content)
-    return Entry(encoded.content, encoded.canonical)
-
-
-def entry_of_checked(content: Document) -> Entry:
-    """Return a record whose members are those of other records or have been checked one by one."""
-    return Entry(content, strict_json.text_of(content))
+def now_of(clock: Clock) -> datetime:
+    """Return what the clock says; raises InvalidRecord when that is no time."""
+    now = clock()
+    if not isinstance(now, datetime):
+        raise InvalidRecord("clock", f"gives a value of type {type(now).__name__}, not a datetime")
+    return now
 
 
-@dataclass(frozen=True, slots=True)
-class _State:
-    entries: Mapping[str, Entry]
-    generation: int
-    digest: bytes
-    tail: tuple[int, bytes] | None
-    """Size and end of the file that this is the content of; None when there was no file, or not a sound one."""
+LATELY = 0.05
+"""Seconds in which the changes of other processes may go unnoticed where nothing is read from the disk."""
 
 
-_NOTHING = _State({}, 0, b"", None)
+class _Writes:
+    """How often this process has changed one file of records."""
+
+    __slots__ = ("__weakref__", "count")
+
+    def __init__(self) -> None:
+        self.count = 0
 
 
-class RecordFile(DocumentFiles):
-    """The records of ``<root>/<name>.json`` by their member ``id_name``; updates that meet are written together."""
+_counts: WeakValueDictionary[tuple[str, str], _Writes] = WeakValueDictionary()
 
-    def __init__(self, root: Place, name: str, id_name: str, lock_timeout: float, clock: Clock) -> None:
-        super().__init__(root, lock_timeout, lambda name: name)
-        self._name, self._id_name, self._clock = name, id_name, clock
-        self._file, self._backup = name + SUFFIX, name + BACKUP
-        self._state: _State | None = None
-        self._updates: ByKey[GroupCommit[Change]] = ByKey(self._update_group)
 
-    def entries(self, operation: str) -> Mapping[str, Entry]:
-        """Return all records by id, in order; raises CorruptData when neither the file nor its backup is sound."""
-        with self.root.reading(operation, self._name) as directory:
-            known = self._state
-            if known is not None and known.tail is not None and known.tail == self._tail(directory):
-                return known.entries
-            _, state = self._load(directory, known)
-            current = self._state
-            if current is None or current.generation <= state.generation:
-                self._state = state  # unless a writer of this instance has come further meanwhile
-            return state.entries
+def _writes_to(root: str, name: str) -> _Writes:
+    return _counts.setdefault((os.path.realpath(root), name), _Writes())
 
-    def known(self) -> Mapping[str, Entry] | None:
-        """Return the records as they were last read or written, without a look at the disk; None before that."""
-        return self._state.entries if self._state is not None else None
 
-    def update(self, change: Change) -> Any:
-        """Make ``change`` durable and return its result; see ``update_all``."""
-        return self._updates[self._name].commit(change)
+class RecordFile:
+    """The records of ``<root>/<name>.json``; changes that meet are written together."""
 
-    def updates(self) -> GroupCommit[Change]:
-        """Where the updates meet."""
-        return self._updates[self._name]
+    def __init__(self, root: Place, form: Form, lock_timeout: float, clock: Clock) -> None:
+        self.root = Root(root, lock_timeout)
+        self.form, self._clock = form, clock
+        self._reader = RecordReader(form)
+        self._names = self._reader.names
+        self.recoveries = self._reader.recoveries
+        self._commits: ByKey[GroupCommit[Change]] = ByKey(self._group)
+        self._writes = _writes_to(self.root.path, form.name)
+        self._wrote = False
+        self._appender = Appender(self._reader)
+        self.forget()
+        _alive.add(self)
 
-    def update_all(self, changes: Sequence[Change]) -> list[Ticket[Change]]:
-        """Make the changes, in this order, in one write that is durable on return.
+    def forget(self) -> None:
+        """Begin anew: the threads that had the lock, or were at work on what is known, are not there any more."""
+        self._mutex = threading.RLock()
+        self._reader.view = None
+        self._seen = (-1, 0.0)  # the writes of this process, and the time (monotonic seconds), when it was looked
 
-        Each ticket says what became of its change. Raises LockTimeout.
+    def read(self, operation: str, use: Callable[[Index], T], *, roughly: bool = False) -> T:
+        """Return what ``use`` makes of the records as they are now; it must be quick, and leave them alone.
+
+        ``roughly``: files whose status (times and size) is what it was are taken for unchanged, and not opened.
+        Raises CorruptData when neither the file nor what stands in for it is sound.
         """
-        return self._updates[self._name].commit_all(changes)
+        with self.root.reading(operation, self.form.name) as directory, self._mutex:
+            seen = self._writes.count, time.monotonic()
+            view = self._reader.current(directory, roughly=roughly)
+            self._reader.view = None  # out of the way of a signal's handler that reads too
+            result = use(view.index)
+            self._reader.view, self._seen = view, seen
+            return result
 
-    def _update_group(self, _name: str) -> GroupCommit[Change]:
+    def glance(self, use: Callable[[Index], T]) -> T | None:
+        """Return what ``use`` makes of the records, without a look at the disk; None if they may be others by now.
+
+        What this process has changed is always known, what another one has changed within LATELY may not be.
+        """
+        if not self._mutex.acquire(blocking=False):
+            return None
+        try:
+            count, moment = self._seen
+            if self._reader.view is None or count != self._writes.count or time.monotonic() - moment > LATELY:
+                return None
+            return use(self._reader.view.index)
+        finally:
+            self._mutex.release()
+
+    def listed(self, operation: str, page: Callable[[Index], list[Entry]], record_of: Callable[[Entry], T]) -> list[T]:
+        """Return the records of a page; one that turns out not to be understood is left out of every listing."""
+        while True:
+            found = self.read(operation, page)
+            try:
+                return [record_of(each) for each in found]
+            except NewerRecord as newer:
+                strange = next(each for each in found if each.content[self.form.id_name] == newer.identifier)
+                self.read(operation, partial(Index.set_aside, found=strange))
+                _log.warning("%s", newer)
+
+    def commit(self, change: Change) -> Any:
+        """Make ``change`` durable and return its result; raises what stood in its way, or LockTimeout."""
+        return self.commits().commit(change)
+
+    def commits(self) -> GroupCommit[Change]:
+        """Return where the changes meet."""
+        return self._commits[self.form.name]
+
+    def close(self) -> None:
+        """Bring the file up to date if this instance has changed anything, and let go of the root.
+
+        When the file cannot be written that is no loss: the log has it all, and the log ``reference_store`` says so.
+        """
+        try:
+            if self._wrote:
+                self.root.alone("close", self.form.name, self._settle)
+        except StoreClosed:
+            return
+        except StoreError as error:
+            _log.warning("%r stays as it was, with its changes in a log beside it: %s", self._names.file, error)
+        self.root.close()
+
+    # -- writing: the lock of the root is held ------------------------------------------------------------------------
+
+    def _group(self, _name: str) -> GroupCommit[Change]:
         return self.root.group(self._write_all)
 
     def _write_all(self, _first: Change, take: Take[Change]) -> None:
-        with self.root.updating("update", self._name) as directory:
-            found, state = self._load(directory, self._state)
-            entries = dict(state.entries)
+        with self.root.updating("update", self.form.name) as directory:
+            with self._mutex:
+                view = self._reader.current(directory)
+            draft = Draft(view.index, self.form)
             for ticket in take():
                 try:
-                    ticket.result = ticket.change(entries)
-                except Exception as error:  # concerns its caller only
+                    ticket.result = draft.attempt(ticket.change, _fits)
+                except BaseException as error:  # concerns its caller only: a function of theirs may raise anything
                     ticket.error = error
-            if found is not None and _same(entries, state.entries):
-                self._state = state
+            if not draft.operations and view.sound:
                 return
-            if found is None:
-                if not entries and state is _NOTHING:
-                    return
-                self._keep_evidence(directory, self._name, self._file)
-            self._replace(directory, found, state, entries)
+            try:
+                after = self._persist(directory, view, draft.operations)
+            except BaseException:
+                self._writes.count += 1
+                with self._mutex:
+                    self._reader.view = None
+                raise
+            self._writes.count += 1
+            with self._mutex:
+                if self._reader.view is view:
+                    self._reader.view = None  # known again when it is whole
+                    if view.number < after.number:  # a reader of this instance may have met the line in the log
+                        view.index.make(draft.operations)
+                    self._reader.view, self._seen = after, (self._writes.count, time.monotonic())
+                    self._reader.note(directory)
 
-    def _replace(self, directory: Directory, found: Found | None, state: _State, entries: dict[str, Entry]) -> None:
-        encoded = _encoded(self._name, entries, self._clock().isoformat())
-        data = integrity.seal_document(encoded, self._name, state.generation + 1)
-        if len(data) > LARGEST:
-            raise UnserialisableValue(f"a file of {len(data)} bytes, {LARGEST} is the limit")
-        directory.replace(self._file, data, found, self._backup)
-        self._state = _State(entries, state.generation + 1, hashlib.sha256(data).digest(), _end(data))
+    def _persist(self, directory: Directory, view: View, operations: list[Operation]) -> View:
+        """Make the operations durable and return what the files stand for then, but for the index."""
+        first, self._wrote = not self._wrote, True
+        if not view.sound:
+            view = self._with_file(directory, view, view.number, view.index.entries.values())
+            if not operations:
+                return view
+        line = record_log.line(record_log.encoded(operations), self.form.name, view.number + 1)
+        header = view.header
+        if header is not None and view.counts and view.opened and view.clean and self._appender.trusts(header):
+            if view.end + len(line) <= header.size:
+                return self._appender.append(directory, view, header, line)
+        elif first and not view.opened and not view.counts:
+            return self._at_once(directory, view, line, operations)
+        return self._begin_log(directory, view, line)
 
-    def _load(self, directory: Directory, known: _State | None) -> tuple[Found | None, _State]:
-        """Return the file, None if it is missing or damaged, and the records."""
-        try:
-            found = regular(directory, self._name, self._file)
-            if found is None:
-                lost = self._lost(directory, self._name, self._name)
-                if lost is None:
-                    return None, _NOTHING
-                found = lost[0]
-            digest = hashlib.sha256(found.data).digest()
-            if known is not None and known.digest == digest:
-                return found, known
-            content = integrity.unseal_document(found.data, self._name, self._file)
-            return found, self._state_of(content, known, digest, _end(found.data))
-        except CorruptData as damage:
-            content = self._from_backup(directory, self._name, self._name, damage)
-            return None, self._state_of(content, known, b"", None)
+    def _at_once(self, directory: Directory, view: View, line: bytes, operations: list[Operation]) -> View:
+        """Write the file with the change in it: a program that makes one change and ends needs no log."""
+        if view.number:
+            # With the version before it gives what the file has, should that be damaged one day.
+            base = digest(view.index.entries.values())
+            _, data = record_log.made(self.form, view.number, base, line, 0)
+            directory.replace(self._names.log_before, data, self._reader.file_found(directory))
+        if view.header is not None:
+            directory.discard(self._names.log)  # the file has all of it
+        entries = merged(self.form, view.index.entries, operations)
+        return self._with_file(directory, view, view.number + 1, entries)
 
-    def _state_of(
-        self, content: Unsealed, known: _State | None, digest: bytes, tail: tuple[int, bytes] | None
-    ) -> _State:
-        old = known.entries if known is not None else {}
-        entries: dict[str, Entry] = {}
-        records = content.content.get(self._name)
-        for record in records if isinstance(records, list) else [None]:
-            identifier = record.get(self._id_name) if isinstance(record, dict) else None
-            if not isinstance(record, dict) or type(identifier) is not str or identifier in entries:
-                raise CorruptData(self._name, self._file, "it holds no list of records with ids of their own")
-            text = strict_json.text_of(record)
-            before = old.get(identifier)
-            # The same object for an unchanged record: what is remembered about it in memory stays valid.
-            entries[identifier] = before if before is not None and before.text == text else Entry(record, text)
-        return _State(entries, content.number, digest, tail)
+    def _begin_log(self, directory: Directory, view: View, line: bytes) -> View:
+        """Bring the file up to the last write and begin a log with ``line``."""
+        entries = view.index.entries.values()
+        full = view.opened or view.counts
+        if full:
+            view = self._with_file(directory, view, view.number, entries, opened=True)
+        assert view.tail is not None
+        room = max(view.tail[0], record_log.SMALLEST)
+        header, data = record_log.made(self.form, view.number, digest(entries), line, room)
+        if full:
+            before = self._reader.regular(directory, self._names.log, LARGEST_LOG)
+            directory.replace(self._names.log, data, before, self._names.log_before)
+        else:
+            directory.replace(self._names.log, data, self._reader.file_found(directory))
+            try:
+                view = self._with_file(directory, view, view.number, entries, opened=True)
+            except OSError:
+                directory.discard(self._names.log)  # the file is still complete without it
+                raise
+        end = len(header.line) + len(line)
+        return replace(
+            view,
+            number=view.number + 1, header=header, counts=True, end=end, pinned=end, clean=True,
+            mark=data[max(end - record_view.MARK, 0) : end],
+        )  # fmt: skip
 
-    def _tail(self, directory: Directory) -> tuple[int, bytes] | None:
-        try:
-            return directory.tail(self._file, _TAIL)
-        except NotARegularFile:
-            return None
+    def _with_file(
+        self, directory: Directory, view: View, number: int, entries: Iterable[Entry], *, opened: bool = False
+    ) -> View:
+        """Write the file with ``entries``, after the write ``number``, and return what the files stand for then."""
+        found = self._reader.file_found(directory)
+        known = found is not None and view.sound and hashlib.sha256(found.data).digest() == view.digest
+        if found is not None and not known and not record_view.is_sound(self.form, found.data):
+            evidence = directory.preserve(self._names.file, found.data)
+            _log.warning("%s: %r was damaged; kept as %r", self.form.name, self._names.file, evidence)
+            found = None
+        data = record_view.sealed(self.form, entries, now_of(self._clock).isoformat(), number, opened=opened)
+        directory.replace(self._names.file, data, found, self._names.backup if found is not None else None)
+        if found is None and self._reader.is_there(directory, self._names.backup):
+            # What is kept as the version before has lost its connection to this one.
+            directory.replace(self._names.file, data, self._reader.file_found(directory), self._names.backup)
+        return replace(
+            view,
+            number=number, tail=record_view.tail_of(data), digest=hashlib.sha256(data).digest(), opened=opened,
+            sound=True, header=None, counts=False,
+        )  # fmt: skip
+
+    def reseal(self) -> None:
+        """Vouch for the file as somebody has edited or written it; what the log has beyond it is kept on top.
+
+        Raises CorruptData when it is no strict JSON with a list of records.
+        """
+        self.root.alone("reseal", self.form.name, self._reseal)
+
+    def _reseal(self, directory: Directory) -> None:
+        with self._mutex:
+            self._reader.view = None
+        found = self._reader.regular(directory, self._names.file, LARGEST)
+        if found is None:
+            raise CorruptData(self.form.name, self._names.file, "there is no such file")
+        log = self._reader.regular(directory, self._names.log, LARGEST_LOG)
+        index, number, used = record_view.edited(self.form, found.data, log.data if log is not None else None)
+        if log is not None and not used:
+            evidence = directory.preserve(self._names.log, log.data)
+            _log.warning("%s: %r does not belong to the file; kept as %r", self.form.name, self._names.log, evidence)
+        number = max(number, self._backup_number(directory)) + 1
+        entries = index.entries.values()
+        data = record_view.sealed(self.form, entries, now_of(self._clock).isoformat(), number, opened=False)
+        self._writes.count += 1
+        directory.replace(self._names.file, data, found)
+        directory.remove(self._names.log)
+
+    def _backup_number(self, directory: Directory) -> int:
+        with suppress(CorruptData):
+            backup = self._reader.regular(directory, self._names.backup, LARGEST)
+            return record_view.number_of(self.form, backup.data) if backup is not None else 0
+        return 0
+
+    def _settle(self, directory: Directory) -> None:
+        with self._mutex:
+            view, self._reader.view = self._reader.current(directory), None
+        if view.opened or view.counts or not view.sound:
+            self._with_file(directory, view, view.number, view.index.entries.values())
+        if view.header is not None:
+            # No sync: should it come back, it has nothing that the file lacks.
+            directory.move(self._names.log, self._names.log_before)
 
 
-def _end(data: bytes) -> tuple[int, bytes]:
-    return len(data), data[-_TAIL:]
+def _fits(draft: Draft) -> None:
+    """Refuse a change with which the file could not be written any more; its caller alone hears of it."""
+    if draft.size > LARGEST - _LEFT:
+        raise UnserialisableValue(f"with it the file would have {draft.size} bytes, {LARGEST} is the limit")
 
 
-def _same(entries: Mapping[str, Entry], others: Mapping[str, Entry]) -> bool:
-    return len(entries) == len(others) and all(a is b for a, b in zip(entries.values(), others.values(), strict=True))
+_alive: WeakSet[RecordFile] = WeakSet()
 
 
-def _encoded(name: str, entries: Mapping[str, Entry], updated_at: str) -> Encoded:
-    """The whole file as text, put together from the texts of its records: only changed ones are encoded anew."""
-    texts = [entry.text for entry in entries.values()]
-    last = f'"updated_at": {json.dumps(updated_at)}'
-    return strict_json.listing(name, texts, last)
+def _after_fork_in_child() -> None:
+    for file in list(_alive):
+        file.forget()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -8,13 +8,24 @@ import os
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from reference_store import CorruptData, InvalidIdentifier, InvalidRecord, JobStore, StorageFailure, StoreClosed
+from reference_store import (
+    CorruptData,
+    InvalidIdentifier,
+    InvalidRecord,
+    JobStore,
+    NewerRecord,
+    StorageFailure,
+    StoreClosed,
+    StoreError,
+    SyncJobStore,
+    UnserialisableValue,
+)
 from reference_store.models import Job, Status
 from tests.reference_store.faults import fail_call
 from tests.reference_store.trading import flip
@@ -270,7 +281,9 @@ def test_a_failed_write_is_reported_to_every_waiting_save_and_keeps_the_state(
     using(tmp_path, use)
 
 
-def test_damage_is_answered_from_the_backup_and_kept_as_evidence(tmp_path: Path) -> None:
+def test_a_damaged_file_is_put_together_from_the_version_before_and_the_log_and_kept_as_evidence(
+    tmp_path: Path,
+) -> None:
     async def fill(store: JobStore) -> None:
         for number in range(3):
             await store.save(job(f"j{number}"))
@@ -280,9 +293,9 @@ def test_damage_is_answered_from_the_backup_and_kept_as_evidence(tmp_path: Path)
     damaged = (tmp_path / "jobs.json").read_bytes()
 
     async def use(store: JobStore) -> None:
-        assert [found.job_id for found in await store.list()] == ["j0", "j1"]
+        assert [found.job_id for found in await store.list()] == ["j0", "j1", "j2"]
         await store.save(job("j9"))
-        assert [found.job_id for found in await store.list()] == ["j0", "j1", "j9"]
+        assert [found.job_id for found in await store.list()] == ["j0", "j1", "j2", "j9"]
 
     using(tmp_path, use)
     assert damaged in [path.read_bytes() for path in tmp_path.glob(".damaged-*")]
@@ -318,3 +331,301 @@ def test_descriptors_are_given_back(tmp_path: Path) -> None:
         using(tmp_path, lambda store: store.save(job("j1")))
 
     assert len(os.listdir("/proc/self/fd")) <= before + 1
+
+
+# -- claiming, changing, deleting -------------------------------------------------------------------------------------
+
+
+def test_the_first_pending_job_is_claimed_with_who_and_when(tmp_path: Path) -> None:
+    with SyncJobStore(tmp_path, clock=lambda: NOW) as store:
+        store.save(job("done", status=Status.COMPLETED))
+        store.save(job("other", job_type="download"))
+        store.save(job("j1"))
+        store.save(job("j2"))
+
+        claimed = store.claim_next("backtest", worker="w1")
+        assert claimed == store.get("j1") == job("j1", status=Status.RUNNING, started_at=NOW, claimed_by="w1")
+        named = store.claim_next()
+        assert named is not None
+        assert named.job_id == "other"
+        assert str(os.getpid()) in str(named.claimed_by)
+        assert [found.job_id for found in store.list(status="pending")] == ["j2"]
+        store.claim_next()
+        assert store.claim_next() is store.claim_next("backtest") is None
+        with pytest.raises(InvalidRecord):
+            store.claim_next(worker=7)  # type: ignore[arg-type]
+
+
+def test_a_job_that_waits_again_is_claimed_in_its_old_place(tmp_path: Path) -> None:
+    with SyncJobStore(tmp_path) as store:
+        for name in ("j1", "j2", "j3"):
+            store.save(job(name))
+        store.claim_next()
+        store.claim_next()
+        store.save(job("j1"))
+        assert [found.job_id for found in store.list(status="pending")] == ["j1", "j3"]
+        claimed = store.claim_next()
+        assert claimed is not None
+        assert claimed.job_id == "j1"
+
+
+def test_each_job_is_claimed_once_by_threads_tasks_and_processes(tmp_path: Path) -> None:
+    with SyncJobStore(tmp_path) as store:
+        for number in range(60):
+            store.save(job(f"j{number}"))
+    program = """
+import asyncio, sys
+from concurrent.futures import ThreadPoolExecutor
+from reference_store import JobStore, SyncJobStore
+async def by_tasks(store):
+    claimed = []
+    async def one():
+        while (job := await store.claim_next(worker="t")) is not None:
+            claimed.append(job.job_id)
+    await asyncio.gather(one(), one(), one())
+    await store.aclose()
+    return claimed
+def by_threads(store):
+    claimed = []
+    def one(_):
+        while (job := store.claim_next(worker="t")) is not None:
+            claimed.append(job.job_id)
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(one, range(3)))
+    store.close()
+    return claimed
+if sys.argv[2] == "tasks":
+    print(*asyncio.run(by_tasks(JobStore(sys.argv[1]))))
+else:
+    print(*by_threads(SyncJobStore(sys.argv[1])))
+"""
+    running = [
+        subprocess.Popen([sys.executable, "-c", program, str(tmp_path), how], stdout=subprocess.PIPE, text=True)
+        for how in ("tasks", "threads", "tasks")
+    ]
+    claimed = [name for process in running for name in process.communicate(timeout=60)[0].split()]
+
+    assert sorted(claimed) == sorted(f"j{number}" for number in range(60))
+
+
+def test_a_job_is_changed_under_the_lock_and_no_change_is_lost(tmp_path: Path) -> None:
+    def more(found: Job) -> Job:
+        return found.model_copy(update={"progress": found.progress + 1})
+
+    async def use(store: JobStore) -> None:
+        other = JobStore(tmp_path)
+        await store.save(job("j1"))
+        await asyncio.gather(*(each.update_job("j1", more) for each in (store, other) for _ in range(40)))
+        found = await store.get("j1")
+        assert found is not None
+        assert found.progress == 80
+        assert await store.update_job("unknown", more) is None
+        await other.aclose()
+
+    using(tmp_path, use)
+
+
+def test_an_exception_of_the_function_comes_out_and_leaves_the_job_as_it_was(tmp_path: Path) -> None:
+    class Refused(Exception):
+        pass
+
+    def refuse(found: Job) -> Job:
+        found.progress = 0.9
+        raise Refused
+
+    with SyncJobStore(tmp_path) as store:
+        store.save(job("j1"))
+        with pytest.raises(Refused):
+            store.update_job("j1", refuse)
+        for wrong in (
+            lambda found: None,
+            lambda found: found.model_copy(update={"job_id": "j2"}),
+            lambda found: found.model_copy(update={"result": {1, 2}}),
+            lambda found: found.model_copy(update={"progress": "half"}),
+            lambda found: found.model_copy(update={"status": "paused"}),
+        ):
+            with pytest.raises(StoreError):
+                store.update_job("j1", wrong)
+        with pytest.raises(TypeError):
+            store.update_job("j1", "no function")  # type: ignore[arg-type]
+        assert store.list() == [job("j1")]
+        with pytest.raises(InvalidRecord):
+            store.save(job("j2").model_copy(update={"created_at": "yesterday"}))
+        changed = store.update_job("j1", lambda found: found.model_copy(update={"status": "failed"}))
+        assert changed == job("j1", status=Status.FAILED)
+
+
+def test_a_deleted_job_is_gone_and_stays_gone(tmp_path: Path) -> None:
+    with SyncJobStore(tmp_path) as store:
+        for name in ("j1", "j2", "j3"):
+            store.save(job(name))
+        assert store.delete("j1") is True
+        assert store.delete("j1") is False
+        assert store.get("j1") is None
+        store.save(job("j1"))
+        assert [found.job_id for found in store.list()] == ["j2", "j3", "j1"]
+        store.delete("j1")
+    with SyncJobStore(tmp_path) as store:
+        assert [found.job_id for found in store.list()] == ["j2", "j3"]
+
+
+def test_progress_of_a_job_that_is_gone_is_refused_whoever_removed_it_and_nothing_of_it_is_left(tmp_path: Path) -> None:
+    with SyncJobStore(tmp_path) as store, SyncJobStore(tmp_path) as other:
+        store.save(job("j1"))
+        store.save(job("j2"))
+        assert store.update_progress("j1", 0.5) is True
+        other.delete("j1")
+        assert store.update_progress("j1", 0.6) is False
+        other.save(job("j1"))
+        found = store.get("j1")
+        assert found is not None
+        assert found.progress == 0.0
+    program = "import sys; from reference_store import SyncJobStore as S; s = S(sys.argv[1]); s.delete('j2'); s.close()"
+    with SyncJobStore(tmp_path) as store:
+        assert store.update_progress("j2", 0.5) is True
+        subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
+        assert store.update_progress("j2", 0.6) is False
+
+
+# -- each caller has its own error ------------------------------------------------------------------------------------
+
+
+def test_a_job_that_is_too_large_fails_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from reference_store.stores import record_file
+
+    monkeypatch.setattr(record_file, "LARGEST", 20_000)
+
+    async def use(store: JobStore) -> None:
+        saved = await asyncio.gather(
+            store.save(job("j0")),
+            store.save(job("large", message="x" * 30_000)),
+            *(store.save(job(f"j{number}")) for number in range(1, 10)),
+            return_exceptions=True,
+        )
+        assert [type(result) for result in saved if result is not None] == [UnserialisableValue]
+        assert len(await store.list()) == 10
+        with pytest.raises(UnserialisableValue):
+            await store.save(job("large", message="x" * 30_000))
+        # What makes room is always possible.
+        await store.delete("j0")
+
+    using(tmp_path, use)
+
+
+# -- records of a newer version ---------------------------------------------------------------------------------------
+
+NEWER = {
+    "a status": {"status": "paused"},
+    "a field": {"priority": 3},
+    "a type": {"progress": "50 %"},
+    "a time": {"created_at": "yesterday"},
+}
+
+
+@pytest.mark.parametrize("what", NEWER)
+def test_a_record_of_a_newer_version_is_kept_as_it_is_and_the_others_are_served(tmp_path: Path, what: str) -> None:
+    old = NOW - timedelta(days=99)
+    with SyncJobStore(tmp_path, clock=lambda: NOW) as store:
+        for name in ("j1", "strange", "j2"):
+            store.save(job(name, status=Status.FAILED, created_at=old, finished_at=old))
+    file = tmp_path / "jobs.json"
+    content = json.loads(file.read_text())
+    strange = content["jobs"][1]
+    strange.update(NEWER[what])
+    if what == "a time":
+        del strange["finished_at"]
+    file.write_text(json.dumps(content))
+    with SyncJobStore(tmp_path, clock=lambda: NOW) as store:
+        store.reseal()
+        assert [found.job_id for found in store.list()] == ["j1", "j2"]
+        assert [found.job_id for found in store.list(status="failed", limit=1, offset=1)] == ["j2"]
+        for call in (
+            lambda: store.get("strange"),
+            lambda: store.save(job("strange")),
+            lambda: store.update_job("strange", lambda found: found),
+        ):
+            with pytest.raises(NewerRecord) as raised:
+                call()
+            assert raised.value.identifier == "strange"
+        assert store.claim_next() is None
+        assert store.cleanup(30) == 2
+        assert store.list() == []
+        store.save(job("j3"))
+    kept = {found["job_id"]: found for found in json.loads(file.read_text())["jobs"]}
+    assert kept["strange"] == strange
+    with SyncJobStore(tmp_path) as store:
+        assert store.delete("strange") is True
+        assert [found.job_id for found in store.list()] == ["j3"]
+
+
+# -- odd arguments ----------------------------------------------------------------------------------------------------
+
+
+def test_odd_arguments_and_times_are_refused_or_kept_but_never_end_in_another_error(tmp_path: Path) -> None:
+    with SyncJobStore(tmp_path) as store:
+        for number, moment in enumerate((datetime.min, datetime.max)):  # noqa: DTZ901
+            for zone in (None, UTC, timezone(timedelta(hours=14)), timezone(timedelta(hours=-12))):
+                name = f"j{number}-{zone}".replace(":", "").replace("+", "p")
+                store.save(job(name, status=Status.FAILED, created_at=moment.replace(tzinfo=zone)))
+        assert store.cleanup(1) == 4
+        assert [found.created_at.year for found in store.list()] == [9999] * 4
+        assert store.cleanup(10**9) == store.cleanup(10**400) == 0
+        for wrong in (
+            lambda: store.cleanup(None),  # type: ignore[arg-type]
+            lambda: store.list(job_type=7),  # type: ignore[arg-type]
+            lambda: store.list(status=[]),  # type: ignore[arg-type]
+            lambda: store.list(limit=None),  # type: ignore[arg-type]
+            lambda: store.get(None),  # type: ignore[arg-type]
+            lambda: store.save(None),  # type: ignore[arg-type]
+            lambda: store.delete(7),  # type: ignore[arg-type]
+            lambda: store.update_progress([], 0.5),  # type: ignore[arg-type]
+            lambda: store.update_progress("j1", 10**400),
+            lambda: store.update_progress("j1", True),
+            lambda: store.claim_next([]),  # type: ignore[arg-type]
+        ):
+            with pytest.raises((StoreError, TypeError)):
+                wrong()
+
+
+@pytest.mark.parametrize("timeout", [None, "10", float("nan"), True])
+def test_a_lock_timeout_that_is_no_number_of_seconds_is_refused_when_the_store_is_opened(
+    tmp_path: Path, timeout: Any
+) -> None:
+    with pytest.raises((StoreError, TypeError)):
+        SyncJobStore(tmp_path, lock_timeout=timeout)
+
+
+def test_a_clock_that_gives_no_time_is_the_callers_error(tmp_path: Path) -> None:
+    with SyncJobStore(tmp_path, clock=lambda: "now") as store:  # type: ignore[arg-type,return-value]
+        with pytest.raises((StoreError, TypeError)):
+            store.save(job("j1"))
+        with pytest.raises((StoreError, TypeError)):
+            store.cleanup(1)
+
+
+def test_a_large_listing_leaves_the_event_loop_free(tmp_path: Path) -> None:
+    with SyncJobStore(tmp_path) as filled:
+        for number in range(300):
+            filled.save(job(f"j{number}"))
+
+    async def use(store: JobStore) -> None:
+        import threading
+
+        from reference_store.stores import job_records
+
+        built: set[int] = set()
+        real = job_records.from_json
+
+        def noted(*args: Any) -> Any:
+            built.add(threading.get_ident())
+            return real(*args)
+
+        job_records.from_json = noted
+        try:
+            assert len(await store.list(limit=300)) == 300
+        finally:
+            job_records.from_json = real
+        assert built
+        assert threading.get_ident() not in built
+
+    using(tmp_path, use)

@@ -51,6 +51,10 @@ def bars(line: str, requirement: str) -> Mutation:
     return Mutation("stores.bars.months", line, requirement, "bars", "FileDataStore")
 
 
+def records(module: str, line: str, requirement: str) -> Mutation:
+    return Mutation(module, line, requirement, "jobs", "SyncJobStore")
+
+
 BY_REQUIREMENT = [
     Mutation("core.descriptors", "os.fsync(descriptor)", "DUR-2"),
     Mutation("core.atomic", "sync(self.descriptor)", "DUR-2"),
@@ -69,6 +73,8 @@ BY_REQUIREMENT = [
     journal("fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the lock", "RACE-3", "core.locking"),
     journal("self._bell.release()\n            if self.notify", "RACE-5", "core.group_commit", "if self.notify"),
     bars("directory.sync()  # before the manifest", "ATOM-2"),
+    records("stores.record_appending", "sync_data(descriptor)  # durability point: the line", "DUR-2"),
+    records("core.descriptors", 'getattr(os, "fdatasync", sync)(descriptor)  # which', "DUR-2"),
 ]
 
 
@@ -108,6 +114,15 @@ FINISHED = "test_bars.py::test_a_write_whose_last_sync_failed_is_finished_by_the
 
 NAMED = "if _is_the_lock_file(descriptor, directory):\n                return descriptor\n        except "
 ANY = NAMED.replace("_is_the_lock_file(descriptor, directory)", "True")
+AGAIN = "test_record_file.py::test_lines_of_others_are_written_again_and_synced_before_one_is_added_behind_them"
+BACK = "test_record_file.py::test_a_line_that_failed_is_taken_back_durably"
+SEEN = (
+    "test_record_file.py::"
+    "test_a_line_that_a_reader_has_seen_before_it_failed_is_not_shown_any_more_and_not_written_behind"
+)
+CLOSING = "test_record_file.py::test_a_change_is_a_line_in_the_log_and_closing_brings_the_file_up_to_date"
+LOST_LOG = "test_record_file.py::test_a_lost_log_is_damage_and_never_an_older_state"
+CUT_LOG = "test_record_file.py::test_a_log_is_noticed_to_be_cut_wherever_it_is_cut"
 
 BY_TEST = [
     by_test("core.atomic", "self._parent.sync()", PINS),
@@ -127,6 +142,13 @@ BY_TEST = [
     by_test("stores.event_log", "if walk.sequence != part.number", CUT, "if False"),
     by_test("stores.time_index", "_sealed(stream, found.data[_DIGEST:]) != found.data", INDEX, "False"),
     by_test("stores.time_index", "index.is_about(log, inode) and _is_seen_in(", RESTORED, "True or _is_seen_in("),
+    by_test("stores.record_appending", "sync_data(descriptor)  # before anything", AGAIN),
+    by_test("stores.record_appending", "directory.sync()  # the log has its name", AGAIN),
+    by_test("stores.record_appending", "sync_data(opened[0])", BACK),
+    by_test("stores.record_reading", "if not data.startswith(view.mark)", SEEN, "if False"),
+    by_test("stores.record_file", "directory.move(self._names.log, self._names.log_before)", CLOSING),
+    by_test("stores.record_view", "if opened:\n            raise", LOST_LOG, "if False:\n            raise"),
+    by_test("stores.record_log", "if len(data) != header.size", CUT_LOG, "if False"),
     by_test("core.locking", "fcntl.flock(descriptor, fcntl.LOCK_UN)", COPIED),
     by_test("core.locking", NAMED + "BlockingIOError", NAMELESS, ANY + "BlockingIOError"),
     by_test("core.locking", "fcntl.flock(descriptor, fcntl.LOCK_EX)  # in the kernel's queue", WAITED),

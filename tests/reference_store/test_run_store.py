@@ -1,5 +1,6 @@
 """RunStore: ids, kinds, times, order, deletion, threads."""
 
+import asyncio
 import json
 import threading
 from datetime import UTC, datetime, timedelta
@@ -8,8 +9,17 @@ from typing import Any
 
 import pytest
 
-from reference_store import InvalidIdentifier, InvalidRecord, RunStore, StoreClosed, UnserialisableValue
-from reference_store.models import Status
+from reference_store import (
+    AsyncRunStore,
+    InvalidIdentifier,
+    InvalidRecord,
+    NewerRecord,
+    RunStore,
+    StoreClosed,
+    StoreError,
+    UnserialisableValue,
+)
+from reference_store.models import Run, Status
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -174,3 +184,126 @@ def test_what_is_done_to_a_run_that_was_returned_does_not_reach_the_store(tmp_pa
     found = store.get_run("r")
     assert found is not None
     assert found.params == {"legs": [{"weights": [1, 2]}]}
+
+
+@pytest.mark.parametrize("step", [timedelta(hours=-1), timedelta(0), timedelta(seconds=1)])
+@pytest.mark.parametrize("reopened", [True, False])
+def test_the_run_updated_last_is_listed_first_whatever_the_clock_says(
+    tmp_path: Path, step: timedelta, reopened: bool
+) -> None:
+    times = iter([START + step * turn for turn in range(20)])
+    store = RunStore(tmp_path, clock=lambda: next(times))
+    for name in ("a", "b", "c", "a"):
+        store.create_or_update_run(name, "backtest")
+    if reopened:
+        store.close()
+        store = RunStore(tmp_path, clock=lambda: next(times))
+    store.create_or_update_run("d", "backtest")
+    store.update_run("b", lambda run: run)
+
+    assert [run.run_id for run in store.list_runs()] == ["b", "d", "a", "c"]
+    assert [run.run_id for run in store.list_runs(limit=2, offset=1)] == ["d", "a"]
+
+
+def test_a_run_is_changed_under_the_lock_and_the_store_keeps_its_times(store: RunStore) -> None:
+    made = store.create_or_update_run("r1", "backtest", params={"n": 0}, error="none yet")
+
+    def done(run: Run) -> Run:
+        return run.model_copy(
+            update={"status": Status.COMPLETED, "params": {"n": 1}, "error": None, "created_at": START - timedelta(9)}
+        )
+
+    changed = store.update_run("r1", done)
+    assert changed == store.get_run("r1")
+    assert changed is not None
+    assert (changed.status, changed.params, changed.error) == (Status.COMPLETED, {"n": 1}, None)
+    assert (changed.created_at, changed.started_at) == (made.created_at, made.started_at)
+    assert changed.finished_at == changed.updated_at > made.updated_at
+    assert store.update_run("unknown", done) is None
+
+
+def test_an_exception_of_the_function_leaves_the_run_as_it_was(store: RunStore) -> None:
+    made = store.create_or_update_run("r1", "backtest")
+
+    def fail(run: Run) -> Run:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        store.update_run("r1", fail)
+    for wrong in (lambda run: None, lambda run: run.model_copy(update={"run_id": "r2"})):
+        with pytest.raises(StoreError):
+            store.update_run("r1", wrong)
+    assert store.list_runs() == [made]
+
+
+def test_threads_that_change_one_run_lose_no_change(tmp_path: Path) -> None:
+    stores = [RunStore(tmp_path), RunStore(tmp_path)]
+    stores[0].create_or_update_run("r1", "backtest", metrics={"n": 0})
+
+    def work(store: RunStore) -> None:
+        for _ in range(15):
+            store.update_run("r1", lambda run: run.model_copy(update={"metrics": {"n": run.metrics["n"] + 1}}))  # type: ignore[operator]
+
+    threads = [threading.Thread(target=work, args=(stores[number % 2],)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = stores[1].get_run("r1")
+    assert found is not None
+    assert found.metrics == {"n": 60}
+
+
+def test_a_run_of_a_newer_version_is_kept_as_it_is_and_the_others_are_served(tmp_path: Path) -> None:
+    with RunStore(tmp_path) as store:
+        for name in ("r1", "strange", "r2"):
+            store.create_or_update_run(name, "backtest")
+    file = tmp_path / "runs.json"
+    content = json.loads(file.read_text())
+    content["runs"][1]["status"] = "paused"
+    file.write_text(json.dumps(content))
+    with RunStore(tmp_path) as store:
+        store.reseal()
+        assert [run.run_id for run in store.list_runs()] == ["r2", "r1"]
+        for call in (
+            lambda: store.get_run("strange"),
+            lambda: store.create_or_update_run("strange", status="failed"),
+            lambda: store.update_run("strange", lambda run: run),
+        ):
+            with pytest.raises(NewerRecord):
+                call()
+        store.create_or_update_run("r3", "backtest")
+    assert content["runs"][1] in json.loads(file.read_text())["runs"]
+
+
+def test_odd_arguments_are_refused_with_an_error_of_the_store(store: RunStore) -> None:
+    for wrong in (
+        lambda: store.create_or_update_run("r1", "backtest", status=[]),  # type: ignore[arg-type]
+        lambda: store.create_or_update_run("r1", "backtest", params=[1]),  # type: ignore[arg-type]
+        lambda: store.create_or_update_run("r1", "backtest", error=b"x"),  # type: ignore[arg-type]
+        lambda: store.list_runs(kind=7),  # type: ignore[arg-type]
+        lambda: store.list_runs(limit="5"),  # type: ignore[arg-type]
+        lambda: store.update_run("r1", None),  # type: ignore[arg-type]
+    ):
+        with pytest.raises((StoreError, TypeError)):
+            wrong()
+    assert store.list_runs() == []
+
+
+def test_the_asynchronous_face_keeps_the_same_promises(tmp_path: Path) -> None:
+    async def use() -> None:
+        async with AsyncRunStore(tmp_path) as store:
+            made = await store.create_or_update_run("r1", "backtest", params={"n": 1})
+            assert await store.get_run("r1") == made
+            await asyncio.gather(*(store.create_or_update_run(f"r{n}", "backtest") for n in range(2, 30)))
+            changed = await store.update_run("r1", lambda run: run.model_copy(update={"status": Status.FAILED}))
+            assert (await store.list_runs(status="failed")) == [changed]
+            assert (await store.list_runs(limit=1))[0].run_id == "r1"
+            assert await store.delete_run("r1") is True
+            with pytest.raises(InvalidRecord):
+                await store.list_runs(limit=-1)
+        with pytest.raises(StoreClosed):
+            await store.get_run("r2")
+
+    asyncio.run(use())
+    assert len(json.loads((tmp_path / "runs.json").read_text())["runs"]) == 28

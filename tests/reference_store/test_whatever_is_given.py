@@ -219,7 +219,7 @@ class Caller:
         self._runner = runner
         self.escaped: dict[str, str] = {}
 
-    def call(self, told: str, function: Callable[..., Any], **arguments: Any) -> Any:
+    def call(self, told: str, function: Callable[..., Any], /, **arguments: Any) -> Any:
         """Return the answer, None where there was an error; an error that must not come out is noted."""
         try:
             return self._ended(function(**arguments))
