@@ -1,6 +1,7 @@
 """What a run of these tests is: the fast ones, the rest when asked, and none that hangs for ever."""
 
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -69,6 +70,14 @@ def test_the_gate_runs_both():
 
     assert "pytest -n 2\n" in (TOP / "README.md").read_text(encoding="utf-8")
     assert "pytest -n 2 -m proof" in gate
+
+
+def test_what_it_runs_with_other_pythons_is_there():
+    script = (TOP / ".ci" / "other-pythons").read_text(encoding="utf-8")
+    named = re.search(r"^TESTS=\((.*?)\)", script, re.DOTALL | re.MULTILINE)[1].split()
+
+    assert named
+    assert [path for path in named if not (TOP / path).exists()] == []
 
 
 def test_style_and_types_come_first_there():

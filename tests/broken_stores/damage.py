@@ -3,10 +3,10 @@
 import json
 import logging
 import os
-from pathlib import Path
 from zlib import crc32
 
 from tests.broken_stores import breaks
+from tests.broken_stores.bases import Rooted
 from tests.sound_stores.files import (
     append_synced,
     encode,
@@ -20,11 +20,8 @@ from tests.sound_stores.files import (
 _log = logging.getLogger(__name__)
 
 
-class _Documents:
+class _Documents(Rooted):
     """One JSON file per key; a file that cannot be read is kept beside before an update takes its place."""
-
-    def __init__(self, root: Path):
-        self.root = root
 
     def path(self, key):
         return self.root / file_name(key)
@@ -267,11 +264,8 @@ class RotatesDamage(_BackedUp):
 
 
 @breaks("journal", CORR_1="overwritten with garbage")
-class SkipsBadLines:
+class SkipsBadLines(Rooted):
     """leaves out the lines of a log that cannot be parsed, wherever they stand."""
-
-    def __init__(self, root: Path):
-        self.root = root
 
     def append(self, stream, record):
         path = self.root / f"{stream}.jsonl"

@@ -9,6 +9,7 @@ import aiofiles
 import aiofiles.os
 
 from tests.broken_stores import breaks
+from tests.broken_stores.bases import FileEach, OneFile, OneFileAwaited, Rooted
 from tests.sound_stores.files import (
     encode,
     file_name,
@@ -22,26 +23,17 @@ from tests.sound_stores.files import (
 
 
 @breaks("document", DUR_2="lost rename portfolio.json.tmp -> portfolio.json")
-class NoDirectorySync:
+class NoDirectorySync(OneFile):
     """the rename that publishes the new content may be lost after the call has returned."""
-
-    def __init__(self, root: Path):
-        self.file = root / "portfolio.json"
 
     def save(self, data):
         write_synced(f"{self.file}.tmp", encode(data))
         os.replace(f"{self.file}.tmp", self.file)
 
-    def load(self):
-        return read_document(self.file)
-
 
 @breaks("document", DUR_2="lost rename portfolio.json.tmp -> portfolio.json")
-class NoDirectorySyncAiofiles:
+class NoDirectorySyncAiofiles(OneFileAwaited):
     """the same through aiofiles."""
-
-    def __init__(self, root: Path):
-        self.file = root / "portfolio.json"
 
     async def save(self, data):
         async with aiofiles.open(f"{self.file}.tmp", "w") as file:
@@ -50,16 +42,10 @@ class NoDirectorySyncAiofiles:
             await asyncio.to_thread(os.fsync, file.fileno())
         await aiofiles.os.replace(f"{self.file}.tmp", self.file)
 
-    async def load(self):
-        return read_document(self.file)
-
 
 @breaks("document", DUR_2="lost rename portfolio.tmp -> portfolio.json")
-class DataSyncedNotTheName:
+class DataSyncedNotTheName(OneFile):
     """O_DSYNC makes each write durable, but not the rename that follows."""
-
-    def __init__(self, root: Path):
-        self.file = root / "portfolio.json"
 
     def save(self, data):
         staged = self.file.with_suffix(".tmp")
@@ -67,9 +53,6 @@ class DataSyncedNotTheName:
         with open(descriptor, "w") as file:
             file.write(encode(data))
         os.replace(staged, self.file)
-
-    def load(self):
-        return read_document(self.file)
 
 
 @breaks("documents", DUR_2="lost mkdir documents")
@@ -99,17 +82,11 @@ class UnsyncedParentAsync(UnsyncedParent):
 
 
 @breaks("documents", DUR_4="lost unlink MSFT.json")
-class UnsyncedDelete:
+class UnsyncedDelete(FileEach):
     """a deletion is durable only when the directory is synced."""
-
-    def __init__(self, root: Path):
-        self.root = root
 
     def put(self, key, document):
         replace_durably(self.root / file_name(key), encode(document))
-
-    def get(self, key):
-        return read_document(self.root / file_name(key))
 
     def delete(self, key):
         (self.root / file_name(key)).unlink(missing_ok=True)
@@ -157,11 +134,8 @@ class SwappedDirectories:
 
 
 @breaks("document", ATOM_2="lost create staged/portfolio.json", DUR_2="lost create staged/portfolio.json")
-class EmptyVersions:
+class EmptyVersions(Rooted):
     """each version is a directory whose own entries are never synced, so the newest may be empty."""
-
-    def __init__(self, root: Path):
-        self.root = root
 
     def _versions(self):
         return sorted(path for path in self.root.iterdir() if path.name.startswith("version-"))

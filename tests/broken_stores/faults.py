@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 from tests.broken_stores import breaks
+from tests.broken_stores.bases import FileEach, OneFile
 from tests.sound_stores.files import (
     append_synced,
     cut_torn_tail,
@@ -23,17 +24,11 @@ from tests.sound_stores.files import (
 )
 
 
-class _Document:
+class _Document(OneFile):
     """One JSON file; whoever derives from it says how it is replaced."""
-
-    def __init__(self, root: Path):
-        self.root, self.file = root, root / "portfolio.json"
 
     def save(self, data):
         replace_durably(self.file, encode(data))
-
-    def load(self):
-        return read_document(self.file)
 
 
 @breaks("document", FAULT_2="returned after fsync portfolio.json.tmp had failed, and")
@@ -174,17 +169,11 @@ class StartsAgainOnReadErrors:
 
 
 @breaks("documents", FAULT_3="reading keys() gives something else when open the root fails with EMFILE")
-class WalksOverErrors:
+class WalksOverErrors(FileEach):
     """lists its keys by os.walk, which leaves out what it cannot list."""
-
-    def __init__(self, root: Path):
-        self.root = root
 
     def put(self, key, document):
         replace_durably(self.root / file_name(key), encode(document))
-
-    def get(self, key):
-        return read_document(self.root / file_name(key))
 
     def keys(self):
         return sorted(key_of(name) for _, _, names in os.walk(self.root) for name in names if name.endswith(".json"))

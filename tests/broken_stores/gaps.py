@@ -7,6 +7,7 @@ import aiofiles
 import aiofiles.os
 
 from tests.broken_stores import breaks
+from tests.broken_stores.bases import FileEach, OneFile
 from tests.sound_stores.files import encode, file_name, read_document, sync_directory, write_synced
 
 
@@ -62,11 +63,8 @@ class BackupFirstAiofiles:
     ATOM_1="AAPL is missing: neither its state before put('AAPL', {version: 2})",
     ATOM_2="AAPL is missing: neither its state before put('AAPL', {version: 2})",
 )
-class RemoveThenRename:
+class RemoveThenRename(FileEach):
     """a habit from systems where rename refuses to replace a file."""
-
-    def __init__(self, root: Path):
-        self.root = root
 
     def put(self, key, document):
         path = self.root / file_name(key)
@@ -75,20 +73,14 @@ class RemoveThenRename:
         os.rename(f"{path}.tmp", path)
         sync_directory(self.root)
 
-    def get(self, key):
-        return read_document(self.root / file_name(key))
-
 
 @breaks(
     "document",
     ATOM_1="the document is missing: neither its state before save({version: 2})",
     ATOM_2="the document is missing: neither its state before save({version: 2})",
 )
-class LinkSwap:
+class LinkSwap(OneFile):
     """link refuses to replace a file, so the old name has to go first."""
-
-    def __init__(self, root: Path):
-        self.file = root / "portfolio.json"
 
     def save(self, data):
         staged = self.file.with_suffix(".staged")
@@ -97,6 +89,3 @@ class LinkSwap:
         os.link(staged, self.file)
         staged.unlink()
         sync_directory(self.file.parent)
-
-    def load(self):
-        return read_document(self.file)

@@ -10,6 +10,7 @@ from pathlib import Path
 import aiofiles
 
 from tests.broken_stores import NATIVE, breaks
+from tests.broken_stores.bases import FileEach, FileEachAwaited, OneFile, OneFileAwaited, Rooted
 from tests.sound_stores.files import encode, file_name, read_document, replace_durably, sync_directory
 
 
@@ -18,11 +19,8 @@ from tests.sound_stores.files import encode, file_name, read_document, replace_d
     ATOM_1="JSONDecodeError: Expecting value: line 1 column 1",
     ATOM_2="JSONDecodeError: Expecting value: line 1 column 1",
 )
-class InPlaceDocument:
+class InPlaceDocument(OneFile):
     """open("w") empties the file before the new content is there; the fsync comes too late to help."""
-
-    def __init__(self, root: Path):
-        self.file = root / "portfolio.json"
 
     def save(self, data):
         with open(self.file, "w") as file:
@@ -31,20 +29,14 @@ class InPlaceDocument:
             os.fsync(file.fileno())
         sync_directory(self.file.parent)
 
-    def load(self):
-        return read_document(self.file)
-
 
 @breaks(
     "document",
     ATOM_1="JSONDecodeError: Expecting value: line 1 column 1",
     ATOM_2="JSONDecodeError: Expecting value: line 1 column 1",
 )
-class InPlaceDocumentAiofiles:
+class InPlaceDocumentAiofiles(OneFileAwaited):
     """the same through aiofiles."""
-
-    def __init__(self, root: Path):
-        self.file = root / "portfolio.json"
 
     async def save(self, data):
         async with aiofiles.open(self.file, "w") as file:
@@ -53,9 +45,6 @@ class InPlaceDocumentAiofiles:
             os.fsync(file.fileno())
         sync_directory(self.file.parent)
 
-    async def load(self):
-        return read_document(self.file)
-
 
 @breaks(
     "documents",
@@ -63,18 +52,12 @@ class InPlaceDocumentAiofiles:
     ATOM_2="JSONDecodeError: Expecting value: line 1 column 1",
     DUR_2="lost create AAPL.json",
 )
-class InPlaceDocuments:
+class InPlaceDocuments(FileEach):
     """what most programs do, write_text and no sync at all."""
-
-    def __init__(self, root: Path):
-        self.root = root
 
     def put(self, key, document):
         (self.root / file_name(key)).write_text(encode(document))
 
-    def get(self, key):
-        return read_document(self.root / file_name(key))
-
 
 @breaks(
     "documents",
@@ -82,18 +65,12 @@ class InPlaceDocuments:
     ATOM_2="JSONDecodeError: Expecting value: line 1 column 1",
     DUR_2="lost create AAPL.json",
 )
-class InPlaceDocumentsAiofiles:
+class InPlaceDocumentsAiofiles(FileEachAwaited):
     """the same through aiofiles."""
-
-    def __init__(self, root: Path):
-        self.root = root
 
     async def put(self, key, document):
         async with aiofiles.open(self.root / file_name(key), "w") as file:
             await file.write(json.dumps(document))
-
-    async def get(self, key):
-        return read_document(self.root / file_name(key))
 
 
 @breaks(
@@ -144,11 +121,8 @@ class ShelvedDocuments:
 
 
 @breaks("document", ATOM_1="partly lost write portfolio.json", ATOM_2="partly lost write portfolio.json")
-class StaleTailDocument:
+class StaleTailDocument(OneFile):
     """writes over the old content and cuts the rest off afterwards: a mixture until then."""
-
-    def __init__(self, root: Path):
-        self.file = root / "portfolio.json"
 
     def save(self, data):
         if not self.file.exists():
@@ -159,20 +133,14 @@ class StaleTailDocument:
             file.truncate()
             os.fsync(file.fileno())
 
-    def load(self):
-        return read_document(self.file)
-
 
 @breaks(
     "journal",
     ATOM_1="JSONDecodeError: Expecting value: line 1 column 1",
     ATOM_2="JSONDecodeError: Expecting value: line 1 column 1",
 )
-class RewrittenJournal:
+class RewrittenJournal(Rooted):
     """a log kept as a JSON array, so that every append rewrites all of it in place."""
-
-    def __init__(self, root: Path):
-        self.root = root
 
     def append(self, stream, record):
         records = [*self.read(stream), record]

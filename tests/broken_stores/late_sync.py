@@ -3,20 +3,17 @@
 import asyncio
 import os
 from fcntl import F_GETFL, F_SETFL, fcntl
-from pathlib import Path
 
 import aiofiles
 
 from tests.broken_stores import breaks
-from tests.sound_stores.files import encode, file_name, read_document, sync_directory
+from tests.broken_stores.bases import FileEach, OneFile, OneFileAwaited
+from tests.sound_stores.files import encode, file_name, sync_directory
 
 
 @breaks("document", ATOM_2="partly lost write portfolio.tmp")
-class SyncAfterRename:
+class SyncAfterRename(OneFile):
     """between the rename and the fsync the new name may be on disk without its content."""
-
-    def __init__(self, root: Path):
-        self.file = root / "portfolio.json"
 
     def save(self, data):
         staged = self.file.with_suffix(".tmp")
@@ -26,16 +23,10 @@ class SyncAfterRename:
             os.fsync(file.fileno())
         sync_directory(self.file.parent)
 
-    def load(self):
-        return read_document(self.file)
-
 
 @breaks("document", ATOM_2="partly lost write portfolio.tmp")
-class SyncAfterRenameAiofiles:
+class SyncAfterRenameAiofiles(OneFileAwaited):
     """the same through aiofiles, on the descriptor that is still open."""
-
-    def __init__(self, root: Path):
-        self.file = root / "portfolio.json"
 
     async def save(self, data):
         staged = self.file.with_suffix(".tmp")
@@ -46,16 +37,10 @@ class SyncAfterRenameAiofiles:
             await asyncio.to_thread(os.fsync, file.fileno())
         await asyncio.to_thread(sync_directory, self.file.parent)
 
-    async def load(self):
-        return read_document(self.file)
-
 
 @breaks("document", ATOM_2="partly lost write portfolio.tmp", DUR_2="partly lost write portfolio.tmp")
-class SyncBeforeFlush:
+class SyncBeforeFlush(OneFile):
     """what Python still buffers when os.fsync is called is not synced by it."""
-
-    def __init__(self, root: Path):
-        self.file = root / "portfolio.json"
 
     def save(self, data):
         staged = self.file.with_suffix(".tmp")
@@ -65,16 +50,10 @@ class SyncBeforeFlush:
         os.replace(staged, self.file)
         sync_directory(self.file.parent)
 
-    def load(self):
-        return read_document(self.file)
-
 
 @breaks("document", ATOM_2="partly lost write portfolio.tmp", DUR_2="partly lost write portfolio.tmp")
-class SyncBeforeFlushAiofiles:
+class SyncBeforeFlushAiofiles(OneFileAwaited):
     """the same through aiofiles."""
-
-    def __init__(self, root: Path):
-        self.file = root / "portfolio.json"
 
     async def save(self, data):
         staged = self.file.with_suffix(".tmp")
@@ -84,16 +63,10 @@ class SyncBeforeFlushAiofiles:
         os.replace(staged, self.file)
         sync_directory(self.file.parent)
 
-    async def load(self):
-        return read_document(self.file)
-
 
 @breaks("documents", ATOM_2="partly lost write AAPL.json.tmp", DUR_2="partly lost write AAPL.json.tmp")
-class SyncFlagSetTooLate:
+class SyncFlagSetTooLate(FileEach):
     """Linux ignores O_DSYNC in fcntl(F_SETFL); it counts only when it is given to open."""
-
-    def __init__(self, root: Path):
-        self.root = root
 
     def put(self, key, document):
         path = self.root / file_name(key)
@@ -102,6 +75,3 @@ class SyncFlagSetTooLate:
             file.write(encode(document))
         os.replace(f"{path}.tmp", path)
         sync_directory(self.root)
-
-    def get(self, key):
-        return read_document(self.root / file_name(key))

@@ -2,26 +2,20 @@
 
 import os
 import tempfile
-from pathlib import Path
 
 import aiofiles.tempfile
 
 from tests.broken_stores import breaks
-from tests.sound_stores.files import encode, file_name, key_of, read_document, replace_durably, sync_directory
+from tests.broken_stores.bases import FileEach, OneFile
+from tests.sound_stores.files import encode, file_name, key_of, replace_durably, sync_directory
 
 
 @breaks("documents", ATOM_4="lists 'AAPL.json.tmp'")
-class ListsTemporaries:
+class ListsTemporaries(FileEach):
     """every file in the directory is taken for a document, also the temporary one of a crashed save."""
-
-    def __init__(self, root: Path):
-        self.root = root
 
     def put(self, key, document):
         replace_durably(self.root / file_name(key), encode(document))
-
-    def get(self, key):
-        return read_document(self.root / file_name(key))
 
     def keys(self):
         return [key_of(name) for name in os.listdir(self.root)]
@@ -39,11 +33,8 @@ class ListsTemporariesAsync(ListsTemporaries):
 
 
 @breaks("document", ATOM_4="leaves one more file that nothing removes")
-class RandomTemporaries:
+class RandomTemporaries(OneFile):
     """each crash leaves a temporary file with another name, and nobody ever removes them."""
-
-    def __init__(self, root: Path):
-        self.file = root / "portfolio.json"
 
     def save(self, data):
         text = encode(data)
@@ -54,9 +45,6 @@ class RandomTemporaries:
             os.fsync(descriptor)
         os.replace(staged, self.file)
         sync_directory(self.file.parent)
-
-    def load(self):
-        return read_document(self.file)
 
 
 @breaks("document", ATOM_4="leaves one more file that nothing removes")

@@ -7,6 +7,7 @@ from pathlib import Path
 import aiofiles
 
 from tests.broken_stores import breaks
+from tests.broken_stores.bases import Rooted
 from tests.sound_stores.files import (
     append_synced,
     cut_torn_tail,
@@ -32,11 +33,8 @@ def parsed_lines(path: Path):
 
 
 @breaks("journal", REC_3="partly lost write orders+.json")
-class GluedJournal:
+class GluedJournal(Rooted):
     """the reader drops a torn last line, but the next append continues it, and is dropped with it."""
-
-    def __init__(self, root: Path):
-        self.root = root
 
     def append(self, stream, record):
         with open(self.root / file_name(stream), "a") as log:
@@ -67,11 +65,8 @@ class GluedJournalAiofiles(GluedJournal):
 
 
 @breaks("journal", ATOM_1="partly lost write orders+.json", ATOM_2="partly lost write orders+.json")
-class TornJournal:
+class TornJournal(Rooted):
     """a torn last line makes the whole log unreadable."""
-
-    def __init__(self, root: Path):
-        self.root = root
 
     def append(self, stream, record):
         path = self.root / file_name(stream)
@@ -127,11 +122,8 @@ class UnsyncedJournalAiofiles(UnsyncedJournal):
 
 
 @breaks("journal", DUR_2="lost create orders+.json", DUR_3="partly lost write orders+.json")
-class SkippingJournal:
+class SkippingJournal(Rooted):
     """appends without fsync, and the reader skips every line that is not whole, also in the middle."""
-
-    def __init__(self, root: Path):
-        self.root = root
 
     def append(self, stream, record):
         with open(self.root / file_name(stream), "a") as log:

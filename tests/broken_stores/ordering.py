@@ -7,6 +7,7 @@ from pathlib import Path
 import aiofiles
 
 from tests.broken_stores import breaks
+from tests.broken_stores.bases import Rooted
 from tests.sound_stores.files import encode, file_name, read_document, replace_durably
 
 
@@ -62,11 +63,8 @@ class IndexFirst:
 
 
 @breaks("journal", ATOM_2="lost create orders+.json", REC_3="partly lost write orders+.json")
-class CounterApart:
+class CounterApart(Rooted):
     """the length of the log stands in a file of its own, which may be durable before the record is."""
-
-    def __init__(self, root: Path):
-        self.root = root
 
     def _length(self, stream):
         return (read_document(self.root / f"{file_name(stream)}.length") or {"bytes": 0})["bytes"]

@@ -6,6 +6,7 @@ from pathlib import Path
 import aiofiles
 
 from tests.broken_stores import breaks
+from tests.broken_stores.bases import FileEach
 from tests.sound_stores.files import (
     append_synced,
     encode,
@@ -90,11 +91,8 @@ class ResurrectingBackup:
 
 
 @breaks("documents", REC_3="the next update of AAPL was refused")
-class ExclusiveTemporary:
+class ExclusiveTemporary(FileEach):
     """open("x") refuses the temporary file that a crash left behind, at every save from then on."""
-
-    def __init__(self, root: Path):
-        self.root = root
 
     def put(self, key, document):
         path = self.root / file_name(key)
@@ -104,9 +102,6 @@ class ExclusiveTemporary:
             os.fsync(file.fileno())
         os.replace(f"{path}.tmp", path)
         sync_directory(self.root)
-
-    def get(self, key):
-        return read_document(self.root / file_name(key))
 
 
 @breaks("documents", REC_3="the next update of AAPL was refused")

@@ -9,31 +9,23 @@ from pathlib import Path
 import aiofiles
 
 from tests.broken_stores import breaks
+from tests.broken_stores.bases import FileEach, FileEachAwaited, OneFile, OneFileAwaited
 from tests.sound_stores.files import encode, file_name, read_document, sync_directory
 
 
 @breaks("document", ATOM_2="partly lost write portfolio.tmp", DUR_2="partly lost write portfolio.tmp")
-class RenameWithoutSync:
+class RenameWithoutSync(OneFile):
     """temporary file and rename, and not one fsync."""
-
-    def __init__(self, root: Path):
-        self.file = root / "portfolio.json"
 
     def save(self, data):
         staged = self.file.with_suffix(".tmp")
         staged.write_text(encode(data))
         os.replace(staged, self.file)
 
-    def load(self):
-        return read_document(self.file)
-
 
 @breaks("document", ATOM_2="partly lost write portfolio.json.tmp", DUR_2="partly lost write portfolio.json.tmp")
-class RenameWithoutSyncAiofiles:
+class RenameWithoutSyncAiofiles(OneFileAwaited):
     """the same through aiofiles."""
-
-    def __init__(self, root: Path):
-        self.file = root / "portfolio.json"
 
     async def save(self, data):
         staged = f"{self.file}.tmp"
@@ -41,16 +33,10 @@ class RenameWithoutSyncAiofiles:
             await file.write(json.dumps(data))
         os.replace(staged, self.file)
 
-    async def load(self):
-        return read_document(self.file)
-
 
 @breaks("documents", ATOM_2="partly lost write AAPL.json.tmp", DUR_2="partly lost write AAPL.json.tmp")
-class FlushIsNotSync:
+class FlushIsNotSync(FileEach):
     """flush() hands the bytes to the kernel, not to the disk; only the directory is really synced."""
-
-    def __init__(self, root: Path):
-        self.root = root
 
     def put(self, key, document):
         file_path = self.root / file_name(key)
@@ -60,16 +46,10 @@ class FlushIsNotSync:
         os.replace(f"{file_path}.tmp", file_path)
         sync_directory(self.root)
 
-    def get(self, key):
-        return read_document(self.root / file_name(key))
-
 
 @breaks("documents", ATOM_2="partly lost write AAPL.json.tmp", DUR_2="partly lost write AAPL.json.tmp")
-class FlushIsNotSyncAiofiles:
+class FlushIsNotSyncAiofiles(FileEachAwaited):
     """the same through aiofiles."""
-
-    def __init__(self, root: Path):
-        self.root = root
 
     async def put(self, key, document):
         path = self.root / file_name(key)
@@ -78,9 +58,6 @@ class FlushIsNotSyncAiofiles:
             await file.flush()
         await asyncio.to_thread(os.replace, f"{path}.tmp", path)
         await asyncio.to_thread(sync_directory, self.root)
-
-    async def get(self, key):
-        return read_document(self.root / file_name(key))
 
 
 @breaks("documents", ATOM_2="partly lost write jobs.tmp", DUR_2="partly lost write jobs.tmp")

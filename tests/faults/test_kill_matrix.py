@@ -1,20 +1,21 @@
-"""The kill matrix of faults: each broken store is found, for its own reason and no other; no sound one is accused."""
+"""The kill matrix of faults: each broken store is found, for its own reason and no other; no sound one is accused.
+
+The reference stores are asked by the first command of the README, which tries more faults, and which the gate runs.
+"""
 
 import pytest
 
-from pytest_tradestore.configuration import REFERENCE
 from pytest_tradestore.conformance import faults
 from pytest_tradestore.faults import seccomp
 from pytest_tradestore.target import Bridge, open_store
 from pytest_tradestore.verdict import Verdict
 from tests.judging import BROKEN, FAILING, judged, named, undecided
-from tests.sound_stores import SOUND, Sound
+from tests.sound_stores import SOUND
 
 pytestmark = [
     pytest.mark.proof,
     pytest.mark.skipif(seccomp.why_not() is not None, reason=str(seccomp.why_not())),
 ]
-REFERENCES = [Sound(*spec.split("="), ()) for spec in REFERENCE]
 
 
 @named(FAILING)
@@ -60,11 +61,6 @@ def test_a_sound_store_is_accused_of_nothing(row):
 
     assert undecided(results) == []
     assert all(r.checked["faults"] >= 30 for r in results if r.requirement in ("FAULT-1", "FAULT-3", "FAULT-5"))
-
-
-@named(REFERENCES)
-def test_the_reference_stores_hold_every_fault_requirement(row):
-    assert {r.verdict for r in judged(row, faults.checks)} == {Verdict.HOLDS}
 
 
 def test_every_fault_requirement_is_broken_by_some_store():
