@@ -34,6 +34,7 @@ from reference_store.errors import (
     StoreError,
     TradingError,
     UnserialisableValue,
+    VersionConflict,
 )
 from reference_store.operations.log_retention import Evidence
 from reference_store.operations.log_salvage import Lost, SalvageReport
@@ -84,6 +85,7 @@ __all__ = [
     "SyncJobStore",
     "TradingError",
     "UnserialisableValue",
+    "VersionConflict",
 ]
 
 

@@ -129,6 +129,21 @@ class JournalFull(StoreError, ValueError):
         )
 
 
+class VersionConflict(StoreError):
+    """A document is not, or not any more, of the generation that was expected; nothing was changed.
+
+    ``identifier`` is the key, ``expected`` what was asked for and ``found`` the generation that is there; 0 stands for
+    a document that is not there.
+    """
+
+    def __init__(self, identifier: str, expected: int, found: int) -> None:
+        self.identifier, self.expected, self.found = identifier, expected, found
+        super().__init__(
+            f"{shown(identifier)} has generation {found}, not {expected} as expected: somebody has changed it; "
+            "read it again, with its generation, and decide anew"
+        )
+
+
 class CalledInside(StoreError, RuntimeError):
     """A call that could never come to its turn: it was made inside a call on the same root; nothing was touched.
 

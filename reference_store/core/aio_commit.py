@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, Generic, TypeVar
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from reference_store.core.group_commit import GroupCommit, Ticket, Together
 from reference_store.core.threads import CALLS
@@ -50,7 +50,7 @@ class LoopCommits(Generic[C]):
         loop = asyncio.get_running_loop()
         queue = self._queues.get(loop)
         if queue is None:
-            queue = self._queues[loop] = _Queue(loop, self._commits, self._together)
+            queue = self._queues[loop] = _Queue(self._commits, self._together)
         waiting = queue.add(change)
         try:
             # A future and not a task: nobody who cancels all tasks cancels this one too.
@@ -74,6 +74,7 @@ class _Waiting(Generic[C]):
 
     def settle(self) -> None:
         """Let the task go on that waits."""
+        self.ticket.notify = None
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
@@ -81,28 +82,55 @@ class _Waiting(Generic[C]):
             self.ended.set_result(self.ticket)
 
 
+class _Ends(Generic[C]):
+    """Where the writer says what has ended; it holds no store, which must go with its last user."""
+
+    def __init__(self, queue: _Queue[C]) -> None:
+        self._queue = ref(queue)
+        self._ended: deque[_Waiting[C]] = deque()
+        self._is_told = False
+
+    def tell(self, waiting: _Waiting[C]) -> None:
+        """Let the loop know, once for all that end together; called by the writer."""
+        self._ended.append(waiting)
+        if not self._is_told:
+            self._is_told = True
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                waiting.ended.get_loop().call_soon_threadsafe(self._look)
+
+    def _look(self) -> None:
+        self._is_told = False
+        while self._ended:
+            waiting = self._ended.popleft()
+            waiting.settle()
+            queue = self._queue()
+            if queue is not None:
+                queue.over(waiting)
+
+
 class _Queue(Generic[C]):
-    """The changes of one loop; all of this but ``_tell`` is done in the loop's thread."""
+    """The changes of one loop; all of this is done in the loop's thread.
+
+    It must not hold the loop, which it would keep for as long as the store is there.
+    """
 
     def __init__(
         self,
-        loop: asyncio.AbstractEventLoop,
         commits: GroupCommit[C] | Callable[[Sequence[C]], list[Ticket[C]]],
         together: Together[C] | None,
     ) -> None:
-        # Weakly, so to say: the futures and callbacks of a loop have this object, and go with it.
-        self._loop, self._commits, self._together = loop, commits, together
+        self._commits, self._together = commits, together
         self._waiting: list[_Waiting[C]] = []
         self._batch: set[_Waiting[C]] = set()
         """What was handed over last, as far as it has not ended."""
         self._turns_left = False
-        self._told: deque[_Waiting[C]] = deque()
-        self._is_told = False
+        self._ends: _Ends[C] = _Ends(self)
 
     def add(self, change: C) -> _Waiting[C]:
-        waiting = _Waiting(Ticket(change), self._loop.create_future())
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(Ticket(change), loop.create_future())
         if isinstance(self._commits, GroupCommit):
-            waiting.timer = self._loop.call_later(self._commits.timeout, self._late, waiting)
+            waiting.timer = loop.call_later(self._commits.timeout, self._late, waiting)
         self._waiting.append(waiting)
         if not self._batch and not self._turns_left:
             self._hand_over()
@@ -115,7 +143,7 @@ class _Queue(Generic[C]):
         if waiting in self._waiting:
             self._waiting.remove(waiting)
         waiting.settle()
-        self._over(waiting)
+        self.over(waiting)
         return True
 
     def _late(self, waiting: _Waiting[C]) -> None:
@@ -128,9 +156,9 @@ class _Queue(Generic[C]):
             waiting.settle()
         elif commits.is_late(waiting.ticket):
             waiting.settle()
-            self._over(waiting)
+            self.over(waiting)
         elif waiting.ticket.is_waiting:
-            waiting.timer = self._loop.call_later(_SOON, self._late, waiting)
+            waiting.timer = asyncio.get_running_loop().call_later(_SOON, self._late, waiting)
 
     def _hand_over(self) -> None:
         self._turns_left = False
@@ -141,13 +169,13 @@ class _Queue(Generic[C]):
         try:
             if isinstance(self._commits, GroupCommit):
                 for waiting in batch:
-                    waiting.ticket.notify = partial(self._tell, waiting)
+                    waiting.ticket.notify = partial(self._ends.tell, waiting)
                 self._commits.begin([waiting.ticket for waiting in batch])
             else:
                 for waiting in batch:
                     waiting.ticket.take()
                 changes = [waiting.ticket.change for waiting in batch]
-                CALLS.in_loop(self._loop, partial(self._commits, changes)).add_done_callback(
+                CALLS.in_loop(asyncio.get_running_loop(), partial(self._commits, changes)).add_done_callback(
                     partial(self._returned, batch)
                 )
         except Exception as error:
@@ -165,21 +193,6 @@ class _Queue(Generic[C]):
             count = next((n for n, other in enumerate(waiting) if not together(first, other.ticket.change)), count)
         return waiting[:count], waiting[count:]
 
-    def _tell(self, waiting: _Waiting[C]) -> None:
-        """Called by the writer: let the loop know, once for all that end together."""
-        self._told.append(waiting)
-        if not self._is_told:
-            self._is_told = True
-            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                self._loop.call_soon_threadsafe(self._ended)
-
-    def _ended(self) -> None:
-        self._is_told = False
-        while self._told:
-            waiting = self._told.popleft()
-            waiting.settle()
-            self._over(waiting)
-
     def _returned(self, batch: list[_Waiting[C]], running: asyncio.Future[list[Ticket[C]]]) -> None:
         error = running.exception()
         for number, waiting in enumerate(batch):
@@ -188,9 +201,10 @@ class _Queue(Generic[C]):
             else:
                 waiting.ticket.error = error
             waiting.settle()
-            self._over(waiting)
+            self.over(waiting)
 
-    def _over(self, waiting: _Waiting[C]) -> None:
+    def over(self, waiting: _Waiting[C]) -> None:
+        """Note that a change has ended; what waits goes next, when those that were served could ask again."""
         self._batch.discard(waiting)
         if not self._batch and not self._turns_left:
             self._turns_left = True
@@ -198,6 +212,6 @@ class _Queue(Generic[C]):
 
     def _after_turns(self, turns: int) -> None:
         if turns:
-            self._loop.call_soon(self._after_turns, turns - 1)
+            asyncio.get_running_loop().call_soon(self._after_turns, turns - 1)
         else:
             self._hand_over()

@@ -235,15 +235,8 @@ class Directory:
         """
         # Without ``previous`` a damaged file can have this name still: what takes its place is for the same people.
         staged = self._stage(data, FILE_MODE, self.access(name) if previous is None else previous.access)
-        try:
-            if previous is not None and backup is not None:
-                self._keep(name, previous, backup)
-            # Linearization point: readers switch here, from one whole file to another.
-            os.rename(staged, name, src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
-        except BaseException:
-            self._discard(staged)
-            raise
-        self._pin()
+        self.exchange(staged, name, previous, backup)
+        self.pin()
 
     def stage(self, name: str, data: bytes, mode: int, like: Access | None = None) -> None:
         """Write ``data`` to ``name``, durably but for the name itself: a ``sync`` of the directory pins that.
@@ -262,11 +255,17 @@ class Directory:
 
     def remove(self, name: str) -> bool:
         """Remove ``name``, durably; says whether it was there. Raises OSError, or NotPinned as ``replace`` does."""
+        if not self.unlink(name):
+            return False
+        self.pin()
+        return True
+
+    def unlink(self, name: str) -> bool:
+        """Remove ``name``, and say whether it was there; not yet durable. Raises OSError."""
         try:
             os.unlink(name, dir_fd=self.descriptor)
         except FileNotFoundError:
             return False
-        self._pin()
         return True
 
     def preserve(self, name: str, data: bytes | None, pieces: Content | None = None) -> str:
@@ -311,7 +310,8 @@ class Directory:
         """Pin the names in this directory."""
         sync(self.descriptor)
 
-    def _pin(self) -> None:
+    def pin(self) -> None:
+        """Pin the names in this directory, behind a change that is visible already; raises NotPinned."""
         try:
             self.sync()  # durability point: from here on the names outlive a power loss
         except OSError as error:
@@ -319,13 +319,28 @@ class Directory:
 
     def _stage(self, data: Content, mode: int, like: Access | None) -> str:
         """Write ``data`` to a temporary file that is durable, and closed without an error, on return."""
+        staged, descriptor = self.written(data, mode, like)
+        self.settle(staged, descriptor)
+        return staged
+
+    def written(self, data: Content, mode: int, like: Access | None) -> tuple[str, int]:
+        """Write ``data`` to a temporary file and return its name and its descriptor, which ``settle`` takes."""
         staged = _temporary_name()
         descriptor = os.open(staged, _CREATE, 0o600, dir_fd=self.descriptor)
         try:
+            for piece in (data,) if isinstance(data, bytes) else data:
+                write_all(descriptor, piece)
+            give(descriptor, mode, like, self.descriptor)  # before the sync, which then pins it too
+        except BaseException:
+            os.close(descriptor)
+            self._discard(staged)
+            raise
+        return staged, descriptor
+
+    def settle(self, staged: str, descriptor: int) -> None:
+        """Make a temporary file durable, and close it; raises OSError, and then the file is gone."""
+        try:
             try:
-                for piece in (data,) if isinstance(data, bytes) else data:
-                    write_all(descriptor, piece)
-                give(descriptor, mode, like, self.descriptor)  # before the sync, which then pins it too
                 # A failed sync is final: the kernel may have marked the pages clean. The file is discarded below.
                 sync(descriptor)
             finally:
@@ -333,7 +348,20 @@ class Directory:
         except BaseException:
             self._discard(staged)
             raise
-        return staged
+
+    def exchange(self, staged: str, name: str, previous: Found | None, backup: str | None) -> None:
+        """Give ``staged`` the name ``name``, and ``previous``, which had it, that of ``backup``; not yet durable.
+
+        Raises OSError with the old content in place, and then the staged file is gone.
+        """
+        try:
+            if previous is not None and backup is not None:
+                self._keep(name, previous, backup)
+            # Linearization point: readers switch here, from one whole file to another.
+            os.rename(staged, name, src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
+        except BaseException:
+            self._discard(staged)
+            raise
 
     def _keep(self, name: str, previous: Found, backup: str) -> None:
         if previous.links > 1 and self._same_file(previous.inode, backup):

@@ -10,27 +10,26 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from reference_store.core import integrity, keys
+from reference_store.core import document_changes, integrity, keys
 from reference_store.core.atomic import Directory, Found, NotARegularFile
 from reference_store.core.by_key import ByKey
 from reference_store.core.descriptors import TooLarge
-from reference_store.core.group_commit import GroupCommit, Take
+from reference_store.core.document_changes import LARGEST as LARGEST
+from reference_store.core.document_changes import Change, Present, Update, go_together
+from reference_store.core.generations import note_removed, removed_up_to
+from reference_store.core.group_commit import GroupCommit, Take, Ticket
 from reference_store.core.integrity import Unsealed
-from reference_store.core.root import Place, Root
-from reference_store.core.strict_json import Document, Encoded
-from reference_store.errors import CorruptData, UnserialisableValue, shown
+from reference_store.core.replacing import Replacement, replace_all
+from reference_store.core.root import Place, Root, as_failure
+from reference_store.core.strict_json import Document
+from reference_store.errors import CorruptData, shown
 
 SUFFIX, BACKUP = ".json", ".json.bak"
-LARGEST = 64 << 20
-"""Bytes of a document file; more is neither written nor read."""
-
 _REMEMBERED = 4096
-_HIGHEST = 10**18
-"""As long as generations get."""
 _log = logging.getLogger("reference_store")
 
 
@@ -44,17 +43,11 @@ class Recovery:
     generation: int
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What ``operation`` does to a document: put ``encoded`` in its place, or remove it if that is None."""
+class _OneForAll(ByKey[GroupCommit[Change]]):
+    """The group in which the changes of all keys meet."""
 
-    operation: str
-    encoded: Encoded | None
-
-
-def go_together(first: Change, second: Change) -> bool:
-    """Whether one write does for both: of several puts the last one stays, and only the first removal finds a thing."""
-    return (first.encoded is None) is (second.encoded is None)
+    def __getitem__(self, _key: str) -> GroupCommit[Change]:
+        return super().__getitem__("")
 
 
 class DocumentFiles:
@@ -63,81 +56,152 @@ class DocumentFiles:
     def __init__(self, root: Place, lock_timeout: float, stem: Callable[[str], str] = keys.encode) -> None:
         self.root = Root(root, lock_timeout)
         self._stem = stem
-        self._commits: ByKey[GroupCommit[Change]] = ByKey(self._group)
+        self._commits = _OneForAll(self._group)
         self.recoveries: deque[Recovery] = deque(maxlen=100)
         # Digest of the file that this instance wrote last, so that the next write knows the old version is sound.
         self._written: dict[str, tuple[bytes, int]] = {}
 
     def read(self, operation: str, key: str) -> Document | None:
         """Return the document, None if there is none; raises CorruptData when neither file nor backup is sound."""
+        return self.read_versioned(operation, key)[0]
+
+    def read_versioned(self, operation: str, key: str) -> tuple[Document | None, int]:
+        """Return the document and its generation, ``(None, 0)`` if there is none; raises as ``read`` does."""
         name = self._stem(key)
         with self.root.reading(operation, key) as directory:
-            try:
-                found = _sound(directory, key, name + SUFFIX) or self._lost(directory, key, name)
-                return found and found[1].content
-            except CorruptData as damage:
-                return self._from_backup(directory, key, name, damage).content
+            found = self._present_or_backup(directory, key, name)
+        return (None, 0) if found is None else (found.content, found.number)
 
-    def change(self, operation: str, key: str, document: Document) -> Change:
+    def _present_or_backup(self, directory: Directory, key: str, name: str) -> Unsealed | None:
+        try:
+            found = _sound(directory, key, name + SUFFIX) or self._lost(directory, key, name)
+            return found and found[1]
+        except CorruptData as damage:
+            return self._from_backup(directory, key, name, damage)
+
+    def change(self, operation: str, key: str, document: Document, expected: int | None = None) -> Change:
         """Return the change that puts ``document``, independent of what is done to it later, in place of what is there.
 
-        Raises InvalidIdentifier and UnserialisableValue.
+        Raises InvalidIdentifier, UnserialisableValue and InvalidRecord.
         """
         self._stem(key)
-        encoded = integrity.encode(document)
-        # The layout adds a few bytes for each item, and UTF-8 three for each character.
-        if len(encoded.canonical) > LARGEST // 16:
-            size = len(integrity.seal_document(encoded, key, _HIGHEST))
-            if size > LARGEST:
-                raise UnserialisableValue(f"a document of {size} bytes, {LARGEST} is the limit")
-        return Change(operation, encoded)
+        return document_changes.putting(operation, key, document, expected)
+
+    def updating(self, operation: str, key: str, function: Update) -> Change:
+        """Return the change that puts what ``function`` makes of the document that is there, None if there is none."""
+        self._stem(key)
+        return document_changes.updating(operation, key, function)
 
     def removal(self, operation: str, key: str) -> Change:
         """Return the change that removes the document; raises InvalidIdentifier."""
         self._stem(key)
-        return Change(operation, None)
+        return Change(operation, key)
 
-    def write(self, operation: str, key: str, document: Document) -> None:
+    def write(self, operation: str, key: str, document: Document, expected: int | None = None) -> None:
         """Replace the document, durably; the file that it replaces becomes the backup unless it is damaged."""
-        change = self.change(operation, key, document)
-        self._commits[key].commit(change)
+        self._commits[key].commit(self.change(operation, key, document, expected))
+
+    def update_document(self, operation: str, key: str, function: Update) -> Document:
+        """Replace the document by what ``function`` makes of it, durably, and return that; see DocumentStore.update."""
+        made: Document = self._commits[key].commit(self.updating(operation, key, function))
+        return made
 
     def remove(self, operation: str, key: str) -> bool:
         """Remove the document and its backup, durably; damaged bytes stay as evidence. Says whether it was there."""
-        change = self.removal(operation, key)
-        removed: bool = self._commits[key].commit(change)
+        removed: bool = self._commits[key].commit(self.removal(operation, key))
         return removed
 
-    def group(self, key: str) -> GroupCommit[Change]:
-        """Where the changes of ``key`` meet."""
-        return self._commits[key]
+    @property
+    def group(self) -> GroupCommit[Change]:
+        """Where the changes of all keys meet."""
+        return self._commits[""]
 
-    def _group(self, key: str) -> GroupCommit[Change]:
-        return self.root.group(partial(self._write, key), go_together)
+    def _group(self, _key: str) -> GroupCommit[Change]:
+        return self.root.group(self._write, go_together)
 
-    def _write(self, key: str, first: Change, take: Take[Change]) -> None:
-        name = self._stem(key)
-        with self.root.updating(first.operation, key) as directory:
-            if first.encoded is None:
-                there = self._remove(directory, key, name)
-                for ticket in take():
-                    ticket.result, there = there, False
+    def _write(self, first: Change, take: Take[Change]) -> None:
+        with self.root.updating(first.operation, first.key) as directory:
+            tickets = take()
+            if first.removes:
+                self._remove_all(directory, tickets)
             else:
-                previous, generation = self._previous(directory, key, name)
-                encoded = take()[-1].change.encoded or first.encoded
-                data = integrity.seal_document(encoded, key, generation + 1)
-                self._written.pop(key, None)  # until the new file is known to be there, nothing is
-                directory.replace(name + SUFFIX, data, previous, name + BACKUP)
-                if len(self._written) >= _REMEMBERED:
-                    self._written.clear()
-                self._written[key] = (hashlib.sha256(data).digest(), generation + 1)
+                self._put_all(directory, tickets)
 
-    def _remove(self, directory: Directory, key: str, name: str) -> bool:
-        self._written.pop(key, None)
-        self._keep_evidence(directory, key, name + SUFFIX)
-        # Pinned before the document goes: a backup that outlived it would read as a document that was lost.
-        had_backup = directory.remove(name + BACKUP)
-        return directory.remove(name + SUFFIX) or had_backup
+    def _put_all(self, directory: Directory, tickets: Sequence[Ticket[Change]]) -> None:
+        """Make the changes, one after the other, and write what each key has then."""
+        present: dict[str, Present] = {}
+        made: dict[str, list[Ticket[Change]]] = {}
+        for ticket in tickets:
+            key = ticket.change.key
+            try:
+                if key not in present:
+                    present[key] = self._present(directory, key)
+            except (OSError, CorruptData) as error:
+                ticket.error = as_failure(ticket.change.operation, key, error)
+                continue
+            try:
+                ticket.result = present[key].follow(ticket.change)
+            except BaseException as error:
+                ticket.error = error
+            else:
+                made.setdefault(key, []).append(ticket)
+        files: dict[str, Replacement] = {}
+        for key in made:
+            here, name = present[key], self._stem(key)
+            assert here.new is not None, "something was made"
+            data = self._marked(key, integrity.seal_document(here.new, key, here.generation))
+            files[key] = Replacement(name + SUFFIX, data, here.previous, name + BACKUP)
+            self._written.pop(key, None)  # until the new file is known to be there, nothing is
+        replace_all(directory, list(files.values()))
+        for key, file in files.items():
+            if file.error is None:
+                self._remember(key, file.data, present[key].generation)
+            for ticket in made[key]:
+                if file.error is not None:
+                    ticket.error = as_failure(ticket.change.operation, key, file.error)
+
+    def _marked(self, key: str, data: bytes) -> bytes:
+        """Mark the file of a key without letters as one of a key; in 0.1.0 a single document could have that name."""
+        return data.removesuffix(b"\n") if self._stem is keys.encode and is_without_letters(key) else data
+
+    def _remember(self, key: str, data: bytes, generation: int) -> None:
+        self._written[key] = (hashlib.sha256(data).digest(), generation)
+        if len(self._written) > _REMEMBERED:
+            del self._written[next(iter(self._written))]  # the one that was written longest ago
+
+    def _present(self, directory: Directory, key: str) -> Present:
+        name = self._stem(key)
+
+        def read() -> Document | None:
+            found = self._present_or_backup(directory, key, name)
+            return None if found is None else found.content
+
+        previous, generation = self._previous(directory, key, name)
+        return Present(key, previous, generation, partial(removed_up_to, directory), read)
+
+    def _remove_all(self, directory: Directory, tickets: Sequence[Ticket[Change]]) -> None:
+        """Remove the documents; the first who asks for one is told that it was there."""
+        asked: dict[str, Ticket[Change]] = {}
+        for ticket in tickets:
+            ticket.result = False
+            asked.setdefault(ticket.change.key, ticket)
+        for key, ticket in list(asked.items()):
+            name = self._stem(key)
+            self._written.pop(key, None)
+            try:
+                self._keep_evidence(directory, key, name + SUFFIX)
+                newest = max(_generation(directory, key, name + suffix) for suffix in (SUFFIX, BACKUP))
+                note_removed(directory, newest)
+            except OSError as error:
+                ticket.error = as_failure(ticket.change.operation, key, error)
+                del asked[key]
+        # Pinned before the documents go: a backup that outlived one would read as a document that was lost.
+        for suffix in (BACKUP, SUFFIX):
+            gone = [ticket for key, ticket in asked.items() if directory.unlink(self._stem(key) + suffix)]
+            if gone:
+                directory.pin()
+            for ticket in gone:
+                ticket.result = True
 
     def keys(self, operation: str) -> list[str]:
         """Return the keys that have a file or a backup, sorted; files of other make are passed over."""
@@ -160,7 +224,7 @@ class DocumentFiles:
                 raise CorruptData(key, file, "there is no such file")
             generation = max(_generation(directory, key, file), _generation(directory, key, name + BACKUP))
             self._written.pop(key, None)
-            directory.replace(file, integrity.reseal(found.data, key, file, generation + 1), found)
+            directory.replace(file, self._marked(key, integrity.reseal(found.data, key, file, generation + 1)), found)
 
         self.root.alone(operation, key, vouch)
 
@@ -216,6 +280,11 @@ class DocumentFiles:
             shown(key), damage.file, damage.reason, recovery.generation,
         )  # fmt: skip
         return found[1]
+
+
+def is_without_letters(name: str) -> bool:
+    """Whether the encoded name bears no mark of the case of its letters."""
+    return not any(char.isascii() and char.isalpha() for char in name)
 
 
 def regular(directory: Directory, key: str, file: str) -> Found | None:

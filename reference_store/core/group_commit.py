@@ -87,8 +87,9 @@ class Ticket(Generic[C]):
         if not self.ended:
             self.ended = True
             self._bell.release()
-            if self.notify is not None:
-                self.notify()
+            notify, self.notify = self.notify, None  # it may lead back here, and this must go with its last user
+            if notify is not None:
+                notify()
 
     def give_up(self) -> None:
         """Withdraw, or wait for the end: whatever is raised meanwhile has been raised once already."""

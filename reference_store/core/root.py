@@ -248,12 +248,22 @@ def _sweep(directory: Directory, _ticket: object) -> None:
     directory.sweep()
 
 
-def _translate(operation: str, identifier: str, error: BaseException | None) -> None:
-    """Raise what the system said as the error of the store that it is for this call."""
+def as_failure(operation: str, identifier: str, error: BaseException) -> BaseException:
+    """Return what the system said as the error of the store that it is for this call; any other error as it is."""
     if isinstance(error, NotPinned):
-        raise StorageFailure(operation, identifier, error.cause, may_have_happened=True) from error.cause
-    if isinstance(error, OSError) and not isinstance(error, StoreError):
-        raise StorageFailure(operation, identifier, error) from error
+        cause, visible = error.cause, True
+    elif isinstance(error, OSError) and not isinstance(error, StoreError):
+        cause, visible = error, False
+    else:
+        return error
+    failure = StorageFailure(operation, identifier, cause, may_have_happened=visible)
+    failure.__cause__ = cause
+    return failure
+
+
+def _translate(operation: str, identifier: str, error: BaseException | None) -> None:
+    if error is not None and (failure := as_failure(operation, identifier, error)) is not error:
+        raise failure
 
 
 def _seconds(lock_timeout: object) -> float:

@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import ClassVar, ParamSpec, TypeVar
 
 from reference_store.core.aio_commit import LoopCommits
-from reference_store.core.by_key import ByKey
-from reference_store.core.document_files import Change, DocumentFiles, Recovery
+from reference_store.core.closing import AsyncClosing
+from reference_store.core.document_changes import Change, Update
+from reference_store.core.document_files import DocumentFiles, Recovery
 from reference_store.core.reopening import Reopened
 from reference_store.core.root import LOCK_TIMEOUT
 from reference_store.core.strict_json import Document
 from reference_store.core.threads import CALLS, READS
 from reference_store.errors import StoreError
 from reference_store.stores.documents import DocumentStore
-from reference_store.stores.single import SingleDocumentStore
+from reference_store.stores.single import SingleDocumentStore, or_empty
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,16 +37,16 @@ async def reading(operation: Callable[P, R], *args: P.args, **kwargs: P.kwargs) 
     return await READS.whole(partial(operation, *args, **kwargs))
 
 
-def document_commits(files: DocumentFiles) -> ByKey[LoopCommits[Change]]:
-    """Changes of documents by tasks that meet, by key."""
-    return ByKey(lambda key: LoopCommits(files.group(key)))
+def document_commits(files: DocumentFiles) -> LoopCommits[Change]:
+    """Changes of documents by tasks that meet."""
+    return LoopCommits(files.group)
 
 
 def _claims(claims: tuple[str, ...]) -> tuple[str, ...]:
     return ("tasks", *claims)
 
 
-class AsyncDocumentStore(Reopened):
+class AsyncDocumentStore(AsyncClosing, Reopened):
     """DocumentStore for asyncio; see there. Opening one works on the disk for a moment: do it once, at the start."""
 
     tradestore_errors: ClassVar[tuple[type[Exception], ...]] = (StoreError,)
@@ -55,10 +56,18 @@ class AsyncDocumentStore(Reopened):
         self._store = DocumentStore(root, lock_timeout=lock_timeout)
         self._commits = document_commits(self._store._files)
 
-    async def put(self, key: str, document: Document) -> None:
+    async def put(self, key: str, document: Document, *, expected: int | None = None) -> None:
         """Store ``document`` under ``key``, durable on return; see DocumentStore.put."""
-        change = self._store._files.change("put", key, document)
-        await self._commits[key].commit(change)
+        await self._commits.commit(self._store._files.change("put", key, document, expected))
+
+    async def update(self, key: str, function: Update) -> Document:
+        """Store what ``function``, called in a thread, makes of the document; see DocumentStore.update."""
+        made: Document = await self._commits.commit(self._store._files.updating("update", key, function))
+        return made
+
+    async def get_versioned(self, key: str) -> tuple[Document | None, int]:
+        """Return the document and its generation; see DocumentStore.get_versioned."""
+        return await reading(self._store.get_versioned, key)
 
     async def get(self, key: str) -> Document | None:
         """Return the document, or None if there is none; see DocumentStore.get."""
@@ -67,7 +76,7 @@ class AsyncDocumentStore(Reopened):
     async def delete(self, key: str) -> bool:
         """Remove the document for good and say whether there was one; see DocumentStore.delete."""
         change = self._store._files.removal("delete", key)
-        removed: bool = await self._commits[key].commit(change)
+        removed: bool = await self._commits.commit(change)
         return removed
 
     async def keys(self) -> list[str]:
@@ -88,7 +97,7 @@ class AsyncDocumentStore(Reopened):
         self._store.close()
 
 
-class AsyncSingleDocumentStore(Reopened):
+class AsyncSingleDocumentStore(AsyncClosing, Reopened):
     """SingleDocumentStore for asyncio; see there."""
 
     tradestore_errors: ClassVar[tuple[type[Exception], ...]] = (StoreError,)
@@ -100,9 +109,13 @@ class AsyncSingleDocumentStore(Reopened):
 
     async def save(self, data: Document) -> None:
         """Store ``data`` in place of what was there, durable on return; see SingleDocumentStore.save."""
-        name = self._store._name
-        change = self._store._files.change("save", name, data)
-        await self._commits[name].commit(change)
+        await self._commits.commit(self._store._files.change("save", self._store._name, data))
+
+    async def update(self, function: Callable[[Document], Document]) -> Document:
+        """Store what ``function``, called in a thread, makes of the document; see SingleDocumentStore.update."""
+        change = self._store._files.updating("update", self._store._name, or_empty(function))
+        made: Document = await self._commits.commit(change)
+        return made
 
     async def load(self) -> Document:
         """Return what was saved last, ``{}`` if nothing was; see SingleDocumentStore.load."""

@@ -6,6 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 
+from reference_store.core.closing import AsyncClosing
+from reference_store.core.document_changes import Update
 from reference_store.core.reopening import Reopened
 from reference_store.core.root import LOCK_TIMEOUT
 from reference_store.core.strict_json import Document
@@ -20,7 +22,7 @@ from reference_store.stores.record_file import Clock
 from reference_store.stores.trading_logs import local_now
 
 
-class AsyncFileDataStore(AsyncTradingBars, AsyncTradingLogs, Reopened):
+class AsyncFileDataStore(AsyncClosing, AsyncTradingBars, AsyncTradingLogs, Reopened):
     """FileDataStore for asyncio; see there for all promises, errors and arguments.
 
     A cancelled call has happened whole or not at all, and is over when the cancellation is raised. Opening a store
@@ -59,7 +61,13 @@ class AsyncFileDataStore(AsyncTradingBars, AsyncTradingLogs, Reopened):
     async def save_strategy_state(self, strategy_name: str, state: Document) -> None:
         """Replace the state of a strategy, durable on return."""
         change = self._store._states.change("save_strategy_state", strategy_name, state)
-        await self._states[strategy_name].commit(change)
+        await self._states.commit(change)
+
+    async def update_strategy_state(self, strategy_name: str, function: Update) -> Document:
+        """Replace the state by what ``function``, called in a thread, makes of it."""
+        change = self._store._states.updating("update_strategy_state", strategy_name, function)
+        made: Document = await self._states.commit(change)
+        return made
 
     async def strategies(self) -> list[str]:
         """Return the names of the strategies that have a state, sorted."""
@@ -68,7 +76,7 @@ class AsyncFileDataStore(AsyncTradingBars, AsyncTradingLogs, Reopened):
     async def delete_state(self, strategy_name: str) -> bool:
         """Remove the state of a strategy, durable on return, and say whether there was one."""
         change = self._store._states.removal("delete_state", strategy_name)
-        removed: bool = await self._states[strategy_name].commit(change)
+        removed: bool = await self._states.commit(change)
         return removed
 
     async def load_strategy_state(self, strategy_name: str) -> Document | None:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from reference_store.core.aio_commit import LoopCommits
 from reference_store.core.by_key import ByKey
+from reference_store.core.closing import AsyncClosing
 from reference_store.core.reopening import Reopened
 from reference_store.core.root import LOCK_TIMEOUT
 from reference_store.core.strict_json import Document, Encoded
@@ -38,7 +39,7 @@ class Appends:
         await self._commits[stream].commit(checked)
 
 
-class AsyncJournalStore(Reopened):
+class AsyncJournalStore(AsyncClosing, Reopened):
     """JournalStore for asyncio; see there."""
 
     tradestore_errors: ClassVar[tuple[type[Exception], ...]] = (StoreError,)

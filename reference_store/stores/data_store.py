@@ -8,6 +8,8 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 from reference_store.core import keys
 from reference_store.core.atomic import Directory
+from reference_store.core.closing import Closing
+from reference_store.core.document_changes import Update
 from reference_store.core.document_files import DocumentFiles
 from reference_store.core.records import checked
 from reference_store.core.reopening import Reopened
@@ -60,7 +62,7 @@ class DataStore(Protocol):
         """Add an order and its result to the audit log."""
 
 
-class FileDataStore(TradingBars, TradingLogs, Reopened):
+class FileDataStore(Closing, TradingBars, TradingLogs, Reopened):
     """A DataStore below ``base_path``, which is created, durably, if it does not exist.
 
     | Directory | Files |
@@ -130,6 +132,10 @@ class FileDataStore(TradingBars, TradingLogs, Reopened):
     def delete_state(self, strategy_name: str) -> bool:
         """Remove the state of a strategy and its backup, durably, and say whether there was one."""
         return self._states.remove("delete_state", strategy_name)
+
+    def update_strategy_state(self, strategy_name: str, function: Update) -> Document:
+        """Replace the state by what ``function`` makes of it, of None if there is none; see DocumentStore.update."""
+        return self._states.update_document("update_strategy_state", strategy_name, function)
 
     def load_strategy_state(self, strategy_name: str) -> Document | None:
         """Return a state equal to the one saved last, None if there is none; see DocumentStore.get for damage."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
+from reference_store.core.closing import Closing
+from reference_store.core.document_changes import Update
 from reference_store.core.document_files import DocumentFiles, Recovery
 from reference_store.core.reopening import Reopened
 from reference_store.core.root import LOCK_TIMEOUT
@@ -15,11 +17,12 @@ CLAIMS = ("process-crash", "power-loss", "threads", "processes", "backup", "chec
 """What every store here claims towards the conformance suite."""
 
 
-class DocumentStore(Reopened):
+class DocumentStore(Closing, Reopened):
     """JSON documents by key; every update is whole, durable on return and excludes all other writers of the root.
 
     ``root`` is a directory; it is created, durably, if it does not exist. Several instances, threads and processes may
-    use one root. Writers wait up to ``lock_timeout`` seconds for each other, readers never wait.
+    use one root. Writers wait up to ``lock_timeout`` seconds for each other, readers never wait; a
+    listing may, for a moment, when files are replaced while it is made.
 
     Every method raises InvalidIdentifier for a key that cannot be stored (see ``core.keys``), StoreClosed
     after ``close`` and StorageFailure, with its errno, when the operating system refuses something.
@@ -31,14 +34,34 @@ class DocumentStore(Reopened):
     def __init__(self, root: str | Path, *, lock_timeout: float = LOCK_TIMEOUT) -> None:
         self._files = DocumentFiles(root, lock_timeout)
 
-    def put(self, key: str, document: Document) -> None:
+    def put(self, key: str, document: Document, *, expected: int | None = None) -> None:
         """Store ``document`` under ``key``; the version before it is kept as the backup.
+
+        With ``expected`` only if the document is of that generation (see ``get_versioned``; 0: only if there is none),
+        and VersionConflict is raised if it is not.
 
         On return it outlives a power loss. Raises UnserialisableValue for what JSON would not give back equal, and
         LockTimeout; after either, and after a StorageFailure whose ``may_have_happened`` is False, the version before
         is untouched. A damaged version is not overwritten but kept beside, under a name that begins with ``.damaged-``.
         """
-        self._files.write("put", key, document)
+        self._files.write("put", key, document, expected)
+
+    def update(self, key: str, function: Update) -> Document:
+        """Store what ``function`` makes of the document, of None if there is none, durably, and return it.
+
+        Nobody else changes the root between the reading and the writing: no thread, task or process. So ``function``
+        should be quick; it is called once, in another thread, with the context variables of the caller. What it raises
+        comes out here, and then the document stays as it is, as it does when it returns what ``put`` would refuse. A
+        call on the same root that would wait for this one raises CalledInside in it.
+        """
+        return self._files.update_document("update", key, function)
+
+    def get_versioned(self, key: str) -> tuple[Document | None, int]:
+        """Return the document and its generation, ``(None, 0)`` if there is none; raises as ``get`` does.
+
+        The generation is another one after each change, and never one that was seen before.
+        """
+        return self._files.read_versioned("get_versioned", key)
 
     def get(self, key: str) -> Document | None:
         """Return the document, or None if there is none.

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from reference_store.core import integrity, keys
 from reference_store.core.atomic import Directory
 from reference_store.core.by_key import ByKey
+from reference_store.core.closing import Closing
 from reference_store.core.descriptors import sync, write_all
 from reference_store.core.group_commit import GroupCommit, Take, Ticket
 from reference_store.core.reopening import Reopened
@@ -73,7 +74,7 @@ class _Unwanted:
     size: int
 
 
-class JournalStore(Reopened):
+class JournalStore(Closing, Reopened):
     """Append-only logs by stream; every record is durable on return, numbered and sealed.
 
     A record that was acknowledged never shows without all before it. Records of an append that a crash cut short do

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
 from reference_store.core import keys
-from reference_store.core.document_files import DocumentFiles, Recovery
+from reference_store.core.atomic import Directory
+from reference_store.core.closing import Closing
+from reference_store.core.document_changes import Update
+from reference_store.core.document_files import SUFFIX, DocumentFiles, Recovery, is_without_letters, regular
+from reference_store.core.integrity import Unsealed
 from reference_store.core.reopening import Reopened
 from reference_store.core.root import LOCK_TIMEOUT
 from reference_store.core.strict_json import Document
-from reference_store.errors import InvalidIdentifier, StoreError
+from reference_store.errors import InvalidIdentifier, InvalidRecord, StoreError
 from reference_store.stores.documents import CLAIMS
 
 
-class SingleDocumentStore(Reopened):
+class SingleDocumentStore(Closing, Reopened):
     """One JSON document in ``<root>/<name>.json``, the previous version in ``<name>.json.bak``.
 
     Promises, errors and ``lock_timeout`` (seconds) are those of DocumentStore. ``name`` is an identifier like its keys
@@ -28,11 +33,15 @@ class SingleDocumentStore(Reopened):
     def __init__(self, root: str | Path, name: str = "data", *, lock_timeout: float = LOCK_TIMEOUT) -> None:
         _file_stem(name)  # refused before anything is created
         self._name = name
-        self._files = DocumentFiles(root, lock_timeout, _file_stem)
+        self._files = _SingleFiles(root, lock_timeout, _file_stem)
 
     def save(self, data: Document) -> None:
         """Store ``data`` in place of what was there, durably; raises as DocumentStore.put does."""
         self._files.write("save", self._name, data)
+
+    def update(self, function: Callable[[Document], Document]) -> Document:
+        """Store what ``function`` makes of the document, of ``{}`` if there is none; see DocumentStore.update."""
+        return self._files.update_document("update", self._name, or_empty(function))
 
     def load(self) -> Document:
         """Return what was saved last, ``{}`` if nothing was; a damaged file is never read as "nothing".
@@ -55,9 +64,33 @@ class SingleDocumentStore(Reopened):
         self._files.root.close()
 
 
+def or_empty(function: Callable[[Document], Document]) -> Update:
+    """Let ``function`` see ``{}`` where there is no document."""
+    if not callable(function):
+        raise InvalidRecord("function", "cannot be called")
+    return lambda document: function({} if document is None else document)
+
+
+class _SingleFiles(DocumentFiles):
+    """Reads what 0.1.0 has saved under a name without letters: as the key of that name, which is another file now."""
+
+    def _present_or_backup(self, directory: Directory, key: str, name: str) -> Unsealed | None:
+        found = super()._present_or_backup(directory, key, name)
+        if found is not None or not is_without_letters(key):
+            return found
+        old = keys.encode(key)
+        file = regular(directory, key, old + SUFFIX)
+        if file is None or not file.data.endswith(b"\n"):  # a DocumentStore leaves that away, see there
+            return None
+        return super()._present_or_backup(directory, key, old)
+
+
 def _file_stem(name: str) -> str:
-    """The encoded name without its case marker, which says nothing where all letters are lower case."""
+    """The encoded name without its case marker, which says nothing where all letters are lower case.
+
+    Where there are no letters a marker is added instead: no key has such a file.
+    """
     stem = keys.encode(name)
     if any("A" <= char <= "Z" for char in name):
         raise InvalidIdentifier(name, "has upper-case letters, which the name of a single document cannot have")
-    return stem.removesuffix("+")
+    return stem + "+" if is_without_letters(name) else stem.removesuffix("+")

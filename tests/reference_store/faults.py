@@ -38,3 +38,16 @@ def fail_call(
 def is_directory(descriptor: int) -> bool:
     """Whether a descriptor is one of a directory."""
     return os.path.isdir(f"/proc/self/fd/{descriptor}")
+
+
+def syncs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Note each sync: of a file or of a directory."""
+    seen: list[str] = []
+    real = os.fsync
+
+    def noted(descriptor: int) -> None:
+        seen.append("directory" if is_directory(descriptor) else "file")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    return seen

@@ -60,8 +60,9 @@ BY_REQUIREMENT = [
     Mutation("core.atomic", "sync(self.descriptor)", "DUR-2"),
     Mutation("core.atomic", "sync(descriptor)", "ATOM-2"),
     Mutation("core.atomic", "self.sync()  # durability point", "DUR-2"),
-    Mutation("core.atomic", "self._pin()\n        return True", "DUR-4", instead="return True"),
-    Mutation("core.atomic", "self._pin()\n\n    def stage", "DUR-2", instead="pass\n\n    def stage"),
+    Mutation("core.document_files", "directory.pin()", "DUR-4"),
+    Mutation("core.replacing", "directory.pin()  # durability point", "DUR-2"),
+    journal("self.pin()\n\n    def stage", "DUR-2", "core.atomic", "pass\n\n    def stage"),
     Mutation("core.atomic", "self.sync()  # what will be stored below", "DUR-2", "state", "FileDataStore"),
     Mutation(
         "core.atomic", "os.rename(second, backup, src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)", "CORR-3"
@@ -71,7 +72,7 @@ BY_REQUIREMENT = [
     journal("sync(descriptor)  # durability point", "DUR-2"),
     journal("os.ftruncate(descriptor, length)", "REC-3"),
     journal("fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the lock", "RACE-3", "core.locking"),
-    journal("self._bell.release()\n            if self.notify", "RACE-5", "core.group_commit", "if self.notify"),
+    journal("self._bell.release()\n            notify", "RACE-5", "core.group_commit", "notify"),
     bars("directory.sync()  # before the manifest", "ATOM-2"),
     records("stores.record_appending", "sync_data(descriptor)  # durability point: the line", "DUR-2"),
     records("core.descriptors", 'getattr(os, "fdatasync", sync)(descriptor)  # which', "DUR-2"),
@@ -171,7 +172,7 @@ NEEDED_BY_ALL = {
         "self._link(name, second)",
         "os.link(name, second,",
     ],
-    "core.root": ["self._lock.acquire("],
+    "core.group_commit": ["lock.acquire()"],
 }
 
 _CALLS = re.compile(r"(?:sync|os\.rename|directory\.move|_link|os\.link|flock|lock\.acquire)\(")

@@ -1,0 +1,41 @@
+"""The highest generation of a document that was ever removed from a root, noted in the root's lock file.
+
+A document that is made anew begins behind it, so that who has seen a generation before the removal never takes the new
+document for that one. The note outlives processes; a power loss ends all who could have seen anything, and may take it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+
+from reference_store.core.atomic import Directory
+from reference_store.core.locking import LOCK_FILE
+
+_NOTE = re.compile(rb"removed up to generation ([0-9]{20})\n")
+_MOST = 64
+
+
+def removed_up_to(directory: Directory) -> int:
+    """Return the highest generation that was removed, 0 if none was or nothing is known of it."""
+    with suppress(OSError):
+        descriptor = os.open(LOCK_FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory.descriptor)
+        try:
+            found = _NOTE.fullmatch(os.pread(descriptor, _MOST, 0))
+            return int(found[1]) if found else 0
+        finally:
+            os.close(descriptor)
+    return 0
+
+
+def note_removed(directory: Directory, generation: int) -> None:
+    """Note that a document of this generation is removed; the caller holds the lock."""
+    if generation <= removed_up_to(directory):
+        return
+    with suppress(OSError):  # a full disk must not keep anybody from removing
+        descriptor = os.open(LOCK_FILE, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory.descriptor)
+        try:
+            os.pwrite(descriptor, b"removed up to generation %020d\n" % generation, 0)
+        finally:
+            os.close(descriptor)

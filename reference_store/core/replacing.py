@@ -1,0 +1,81 @@
+"""Several files replaced at once: each is whole and old or new after any crash, and they share their syncs.
+
+One sync of the directory does for all. The files are handed to the medium together before each is waited for, so that
+a file system with a journal has one commit to make for them, not one for each.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from reference_store.core.atomic import FILE_MODE, Directory, Found, NotPinned
+
+_AT_ONCE = 32
+"""So many files are open at once."""
+
+
+@dataclass(slots=True)
+class Replacement:
+    """``data`` as the new content of ``name``; see Directory.replace for ``previous`` and ``backup``.
+
+    ``error`` is what stood in its way: an OSError with the old content in place, or NotPinned.
+    """
+
+    name: str
+    data: bytes
+    previous: Found | None
+    backup: str
+    error: OSError | NotPinned | None = None
+
+
+def replace_all(directory: Directory, files: Sequence[Replacement]) -> None:
+    """Replace the files, durably; ``error`` of each says what became of it."""
+    staged: list[tuple[Replacement, str]] = []
+    for first in range(0, len(files), _AT_ONCE):
+        staged += _staged(directory, files[first : first + _AT_ONCE])
+    exchanged: list[Replacement] = []
+    for file, name in staged:
+        try:
+            directory.exchange(name, file.name, file.previous, file.backup)
+            exchanged.append(file)
+        except OSError as error:
+            file.error = error
+    if exchanged:
+        try:
+            directory.pin()  # durability point of them all
+        except NotPinned as error:
+            for file in exchanged:
+                file.error = error
+
+
+def _staged(directory: Directory, files: Sequence[Replacement]) -> list[tuple[Replacement, str]]:
+    """Write the new content of each file under a name of its own, durably; returns those that could be written."""
+    written: list[tuple[Replacement, str, int]] = []
+    for file in files:
+        try:
+            # Without ``previous`` a damaged file can have this name still: what takes its place is for the same people.
+            like = directory.access(file.name) if file.previous is None else file.previous.access
+            written.append((file, *directory.written(file.data, FILE_MODE, like)))
+        except OSError as error:
+            file.error = error
+    if len(written) > 1:
+        for _, _, descriptor in written:
+            _hand_over(descriptor)
+    staged: list[tuple[Replacement, str]] = []
+    for file, name, descriptor in written:
+        try:
+            directory.settle(name, descriptor)
+            staged.append((file, name))
+        except OSError as error:
+            file.error = error
+    return staged
+
+
+def _hand_over(descriptor: int) -> None:
+    """Have the system begin to write a file, where it takes the hint; only a sync makes it durable."""
+    if hasattr(os, "posix_fadvise"):
+        with suppress(OSError):
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
