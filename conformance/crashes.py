@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_tradestore.conformance.asking import unclaimed
 from pytest_tradestore.conformance.check import Check
-from pytest_tradestore.contracts import Contract
+from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.verdict import Result, Verdict
 
 if TYPE_CHECKING:
@@ -31,56 +31,44 @@ _REQUIREMENTS = (
 _NEEDS_CLAIM = {"ATOM-1": "process-crash", "ATOM-3": "atomic-batch", "DUR-1": "process-crash", "DUR-2": "power-loss"}
 
 
-def checks(contract: Contract) -> tuple[Check, ...]:
+def checks(kit: Kit) -> tuple[Check, ...]:
     """Return the crash checks of one contract."""
-    return tuple(_check(requirement, contract) for requirement in _REQUIREMENTS)
+    return tuple(_check(requirement, kit) for requirement in _REQUIREMENTS)
 
 
-def _check(requirement: str, contract: Contract) -> Check:
+def _check(requirement: str, kit: Kit) -> Check:
     def judge(bench: "Bench", store: "StoreUnderTest") -> Result:
         claim = _NEEDS_CLAIM.get(requirement)
         if claim and claim not in store.declarations.claims:
-            return unclaimed(requirement, contract.name, claim, store.declarations)
-        reason = _not_applicable(requirement, contract, bench, store)
+            return unclaimed(requirement, kit.name, claim, store.declarations)
+        reason = _not_applicable(requirement, kit, bench, store)
         if reason:
-            return Result(requirement, contract.name, Verdict.NOT_APPLICABLE, reason)
-        return _judged(requirement, contract, bench, store)
+            return Result(requirement, kit.name, Verdict.NOT_APPLICABLE, reason)
+        return _judged(requirement, kit, bench, store)
 
-    return Check(requirement, contract.name, judge)
+    return Check(requirement, kit.name, judge)
 
 
-def _not_applicable(requirement: str, contract: Contract, bench: "Bench", store: "StoreUnderTest") -> str:
-    if requirement == "DUR-3" and contract.name not in _LOGS:
+def _not_applicable(requirement: str, kit: Kit, bench: "Bench", store: "StoreUnderTest") -> str:
+    methods = frozenset(bench.examined(store).methods)
+    if requirement == "DUR-3" and not kit.log:
         return "it is about logs, and this contract has none"
-    if requirement == "DUR-4" and not _deletes(contract, bench, store):
+    if requirement == "DUR-4" and not kit.has(kit.deletes, methods):
         return "the store deletes nothing: the contract has no call for it, or the store does not offer it"
-    if requirement == "ATOM-3" and not _changes_several(contract, bench, store):
+    if requirement == "ATOM-3" and not kit.has(kit.several, methods):
         return "no call of this contract changes more than one thing that a reader can see"
     return ""
 
 
-_LOGS = ("journal", "events", "audit")
-_SEVERAL = ("bars", "fundamentals", "jobs", "runs")
-_DELETING = ("jobs", "runs")
-
-
-def _deletes(contract: Contract, bench: "Bench", store: "StoreUnderTest") -> bool:
-    return contract.name in _DELETING or (contract.name == "documents" and "delete" in bench.examined(store).methods)
-
-
-def _changes_several(contract: Contract, bench: "Bench", store: "StoreUnderTest") -> bool:
-    return contract.name in _SEVERAL or (contract.name == "documents" and "keys" in bench.examined(store).methods)
-
-
-def _judged(requirement: str, contract: Contract, bench: "Bench", store: "StoreUnderTest") -> Result:
+def _judged(requirement: str, kit: Kit, bench: "Bench", store: "StoreUnderTest") -> Result:
     from pytest_tradestore.crash.explanation import explain
 
-    evidence = bench.crashes(store, contract)
+    evidence = bench.crashes(store, kit)
     if evidence.undecided:
-        return Result(requirement, contract.name, Verdict.UNDECIDED, evidence.undecided, output=evidence.output)
+        return Result(requirement, kit.name, Verdict.UNDECIDED, evidence.undecided, output=evidence.output)
     if requirement == "REC-2" and not evidence.effort.recoveries:
         reason = "reopening the store wrote nothing on any image, so there is no recovery to crash"
-        return Result(requirement, contract.name, Verdict.NOT_APPLICABLE, reason)
+        return Result(requirement, kit.name, Verdict.NOT_APPLICABLE, reason)
     verdict, reason, example = Verdict.HOLDS, "", None
     if violation := evidence.violations.get(requirement):
         verdict, reason = Verdict.VIOLATED, violation.breach.sentence
@@ -90,13 +78,13 @@ def _judged(requirement: str, contract: Contract, bench: "Bench", store: "StoreU
     exhaustive = evidence.exhaustive and (requirement != "REC-2" or evidence.every_recovery)
     return Result(
         requirement,
-        contract.name,
+        kit.name,
         verdict,
         reason,
         _checked(requirement, evidence),
         exhaustive,
         example,
-        evidence=f"crashes of {contract.name}",
+        evidence=f"crashes of {kit.name}",
         output=evidence.output if verdict is not Verdict.HOLDS else "",
     )
 

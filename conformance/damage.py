@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_tradestore.conformance.asking import unclaimed
 from pytest_tradestore.conformance.check import Check
-from pytest_tradestore.contracts import Contract
+from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.tries import Sort, TryToken, fingerprint
 from pytest_tradestore.verdict import Counterexample, Result, Verdict
 
@@ -21,30 +21,30 @@ _ONLY_OTHER_KEYS = "asked with files of other keys; that a file is an older vers
 _NEEDS_CLAIM = {"CORR-3": "backup", "CORR-7": "checksums"}
 
 
-def checks(contract: Contract) -> tuple[Check, ...]:
+def checks(kit: Kit) -> tuple[Check, ...]:
     """Return the damage checks of one contract."""
-    return tuple(_check(requirement, contract) for requirement in _REQUIREMENTS)
+    return tuple(_check(requirement, kit) for requirement in _REQUIREMENTS)
 
 
-def _check(requirement: str, contract: Contract) -> Check:
+def _check(requirement: str, kit: Kit) -> Check:
     def judge(bench: "Bench", store: "StoreUnderTest") -> Result:
         claim = _NEEDS_CLAIM.get(requirement)
         if claim and claim not in store.declarations.claims:
-            return unclaimed(requirement, contract.name, claim, store.declarations)
-        evidence = bench.damage(store, contract)
+            return unclaimed(requirement, kit.name, claim, store.declarations)
+        evidence = bench.damage(store, kit)
         checked = {"damaged_images": evidence.images, "noticed": evidence.told, "updates": evidence.updates}
-        shared = f"damage of {contract.name}"
+        shared = f"damage of {kit.name}"
         if violation := evidence.violations.get(requirement):
-            told = counterexample(store.name, contract, evidence, violation)
-            return Result(requirement, contract.name, Verdict.VIOLATED, told.headline, checked, False, told, shared)
+            told = counterexample(store.name, kit, evidence, violation)
+            return Result(requirement, kit.name, Verdict.VIOLATED, told.headline, checked, False, told, shared)
         if reason := evidence.undecided or evidence.given_up:
-            return Result(requirement, contract.name, Verdict.UNDECIDED, reason, exhaustive=False)
+            return Result(requirement, kit.name, Verdict.UNDECIDED, reason, exhaustive=False)
         if reason := _not_asked(requirement, evidence):
-            return Result(requirement, contract.name, Verdict.NOT_APPLICABLE, reason)
+            return Result(requirement, kit.name, Verdict.NOT_APPLICABLE, reason)
         asked = _ONLY_OTHER_KEYS if requirement == "CORR-7" else ""
-        return Result(requirement, contract.name, Verdict.HOLDS, asked, checked, exhaustive=False, evidence=shared)
+        return Result(requirement, kit.name, Verdict.HOLDS, asked, checked, exhaustive=False, evidence=shared)
 
-    return Check(requirement, contract.name, judge)
+    return Check(requirement, kit.name, judge)
 
 
 def _not_asked(requirement: str, evidence: "DamageEvidence") -> str:
@@ -59,9 +59,7 @@ def _not_asked(requirement: str, evidence: "DamageEvidence") -> str:
     return ""
 
 
-def counterexample(
-    store: str, contract: Contract, evidence: "DamageEvidence", violation: "DamageViolation"
-) -> Counterexample:
+def counterexample(store: str, kit: Kit, evidence: "DamageEvidence", violation: "DamageViolation") -> Counterexample:
     """Tell of one damage and what the store made of it."""
     breach, reading = violation.breach, violation.reading
     done = (*evidence.workload, "close", f"{violation.damage}", "reopen")
@@ -75,5 +73,5 @@ def counterexample(
         found=(breach.found,),
         allowed=breach.allowed,
         notes=(several,) if violation.how_many > 1 else (),
-        token=str(TryToken(store, contract.name, Sort.DAMAGE, fingerprint(violation.damage))),
+        token=str(TryToken(store, kit.name, Sort.DAMAGE, fingerprint(violation.damage))),
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_tradestore.conformance import unstorable
 from pytest_tradestore.conformance.asking import unclaimed
 from pytest_tradestore.conformance.check import Check
-from pytest_tradestore.contracts import Contract
+from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.tries import Sort, TryToken, fingerprint
 from pytest_tradestore.verdict import Counterexample, Fate, Result, Step, Verdict
 
@@ -21,37 +21,35 @@ if TYPE_CHECKING:
 _STEPS_SHOWN = 24
 
 
-def checks(contract: Contract) -> tuple[Check, ...]:
+def checks(kit: Kit) -> tuple[Check, ...]:
     """Return the fault checks of one contract."""
-    made = [_of_trials(requirement, contract) for requirement in ("FAULT-1", "FAULT-3", "FAULT-5")]
-    made.insert(1, _of_syncs(contract))
-    made[3:3] = unstorable.checks(contract)
+    made = [_of_trials(requirement, kit) for requirement in ("FAULT-1", "FAULT-3", "FAULT-5")]
+    made.insert(1, _of_syncs(kit))
+    made[3:3] = unstorable.checks(kit)
     return tuple(made)
 
 
-def _of_trials(requirement: str, contract: Contract) -> Check:
+def _of_trials(requirement: str, kit: Kit) -> Check:
     def judge(bench: "Bench", store: "StoreUnderTest") -> Result:
-        evidence = bench.faults(store, contract)
+        evidence = bench.faults(store, kit)
         checked = {"faults": evidence.struck}
-        shared = f"faults of {contract.name}"
+        shared = f"faults of {kit.name}"
         if violation := evidence.violations.get(requirement):
-            told = counterexample(store.name, contract, violation)
+            told = counterexample(store.name, kit, violation)
             reason = violation.breach.sentence
-            return Result(
-                requirement, contract.name, Verdict.VIOLATED, reason, checked, evidence.exhaustive, told, shared
-            )
+            return Result(requirement, kit.name, Verdict.VIOLATED, reason, checked, evidence.exhaustive, told, shared)
         if reason := evidence.undecided or evidence.given_up or _powerless(evidence):
-            return Result(requirement, contract.name, Verdict.UNDECIDED, reason, checked, exhaustive=False)
-        return Result(requirement, contract.name, Verdict.HOLDS, "", checked, evidence.exhaustive, evidence=shared)
+            return Result(requirement, kit.name, Verdict.UNDECIDED, reason, checked, exhaustive=False)
+        return Result(requirement, kit.name, Verdict.HOLDS, "", checked, evidence.exhaustive, evidence=shared)
 
-    return Check(requirement, contract.name, judge)
+    return Check(requirement, kit.name, judge)
 
 
 def _powerless(evidence: "FaultEvidence") -> str:
     return "" if evidence.struck else "none of the faults came into play"
 
 
-def counterexample(store: str, contract: Contract, violation: "FaultViolation") -> Counterexample:
+def counterexample(store: str, kit: Kit, violation: "FaultViolation") -> Counterexample:
     """Tell of one fault and what the store made of it."""
     trial, breach = violation.trial, violation.breach
     first = max(0, len(violation.calls) - _STEPS_SHOWN)
@@ -67,34 +65,32 @@ def counterexample(store: str, contract: Contract, violation: "FaultViolation") 
             f"the fault: {trial.refusal}; {outcome}",
             *((f"seen with {violation.how_many} different faults",) if violation.how_many > 1 else ()),
         ),
-        token=str(TryToken(store, contract.name, Sort.FAULT, fingerprint(trial.subject, trial.refusal))),
+        token=str(TryToken(store, kit.name, Sort.FAULT, fingerprint(trial.subject, trial.refusal))),
     )
 
 
-def _of_syncs(contract: Contract) -> Check:
+def _of_syncs(kit: Kit) -> Check:
     requirement = "FAULT-2"
 
     def judge(bench: "Bench", store: "StoreUnderTest") -> Result:
         if "power-loss" not in store.declarations.claims:
-            return unclaimed(requirement, contract.name, "power-loss", store.declarations)
-        evidence = bench.failed_syncs(store, contract)
+            return unclaimed(requirement, kit.name, "power-loss", store.declarations)
+        evidence = bench.failed_syncs(store, kit)
         checked = {"failed_syncs": evidence.recordings, "images": evidence.images}
         if evidence.breach is not None:
-            told = after_failed_sync(store.name, contract, evidence)
-            return Result(
-                requirement, contract.name, Verdict.VIOLATED, told.headline, checked, evidence.exhaustive, told
-            )
+            told = after_failed_sync(store.name, kit, evidence)
+            return Result(requirement, kit.name, Verdict.VIOLATED, told.headline, checked, evidence.exhaustive, told)
         if evidence.undecided:
-            return Result(requirement, contract.name, Verdict.UNDECIDED, evidence.undecided, exhaustive=False)
+            return Result(requirement, kit.name, Verdict.UNDECIDED, evidence.undecided, exhaustive=False)
         if not evidence.recordings:
             reason = "no update of it calls fsync, so there is none that could fail"
-            return Result(requirement, contract.name, Verdict.NOT_APPLICABLE, reason)
-        return Result(requirement, contract.name, Verdict.HOLDS, "", checked, evidence.exhaustive)
+            return Result(requirement, kit.name, Verdict.NOT_APPLICABLE, reason)
+        return Result(requirement, kit.name, Verdict.HOLDS, "", checked, evidence.exhaustive)
 
-    return Check(requirement, contract.name, judge)
+    return Check(requirement, kit.name, judge)
 
 
-def after_failed_sync(store: str, contract: Contract, evidence: "SyncEvidence") -> Counterexample:
+def after_failed_sync(store: str, kit: Kit, evidence: "SyncEvidence") -> Counterexample:
     """Tell of a failed sync and what a power loss leaves after it."""
     assert evidence.breach is not None
     image = evidence.image
@@ -112,5 +108,5 @@ def after_failed_sync(store: str, contract: Contract, evidence: "SyncEvidence") 
         allowed=evidence.breach.allowed,
         notes=("a failed fsync marks the pages clean: the next one on them succeeds without having written them",),
         how_many=evidence.how_many,
-        token=str(TryToken(store, contract.name, Sort.SYNC, fingerprint(evidence.subject, evidence.fault))),
+        token=str(TryToken(store, kit.name, Sort.SYNC, fingerprint(evidence.subject, evidence.fault))),
     )

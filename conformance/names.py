@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_tradestore.conformance.asking import unclaimed
 from pytest_tradestore.conformance.check import Check
-from pytest_tradestore.contracts import Contract
+from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.verdict import Counterexample, Result, Verdict
 
 if TYPE_CHECKING:
@@ -19,39 +19,37 @@ _CLAIM = "private-files"
 _REQUIREMENTS = ("NAME-1", "NAME-3", "NAME-4", "NAME-5", "NAME-6")
 
 
-def checks(contract: Contract) -> tuple[Check, ...]:
+def checks(kit: Kit) -> tuple[Check, ...]:
     """Return the checks of one contract's identifiers; one that takes none is only asked about planted links."""
-    from pytest_tradestore.names.slots import slots_of
-
-    asked = tuple(_check(requirement, contract) for requirement in _REQUIREMENTS) if slots_of(contract.name) else ()
-    return (*asked, _planted(contract))
+    asked = tuple(_check(requirement, kit) for requirement in _REQUIREMENTS) if kit.slots() else ()
+    return (*asked, _planted(kit))
 
 
-def _planted(contract: Contract) -> Check:
+def _planted(kit: Kit) -> Check:
     def judge(bench: "Bench", store: "StoreUnderTest") -> Result:
         if _CLAIM not in store.declarations.claims:
-            return unclaimed("NAME-2", contract.name, _CLAIM, store.declarations)
-        findings = bench.planted(store, contract)
+            return unclaimed("NAME-2", kit.name, _CLAIM, store.declarations)
+        findings = bench.planted(store, kit)
         if not findings.violations and "NAME-2" in findings.undecided:
-            return Result("NAME-2", contract.name, Verdict.UNDECIDED, findings.undecided["NAME-2"], findings.checked)
+            return Result("NAME-2", kit.name, Verdict.UNDECIDED, findings.undecided["NAME-2"], findings.checked)
         if not findings.violations:
-            return Result("NAME-2", contract.name, Verdict.HOLDS, "", findings.checked)
+            return Result("NAME-2", kit.name, Verdict.HOLDS, "", findings.checked)
         told = _told(list(findings.violations))
-        return Result("NAME-2", contract.name, Verdict.VIOLATED, told.headline, findings.checked, counterexample=told)
+        return Result("NAME-2", kit.name, Verdict.VIOLATED, told.headline, findings.checked, counterexample=told)
 
-    return Check("NAME-2", contract.name, judge)
+    return Check("NAME-2", kit.name, judge)
 
 
-def _check(requirement: str, contract: Contract) -> Check:
+def _check(requirement: str, kit: Kit) -> Check:
     def judge(bench: "Bench", store: "StoreUnderTest") -> Result:
-        findings = bench.names(store, contract)
+        findings = bench.names(store, kit)
         found = [finding for finding in findings.violations if finding.requirement == requirement]
-        evidence = f"identifiers of {contract.name}"
+        evidence = f"identifiers of {kit.name}"
         if found:
             told = _told(found)
             return Result(
                 requirement,
-                contract.name,
+                kit.name,
                 Verdict.VIOLATED,
                 told.headline,
                 findings.checked,
@@ -59,12 +57,12 @@ def _check(requirement: str, contract: Contract) -> Check:
                 evidence=evidence,
             )
         if reason := findings.unfinished or findings.undecided.get(requirement):
-            return Result(requirement, contract.name, Verdict.UNDECIDED, reason, findings.checked)
+            return Result(requirement, kit.name, Verdict.UNDECIDED, reason, findings.checked)
         if reason := findings.not_asked.get(requirement):
-            return Result(requirement, contract.name, Verdict.NOT_APPLICABLE, reason, findings.checked)
-        return Result(requirement, contract.name, Verdict.HOLDS, "", findings.checked, evidence=evidence)
+            return Result(requirement, kit.name, Verdict.NOT_APPLICABLE, reason, findings.checked)
+        return Result(requirement, kit.name, Verdict.HOLDS, "", findings.checked, evidence=evidence)
 
-    return Check(requirement, contract.name, judge)
+    return Check(requirement, kit.name, judge)
 
 
 def _told(found: "list[Finding]") -> Counterexample:

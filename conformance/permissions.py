@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from pytest_tradestore.conformance.asking import unclaimed
 from pytest_tradestore.conformance.check import Check
-from pytest_tradestore.contracts import Contract
+from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.verdict import Counterexample, Result, Verdict
 
 if TYPE_CHECKING:
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 CLAIM = "private-files"
 
 
-def checks(contract: Contract) -> tuple[Check, ...]:
+def checks(kit: Kit) -> tuple[Check, ...]:
     """Return the checks of what one contract's files permit."""
-    return tuple(_check(requirement, contract) for requirement in ("PERM-1", "PERM-2"))
+    return tuple(_check(requirement, kit) for requirement in ("PERM-1", "PERM-2"))
 
 
-def _check(requirement: str, contract: Contract) -> Check:
+def _check(requirement: str, kit: Kit) -> Check:
     def judge(bench: "Bench", store: "StoreUnderTest") -> Result:
         if CLAIM not in store.declarations.claims:
-            return unclaimed(requirement, contract.name, CLAIM, store.declarations)
-        modes = bench.modes(store, contract)
+            return unclaimed(requirement, kit.name, CLAIM, store.declarations)
+        modes = bench.modes(store, kit)
         checked = {"modes": modes.looked_at}
         told = _too_wide(modes) if requirement == "PERM-1" else _widened(modes)
         if told is not None:
-            return Result(requirement, contract.name, Verdict.VIOLATED, told.headline, checked, counterexample=told)
+            return Result(requirement, kit.name, Verdict.VIOLATED, told.headline, checked, counterexample=told)
         if modes.undecided:
-            return Result(requirement, contract.name, Verdict.UNDECIDED, modes.undecided, checked)
-        return Result(requirement, contract.name, Verdict.HOLDS, "", checked, evidence=f"modes of {contract.name}")
+            return Result(requirement, kit.name, Verdict.UNDECIDED, modes.undecided, checked)
+        return Result(requirement, kit.name, Verdict.HOLDS, "", checked, evidence=f"modes of {kit.name}")
 
-    return Check(requirement, contract.name, judge)
+    return Check(requirement, kit.name, judge)
 
 
 def _too_wide(modes: "Modes") -> Counterexample | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_tradestore.conformance.asking import unclaimed
 from pytest_tradestore.conformance.check import Check
-from pytest_tradestore.contracts import Contract
+from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.verdict import JOINT, Result, Verdict
 
 if TYPE_CHECKING:
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 _REQUIREMENTS = ("RACE-1", "RACE-2", "RACE-3", "RACE-4", "RACE-5", "RACE-6")
 
 
-def checks(contract: Contract) -> tuple[Check, ...]:
+def checks(kit: Kit) -> tuple[Check, ...]:
     """Return the race checks of one contract."""
-    return tuple(_check(requirement, contract) for requirement in _REQUIREMENTS)
+    return tuple(_check(requirement, kit) for requirement in _REQUIREMENTS)
 
 
-def _check(requirement: str, contract: Contract) -> Check:
+def _check(requirement: str, kit: Kit) -> Check:
     def judge(bench: "Bench", store: "StoreUnderTest") -> Result:
-        return _judged(requirement, contract, bench, store)
+        return _judged(requirement, kit, bench, store)
 
-    return Check(requirement, contract.name, judge)
+    return Check(requirement, kit.name, judge)
 
 
 def _rules() -> "dict[str, tuple[tuple[Setting, ...], tuple[Wrong, ...]]]":
@@ -54,16 +54,16 @@ def requirement_of(setting: "Setting", wrong: "Wrong") -> str:
     return next(id_ for id_, (settings, wrongs) in _rules().items() if setting in settings and wrong in wrongs)
 
 
-def _judged(requirement: str, contract: Contract, bench: "Bench", store: "StoreUnderTest") -> Result:
+def _judged(requirement: str, kit: Kit, bench: "Bench", store: "StoreUnderTest") -> Result:
     settings, wrongs = _rules()[requirement]
     evidence = []
     for setting in settings:
-        found = bench.races(store, contract, setting)
+        found = bench.races(store, kit, setting)
         for wrong in wrongs:
             if wrong in found.violations:
-                return _violated(requirement, contract, found, wrong)
+                return _violated(requirement, kit, found, wrong)
         evidence.append(found)
-    case = contract.name
+    case = kit.name
     for one in evidence:
         if one.undecided:
             return Result(requirement, case, Verdict.UNDECIDED, one.undecided)
@@ -80,23 +80,23 @@ def _judged(requirement: str, contract: Contract, bench: "Bench", store: "StoreU
         "; ".join(one.summary for one in decided),
         {"schedules": sum(one.schedules for one in decided)},
         all(one.exhausted for one in decided),
-        evidence=JOINT.join(_name(contract, one) for one in decided),
+        evidence=JOINT.join(_name(kit, one) for one in decided),
     )
 
 
-def _violated(requirement: str, contract: Contract, found: "RaceEvidence", wrong: "Wrong") -> Result:
+def _violated(requirement: str, kit: Kit, found: "RaceEvidence", wrong: "Wrong") -> Result:
     example = found.violations[wrong]
     return Result(
         requirement,
-        contract.name,
+        kit.name,
         Verdict.VIOLATED,
         example.headline,
         {"schedules": found.schedules},
         found.exhausted,
         example,
-        _name(contract, found),
+        _name(kit, found),
     )
 
 
-def _name(contract: Contract, evidence: "RaceEvidence") -> str:
-    return f"races of {contract.name}: {evidence.setting.value}"
+def _name(kit: Kit, evidence: "RaceEvidence") -> str:
+    return f"races of {kit.name}: {evidence.setting.value}"

@@ -4,11 +4,14 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pytest_tradestore.conformance.visit import Visit
 from pytest_tradestore.crash.operations import Mark, Moment, Operation
 from pytest_tradestore.crash.recording import choose_recorder
 from pytest_tradestore.crash.trace import Trace
+
+if TYPE_CHECKING:
+    from pytest_tradestore.conformance.visit import Visit
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +21,19 @@ class Watched:
     trace: Trace | None
     unseen: str = ""
 
+    def during(self, number: int) -> tuple[Operation, ...]:
+        """Return the operations between the two marks of call ``number``."""
+        inside: list[Operation] = []
+        now = False
+        for operation in self.trace.operations if self.trace else ():
+            if isinstance(operation, Mark) and operation.update == number:
+                now = operation.moment is Moment.INVOKED
+            elif now and not isinstance(operation, Mark):
+                inside.append(operation)
+        return tuple(inside)
 
-def watched(visit: Visit, calls: Callable[[Callable[[Moment, int], None]], None]) -> Watched:
+
+def watched(visit: "Visit", calls: Callable[[Callable[[Moment, int], None]], None]) -> Watched:
     """Make ``calls`` on the visit's store while a recorder watches; they are given what puts marks into the trace.
 
     The store must not have been opened before. What the calls raise is raised.
@@ -33,18 +47,6 @@ def watched(visit: Visit, calls: Callable[[Callable[[Moment, int], None]], None]
         return Watched(None, str(reason))
     trace = recording.trace
     return Watched(None, "; ".join(trace.unseen)) if trace.unseen else Watched(trace)
-
-
-def between(trace: Trace, number: int) -> tuple[Operation, ...]:
-    """Return the operations between the two marks of call ``number``."""
-    inside: list[Operation] = []
-    now = False
-    for operation in trace.operations:
-        if isinstance(operation, Mark) and operation.update == number:
-            now = operation.moment is Moment.INVOKED
-        elif now and not isinstance(operation, Mark):
-            inside.append(operation)
-    return tuple(inside)
 
 
 def files(root: Path) -> Iterator[tuple[str, os.stat_result]]:

@@ -3,20 +3,25 @@
 The program answers with a mismatch or nothing; what becomes of that, of an exception, a hang or an exit is said here.
 """
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_tradestore.conformance import recorded
 from pytest_tradestore.conformance.check import Check
-from pytest_tradestore.conformance.values import same
 from pytest_tradestore.crash.observation import canonical, counted, shortened
+from pytest_tradestore.crash.operations import Moment
 from pytest_tradestore.isolation import Channel, Died, Ending, Finished, Hung, Sent, stream_isolated
+from pytest_tradestore.kits.call import rendered_call
+from pytest_tradestore.kits.kit import NotAskedError
+from pytest_tradestore.kits.values import SAMPLED, same
 from pytest_tradestore.records import Records, plain
 from pytest_tradestore.sandbox import Sandbox
-from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest, open_store
+from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest
 from pytest_tradestore.verdict import Counterexample, Result, Verdict
 
 if TYPE_CHECKING:
@@ -26,8 +31,6 @@ if TYPE_CHECKING:
 _WIDTH = 200
 _CALLS_PER_STEP = 100
 _CALLS_KEPT = 16
-SAMPLED = "generated"
-"""The end of the name of every case whose values are drawn, not listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +45,6 @@ class Mismatch:
 
 class RefusedError(Exception):
     """An ordinary value was refused by one of the store's declared errors."""
-
-
-class NotAskedError(Exception):
-    """The requirement cannot be asked of this store; the message says why."""
 
 
 class Visit:
@@ -78,7 +77,7 @@ class Visit:
         """The store, opened by whoever asks first."""
         if self._open is None:
             self._step("opening the store")
-            self._open = open_store(self._store.target, self.root, self._bridge)
+            self._open = self._store.open(self.root, self._bridge)
             self._channel.rest()
         return self._open
 
@@ -104,7 +103,7 @@ class Visit:
     def call(self, method: str, *arguments: Any, shown: str = "", **options: Any) -> Any:
         """Call the store; whatever it raises is raised. ``shown`` is how the call reads in a report."""
         store = self.opened
-        self.calls.append(shown or shown_call(method, arguments, options))
+        self.calls.append(shown or rendered_call(method, arguments, options))
         self._step(self.calls[-1])
         try:
             return store.call(method, *arguments, **options)
@@ -172,6 +171,18 @@ class Visit:
             store.close()
             self._channel.rest()
 
+    def watched(self, calls: Callable[[Callable[[Moment, int], None]], None]) -> recorded.Watched:
+        """Make ``calls`` while a recorder watches, as ``recorded.watched`` says."""
+        return recorded.watched(self, calls)
+
+    def files(self) -> Iterator[tuple[str, os.stat_result]]:
+        """Yield the files under the root with their states, by relative path."""
+        return recorded.files(self.root)
+
+    def fingerprint(self) -> dict[str, tuple[int, int, int, int]]:
+        """Return what changes whenever a file is written, replaced, made or removed."""
+        return recorded.fingerprint(self.root)
+
     def expect(self, sentence: str, found: Any, wanted: Any, named: str = "") -> Mismatch | None:
         """Return a mismatch unless ``found`` is the same JSON value as ``wanted``.
 
@@ -189,20 +200,6 @@ class Visit:
     def mismatch(self, sentence: str, found: str, allowed: str) -> Mismatch:
         """Return a mismatch after the calls made so far."""
         return Mismatch(sentence, tuple(self.calls), found, allowed)
-
-
-def shown_call(method: str, arguments: tuple[Any, ...], options: dict[str, Any] | None = None) -> str:
-    """Return a call as a line of Python, long values cut short."""
-    given = [_shown(a) for a in arguments] + [f"{name}={_shown(a)}" for name, a in (options or {}).items()]
-    return f"{method}({', '.join(given)})"
-
-
-def _shown(argument: Any) -> str:
-    if argument is None or isinstance(argument, (str, bool, int, float)):
-        return shortened(repr(argument), 50)
-    if isinstance(argument, datetime):
-        return repr(argument.isoformat(" ").removesuffix(" 00:00:00"))
-    return shortened(canonical(argument), 50)
 
 
 def _difference(found: Any, wanted: Any, named: str) -> tuple[str, str]:

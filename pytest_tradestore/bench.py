@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from pytest_tradestore.contracts import Contract
 from pytest_tradestore.crash.evidence import Evidence, gather
 from pytest_tradestore.crash.workloads import Workload, workload_for
 from pytest_tradestore.examination import Examined, examine
+from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.names.findings import Findings
 from pytest_tradestore.race.addresses import Setting
 from pytest_tradestore.race.evidence import RaceEvidence
@@ -44,75 +44,75 @@ class Bench:
         """Take over what has been found out about a store elsewhere."""
         self._examined[store.name] = examined
 
-    def crashes(self, store: StoreUnderTest, contract: Contract) -> Evidence:
+    def crashes(self, store: StoreUnderTest, kit: Kit) -> Evidence:
         """Return what crashes do to one contract of a store."""
-        key = (store.name, contract.name)
+        key = (store.name, kit.name)
         if key not in self._crashes:
-            self._crashes[key] = gather(store, self.workload(store, contract), self.settings)
+            self._crashes[key] = gather(store, self.workload(store, kit), self.settings)
         return self._crashes[key]
 
-    def races(self, store: StoreUnderTest, contract: Contract, setting: Setting) -> RaceEvidence:
+    def races(self, store: StoreUnderTest, kit: Kit, setting: Setting) -> RaceEvidence:
         """Return what happens to one contract of a store when several callers use it at once."""
-        key = (store.name, contract.name, setting)
+        key = (store.name, kit.name, setting)
         if key not in self._races:
             methods = frozenset(self.examined(store).methods)
-            self._races[key] = gather_races(store, contract, methods, setting, self.settings)
+            self._races[key] = gather_races(store, kit, methods, setting, self.settings)
         return self._races[key]
 
-    def names(self, store: StoreUnderTest, contract: Contract) -> Findings:
+    def names(self, store: StoreUnderTest, kit: Kit) -> Findings:
         """Return what one contract of a store does with identifiers."""
-        key = (store.name, contract.name)
+        key = (store.name, kit.name)
         if key not in self._names:
             from pytest_tradestore.names.evidence import gather as gather_names
 
-            self._names[key] = gather_names(store, contract, self.settings)
+            self._names[key] = gather_names(store, kit, self.settings)
         return self._names[key]
 
-    def planted(self, store: StoreUnderTest, contract: Contract) -> Findings:
+    def planted(self, store: StoreUnderTest, kit: Kit) -> Findings:
         """Return what one contract of a store does with links, pipes and directories in the place of its files."""
         from pytest_tradestore.names.evidence import gather_planted
 
-        return gather_planted(store, contract, self.settings)
+        return gather_planted(store, kit, self.settings)
 
-    def modes(self, store: StoreUnderTest, contract: Contract) -> "Modes":
+    def modes(self, store: StoreUnderTest, kit: Kit) -> "Modes":
         """Return which modes one contract of a store gives to its files."""
-        key = (store.name, contract.name)
+        key = (store.name, kit.name)
         if key not in self._modes:
             from pytest_tradestore.crash.recording import choose_recorder
             from pytest_tradestore.permissions import gather as gather_modes
 
             recorder, _ = choose_recorder(self.settings.recorder)
-            self._modes[key] = gather_modes(store, self.workload(store, contract), recorder)
+            self._modes[key] = gather_modes(store, self.workload(store, kit), recorder)
         return self._modes[key]
 
-    def damage(self, store: StoreUnderTest, contract: Contract) -> "DamageEvidence":
+    def damage(self, store: StoreUnderTest, kit: Kit) -> "DamageEvidence":
         """Return what one contract of a store makes of damaged files."""
-        key = (store.name, contract.name)
+        key = (store.name, kit.name)
         if key not in self._damage:
             from pytest_tradestore.damage.evidence import gather as gather_damage
 
-            self._damage[key] = gather_damage(store, self.workload(store, contract), self.settings)
+            self._damage[key] = gather_damage(store, self.workload(store, kit), self.settings)
         return self._damage[key]
 
-    def faults(self, store: StoreUnderTest, contract: Contract) -> "FaultEvidence":
+    def faults(self, store: StoreUnderTest, kit: Kit) -> "FaultEvidence":
         """Return what errors of the system do to one contract of a store."""
-        key = (store.name, contract.name)
+        key = (store.name, kit.name)
         if key not in self._faults:
             from pytest_tradestore.faults.evidence import gather as gather_faults
 
-            self._faults[key] = gather_faults(store, self.workload(store, contract), self.settings)
+            self._faults[key] = gather_faults(store, self.workload(store, kit), self.settings)
         return self._faults[key]
 
-    def failed_syncs(self, store: StoreUnderTest, contract: Contract) -> "SyncEvidence":
+    def failed_syncs(self, store: StoreUnderTest, kit: Kit) -> "SyncEvidence":
         """Return what a power loss does to one contract of a store after a sync has failed."""
-        key = (store.name, contract.name)
+        key = (store.name, kit.name)
         if key not in self._syncs:
             from pytest_tradestore.faults.syncs import gather_syncs
 
-            faults = self.faults(store, contract)
-            self._syncs[key] = gather_syncs(store, self.workload(store, contract), self.settings, faults)
+            faults = self.faults(store, kit)
+            self._syncs[key] = gather_syncs(store, self.workload(store, kit), self.settings, faults)
         return self._syncs[key]
 
-    def workload(self, store: StoreUnderTest, contract: Contract) -> Workload:
+    def workload(self, store: StoreUnderTest, kit: Kit) -> Workload:
         """Return what is done to a store while it is recorded: the contract's workload with what the store offers."""
-        return workload_for(contract, frozenset(self.examined(store).methods), store.records)
+        return workload_for(kit, frozenset(self.examined(store).methods), store.records)

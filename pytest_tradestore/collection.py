@@ -67,7 +67,7 @@ class StoreCollector(pytest.Collector):
 
     def items(self, separator: str) -> Iterator["RequirementItem"]:
         run = run_of(self.config)
-        for check in run.checks_for(self.facts):
+        for check in run.checks_for(self.store, self.facts):
             name = check_id(check.requirement, check.case)
             nodeid = f"{self.facts.id}{separator}{name}"
             if run.selection.wants(nodeid, check.requirement):

@@ -21,7 +21,7 @@ import pytest
 from pytest_tradestore.crash import models
 from pytest_tradestore.errors import ConfigurationError
 from pytest_tradestore.ids import PREFIX
-from pytest_tradestore.requirements import BY_ID, Profile
+from pytest_tradestore.requirements import Profile, find, known
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.waivers import Waiver
@@ -141,12 +141,6 @@ def take_selection(config: pytest.Config) -> Selection:
 
     Ids of our items are taken out of the arguments; where no argument was given, nothing is left to collect.
     """
-    for requirement in config.option.tradestore_requirement:
-        if requirement not in BY_ID:
-            raise ConfigurationError(
-                f"--tradestore-requirement: there is no requirement {requirement!r}"
-                f"{_did_you_mean(requirement, BY_ID)}; --tradestore-list shows them all"
-            )
     requirements = frozenset(config.option.tradestore_requirement)
     if config.args_source is not config.ArgsSource.ARGS:
         config.args_source = config.ArgsSource.ARGS  # or pytest would print that it collects testpaths
@@ -155,6 +149,21 @@ def take_selection(config: pytest.Config) -> Selection:
     ids = tuple(found for found in map(_item_id, config.args) if found)
     config.args = [argument for argument in config.args if not _item_id(argument)]
     return Selection(requirements, ids)
+
+
+def check_requirements(selection: Selection, waivers: Sequence[Waiver]) -> None:
+    """Complain about requirements that do not exist: known only when the stores are, for they may bring their own.
+
+    Raises ConfigurationError.
+    """
+    asked = [("--tradestore-requirement", requirement) for requirement in sorted(selection.requirements)]
+    asked += [("tradestore_waivers", waiver.requirement) for waiver in waivers]
+    for where, requirement in asked:
+        if find(requirement) is None:
+            near = _did_you_mean(requirement, [one.id for one in known()])
+            raise ConfigurationError(
+                f"{where}: there is no requirement {requirement!r}{near}; --tradestore-list shows them all"
+            )
 
 
 def _item_id(argument: str) -> str:

@@ -6,18 +6,18 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_tradestore.contracts import CONTRACTS, Contract
 from pytest_tradestore.errors import TargetError
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, run_isolated
+from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.sandbox import Sandbox
-from pytest_tradestore.target import Bridge, StoreUnderTest, declared_names, open_store
+from pytest_tradestore.target import Bridge, StoreUnderTest, declared_names
 
 
 @dataclass(frozen=True, slots=True)
 class Examined:
     """What a store offers: its contracts, the optional methods it has, and what it printed while it was opened."""
 
-    contracts: tuple[Contract, ...]
+    contracts: tuple[Kit, ...]
     methods: tuple[str, ...]
     output: str = ""
 
@@ -37,9 +37,9 @@ def examine(store: StoreUnderTest) -> Examined:
             channel.step(0)
             bridge = Bridge()
             try:
-                opened = open_store(store.target, root, bridge)
-                names = tuple(contract.name for contract in opened.contracts)
-                wanted = {m for c in CONTRACTS for m in (*c.required, *c.optional)}
+                opened = store.open(root, bridge)
+                names = tuple(kit.name for kit in opened.contracts)
+                wanted = {m for kit in store.kits for m in (*kit.required, *kit.optional)}
                 methods = tuple(sorted(m for m in wanted if opened.has(m)))
             except TargetError as error:
                 return str(error), (), ()
@@ -62,7 +62,7 @@ def examine(store: StoreUnderTest) -> Examined:
         case Finished((problem, names, methods), output):
             if problem:
                 raise TargetError(f"{where}: {problem}")
-            return Examined(tuple(c for c in CONTRACTS if c.name in names), methods, output)
+            return Examined(tuple(kit for kit in store.kits if kit.name in names), methods, output)
         case Hung(step, seconds, output):
             what = "opening it on an empty directory" if step == 0 else "closing it"
             raise TargetError(

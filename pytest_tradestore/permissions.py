@@ -19,10 +19,11 @@ from pytest_tradestore.crash.images import matches
 from pytest_tradestore.crash.operations import Create, Kind, Link, Mark, Moment, Rename, SetMode
 from pytest_tradestore.crash.recorders.base import Recorder, Recording
 from pytest_tradestore.crash.trace import Trace, Tree
-from pytest_tradestore.crash.workloads import Update, Workload
+from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, run_isolated
+from pytest_tradestore.kits.call import Call
 from pytest_tradestore.sandbox import Sandbox
-from pytest_tradestore.target import Bridge, StoreUnderTest, open_store
+from pytest_tradestore.target import Bridge, StoreUnderTest
 
 UMASKS = (0o000, 0o022, 0o077)
 WIDEST_FILE, WIDEST_DIRECTORY = 0o640, 0o750
@@ -174,13 +175,13 @@ def _on_damaged_files(
         with suppress(Exception):
             channel.step(0)
             recording.mark(Moment.INVOKED, 0)
-            opened = open_store(store.target, root, bridge)
+            opened = store.open(root, bridge)
             workload.observe(opened, declared.errors)
             for number, update in enumerate(workload.updates, 1):
                 channel.step(number)
                 recording.mark(Moment.INVOKED, number)
                 with suppress(Exception):
-                    update.apply(opened)
+                    update.make(opened)
             opened.close()
         bridge.close()
     return recording.trace, calls.changes, "; ".join(recording.trace.unseen)
@@ -188,7 +189,7 @@ def _on_damaged_files(
 
 def _drive(
     store: StoreUnderTest,
-    updates: tuple[Update, ...],
+    updates: tuple[Call, ...],
     root: Path,
     channel: Channel,
     calls: _UmaskCalls,
@@ -201,13 +202,13 @@ def _drive(
     try:
         channel.step(0)
         mark(Moment.INVOKED, 0)
-        opened = open_store(store.target, root, bridge)
+        opened = store.open(root, bridge)
         calls.check(umask)
         for number, update in enumerate(updates, 1):
-            step = calls.during = update.shown
+            step = calls.during = update.rendered
             channel.step(number)
             mark(Moment.INVOKED, number)
-            update.apply(opened)
+            update.make(opened)
             calls.check(umask)
         step = calls.during = "closing the store"
         mark(Moment.INVOKED, len(updates) + 1)
@@ -219,10 +220,10 @@ def _drive(
     return ""
 
 
-def _modes(trace: Trace, updates: tuple[Update, ...]) -> Iterator[tuple[str, int, int, str, tuple[str, ...]]]:
+def _modes(trace: Trace, updates: tuple[Call, ...]) -> Iterator[tuple[str, int, int, str, tuple[str, ...]]]:
     """Yield every mode that anything had at any moment: path, mode, the widest allowed, the call, the calls so far."""
     tree = Tree(trace.initial)
-    names = ("opening the store", *(update.shown for update in updates), "closing the store")
+    names = ("opening the store", *(update.rendered for update in updates), "closing the store")
     now = 0
     for operation in trace.operations:
         tree.apply(operation)
@@ -261,7 +262,7 @@ def _tightened(
     widened: list[Wide] = []
 
     def look(_: Moment, number: int) -> None:
-        done = ("opening the store", *(update.shown for update in workload.updates))
+        done = ("opening the store", *(update.rendered for update in workload.updates))
         for path, widest in list(tight.items()):
             try:
                 mode = stat.S_IMODE(os.lstat(path).st_mode)

@@ -7,13 +7,13 @@ from itertools import count
 from pathlib import Path
 
 from pytest_tradestore.bench import Bench
-from pytest_tradestore.contracts import Contract
 from pytest_tradestore.crash.evidence import inspected_state
 from pytest_tradestore.crash.explanation import described_image, explain
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.lowering import Extent, Program
 from pytest_tradestore.crash.tokens import CrashToken, fingerprint, parse
 from pytest_tradestore.errors import ReplayError
+from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.race.addresses import is_address
 from pytest_tradestore.race.addresses import parse as parse_address
 from pytest_tradestore.target import StoreUnderTest
@@ -66,12 +66,10 @@ def replay(token: str, store: StoreUnderTest, bench: Bench, keep: Path | None = 
             raise ReplayError("--tradestore-keep keeps the files of a crash state; the replay token is of a schedule")
         return _schedule(token, store, bench)
     wanted = parse(token)
-    contract = _contract(wanted.case, store, bench)
+    kit = _kit(wanted.case, store, bench)
     if keep is not None:
         keep = _free(keep)
-    state = inspected_state(
-        store, bench.workload(store, contract), bench.settings, wanted.state, lambda p: _fits(wanted, p)
-    )
+    state = inspected_state(store, bench.workload(store, kit), bench.settings, wanted.state, lambda p: _fits(wanted, p))
     if keep is not None:
         _keep(state.image, keep)
     return Replayed(
@@ -86,14 +84,14 @@ def replay(token: str, store: StoreUnderTest, bench: Bench, keep: Path | None = 
     )
 
 
-def _contract(name: str, store: StoreUnderTest, bench: Bench) -> Contract:
-    contracts = {contract.name: contract for contract in bench.examined(store).contracts}
-    if name not in contracts:
+def _kit(name: str, store: StoreUnderTest, bench: Bench) -> Kit:
+    kits = {kit.name: kit for kit in bench.examined(store).contracts}
+    if name not in kits:
         raise ReplayError(
             f"the replay token is of the contract {name!r}, which store {store.name!r} does not offer; "
-            f"it offers {', '.join(contracts)}"
+            f"it offers {', '.join(kits)}"
         )
-    return contracts[name]
+    return kits[name]
 
 
 def _schedule(token: str, store: StoreUnderTest, bench: Bench) -> Replayed:
@@ -102,23 +100,23 @@ def _schedule(token: str, store: StoreUnderTest, bench: Bench) -> Replayed:
     from pytest_tradestore.race.replaying import replay_schedule
 
     address = parse_address(token)
-    contract = _contract(address.contract, store, bench)
-    shown = replay_schedule(address, store, contract, frozenset(bench.examined(store).methods))
+    kit = _kit(address.contract, store, bench)
+    shown = replay_schedule(address, store, kit, frozenset(bench.examined(store).methods))
     violations = tuple((requirement_of(address.setting, wrong), example) for wrong, example in shown.wrong)
     return Replayed(token, violations, shown.found, ())
 
 
 def _try(token: TryToken, store: StoreUnderTest, bench: Bench) -> Replayed:
     """Try one fault or one damage again."""
-    contract = _contract(token.contract, store, bench)
-    workload = bench.workload(store, contract)
+    kit = _kit(token.contract, store, bench)
+    workload = bench.workload(store, kit)
     if token.sort is Sort.DAMAGE:
         from pytest_tradestore.conformance.damage import counterexample as damaged
         from pytest_tradestore.damage.evidence import gather
 
         harm = gather(store, workload, bench.settings, token)
         _was_tried(token, harm.images, harm.undecided)
-        told = [(id_, damaged(store.name, contract, harm, found)) for id_, found in harm.violations.items()]
+        told = [(id_, damaged(store.name, kit, harm, found)) for id_, found in harm.violations.items()]
         seen = "the store shows something else than before" if harm.told else "the store shows what it showed before"
         return Replayed(str(token), tuple(told), (seen,), ())
     from pytest_tradestore.conformance.faults import after_failed_sync, counterexample
@@ -127,14 +125,14 @@ def _try(token: TryToken, store: StoreUnderTest, bench: Bench) -> Replayed:
     faults = gather_faults(store, workload, bench.settings, token)
     if token.sort is Sort.FAULT:
         _was_tried(token, faults.trials, faults.undecided)
-        told = [(id_, counterexample(store.name, contract, found)) for id_, found in faults.violations.items()]
+        told = [(id_, counterexample(store.name, kit, found)) for id_, found in faults.violations.items()]
         struck = "the fault struck" if faults.struck else "the call was not made"
         return Replayed(str(token), tuple(told), (struck,), ())
     from pytest_tradestore.faults.syncs import gather_syncs
 
     syncs = gather_syncs(store, workload, bench.settings, faults, token)
     _was_tried(token, syncs.recordings, syncs.undecided)
-    broken = (("FAULT-2", after_failed_sync(store.name, contract, syncs)),) if syncs.breach is not None else ()
+    broken = (("FAULT-2", after_failed_sync(store.name, kit, syncs)),) if syncs.breach is not None else ()
     return Replayed(str(token), broken, (f"{syncs.images:,} images after the sync had failed",), ())
 
 

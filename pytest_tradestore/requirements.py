@@ -3,6 +3,7 @@
 ``docs/reference/requirements.md`` is generated from here.
 """
 
+import re
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -680,3 +681,34 @@ REQUIREMENTS: tuple[Requirement, ...] = (
 )
 
 BY_ID = {requirement.id: requirement for requirement in REQUIREMENTS}
+
+_FAMILIES = frozenset(id_.partition("-")[0] for id_ in BY_ID)
+_OWN_ID = re.compile(r"[A-Z][A-Z0-9]*(-[A-Z0-9]+)+")
+_own: dict[str, Requirement] = {}
+"""What teams ask beyond the catalogue: filled as their stores are configured, in every process that reports."""
+
+
+def adopt(requirement: Requirement) -> None:
+    """Know a team's own requirement from now on. Raises ValueError if its id is not one with a prefix of its own."""
+    if not _OWN_ID.fullmatch(requirement.id) or not is_of_a_team(requirement.id):
+        raise ValueError(
+            f"{requirement.id!r} cannot be the id of a requirement of your own: write capitals, digits and '-', "
+            f"beginning with a prefix that the catalogue does not have, such as ACME-{requirement.id or 'ORDER'}"
+        )
+    if _own.setdefault(requirement.id, requirement) != requirement:
+        raise ValueError(f"two different requirements are called {requirement.id}; give one of them another id")
+
+
+def is_of_a_team(id_: str) -> bool:
+    """Say whether an id begins with none of the prefixes of the catalogue."""
+    return id_.partition("-")[0] not in _FAMILIES
+
+
+def find(id_: str) -> Requirement | None:
+    """Return the requirement of that id, of the catalogue or a team's own; None if there is none."""
+    return BY_ID.get(id_) or _own.get(id_)
+
+
+def known() -> tuple[Requirement, ...]:
+    """Return the catalogue and, behind it, what teams ask beyond it."""
+    return (*REQUIREMENTS, *_own.values())

@@ -7,7 +7,7 @@ run; under xdist in the controller, which examines the stores and makes the repo
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from pytest_tradestore import waivers
 from pytest_tradestore.configuration import (
     Selection,
     Stores,
+    check_requirements,
     reports_of,
     settings_of,
     stores_of,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
     from pytest_tradestore.bench import Bench
     from pytest_tradestore.conformance import Check
-    from pytest_tradestore.contracts import Contract
+    from pytest_tradestore.kits.kit import Kit
     from pytest_tradestore.target import StoreUnderTest
 
 _RUN: "pytest.StashKey[ConformanceRun]" = pytest.StashKey()
@@ -67,6 +68,7 @@ def begin(config: pytest.Config) -> None:
             _ = run.recorder
         with _captured(config):
             run.attach(stores_of(config))
+        check_requirements(run.selection, run.waivers)
         if config.option.tradestore_replay:
             run.begin_replay(config.option.tradestore_replay)
         elif config.option.tradestore_keep:
@@ -129,18 +131,19 @@ class ConformanceRun:
         return StoreFacts(
             store_id,
             store.name,
-            tuple(contract.name for contract in found.contracts),
+            tuple(kit.name for kit in found.contracts),
             tuple(sorted(store.declarations.claims)),
             tuple(check_id(check.requirement, check.case) for check in checks),
             found.methods,
             found.output,
+            tuple(astuple(requirement) for kit in found.contracts for requirement in kit.requirements),
         )
 
-    def checks_for(self, facts: StoreFacts) -> "tuple[Check, ...]":
+    def checks_for(self, store: "StoreUnderTest", facts: StoreFacts) -> "tuple[Check, ...]":
         """Return every check there is for a store."""
         from pytest_tradestore import conformance
 
-        return conformance.checks_for(_contracts(facts))
+        return conformance.checks_for(_kits(store, facts))
 
     def judge(self, check: "Check", store: "StoreUnderTest", facts: StoreFacts) -> Result:
         """Judge one check; the evidence is shared with the store's other checks in this process."""
@@ -154,7 +157,7 @@ class ConformanceRun:
             from pytest_tradestore.examination import Examined
 
             self._benches[facts.id] = Bench(self.settings)
-            self._benches[facts.id].remember(store, Examined(_contracts(facts), facts.methods, facts.output))
+            self._benches[facts.id].remember(store, Examined(_kits(store, facts), facts.methods, facts.output))
         return self._benches[facts.id]
 
     @cached_property
@@ -285,10 +288,8 @@ class ConformanceRun:
             writer.line("SELF-CHECK: no store of yours was tested; name one with --tradestore-store", yellow=True)
 
 
-def _contracts(facts: StoreFacts) -> "tuple[Contract, ...]":
-    from pytest_tradestore.contracts import CONTRACTS
-
-    return tuple(contract for contract in CONTRACTS if contract.name in facts.contracts)
+def _kits(store: "StoreUnderTest", facts: StoreFacts) -> "tuple[Kit, ...]":
+    return tuple(kit for kit in store.kits if kit.name in facts.contracts)
 
 
 def evidence_of(nodeid: str) -> str:

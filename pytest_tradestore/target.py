@@ -16,8 +16,9 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from pytest_tradestore import declarations
-from pytest_tradestore.contracts import Contract, contracts_of, nearest_contract
 from pytest_tradestore.errors import ConfigurationError, TargetError
+from pytest_tradestore.kits.kit import Kit
+from pytest_tradestore.kits.registry import KITS, checked_kits, kits_of, nearest_kit
 from pytest_tradestore.records import MAKERS, Make, Records
 
 CAPABILITIES = tuple(capability.name for capability in declarations.CAPABILITIES)
@@ -35,9 +36,11 @@ class StoreUnderTest:
     ``errors``: exception types that count as a clear refusal or report (default: the target's ``tradestore_errors``,
     else ``(ValueError, OSError)``). ``claims`` / ``disclaims``: capabilities beyond or below the default ones.
     ``volatile``: globs, relative to the root, of files whose content after a crash does not matter.
-    ``deadline``: seconds for one step of the store. What is not given here is taken from plain attributes of the
+    ``deadline``: seconds for one step of the store. ``contracts``: the kits that it is asked by, those of the suite by
+    name; without them it is asked what its methods show. What is not given here is taken from plain attributes of the
     target: ``tradestore_errors``, ``tradestore_claims``, ``tradestore_disclaims``, ``tradestore_identifiers``,
-    ``tradestore_volatile``, ``tradestore_deadline``, ``make_bar`` and the other makers of the store's own records.
+    ``tradestore_volatile``, ``tradestore_deadline``, ``tradestore_contracts``, ``make_bar`` and the other makers of the
+    store's own records.
     """
 
     name: str
@@ -48,6 +51,7 @@ class StoreUnderTest:
     identifiers: Literal["strict", "opaque"] | None = None
     volatile: Collection[str] | None = None
     deadline: float | None = None
+    contracts: Collection[Kit | str] | None = None
     make_bar: Make | None = None
     make_fundamental: Make | None = None
     make_event: Make | None = None
@@ -73,7 +77,17 @@ class StoreUnderTest:
             identifiers=self._one_of("identifiers", ("strict", "opaque"), "strict"),
             volatile=self._names("volatile"),
             deadline=self._deadline(),
+            contracts=self._contracts(),
         )
+
+    @property
+    def kits(self) -> tuple[Kit, ...]:
+        """The contracts that it may offer: those that it declares, else all that the suite knows."""
+        return self.declarations.contracts or KITS
+
+    def open(self, root: Path, bridge: "Bridge") -> "OpenStore":
+        """Open the store on ``root``, as ``open_store`` says."""
+        return open_store(self.target, root, bridge, self.declarations.contracts)
 
     @property
     def records(self) -> Records:
@@ -124,6 +138,19 @@ class StoreUnderTest:
             )
         return str(chosen)
 
+    def _contracts(self) -> tuple[Kit, ...]:
+        listed = self._declared("contracts")
+        if listed is None:
+            return ()
+        if isinstance(listed, (str, Kit, type)) or not isinstance(listed, Collection) or not listed:
+            raise ConfigurationError(
+                f"store {self.name!r}: tradestore_contracts must be a tuple of kits, like (QueueKit(),), not {listed!r}"
+            )
+        try:
+            return checked_kits(listed)
+        except ValueError as error:
+            raise ConfigurationError(f"store {self.name!r}: tradestore_contracts: {error}") from None
+
     def _deadline(self) -> float:
         deadline = self._declared("deadline")
         if deadline is None:
@@ -156,6 +183,7 @@ class Declarations:
     identifiers: str = "strict"
     volatile: tuple[str, ...] = ()
     deadline: float = DEADLINE
+    contracts: tuple[Kit, ...] = ()
 
 
 class Bridge:
@@ -199,7 +227,7 @@ class OpenStore:
     def __init__(
         self,
         store: Any,
-        contracts: tuple[Contract, ...],
+        contracts: tuple[Kit, ...],
         root: Path,
         bridge: Bridge,
         leave: Callable[[], Any] | None,
@@ -240,14 +268,14 @@ class OpenStore:
         self.close()
 
 
-def open_store(target: Callable[[Path], Any], root: Path, bridge: Bridge) -> OpenStore:
-    """Open a store on ``root``.
+def open_store(target: Callable[[Path], Any], root: Path, bridge: Bridge, declared: tuple[Kit, ...] = ()) -> OpenStore:
+    """Open a store on ``root``; it has to offer all that is ``declared``, or else any contract that the suite knows.
 
-    Raises TargetError if what the target gives offers no known contract; whatever the target raises is raised.
+    Raises TargetError if it does not; whatever the target raises is raised.
     """
     made = bridge.timed(lambda: target(root))
     leave: Callable[[], Any] | None = None
-    offered = contracts_of(made)
+    offered = kits_of(made, declared or KITS)
     if not (offered and _can_be_closed(made)):
         # A context manager is entered if it gives the store, or if leaving it is the only way to close the store.
         if isinstance(made, AbstractAsyncContextManager):
@@ -256,11 +284,18 @@ def open_store(target: Callable[[Path], Any], root: Path, bridge: Bridge) -> Ope
         elif isinstance(made, AbstractContextManager):
             entered, made = made, made.__enter__()
             leave = lambda: entered.__exit__(None, None, None)  # noqa: E731 - as above
-        offered = contracts_of(made)
+        offered = kits_of(made, declared or KITS)
+    if declared and len(offered) < len(declared):
+        (lacking, *_) = (kit for kit in declared if kit not in offered)
+        raise TargetError(
+            f"{type(made).__name__} declares the contract {lacking.name!r} and lacks "
+            f"{' and '.join(f'{method}()' for method in lacking.lacking(made))}. Give it what is missing, or "
+            "take the kit out of tradestore_contracts"
+        )
     if not offered:
         raise TargetError(
-            f"{type(made).__name__} offers no contract that the suite knows: {nearest_contract(made)}. "
-            "Give it these methods, or wrap it in an adapter of a few lines"
+            f"{type(made).__name__} offers no contract that the suite knows: {nearest_kit(made)}. "
+            "Give it these methods, wrap it in an adapter of a few lines, or write a kit for it"
         )
     return OpenStore(made, offered, root, bridge, leave)
 

@@ -15,7 +15,7 @@ from typing import Any
 from pytest_tradestore.errors import ConfigurationError
 from pytest_tradestore.report.records import StoreRecord, check_id
 from pytest_tradestore.report.summary import requirement_of
-from pytest_tradestore.requirements import BY_ID
+from pytest_tradestore.requirements import find, is_of_a_team
 from pytest_tradestore.verdict import Result, Verdict
 
 KINDS = ("bug", "unsupported", "wont-fix")
@@ -92,7 +92,7 @@ def _waiver(where: str, table: dict[str, Any]) -> Waiver:
     for member in _MEMBERS:
         if member not in table and member not in _OPTIONAL:
             raise ConfigurationError(f"{where}: {member} is missing")
-    if table["requirement"] not in BY_ID:
+    if find(table["requirement"]) is None and not is_of_a_team(table["requirement"]):
         raise ConfigurationError(f"{where}: there is no requirement {table['requirement']!r}")
     if table["kind"] not in KINDS:
         raise ConfigurationError(f"{where}: kind must be one of {', '.join(KINDS)}, not {table['kind']!r}")

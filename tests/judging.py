@@ -10,7 +10,8 @@ import pytest
 
 from pytest_tradestore.bench import Bench
 from pytest_tradestore.conformance import Check
-from pytest_tradestore.contracts import CONTRACTS, Contract
+from pytest_tradestore.kits.kit import Kit
+from pytest_tradestore.kits.registry import KITS
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Counterexample, Result, Step, Verdict
@@ -42,7 +43,7 @@ def target_of(row: Broken | Sound) -> StoreUnderTest:
 
 def judged(
     row: Broken | Sound,
-    checks: Callable[[Contract], Iterable[Check]],
+    checks: Callable[[Kit], Iterable[Check]],
     *,
     budget: Budget = Budget.QUICK,
     **settings: Any,
@@ -50,7 +51,7 @@ def judged(
     """Run the ``checks`` of each contract of the row on its store; of each that it offers where the row names none."""
     store, bench = target_of(row), Bench(Settings(budget=budget, **settings))
     named = row.contracts or [contract.name for contract in bench.examined(store).contracts]
-    wanted = [contract for contract in CONTRACTS if contract.name in named]
+    wanted = [kit for kit in KITS if kit.name in named]
     return [check.judge(bench, store) for contract in wanted for check in checks(contract)]
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import pytest
 
 from pytest_tradestore.conformance import Check, checks_for
-from pytest_tradestore.contracts import Contract
 from pytest_tradestore.crash.recording import choose_recorder
+from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.verdict import Result
 from tests.broken_stores import Broken
 from tests.judging import BROKEN, OF_THEIR_OWN, judged, undecided, violated
@@ -34,8 +34,8 @@ def results_of(row: Broken | Sound, recorder: str) -> list[Result]:
     except RuntimeError as reason:
         pytest.skip(f"the {recorder} recorder cannot be used here: {reason}")
 
-    def checks(contract: Contract) -> list[Check]:
-        wanted = (check for check in checks_for((contract,)) if not check.requirement.startswith(OF_THEIR_OWN))
+    def checks(kit: Kit) -> list[Check]:
+        wanted = (check for check in checks_for((kit,)) if not check.requirement.startswith(OF_THEIR_OWN))
         return [check for check in wanted if is_checked(check.requirement, row, recorder)]
 
     return judged(row, checks, recorder=recorder)

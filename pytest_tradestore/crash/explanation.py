@@ -50,7 +50,7 @@ def explain(store: str, evidence: Evidence, violation: Violation) -> Counterexam
     state = violation.state
     steps = tuple(described_steps(program, state, history))
     power = BY_ID[violation.requirement].id.endswith("-2") or state.crash is Crash.POWER
-    token = CrashToken(store, evidence.workload.contract.name, state, fingerprint(program))
+    token = CrashToken(store, evidence.workload.kit.name, state, fingerprint(program))
     return Counterexample(
         headline=violation.breach.sentence,
         crash=crash_in_words(program, state, history, power),
@@ -62,7 +62,7 @@ def explain(store: str, evidence: Evidence, violation: Violation) -> Counterexam
         filesystems=_where(program, state, violation.losses),
         token=str(token),
         how_many=violation.how_many,
-        remedy=remedy_for(violation.requirement, evidence.workload.contract, program, state, violation.image),
+        remedy=remedy_for(violation.requirement, evidence.workload.kit, program, state, violation.image),
     )
 
 

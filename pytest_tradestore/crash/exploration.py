@@ -15,7 +15,7 @@ from pytest_tradestore.crash.observation import Observation
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, stream_isolated
 from pytest_tradestore.sandbox import Sandbox
-from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest, open_store
+from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest
 
 HANGS_BEFORE_GIVING_UP = 5
 DEATHS_BEFORE_GIVING_UP = 100
@@ -159,19 +159,19 @@ class _Inspector:
         opened: OpenStore | None = None
         try:
             self._begin(number, phase)
-            opened = open_store(self.store.target, root, self.bridge)
+            opened = self.store.open(root, self.bridge)
             self._begin(number, phase := Phase.READING)
             seen = self.workload.observe(opened, self.errors)
             wrote = _differences(question.image, str(root))
             self._begin(number, phase := Phase.UPDATING)
             update = self.workload.next_update(question.place, 90)
-            update.apply(opened)
+            update.make(opened)
             after = self.workload.observe(opened, self.errors)
             self._begin(number, phase := Phase.CLOSING)
             closing, opened = opened, None
             closing.close()
             self._begin(number, phase := Phase.OPENING_AGAIN)
-            opened = open_store(self.store.target, root, self.bridge)
+            opened = self.store.open(root, self.bridge)
             self._begin(number, phase := Phase.READING_AGAIN)
             later = self.workload.observe(opened, self.errors)
             return Inspection(seen, after, later, wrote=wrote)

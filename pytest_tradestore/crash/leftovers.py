@@ -44,7 +44,7 @@ def growth(
         return None
     images = [worst.image]
     counts = [_count(worst.image, volatile)]
-    place = workload.updates[1].place
+    place = workload.updates[1].key
     seen = None
     for number in range(1, ROUNDS):
         updates = (workload.next_update(place, 50 + number),)

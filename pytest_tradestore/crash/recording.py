@@ -14,10 +14,11 @@ from pytest_tradestore.crash.operations import Create, Moment
 from pytest_tradestore.crash.oracle import History
 from pytest_tradestore.crash.recorders.base import Recorder, Recording
 from pytest_tradestore.crash.trace import Snapshot, Trace
-from pytest_tradestore.crash.workloads import Update, Workload
+from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, run_isolated
+from pytest_tradestore.kits.call import Call
 from pytest_tradestore.sandbox import Sandbox
-from pytest_tradestore.target import Bridge, StoreUnderTest, open_store
+from pytest_tradestore.target import Bridge, StoreUnderTest
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def choose_recorder(wanted: str) -> tuple[Recorder, str]:
 def record(
     store: StoreUnderTest,
     workload: Workload,
-    updates: tuple[Update, ...],
+    updates: tuple[Call, ...],
     recorder: Recorder,
     sandbox: Sandbox,
     start: DurableImage | None = None,
@@ -83,7 +84,7 @@ def record(
         case Finished((trace, states, problem), output):
             if problem:
                 return NotRecorded(problem, output)
-            history = History(states, ("", *(u.place for u in updates)), ("the opening", *(u.shown for u in updates)))
+            history = History(states, ("", *(u.key for u in updates)), ("the opening", *(u.rendered for u in updates)))
             vacuous = _without_effect(history, updates)
             return NotRecorded(vacuous, output) if vacuous else Recorded(movable(trace, str(root)), history, output)
         case Hung(step, seconds, output):
@@ -93,9 +94,9 @@ def record(
     raise AssertionError("every ending is matched")
 
 
-def _step_names(updates: tuple[Update, ...]) -> tuple[str, ...]:
+def _step_names(updates: tuple[Call, ...]) -> tuple[str, ...]:
     """Return what the steps of a recording are called: each call, and the reading after it."""
-    calls = [name for u in updates for name in (u.shown, f"reading after {u.shown}")]
+    calls = [name for u in updates for name in (u.rendered, f"reading after {u.rendered}")]
     return ("opening the store", "reading after opening the store", *calls, "closing the store")
 
 
@@ -134,7 +135,7 @@ def record_reopenings(
 def _drive(
     store: StoreUnderTest,
     workload: Workload,
-    updates: tuple[Update, ...],
+    updates: tuple[Call, ...],
     root: Path,
     recording: Recording,
     channel: Channel,
@@ -158,7 +159,7 @@ def _drive(
 
     def opening() -> None:
         nonlocal opened
-        opened = open_store(store.target, root, bridge)
+        opened = store.open(root, bridge)
 
     if problem := marked(0, "opening the store", opening):
         return problem
@@ -166,7 +167,7 @@ def _drive(
     channel.step(1)
     states.append(workload.observe(opened, errors))
     for number, update in enumerate(updates, 1):
-        if problem := marked(number, update.shown, lambda u=update: u.apply(opened)):  # type: ignore[misc]
+        if problem := marked(number, update.rendered, lambda u=update: u.make(opened)):  # type: ignore[misc]
             return problem
         channel.step(2 * number + 1)
         states.append(workload.observe(opened, errors))
@@ -188,13 +189,13 @@ def movable(trace: Trace, root: str) -> Trace:
     return replace(trace, initial=Snapshot(nodes), operations=operations)
 
 
-def _without_effect(history: History, updates: tuple[Update, ...]) -> str:
+def _without_effect(history: History, updates: tuple[Call, ...]) -> str:
     """Say which update its own caller could not see: a crash test of it would find nothing and prove nothing."""
     for number, update in enumerate(updates, 1):
         state = history.states[number]
         for place, seen in state.places:
             if isinstance(seen, Failed):
-                return f"after {update.shown} its own caller cannot read {place}: {seen}"
+                return f"after {update.rendered} its own caller cannot read {place}: {seen}"
         if state == history.states[number - 1]:
-            return f"{update.shown} returned, but its own caller does not see the change"
+            return f"{update.rendered} returned, but its own caller does not see the change"
     return ""

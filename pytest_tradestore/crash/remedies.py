@@ -1,12 +1,11 @@
 """What to do about a crash that loses something: the requirement's remedy, or a nearer one where the loss tells it."""
 
-from pytest_tradestore.contracts import Contract
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.lowering import Name, Program, WriteThrough
 from pytest_tradestore.crash.operations import Create, Kind, Rename, Sync, SyncAll, Truncate, Unlink
 from pytest_tradestore.crash.states import CrashState
+from pytest_tradestore.kits.kit import Kit
 
-_LOGS = ("journal", "events", "audit")
 _DATABASE = b"SQLite format 3\0"
 _BESIDE_A_DATABASE = ("-journal", "-wal", "-shm")
 _TORN_RECORD = (
@@ -24,11 +23,11 @@ _NEVER_SYNCED = (
 )
 
 
-def remedy_for(requirement: str, contract: Contract, program: Program, state: CrashState, image: DurableImage) -> str:
+def remedy_for(requirement: str, kit: Kit, program: Program, state: CrashState, image: DurableImage) -> str:
     """Return the remedy for this loss, or nothing where the one of the requirement says it best."""
     if requirement in ("ATOM-2", "DUR-2", "DUR-4") and state.lost and _is_a_database(image):
         return _IN_SQLITE
-    if requirement in ("ATOM-1", "ATOM-2") and contract.name in _LOGS and _only_appends(program):
+    if requirement in ("ATOM-1", "ATOM-2") and kit.log and _only_appends(program):
         return _TORN_RECORD
     if requirement == "DUR-2":
         return _of_lost_updates(program, state)

@@ -159,7 +159,7 @@ def _evidence(run: _Run, plan: Plan, workload: Workload) -> DamageEvidence:
         with_backup=sum(plan.cases[damage.path].has_backup for damage in kinds),
         of_one_of_several=sum(0 < len(plan.cases[damage.path].owners) < len(workload.place_names) for damage in kinds),
         files=tuple(plan.cases),
-        workload=tuple(update.shown for update in workload.updates),
+        workload=tuple(update.rendered for update in workload.updates),
         given_up=run.gave_up,
     )
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pytest_tradestore.crash.observation import Absent, Failed, Names, Observation, Records, Seen
 from pytest_tradestore.damage.operators import PLAIN, Damage, Kind
 from pytest_tradestore.damage.trials import Reading
+from pytest_tradestore.kits.kit import Kit
 
-LOGS = ("journal", "events", "audit")
 _HALF = "cut off after"
 
 
@@ -35,7 +35,7 @@ class Case:
     that update wrote more than an end).
     """
 
-    contract: str
+    kit: Kit
     claims: frozenset[str]
     intact: Observation
     history: tuple[Observation, ...]
@@ -132,16 +132,12 @@ def _is_missed(damage: Damage, seen: Seen, case: Case, place: str) -> bool:
     if damage.mentioned:
         return "checksums" in case.claims
     once = any(seen == observation.at(place) for observation in case.history)
-    return case.contract in _WHOLE and seen != Absent() and not once
-
-
-_WHOLE = ("document", "documents", "state")
-"""Contracts whose places show one value or none; elsewhere less than before is what a missing file leaves."""
+    return case.kit.whole and seen != Absent() and not once
 
 
 def _looks_like_a_torn_append(damage: Damage, seen: Seen, intact: Seen, case: Case, *, said: bool) -> bool:
     """Say whether a crash in the middle of an append could have left the same, or somebody was told of lost records."""
-    if case.contract not in LOGS or not isinstance(seen, Records) or not isinstance(intact, Records):
+    if not case.kit.log or not isinstance(seen, Records) or not isinstance(intact, Records):
         return False
     if not _is_part(seen.items, intact.items):
         return False

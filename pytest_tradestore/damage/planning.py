@@ -55,7 +55,7 @@ def planned(ward: Ward, settings: Settings) -> Plan:
     alike: Counter[tuple[bytes, str]] = Counter()
     for path, content in files.items():
         others = {p: c for p, c in files.items() if _is_alike(p, path) and cases[p].owners != cases[path].owners}
-        place = next(iter(grown.changed.get(path, {})), ward.workload.updates[-1].place)
+        place = next(iter(grown.changed.get(path, {})), ward.workload.updates[-1].key)
         tries += [(damage, place, True) for damage in plain_damages(path, content, others)]
         alike[content[:4], _suffix(path)] += 1
         if alike[content[:4], _suffix(path)] <= ALIKE or settings.budget is Budget.DEEP:
@@ -130,17 +130,17 @@ def _grown(ward: Ward) -> _Grown:
             try:
                 opened = ward.open(root)
                 ward.step()
-                update.apply(opened)
+                update.make(opened)
                 observed = timeless(ward.workload.observe(opened, errors))
                 opened.close()
             except Exception as error:
-                raise Unusable(f"{update.shown} raised {type(error).__name__}: {error}") from error
+                raise Unusable(f"{update.rendered} raised {type(error).__name__}: {error}") from error
             grown = image_below(root, volatile)
         before = {f.path: f.content for f in image.files if f.kind is FileKind.FILE}
         for file in grown.files:
             if file.kind is FileKind.FILE and (old := before.get(file.path)) != file.content:
                 places = changed.setdefault(file.path, {})
-                places[update.place] = places.get(update.place, 0) + 1
+                places[update.key] = places.get(update.key, 0) + 1
                 replaced[file.path] = replaced.get(file.path, 0) + 1
                 older[file.path] = old or b""
                 appended.pop(file.path, None)
@@ -156,16 +156,16 @@ def _grown(ward: Ward) -> _Grown:
 def _case(
     workload: Workload, claims: frozenset[str], intact: Observation, grown: _Grown, path: str, content: bytes
 ) -> Case:
-    name = workload.contract.name
-    keys = {_key(name, place) for place in grown.changed.get(path, {})}
+    kit = workload.kit
+    keys = {kit.key_of(place) for place in grown.changed.get(path, {})}
     owners = frozenset(
-        place for place, seen in intact.places if not isinstance(seen, Names) and _key(name, place) in keys
+        place for place, seen in intact.places if not isinstance(seen, Names) and kit.key_of(place) in keys
     )
-    several = len({_key(name, update.place) for update in workload.updates}) > 1
+    several = len({kit.key_of(update.key) for update in workload.updates}) > 1
     listings = frozenset(place for place, seen in intact.places if isinstance(seen, Names))
-    apart = len(keys) == 1 and several and name in _BY_KEY
+    apart = len(keys) == 1 and several and kit.keyed
     return Case(
-        name,
+        kit,
         claims,
         intact,
         grown.history,
@@ -174,15 +174,6 @@ def _case(
         content=content,
         appended=grown.appended.get(path),
     )
-
-
-def _key(contract: str, place: str) -> str:
-    """Return what the place is kept under: months of one symbol belong together."""
-    return place.partition(" ")[0] if contract in ("bars", "fundamentals") else place
-
-
-_BY_KEY = ("documents", "journal", "state", "bars", "fundamentals")
-"""Contracts under which what belongs to one key can be kept apart from what belongs to another."""
 
 
 def _once_told(places: frozenset[str], intact: Observation) -> bool:

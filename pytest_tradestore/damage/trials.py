@@ -15,11 +15,12 @@ from pathlib import Path
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.observation import Failed, Observation
 from pytest_tradestore.crash.operations import Kind as FileKind
-from pytest_tradestore.crash.workloads import Update, Workload
+from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.damage.operators import Damage, Kind
 from pytest_tradestore.faults.timeless import timeless
+from pytest_tradestore.kits.call import Call
 from pytest_tradestore.sandbox import remove_tree
-from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest, open_store
+from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest
 
 NEXT_VERSION = 90
 ROOM = 1 << 30
@@ -70,7 +71,7 @@ class Ward:
 
     def open(self, root: Path) -> OpenStore:
         self.step()
-        return open_store(self.store.target, root, self.bridge)
+        return self.store.open(root, self.bridge)
 
     def look(self, root: Path) -> tuple[Observation, Failed | None]:
         """Open, look at every place and close; what opening raises is seen everywhere."""
@@ -120,13 +121,13 @@ def read_damaged(ward: Ward, image: DurableImage, damage: Damage, place: str, *,
 
 
 def _updated(ward: Ward, root: Path, damage: Damage, place: str, reading: Reading) -> Reading:
-    update: Update = ward.workload.next_update(place, NEXT_VERSION)
+    update: Call = ward.workload.next_update(place, NEXT_VERSION)
     raised = ""
     try:
         opened = ward.open(root)
         try:
             ward.step()
-            update.apply(opened)
+            update.make(opened)
         finally:
             with suppress(Exception):
                 opened.close()

@@ -226,7 +226,7 @@ def _kind_of(subject: Subject) -> tuple[object, ...]:
     """Return what makes faults in two subjects different: the first save is not a replacement, a look no update."""
     if subject.update is None:
         return (subject.place, not subject.image.files)
-    before = subject.before.at(subject.update.place)
+    before = subject.before.at(subject.update.key)
     return (subject.update.method, isinstance(before, Absent) or before == Records(()))
 
 
@@ -243,12 +243,12 @@ def _undisturbed(bench: Bench) -> Iterator[tuple[Subject, Trial]]:
     before = opening.later
     yield Subject(OPENING, image, before), opening
     for update in bench.workload.updates:
-        subject = Subject(update.shown, image, before, update)
+        subject = Subject(update.rendered, image, before, update)
         control = undisturbed(subject)
         if control.raised or control.stuck or control.seen is None or control.later is None:
-            raise _Unusable(f"{update.shown} raised {control.raised or control.stuck}")
+            raise _Unusable(f"{update.rendered} raised {control.raised or control.stuck}")
         if any(isinstance(seen, Failed) for _, seen in control.seen.places) or control.seen == before:
-            raise _Unusable(f"{update.shown} returned, but its own caller does not see the change")
+            raise _Unusable(f"{update.rendered} returned, but its own caller does not see the change")
         yield subject, control
         image, before = advanced(bench, image, update), control.seen
     subject = Subject(OPENING, image, before)

@@ -121,7 +121,7 @@ def _works_again(trial: Trial, control: Trial, subject: Subject, *, torn: bool) 
     assert subject.update is not None and trial.seen is not None and trial.later is not None
     if not torn:
         seen = _readable(trial.seen, trial.fresh)
-        breach = judge_next_update(seen, subject.update.place, trial.after, trial.later)
+        breach = judge_next_update(seen, subject.update.key, trial.after, trial.later)
         if breach is not None:
             sentence = f"after {trial.subject} met a fault that is gone ({trial.refusal}), {breach.sentence}"
             yield FaultBreach("FAULT-5", sentence, breach.found, breach.allowed)

@@ -28,7 +28,6 @@ IMAGES = {Budget.QUICK: 60, Budget.NORMAL: 150, Budget.DEEP: 2000}
 """Images looked at for one failed sync."""
 _MORE = 10
 """How many times as many are looked at in the control: it must not miss what the first look has met by chance."""
-_REPLACING = ("document", "documents", "state", "jobs")
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ class _Plan:
 
     def question(self, group: Group) -> Question:
         assert self.recorded.subject.update is not None
-        return Question(group.image, self.recorded.subject.update.place)
+        return Question(group.image, self.recorded.subject.update.key)
 
 
 @dataclass(frozen=True)
@@ -190,7 +189,7 @@ def _lost(
     if inspection is None:
         return
     last = group.window.acknowledged
-    returned = subject.name if last == 1 else f"the next update of {subject.update.place}"
+    returned = subject.name if last == 1 else f"the next update of {subject.update.key}"
     told = f"{returned} returned after {fault.kind.value} {fault.role} had failed"
     if _unusable(inspection) or inspection.seen is None:
         sentence = f"{told}, and after a power loss the store cannot be used"
@@ -204,7 +203,7 @@ def _lost(
             if isinstance(seen, Records) and isinstance(wanted, Records):
                 if _holds(seen, before.at(place), between.at(place), wanted):
                     continue
-            elif place != subject.update.place or workload.contract.name not in _REPLACING:
+            elif place != subject.update.key or not workload.kit.replaces:
                 continue
         if seen != wanted:
             sentence = f"{told}, and a power loss destroys what it had acknowledged: {place} shows {seen}"

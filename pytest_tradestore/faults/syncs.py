@@ -25,7 +25,7 @@ from pytest_tradestore.faults.workbench import Injecting, make_root
 from pytest_tradestore.isolation import Channel, Died, Hung, Sent, stream_isolated
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Budget, Settings
-from pytest_tradestore.target import Bridge, StoreUnderTest, open_store
+from pytest_tradestore.target import Bridge, StoreUnderTest
 from pytest_tradestore.tries import TryToken
 
 RECORDINGS = {Budget.QUICK: 6, Budget.NORMAL: 8, Budget.DEEP: 100}
@@ -164,14 +164,14 @@ class _Room:
         self.step()
         with self.recordings.record(root, volatile=self.store.declarations.volatile) as recording:
             recording.mark(Moment.INVOKED, 0)
-            opened = open_store(self.store.target, root, self.bridge)
+            opened = self.store.open(root, self.bridge)
             recording.mark(Moment.ACKNOWLEDGED, 0)
             states = [self.workload.observe(opened, errors)]
             self.step()
             recording.mark(Moment.INVOKED, 1)
             self.injector.arm(str(root), fault)
             try:
-                update.apply(opened)
+                update.make(opened)
             except Exception as error:
                 raised[0] = f"{type(error).__name__}: {opened.told(error)}"
             struck = self.injector.disarm().hits > 0
@@ -181,7 +181,7 @@ class _Room:
             self.step()
             recording.mark(Moment.INVOKED, 2)
             try:
-                self.workload.next_update(update.place, NEXT_VERSION).apply(opened)
+                self.workload.next_update(update.key, NEXT_VERSION).make(opened)
             except Exception as error:
                 raised[1] = f"{type(error).__name__}: {opened.told(error)}"
             else:

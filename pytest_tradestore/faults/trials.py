@@ -15,10 +15,10 @@ from pathlib import Path
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.observation import Observation, Seen
 from pytest_tradestore.crash.operations import Kind as FileKind
-from pytest_tradestore.crash.workloads import Update
 from pytest_tradestore.faults.calls import Limit, Refusal, Watched, role_of
 from pytest_tradestore.faults.timeless import timeless_at
 from pytest_tradestore.faults.workbench import NOTHING_WATCHED, Bench
+from pytest_tradestore.kits.call import Call
 from pytest_tradestore.target import OpenStore
 
 NEXT_VERSION = 90
@@ -35,7 +35,7 @@ class Subject:
     name: str
     image: DurableImage
     before: Observation
-    update: Update | None = None
+    update: Call | None = None
     place: str = ""
 
 
@@ -90,12 +90,12 @@ def attempt(bench: Bench, subject: Subject, refusal: Refusal | None, control: Tr
         bench.discard(root)
 
 
-def advanced(bench: Bench, image: DurableImage, update: Update) -> DurableImage:
+def advanced(bench: Bench, image: DurableImage, update: Call) -> DurableImage:
     """Return what ``update`` makes of the files of ``image``, with the store closed afterwards."""
     root = bench.fresh_root(image)
     try:
         opened = bench.open(root)
-        update.apply(opened)
+        update.make(opened)
         opened.close()
         return bench.image_of(root)
     finally:
@@ -103,11 +103,11 @@ def advanced(bench: Bench, image: DurableImage, update: Update) -> DurableImage:
 
 
 def _update(
-    bench: Bench, subject: Subject, update: Update, refusal: Refusal | None, root: Path, control: Trial | None
+    bench: Bench, subject: Subject, update: Call, refusal: Refusal | None, root: Path, control: Trial | None
 ) -> Trial:
     opened = bench.open(root)
     try:
-        trial = _struck(bench, subject, refusal, root, lambda: update.apply(opened))
+        trial = _struck(bench, subject, refusal, root, lambda: update.make(opened))
         # Copied first: a look can make the store write what it still holds, and nobody else would have seen that.
         trial = replace(trial, left=bench.image_of(root))
         trial = replace(trial, seen=bench.observe(opened))
@@ -123,14 +123,14 @@ def _update(
 
 
 def _goes_on(
-    bench: Bench, trial: Trial, update: Update, root: Path, opened: OpenStore, control: Trial | None
+    bench: Bench, trial: Trial, update: Call, root: Path, opened: OpenStore, control: Trial | None
 ) -> tuple[Trial, OpenStore]:
     """Make the next update on the same instance, on a new one if it no longer takes any, and reopen."""
-    following = bench.workload.next_update(update.place, NEXT_VERSION)
+    following = bench.workload.next_update(update.key, NEXT_VERSION)
     stuck = ""
     try:
         bench.begin()
-        following.apply(opened)
+        following.make(opened)
     except Exception as error:  # an instance may say that it is of no use any more; a new one may not
         stuck = _told(opened, error)
     after = bench.observe(opened) if not stuck else None
@@ -144,7 +144,7 @@ def _goes_on(
         opened = bench.open(root)  # here, where a lock that is still held stands in the way
         if stuck:
             bench.begin()
-            following.apply(opened)
+            following.make(opened)
             after = bench.observe(opened)
         return replace(trial, after=after), opened
     except Exception as error:
@@ -152,16 +152,16 @@ def _goes_on(
 
 
 def _growing(
-    bench: Bench, update: Update, refusal: Refusal | None, root: Path, extra: tuple[str, ...]
+    bench: Bench, update: Call, refusal: Refusal | None, root: Path, extra: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Return which of the roles in ``extra`` get one more file with every round of the same fault and a good update."""
     counts = [_roles(bench.image_of(root), root)]
     for _ in range(_ROUNDS - 1):
         opened = bench.open(root)
         with bench.refusing(root, refusal, []), suppress(Exception, KeyboardInterrupt):
-            update.apply(opened)
+            update.make(opened)
         with suppress(Exception):
-            bench.workload.next_update(update.place, NEXT_VERSION).apply(opened)
+            bench.workload.next_update(update.key, NEXT_VERSION).make(opened)
         with suppress(Exception):
             opened.close()
         with suppress(Exception):

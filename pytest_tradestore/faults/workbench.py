@@ -18,7 +18,7 @@ from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.faults.calls import CallKind, Fault, Interrupt, Limit, Refusal, Watched
 from pytest_tradestore.faults.timeless import timeless
 from pytest_tradestore.sandbox import remove_tree
-from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest, open_store
+from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest
 
 NOTHING_WATCHED = Watched((), 0, False, ())
 
@@ -73,7 +73,7 @@ class Bench:
 
     def open(self, root: Path) -> OpenStore:
         self.begin()
-        return open_store(self.store.target, root, self.bridge)
+        return self.store.open(root, self.bridge)
 
     def observe(self, opened: OpenStore) -> Observation:
         """Return what the store shows, with the times of this run left out: two runs have to be comparable."""

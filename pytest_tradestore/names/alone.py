@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from pytest_tradestore.kits.slots import Slot, shown
 from pytest_tradestore.names.context import (
     NEIGHBOUR,
     NOTHING_OUTSIDE,
@@ -16,7 +17,6 @@ from pytest_tradestore.names.context import (
 from pytest_tradestore.names.corpus import OPAQUE_OK, Identifier
 from pytest_tradestore.names.nest import Nest
 from pytest_tradestore.names.session import Ended, How, Session, shows_secret
-from pytest_tradestore.names.slots import Slot, shown
 from pytest_tradestore.names.tree import changed, paths_of, tree_of
 from pytest_tradestore.names.watching import SystemCalls
 

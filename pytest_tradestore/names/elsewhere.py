@@ -10,10 +10,10 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 
+from pytest_tradestore.kits.slots import Slot, shown
 from pytest_tradestore.names.context import NEIGHBOUR, Context
 from pytest_tradestore.names.corpus import GROUPS
 from pytest_tradestore.names.session import How
-from pytest_tradestore.names.slots import Slot, shown
 from pytest_tradestore.names.tree import paths_of
 
 Fold = Callable[[str], str]

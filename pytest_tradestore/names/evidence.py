@@ -3,14 +3,14 @@
 from dataclasses import replace
 from functools import partial
 
-from pytest_tradestore.contracts import Contract
 from pytest_tradestore.crash.recorders.base import Recorder
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, stream_isolated
+from pytest_tradestore.kits.kit import Kit
+from pytest_tradestore.kits.slots import Slot, shown
 from pytest_tradestore.names.context import Context
 from pytest_tradestore.names.corpus import CORPUS, Identifier, generated
 from pytest_tradestore.names.findings import Finding, Findings
 from pytest_tradestore.names.planting import try_planted
-from pytest_tradestore.names.slots import Slot, place_of, shown, slots_of
 from pytest_tradestore.names.trials import try_all
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Budget, Settings
@@ -27,9 +27,9 @@ def rows_for(budget: Budget) -> tuple[Identifier, ...]:
     return (*CORPUS, *generated(every_character=budget is Budget.DEEP))
 
 
-def gather(store: StoreUnderTest, contract: Contract, settings: Settings) -> Findings:
+def gather(store: StoreUnderTest, kit: Kit, settings: Settings) -> Findings:
     """Put the identifiers through one contract of a store."""
-    slots = slots_of(contract.name)
+    slots = kit.slots()
     rows = rows_for(settings.budget)
     stops: list[Finding] = []
     skipped: set[tuple[str, str]] = set()
@@ -65,11 +65,11 @@ OPERATIONS_IN_A_RACE = 2000
 """Reads and writes while a link comes and goes; a check before the use fails within the first dozens of them."""
 
 
-def gather_planted(store: StoreUnderTest, contract: Contract, settings: Settings) -> Findings:
+def gather_planted(store: StoreUnderTest, kit: Kit, settings: Settings) -> Findings:
     """Plant links, pipes and directories where one contract of a store has its files."""
     from pytest_tradestore.crash.recording import choose_recorder
 
-    slot = place_of(contract.name)
+    slot = kit.place()
     recorder, _ = choose_recorder(settings.recorder)
     with Sandbox() as sandbox:
         at = ("", "", "opening the store")

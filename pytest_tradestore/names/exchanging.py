@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 
+from pytest_tradestore.kits.slots import Slot
 from pytest_tradestore.names.context import NEIGHBOUR, NOTHING_OUTSIDE, Context
 from pytest_tradestore.names.ground import Ground, ground, remove
 from pytest_tradestore.names.nest import Canaries
-from pytest_tradestore.names.slots import Slot
 
 _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100

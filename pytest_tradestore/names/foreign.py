@@ -6,9 +6,9 @@ Asked of stores that expect others in their root, which is what the claim ``priv
 import os
 from collections.abc import Sequence
 
+from pytest_tradestore.kits.slots import Slot, shown
 from pytest_tradestore.names.context import NEIGHBOUR, Context, Habits, told
 from pytest_tradestore.names.session import How, Session
-from pytest_tradestore.names.slots import Slot, shown
 from pytest_tradestore.names.tree import paths_of
 
 _LEFT = (b"README", b".DS_Store", b"Thumbs.db", b"lost+found")

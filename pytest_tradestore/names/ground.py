@@ -11,10 +11,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_tradestore.kits.slots import Slot
 from pytest_tradestore.names.context import NEIGHBOUR, Context
 from pytest_tradestore.names.nest import Nest, age
 from pytest_tradestore.names.session import How, Session
-from pytest_tradestore.names.slots import Slot
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,11 @@ from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_tradestore.kits.slots import LEVEL
 from pytest_tradestore.sandbox import remove_tree
 
 DEPTH = 18
 """Directories between the sandbox and the root; identifiers climb at most 12 levels."""
-LEVEL = "tradestore-level-"
-"""What the names of these directories begin with, so that paths of a run can be told from other text."""
 SECRET = "this-stood-outside-of-the-root"  # noqa: S105 - not one that anybody keeps
 """What every canary holds: a store that shows it has read where it must not."""
 _CANARY = json.dumps({"secret": SECRET, "mark": -1}).encode()

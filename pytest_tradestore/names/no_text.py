@@ -1,9 +1,9 @@
 """What is no text, given as an identifier: an error is expected, of whatever kind; never a place that text has."""
 
+from pytest_tradestore.kits.slots import Slot, shown
 from pytest_tradestore.names.context import NOTHING_OUTSIDE, Context, asked_for
 from pytest_tradestore.names.corpus import NO_TEXT, Other
 from pytest_tradestore.names.session import How
-from pytest_tradestore.names.slots import Slot, shown
 
 
 def try_no_text(context: Context, slot: Slot) -> None:

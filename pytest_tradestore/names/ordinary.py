@@ -5,11 +5,11 @@ from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
+from pytest_tradestore.kits.slots import Slot, shown
 from pytest_tradestore.names.carried import carries
 from pytest_tradestore.names.context import NEIGHBOUR, Context, Habits, told
 from pytest_tradestore.names.corpus import ORDINARY
 from pytest_tradestore.names.session import Ended, How, Session
-from pytest_tradestore.names.slots import Slot, shown
 
 _IDS = ("AAPL", "BTC-USD", "600519", "a" * 64, "3f2b8c1e-7d64-4a0e-9c55-0d2f6f1f9b11")
 """What places for generated ids and kinds have to accept; symbols with dots and carets are none of theirs."""

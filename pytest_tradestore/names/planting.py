@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pytest_tradestore.crash.recorders.base import Recorder
+from pytest_tradestore.kits.slots import Slot
 from pytest_tradestore.names.context import NEIGHBOUR, NOTHING_OUTSIDE, Context
 from pytest_tradestore.names.exchanging import try_exchanged
 from pytest_tradestore.names.findings import Findings
 from pytest_tradestore.names.ground import fill, ground, remove
 from pytest_tradestore.names.nest import Canaries
 from pytest_tradestore.names.session import Session
-from pytest_tradestore.names.slots import Slot
 from pytest_tradestore.names.temporaries import temporaries_of
 from pytest_tradestore.names.tree import paths_of
 

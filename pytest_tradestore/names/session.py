@@ -10,11 +10,11 @@ from typing import Any
 
 from pytest_tradestore.crash.observation import canonical
 from pytest_tradestore.isolation import Channel
+from pytest_tradestore.kits.slots import Slot
 from pytest_tradestore.names.nest import SECRET, Canaries
-from pytest_tradestore.names.slots import Slot
 from pytest_tradestore.names.watching import Asked, Watch
 from pytest_tradestore.records import plain
-from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest, open_store
+from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest
 
 
 class How(Enum):
@@ -63,7 +63,7 @@ class Session:
         if self._opened is None:
             self._step()
             with self._watch.during(self.nest):
-                self._opened = open_store(self._store.target, self.nest.root, self._bridge)
+                self._opened = self._store.open(self.nest.root, self._bridge)
         return self._opened
 
     def call(self, method: str, *arguments: Any, shown: str, **options: Any) -> Any:

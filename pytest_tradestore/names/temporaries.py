@@ -6,8 +6,8 @@ Found by recording one write twice, in two stores: a name drawn at random is in 
 from pytest_tradestore.crash.operations import Create, Link, Rename
 from pytest_tradestore.crash.recorders.base import Recorder
 from pytest_tradestore.crash.trace import Trace, Tree
+from pytest_tradestore.kits.slots import Slot
 from pytest_tradestore.names.context import NEIGHBOUR, Context
-from pytest_tradestore.names.slots import Slot
 from pytest_tradestore.names.tree import paths_of
 
 

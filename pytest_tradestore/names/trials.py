@@ -5,6 +5,7 @@ Runs the store's code, so it is called only in an isolated process.
 
 from collections.abc import Sequence
 
+from pytest_tradestore.kits.slots import Slot, shown
 from pytest_tradestore.names.alone import refuses_hostile, refuses_without_effect, try_alone
 from pytest_tradestore.names.context import NEIGHBOUR, Context
 from pytest_tradestore.names.corpus import Identifier
@@ -13,7 +14,6 @@ from pytest_tradestore.names.findings import Findings
 from pytest_tradestore.names.foreign import try_foreign
 from pytest_tradestore.names.no_text import try_no_text
 from pytest_tradestore.names.ordinary import accepts_ordinary, habits_of
-from pytest_tradestore.names.slots import Slot, shown
 from pytest_tradestore.names.together import try_together
 
 _UNREADABLE = "even what was written under {} cannot be read again, so nothing can be said of other identifiers"

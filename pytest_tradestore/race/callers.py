@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_tradestore.contracts import Contract
+from pytest_tradestore.kits.call import Call
+from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.race.actors import Abandoned
-from pytest_tradestore.race.execution import Call, Completed, Ending, Execution, Program
+from pytest_tradestore.race.execution import Completed, Ending, Execution, Program
 from pytest_tradestore.race.refusals import is_an_answer, told
 from pytest_tradestore.race.scheduler import Scheduler
 from pytest_tradestore.race.threads import Control, Ended, ThreadActor, never
@@ -34,14 +35,14 @@ class Order:
             made = bridge.timed(lambda: target(path))
             if type(made) is known[1]:
                 return OpenStore(made, known[2], path, bridge, None)
-            return open_store(lambda _path: made, path, bridge)
-        opened = open_store(target, path, bridge)
+            return open_store(lambda _path: made, path, bridge, self.store.declarations.contracts)
+        opened = self.store.open(path, bridge)
         if opened._leave is None and not inspect.isawaitable(opened.store):
             _plain[id(target)] = (target, type(opened.store), opened.contracts)
         return opened
 
 
-_plain: dict[int, tuple[Any, type, tuple[Contract, ...]]] = {}
+_plain: dict[int, tuple[Any, type, tuple[Kit, ...]]] = {}
 """Targets that give the store itself, its type and what it offers; kept, so that their identity stays theirs."""
 
 
@@ -66,14 +67,14 @@ class Ledger:
         """Note that the caller's call has come back with a result."""
         invoked, call = self._open.pop(caller)
         note = repr(result) if self._scheduler.steps is not None else ""
-        position = self._scheduler.note(caller, f"return {call.shown}", note=note)
+        position = self._scheduler.note(caller, f"return {call.rendered}", note=note)
         self.entries.append(Completed(caller, call, invoked, position, result))
 
     def failed(self, caller: int, error: BaseException) -> None:
         """Note that the caller's call has raised."""
         invoked, call = self._open.pop(caller)
         words = told(error, self._root)
-        position = self._scheduler.note(caller, f"fail {call.shown}", note=words)
+        position = self._scheduler.note(caller, f"fail {call.rendered}", note=words)
         answer = is_an_answer(error, words, self._declared)
         self.entries.append(Completed(caller, call, invoked, position, None, words, undeclared=not answer))
 
@@ -134,7 +135,7 @@ def finished(scheduler: Scheduler, ledger: Ledger) -> Execution:
 def _in_turn(opened: OpenStore, calls: Iterable[Call], ledger: Ledger, scheduler: Scheduler) -> None:
     """Make the calls of the preparing or observing caller."""
     for call in calls:
-        ledger.invoked(-1, call, scheduler.note(-1, f"call {call.shown}"))
+        ledger.invoked(-1, call, scheduler.note(-1, f"call {call.rendered}"))
         _make(opened, call, ledger, -1)
 
 
@@ -167,7 +168,7 @@ def _start_caller(
             opened = shared or opening(bridge)
             for at, call in enumerate(calls):
                 if at or shared is None:
-                    actor.reach(f"call {call.shown}")
+                    actor.reach(f"call {call.rendered}")
                 ledger.invoked(number, call, scheduler.position - 1)
                 _make(opened, call, ledger, number)
             if shared is None:
@@ -191,7 +192,7 @@ def _start_caller(
         ledger.returned(number)
         return opened
 
-    first = OPENING.shown if shared is None else f"call {calls[0].shown}" if calls else "nothing"
+    first = OPENING.rendered if shared is None else f"call {calls[0].rendered}" if calls else "nothing"
     actor = _caller(control, number, label, first, work)
 
 

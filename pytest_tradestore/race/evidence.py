@@ -7,8 +7,8 @@ import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from pytest_tradestore.contracts import Contract
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, run_isolated, stream_isolated
+from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.race.addresses import Setting
 from pytest_tradestore.race.execution import Actors, Program, Search
 from pytest_tradestore.race.judging import Wrong
@@ -16,7 +16,7 @@ from pytest_tradestore.race.programs import Scenario, scenarios
 from pytest_tradestore.race.searching import Searched, Searching
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Settings
-from pytest_tradestore.target import Bridge, StoreUnderTest, open_store
+from pytest_tradestore.target import Bridge, StoreUnderTest
 from pytest_tradestore.verdict import Counterexample
 
 
@@ -49,10 +49,10 @@ class RaceEvidence:
 
 
 def gather(
-    store: StoreUnderTest, contract: Contract, methods: frozenset[str], setting: Setting, settings: Settings
+    store: StoreUnderTest, kit: Kit, methods: frozenset[str], setting: Setting, settings: Settings
 ) -> RaceEvidence:
     """Find out what happens when several callers use ``store`` at once."""
-    kind = kind_of(store, contract)
+    kind = kind_of(store, kit)
     if isinstance(kind, str):
         return RaceEvidence(setting, undecided=kind)
     if setting is Setting.CANCELLED and kind is not Actors.TASKS:
@@ -61,15 +61,15 @@ def gather(
         kind = Actors.PROCESSES
     if kind.value not in store.declarations.claims:
         return RaceEvidence(setting, kind, unclaimed=kind.value)
-    known = scenarios(contract, readable(store, contract, methods), store.records)
+    known = scenarios(kit, readable(store, kit, methods), store.records)
     if not known:
         reason = "nothing reads back what was written: the store has no call for it"
         return RaceEvidence(setting, kind, not_applicable=reason)
     programs = programs_of(known, setting, kind)
-    return _combined(setting, kind, list(_searched(store, contract, programs, setting, settings)))
+    return _combined(setting, kind, list(_searched(store, kit, programs, setting, settings)))
 
 
-def kind_of(store: StoreUnderTest, contract: Contract) -> Actors | str:
+def kind_of(store: StoreUnderTest, kit: Kit) -> Actors | str:
     """Return who can call a contract of the store side by side: threads, or tasks where its methods are awaited.
 
     A sentence if the store cannot be opened.
@@ -79,8 +79,8 @@ def kind_of(store: StoreUnderTest, contract: Contract) -> Actors | str:
 
         def look(channel: Channel) -> bool:
             channel.step(0)
-            opened = open_store(store.target, sandbox.fresh_root(), Bridge())
-            return any(inspect.iscoroutinefunction(getattr(opened.store, method)) for method in contract.required)
+            opened = store.open(sandbox.fresh_root(), Bridge())
+            return any(inspect.iscoroutinefunction(getattr(opened.store, method)) for method in kit.required)
 
         ending = run_isolated(look, store.declarations.deadline)
     match ending:
@@ -93,19 +93,18 @@ def kind_of(store: StoreUnderTest, contract: Contract) -> Actors | str:
     raise AssertionError("every ending is matched")
 
 
-def readable(store: StoreUnderTest, contract: Contract, methods: frozenset[str]) -> frozenset[str]:
-    """Return the methods, and which logs can be read in their files where the store has no call for that."""
-    if contract.name != "audit" or methods & {"read_decisions", "read_orders"}:
+def readable(store: StoreUnderTest, kit: Kit, methods: frozenset[str]) -> frozenset[str]:
+    """Return the methods, and what else can be asked, where a kit has to find that out by trying."""
+    trying = kit.trying(methods)
+    if trying is None:
         return methods
 
     with Sandbox() as sandbox:
 
         def look(channel: Channel) -> list[str]:
-            from pytest_tradestore.race.audit_programs import LINES, logged
-
             channel.step(0)
-            with open_store(store.target, sandbox.fresh_root(), Bridge()) as opened:
-                return [LINES + part for part in logged(opened, store.records)]
+            with store.open(sandbox.fresh_root(), Bridge()) as opened:
+                return list(trying(opened, store.records))
 
         found = run_isolated(look, store.declarations.deadline)
     return methods | set(found.value) if isinstance(found, Finished) else methods
@@ -129,13 +128,13 @@ def programs_of(known: tuple[Scenario, ...], setting: Setting, kind: Actors) -> 
         return tuple(p for p, scenario in zip(programs, known, strict=True) if scenario.name in _OF_PROCESSES)
     if setting is not Setting.CANCELLED:
         return programs
-    places = {call.part for calls in programs[0].actors for call in calls}
+    places = {call.key for calls in programs[0].actors for call in calls}
     late = [p for p, scenario in zip(programs, known, strict=True) if scenario.name == _LATE_DELETION]
     return (*programs[: 1 if len(places) == 1 else 2], *late)  # two updates of one file, and two of one place
 
 
 def _searched(
-    store: StoreUnderTest, contract: Contract, programs: tuple[Program, ...], setting: Setting, settings: Settings
+    store: StoreUnderTest, kit: Kit, programs: tuple[Program, ...], setting: Setting, settings: Settings
 ) -> Iterator[Searched]:
     """Run all programs, in one process as long as that lives and comes back."""
     at = 0
@@ -143,7 +142,7 @@ def _searched(
         with Sandbox() as sandbox:  # here, so that it is removed even if the process is killed
 
             def task(channel: Channel, first: int = at, sandbox: Sandbox = sandbox) -> None:
-                searching = Searching(store, contract, setting, settings, sandbox, channel)
+                searching = Searching(store, kit, setting, settings, sandbox, channel)
                 for searched in searching.through(programs, first):
                     channel.send(searched)
 

@@ -6,12 +6,10 @@ Schedulers make executions; the linearizability checker judges their histories; 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytest_tradestore.crash.operations import Location
-
-if TYPE_CHECKING:
-    from pytest_tradestore.target import OpenStore
+from pytest_tradestore.kits.call import Call
 
 CANCELLING = "cancel caller"
 """How the operation that cancels a caller begins."""
@@ -25,26 +23,6 @@ class Actors(Enum):
     THREADS = "threads"
     TASKS = "tasks"
     PROCESSES = "processes"
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call of one caller: method and arguments, how a report writes it, and the part of the store it is about.
-
-    Calls with different ``part`` (a key, a stream) cannot disturb each other in a correct store, so histories are
-    judged part by part.
-    """
-
-    method: str
-    arguments: tuple[Any, ...]
-    part: str
-    shown: str
-    look: Callable[["OpenStore"], Any] | None = None
-    """How to find out what no method of the store tells; only when all is quiet."""
-
-    def make(self, store: "OpenStore") -> Any:
-        """Make the call and return its result; whatever the store raises is raised."""
-        return store.call(self.method, *self.arguments) if self.look is None else self.look(store)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import islice, permutations
 
-from pytest_tradestore.contracts import Contract
 from pytest_tradestore.crash.observation import shortened
+from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.race.execution import Completed, Ending, Execution, History
 from pytest_tradestore.race.linearizability import CANCELLED, IMPOSSIBLE, Model, State, unexplained
-from pytest_tradestore.race.models import LISTING, MODELS
+from pytest_tradestore.race.models import models_of
 from pytest_tradestore.race.refusals import means_not_now
 
 OPENING = "open"
@@ -46,8 +46,9 @@ class Finding:
 class Judge:
     """Finds what is wrong with executions of programs of one contract."""
 
-    def __init__(self, contract: Contract) -> None:
-        self._model_of: Callable[[str], Model] = MODELS[contract.name]
+    def __init__(self, kit: Kit) -> None:
+        self._model_of: Callable[[str], Model] = models_of(kit)
+        self._listing = kit.listing
 
     def findings(self, execution: Execution) -> tuple[Finding, ...]:
         """Return everything that is wrong, at most one finding of each kind."""
@@ -61,10 +62,10 @@ class Judge:
         return tuple(finding for finding in found if finding is not None)
 
     def _reads(self, completed: Completed) -> bool:
-        return self._model_of(completed.call.part).effect(completed.call) is None
+        return self._model_of(completed.call.key).effect(completed.call) is None
 
     def _stuck(self, execution: Execution) -> Finding:
-        waiting = [c.call.shown for c in execution.history if c.returned is None and not c.killed]
+        waiting = [c.call.rendered for c in execution.history if c.returned is None and not c.killed]
         who = f"{' and '.join(waiting)} wait" if len(waiting) > 1 else f"{waiting[0] if waiting else 'the store'} waits"
         return Finding(Wrong.STUCK, f"{who} for ever", "; ".join(execution.waits_for), ("every call comes back",))
 
@@ -80,7 +81,7 @@ class Judge:
         """Return the update that failed with an error that is no answer."""
         for completed in history:
             if completed.undeclared and not _was_cancelled(completed) and not self._reads(completed):
-                sentence = f"{completed.call.shown} raised {completed.error} {_because(completed, history)}"
+                sentence = f"{completed.call.rendered} raised {completed.error} {_because(completed, history)}"
                 return Finding(Wrong.REFUSED, sentence, completed.error, ("the update", *_ANSWERS))
         return None
 
@@ -91,10 +92,9 @@ class Judge:
             begun = begun or completed.actor >= 0
             if begun and completed.actor < 0 and completed.error and not self._reads(completed):
                 gone = next((c for c in history if c.killed or _was_cancelled(c)), None)
-                how = (
-                    "" if gone is None else f", after {gone.call.shown} was {'killed' if gone.killed else 'cancelled'}"
-                )
-                sentence = f"{completed.call.shown} raised {completed.error} with nobody else there{how}"
+                ending = "killed" if gone is not None and gone.killed else "cancelled"
+                how = "" if gone is None else f", after {gone.call.rendered} was {ending}"
+                sentence = f"{completed.call.rendered} raised {completed.error} with nobody else there{how}"
                 return Finding(Wrong.REFUSED, sentence, completed.error, ("the update",))
         return None
 
@@ -103,27 +103,27 @@ class Judge:
         quiet = tuple(c for c in history if c.actor < 0 or not self._reads(c))
         for completed in quiet:
             if completed.actor < 0 and self._reads(completed) and completed.error:
-                updates = " and ".join(c.call.shown for c in quiet if c.actor >= 0)
-                sentence = f"after {updates}, {completed.call.shown} raises {completed.error}"
+                updates = " and ".join(c.call.rendered for c in quiet if c.actor >= 0)
+                sentence = f"after {updates}, {completed.call.rendered} raises {completed.error}"
                 return Finding(Wrong.LOST, sentence, completed.error, self._outcomes(quiet, completed))
-        found = unexplained(_with_listings(quiet), self._model_of)
+        found = unexplained(_with_listings(quiet, self._listing), self._model_of)
         if found is None:
             return None
         stuck, acknowledged = found.stuck, _acknowledged(found.calls)
         seen = self._seen(stuck)
         if not self._reads(stuck):
-            return Finding(Wrong.LOST, f"no order of the calls explains {stuck.call.shown}", seen)
-        told = " and ".join(c.call.shown for c in acknowledged)
-        begun = " and ".join(c.call.shown for c in found.calls if c.actor >= 0)
+            return Finding(Wrong.LOST, f"no order of the calls explains {stuck.call.rendered}", seen)
+        told = " and ".join(c.call.rendered for c in acknowledged)
+        begun = " and ".join(c.call.rendered for c in found.calls if c.actor >= 0)
         before = (
             f"{told} returned"
             if told
             else f"{begun} began and did not return"
             if begun
-            else f"nobody touched {stuck.call.part} at that time"
+            else f"nobody touched {stuck.call.key} at that time"
         )
-        returned = f"{before}, but {stuck.call.shown} then gives {seen}"
-        return Finding(Wrong.LOST, returned, f"{stuck.call.shown} -> {seen}", self._outcomes(found.calls, stuck))
+        returned = f"{before}, but {stuck.call.rendered} then gives {seen}"
+        return Finding(Wrong.LOST, returned, f"{stuck.call.rendered} -> {seen}", self._outcomes(found.calls, stuck))
 
     def _torn(self, history: History) -> Finding | None:
         """Return the read beside writers that got an error or a value that could not be there."""
@@ -136,9 +136,9 @@ class Judge:
                 said = f"gives {self._seen(completed)}, which nobody wrote"
             else:
                 continue
-            beside = " and ".join(c.call.shown for c in _beside(completed, history) if not self._reads(c))
-            earlier = " and ".join(c.call.shown for c in history if c.actor >= 0 and not self._reads(c))
-            sentence = f"{completed.call.shown} {f'beside {beside}' if beside else f'after {earlier}'} {said}"
+            beside = " and ".join(c.call.rendered for c in _beside(completed, history) if not self._reads(c))
+            earlier = " and ".join(c.call.rendered for c in history if c.actor >= 0 and not self._reads(c))
+            sentence = f"{completed.call.rendered} {f'beside {beside}' if beside else f'after {earlier}'} {said}"
             return Finding(Wrong.TORN, sentence, said, self._outcomes(history, completed))
         readable = tuple(c for c in history if not self._reads(c) or not c.error)
         if all(c.actor < 0 or not self._reads(c) for c in readable):
@@ -150,21 +150,21 @@ class Judge:
             return None
         reader = next((c for c in (found.stuck, *found.calls) if c.actor >= 0 and self._reads(c)), found.stuck)
         seen = self._seen(reader)
-        sentence = f"{reader.call.shown} gives {seen}, and no order of the calls explains that"
-        return Finding(Wrong.TORN, sentence, f"{reader.call.shown} -> {seen}", self._outcomes(found.calls, reader))
+        sentence = f"{reader.call.rendered} gives {seen}, and no order of the calls explains that"
+        return Finding(Wrong.TORN, sentence, f"{reader.call.rendered} -> {seen}", self._outcomes(found.calls, reader))
 
     def _seen(self, completed: Completed) -> str:
-        return shortened(_told(self._model_of(completed.call.part).seen(completed.call, completed.result)), 200)
+        return shortened(_told(self._model_of(completed.call.key).seen(completed.call, completed.result)), 200)
 
     def _never_written(self, read: Completed, history: History) -> bool:
-        model = self._model_of(read.call.part)
-        updates = [c.call for c in history if c.call.part == read.call.part]
+        model = self._model_of(read.call.key)
+        updates = [c.call for c in history if c.call.key == read.call.key]
         return not model.made_of(read.call, read.result, updates)
 
     def _outcomes(self, history: History, read: Completed) -> tuple[str, ...]:
         """Return what a read could have given, had the updates happened in some order."""
-        model, part = self._model_of(read.call.part), read.call.part
-        states = _reachable([c for c in _with_listings(history) if c.call.part == part], read, model)
+        model, part = self._model_of(read.call.key), read.call.key
+        states = _reachable([c for c in _with_listings(history, self._listing) if c.call.key == part], read, model)
         return tuple(sorted({shortened(_told(model.answer(read.call, state)), 120) for state in states}))[:4]
 
 
@@ -198,11 +198,11 @@ def _keeps_real_time(order: Sequence[Completed]) -> bool:
     )
 
 
-def _with_listings(history: History) -> History:
+def _with_listings(history: History, listing: str) -> History:
     """Let a listing of all keys be judged over the updates of all of them."""
-    if all(c.call.part != LISTING for c in history):
+    if not listing or all(c.call.key != listing for c in history):
         return history
-    return (*history, *(replace(c, call=replace(c.call, part=LISTING)) for c in history if c.call.part != LISTING))
+    return (*history, *(replace(c, call=replace(c.call, key=listing)) for c in history if c.call.key != listing))
 
 
 def _beside(read: Completed, history: History) -> Iterator[Completed]:
@@ -240,5 +240,5 @@ def _is_a_refusal(completed: Completed) -> bool:
 
 def _told(state: State) -> str:
     if isinstance(state, tuple):
-        return ", ".join(f"{time}: {value}" for time, value in state) or "nothing"
+        return ", ".join(f"{row.time}: {row.value}" for row in state) or "nothing"
     return str(state)

@@ -8,7 +8,8 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
-from pytest_tradestore.race.execution import Call, Completed, History
+from pytest_tradestore.kits.call import Call
+from pytest_tradestore.race.execution import Completed, History
 
 State = Hashable
 
@@ -81,7 +82,7 @@ def unexplained(history: History, model_of: Callable[[str], Model]) -> Unexplain
     """
     parts: dict[str, list[Completed]] = {}
     for completed in history:
-        parts.setdefault(completed.call.part, []).append(completed)
+        parts.setdefault(completed.call.key, []).append(completed)
     for part, calls in parts.items():
         model = model_of(part)
         judged = _judged(calls, model)

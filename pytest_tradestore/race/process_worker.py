@@ -23,13 +23,14 @@ from pathlib import Path
 from typing import Any
 
 from pytest_tradestore.crash.recorders.fake_locations import Lines, location_of
+from pytest_tradestore.kits.call import Call
 from pytest_tradestore.race import interposition
 from pytest_tradestore.race.actors import Held, running
 from pytest_tradestore.race.clock import CLOCK
-from pytest_tradestore.race.execution import Call, Program
+from pytest_tradestore.race.execution import Program
 from pytest_tradestore.race.file_locks import FLOCKS
 from pytest_tradestore.race.refusals import is_an_answer, told
-from pytest_tradestore.target import Bridge, StoreUnderTest, open_store
+from pytest_tradestore.target import Bridge, StoreUnderTest
 
 PACKET = 1 << 20
 STOP, WAITING, NOTE, RESULT, ERROR, DONE, YES, NO, BATCH = b"s", b"w", b"n", b"r", b"e", b"d", b"y", b"x", b"b"
@@ -180,10 +181,10 @@ def _caller(actor: Coordinated, store: StoreUnderTest, root: str, calls: tuple[C
     opened = None
     try:
         actor.reach(OPENING)
-        opened = open_store(store.target, Path(root), bridge)
+        opened = store.open(Path(root), bridge)
         actor.give(RESULT, None)
         for call in calls:
-            actor.reach(f"call {call.shown}")
+            actor.reach(f"call {call.rendered}")
             try:
                 result = call.make(opened)
             except Exception as error:

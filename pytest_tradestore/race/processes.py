@@ -15,11 +15,12 @@ from typing import Any
 
 from pytest_tradestore.crash.operations import Location
 from pytest_tradestore.isolation import Channel
+from pytest_tradestore.kits.call import Call
 from pytest_tradestore.race import process_worker
 from pytest_tradestore.race import process_worker as wire
 from pytest_tradestore.race.actors import Actor
 from pytest_tradestore.race.clock import CLOCK
-from pytest_tradestore.race.execution import Call, Completed, Ending, Execution, Program
+from pytest_tradestore.race.execution import Completed, Ending, Execution, Program
 from pytest_tradestore.race.following import Repeating, Replaying
 from pytest_tradestore.race.killing import Witness
 from pytest_tradestore.race.removing import remove
@@ -175,11 +176,11 @@ class _Caller(Actor):
         self._tried = None
         (invoked, call), self._open = self._open, None
         if kind == wire.RESULT:
-            position = self._scheduler.note(self.caller, f"return {call.shown}", note=repr(value))
+            position = self._scheduler.note(self.caller, f"return {call.rendered}", note=repr(value))
             self.entries.append(Completed(self.caller, call, invoked, position, value))
         else:
             error, undeclared = value
-            position = self._scheduler.note(self.caller, f"fail {call.shown}", note=error)
+            position = self._scheduler.note(self.caller, f"fail {call.rendered}", note=error)
             self.entries.append(Completed(self.caller, call, invoked, position, None, error, undeclared))
 
     def _end(self) -> None:

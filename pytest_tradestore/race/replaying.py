@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from pytest_tradestore.contracts import Contract
 from pytest_tradestore.errors import ReplayError
+from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.race.addresses import Address, Setting
 from pytest_tradestore.race.evidence import kind_of, programs_of, readable
 from pytest_tradestore.race.execution import Completed
@@ -22,21 +22,19 @@ class ReplayedSchedule:
     found: tuple[str, ...]
 
 
-def replay_schedule(
-    address: Address, store: StoreUnderTest, contract: Contract, methods: frozenset[str]
-) -> ReplayedSchedule:
+def replay_schedule(address: Address, store: StoreUnderTest, kit: Kit, methods: frozenset[str]) -> ReplayedSchedule:
     """Run the schedule once more. Raises ReplayError if the store does not do the same any more."""
-    kind = kind_of(store, contract)
+    kind = kind_of(store, kit)
     if isinstance(kind, str):
         raise ReplayError(f"store {store.name!r} cannot be replayed: {kind}")
-    known = scenarios(contract, readable(store, contract, methods), store.records)
+    known = scenarios(kit, readable(store, kit, methods), store.records)
     program = address.program(programs_of(known, address.setting, kind))
     if address.setting is Setting.PROCESSES:
         from pytest_tradestore.race.process_replay import replay_in_processes as replay
     else:
         from pytest_tradestore.race.search import replay
     execution = replay(store, program, address.schedule)
-    found = Judge(contract).findings(execution)
+    found = Judge(kit).findings(execution)
     shown = ((f.wrong, counterexample(execution, program, f, "", "", str(address))) for f in found)
     calls = tuple(_gave(c) for c in execution.history if c.actor >= 0)
     return ReplayedSchedule(tuple(shown), calls)
@@ -44,7 +42,7 @@ def replay_schedule(
 
 def _gave(completed: Completed) -> str:
     if completed.error:
-        return f"{completed.call.shown} raised {completed.error}"
+        return f"{completed.call.rendered} raised {completed.error}"
     if completed.returned is None:
-        return f"{completed.call.shown} did not return"
-    return f"{completed.call.shown} -> {completed.result!r}"
+        return f"{completed.call.rendered} did not return"
+    return f"{completed.call.rendered} -> {completed.result!r}"

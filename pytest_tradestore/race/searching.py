@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from pytest_tradestore.contracts import Contract
 from pytest_tradestore.isolation import Channel
+from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.race.addresses import Address, Setting
 from pytest_tradestore.race.execution import CANCELLING, Execution, Program, Search
 from pytest_tradestore.race.judging import OPENING, Finding, Judge, Wrong
@@ -51,14 +51,14 @@ class Searching:
     def __init__(
         self,
         store: StoreUnderTest,
-        contract: Contract,
+        kit: Kit,
         setting: Setting,
         settings: Settings,
         sandbox: Sandbox,
         channel: Channel,
     ) -> None:
         self._store, self._settings, self._channel = store, settings, channel
-        self._address = Address(store.name, contract.name, setting, 0)
+        self._address = Address(store.name, kit.name, setting, 0)
         self._laboratory: Laboratory
         if setting is Setting.PROCESSES:
             from pytest_tradestore.race.processes import ProcessLaboratory
@@ -66,7 +66,7 @@ class Searching:
             self._laboratory = ProcessLaboratory(sandbox)
         else:
             self._laboratory = Laboratory(sandbox)
-        self._judge = Judge(contract)
+        self._judge = Judge(kit)
         self._wanted = set(Wrong)
         self._left = settings.budget.value.schedules // setting.part
         self._schedules = 0
@@ -166,7 +166,7 @@ class Searching:
             self._cancelled = True
         for completed in calls:
             if completed.error and not completed.error.startswith(CANCELLED) and not self._refusal:
-                self._refusal = f"{completed.call.shown} raised {completed.error}"
+                self._refusal = f"{completed.call.rendered} raised {completed.error}"
         finding = self._finding(execution)
         return None if finding is None else finding.sentence
 

@@ -11,11 +11,12 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, supp
 from pathlib import Path
 from typing import Any
 
-from pytest_tradestore.contracts import contracts_of
+from pytest_tradestore.kits.call import Call
+from pytest_tradestore.kits.registry import kits_of
 from pytest_tradestore.race.actors import Abandoned, Actor, unsteered
 from pytest_tradestore.race.callers import OPENING, Ledger, Order, finished
 from pytest_tradestore.race.event_loop import AWAIT, CALLER, RESUME, ControlledLoop
-from pytest_tradestore.race.execution import CANCELLING, Call, Execution
+from pytest_tradestore.race.execution import CANCELLING, Execution
 from pytest_tradestore.race.line_switches import is_somebodys, line_of
 from pytest_tradestore.race.scheduler import Scheduler
 from pytest_tradestore.race.threads import Control, Ended
@@ -204,8 +205,8 @@ async def _calls(
 ) -> None:
     number = caller.number
     if shared is None:
-        await caller.turn(OPENING.shown)
-        ledger.invoked(number, OPENING, ledger.note(number, OPENING.shown))
+        await caller.turn(OPENING.rendered)
+        ledger.invoked(number, OPENING, ledger.note(number, OPENING.rendered))
         try:
             store = await _opened(order, caller)
         except Exception as error:
@@ -214,8 +215,8 @@ async def _calls(
     else:
         store = shared.store
     for call in calls:
-        await caller.turn(f"call {call.shown}")
-        ledger.invoked(number, call, ledger.note(number, f"call {call.shown}"))
+        await caller.turn(f"call {call.rendered}")
+        ledger.invoked(number, call, ledger.note(number, f"call {call.rendered}"))
         try:
             result = getattr(store, call.method)(*call.arguments)
             if inspect.isawaitable(result):
@@ -252,7 +253,7 @@ async def _opened(order: Order, caller: _Caller) -> Any:
     made = order.store.target(Path(order.root))
     if inspect.isawaitable(made):
         made = await made
-    if not (contracts_of(made) and (hasattr(made, "close") or hasattr(made, "aclose"))):
+    if not (kits_of(made, order.store.kits) and (hasattr(made, "close") or hasattr(made, "aclose"))):
         caller.manager = made
         if isinstance(made, AbstractAsyncContextManager):
             made = await made.__aenter__()
@@ -263,7 +264,7 @@ async def _opened(order: Order, caller: _Caller) -> Any:
 
 def _in_turn(opened: OpenStore, calls: tuple[Call, ...], ledger: Ledger, scheduler: Scheduler) -> None:
     for call in calls:
-        ledger.invoked(-1, call, scheduler.note(-1, f"call {call.shown}"))
+        ledger.invoked(-1, call, scheduler.note(-1, f"call {call.rendered}"))
         try:
             result = call.make(opened)
         except (Abandoned, Ended):

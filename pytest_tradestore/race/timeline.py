@@ -73,11 +73,11 @@ def name_of(actor: int, program: Program) -> str:
 
 def _calls(program: Program) -> Iterator[str]:
     if program.prepare:
-        yield "before: " + "; ".join(call.shown for call in program.prepare)
+        yield "before: " + "; ".join(call.rendered for call in program.prepare)
     for actor, calls in enumerate(program.actors):
-        yield f"{name_of(actor, program)}: " + "; ".join(call.shown for call in calls)
+        yield f"{name_of(actor, program)}: " + "; ".join(call.rendered for call in calls)
     if program.observe:
-        yield "afterwards: " + "; ".join(call.shown for call in program.observe)
+        yield "afterwards: " + "; ".join(call.rendered for call in program.observe)
 
 
 def shown_rows(execution: Execution, most: int = MOST_LINES) -> list[Row]:

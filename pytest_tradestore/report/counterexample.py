@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterator
 
 from pytest_tradestore.report.columns import columns
-from pytest_tradestore.requirements import BY_ID
+from pytest_tradestore.requirements import find
 from pytest_tradestore.verdict import Counterexample, Fate, Step
 
 _MARKS = {
@@ -29,7 +29,7 @@ def render(counterexample: Counterexample, requirement: str, width: int = 80, *,
 
 
 def _head(told: Counterexample, requirement: str, width: int) -> Iterator[str]:
-    known = BY_ID.get(requirement)
+    known = find(requirement)
     yield from textwrap.wrap(f"{requirement} VIOLATED: {told.headline}", width, subsequent_indent="  ")
     if known is not None:
         yield from textwrap.wrap(f"A conforming store {known.sentence}.", width)
@@ -60,7 +60,7 @@ def _alternatives(allowed: tuple[str, ...]) -> Iterator[str]:
 
 
 def _foot(told: Counterexample, requirement: str, width: int) -> Iterator[str]:
-    known = BY_ID.get(requirement)
+    known = find(requirement)
     if told.filesystems:
         yield from _section("Happens on", (", ".join(told.filesystems),), width)
     if told.how_many > 1:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_tradestore.report.counterexample import render
-from pytest_tradestore.requirements import BY_ID
+from pytest_tradestore.requirements import find
 from pytest_tradestore.verdict import Counterexample, Result
 
 _WIDTH_IN_FILES = 100
@@ -53,7 +53,7 @@ def rendered(result: Result, width: int, *, color: bool) -> str:
     """Return the whole text of a failure."""
     if result.counterexample is not None:
         return render(result.counterexample, result.requirement, width, color=color)
-    known = BY_ID.get(result.requirement)
+    known = find(result.requirement)
     told = [f"{result.requirement} {result.verdict.value}: {result.reason}"]
     told += [f"A conforming store {known.sentence}."] if known else []
     width = max(60, min(width, 130))

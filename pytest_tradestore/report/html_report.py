@@ -11,7 +11,7 @@ from pytest_tradestore.report.failure import rendered
 from pytest_tradestore.report.records import StoreRecord
 from pytest_tradestore.report.summary import Cell, cell, details, profile_of, rows, verdict_line
 from pytest_tradestore.report.terminal import display_names
-from pytest_tradestore.requirements import BY_ID, SPEC
+from pytest_tradestore.requirements import SPEC, find
 from pytest_tradestore.settings import Settings
 from pytest_tradestore.verdict import Result, Verdict
 
@@ -82,7 +82,7 @@ def _matrix(settings: Settings, records: Sequence[StoreRecord]) -> Iterator[str]
         profile = profile_of(requirement)
         outside = profile > settings.profile
         cells = "".join(_cell(cell(record, requirement), outside=outside) for record in records)
-        known = BY_ID.get(requirement)
+        known = find(requirement)
         yield (
             f'<tr><th>{escape(requirement)}</th><td class="dim">{escape(profile.label)}</td>{cells}'
             f'<td class="sentence">{escape(known.sentence) if known else ""}</td></tr>'
@@ -118,7 +118,7 @@ def _store(settings: Settings, records: Sequence[StoreRecord], place: int, recor
 def _told(result: Result) -> str:
     if result.verdict is Verdict.WAIVED:
         return result.reason
-    known = BY_ID.get(result.requirement)
+    known = find(result.requirement)
     why = f"\n\nWhy it matters: {known.why}" if known and result.counterexample else ""
     return rendered(result, _WIDTH, color=False) + why
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from pytest_tradestore.requirements import Profile, Requirement, adopt
 from pytest_tradestore.verdict import Counterexample, Fate, Result, Step, Verdict
 
 
@@ -22,6 +23,8 @@ class StoreFacts:
     checks: tuple[str, ...]
     methods: tuple[str, ...] = ()
     output: str = ""
+    requirements: tuple[tuple[Any, ...], ...] = ()
+    """What its team asks beyond the catalogue, as plain values."""
 
 
 @dataclass
@@ -75,7 +78,11 @@ def check_id(requirement: str, case: str) -> str:
 
 
 def facts_from_dict(read: Mapping[str, Any]) -> StoreFacts:
-    return StoreFacts(**_frozen(read))
+    """Return what ``asdict`` was made of; requirements of a team's own are known from then on."""
+    facts = StoreFacts(**_frozen(read))
+    for id_, profile, sentence, why, remedy in facts.requirements:
+        adopt(Requirement(id_, Profile(profile), sentence, why, remedy))
+    return facts
 
 
 def _frozen(read: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from enum import Enum
 
 from pytest_tradestore.report.records import StoreRecord
-from pytest_tradestore.requirements import BY_ID, REQUIREMENTS, Profile
+from pytest_tradestore.requirements import Profile, find, known
 from pytest_tradestore.verdict import JOINT, Verdict
 
 
@@ -42,7 +42,8 @@ _SEVERITY = {cell: rank for rank, cell in enumerate(Cell)}
 
 def profile_of(requirement: str) -> Profile:
     """Return the profile that a requirement belongs to; one that is not in the catalogue decides always."""
-    return BY_ID[requirement].profile if requirement in BY_ID else Profile.BASIC
+    found = find(requirement)
+    return found.profile if found is not None else Profile.BASIC
 
 
 def requirement_of(check: str) -> str:
@@ -67,8 +68,8 @@ def _cell_of(record: StoreRecord, check: str) -> Cell:
 def rows(records: Iterable[StoreRecord]) -> tuple[str, ...]:
     """Return the requirements that any of the stores has a check for, in the order of the catalogue."""
     wanted = dict.fromkeys(requirement_of(check) for record in records for check in record.facts.checks)
-    known = [requirement.id for requirement in REQUIREMENTS if requirement.id in wanted]
-    return (*known, *(requirement for requirement in wanted if requirement not in BY_ID))
+    ours = [requirement.id for requirement in known() if requirement.id in wanted]
+    return (*ours, *(requirement for requirement in wanted if requirement not in ours))
 
 
 def verdict_line(record: StoreRecord, profile: Profile) -> str:
@@ -220,7 +221,7 @@ def requirements_with(record: StoreRecord, verdict: Verdict, upto: Profile = Pro
 
 
 def _sorted(requirements: Iterable[str]) -> list[str]:
-    order = {requirement.id: place for place, requirement in enumerate(REQUIREMENTS)}
+    order = {requirement.id: place for place, requirement in enumerate(known())}
     return sorted(set(requirements), key=lambda requirement: (order.get(requirement, len(order)), requirement))
 
 

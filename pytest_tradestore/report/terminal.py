@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pytest_tradestore.report.records import StoreRecord
 from pytest_tradestore.report.summary import Cell, cell, details, profile_of, reached, rows, verdict_line
-from pytest_tradestore.requirements import REQUIREMENTS, SPEC, Profile
+from pytest_tradestore.requirements import SPEC, Profile, known
 from pytest_tradestore.settings import Settings
 
 _GAP = "  "
@@ -35,8 +35,8 @@ _COLOURS: dict[Cell, tuple[str, ...]] = {
 
 def requirement_list() -> Iterator[str]:
     """Yield one line per requirement: id, profile, sentence."""
-    widest = max(len(requirement.id) for requirement in REQUIREMENTS)
-    for requirement in REQUIREMENTS:
+    widest = max(len(requirement.id) for requirement in known())
+    for requirement in known():
         yield f"{requirement.id:<{widest}}{_GAP}{requirement.profile.label:<8}{_GAP}{requirement.sentence}"
 
 

@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from pytest_tradestore.isolation import Channel, Finished, run_isolated
+from pytest_tradestore.kits.registry import kit_named
+from pytest_tradestore.kits.slots import Slot
 from pytest_tradestore.names.carried import by_mark
 from pytest_tradestore.names.context import Context
 from pytest_tradestore.names.session import How, Session
-from pytest_tradestore.names.slots import Slot, slots_of
 from pytest_tradestore.names.strategies import FRAGMENTS, LONGEST, composed
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import StoreUnderTest
@@ -79,7 +80,7 @@ def tally(count: int, seed: int) -> Tally:
 
 def _tallied(count: int, seed: int, channel: Channel) -> Tally:
     randomness = random.Random(seed)
-    places = [(slot, store) for contract, store in STORES.items() for slot in slots_of(contract)]
+    places = [(slot, store) for contract, store in STORES.items() for slot in kit_named(contract).slots()]
     totals: Counter[str] = Counter()
     escapes: list[str] = []
     changed: list[str] = []

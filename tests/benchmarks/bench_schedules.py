@@ -20,7 +20,8 @@ from collections.abc import Callable
 from typing import Any
 
 from pytest_tradestore.isolation import Channel, Finished, run_isolated
-from pytest_tradestore.race.execution import Actors, Call, Program
+from pytest_tradestore.kits.call import Call
+from pytest_tradestore.race.execution import Actors, Program
 from pytest_tradestore.race.processes import ProcessLaboratory
 from pytest_tradestore.race.search import Laboratory
 from pytest_tradestore.race.strategies import RandomWalk

@@ -3,7 +3,7 @@
 import json
 from itertools import islice
 
-from pytest_tradestore.conformance.generated import documents, generated
+from pytest_tradestore.kits.generated import documents, generated
 
 
 def leaves(value):

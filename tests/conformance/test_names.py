@@ -8,8 +8,8 @@ import pytest
 
 from pytest_tradestore.bench import Bench
 from pytest_tradestore.conformance import names
-from pytest_tradestore.contracts import CONTRACTS
 from pytest_tradestore.crash.recorders.strace import StraceRecorder
+from pytest_tradestore.kits.registry import KITS
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Verdict
@@ -19,7 +19,7 @@ from tests.sound_stores.plain import PlainDocuments
 from tests.sound_stores.sqlite import WriteAheadFull
 from tests.sound_stores.trading import PlainEvents
 
-CONTRACT = {contract.name: contract for contract in CONTRACTS}
+CONTRACT = {kit.name: kit for kit in KITS}
 STRACE = StraceRecorder().unavailable()
 
 

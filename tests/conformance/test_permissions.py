@@ -6,15 +6,15 @@ import pytest
 
 from pytest_tradestore.bench import Bench
 from pytest_tradestore.conformance import permissions
-from pytest_tradestore.contracts import CONTRACTS
 from pytest_tradestore.crash.recording import choose_recorder
+from pytest_tradestore.kits.registry import KITS
 from pytest_tradestore.settings import Settings
 from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Verdict
 from reference_store import DocumentStore, JournalStore
 from tests.broken_stores.permissions import ChangesTheUmask, GivesRightsBack, PrivateInTheEnd
 
-CONTRACT = {contract.name: contract for contract in CONTRACTS}
+CONTRACT = {kit.name: kit for kit in KITS}
 
 
 @pytest.fixture(params=["strace", "fake"])

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pytest_tradestore.conformance import bars, jobs, runs
-from pytest_tradestore.conformance.programs import OneOf, Several, StepKind, generated_programs, simpler
+from pytest_tradestore.kits.grammar import OneOf, Several, StepKind, generated_programs, simpler
+from pytest_tradestore.kits.registry import kit_named
 from tests.broken_stores import trading_data
 
 GRAMMAR = (
@@ -20,11 +20,12 @@ def test_control_another_seed_gives_other_programs():
     assert list(generated_programs(GRAMMAR, 50, 7)) != list(generated_programs(GRAMMAR, 50, 8))
 
 
-@pytest.mark.parametrize("module", [bars, jobs, runs], ids=["bars", "jobs", "runs"])
-def test_forty_programs_make_every_kind_of_step_and_grow_longer(module):
-    programs = list(generated_programs(module.GRAMMAR, 40, 0))
+@pytest.mark.parametrize("name", ["bars", "jobs", "runs"])
+def test_forty_programs_make_every_kind_of_step_and_grow_longer(name):
+    grammar = kit_named(name).grammar
+    programs = list(generated_programs(grammar, 40, 0))
 
-    assert {step[0] for program in programs for step in program} == {kind.name for kind in module.GRAMMAR}
+    assert {step[0] for program in programs for step in program} == {kind.name for kind in grammar}
     assert len(programs[0]) <= 4
     assert max(map(len, programs)) >= 16
 

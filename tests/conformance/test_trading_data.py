@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_tradestore.conformance import checks_for
-from pytest_tradestore.contracts import CONTRACTS
+from pytest_tradestore.kits.registry import KITS
 from pytest_tradestore.verdict import Verdict
 from tests.judging import BROKEN
 from tests.sound_stores import SOUND
@@ -13,7 +13,7 @@ TRADING_CONTRACTS = ("bars", "fundamentals", "events", "state", "audit", "jobs",
 TRADING = [row for row in BROKEN if row.contract in TRADING_CONTRACTS]
 CHECKS = [
     (check.requirement, check.case)
-    for contract in CONTRACTS
+    for contract in KITS
     if contract.name in TRADING_CONTRACTS
     for check in checks_for((contract,))
     if check.requirement.startswith("DATA-")

@@ -5,14 +5,14 @@ import os
 
 import pytest
 
-from pytest_tradestore.contracts import CONTRACTS
 from pytest_tradestore.crash.evidence import gather
 from pytest_tradestore.crash.workloads import workload_for
+from pytest_tradestore.kits.registry import kit_named
 from pytest_tradestore.settings import Settings
 from pytest_tradestore.target import StoreUnderTest
 from tests.crash.tiny_stores import BareRename, Durable, Truncating
 
-DOCUMENT = next(c for c in CONTRACTS if c.name == "document")
+DOCUMENT = kit_named("document")
 
 
 def evidence_of(target, *, deadline=5, **settings):

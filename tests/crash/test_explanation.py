@@ -2,7 +2,6 @@
 
 import pytest
 
-from pytest_tradestore.contracts import CONTRACTS
 from pytest_tradestore.crash.evidence import Evidence
 from pytest_tradestore.crash.explanation import described_content, described_image, described_steps, explain
 from pytest_tradestore.crash.exploration import Inspection
@@ -15,6 +14,7 @@ from pytest_tradestore.crash.oracle import Breach, Family, History
 from pytest_tradestore.crash.states import Crash, CrashState
 from pytest_tradestore.crash.tokens import parse
 from pytest_tradestore.crash.workloads import workload_for
+from pytest_tradestore.kits.registry import KITS
 from pytest_tradestore.verdict import Fate
 from tests.crash.handmade import Story, contents, enumerated, page
 
@@ -145,7 +145,7 @@ def explained(story, wanted, requirement="DUR-2", more=()):
     """The counterexample of the group after the acknowledgement whose files are ``wanted``."""
     program = story.program
     group = next(g for g in enumerated(story).groups if g.window.acknowledged == 1 and contents(g.image) == wanted)
-    evidence = Evidence(workload_for(CONTRACTS[0], frozenset()), program=program, history=HISTORY)
+    evidence = Evidence(workload_for(KITS[0], frozenset()), program=program, history=HISTORY)
     breach = Breach(Family.DURABILITY, "AAPL is missing", "AAPL", "nothing", ("1",))
     losses = ((group.simplest.cut, frozenset(group.simplest.lost)), *more)
     violation = Violation(requirement, group.simplest, group, group.image, breach, Inspection(), 1, losses)

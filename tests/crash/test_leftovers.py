@@ -5,7 +5,6 @@ import uuid
 
 import pytest
 
-from pytest_tradestore.contracts import CONTRACTS
 from pytest_tradestore.crash.leftovers import ROUNDS, growth
 from pytest_tradestore.crash.lowering import lower
 from pytest_tradestore.crash.models import STRICT
@@ -13,11 +12,12 @@ from pytest_tradestore.crash.recorders.fake import FakeRecorder
 from pytest_tradestore.crash.recording import record
 from pytest_tradestore.crash.states import enumerate_states
 from pytest_tradestore.crash.workloads import workload_for
+from pytest_tradestore.kits.registry import kit_named
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import StoreUnderTest
 from tests.crash.tiny_stores import Durable
 
-WORKLOAD = workload_for(next(c for c in CONTRACTS if c.name == "document"), frozenset())
+WORKLOAD = workload_for(kit_named("document"), frozenset())
 
 
 def growth_of(target):

@@ -5,20 +5,21 @@ import threading
 
 import pytest
 
-from pytest_tradestore.contracts import CONTRACTS
 from pytest_tradestore.crash.images import DurableImage, ImageFile
 from pytest_tradestore.crash.observation import Absent, Value
 from pytest_tradestore.crash.operations import Kind, Mark, Moment, Unlink
 from pytest_tradestore.crash.recorders.fake import FakeRecorder
 from pytest_tradestore.crash.recorders.strace import StraceRecorder
 from pytest_tradestore.crash.recording import NotRecorded, choose_recorder, record, record_reopenings
-from pytest_tradestore.crash.workloads import THE_DOCUMENT, workload_for
+from pytest_tradestore.crash.workloads import workload_for
+from pytest_tradestore.kits.document import THE_DOCUMENT
+from pytest_tradestore.kits.registry import kit_named
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import StoreUnderTest
 from tests.crash.recorders.strace_programs import needs_strace
 from tests.crash.tiny_stores import Durable
 
-WORKLOAD = workload_for(next(c for c in CONTRACTS if c.name == "document"), frozenset())
+WORKLOAD = workload_for(kit_named("document"), frozenset())
 
 
 def recorded(target, updates=2, *, deadline=5, recorder=None):

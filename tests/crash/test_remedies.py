@@ -2,12 +2,12 @@
 
 import pytest
 
-from pytest_tradestore.contracts import CONTRACTS
 from pytest_tradestore.crash.images import DurableImage, ImageFile
 from pytest_tradestore.crash.lowering import Name
 from pytest_tradestore.crash.operations import Kind
 from pytest_tradestore.crash.remedies import remedy_for
 from pytest_tradestore.crash.states import Crash, CrashState
+from pytest_tradestore.kits.registry import KITS
 from pytest_tradestore.report.counterexample import render
 from pytest_tradestore.requirements import BY_ID
 from pytest_tradestore.verdict import Counterexample
@@ -75,7 +75,7 @@ def parts_of(story):
 
 
 def remedy(requirement, story, lost=(), contract="document", **files):
-    (judged,) = (c for c in CONTRACTS if c.name == contract)
+    (judged,) = (c for c in KITS if c.name == contract)
     image = DurableImage(tuple(ImageFile(path, Kind.FILE, 0o644, content) for path, content in files.items()))
     return remedy_for(requirement, judged, story.program, CrashState(Crash.POWER, 9, lost), image)
 

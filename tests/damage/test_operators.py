@@ -9,6 +9,7 @@ from pytest_tradestore.crash.observation import Absent, Failed, Observation, Rec
 from pytest_tradestore.damage.judging import Case, breaches
 from pytest_tradestore.damage.operators import Damage, Kind, drawn_damages, plain_damages
 from pytest_tradestore.damage.trials import Reading, is_kept
+from pytest_tradestore.kits.registry import kit_named
 
 CONTENT = b'{"symbol": "AAPL", "quantity": 100, "price": 187.25, "note": "bought at the open, held to the close"}\n'
 NEW, OLD, OTHER = Value('{"v": 2}'), Value('{"v": 1}'), Value('{"v": 9}')
@@ -45,7 +46,7 @@ def requirements(seen, *, kind=Kind.CUT, claims=(), contract="documents", said=F
     intact = other.pop("intact", NEW)
     history = (Observation((("AAPL", Absent()),)), Observation((("AAPL", OLD),)))
     case = Case(
-        contract,
+        kit_named(contract),
         frozenset(claims),
         Observation((("AAPL", intact), ("MSFT", OTHER))),
         history,

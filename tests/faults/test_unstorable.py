@@ -4,7 +4,7 @@ import pytest
 
 from pytest_tradestore.bench import Bench
 from pytest_tradestore.conformance import unstorable
-from pytest_tradestore.contracts import CONTRACTS
+from pytest_tradestore.kits.registry import KITS
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Verdict
@@ -36,7 +36,7 @@ class ResultsByTheirLook(PlainJobs):
 
 
 def judged(target, contract):
-    (check,) = [found for c in CONTRACTS if c.name == contract for found in unstorable.checks(c)]
+    (check,) = [found for c in KITS if c.name == contract for found in unstorable.checks(c)]
     return check.judge(Bench(Settings(budget=Budget.QUICK)), StoreUnderTest("mine", target))
 
 

@@ -6,17 +6,17 @@ Look at the difference before you commit it: these pages are what a developer se
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_tradestore.contracts import CONTRACTS
 from pytest_tradestore.crash.evidence import gather
 from pytest_tradestore.crash.explanation import explain
 from pytest_tradestore.crash.workloads import workload_for
+from pytest_tradestore.kits.registry import kit_named
 from pytest_tradestore.report.counterexample import render
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
 from tests.crash.tiny_stores import BareRename, Truncating
 
 HERE = Path(__file__).parent
-DOCUMENT = next(contract for contract in CONTRACTS if contract.name == "document")
+DOCUMENT = kit_named("document")
 PAGES = {"truncates_in_place": (Truncating, "ATOM-1"), "renames_without_syncing": (BareRename, "DUR-2")}
 WIDTHS = (80, 120)
 

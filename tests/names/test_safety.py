@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from pytest_tradestore.contracts import CONTRACTS
+from pytest_tradestore.kits.registry import KITS
 from pytest_tradestore.names.corpus import CORPUS, GROUPS, SYSTEM, generated
 from pytest_tradestore.names.evidence import gather, gather_planted
 from pytest_tradestore.names.nest import Canaries, Nest
@@ -13,7 +13,7 @@ from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
 from tests.names.vulnerable import MostVulnerable, ReplacesAnything
 
-(DOCUMENTS,) = (contract for contract in CONTRACTS if contract.name == "documents")
+(DOCUMENTS,) = (kit for kit in KITS if kit.name == "documents")
 PLACES = ("/", "/srv", "/home", os.path.expanduser("~root"))
 """Where identifiers of the corpus aim at, besides devices."""
 

@@ -1,6 +1,7 @@
 """What the tests of schedules share: small programs, judges that say what is wrong, and a search with few words."""
 
-from pytest_tradestore.race.execution import Actors, Call, Ending, Program
+from pytest_tradestore.kits.call import Call
+from pytest_tradestore.race.execution import Actors, Ending, Program
 from pytest_tradestore.race.search import run_schedules
 from pytest_tradestore.target import StoreUnderTest
 
@@ -37,7 +38,7 @@ def judge(execution):
     history = execution.history
     for call in history:
         if call.error and not call.error.startswith("CancelledError"):
-            return f"{call.call.shown} raised {call.error}"
+            return f"{call.call.rendered} raised {call.error}"
     numbers = [call.result for call in history if call.call.method == "increment" and not call.error]
     if len(set(numbers)) < len(numbers):
         return f"lost update: {sorted(numbers)}"

@@ -4,7 +4,8 @@ import sqlite3
 
 import pytest
 
-from pytest_tradestore.race.execution import Actors, Call, Ending, Program
+from pytest_tradestore.kits.call import Call
+from pytest_tradestore.race.execution import Actors, Ending, Program
 from pytest_tradestore.race.search import run_schedules
 from pytest_tradestore.target import StoreUnderTest
 from tests.race.running import LOAD
@@ -86,7 +87,7 @@ def judge(execution):
     assert execution.ending is not Ending.HUNG
     for call in execution.history:
         if call.error:
-            return f"{call.call.shown} raised {call.error}"
+            return f"{call.call.rendered} raised {call.error}"
     return None if execution.history[-1].result == 2 else f"lost: {execution.history[-1].result}"
 
 

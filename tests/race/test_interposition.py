@@ -19,7 +19,8 @@ import aiofiles.os
 import pytest
 
 from pytest_tradestore.isolation import Finished, run_isolated
-from pytest_tradestore.race.execution import Call, Ending, Program
+from pytest_tradestore.kits.call import Call
+from pytest_tradestore.race.execution import Ending, Program
 from pytest_tradestore.race.search import Laboratory
 from pytest_tradestore.race.strategies import RandomWalk
 from pytest_tradestore.sandbox import Sandbox

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 
 from pytest_tradestore.bench import Bench
 from pytest_tradestore.conformance import races
-from pytest_tradestore.contracts import CONTRACTS
+from pytest_tradestore.kits.registry import KITS
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Verdict
@@ -45,7 +45,7 @@ class LeasedForADay(Leased):
 
 
 def judged(target):
-    documents = CONTRACTS[1]
+    documents = KITS[1]
     check = next(check for check in races.checks(documents) if check.requirement == "RACE-3")
     return check.judge(Bench(Settings(budget=Budget.QUICK)), StoreUnderTest("leased", target))
 

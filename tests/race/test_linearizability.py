@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_tradestore.race.execution import Call, Completed
+from pytest_tradestore.kits.call import Call
+from pytest_tradestore.kits.registry import kit_named
+from pytest_tradestore.race.execution import Completed
 from pytest_tradestore.race.linearizability import CANCELLED, IMPOSSIBLE, unexplained
-from pytest_tradestore.race.models import MODELS
+from pytest_tradestore.race.models import models_of
 
 
 def put(value, key="AAPL"):
@@ -35,7 +37,7 @@ def happened(actor, call, invoked, returned, result=None, error=""):
 
 
 def fits(history, contract="documents"):
-    return unexplained(tuple(history), MODELS[contract]) is None
+    return unexplained(tuple(history), models_of(kit_named(contract))) is None
 
 
 # The reference that the checker is held to: every choice of optional calls, every order, no cleverness.
@@ -107,7 +109,7 @@ log_histories = histories(
 @settings(max_examples=300, deadline=None)
 @given(register_histories)
 def test_of_a_register_it_says_what_trying_every_order_says(history):
-    model = MODELS["documents"]("AAPL")
+    model = models_of(kit_named("documents"))("AAPL")
 
     assert fits(history) == fits_by_trying_every_order(history, model)
 
@@ -115,7 +117,7 @@ def test_of_a_register_it_says_what_trying_every_order_says(history):
 @settings(max_examples=300, deadline=None)
 @given(log_histories)
 def test_of_a_log_it_says_what_trying_every_order_says(history):
-    model = MODELS["journal"]("orders")
+    model = models_of(kit_named("journal"))("orders")
 
     assert fits(history, "journal") == fits_by_trying_every_order(history, model)
 
@@ -123,12 +125,12 @@ def test_of_a_log_it_says_what_trying_every_order_says(history):
 @settings(max_examples=300, deadline=None)
 @given(register_histories)
 def test_the_order_that_it_shows_explains_the_calls_in_it(history):
-    found = unexplained(history, MODELS["documents"])
+    found = unexplained(history, models_of(kit_named("documents")))
 
     if found is not None:
         assert found.stuck in found.calls
         assert found.stuck not in found.order
-        assert fits_by_trying_every_order(found.order, MODELS["documents"]("AAPL"))
+        assert fits_by_trying_every_order(found.order, models_of(kit_named("documents"))("AAPL"))
 
 
 # Cases with names.
@@ -203,7 +205,7 @@ def test_keys_are_judged_each_by_itself():
 
 def test_a_listing_is_judged_over_all_keys():
     def everywhere(call):
-        return Call(call.method, call.arguments, "keys()", call.shown)
+        return Call(call.method, call.arguments, "keys()", call.rendered)
 
     keys = Call("keys", (), "keys()", "keys()")
     writes = [happened(0, everywhere(put(1, "AAPL")), 0, 1), happened(1, everywhere(put(2, "MSFT")), 2, 3)]

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_tradestore.contracts import CONTRACTS
+from pytest_tradestore.kits.registry import KITS
 from pytest_tradestore.race.execution import Completed, Ending, Execution
 from pytest_tradestore.race.judging import Judge, Wrong
 from pytest_tradestore.race.programs import scenarios
@@ -25,7 +25,7 @@ STORES = {
 }
 
 
-@pytest.fixture(params=CONTRACTS, ids=lambda contract: contract.name)
+@pytest.fixture(params=KITS, ids=lambda contract: contract.name)
 def played(request, tmp_path):
     """Plays the scenarios of a contract on the reference store, one caller after the other."""
     contract, bridge = request.param, Bridge()
@@ -74,6 +74,6 @@ def test_control_each_update_that_is_forgotten_shows(played):
 def test_every_update_has_a_value_of_its_own(played):
     _, play = played
     for scenario, _ in play():
-        shown = [call.shown for calls in (scenario.prepare, *scenario.actors) for call in calls]
+        shown = [call.rendered for calls in (scenario.prepare, *scenario.actors) for call in calls]
         writes = [text for text in shown if not text.startswith(("get", "read", "load", "delete"))]
         assert len(writes) == len(set(writes))

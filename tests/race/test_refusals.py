@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from pytest_tradestore.contracts import CONTRACTS
-from pytest_tradestore.race.execution import Call, Completed, Ending, Execution
+from pytest_tradestore.kits.call import Call
+from pytest_tradestore.kits.registry import KITS
+from pytest_tradestore.race.execution import Completed, Ending, Execution
 from pytest_tradestore.race.judging import Judge, Wrong
 from pytest_tradestore.race.refusals import is_an_answer, told
 
@@ -57,7 +58,7 @@ def test_control_waiting_in_vain_is_no_answer_where_the_store_does_not_declare_i
     assert not answers(TimeoutError("no lock within 5 s"), (Conflict,))
 
 
-DOCUMENT = CONTRACTS[0]
+DOCUMENT = KITS[0]
 LOAD = Call("load", (), "the document", "load()")
 
 

@@ -4,8 +4,8 @@ import pytest
 
 from pytest_tradestore.bench import Bench
 from pytest_tradestore.conformance import races
-from pytest_tradestore.contracts import CONTRACTS
 from pytest_tradestore.errors import ReplayError
+from pytest_tradestore.kits.registry import KITS
 from pytest_tradestore.race.addresses import Address, Setting, is_address, parse
 from pytest_tradestore.replay import replay, store_of
 from pytest_tradestore.settings import Budget, Settings
@@ -14,7 +14,7 @@ from tests.broken_stores import races as sync_stores
 from tests.broken_stores import races_async as async_stores
 from tests.broken_stores import races_processes as process_stores
 
-DOCUMENTS = CONTRACTS[1]
+DOCUMENTS = KITS[1]
 CASES = {
     "one instance": (sync_stores.NoLock, "RACE-1"),
     "several instances": (sync_stores.LockPerInstance, "RACE-2"),

@@ -10,7 +10,8 @@ import aiofiles
 import pytest
 
 from pytest_tradestore.isolation import run_isolated
-from pytest_tradestore.race.execution import Actors, Call, Program
+from pytest_tradestore.kits.call import Call
+from pytest_tradestore.race.execution import Actors, Program
 from pytest_tradestore.race.search import Laboratory, run_schedules
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import StoreUnderTest

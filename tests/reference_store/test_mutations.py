@@ -17,7 +17,7 @@ import pytest
 import reference_store
 from pytest_tradestore.bench import Bench
 from pytest_tradestore.conformance import checks_for
-from pytest_tradestore.contracts import CONTRACTS
+from pytest_tradestore.kits.registry import KITS
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Verdict
@@ -211,7 +211,7 @@ def test_without_it_the_suite_finds_a_violation(
         write(tmp_path / name, module, source)
     monkeypatch.syspath_prepend(tmp_path)
     store = StoreUnderTest("mutant", getattr(importlib.import_module(name), mutation.store))
-    contracts = tuple(contract for contract in CONTRACTS if contract.name == mutation.contract)
+    contracts = tuple(kit for kit in KITS if kit.name == mutation.contract)
     bench = Bench(Settings(recorder="fake", budget=Budget.QUICK))
 
     judged = [check.judge(bench, store) for check in checks_for(contracts) if check.requirement == mutation.requirement]

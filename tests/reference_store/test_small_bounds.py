@@ -7,7 +7,7 @@ import pytest
 
 from pytest_tradestore.bench import Bench
 from pytest_tradestore.conformance import checks_for
-from pytest_tradestore.contracts import CONTRACTS
+from pytest_tradestore.kits.registry import KITS
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Verdict
@@ -40,7 +40,7 @@ def _bounds(monkeypatch: pytest.MonkeyPatch) -> None:
 def violations(contract: str, requirements: tuple[str, ...], recorder: Literal["auto", "fake"]) -> list[str]:
     """What does not hold for a small store; the evidence is gathered once for all of the requirements."""
     store = StoreUnderTest("small", small)
-    contracts = tuple(known for known in CONTRACTS if known.name == contract)
+    contracts = tuple(known for known in KITS if known.name == contract)
     bench = Bench(Settings(recorder=recorder, budget=Budget.QUICK))
     asked = [check for check in checks_for(contracts) if check.requirement in requirements]
     assert {check.requirement for check in asked} == set(requirements)

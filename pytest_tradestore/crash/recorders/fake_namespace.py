@@ -6,6 +6,7 @@ moved in) comes to stand on the fake disk.
 """
 
 import os
+import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,11 +22,14 @@ class Namespace:
     def __init__(self, disk: Disk, descriptors: Descriptors, real: SimpleNamespace, given: str) -> None:
         self._disk, self._descriptors, self._real = disk, descriptors, real
         self._roots = tuple(dict.fromkeys((disk.root, given)))
+        self._following = threading.local()
         self.directory: str | None = None
         """The working directory, where it is one of the fake disk."""
 
     def place(self, path: Any, dir_fd: int | None = None, *, creates: bool = False, follow: bool = True) -> Any:
         """Return (path on the fake disk, None) or (None, what to hand to the real function in place of the path)."""
+        if getattr(self._following, "links", False):
+            return None, path
         text = os.fsdecode(path)
         absolute = self._absolute(text, dir_fd)
         if absolute is None:  # relative to a directory of the real disk
@@ -84,7 +88,13 @@ class Namespace:
     def _real_name(self, path: str) -> str:
         """Return the path with the links of its directories followed on the real disk."""
         directory, name = os.path.split(path)
-        return os.path.join(self._real.realpath(directory), name) if name else path
+        if not name:
+            return path
+        self._following.links = True  # it asks with the functions that stand in: they must not follow links in turn
+        try:
+            return os.path.join(self._real.realpath(directory), name)
+        finally:
+            self._following.links = False
 
     def _real_exists(self, path: str) -> bool:
         try:

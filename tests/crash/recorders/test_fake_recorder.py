@@ -742,3 +742,19 @@ def test_partial_and_bound_copies_made_while_recording_are_seen(tmp_path: Path) 
         functools.partial(os.mkdir, root / "d")()
 
     assert names(operations(program, tmp_path)) == ["Create"]
+
+
+def test_a_root_deep_in_the_tree_is_resolved_in_a_few_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names are tried 18 directories deep; links followed within links took two steps more for each of them."""
+    asked, real = [], os.lstat
+
+    def counted(path: object, *, dir_fd: int | None = None) -> os.stat_result:
+        asked.append(path)
+        assert len(asked) < 10_000
+        return real(path, dir_fd=dir_fd)  # type: ignore[arg-type] # whatever the recorder gives
+
+    root = tmp_path.joinpath(*(f"level{number}" for number in range(18)))
+    root.mkdir(parents=True)
+    monkeypatch.setattr(os, "lstat", counted)
+
+    assert record(lambda path: (path.resolve() / "a").write_text("x"), root).unseen == ()

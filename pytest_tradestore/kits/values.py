@@ -3,6 +3,8 @@
 from typing import Any
 
 ORDINARY = "ordinary"
+SAMPLED = "generated"
+"""The end of the name of every case whose values are drawn, not listed."""
 
 
 def _nested(depth: int) -> dict[str, Any]:

@@ -1,0 +1,389 @@
+"""The contract of price bars, sentence by sentence."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from zoneinfo import ZoneInfo
+
+from pytest_tradestore.crash.observation import Absent, Seen, Value, canonical, counted
+from pytest_tradestore.kits.call import Call
+from pytest_tradestore.kits.grammar import OneOf, Several, Step, StepKind
+from pytest_tradestore.kits.kit import ABSENT, REOPEN, Case, Concurrent, Kit, Unstorable
+from pytest_tradestore.kits.protocol import Now
+from pytest_tradestore.kits.slots import Ask, Back, Slot, around, shown, time_of
+from pytest_tradestore.kits.spec import Spec, Table, rows_by
+from pytest_tradestore.records import Records, field, plain
+
+if TYPE_CHECKING:
+    from pytest_tradestore.conformance.visit import Mismatch, Visit
+
+
+@runtime_checkable
+class Bars(Protocol):
+    """Price bars per symbol, one for each timestamp; a later one replaces an earlier one."""
+
+    def write_bars(self, symbol: str, bars: list[Any]) -> Now[None]:
+        """Add ``bars``, in whatever order they come."""
+
+    def read_bars(self, symbol: str, start: datetime, end: datetime) -> Now[list[Any]]:
+        """Return the bars from ``start`` to ``end``, both included, in the order of their timestamps."""
+
+
+# -- what is recorded, raced and looked at ------------------------------------------------------------------------
+
+_MONTHS = {"2026-01": 1, "2026-02": 2, "2026-03": 3}
+
+
+def _recorded(make: Records, symbol: str, first: datetime, count: int, version: int, step: timedelta) -> Call:
+    made = []
+    for number in range(count):
+        day = first + number * step
+        price = 100.0 + version + day.day / 100 + day.hour / 7 + day.minute / 1000
+        prices = {"open": price, "high": price + 2.5, "low": price - 1.25, "close": price + 1}
+        made.append(make.make_bar(symbol=symbol, date=day, volume=1000 + version, **prices))
+    months = sorted({f"{field(bar, 'date'):%Y-%m}" for bar in made})
+    told = f"write_bars({symbol!r}, {counted(count, 'bar')} of {' '.join(months)}, version {version})"
+    return Call("write_bars", (symbol, made), f"{symbol} {months[0]}", told)
+
+
+def _month(key: str) -> Call:
+    symbol, month = key.split(" ")
+    first = datetime(2026, _MONTHS[month], 1)
+    last = datetime(2026, _MONTHS[month] + 1, 1) - timedelta(microseconds=1)
+    return Call("read_bars", (symbol, first, last), key)
+
+
+def _bounds(call: Call) -> tuple[str, str]:
+    _, start, end = call.arguments
+    return canonical(plain(start)), canonical(plain(end))
+
+
+_SYMBOL, _DAY = OneOf(("AAPL", "MSFT")), OneOf(range(6))
+
+
+class BarsKit(Kit):
+    """Two symbols; one call over three months that overwrites part of the first; a month that grows over pages."""
+
+    name = "bars"
+    protocol = Bars
+    required = ("write_bars", "read_bars")
+    keyed = True
+    several = True
+    spec = Table("write_bars", "read_bars", rows_by("date"), _bounds)
+    differs = "the bars read are not those that were written"
+    named = "date"
+
+    def looks(self, make: Records, methods: frozenset[str]) -> tuple[Call, ...]:
+        return tuple(map(_month, (*(f"AAPL {month}" for month in _MONTHS), "MSFT 2026-01")))
+
+    def seen(self, look: Call, result: Any) -> Seen:
+        return Value(canonical([plain(bar) for bar in result])) if result else Absent()
+
+    def key_of(self, key: str) -> str:
+        return key.partition(" ")[0]  # months of one symbol belong together
+
+    def workload(self, make: Records, methods: frozenset[str]) -> Iterable[Call]:
+        day = timedelta(days=1)
+        yield _recorded(make, "AAPL", datetime(2026, 1, 5), 3, 1, day)
+        yield _recorded(make, "MSFT", datetime(2026, 1, 5), 2, 2, day)
+        yield _recorded(make, "AAPL", datetime(2026, 1, 6), 60, 3, day)
+        yield _recorded(make, "AAPL", datetime(2026, 2, 2), 320, 4, timedelta(minutes=30))
+        yield _recorded(make, "AAPL", datetime(2026, 2, 3), 1, 5, day)
+
+    def next_update(self, make: Records, key: str, version: int) -> Call:
+        symbol, month = key.split(" ")
+        return _recorded(make, symbol, datetime(2026, _MONTHS[month], 12), 1, version, timedelta(days=1))
+
+    def concurrent(self, make: Records, methods: frozenset[str]) -> Concurrent:
+        def write(day: int, volume: int) -> Call:
+            prices = {"open": 100.0, "high": 102.5, "low": 98.75, "close": 101.0}
+            bar = make.make_bar(symbol="AAPL", date=datetime(2026, 1, day), volume=volume, **prices)
+            told = f"write_bars('AAPL', [bar of 2026-01-{day:02d}, volume {volume}])"
+            return Call("write_bars", ("AAPL", [bar]), "AAPL", told)
+
+        month = (datetime(2026, 1, 1), datetime(2026, 1, 31, 23, 59))
+        read = Call("read_bars", ("AAPL", *month), "AAPL", "read_bars('AAPL', 2026-01-01, 2026-01-31)")
+        return Concurrent(
+            lambda number: write(5 + number, 1000 + number),
+            lambda number: write(5, 2000 + number),
+            lambda _: read,
+            lambda _: (read,),
+        )
+
+    def spec_of(self, key: str) -> Spec:
+        return Table("write_bars", "read_bars", rows_by("date", "volume"), _bounds)
+
+    def slots(self) -> tuple[Slot, ...]:
+        return (Slot("symbol", _write_mark, _read_marks),)
+
+    grammar = (
+        StepKind("write", (_SYMBOL, Several((_DAY, OneOf(range(1, 9))))), often=3),
+        StepKind("read", (_SYMBOL, _DAY, _DAY), often=2),
+        StepKind(REOPEN),
+    )
+
+    def call(self, visit: "Visit", step: Step) -> Call:
+        begin = visit.at(2026, 1, 29)  # six days over the end of a month
+        match step:
+            case ("write", symbol, rows):
+                bars = [_bar(visit, symbol, begin + timedelta(days=day), float(price)) for day, price in rows]
+                return Call("write_bars", (symbol, bars), symbol, f"write_bars({symbol!r}, {_shown(bars)})")
+            case (_, symbol, first, last):
+                days = sorted((first, last))
+                return Call("read_bars", (symbol, *(begin + timedelta(days=day) for day in days)), symbol)
+        raise AssertionError("the grammar has no other steps")
+
+    def last_calls(self, visit: "Visit") -> Iterable[Call]:
+        always = visit.at(*_FIRST), visit.at(*_LAST)
+        return [Call("read_bars", (symbol, *always), symbol) for symbol in ("AAPL", "MSFT")]
+
+    def cases(self) -> Iterable[Case]:
+        return (
+            Case("DATA-BARS-EXACT", _exact),
+            Case("DATA-BARS-TIMESTAMPS", _timestamps),
+            Case("DATA-BARS-DEDUPE", _deduplicated),
+            Case("DATA-BARS-SORTED", _sorted),
+            Case("DATA-BARS-RANGE", _range),
+            Case("DATA-BARS-MONTHS", _months),
+            Case("DATA-BARS-EMPTY", _empty),
+            Case("DATA-BARS-MISSING", _missing),
+            Case("DATA-BARS-SYMBOLS", _symbols),
+            Case("DATA-REOPEN", _reopened),
+        )
+
+    def unstorable(self) -> Unstorable:
+        """The last of many bars of one month has no price; that several months are written at once, nobody promised."""
+
+        def bad(visit: "Visit", value: Any, name: str) -> Callable[[], None] | None:
+            try:
+                bars = [*(_priced(visit, number, 2.5) for number in range(200)), _priced(visit, 200, value)]
+            except Exception:
+                return None
+            told = f"write_bars('AAPL', [200 bars, and one with {name} for its price])"
+            return lambda: visit.call("write_bars", "AAPL", bars, shown=told)
+
+        def good(visit: "Visit") -> None:
+            visit.must("write_bars", "AAPL", [_priced(visit, 0, 1.5)], shown="write_bars('AAPL', [a bar])")
+
+        return Unstorable(
+            good,
+            bad,
+            lambda visit: list(visit.call("read_bars", "AAPL", visit.at(2026, 1, 1), visit.at(2026, 12, 31))),
+            lambda found: field(found[-1], "close") if len(found) == 201 else ABSENT,
+            ("a set", "an object", "a complex number", "NaN", "infinity", "an object that raises when it is looked at"),
+            plain,
+        )
+
+
+# -- identifiers --------------------------------------------------------------------------------------------------
+
+
+def _write_mark(ask: Ask, symbol: Any, mark: int) -> Any:
+    bar = ask.make.make_bar(
+        symbol=symbol, date=time_of(ask), open=100.5, high=101.0, low=99.75, close=100.0, volume=1000 + mark
+    )
+    return ask.call("write_bars", symbol, [bar], shown=f"write_bars({shown(symbol)}, [bar {mark}])")
+
+
+def _read_marks(ask: Ask, symbol: Any) -> Back:
+    found = list(ask.call("read_bars", symbol, *around(ask), shown=f"read_bars({shown(symbol)}, ...)") or ())
+    marks = tuple(int(field(bar, "volume")) - 1000 for bar in found)
+    return Back(marks, tuple(field(bar, "symbol") for bar in found), found)
+
+
+# -- the data, sentence by sentence -------------------------------------------------------------------------------
+
+_FIRST, _LAST = (1970, 1, 1), (2099, 12, 31)
+
+
+def _priced(visit: "Visit", number: int, price: Any) -> Any:
+    when = visit.at(2026, 1, 2) + timedelta(hours=3 * number)
+    return visit.make.make_bar(symbol="AAPL", date=when, open=1.5, high=2.5, low=0.5, close=price, volume=100)
+
+
+def _bar(visit: "Visit", symbol: str, when: datetime, price: float = 100.0, volume: int = 1000) -> Any:
+    return visit.make.make_bar(symbol=symbol, date=when, open=price, high=price, low=price, close=price, volume=volume)
+
+
+def _shown(bars: Sequence[Any]) -> str:
+    """Return bars as a report writes them, the middle of many left out."""
+    told = [f"bar({_day(field(b, 'date'))}, {field(b, 'close')!r}, {field(b, 'volume')!r})" for b in bars]
+    return f"[{', '.join(told if len(told) <= 4 else [*told[:2], '…', told[-1]])}]"
+
+
+def _day(when: Any) -> str:
+    return repr(str(plain(when)).removesuffix("T00:00:00"))
+
+
+def _write(visit: "Visit", symbol: str, *bars: Any) -> None:
+    visit.must("write_bars", symbol, list(bars), shown=f"write_bars({symbol!r}, {_shown(bars)})")
+
+
+def _read(visit: "Visit", symbol: str, start: datetime | None = None, end: datetime | None = None) -> Any:
+    found = visit.call("read_bars", symbol, start or visit.at(*_FIRST), end or visit.at(*_LAST))
+    return list(found) if isinstance(found, (list, tuple)) else found
+
+
+def _exact(visit: "Visit") -> "Mismatch | None":
+    """Write prices and volumes that are easily changed, each on a day of its own."""
+    wanted: list[Any] = [plain(bar) for bar in (_bar(visit, "AAPL", visit.at(2026, 1, 2), 150.25, 1_000_000),)]
+    _write(visit, "AAPL", _bar(visit, "AAPL", visit.at(2026, 1, 2), 150.25, 1_000_000))
+    prices = (0.1 + 0.2, 1e-7, 1 / 3, 123456.789012345, 16777217.0, 5e-324, 1.7976931348623157e308, -37.63)
+    volumes = (0, 1, 2**31, 2**32 + 1, 2**53 + 1, 2**63 - 1)
+    values = [(price, 7) for price in prices] + [(150.25, volume) for volume in volumes]
+    for day, (price, volume) in enumerate(values, 3):
+        bar = _bar(visit, "AAPL", visit.at(2026, 1, day), price, volume)
+        told = plain(bar)
+        if visit.accepted("write_bars", "AAPL", [bar], shown=f"write_bars('AAPL', {_shown([bar])})"):
+            wanted.append(told)
+    apart = visit.make.make_bar(
+        symbol="AAPL", date=visit.at(2026, 1, 30), open=151.0, high=153.5, low=149.25, close=152.0, volume=42
+    )
+    wanted.append(plain(apart))
+    _write(visit, "AAPL", apart)
+    sentence = "a bar is not read as it was written"
+    if found := visit.expect_records(sentence, _read(visit, "AAPL"), wanted, "date"):
+        return found
+    visit.reopen()
+    return visit.expect_records(f"after reopening {sentence}", _read(visit, "AAPL"), wanted, "date")
+
+
+_NEW_YORK, _TOKYO = ZoneInfo("America/New_York"), timezone(timedelta(hours=9))
+_MORNING = datetime(2026, 1, 31, 20, 30)
+TIMESTAMPS: dict[str, tuple[datetime, ...]] = {
+    "without a zone": (_MORNING, _MORNING + timedelta(hours=5)),
+    "UTC": (_MORNING.replace(tzinfo=UTC), (_MORNING + timedelta(hours=5)).replace(tzinfo=UTC)),
+    "a fixed offset": (_MORNING.replace(tzinfo=_TOKYO), (_MORNING + timedelta(hours=5)).replace(tzinfo=_TOKYO)),
+    "New York": (_MORNING.replace(tzinfo=_NEW_YORK), _MORNING.replace(month=7, tzinfo=_NEW_YORK)),
+    "two offsets": (_MORNING.replace(tzinfo=UTC), (_MORNING + timedelta(days=1)).replace(tzinfo=_TOKYO)),
+    "microseconds": (_MORNING, _MORNING + timedelta(microseconds=1), _MORNING + timedelta(microseconds=999_999)),
+    "microseconds in UTC": tuple(
+        _MORNING.replace(tzinfo=UTC) + timedelta(microseconds=number) for number in (0, 1, 999_999)
+    ),
+    "before 1970": (datetime(1929, 10, 29), datetime(1969, 12, 31, 23, 59, 59)),
+}
+"""Times as they are given, those of one row for one symbol."""
+
+
+def _timestamps(visit: "Visit") -> "Mismatch | None":
+    taken: set[bool] = set()
+    for number, (name, times) in enumerate(TIMESTAMPS.items()):
+        symbol = f"TS{number}"
+        bars = [_bar(visit, symbol, when) for when in times]
+        wanted = [plain(bar) for bar in bars]
+        if not visit.accepted("write_bars", symbol, bars, shown=f"write_bars({symbol!r}, {_shown(bars)})"):
+            continue
+        taken.add(times[0].tzinfo is None)
+        found = _read(visit, symbol, min(times) - timedelta(days=1), max(times) + timedelta(days=1))
+        if mismatch := visit.expect_records(f"a timestamp ({name}) is not kept as given", found, wanted, "date"):
+            return mismatch
+    if not taken:
+        return visit.mismatch("neither times without a zone nor times in UTC are taken", "refused", "one of them")
+    return None
+
+
+def _deduplicated(visit: "Visit") -> "Mismatch | None":
+    first, second = visit.at(2026, 1, 5), visit.at(2026, 1, 6)
+    _write(visit, "AAPL", _bar(visit, "AAPL", first, 100.0), _bar(visit, "AAPL", second, 200.0))
+    _write(visit, "AAPL", _bar(visit, "AAPL", first, 101.0))
+    wanted = [_bar(visit, "AAPL", first, 101.0), _bar(visit, "AAPL", second, 200.0)]
+    sentence = "of two bars with one timestamp the last written is not the only one read"
+    if found := visit.expect_records(sentence, _read(visit, "AAPL"), wanted, "date"):
+        return found
+    _write(visit, "AAPL", *(_bar(visit, "AAPL", second, price) for price in (201.0, 203.0, 202.0)))
+    wanted = [wanted[0], _bar(visit, "AAPL", second, 202.0)]
+    return visit.expect_records(f"in one call, {sentence}", _read(visit, "AAPL"), wanted, "date")
+
+
+def _sorted(visit: "Visit") -> "Mismatch | None":
+    days = [visit.at(2026, 1, day) for day in (7, 5, 6)]
+    _write(visit, "AAPL", *(_bar(visit, "AAPL", day) for day in days))
+    wanted = [_bar(visit, "AAPL", day) for day in sorted(days)]
+    if found := visit.expect_records(
+        "bars written in one call are not read in order of time", _read(visit, "AAPL"), wanted, "date"
+    ):
+        return found
+    days += [visit.at(2026, 1, 2), visit.at(2025, 12, 30), visit.at(2026, 2, 2), visit.at(2026, 1, 5, 12)]
+    for day in days[3:]:
+        _write(visit, "AAPL", _bar(visit, "AAPL", day))
+    wanted = [_bar(visit, "AAPL", day) for day in sorted(days)]
+    return visit.expect_records(
+        "bars written later are not read in order of time", _read(visit, "AAPL"), wanted, "date"
+    )
+
+
+def _range(visit: "Visit") -> "Mismatch | None":
+    times = [visit.at(2026, 1, day, 16) for day in (5, 6, 7, 8)]
+    _write(visit, "AAPL", *(_bar(visit, "AAPL", when) for when in times))
+    moment = timedelta(microseconds=1)
+    for start, end in (
+        (times[1], times[2]),
+        (times[1] - moment, times[2] + moment),
+        (times[1] + moment, times[2]),
+        (times[1], times[2] - moment),
+        (times[1], times[1]),
+        (times[3] + moment, times[3] + timedelta(days=400)),
+        (visit.at(2026, 1, 6), visit.at(2026, 1, 7)),
+    ):
+        wanted = [_bar(visit, "AAPL", when) for when in times if start <= when <= end]
+        sentence = "the bars read are not those from start to end, both included"
+        if found := visit.expect_records(sentence, _read(visit, "AAPL", start, end), wanted, "date"):
+            return found
+    return None
+
+
+def _months(visit: "Visit") -> "Mismatch | None":
+    days = [visit.at(2025, 11, 28) + timedelta(days=9 * number) for number in range(13)]
+    _write(visit, "AAPL", *(_bar(visit, "AAPL", day) for day in days))
+    wanted = [_bar(visit, "AAPL", day) for day in days]
+    sentence = "a range over several months does not give the bars of all of them"
+    if found := visit.expect_records(sentence, _read(visit, "AAPL"), wanted, "date"):
+        return found
+    start, end = visit.at(2025, 12, 31), visit.at(2026, 2, 10)
+    inside = [_bar(visit, "AAPL", day) for day in days if start <= day <= end]
+    if found := visit.expect_records(sentence, _read(visit, "AAPL", start, end), inside, "date"):
+        return found
+    _write(visit, "AAPL", _bar(visit, "AAPL", days[5], 7.0), _bar(visit, "AAPL", days[9], 8.0))
+    wanted[5], wanted[9] = _bar(visit, "AAPL", days[5], 7.0), _bar(visit, "AAPL", days[9], 8.0)
+    sentence = "after a write into existing months their other bars are not what they were"
+    return visit.expect_records(sentence, _read(visit, "AAPL"), wanted, "date")
+
+
+def _empty(visit: "Visit") -> "Mismatch | None":
+    _write(visit, "MSFT")
+    if found := visit.expect_records("after writing no bars some are read", _read(visit, "MSFT"), []):
+        return found
+    _write(visit, "AAPL", _bar(visit, "AAPL", visit.at(2026, 1, 5)))
+    _write(visit, "AAPL")
+    wanted = [_bar(visit, "AAPL", visit.at(2026, 1, 5))]
+    return visit.expect_records("writing no bars changed those that were there", _read(visit, "AAPL"), wanted, "date")
+
+
+def _missing(visit: "Visit") -> "Mismatch | None":
+    sentence = "a symbol that was never written does not read as []"
+    if found := visit.expect_records(sentence, _read(visit, "MISSING"), []):
+        return found
+    _write(visit, "AAPL", _bar(visit, "AAPL", visit.at(2026, 1, 5)))
+    return visit.expect_records(sentence, _read(visit, "MISSING"), [])
+
+
+def _symbols(visit: "Visit") -> "Mismatch | None":
+    symbols = ("AAPL", "AAP", "AA", "BRK.B", "BRK", "BTC-USD")
+    when = visit.at(2026, 1, 5)
+    for number, symbol in enumerate(symbols):
+        _write(visit, symbol, _bar(visit, symbol, when, 100.0 + number))
+    for number, symbol in enumerate(symbols):
+        wanted = [_bar(visit, symbol, when, 100.0 + number)]
+        if found := visit.expect_records(f"{symbol} does not have its own bars", _read(visit, symbol), wanted, "date"):
+            return found
+    return None
+
+
+def _reopened(visit: "Visit") -> "Mismatch | None":
+    days = (visit.at(2026, 1, 30), visit.at(2026, 2, 2))
+    _write(visit, "AAPL", *(_bar(visit, "AAPL", day) for day in days))
+    _write(visit, "AAPL", _bar(visit, "AAPL", days[1], 3.5))
+    before = plain(_read(visit, "AAPL"))
+    visit.reopen()
+    sentence = "after reopening the store shows something else"
+    return visit.expect_records(sentence, _read(visit, "AAPL"), before, "date")

@@ -1,0 +1,179 @@
+"""What documents and logs have in common: documents that differ, and what is asked of each value that goes in.
+
+How a contract says "write this" and "read it back" is the kit's matter.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pytest_tradestore.crash.observation import canonical
+from pytest_tradestore.kits.generated import generated
+from pytest_tradestore.kits.kit import ABSENT, Case, Unstorable
+from pytest_tradestore.kits.values import ORDINARY, SAMPLED, VALUES
+
+if TYPE_CHECKING:
+    from pytest_tradestore.conformance.visit import Mismatch, Visit
+
+_SIZES = (6, 0, 12)
+"""Bytes of padding: values of different lengths, so that one laid over the other shows."""
+
+
+def ledger(version: int, size: int = 0) -> dict[str, Any]:
+    """A portfolio as trading bots keep it; every version differs, and a large one fills ``size`` bytes."""
+    document: dict[str, Any] = {
+        "version": version,
+        "cash": 1000.25 + version,
+        "positions": {"AAPL": 100 + version, "MSFT": 50},
+        "last_updated": f"2026-01-05T10:00:{version % 60:02d}",
+    }
+    if size:
+        line = f"fill {version}: BUY 100 AAPL @ 150.25 "
+        document["notes"] = (line * (size // len(line) + 1))[:size]
+    return document
+
+
+def described(document: dict[str, Any]) -> str:
+    """Return a ledger as a report writes it."""
+    notes = document.get("notes")
+    return "{version: %s%s}" % (document["version"], f", notes: {len(notes):,} bytes" if notes else "")  # noqa: UP031
+
+
+def small(number: int) -> dict[str, Any]:
+    """Return a small document, with a version of its own."""
+    made: dict[str, Any] = {"version": number}
+    if size := _SIZES[number % 3]:
+        made["note"] = "x" * size
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a contract says "write this value" and "read it back"; of a log the value is the newest record."""
+
+    write: str
+    read: str
+    place: tuple[str, ...]
+    nothing: tuple[Any, ...]
+    log: bool = False
+
+    def put(self, visit: "Visit", value: Any, place: tuple[str, ...] | None = None) -> bool:
+        return visit.accepted(self.write, *(self.place if place is None else place), value)
+
+    def get(self, visit: "Visit", place: tuple[str, ...] | None = None) -> Any:
+        return visit.call(self.read, *(self.place if place is None else place))
+
+    def newest(self, visit: "Visit", place: tuple[str, ...] | None = None) -> Any:
+        value = self.get(visit, place)
+        return value[-1] if self.log and isinstance(value, list) and value else value
+
+    def cases(self) -> Iterator[Case]:
+        """Yield what is asked of whatever goes in."""
+        for name, value in VALUES.items():
+            yield Case("DATA-ROUNDTRIP", partial(_round_trip, self, name, value), name)
+        yield Case("DATA-ROUNDTRIP", partial(_generated, self), SAMPLED)
+        yield Case("DATA-MISSING", partial(_missing, self))
+        yield Case("DATA-REOPEN", partial(_reopened, self))
+        if not self.log:
+            yield Case("DATA-OVERWRITE", partial(_overwritten, self))
+
+    def unstorable(self) -> Unstorable:
+        """Return how it is asked about a document with a value in it that JSON does not have."""
+
+        def bad(visit: "Visit", value: Any, name: str) -> Callable[[], None] | None:
+            document = {"version": 2, "notes": "x" * 20_000, "value": value}
+            given = ", ".join([*map(repr, self.place), f"{{version: 2, notes: ..., value: {name}}}"])
+            shown = f"{self.write}({given})"
+            return lambda: visit.call(self.write, *self.place, document, shown=shown)
+
+        def stored(found: Any) -> Any:
+            newest = found[-1] if self.log and isinstance(found, list) and found else found
+            return newest.get("value", ABSENT) if isinstance(newest, dict) else ABSENT
+
+        good = {"version": 1, "cash": 1.5, "positions": {"AAPL": 100}}
+        return Unstorable(
+            lambda visit: visit.must(self.write, *self.place, good),
+            bad,
+            lambda visit: visit.call(self.read, *self.place),
+            stored,
+        )
+
+
+def _round_trip(dialect: Dialect, name: str, value: dict[str, Any], visit: "Visit") -> "Mismatch | None":
+    if not dialect.put(visit, value):
+        if name == ORDINARY:
+            return visit.mismatch("an ordinary document was refused", "refused", "accepted")
+        return None
+    if found := visit.expect("what is read is not what was written", dialect.newest(visit), value):
+        return found
+    visit.reopen()
+    return visit.expect("what is read after reopening is not what was written", dialect.newest(visit), value)
+
+
+def _generated(dialect: Dialect, visit: "Visit") -> "Mismatch | None":
+    number = 0
+
+    def wrong(value: dict[str, Any]) -> "Mismatch | None":
+        nonlocal number
+        number += 1
+        visit.calls.clear()
+        place = tuple(f"{name}{number}" for name in dialect.place)  # each value alone, where there are places
+        if not dialect.put(visit, value, place):
+            return None
+        found = dialect.newest(visit, place)
+        if value == {} and found in dialect.nothing:
+            return None  # an empty document and none read alike
+        return visit.expect("what is read is not what was written", found, value)
+
+    return generated(wrong, visit.examples, visit.seed)
+
+
+def _missing(dialect: Dialect, visit: "Visit") -> "Mismatch | None":
+    found = dialect.get(visit)
+    if not _nothing(dialect, found):
+        return _invented(visit, found)
+    if dialect.place:
+        dialect.put(visit, VALUES[ORDINARY], ("MSFT",))
+        found = dialect.get(visit)
+        if not _nothing(dialect, found):
+            return _invented(visit, found)
+    return None
+
+
+def _nothing(dialect: Dialect, found: Any) -> bool:
+    return any(type(found) is type(nothing) and found == nothing for nothing in dialect.nothing)
+
+
+def _invented(visit: "Visit", found: Any) -> "Mismatch":
+    return visit.mismatch("what was never written reads as something", canonical(found), "None, {} or []")
+
+
+def _overwritten(dialect: Dialect, visit: "Visit") -> "Mismatch | None":
+    first = {"cash": 1.5, "old": True, "positions": {"AAPL": 1, "MSFT": 2}}
+    second = {"cash": 2.5, "positions": {"AAPL": 3}}
+    if dialect.place:
+        dialect.put(visit, first, ("MSFT",))
+    dialect.put(visit, first)
+    dialect.put(visit, second)
+    if found := visit.expect("after an overwrite the new document is not what is read", dialect.get(visit), second):
+        return found
+    if dialect.place:
+        return visit.expect("overwriting one key changed another", dialect.get(visit, ("MSFT",)), first)
+    return None
+
+
+def _reopened(dialect: Dialect, visit: "Visit") -> "Mismatch | None":
+    first, second = {"cash": 1.5}, {"cash": 2.5, "positions": {"AAPL": 3}}
+    dialect.put(visit, first)
+    dialect.put(visit, second)
+    if dialect.place:
+        dialect.put(visit, first, ("MSFT",))
+    before = dialect.get(visit)
+    visit.reopen()
+    if found := visit.expect("after reopening the store shows something else", dialect.get(visit), before):
+        return found
+    if dialect.place:
+        other = dialect.newest(visit, ("MSFT",))
+        return visit.expect("after reopening another key shows something else", other, first)
+    return None

@@ -1,0 +1,67 @@
+"""The contract of a single document: saved and loaded as a whole."""
+
+from collections.abc import Iterable
+from typing import Protocol, runtime_checkable
+
+from pytest_tradestore.crash.observation import Seen, document_seen
+from pytest_tradestore.kits.call import Call
+from pytest_tradestore.kits.dialect import Dialect, described, ledger, small
+from pytest_tradestore.kits.kit import LARGE, Case, Concurrent, Kit, Unstorable
+from pytest_tradestore.kits.protocol import Document, Now
+from pytest_tradestore.kits.slots import Slot, get_only, put_only
+from pytest_tradestore.kits.spec import Register
+from pytest_tradestore.records import Records
+
+
+@runtime_checkable
+class SingleDocument(Protocol):
+    """One document, replaced as a whole."""
+
+    def save(self, data: Document) -> Now[None]:
+        """Replace the document."""
+
+    def load(self) -> Now[Document | None]:
+        """Return the document, ``{}`` or ``None`` when nothing was saved yet."""
+
+
+THE_DOCUMENT = "the document"
+_DIALECT = Dialect("save", "load", (), (None, {}))
+
+
+class SingleDocumentKit(Kit):
+    """One document; it takes no identifiers."""
+
+    name = "document"
+    protocol = SingleDocument
+    required = ("save", "load")
+    whole = replaces = True
+    spec = Register("save", "load")
+
+    def update(self, number: int, size: int = 0) -> Call:
+        made = ledger(number, size)
+        return Call("save", (made,), THE_DOCUMENT, f"save({described(made)})")
+
+    def looks(self, make: Records, methods: frozenset[str]) -> tuple[Call, ...]:
+        return (Call("load", (), THE_DOCUMENT),)
+
+    def seen(self, look: Call, result: object) -> Seen:
+        return document_seen(result)
+
+    def workload(self, make: Records, methods: frozenset[str]) -> Iterable[Call]:
+        return (self.update(1), self.update(2), self.update(3, LARGE), self.update(4, LARGE + 500), self.update(5))
+
+    def concurrent(self, make: Records, methods: frozenset[str]) -> Concurrent:
+        def save(number: int) -> Call:
+            return Call("save", (small(number),), THE_DOCUMENT, f"save({{version: {number}}})")
+
+        (load,) = self.looks(make, methods)
+        return Concurrent(save, save, lambda _: load, lambda _: (load,))
+
+    def place(self) -> Slot:
+        return Slot("document", put_only("save"), get_only("load"))
+
+    def cases(self) -> Iterable[Case]:
+        return _DIALECT.cases()
+
+    def unstorable(self) -> Unstorable:
+        return _DIALECT.unstorable()

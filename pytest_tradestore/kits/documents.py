@@ -1,0 +1,155 @@
+"""The contract of documents under keys: what goes in comes out, whole, under its own key, for good."""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from pytest_tradestore.crash.observation import Seen, canonical, document_seen, names_seen
+from pytest_tradestore.kits import slots
+from pytest_tradestore.kits.call import Call
+from pytest_tradestore.kits.dialect import Dialect, described, ledger, small
+from pytest_tradestore.kits.kit import LARGE, Case, Concurrent, Kit, Unstorable
+from pytest_tradestore.kits.protocol import Document, Now
+from pytest_tradestore.kits.spec import Listing, Register, Spec
+from pytest_tradestore.records import Records
+
+if TYPE_CHECKING:
+    from pytest_tradestore.conformance.visit import Mismatch, Visit
+
+
+@runtime_checkable
+class Documents(Protocol):
+    """Documents under keys; ``delete(key)`` and ``keys()`` are optional."""
+
+    def put(self, key: str, document: Document) -> Now[None]:
+        """Store ``document`` under ``key``, replacing what was there."""
+
+    def get(self, key: str) -> Now[Document | None]:
+        """Return the document under ``key``, ``None`` or ``{}`` when there is none."""
+
+
+THE_KEYS = "keys()"
+_KEYS = ("AAPL", "MSFT", "TSLA")
+_DIALECT = Dialect("put", "get", ("AAPL",), (None, {}))
+
+
+def _put(key: str, made: Document, told: str) -> Call:
+    return Call("put", (key, made), key, f"put({key!r}, {told})")
+
+
+def _recorded(key: str, version: int, size: int = 0) -> Call:
+    made = ledger(version, size)
+    return _put(key, made, described(made))
+
+
+def _raced(key: str, number: int) -> Call:
+    return _put(key, small(number), f"{{version: {number}}}")
+
+
+def _get(key: str) -> Call:
+    return Call("get", (key,), key)
+
+
+def _delete(key: str) -> Call:
+    return Call("delete", (key,), key)
+
+
+class DocumentsKit(Kit):
+    """Documents under keys, perhaps in files of their own, perhaps in one."""
+
+    name = "documents"
+    protocol = Documents
+    required = ("put", "get")
+    optional = ("delete", "keys")
+    keyed = whole = replaces = True
+    deletes = "delete"
+    several = "keys"
+    listing = THE_KEYS
+    spec = Register("put", "get", "delete")
+
+    def looks(self, make: Records, methods: frozenset[str]) -> tuple[Call, ...]:
+        listing = (Call("keys", (), THE_KEYS),) if "keys" in methods else ()
+        return (*map(_get, _KEYS[:2]), *listing)
+
+    def seen(self, look: Call, result: object) -> Seen:
+        return names_seen(result) if look.key == THE_KEYS else document_seen(result)
+
+    def workload(self, make: Records, methods: frozenset[str]) -> Iterable[Call]:
+        put = _recorded
+        yield from (put("AAPL", 1), put("AAPL", 2), put("MSFT", 3, LARGE), put("AAPL", 4, LARGE), put("AAPL", 5))
+        if "delete" in methods:
+            yield from (_delete("MSFT"), put("MSFT", 7))
+
+    def next_update(self, make: Records, key: str, version: int) -> Call:
+        return _recorded(key, version)
+
+    def concurrent(self, make: Records, methods: frozenset[str]) -> Concurrent:
+        listing = self.looks(make, methods)[2:]
+        return Concurrent(
+            lambda number: _raced(_KEYS[number], number),
+            lambda number: _raced(_KEYS[0], 10 + number),
+            lambda number: _get(_KEYS[number]),
+            lambda count: (*map(_get, _KEYS[:count]), *listing),
+            _delete(_KEYS[0]) if "delete" in methods else None,
+        )
+
+    def spec_of(self, key: str) -> Spec:
+        return Listing() if key == THE_KEYS else self.spec
+
+    def slots(self) -> tuple[slots.Slot, ...]:
+        return (slots.Slot("key", slots.put("put"), slots.get("get"), names=_listed, delete=slots.remove("delete")),)
+
+    def cases(self) -> Iterator[Case]:
+        yield from _DIALECT.cases()
+        yield Case("DATA-DELETE", _deleted, needs="delete")
+        yield Case("DATA-KEYS", _keys_listed, needs="keys")
+
+    def unstorable(self) -> Unstorable:
+        return _DIALECT.unstorable()
+
+
+def _listed(ask: slots.Ask) -> list[object] | None:
+    return list(ask.call("keys", shown="keys()")) if ask.has("keys") else None
+
+
+_SIMILAR_KEYS = ("AAPL", "AAPL2", "AAP", "MSFT")
+
+
+def _deleted(visit: "Visit") -> "Mismatch | None":
+    for number, key in enumerate(_SIMILAR_KEYS):
+        visit.accepted("put", key, {"version": number})
+    visit.call("delete", "AAPL")
+    found = visit.call("get", "AAPL")
+    if found not in (None, {}):
+        return visit.mismatch("a deleted key is still read", canonical(found), "None or {}")
+    for number, key in enumerate(_SIMILAR_KEYS):
+        if key != "AAPL" and (
+            mismatch := visit.expect(f"deleting one key changed {key!r}", visit.call("get", key), {"version": number})
+        ):
+            return mismatch
+    visit.accepted("put", "AAPL", {"version": 10})
+    return visit.expect(
+        "a key written again after its deletion is not read", visit.call("get", "AAPL"), {"version": 10}
+    )
+
+
+def _keys_listed(visit: "Visit") -> "Mismatch | None":
+    wanted: list[str] = []
+
+    def wrong(sentence: str) -> "Mismatch | None":
+        return visit.expect(sentence, sorted(str(key) for key in visit.call("keys")), sorted(wanted))
+
+    if mismatch := wrong("an empty store lists keys"):
+        return mismatch
+    keys = ("AAPL", "BRK.B", "005930.KS", "BTC-USD", "aapl.json")
+    wanted.extend(key for key in keys if visit.accepted("put", key, {"symbol": key}))
+    visit.accepted("put", "AAPL", {"symbol": "AAPL", "again": True})
+    if mismatch := wrong("the keys listed are not the keys written"):
+        return mismatch
+    visit.reopen()
+    if mismatch := wrong("the keys listed after reopening are not the keys written"):
+        return mismatch
+    if visit.opened.has("delete"):
+        visit.call("delete", "BRK.B")
+        wanted[:] = [key for key in wanted if key != "BRK.B"]
+        return wrong("the keys listed after a deletion are not the ones left")
+    return None

@@ -1,0 +1,99 @@
+"""The contracts that the suite knows, each a kit, and how they are recognised: by the methods that a store has.
+
+It stands above the kits; engines are handed a kit and never look one up.
+"""
+
+import re
+from collections.abc import Iterable
+
+from pytest_tradestore.kits.audit import AuditLogKit
+from pytest_tradestore.kits.bars import BarsKit
+from pytest_tradestore.kits.document import SingleDocumentKit
+from pytest_tradestore.kits.documents import DocumentsKit
+from pytest_tradestore.kits.events import EventsKit
+from pytest_tradestore.kits.fundamentals import FundamentalsKit
+from pytest_tradestore.kits.jobs import JobsKit
+from pytest_tradestore.kits.journal import JournalKit
+from pytest_tradestore.kits.kit import Kit
+from pytest_tradestore.kits.runs import RunsKit
+from pytest_tradestore.kits.spec import Spec
+from pytest_tradestore.kits.state import StrategyStateKit
+from pytest_tradestore.requirements import adopt
+
+KITS: tuple[Kit, ...] = (
+    SingleDocumentKit(),
+    DocumentsKit(),
+    JournalKit(),
+    BarsKit(),
+    FundamentalsKit(),
+    EventsKit(),
+    StrategyStateKit(),
+    AuditLogKit(),
+    JobsKit(),
+    RunsKit(),
+)
+
+
+def kits_of(store: object, kits: tuple[Kit, ...] = KITS) -> tuple[Kit, ...]:
+    """Return the contracts that ``store`` offers, in the order of ``kits``."""
+    return tuple(kit for kit in kits if kit.offered_by(store))
+
+
+def kit_named(name: str) -> Kit:
+    """Return the contract of that name. Raises KeyError if there is none."""
+    return {kit.name: kit for kit in KITS}[name]
+
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def checked_kits(listed: Iterable[Kit | str]) -> tuple[Kit, ...]:
+    """Return kits, those of the suite by name; their own requirements are known from then on.
+
+    Raises ValueError, with one sentence, for what is no kit or not a whole one.
+    """
+    found = tuple(map(_checked, listed))
+    names = [kit.name for kit in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"there are two contracts named {name!r}; give one of the kits another name")
+    return found
+
+
+def _checked(kit: Kit | str) -> Kit:
+    if isinstance(kit, str):
+        ours = {kit.name: kit for kit in KITS}
+        if kit not in ours:
+            raise ValueError(f"the suite has no contract {kit!r}; it has {', '.join(ours)}")
+        return ours[kit]
+    if isinstance(kit, type) and issubclass(kit, Kit):
+        raise ValueError(f"{kit.__name__} is a class; write {kit.__name__}()")
+    if not isinstance(kit, Kit):
+        raise ValueError(f"{kit!r} is no kit; derive its class from pytest_tradestore.kits.Kit")
+    who = type(kit).__name__
+    if not _NAME.fullmatch(kit.name):
+        raise ValueError(f"{who} needs a name of small letters, digits and '_', not {kit.name!r}")
+    if not kit.required or isinstance(kit.required, str):
+        raise ValueError(f"{who} has to say the method names that make up its contract: required = ('put', 'get')")
+    if type(kit).spec_of is Kit.spec_of and type(kit.spec).apply is Spec.apply:
+        raise ValueError(f"{who} needs a spec: an object of a subclass of Spec with an apply(state, call)")
+    for requirement in kit.requirements:
+        adopt(requirement)
+    return kit
+
+
+def nearest_kit(store: object) -> str:
+    """Say in one sentence what ``store`` lacks most nearly: for the message when it offers no contract."""
+    nearest = min(KITS, key=lambda kit: len(kit.lacking(store)) / len(kit.required))
+    lacking = nearest.lacking(store)
+    if len(lacking) < len(nearest.required):
+        names = " and ".join(f"{method}()" for method in lacking)
+        return f"the nearest is {_title(nearest)}, for which it lacks {names}"
+    public = sorted(name for name in dir(store) if not name.startswith("_") and callable(getattr(store, name, None)))
+    has = ", ".join(f"{name}()" for name in public[:8]) or "no public methods"
+    simple = "; ".join(f"{_title(kit)} needs {', '.join(f'{m}()' for m in kit.required)}" for kit in KITS[:3])
+    return f"it has {has}. {simple}; the documentation lists the trading contracts"
+
+
+def _title(kit: Kit) -> str:
+    return kit.name if kit.protocol is None else kit.protocol.__name__
