@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from pytest_tradestore.crash.evidence import Evidence, gather
 from pytest_tradestore.crash.workloads import Workload, workload_for
-from pytest_tradestore.examination import Examined, examine
+from pytest_tradestore.examination import Examined, examine, offered
 from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.names.findings import Findings
 from pytest_tradestore.race.addresses import Setting
@@ -31,6 +31,7 @@ class Bench:
         self._faults: dict[tuple[str, str], FaultEvidence] = {}
         self._syncs: dict[tuple[str, str], SyncEvidence] = {}
         self._examined: dict[str, Examined] = {}
+        self._offered: dict[tuple[str, str], frozenset[str]] = {}
         self._names: dict[tuple[str, str], Findings] = {}
         self._modes: dict[tuple[str, str], Modes] = {}
 
@@ -44,6 +45,13 @@ class Bench:
         """Take over what has been found out about a store elsewhere."""
         self._examined[store.name] = examined
 
+    def offered(self, store: StoreUnderTest, kit: Kit) -> frozenset[str]:
+        """Return what of one contract a store offers: methods, and what else was found by trying."""
+        key = (store.name, kit.name)
+        if key not in self._offered:
+            self._offered[key] = offered(store, kit, frozenset(self.examined(store).methods))
+        return self._offered[key]
+
     def crashes(self, store: StoreUnderTest, kit: Kit) -> Evidence:
         """Return what crashes do to one contract of a store."""
         key = (store.name, kit.name)
@@ -55,8 +63,7 @@ class Bench:
         """Return what happens to one contract of a store when several callers use it at once."""
         key = (store.name, kit.name, setting)
         if key not in self._races:
-            methods = frozenset(self.examined(store).methods)
-            self._races[key] = gather_races(store, kit, methods, setting, self.settings)
+            self._races[key] = gather_races(store, kit, self.offered(store, kit), setting, self.settings)
         return self._races[key]
 
     def names(self, store: StoreUnderTest, kit: Kit) -> Findings:
@@ -115,4 +122,4 @@ class Bench:
 
     def workload(self, store: StoreUnderTest, kit: Kit) -> Workload:
         """Return what is done to a store while it is recorded: the contract's workload with what the store offers."""
-        return workload_for(kit, frozenset(self.examined(store).methods), store.records)
+        return workload_for(kit, self.offered(store, kit), store.records)

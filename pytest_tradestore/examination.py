@@ -85,6 +85,23 @@ def _unheard(names: list[str], where: str) -> str:
     )
 
 
+def offered(store: StoreUnderTest, kit: Kit, methods: frozenset[str]) -> frozenset[str]:
+    """Return the methods, and what else can be asked, where a kit finds that out by trying on an empty store."""
+    trying = kit.trying(methods)
+    if trying is None:
+        return methods
+
+    with Sandbox() as sandbox:
+
+        def look(channel: Channel) -> list[str]:
+            channel.step(0)
+            with store.open(sandbox.fresh_root(), Bridge()) as opened:
+                return list(trying(opened, store.records))
+
+        found = run_isolated(look, store.declarations.deadline)
+    return methods | set(found.value) if isinstance(found, Finished) else methods
+
+
 def _raised(error: Exception, when: str, root: Path) -> str:
     """Say what the store raised, in one line, with the place in its code."""
     frames = traceback.extract_tb(error.__traceback__)

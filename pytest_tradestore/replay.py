@@ -101,7 +101,7 @@ def _schedule(token: str, store: StoreUnderTest, bench: Bench) -> Replayed:
 
     address = parse_address(token)
     kit = _kit(address.contract, store, bench)
-    shown = replay_schedule(address, store, kit, frozenset(bench.examined(store).methods))
+    shown = replay_schedule(address, store, kit, bench.offered(store, kit))
     violations = tuple((requirement_of(address.setting, wrong), example) for wrong, example in shown.wrong)
     return Replayed(token, violations, shown.found, ())
 

@@ -672,6 +672,14 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         "Remove exactly the run with that id; never match by prefix.",
     ),
     Requirement(
+        "DATA-UPDATE",
+        Profile.BASIC,
+        "changes a document by a function of it, once, and not at all if the function raises",
+        "Reading, changing and saving from outside loses what others save in between, so whoever counts needs one call for it. "
+        "An exception in the middle must not leave half of a change.",
+        "Under the lock: read the document anew, give the function a copy, and save what it returns; save nothing if it raises.",
+    ),
+    Requirement(
         "DATA-MODEL",
         Profile.BASIC,
         "answers every program of calls as a simple model in memory does",

@@ -3,18 +3,22 @@
 How a contract says "write this" and "read it back" is the kit's matter.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pytest_tradestore.crash.observation import canonical
+from pytest_tradestore.kits.call import Call
 from pytest_tradestore.kits.generated import generated
-from pytest_tradestore.kits.kit import ABSENT, Case, Unstorable
+from pytest_tradestore.kits.kit import ABSENT, Case, NotAskedError, Unstorable
 from pytest_tradestore.kits.values import ORDINARY, SAMPLED, VALUES
+from pytest_tradestore.records import Records
 
 if TYPE_CHECKING:
     from pytest_tradestore.conformance.visit import Mismatch, Visit
+    from pytest_tradestore.target import OpenStore
 
 _SIZES = (6, 0, 12)
 """Bytes of padding: values of different lengths, so that one laid over the other shows."""
@@ -49,6 +53,22 @@ def small(number: int) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
+class Counts:
+    """Adds a number to those that a document has counted: each caller another, so that it is known whose is lost."""
+
+    number: int
+
+    def __call__(self, document: dict[str, Any] | None) -> dict[str, Any]:
+        counted = (document or {}).get("counted", [])
+        return {**(document or {}), "counted": [*counted, self.number]}
+
+
+THE_DOCUMENT = "the document"
+BY_FUNCTION = "an update that takes a function"
+"""Beside the methods of a store: that its update is the one of the contract."""
+
+
+@dataclass(frozen=True, slots=True)
 class Dialect:
     """How a contract says "write this value" and "read it back"; of a log the value is the newest record."""
 
@@ -57,6 +77,8 @@ class Dialect:
     place: tuple[str, ...]
     nothing: tuple[Any, ...]
     log: bool = False
+    update: str = ""
+    """The optional method that changes a document by a function of it."""
 
     def put(self, visit: "Visit", value: Any, place: tuple[str, ...] | None = None) -> bool:
         return visit.accepted(self.write, *(self.place if place is None else place), value)
@@ -77,6 +99,36 @@ class Dialect:
         yield Case("DATA-REOPEN", partial(_reopened, self))
         if not self.log:
             yield Case("DATA-OVERWRITE", partial(_overwritten, self))
+        yield from self.cases_of_update()
+
+    def cases_of_update(self) -> Iterator[Case]:
+        """Yield what is asked of an update by a function, if the contract has one."""
+        if self.update:
+            yield Case("DATA-UPDATE", partial(_updated, self), needs=self.update)
+
+    def change(self, number: int) -> Call:
+        """Return an update by a function that adds ``number`` to what was counted."""
+        given = ", ".join([*map(repr, self.place), f"count {number}"])
+        key = self.place[0] if self.place else THE_DOCUMENT
+        return Call(self.update, (*self.place, Counts(number)), key, f"{self.update}({given})")
+
+    def trying(self, methods: frozenset[str]) -> "Callable[[OpenStore, Records], Iterable[str]] | None":
+        """Return what finds out whether an update takes a function: many methods of that name take something else."""
+
+        def tried(store: "OpenStore", _: Records) -> Iterator[str]:
+            asked: list[Any] = []
+
+            def look(document: Any) -> Any:
+                asked.append(document)
+                return document
+
+            with suppress(Exception):  # whatever it says to a function, it is not the update that the contract has
+                store.call(self.write, *self.place, small(1))
+                store.call(self.update, *self.place, look)
+            if asked:
+                yield BY_FUNCTION
+
+        return tried if self.update in methods else None
 
     def unstorable(self) -> Unstorable:
         """Return how it is asked about a document with a value in it that JSON does not have."""
@@ -177,3 +229,56 @@ def _reopened(dialect: Dialect, visit: "Visit") -> "Mismatch | None":
         other = dialect.newest(visit, ("MSFT",))
         return visit.expect("after reopening another key shows something else", other, first)
     return None
+
+
+class _GivesUp(Exception):  # noqa: N818 - raised by a caller's function, no error of ours
+    """What a caller's function raises in the middle of an update."""
+
+
+def _updated(dialect: Dialect, visit: "Visit") -> "Mismatch | None":
+    """Change a document by a function, once more by one that raises, and look whether that left anything behind."""
+    before = {"cash": 1.5, "positions": {"AAPL": 1}, "counted": []}
+    dialect.put(visit, before)
+    given: list[Any] = []
+
+    def pays(document: dict[str, Any]) -> dict[str, Any]:
+        given.append(dict(document))
+        return {**document, "cash": document["cash"] + 1}
+
+    def gives_up(document: dict[str, Any]) -> dict[str, Any]:
+        document["cash"] = 0.0
+        document["positions"].clear()
+        raise _GivesUp("no money left")
+
+    named = ", ".join([*map(repr, dialect.place), "{}"])
+    try:
+        visit.call(dialect.update, *dialect.place, pays, shown=f"{dialect.update}({named.format('cash + 1')})")
+    except (*visit.errors, TypeError, AttributeError):
+        if not given:
+            raise NotAskedError(f"its {dialect.update}() takes no function") from None
+        raise
+    if not given:
+        raise NotAskedError(f"its {dialect.update}() takes no function")
+    if found := visit.expect("a function was not given the document as it is", given[0], before):
+        return found
+    after = before | {"cash": 2.5}
+    if found := visit.expect("what a function returned is not what is read", dialect.get(visit), after):
+        return found
+    if found := visit.expect("for one update a function was called more than once", len(given), 1):
+        return found
+    told = f"{dialect.update}({named.format('a function that changes the document and raises')})"
+    try:
+        visit.call(dialect.update, *dialect.place, gives_up, shown=told)
+    except _GivesUp:
+        pass
+    else:
+        return visit.mismatch("an exception of a caller's function does not reach the caller", "nothing", "_GivesUp")
+    sentence = "a function that raised has changed the document"
+    if found := visit.expect(sentence, dialect.get(visit), after):
+        return found
+    visit.call(dialect.update, *dialect.place, Counts(1), shown=f"{dialect.update}({named.format('count 1')})")
+    after |= {"counted": [1]}
+    if found := visit.expect("after a function that raised, the next update is lost", dialect.get(visit), after):
+        return found
+    visit.reopen()
+    return visit.expect("after reopening, what functions have made is not what is read", dialect.get(visit), after)

@@ -1,12 +1,12 @@
 """The contract of documents under keys: what goes in comes out, whole, under its own key, for good."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from pytest_tradestore.crash.observation import Seen, canonical, document_seen, names_seen
 from pytest_tradestore.kits import slots
 from pytest_tradestore.kits.call import Call
-from pytest_tradestore.kits.dialect import Dialect, described, ledger, small
+from pytest_tradestore.kits.dialect import BY_FUNCTION, Dialect, described, ledger, small
 from pytest_tradestore.kits.kit import LARGE, Case, Concurrent, Kit, Unstorable
 from pytest_tradestore.kits.protocol import Document, Now
 from pytest_tradestore.kits.spec import Listing, Register, Spec
@@ -14,11 +14,16 @@ from pytest_tradestore.records import Records
 
 if TYPE_CHECKING:
     from pytest_tradestore.conformance.visit import Mismatch, Visit
+    from pytest_tradestore.target import OpenStore
 
 
 @runtime_checkable
 class Documents(Protocol):
-    """Documents under keys; ``delete(key)`` and ``keys()`` are optional."""
+    """Documents under keys; ``delete(key)``, ``keys()`` and ``update(key, function)`` are optional.
+
+    ``function(document) -> document`` is synchronous and runs under the store's lock; an exception leaves
+    the old document.
+    """
 
     def put(self, key: str, document: Document) -> Now[None]:
         """Store ``document`` under ``key``, replacing what was there."""
@@ -29,7 +34,7 @@ class Documents(Protocol):
 
 THE_KEYS = "keys()"
 _KEYS = ("AAPL", "MSFT", "TSLA")
-_DIALECT = Dialect("put", "get", ("AAPL",), (None, {}))
+_DIALECT = Dialect("put", "get", ("AAPL",), (None, {}), update="update")
 
 
 def _put(key: str, made: Document, told: str) -> Call:
@@ -59,12 +64,12 @@ class DocumentsKit(Kit):
     name = "documents"
     protocol = Documents
     required = ("put", "get")
-    optional = ("delete", "keys")
+    optional = ("delete", "keys", "update")
     keyed = whole = replaces = True
     deletes = "delete"
     several = "keys"
     listing = THE_KEYS
-    spec = Register("put", "get", "delete")
+    spec = Register("put", "get", "delete", updates="update")
 
     def looks(self, make: Records, methods: frozenset[str]) -> tuple[Call, ...]:
         listing = (Call("keys", (), THE_KEYS),) if "keys" in methods else ()
@@ -78,6 +83,8 @@ class DocumentsKit(Kit):
         yield from (put("AAPL", 1), put("AAPL", 2), put("MSFT", 3, LARGE), put("AAPL", 4, LARGE), put("AAPL", 5))
         if "delete" in methods:
             yield from (_delete("MSFT"), put("MSFT", 7))
+        if BY_FUNCTION in methods:
+            yield _DIALECT.change(8)
 
     def next_update(self, make: Records, key: str, version: int) -> Call:
         return _recorded(key, version)
@@ -90,7 +97,11 @@ class DocumentsKit(Kit):
             lambda number: _get(_KEYS[number]),
             lambda count: (*map(_get, _KEYS[:count]), *listing),
             _delete(_KEYS[0]) if "delete" in methods else None,
+            change=_DIALECT.change if BY_FUNCTION in methods else None,
         )
+
+    def trying(self, methods: frozenset[str]) -> "Callable[[OpenStore, Records], Iterable[str]] | None":
+        return _DIALECT.trying(methods)
 
     def spec_of(self, key: str) -> Spec:
         return Listing() if key == THE_KEYS else self.spec

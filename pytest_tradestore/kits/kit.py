@@ -55,6 +55,8 @@ class Concurrent:
     last: Callable[[int], tuple[Call, ...]]
     remove: Call | None = None
     reread: Call | None = None
+    change: Callable[[int], Call] | None = None
+    """Updates that read and write in one call, of the key of ``write(0)``: increments show best what is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,10 @@ class Kit:
         return self.spec
 
     def trying(self, methods: frozenset[str]) -> "Callable[[OpenStore, Records], Iterable[str]] | None":
-        """Return what finds out by trying which further methods there are, where the store's own do not show all."""
+        """Return what finds out on a store of its own what else can be asked, where the methods alone do not show it.
+
+        What it gives is added to the methods.
+        """
         return None
 
     def key_of(self, key: str) -> str:

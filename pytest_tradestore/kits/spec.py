@@ -114,6 +114,8 @@ class Register(Spec):
     gets: str = ""
     deletes: str = ""
     value: Callable[[Any], Hashable] = document_seen
+    updates: str = ""
+    """The method that is given a function of the old document."""
     initial: State = _NOTHING
     overwrites: bool = True
 
@@ -122,10 +124,12 @@ class Register(Spec):
             return self.value(call.arguments[-1]), UNSAID
         if call.method == self.deletes:
             return self.initial, UNSAID
+        if call.method == self.updates:
+            return self.value(call.arguments[-1](self.wanted(state) or {})), UNSAID
         return state, state if call.method == self.gets else UNSAID
 
     def changes(self, call: Call) -> bool:
-        return call.method == self.writes or call.method == self.deletes
+        return bool(call.method) and call.method in (self.writes, self.deletes, self.updates)
 
     def told(self, answer: Any) -> Hashable:
         return answer  # type: ignore[no-any-return] # states are what is compared
@@ -137,6 +141,8 @@ class Register(Spec):
         return json.loads(answer.text) if isinstance(answer, Value) else None
 
     def made_of(self, call: Call, result: Any, updates: Sequence[Call]) -> bool:
+        if any(u.method == self.updates for u in updates):
+            return Spec.made_of(self, call, result, updates)
         found = self.value(result)
         return found == self.initial or any(
             found == self.value(u.arguments[-1]) for u in updates if u.method == self.writes
@@ -147,21 +153,21 @@ class Register(Spec):
 class Listing(Spec):
     """Which keys there are, over the updates of all keys."""
 
-    puts: str = "put"
+    puts: tuple[str, ...] = ("put", "update")
     deletes: str = "delete"
     lists: str = "keys"
     initial: State = _NO_NAMES
     overwrites: bool = True
 
     def apply(self, state: State, call: Call) -> tuple[State, Any]:
-        if call.method == self.puts:
+        if call.method in self.puts:
             return Names(tuple(sorted({*state.names, call.arguments[0]}))), UNSAID
         if call.method == self.deletes:
             return Names(tuple(name for name in state.names if name != call.arguments[0])), UNSAID
         return state, state if call.method == self.lists else UNSAID
 
     def changes(self, call: Call) -> bool:
-        return call.method in (self.puts, self.deletes)
+        return call.method in (*self.puts, self.deletes)
 
     def told(self, answer: Any) -> Hashable:
         return answer  # type: ignore[no-any-return] # as for registers
@@ -171,7 +177,7 @@ class Listing(Spec):
 
     def made_of(self, call: Call, result: Any, updates: Sequence[Call]) -> bool:
         seen = names_seen(result)
-        return isinstance(seen, Names) and set(seen.names) <= {u.arguments[0] for u in updates if u.method == self.puts}
+        return isinstance(seen, Names) and set(seen.names) <= {u.arguments[0] for u in updates if u.method in self.puts}
 
 
 @dataclass(frozen=True, slots=True)

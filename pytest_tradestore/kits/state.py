@@ -1,13 +1,13 @@
 """The contract of strategy state, sentence by sentence."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pytest_tradestore.crash.observation import Seen, document_seen
 from pytest_tradestore.kits import slots
 from pytest_tradestore.kits.call import Call
-from pytest_tradestore.kits.dialect import Dialect, ledger, small
+from pytest_tradestore.kits.dialect import BY_FUNCTION, Dialect, ledger, small
 from pytest_tradestore.kits.generated import generated
 from pytest_tradestore.kits.grammar import OneOf, Several, Step, StepKind
 from pytest_tradestore.kits.kit import LARGE, REOPEN, Case, Concurrent, Kit, Unstorable
@@ -18,11 +18,16 @@ from pytest_tradestore.records import Records
 
 if TYPE_CHECKING:
     from pytest_tradestore.conformance.visit import Mismatch, Visit
+    from pytest_tradestore.target import OpenStore
 
 
 @runtime_checkable
 class StrategyState(Protocol):
-    """What a strategy has to remember, one document per strategy."""
+    """What a strategy has to remember, one document each; ``update_strategy_state(name, function)`` is optional.
+
+    ``function(state) -> state`` is synchronous and runs under the store's lock; an exception leaves
+    the old state.
+    """
 
     def save_strategy_state(self, strategy_name: str, state: Document) -> Now[None]:
         """Replace the state of a strategy."""
@@ -32,7 +37,7 @@ class StrategyState(Protocol):
 
 
 _NAMES = ("momentum", "value", "carry")
-_DIALECT = Dialect("save_strategy_state", "load_strategy_state", ("momentum",), (None,))
+_DIALECT = Dialect("save_strategy_state", "load_strategy_state", ("momentum",), (None,), update="update_strategy_state")
 
 
 def _save(name: str, state: Document, told: str) -> Call:
@@ -61,8 +66,9 @@ class StrategyStateKit(Kit):
     name = "state"
     protocol = StrategyState
     required = ("save_strategy_state", "load_strategy_state")
+    optional = ("update_strategy_state",)
     keyed = whole = replaces = True
-    spec = Register("save_strategy_state", "load_strategy_state")
+    spec = Register("save_strategy_state", "load_strategy_state", updates="update_strategy_state")
     differs = "the state loaded is not the one saved last"
 
     def looks(self, make: Records, methods: frozenset[str]) -> tuple[Call, ...]:
@@ -74,6 +80,8 @@ class StrategyStateKit(Kit):
     def workload(self, make: Records, methods: frozenset[str]) -> Iterable[Call]:
         yield from (_recorded("momentum", 1), _recorded("momentum", 2), _recorded("value", 3, LARGE))
         yield from (_recorded("momentum", 4, LARGE), _recorded("momentum", 5))
+        if BY_FUNCTION in methods:
+            yield _DIALECT.change(6)
 
     def next_update(self, make: Records, key: str, version: int) -> Call:
         return _recorded(key, version)
@@ -84,7 +92,11 @@ class StrategyStateKit(Kit):
             lambda number: _raced(_NAMES[0], 10 + number),
             lambda number: _read(_NAMES[number]),
             lambda count: tuple(map(_read, _NAMES[:count])),
+            change=_DIALECT.change if BY_FUNCTION in methods else None,
         )
+
+    def trying(self, methods: frozenset[str]) -> "Callable[[OpenStore, Records], Iterable[str]] | None":
+        return _DIALECT.trying(methods)
 
     def slots(self) -> tuple[slots.Slot, ...]:
         write, read = slots.put("save_strategy_state"), slots.get("load_strategy_state")
@@ -119,6 +131,7 @@ class StrategyStateKit(Kit):
         yield Case("DATA-STATE-REPLACED", _replaced)
         yield Case("DATA-STATE-MISSING", _missing)
         yield Case("DATA-REOPEN", _reopened)
+        yield from _DIALECT.cases_of_update()
 
     def unstorable(self) -> Unstorable:
         return _DIALECT.unstorable()

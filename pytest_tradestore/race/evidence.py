@@ -61,7 +61,7 @@ def gather(
         kind = Actors.PROCESSES
     if kind.value not in store.declarations.claims:
         return RaceEvidence(setting, kind, unclaimed=kind.value)
-    known = scenarios(kit, readable(store, kit, methods), store.records)
+    known = scenarios(kit, methods, store.records)
     if not known:
         reason = "nothing reads back what was written: the store has no call for it"
         return RaceEvidence(setting, kind, not_applicable=reason)
@@ -93,32 +93,16 @@ def kind_of(store: StoreUnderTest, kit: Kit) -> Actors | str:
     raise AssertionError("every ending is matched")
 
 
-def readable(store: StoreUnderTest, kit: Kit, methods: frozenset[str]) -> frozenset[str]:
-    """Return the methods, and what else can be asked, where a kit has to find that out by trying."""
-    trying = kit.trying(methods)
-    if trying is None:
-        return methods
-
-    with Sandbox() as sandbox:
-
-        def look(channel: Channel) -> list[str]:
-            channel.step(0)
-            with store.open(sandbox.fresh_root(), Bridge()) as opened:
-                return list(trying(opened, store.records))
-
-        found = run_isolated(look, store.declarations.deadline)
-    return methods | set(found.value) if isinstance(found, Finished) else methods
-
-
 _OF_PROCESSES = (
     "two first writers",
     "two writers of one place",
     "a reader beside a writer",
     "a writer of two beside a writer",
+    "two who change one place",
 )
 
 
-_LATE_DELETION = "a deletion beside a writer of its place"
+_CANCELLED_TOO = ("a deletion beside a writer of its place", "two who change one place")
 
 
 def programs_of(known: tuple[Scenario, ...], setting: Setting, kind: Actors) -> tuple[Program, ...]:
@@ -129,7 +113,7 @@ def programs_of(known: tuple[Scenario, ...], setting: Setting, kind: Actors) -> 
     if setting is not Setting.CANCELLED:
         return programs
     places = {call.key for calls in programs[0].actors for call in calls}
-    late = [p for p, scenario in zip(programs, known, strict=True) if scenario.name == _LATE_DELETION]
+    late = [p for p, scenario in zip(programs, known, strict=True) if scenario.name in _CANCELLED_TOO]
     return (*programs[: 1 if len(places) == 1 else 2], *late)  # two updates of one file, and two of one place
 
 

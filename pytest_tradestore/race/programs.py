@@ -68,6 +68,11 @@ def _scenarios(say: Concurrent) -> list[Scenario]:
     if read is not None and reread is not None:
         beside = ((rewrite(1),), (third,), (read, reread))
         found.append(Scenario("two writers beside a reader", beside, (first,), last(3)))
+    if say.change is not None:
+        found += [
+            Scenario("two who change one place", ((say.change(1),), (say.change(2),)), (first,), last(1)),
+            Scenario("one who changes a place beside its writer", ((say.change(1),), (rewrite(2),)), (first,), last(1)),
+        ]
     return found
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pytest_tradestore.errors import ReplayError
 from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.race.addresses import Address, Setting
-from pytest_tradestore.race.evidence import kind_of, programs_of, readable
+from pytest_tradestore.race.evidence import kind_of, programs_of
 from pytest_tradestore.race.execution import Completed
 from pytest_tradestore.race.judging import Judge, Wrong
 from pytest_tradestore.race.programs import scenarios
@@ -27,7 +27,7 @@ def replay_schedule(address: Address, store: StoreUnderTest, kit: Kit, methods: 
     kind = kind_of(store, kit)
     if isinstance(kind, str):
         raise ReplayError(f"store {store.name!r} cannot be replayed: {kind}")
-    known = scenarios(kit, readable(store, kit, methods), store.records)
+    known = scenarios(kit, methods, store.records)
     program = address.program(programs_of(known, address.setting, kind))
     if address.setting is Setting.PROCESSES:
         from pytest_tradestore.race.process_replay import replay_in_processes as replay
