@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_tradestore.conformance import recorded
 from pytest_tradestore.conformance.check import Check
@@ -47,6 +47,16 @@ class RefusedError(Exception):
     """An ordinary value was refused by one of the store's declared errors."""
 
 
+class Watcher(Protocol):
+    """Who is told how far the store has come; ``isolation.Channel`` tells another process."""
+
+    def step(self, number: int) -> None: ...
+
+    def rest(self) -> None: ...
+
+    def send(self, value: Any) -> None: ...
+
+
 class Visit:
     """One case's way to the store: opens it, calls it and keeps the calls for the report.
 
@@ -54,7 +64,7 @@ class Visit:
     store that refuses those.
     """
 
-    def __init__(self, store: StoreUnderTest, sandbox: Sandbox, channel: Channel, settings: "Settings") -> None:
+    def __init__(self, store: StoreUnderTest, sandbox: Sandbox, channel: Watcher, settings: "Settings") -> None:
         self._store = store
         self._sandbox = sandbox
         self._channel = channel
@@ -163,6 +173,11 @@ class Visit:
         self.root = self._sandbox.fresh_root()
         self._open = None
         self.calls.clear()
+
+    def leave(self) -> None:
+        """Close the store for good."""
+        self.close()
+        self._bridge.close()
 
     def close(self) -> None:
         if self._open is not None:

@@ -84,6 +84,12 @@ DECLARATIONS = (
         "10.0",
         "30.0",
     ),
+    Declaration(
+        "tradestore_contracts",
+        "the contracts that it is asked by: kits of the team's own, and those of the suite by name",
+        "what its methods show",
+        '(QueueKit(), "journal")',
+    ),
     *(
         Declaration(f"make_{what}", f"`make_{what}(**fields)` builds its own type for {of}", f"{model}", "AcmeRecord")
         for what, of, model in (

@@ -251,9 +251,10 @@ def _updated(dialect: Dialect, visit: "Visit") -> "Mismatch | None":
         raise _GivesUp("no money left")
 
     named = ", ".join([*map(repr, dialect.place), "{}"])
+    refusals: tuple[type[BaseException], ...] = (*visit.errors, TypeError, AttributeError)
     try:
         visit.call(dialect.update, *dialect.place, pays, shown=f"{dialect.update}({named.format('cash + 1')})")
-    except (*visit.errors, TypeError, AttributeError):
+    except refusals:
         if not given:
             raise NotAskedError(f"its {dialect.update}() takes no function") from None
         raise

@@ -6,6 +6,7 @@ asks which contract it is. A team writes a kit for a contract of its own in the 
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import tzinfo
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,6 +19,10 @@ from pytest_tradestore.records import Records, plain
 from pytest_tradestore.requirements import Requirement
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hypothesis.stateful import RuleBasedStateMachine
+
     from pytest_tradestore.conformance.visit import Mismatch, Visit
     from pytest_tradestore.target import OpenStore
 
@@ -209,7 +214,7 @@ class Kit:
         """Return how a value that cannot be stored is put to it; None where its types leave nothing to refuse."""
         return None
 
-    def call(self, visit: "Visit", step: Step) -> Call | None:
+    def call(self, visit: "Visit", step: Step) -> Call:
         """Return the call that a step of a generated program stands for."""
         return Call(step[0], tuple(step[1:]))
 
@@ -223,11 +228,12 @@ class Kit:
         for step in program:
             if step[0] == REOPEN:
                 visit.reopen()
-            elif (call := self.call(visit, step)) and (found := self._answered(visit, states, call)):
+            elif found := self.answered(visit, states, self.call(visit, step)):
                 return found
-        return next(filter(None, map(partial(self._answered, visit, states), self.last_calls(visit))), None)
+        return next(filter(None, map(partial(self.answered, visit, states), self.last_calls(visit))), None)
 
-    def _answered(self, visit: "Visit", states: dict[str, Any], call: Call) -> "Mismatch | None":
+    def answered(self, visit: "Visit", states: dict[str, Any], call: Call) -> "Mismatch | None":
+        """Make one call; return a mismatch unless its answer is what ``states`` say, one per key; they go on."""
         spec = self.spec
         state = states.get(call.key, spec.initial)
         if not spec.says(state, call):
@@ -238,6 +244,20 @@ class Kit:
         if answer is UNSAID:
             return None
         return self.mismatch(visit, found, spec.wanted(answer))
+
+    def state_machine(
+        self, open_store: "Callable[[Path], Any]", *, zone: tzinfo | None = None, **declarations: Any
+    ) -> "type[RuleBasedStateMachine]":
+        """Return the same programs as a state machine of hypothesis, for test modules of one's own.
+
+        ``TestAcme = QueueKit().state_machine(open_store).TestCase``. ``zone`` is that of times, for stores
+        that refuse those without; ``declarations`` are those of ``StoreUnderTest``. The store runs in pytest's own
+        process there: one that hangs or exits takes it along.
+        Raises TypeError for a kit without a grammar, or with a way of its own to play programs.
+        """
+        from pytest_tradestore.conformance.machine import machine_of
+
+        return machine_of(self, open_store, zone, declarations)
 
     def mismatch(self, visit: "Visit", found: Any, wanted: Any) -> "Mismatch | None":
         """Return a mismatch unless ``found`` is what a program had to be answered."""
