@@ -6,7 +6,7 @@ and no profile that it belongs to is reached while it is open.
 
 from typing import TYPE_CHECKING
 
-from pytest_tradestore.target import CLAIMED_BY_DEFAULT
+from pytest_tradestore.target import CLAIMED_BY_DEFAULT, SINGLE_INSTANCE
 from pytest_tradestore.verdict import Result, Verdict
 
 if TYPE_CHECKING:
@@ -17,6 +17,15 @@ def unclaimed(requirement: str, case: str, capability: str, declarations: "Decla
     """Return the result of a check that was not made because the store does not claim ``capability``."""
     reason = f"the store does not claim {capability}; {_line(capability, declarations)} has it asked"
     return Result(requirement, case, Verdict.NOT_APPLICABLE, reason, unclaimed=capability)
+
+
+def restricted(requirement: str, case: str) -> Result:
+    """Return the result of a check that was not made because the store is to be opened once at a time."""
+    reason = (
+        f"the store claims {SINGLE_INSTANCE}, so no second one is opened on its directory; "
+        f"taking {SINGLE_INSTANCE!r} out of tradestore_claims has it asked"
+    )
+    return Result(requirement, case, Verdict.NOT_APPLICABLE, reason, unclaimed="several instances")
 
 
 def _line(capability: str, declarations: "Declarations") -> str:

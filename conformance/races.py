@@ -6,9 +6,10 @@ them that it can break.
 
 from typing import TYPE_CHECKING
 
-from pytest_tradestore.conformance.asking import unclaimed
+from pytest_tradestore.conformance.asking import restricted, unclaimed
 from pytest_tradestore.conformance.check import Check
 from pytest_tradestore.kits.kit import Kit
+from pytest_tradestore.target import SINGLE_INSTANCE
 from pytest_tradestore.verdict import JOINT, Result, Verdict
 
 if TYPE_CHECKING:
@@ -56,6 +57,10 @@ def requirement_of(setting: "Setting", wrong: "Wrong") -> str:
 
 def _judged(requirement: str, kit: Kit, bench: "Bench", store: "StoreUnderTest") -> Result:
     settings, wrongs = _rules()[requirement]
+    if SINGLE_INSTANCE in store.declarations.claims:
+        settings = tuple(setting for setting in settings if setting.instances == 1)
+        if not settings:
+            return restricted(requirement, kit.name)
     evidence = []
     for setting in settings:
         found = bench.races(store, kit, setting)

@@ -43,6 +43,11 @@ CAPABILITIES = (
         "atomic-batch", "a call that changes several files does it whole or not at all", "ATOM-3", by_default=True
     ),
     Capability("processes", "several processes may use one directory at once", "RACE-3"),
+    Capability(
+        "single-instance",
+        "less: only one instance may be open on a directory at a time",
+        "RACE-1 RACE-4 RACE-5 RACE-6 of one instance; not RACE-2, and no claim of processes goes with it",
+    ),
     Capability("backup", "a damaged file is answered from the version before it, and that is said", "CORR-3"),
     Capability(
         "checksums",

@@ -24,6 +24,8 @@ from pytest_tradestore.records import MAKERS, Make, Records
 CAPABILITIES = tuple(capability.name for capability in declarations.CAPABILITIES)
 CLAIMED_BY_DEFAULT = frozenset(capability.name for capability in declarations.CAPABILITIES if capability.by_default)
 _DECLARATIONS = tuple(d.name for d in declarations.DECLARATIONS if d.name.startswith("tradestore_"))
+SINGLE_INSTANCE = "single-instance"
+"""The one capability that restricts."""
 DEADLINE = 10.0
 """Seconds that a store may take for one step (open, read, update) before it counts as hung."""
 
@@ -128,6 +130,11 @@ class StoreUnderTest:
                 raise ConfigurationError(
                     f"store {self.name!r}: there is no capability {capability!r}; choose from {', '.join(CAPABILITIES)}"
                 )
+        if {SINGLE_INSTANCE, "processes"} <= set(claims):
+            raise ConfigurationError(
+                f"store {self.name!r}: it claims {SINGLE_INSTANCE!r} and 'processes', "
+                "and each process opens an instance of its own; claim one of them"
+            )
         return (CLAIMED_BY_DEFAULT | set(claims)) - set(disclaims)
 
     def _one_of(self, what: str, choices: tuple[str, ...], default: str) -> str:

@@ -23,6 +23,11 @@ class Setting(Enum):
         return {"PROCESSES": 3}.get(self.name, 1)
 
     @property
+    def instances(self) -> int:
+        """How many are open on one directory; 2 stands for several."""
+        return 1 if self in (Setting.ONE_INSTANCE, Setting.CANCELLED) else 2
+
+    @property
     def letter(self) -> str:
         """What it is called in replay tokens."""
         return {"ONE_INSTANCE": "o", "INSTANCES": "i", "PROCESSES": "p", "CANCELLED": "c"}[self.name]
