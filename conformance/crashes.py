@@ -5,10 +5,9 @@ One recording and one exploration of it are the evidence for all of them.
 
 from typing import TYPE_CHECKING
 
-from pytest_tradestore.conformance.asking import unclaimed
 from pytest_tradestore.conformance.check import Check
+from pytest_tradestore.conformance.judge import Grounds, check_by
 from pytest_tradestore.kits.kit import Kit
-from pytest_tradestore.verdict import Result, Verdict
 
 if TYPE_CHECKING:
     from pytest_tradestore.bench import Bench
@@ -37,20 +36,15 @@ def checks(kit: Kit) -> tuple[Check, ...]:
 
 
 def _check(requirement: str, kit: Kit) -> Check:
-    def judge(bench: "Bench", store: "StoreUnderTest") -> Result:
-        claim = _NEEDS_CLAIM.get(requirement)
-        if claim and claim not in store.declarations.claims:
-            return unclaimed(requirement, kit.name, claim, store.declarations)
-        reason = _not_applicable(requirement, kit, bench, store)
-        if reason:
-            return Result(requirement, kit.name, Verdict.NOT_APPLICABLE, reason)
-        return _judged(requirement, kit, bench, store)
+    def grounds(bench: "Bench", store: "StoreUnderTest") -> Grounds:
+        if reason := _not_applicable(requirement, kit, frozenset(bench.examined(store).methods)):
+            return Grounds(not_asked=reason)
+        return _grounds(requirement, store.name, bench.crashes(store, kit), f"crashes of {kit.name}")
 
-    return Check(requirement, kit.name, judge)
+    return check_by(requirement, kit, grounds, _NEEDS_CLAIM.get(requirement, ""))
 
 
-def _not_applicable(requirement: str, kit: Kit, bench: "Bench", store: "StoreUnderTest") -> str:
-    methods = frozenset(bench.examined(store).methods)
+def _not_applicable(requirement: str, kit: Kit, methods: frozenset[str]) -> str:
     if requirement == "DUR-3" and not kit.log:
         return "it is about logs, and this contract has none"
     if requirement == "DUR-4" and not kit.has(kit.deletes, methods):
@@ -60,32 +54,19 @@ def _not_applicable(requirement: str, kit: Kit, bench: "Bench", store: "StoreUnd
     return ""
 
 
-def _judged(requirement: str, kit: Kit, bench: "Bench", store: "StoreUnderTest") -> Result:
+def _grounds(requirement: str, store: str, evidence: "Evidence", shared: str) -> Grounds:
     from pytest_tradestore.crash.explanation import explain
 
-    evidence = bench.crashes(store, kit)
-    if evidence.undecided:
-        return Result(requirement, kit.name, Verdict.UNDECIDED, evidence.undecided, output=evidence.output)
-    if requirement == "REC-2" and not evidence.effort.recoveries:
-        reason = "reopening the store wrote nothing on any image, so there is no recovery to crash"
-        return Result(requirement, kit.name, Verdict.NOT_APPLICABLE, reason)
-    verdict, reason, example = Verdict.HOLDS, "", None
-    if violation := evidence.violations.get(requirement):
-        verdict, reason = Verdict.VIOLATED, violation.breach.sentence
-        example = explain(store.name, evidence, violation)
-    elif evidence.given_up:
-        verdict, reason = Verdict.UNDECIDED, evidence.given_up
-    exhaustive = evidence.exhaustive and (requirement != "REC-2" or evidence.every_recovery)
-    return Result(
-        requirement,
-        kit.name,
-        verdict,
-        reason,
-        _checked(requirement, evidence),
-        exhaustive,
-        example,
-        evidence=f"crashes of {kit.name}",
-        output=evidence.output if verdict is not Verdict.HOLDS else "",
+    violation = evidence.violations.get(requirement)
+    nothing = requirement == "REC-2" and not evidence.effort.recoveries and not evidence.undecided
+    return Grounds(
+        None if violation is None else explain(store, evidence, violation),
+        "" if nothing else evidence.undecided or evidence.given_up,
+        "reopening the store wrote nothing on any image, so there is no recovery to crash" if nothing else "",
+        checked={} if nothing or evidence.undecided else _checked(requirement, evidence),
+        exhaustive=evidence.exhaustive and (requirement != "REC-2" or evidence.every_recovery),
+        shared="" if evidence.undecided else shared,
+        output=evidence.output,
     )
 
 

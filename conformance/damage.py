@@ -5,11 +5,11 @@ One run of many damaged files is the evidence for all of them.
 
 from typing import TYPE_CHECKING
 
-from pytest_tradestore.conformance.asking import unclaimed
 from pytest_tradestore.conformance.check import Check
+from pytest_tradestore.conformance.judge import Grounds, check_by
 from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.tries import Sort, TryToken, fingerprint
-from pytest_tradestore.verdict import Counterexample, Result, Verdict
+from pytest_tradestore.verdict import Counterexample
 
 if TYPE_CHECKING:
     from pytest_tradestore.bench import Bench
@@ -27,24 +27,20 @@ def checks(kit: Kit) -> tuple[Check, ...]:
 
 
 def _check(requirement: str, kit: Kit) -> Check:
-    def judge(bench: "Bench", store: "StoreUnderTest") -> Result:
-        claim = _NEEDS_CLAIM.get(requirement)
-        if claim and claim not in store.declarations.claims:
-            return unclaimed(requirement, kit.name, claim, store.declarations)
+    def grounds(bench: "Bench", store: "StoreUnderTest") -> Grounds:
         evidence = bench.damage(store, kit)
-        checked = {"damaged_images": evidence.images, "noticed": evidence.told, "updates": evidence.updates}
-        shared = f"damage of {kit.name}"
-        if violation := evidence.violations.get(requirement):
-            told = counterexample(store.name, kit, evidence, violation)
-            return Result(requirement, kit.name, Verdict.VIOLATED, told.headline, checked, False, told, shared)
-        if reason := evidence.undecided or evidence.given_up:
-            return Result(requirement, kit.name, Verdict.UNDECIDED, reason, exhaustive=False)
-        if reason := _not_asked(requirement, evidence):
-            return Result(requirement, kit.name, Verdict.NOT_APPLICABLE, reason)
-        asked = _ONLY_OTHER_KEYS if requirement == "CORR-7" else ""
-        return Result(requirement, kit.name, Verdict.HOLDS, asked, checked, exhaustive=False, evidence=shared)
+        violation = evidence.violations.get(requirement)
+        return Grounds(
+            None if violation is None else counterexample(store.name, kit, evidence, violation),
+            evidence.undecided or evidence.given_up,
+            _not_asked(requirement, evidence),
+            _ONLY_OTHER_KEYS if requirement == "CORR-7" else "",
+            {"damaged_images": evidence.images, "noticed": evidence.told, "updates": evidence.updates},
+            exhaustive=False,
+            shared=f"damage of {kit.name}",
+        )
 
-    return Check(requirement, kit.name, judge)
+    return check_by(requirement, kit, grounds, _NEEDS_CLAIM.get(requirement, ""))
 
 
 def _not_asked(requirement: str, evidence: "DamageEvidence") -> str:

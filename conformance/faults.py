@@ -6,11 +6,11 @@ One run of every fault worth trying is the evidence for three of them; failed sy
 from typing import TYPE_CHECKING
 
 from pytest_tradestore.conformance import unstorable
-from pytest_tradestore.conformance.asking import unclaimed
 from pytest_tradestore.conformance.check import Check
+from pytest_tradestore.conformance.judge import Grounds, check_by
 from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.tries import Sort, TryToken, fingerprint
-from pytest_tradestore.verdict import Counterexample, Fate, Result, Step, Verdict
+from pytest_tradestore.verdict import Counterexample, Fate, Step
 
 if TYPE_CHECKING:
     from pytest_tradestore.bench import Bench
@@ -30,19 +30,19 @@ def checks(kit: Kit) -> tuple[Check, ...]:
 
 
 def _of_trials(requirement: str, kit: Kit) -> Check:
-    def judge(bench: "Bench", store: "StoreUnderTest") -> Result:
+    def grounds(bench: "Bench", store: "StoreUnderTest") -> Grounds:
         evidence = bench.faults(store, kit)
-        checked = {"faults": evidence.struck}
-        shared = f"faults of {kit.name}"
-        if violation := evidence.violations.get(requirement):
-            told = counterexample(store.name, kit, violation)
-            reason = violation.breach.sentence
-            return Result(requirement, kit.name, Verdict.VIOLATED, reason, checked, evidence.exhaustive, told, shared)
-        if reason := evidence.undecided or evidence.given_up or _powerless(evidence):
-            return Result(requirement, kit.name, Verdict.UNDECIDED, reason, checked, exhaustive=False)
-        return Result(requirement, kit.name, Verdict.HOLDS, "", checked, evidence.exhaustive, evidence=shared)
+        violation = evidence.violations.get(requirement)
+        undecided = evidence.undecided or evidence.given_up or _powerless(evidence)
+        return Grounds(
+            None if violation is None else counterexample(store.name, kit, violation),
+            undecided,
+            checked={"faults": evidence.struck},
+            exhaustive=evidence.exhaustive and (violation is not None or not undecided),
+            shared=f"faults of {kit.name}",
+        )
 
-    return Check(requirement, kit.name, judge)
+    return check_by(requirement, kit, grounds)
 
 
 def _powerless(evidence: "FaultEvidence") -> str:
@@ -70,24 +70,18 @@ def counterexample(store: str, kit: Kit, violation: "FaultViolation") -> Counter
 
 
 def _of_syncs(kit: Kit) -> Check:
-    requirement = "FAULT-2"
-
-    def judge(bench: "Bench", store: "StoreUnderTest") -> Result:
-        if "power-loss" not in store.declarations.claims:
-            return unclaimed(requirement, kit.name, "power-loss", store.declarations)
+    def grounds(bench: "Bench", store: "StoreUnderTest") -> Grounds:
         evidence = bench.failed_syncs(store, kit)
-        checked = {"failed_syncs": evidence.recordings, "images": evidence.images}
-        if evidence.breach is not None:
-            told = after_failed_sync(store.name, kit, evidence)
-            return Result(requirement, kit.name, Verdict.VIOLATED, told.headline, checked, evidence.exhaustive, told)
-        if evidence.undecided:
-            return Result(requirement, kit.name, Verdict.UNDECIDED, evidence.undecided, exhaustive=False)
-        if not evidence.recordings:
-            reason = "no update of it calls fsync, so there is none that could fail"
-            return Result(requirement, kit.name, Verdict.NOT_APPLICABLE, reason)
-        return Result(requirement, kit.name, Verdict.HOLDS, "", checked, evidence.exhaustive)
+        none = "" if evidence.recordings else "no update of it calls fsync, so there is none that could fail"
+        return Grounds(
+            None if evidence.breach is None else after_failed_sync(store.name, kit, evidence),
+            evidence.undecided,
+            none,
+            checked={"failed_syncs": evidence.recordings, "images": evidence.images},
+            exhaustive=evidence.exhaustive and not evidence.undecided,
+        )
 
-    return Check(requirement, kit.name, judge)
+    return check_by("FAULT-2", kit, grounds, "power-loss")
 
 
 def after_failed_sync(store: str, kit: Kit, evidence: "SyncEvidence") -> Counterexample:

@@ -5,17 +5,16 @@ One run of the trials on a contract is the evidence for all of these requirement
 
 from typing import TYPE_CHECKING
 
-from pytest_tradestore.conformance.asking import unclaimed
 from pytest_tradestore.conformance.check import Check
+from pytest_tradestore.conformance.judge import Grounds, check_by
 from pytest_tradestore.kits.kit import Kit
-from pytest_tradestore.verdict import Counterexample, Result, Verdict
+from pytest_tradestore.verdict import Counterexample
 
 if TYPE_CHECKING:
     from pytest_tradestore.bench import Bench
     from pytest_tradestore.names.findings import Finding
     from pytest_tradestore.target import StoreUnderTest
 
-_CLAIM = "private-files"
 _REQUIREMENTS = ("NAME-1", "NAME-3", "NAME-4", "NAME-5", "NAME-6")
 
 
@@ -26,47 +25,31 @@ def checks(kit: Kit) -> tuple[Check, ...]:
 
 
 def _planted(kit: Kit) -> Check:
-    def judge(bench: "Bench", store: "StoreUnderTest") -> Result:
-        if _CLAIM not in store.declarations.claims:
-            return unclaimed("NAME-2", kit.name, _CLAIM, store.declarations)
+    def grounds(bench: "Bench", store: "StoreUnderTest") -> Grounds:
         findings = bench.planted(store, kit)
-        if not findings.violations and "NAME-2" in findings.undecided:
-            return Result("NAME-2", kit.name, Verdict.UNDECIDED, findings.undecided["NAME-2"], findings.checked)
-        if not findings.violations:
-            return Result("NAME-2", kit.name, Verdict.HOLDS, "", findings.checked)
-        told = _told(list(findings.violations))
-        return Result("NAME-2", kit.name, Verdict.VIOLATED, told.headline, findings.checked, counterexample=told)
+        return Grounds(_told(list(findings.violations)), findings.undecided.get("NAME-2", ""), checked=findings.checked)
 
-    return Check("NAME-2", kit.name, judge)
+    return check_by("NAME-2", kit, grounds, "private-files")
 
 
 def _check(requirement: str, kit: Kit) -> Check:
-    def judge(bench: "Bench", store: "StoreUnderTest") -> Result:
+    def grounds(bench: "Bench", store: "StoreUnderTest") -> Grounds:
         findings = bench.names(store, kit)
-        found = [finding for finding in findings.violations if finding.requirement == requirement]
-        evidence = f"identifiers of {kit.name}"
-        if found:
-            told = _told(found)
-            return Result(
-                requirement,
-                kit.name,
-                Verdict.VIOLATED,
-                told.headline,
-                findings.checked,
-                counterexample=told,
-                evidence=evidence,
-            )
-        if reason := findings.unfinished or findings.undecided.get(requirement):
-            return Result(requirement, kit.name, Verdict.UNDECIDED, reason, findings.checked)
-        if reason := findings.not_asked.get(requirement):
-            return Result(requirement, kit.name, Verdict.NOT_APPLICABLE, reason, findings.checked)
-        return Result(requirement, kit.name, Verdict.HOLDS, "", findings.checked, evidence=evidence)
+        return Grounds(
+            _told([finding for finding in findings.violations if finding.requirement == requirement]),
+            findings.unfinished or findings.undecided.get(requirement, ""),
+            findings.not_asked.get(requirement, ""),
+            checked=findings.checked,
+            shared=f"identifiers of {kit.name}",
+        )
 
-    return Check(requirement, kit.name, judge)
+    return check_by(requirement, kit, grounds)
 
 
-def _told(found: "list[Finding]") -> Counterexample:
-    """Return the first finding as a counterexample, with the beginnings of the others as notes."""
+def _told(found: "list[Finding]") -> Counterexample | None:
+    """Return the first finding, if there is one, as a counterexample; the beginnings of the others are notes."""
+    if not found:
+        return None
     first, others = found[0], found[1:]
     more = tuple(f"also: {finding.sentence}" for finding in others[:4])
     if len(others) > len(more):

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from pytest_tradestore.conformance.asking import unclaimed
 from pytest_tradestore.conformance.check import Check
+from pytest_tradestore.conformance.judge import Grounds, check_by
 from pytest_tradestore.kits.kit import Kit
-from pytest_tradestore.verdict import Counterexample, Result, Verdict
+from pytest_tradestore.verdict import Counterexample
 
 if TYPE_CHECKING:
     from pytest_tradestore.bench import Bench
@@ -21,19 +21,16 @@ def checks(kit: Kit) -> tuple[Check, ...]:
 
 
 def _check(requirement: str, kit: Kit) -> Check:
-    def judge(bench: "Bench", store: "StoreUnderTest") -> Result:
-        if CLAIM not in store.declarations.claims:
-            return unclaimed(requirement, kit.name, CLAIM, store.declarations)
+    def grounds(bench: "Bench", store: "StoreUnderTest") -> Grounds:
         modes = bench.modes(store, kit)
-        checked = {"modes": modes.looked_at}
-        told = _too_wide(modes) if requirement == "PERM-1" else _widened(modes)
-        if told is not None:
-            return Result(requirement, kit.name, Verdict.VIOLATED, told.headline, checked, counterexample=told)
-        if modes.undecided:
-            return Result(requirement, kit.name, Verdict.UNDECIDED, modes.undecided, checked)
-        return Result(requirement, kit.name, Verdict.HOLDS, "", checked, evidence=f"modes of {kit.name}")
+        return Grounds(
+            _too_wide(modes) if requirement == "PERM-1" else _widened(modes),
+            modes.undecided,
+            checked={"modes": modes.looked_at},
+            shared=f"modes of {kit.name}",
+        )
 
-    return Check(requirement, kit.name, judge)
+    return check_by(requirement, kit, grounds, CLAIM)
 
 
 def _too_wide(modes: "Modes") -> Counterexample | None:

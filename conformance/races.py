@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from pytest_tradestore.conformance.asking import restricted, unclaimed
 from pytest_tradestore.conformance.check import Check
+from pytest_tradestore.conformance.judge import Grounds, judged
 from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.target import SINGLE_INSTANCE
-from pytest_tradestore.verdict import JOINT, Result, Verdict
+from pytest_tradestore.verdict import JOINT, Result
 
 if TYPE_CHECKING:
     from pytest_tradestore.bench import Bench
@@ -64,42 +65,28 @@ def _judged(requirement: str, kit: Kit, bench: "Bench", store: "StoreUnderTest")
     evidence = []
     for setting in settings:
         found = bench.races(store, kit, setting)
-        for wrong in wrongs:
-            if wrong in found.violations:
-                return _violated(requirement, kit, found, wrong)
         evidence.append(found)
-    case = kit.name
-    for one in evidence:
-        if one.undecided:
-            return Result(requirement, case, Verdict.UNDECIDED, one.undecided)
-    for one in evidence:
-        if one.unclaimed:
-            return unclaimed(requirement, case, one.unclaimed, store.declarations)
+        if (wrong := next((w for w in wrongs if w in found.violations), None)) is not None:
+            return judged(requirement, kit.name, _violated(kit, found, wrong))
+    if all(not one.undecided for one in evidence) and (asked := next((o for o in evidence if o.unclaimed), None)):
+        return unclaimed(requirement, kit.name, asked.unclaimed, store.declarations)
+    return judged(requirement, kit.name, _grounds(kit, evidence))
+
+
+def _violated(kit: Kit, found: "RaceEvidence", wrong: "Wrong") -> Grounds:
+    checked = {"schedules": found.schedules}
+    return Grounds(found.violations[wrong], checked=checked, exhaustive=found.exhausted, shared=_name(kit, found))
+
+
+def _grounds(kit: Kit, evidence: "list[RaceEvidence]") -> Grounds:
     decided = [one for one in evidence if not one.not_applicable]
-    if not decided:
-        return Result(requirement, case, Verdict.NOT_APPLICABLE, evidence[0].not_applicable)
-    return Result(
-        requirement,
-        case,
-        Verdict.HOLDS,
-        "; ".join(one.summary for one in decided),
-        {"schedules": sum(one.schedules for one in decided)},
-        all(one.exhausted for one in decided),
-        evidence=JOINT.join(_name(kit, one) for one in decided),
-    )
-
-
-def _violated(requirement: str, kit: Kit, found: "RaceEvidence", wrong: "Wrong") -> Result:
-    example = found.violations[wrong]
-    return Result(
-        requirement,
-        kit.name,
-        Verdict.VIOLATED,
-        example.headline,
-        {"schedules": found.schedules},
-        found.exhausted,
-        example,
-        _name(kit, found),
+    return Grounds(
+        undecided=next((one.undecided for one in evidence if one.undecided), ""),
+        not_asked="" if decided else evidence[0].not_applicable,
+        remark="; ".join(one.summary for one in decided),
+        checked={"schedules": sum(one.schedules for one in decided)},
+        exhaustive=all(one.exhausted for one in decided),
+        shared=JOINT.join(_name(kit, one) for one in decided),
     )
 
 

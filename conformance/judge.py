@@ -1,0 +1,77 @@
+"""The one judge: makes a result of what a family's evidence says about one requirement.
+
+Families gather evidence and say what it means; which verdict follows is the same for all of them.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pytest_tradestore.conformance.asking import unclaimed
+from pytest_tradestore.conformance.check import Check
+from pytest_tradestore.kits.kit import Kit
+from pytest_tradestore.verdict import Counterexample, Result, Verdict
+
+if TYPE_CHECKING:
+    from pytest_tradestore.bench import Bench
+    from pytest_tradestore.target import StoreUnderTest
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What evidence says about one requirement.
+
+    ``example`` shows that it is violated; ``undecided`` says why nothing is known, ``not_asked`` why it has no meaning
+    here. Without any of them it holds. ``shared`` names the evidence if other requirements are judged by it too.
+    """
+
+    example: Counterexample | None = None
+    undecided: str = ""
+    not_asked: str = ""
+    remark: str = ""
+    checked: Mapping[str, int] = field(default_factory=dict)
+    exhaustive: bool = True
+    shared: str = ""
+    output: str = ""
+    """What the store printed meanwhile, told unless the requirement holds."""
+
+    def verdict(self) -> tuple[Verdict, str]:
+        """Return what follows, and the reason in a sentence."""
+        if self.example is not None:
+            return Verdict.VIOLATED, self.example.headline
+        if self.undecided:
+            return Verdict.UNDECIDED, self.undecided
+        if self.not_asked:
+            return Verdict.NOT_APPLICABLE, self.not_asked
+        return Verdict.HOLDS, self.remark
+
+
+def judged(requirement: str, case: str, grounds: Grounds) -> Result:
+    """Return the result that follows from these grounds."""
+    verdict, reason = grounds.verdict()
+    output = grounds.output if verdict is not Verdict.HOLDS else ""
+    shared = grounds.shared if verdict is not Verdict.NOT_APPLICABLE else ""
+    return Result(
+        requirement,
+        case,
+        verdict,
+        reason,
+        grounds.checked,
+        grounds.exhaustive,
+        grounds.example,
+        evidence=shared,
+        output=output,
+    )
+
+
+def check_by(
+    requirement: str, kit: Kit, grounds: "Callable[[Bench, StoreUnderTest], Grounds]", claim: str = ""
+) -> Check:
+    """Return the check that judges a requirement by its grounds; a store that does not claim ``claim`` is not asked."""
+
+    def judge(bench: "Bench", store: "StoreUnderTest") -> Result:
+        if claim and claim not in store.declarations.claims:
+            return unclaimed(requirement, kit.name, claim, store.declarations)
+        return judged(requirement, kit.name, grounds(bench, store))
+
+    return Check(requirement, kit.name, judge)
