@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_tradestore.conformance import recorded
 from pytest_tradestore.conformance.check import Check
-from pytest_tradestore.crash.observation import canonical, counted, shortened
-from pytest_tradestore.crash.operations import Moment
 from pytest_tradestore.isolation import Channel, Died, Ending, Finished, Hung, Sent, stream_isolated
 from pytest_tradestore.kits.call import rendered_call
 from pytest_tradestore.kits.kit import NotAskedError
 from pytest_tradestore.kits.values import SAMPLED, same
+from pytest_tradestore.observation import canonical, counted, shortened
 from pytest_tradestore.records import Records, plain
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest
@@ -186,7 +185,7 @@ class Visit:
             store.close()
             self._channel.rest()
 
-    def watched(self, calls: Callable[[Callable[[Moment, int], None]], None]) -> recorded.Watched:
+    def watched(self, calls: Callable[[recorded.Inside], None]) -> recorded.Watched:
         """Make ``calls`` while a recorder watches, as ``recorded.watched`` says."""
         return recorded.watched(self, calls)
 

@@ -8,7 +8,6 @@ from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.judging import Violation
 from pytest_tradestore.crash.lowering import PAGE, Data, Extent, Name, Program, Size, WriteThrough
 from pytest_tradestore.crash.lowering import Step as ProgramStep
-from pytest_tradestore.crash.observation import counted, shortened
 from pytest_tradestore.crash.operations import (
     ROOT,
     Allocate,
@@ -33,6 +32,7 @@ from pytest_tradestore.crash.states import Crash, CrashState
 from pytest_tradestore.crash.tokens import CrashToken, fingerprint
 from pytest_tradestore.crash.trace import Tree
 from pytest_tradestore.crash.where import where_possible
+from pytest_tradestore.observation import counted, shortened
 from pytest_tradestore.requirements import BY_ID
 from pytest_tradestore.verdict import Counterexample, Fate, Step
 

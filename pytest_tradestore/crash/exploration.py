@@ -11,9 +11,9 @@ from enum import Enum
 from pathlib import Path
 
 from pytest_tradestore.crash.images import LONG_AGO, DurableImage
-from pytest_tradestore.crash.observation import Observation
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, stream_isolated
+from pytest_tradestore.observation import Observation
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest
 

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from pytest_tradestore.crash.observation import (
+from pytest_tradestore.crash.states import Window
+from pytest_tradestore.observation import (
     Absent,
     Failed,
     Names,
@@ -21,7 +22,6 @@ from pytest_tradestore.crash.observation import (
     counted,
     shortened,
 )
-from pytest_tradestore.crash.states import Window
 
 
 class Family(Enum):

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_tradestore.crash.images import THE_ROOT, DurableImage
-from pytest_tradestore.crash.observation import Failed, Observation
 from pytest_tradestore.crash.operations import Create, Moment
 from pytest_tradestore.crash.oracle import History
 from pytest_tradestore.crash.recorders.base import Recorder, Recording
@@ -17,6 +16,7 @@ from pytest_tradestore.crash.trace import Snapshot, Trace
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, run_isolated
 from pytest_tradestore.kits.call import Call
+from pytest_tradestore.observation import Failed, Observation
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import Bridge, StoreUnderTest
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, replace
 
-from pytest_tradestore.crash.observation import Failed, Observation, Seen
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.kits.kit import Kit
+from pytest_tradestore.observation import Failed, Observation, Seen
 from pytest_tradestore.records import Records
 from pytest_tradestore.target import OpenStore
 

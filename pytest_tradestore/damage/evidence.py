@@ -4,13 +4,13 @@ import gc
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from pytest_tradestore.crash.observation import Observation
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.damage.judging import DamageBreach, breaches
 from pytest_tradestore.damage.operators import Damage
 from pytest_tradestore.damage.planning import Plan, Unusable, planned
 from pytest_tradestore.damage.trials import Reading, Ward, bounded_memory, read_damaged
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, stream_isolated
+from pytest_tradestore.observation import Observation
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest

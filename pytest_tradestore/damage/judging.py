@@ -7,10 +7,10 @@ a changed bit may go unnoticed.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pytest_tradestore.crash.observation import Absent, Failed, Names, Observation, Records, Seen
 from pytest_tradestore.damage.operators import PLAIN, Damage, Kind
 from pytest_tradestore.damage.trials import Reading
 from pytest_tradestore.kits.kit import Kit
+from pytest_tradestore.observation import Absent, Failed, Names, Observation, Records, Seen
 
 _HALF = "cut off after"
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import cycle
 
 from pytest_tradestore.crash.images import DurableImage, matches
-from pytest_tradestore.crash.observation import Absent, Failed, Names, Observation, Records
 from pytest_tradestore.crash.operations import Kind as FileKind
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.damage.formats import format_damages, mentions
@@ -16,6 +15,7 @@ from pytest_tradestore.damage.operators import Damage, Kind, drawn_damages, plai
 from pytest_tradestore.damage.trials import Ward
 from pytest_tradestore.faults.timeless import timeless
 from pytest_tradestore.faults.workbench import image_below
+from pytest_tradestore.observation import Absent, Failed, Names, Observation, Records
 from pytest_tradestore.settings import Budget, Settings
 
 IMAGES = {Budget.QUICK: 150, Budget.NORMAL: 250, Budget.DEEP: 20_000}

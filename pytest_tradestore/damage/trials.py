@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pytest_tradestore.crash.images import DurableImage
-from pytest_tradestore.crash.observation import Failed, Observation
 from pytest_tradestore.crash.operations import Kind as FileKind
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.damage.operators import Damage, Kind
 from pytest_tradestore.faults.timeless import timeless
 from pytest_tradestore.kits.call import Call
+from pytest_tradestore.observation import Failed, Observation
 from pytest_tradestore.sandbox import remove_tree
 from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from pytest_tradestore.crash.images import DurableImage
-from pytest_tradestore.crash.observation import Absent, Failed, Observation, Records
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.faults.calls import Call, CallKind, Fault, Refusal
 from pytest_tradestore.faults.injecting import SYSTEM_CALLS, who_refuses
@@ -19,6 +18,7 @@ from pytest_tradestore.faults.reopening import completed, reopen_all, reopened
 from pytest_tradestore.faults.trials import Subject, Trial, advanced, attempt
 from pytest_tradestore.faults.workbench import Bench
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, stream_isolated
+from pytest_tradestore.observation import Absent, Failed, Observation, Records
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest

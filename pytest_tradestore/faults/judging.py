@@ -7,10 +7,10 @@ after it. A look that failed says so, or gives what is there.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pytest_tradestore.crash.observation import Absent, Failed, Observation, Records, Seen
 from pytest_tradestore.crash.oracle import judge_next_update
 from pytest_tradestore.faults.calls import READING, CallKind, Fault, Refusal
 from pytest_tradestore.faults.trials import Subject, Trial
+from pytest_tradestore.observation import Absent, Failed, Observation, Records, Seen
 
 
 @dataclass(frozen=True, slots=True)

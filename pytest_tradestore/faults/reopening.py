@@ -5,11 +5,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from pytest_tradestore.crash.images import DurableImage
-from pytest_tradestore.crash.observation import Failed, Observation
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.faults.trials import Trial
 from pytest_tradestore.faults.workbench import Bench
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, stream_isolated
+from pytest_tradestore.observation import Failed, Observation
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import StoreUnderTest
 

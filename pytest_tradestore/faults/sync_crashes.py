@@ -11,7 +11,6 @@ from pytest_tradestore.crash.exploration import Inspection, Phase, Question, exp
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.lowering import Program, lower
 from pytest_tradestore.crash.models import by_name
-from pytest_tradestore.crash.observation import Observation, Records, Seen
 from pytest_tradestore.crash.operations import Sync
 from pytest_tradestore.crash.states import CrashState, Group, enumerate_states
 from pytest_tradestore.crash.trace import Trace
@@ -20,6 +19,7 @@ from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.faults.calls import Fault
 from pytest_tradestore.faults.judging import FaultBreach
 from pytest_tradestore.faults.trials import Subject
+from pytest_tradestore.observation import Observation, Records, Seen
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest

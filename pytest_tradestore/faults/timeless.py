@@ -5,7 +5,7 @@ import time
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from pytest_tradestore.crash.observation import Observation, Records, Seen, Value
+from pytest_tradestore.observation import Observation, Records, Seen, Value
 
 _TIME = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?"

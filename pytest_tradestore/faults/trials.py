@@ -13,12 +13,12 @@ from itertools import pairwise
 from pathlib import Path
 
 from pytest_tradestore.crash.images import DurableImage
-from pytest_tradestore.crash.observation import Observation, Seen
 from pytest_tradestore.crash.operations import Kind as FileKind
 from pytest_tradestore.faults.calls import Limit, Refusal, Watched, role_of
 from pytest_tradestore.faults.timeless import timeless_at
 from pytest_tradestore.faults.workbench import NOTHING_WATCHED, Bench
 from pytest_tradestore.kits.call import Call
+from pytest_tradestore.observation import Observation, Seen
 from pytest_tradestore.target import OpenStore
 
 NEXT_VERSION = 90

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pytest_tradestore.crash.images import THE_ROOT, DurableImage, matches, read_image
-from pytest_tradestore.crash.observation import Observation
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.faults.calls import CallKind, Fault, Interrupt, Limit, Refusal, Watched
 from pytest_tradestore.faults.timeless import timeless
+from pytest_tradestore.observation import Observation
 from pytest_tradestore.sandbox import remove_tree
 from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest
 

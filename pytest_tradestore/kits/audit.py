@@ -15,19 +15,18 @@ from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from pytest_tradestore.crash.observation import Records as Lines
-from pytest_tradestore.crash.observation import Seen, canonical, counted
-from pytest_tradestore.crash.operations import Kind, Rename, Truncate, Unlink, Write
-from pytest_tradestore.crash.trace import Trace, Tree, replay
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.kits.grammar import Step, StepKind
 from pytest_tradestore.kits.kit import LARGE, REOPEN, Case, Concurrent, Kit, NotAskedError
 from pytest_tradestore.kits.protocol import Now
 from pytest_tradestore.kits.slots import Ask, Slot, shown
 from pytest_tradestore.kits.spec import Log, Spec
+from pytest_tradestore.observation import Records as Lines
+from pytest_tradestore.observation import Seen, canonical, counted
 from pytest_tradestore.records import Records, plain
 
 if TYPE_CHECKING:
+    from pytest_tradestore.conformance.recorded import Watched
     from pytest_tradestore.conformance.visit import Mismatch, Visit
     from pytest_tradestore.target import OpenStore
 
@@ -422,9 +421,9 @@ def _append_only(visit: "Visit") -> "Mismatch | None":
 
     recording = visit.watched(watch)
     if recording.trace is not None:
-        visit.checked["recorded"] = len(recording.trace.operations)
+        visit.checked["recorded"] = len(recording.operations)
         marks = [mark for rows in desk.logged.values() for mark, _ in rows]
-        return _rewritten(visit, recording.trace, marks)
+        return _rewritten(visit, recording, marks)
     visit.fresh()
     desk = _Desk(visit)
     for _ in day():
@@ -448,36 +447,16 @@ def _not_a_prefix(visit: "Visit", contents: Sequence[dict[str, bytes]]) -> "Mism
     return None
 
 
-def _rewritten(visit: "Visit", trace: Trace, marks: Sequence[str]) -> "Mismatch | None":
+def _rewritten(visit: "Visit", recording: "Watched", marks: Sequence[str]) -> "Mismatch | None":
     """Return a mismatch if any file of the log was shortened, written below its end, replaced or removed."""
-    end = replay(trace)
-    logs: dict[int, str] = {}
-    for path, inode in end.walk():
-        node = end.nodes[inode]
-        if node.kind is Kind.FILE and any(mark.encode() in node.content for mark in marks):
-            if b"\0" in node.content:
-                raise NotAskedError(f"its audit log is kept in {path}, which is no file of lines")
-            logs[inode] = path
+    logs = recording.holding(marks)
+    for path, content in logs.items():
+        if b"\0" in content:
+            raise NotAskedError(f"its audit log is kept in {path}, which is no file of lines")
     if not logs:
         raise NotAskedError(_NO_LINES)
-    paths = set(logs.values())
-    tree = Tree(trace.initial)
-    for operation in trace.operations:
-        names = {inode: path for path, inode in tree.walk() if path in paths}
-        size = len(tree.nodes[operation.inode].content) if isinstance(operation, (Write, Truncate)) else 0
-        told = ""
-        match operation:
-            case Truncate(inode, shorter) if inode in names and shorter < size:
-                told = f"{names[inode]} was cut from {size:,} to {shorter:,} bytes"
-            case Write(inode, offset, data) if inode in names and offset < size:
-                told = f"{names[inode]} held {size:,} bytes when {len(data):,} bytes were written at {offset:,}"
-            case Rename(_, _, _, replaced) if replaced in names and tree.nodes[replaced].content:
-                told = f"{names[replaced]} was replaced by another file"
-            case Unlink(inode, _) if inode in names and tree.nodes[inode].content:
-                told = f"{names[inode]} was removed"
-        if told:
-            return visit.mismatch("a line of the audit log was rewritten", told, "lines are only appended")
-        tree.apply(operation)
+    if told := recording.rewriting(logs):
+        return visit.mismatch("a line of the audit log was rewritten", told, "lines are only appended")
     return None
 
 

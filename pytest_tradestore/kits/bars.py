@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from zoneinfo import ZoneInfo
 
-from pytest_tradestore.crash.observation import Absent, Seen, Value, canonical, counted
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.kits.grammar import OneOf, Several, Step, StepKind
 from pytest_tradestore.kits.kit import ABSENT, REOPEN, Case, Concurrent, Kit, Unstorable
 from pytest_tradestore.kits.protocol import Now
 from pytest_tradestore.kits.slots import Ask, Back, Slot, around, shown, time_of
 from pytest_tradestore.kits.spec import Spec, Table, rows_by
+from pytest_tradestore.observation import Absent, Seen, Value, canonical, counted
 from pytest_tradestore.records import Records, field, plain
 
 if TYPE_CHECKING:

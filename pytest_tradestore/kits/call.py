@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from pytest_tradestore.crash.observation import canonical, shortened
+from pytest_tradestore.observation import canonical, shortened
 
 if TYPE_CHECKING:
     from pytest_tradestore.target import OpenStore

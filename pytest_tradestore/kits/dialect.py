@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pytest_tradestore.crash.observation import canonical
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.kits.generated import generated
 from pytest_tradestore.kits.kit import ABSENT, Case, NotAskedError, Unstorable
 from pytest_tradestore.kits.values import ORDINARY, SAMPLED, VALUES
+from pytest_tradestore.observation import canonical
 from pytest_tradestore.records import Records
 
 if TYPE_CHECKING:

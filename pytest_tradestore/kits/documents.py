@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from pytest_tradestore.crash.observation import Seen, canonical, document_seen, names_seen
 from pytest_tradestore.kits import slots
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.kits.dialect import BY_FUNCTION, Dialect, described, ledger, small
 from pytest_tradestore.kits.kit import LARGE, Case, Concurrent, Kit, Unstorable
 from pytest_tradestore.kits.protocol import Document, Now
 from pytest_tradestore.kits.spec import Listing, Register, Spec
+from pytest_tradestore.observation import Seen, canonical, document_seen, names_seen
 from pytest_tradestore.records import Records
 
 if TYPE_CHECKING:

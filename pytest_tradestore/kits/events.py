@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from pytest_tradestore.crash.observation import Records as Recorded
-from pytest_tradestore.crash.observation import Seen, canonical
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.kits.grammar import OneOf, Step, StepKind
 from pytest_tradestore.kits.kit import LARGE, REOPEN, Case, Concurrent, Kit
 from pytest_tradestore.kits.protocol import Now
 from pytest_tradestore.kits.slots import Ask, Back, Slot, around, marked, shown, time_of
 from pytest_tradestore.kits.spec import Row, Spec, State, Table, rows_by
+from pytest_tradestore.observation import Records as Recorded
+from pytest_tradestore.observation import Seen, canonical
 from pytest_tradestore.records import Records, field, plain
 
 if TYPE_CHECKING:

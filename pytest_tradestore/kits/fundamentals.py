@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from pytest_tradestore.crash.observation import canonical
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.kits.grammar import OneOf, Step, StepKind
 from pytest_tradestore.kits.kit import LARGE, REOPEN, Case, Concurrent, Kit
 from pytest_tradestore.kits.protocol import Now
 from pytest_tradestore.kits.slots import Ask, Back, Slot, shown, time_of
 from pytest_tradestore.kits.spec import Spec, State, Table, rows_by
+from pytest_tradestore.observation import canonical
 from pytest_tradestore.records import Records, field, plain
 
 if TYPE_CHECKING:

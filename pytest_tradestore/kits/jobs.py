@@ -4,21 +4,22 @@ What counts as the age of a job that was created long ago and ended lately is no
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from pytest_tradestore.crash.observation import Absent, Names, Seen, Value, canonical
-from pytest_tradestore.crash.operations import Moment
 from pytest_tradestore.kits.call import Call, rendered_call
 from pytest_tradestore.kits.grammar import OneOf, Step, StepKind
 from pytest_tradestore.kits.kit import ABSENT, LARGE, REOPEN, Case, Concurrent, Kit, Unstorable
 from pytest_tradestore.kits.protocol import Now
 from pytest_tradestore.kits.slots import ALL, FIRST, Ask, Back, Slot, listed, marked, shown
 from pytest_tradestore.kits.spec import Register, Spec, told_by
+from pytest_tradestore.observation import Absent, Names, Seen, Value, canonical
 from pytest_tradestore.records import Records, field, page_of, plain
 from pytest_tradestore.settings import Budget
 
 if TYPE_CHECKING:
+    from pytest_tradestore.conformance.recorded import Inside
     from pytest_tradestore.conformance.visit import Mismatch, Visit
 
 
@@ -374,12 +375,11 @@ def _without_disk_writes(visit: "Visit") -> "Mismatch | None":
     calls = _QUICK_CALLS if visit.settings.budget is Budget.QUICK else PROGRESS_CALLS
     shown = f"update_progress('job-1', …)  # {calls:,} times"
 
-    def report(mark: Any) -> None:
+    def report(inside: "Inside") -> None:
         _save(visit, "job-1", "running")
         before.update(visit.fingerprint())
-        mark(Moment.INVOKED, 1)
-        visit.many("update_progress", [("job-1", n / calls) for n in range(1, calls + 1)])
-        mark(Moment.ACKNOWLEDGED, 1)
+        with inside(1):
+            visit.many("update_progress", [("job-1", n / calls) for n in range(1, calls + 1)])
         visit.calls.append(shown)
         after.update(visit.fingerprint())
         seen.append(plain(field(visit.call("get", "job-1"), "progress")))
@@ -389,7 +389,7 @@ def _without_disk_writes(visit: "Visit") -> "Mismatch | None":
         visit.fresh()
         for known in (before, after, seen):
             known.clear()
-        report(lambda *_: None)
+        report(lambda _: nullcontext())
     visit.checked["calls"] = calls
     visit.checked["recorded" if recording.trace is not None else "compared_files"] = max(1, len(before))
     if found := visit.expect("the last progress is not visible at once", seen[-1], 1.0):

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pytest_tradestore.crash.observation import Absent, Seen, Value, canonical, records_seen
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.kits.grammar import Grammar, Step
 from pytest_tradestore.kits.slots import Ask, Back, Slot
 from pytest_tradestore.kits.spec import UNSAID, Spec
+from pytest_tradestore.observation import Absent, Seen, Value, canonical, records_seen
 from pytest_tradestore.records import Records, plain
 from pytest_tradestore.requirements import Requirement
 
@@ -255,9 +256,10 @@ class Kit:
         process there: one that hangs or exits takes it along.
         Raises TypeError for a kit without a grammar, or with a way of its own to play programs.
         """
-        from pytest_tradestore.conformance.machine import machine_of
-
-        return machine_of(self, open_store, zone, declarations)
+        # By name: what a team asks of its kit leads up to what stands above all kits.
+        above = import_module("pytest_tradestore.conformance.machine")
+        machine: type[RuleBasedStateMachine] = above.machine_of(self, open_store, zone, declarations)
+        return machine
 
     def mismatch(self, visit: "Visit", found: Any, wanted: Any) -> "Mismatch | None":
         """Return a mismatch unless ``found`` is what a program had to be answered."""

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from pytest_tradestore.crash.observation import Absent, Names, Seen, Value, canonical
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.kits.grammar import OneOf, Step, StepKind
 from pytest_tradestore.kits.kit import REOPEN, Case, Concurrent, Kit
 from pytest_tradestore.kits.protocol import Now
 from pytest_tradestore.kits.slots import ALL, Ask, Back, Slot, listed, remove, shown
 from pytest_tradestore.kits.spec import Register, Spec, told_by
+from pytest_tradestore.observation import Absent, Names, Seen, Value, canonical
 from pytest_tradestore.records import Records, field, page_of, plain
 
 if TYPE_CHECKING:

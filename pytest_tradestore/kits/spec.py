@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from itertools import chain, permutations
 from typing import Any, Final
 
-from pytest_tradestore.crash.observation import (
+from pytest_tradestore.kits.call import Call
+from pytest_tradestore.observation import (
     Absent,
     Names,
     Records,
@@ -22,7 +23,6 @@ from pytest_tradestore.crash.observation import (
     names_seen,
     records_seen,
 )
-from pytest_tradestore.kits.call import Call
 from pytest_tradestore.records import field as field_of
 from pytest_tradestore.records import plain
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from pytest_tradestore.crash.observation import Seen, document_seen
 from pytest_tradestore.kits import slots
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.kits.dialect import BY_FUNCTION, Dialect, ledger, small
@@ -14,6 +13,7 @@ from pytest_tradestore.kits.kit import LARGE, REOPEN, Case, Concurrent, Kit, Uns
 from pytest_tradestore.kits.protocol import Document, Now
 from pytest_tradestore.kits.spec import Register
 from pytest_tradestore.kits.values import ORDINARY, SAMPLED, VALUES
+from pytest_tradestore.observation import Seen, document_seen
 from pytest_tradestore.records import Records
 
 if TYPE_CHECKING:

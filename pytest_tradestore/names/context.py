@@ -9,7 +9,6 @@ from datetime import tzinfo
 from pathlib import Path
 from typing import Any
 
-from pytest_tradestore.crash.observation import shortened
 from pytest_tradestore.isolation import Channel
 from pytest_tradestore.kits.slots import Slot
 from pytest_tradestore.names.corpus import Identifier, filled
@@ -17,6 +16,7 @@ from pytest_tradestore.names.findings import Finding
 from pytest_tradestore.names.nest import Canaries, Nest
 from pytest_tradestore.names.session import Ended, Session
 from pytest_tradestore.names.watching import Asked, Watch
+from pytest_tradestore.observation import shortened
 from pytest_tradestore.target import StoreUnderTest
 
 NEIGHBOUR = "AAPL"

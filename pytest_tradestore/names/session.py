@@ -8,11 +8,11 @@ from datetime import tzinfo
 from enum import Enum
 from typing import Any
 
-from pytest_tradestore.crash.observation import canonical
 from pytest_tradestore.isolation import Channel
 from pytest_tradestore.kits.slots import Slot
 from pytest_tradestore.names.nest import SECRET, Canaries
 from pytest_tradestore.names.watching import Asked, Watch
+from pytest_tradestore.observation import canonical
 from pytest_tradestore.records import plain
 from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest
 

@@ -2,12 +2,12 @@
 
 from collections import Counter
 
-from pytest_tradestore.crash.observation import canonical, shortened
 from pytest_tradestore.kits.slots import Back, Slot, shown
 from pytest_tradestore.names.carried import by_mark
 from pytest_tradestore.names.context import NEIGHBOUR, NOTHING_OUTSIDE, Context, Habits, Tried, told, value_of
 from pytest_tradestore.names.corpus import GROUPS
 from pytest_tradestore.names.session import How, Session
+from pytest_tradestore.observation import canonical, shortened
 from pytest_tradestore.records import plain
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import islice, permutations
 
-from pytest_tradestore.crash.observation import shortened
 from pytest_tradestore.kits.kit import Kit
+from pytest_tradestore.observation import shortened
 from pytest_tradestore.race.execution import Completed, Ending, Execution, History
 from pytest_tradestore.race.linearizability import CANCELLED, IMPOSSIBLE, Model, State, unexplained
 from pytest_tradestore.race.models import models_of

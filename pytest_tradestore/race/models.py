@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from pytest_tradestore.crash.observation import canonical
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.kits.spec import UNSAID, Spec
+from pytest_tradestore.observation import canonical
 from pytest_tradestore.race.linearizability import IMPOSSIBLE, Model, State, Transition
 from pytest_tradestore.records import plain
 

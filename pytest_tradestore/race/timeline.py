@@ -6,8 +6,8 @@ Twenty lines have to be enough: what belongs together becomes one line, and what
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from pytest_tradestore.crash.observation import counted, shortened
 from pytest_tradestore.crash.operations import Location
+from pytest_tradestore.observation import counted, shortened
 from pytest_tradestore.race.execution import CANCELLING, Ending, Execution, Program
 from pytest_tradestore.race.execution import Step as RaceStep
 from pytest_tradestore.race.judging import Finding

@@ -8,13 +8,13 @@ from pytest_tradestore.crash.exploration import Inspection
 from pytest_tradestore.crash.images import DurableImage, ImageFile
 from pytest_tradestore.crash.judging import Violation
 from pytest_tradestore.crash.lowering import PAGE
-from pytest_tradestore.crash.observation import Absent, Observation, Value
 from pytest_tradestore.crash.operations import Inode, Kind
 from pytest_tradestore.crash.oracle import Breach, Family, History
 from pytest_tradestore.crash.states import Crash, CrashState
 from pytest_tradestore.crash.tokens import parse
 from pytest_tradestore.crash.workloads import workload_for
 from pytest_tradestore.kits.registry import KITS
+from pytest_tradestore.observation import Absent, Observation, Value
 from pytest_tradestore.verdict import Fate
 from tests.crash.handmade import Story, contents, enumerated, page
 

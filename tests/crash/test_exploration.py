@@ -14,11 +14,11 @@ import pytest
 from pytest_tradestore.crash import exploration
 from pytest_tradestore.crash.exploration import Phase, Question, explore
 from pytest_tradestore.crash.images import DurableImage, ImageFile
-from pytest_tradestore.crash.observation import Absent, Failed, Value
 from pytest_tradestore.crash.operations import Inode, Kind
 from pytest_tradestore.crash.workloads import workload_for
 from pytest_tradestore.kits.document import THE_DOCUMENT
 from pytest_tradestore.kits.registry import kit_named
+from pytest_tradestore.observation import Absent, Failed, Value
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import StoreUnderTest
 

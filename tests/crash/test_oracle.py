@@ -2,9 +2,9 @@
 
 import pytest
 
-from pytest_tradestore.crash.observation import Absent, Failed, Names, Observation, Records, Value
 from pytest_tradestore.crash.oracle import Family, History, Oracle, first_of_each, judge_next_update
 from pytest_tradestore.crash.states import Window
+from pytest_tradestore.observation import Absent, Failed, Names, Observation, Records, Value
 
 NOTHING = Absent()
 V1, V2, V3, TORN = (Value(f'{{"version": {n}}}') for n in (1, 2, 3, "?"))

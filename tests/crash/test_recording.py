@@ -6,7 +6,6 @@ import threading
 import pytest
 
 from pytest_tradestore.crash.images import DurableImage, ImageFile
-from pytest_tradestore.crash.observation import Absent, Value
 from pytest_tradestore.crash.operations import Kind, Mark, Moment, Unlink
 from pytest_tradestore.crash.recorders.fake import FakeRecorder
 from pytest_tradestore.crash.recorders.strace import StraceRecorder
@@ -14,6 +13,7 @@ from pytest_tradestore.crash.recording import NotRecorded, choose_recorder, reco
 from pytest_tradestore.crash.workloads import workload_for
 from pytest_tradestore.kits.document import THE_DOCUMENT
 from pytest_tradestore.kits.registry import kit_named
+from pytest_tradestore.observation import Absent, Value
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import StoreUnderTest
 from tests.crash.recorders.strace_programs import needs_strace

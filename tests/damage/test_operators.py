@@ -5,11 +5,11 @@ import random
 
 import pytest
 
-from pytest_tradestore.crash.observation import Absent, Failed, Observation, Records, Value
 from pytest_tradestore.damage.judging import Case, breaches
 from pytest_tradestore.damage.operators import Damage, Kind, drawn_damages, plain_damages
 from pytest_tradestore.damage.trials import Reading, is_kept
 from pytest_tradestore.kits.registry import kit_named
+from pytest_tradestore.observation import Absent, Failed, Observation, Records, Value
 
 CONTENT = b'{"symbol": "AAPL", "quantity": 100, "price": 187.25, "note": "bought at the open, held to the close"}\n'
 NEW, OLD, OTHER = Value('{"v": 2}'), Value('{"v": 1}'), Value('{"v": 9}')
