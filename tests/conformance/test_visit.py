@@ -168,7 +168,7 @@ def test_progress_that_cannot_be_recorded_is_found_in_the_files(judged):
 def test_a_batch_that_is_disclaimed_is_not_judged_and_that_is_said(judged):
     result = judged(trading.MonthByMonth, "ATOM-3", "bars")
 
-    assert (result.verdict, result.reason) == (Verdict.NOT_APPLICABLE, "the store disclaims atomic-batch")
+    assert (result.verdict, result.unclaimed) == (Verdict.NOT_APPLICABLE, "atomic-batch")
 
 
 def test_control_the_same_store_without_the_disclaimer_is_judged(judged):
