@@ -16,7 +16,7 @@ import pytest
 
 from pytest_tradestore.bench import Bench
 from pytest_tradestore.conformance import checks_for
-from pytest_tradestore.contracts import CONTRACTS
+from pytest_tradestore.kits.registry import KITS
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Verdict
@@ -136,7 +136,7 @@ CRASHES = ("ATOM-1", "ATOM-2", "ATOM-4", "DUR-1", "DUR-2", "DUR-4", "REC-1", "RE
 def test_no_crash_and_no_fault_harms_a_store_whose_log_is_full_again_and_again(contract: str, store: Any) -> None:
     bench = Bench(Settings(recorder="fake", budget=Budget.QUICK))
     under_test = StoreUnderTest("small", store)
-    contracts = tuple(known for known in CONTRACTS if known.name == contract)
+    contracts = tuple(known for known in KITS if known.name == contract)
 
     judged = {
         check.requirement: check.judge(bench, under_test)
