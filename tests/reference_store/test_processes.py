@@ -19,6 +19,7 @@ from reference_store import (
     AsyncDocumentStore,
     AsyncFileDataStore,
     AsyncJournalStore,
+    AsyncRunStore,
     AsyncSingleDocumentStore,
     DocumentStore,
     FileDataStore,
@@ -27,6 +28,7 @@ from reference_store import (
     LockTimeout,
     RunStore,
     SingleDocumentStore,
+    SyncJobStore,
 )
 from reference_store.models import Decision, Event, Job
 from tests.reference_store.trading import ALWAYS, JANUARY, bar
@@ -82,6 +84,16 @@ STORES: dict[str, tuple[Callable[[Path], Any], Callable[[Any, int], Any], Callab
         lambda root: JobStore(root, clock=noon),
         lambda store, number: store.save(Job(job_id=f"job-{number}", job_type="backtest")),
         lambda store: _length(store.list()),
+    ),
+    "SyncJobStore": (
+        lambda root: SyncJobStore(root, clock=noon),
+        lambda store, number: store.save(Job(job_id=f"job-{number}", job_type="backtest")),
+        lambda store: len(store.list()),
+    ),
+    "AsyncRunStore": (
+        lambda root: AsyncRunStore(root, clock=noon),
+        lambda store, number: store.create_or_update_run(f"run-{number}", "backtest"),
+        lambda store: _length(store.list_runs()),
     ),
     "AsyncDocumentStore": (
         lambda root: AsyncDocumentStore(root, lock_timeout=7.5),
@@ -237,7 +249,7 @@ def test_a_relative_root_stays_the_directory_that_it_was_when_the_store_was_open
     assert not list((tmp_path / "elsewhere").iterdir())
 
 
-@pytest.mark.parametrize("kind", [FileDataStore, AsyncFileDataStore, RunStore, JobStore])
+@pytest.mark.parametrize("kind", [FileDataStore, AsyncFileDataStore, RunStore, JobStore, SyncJobStore, AsyncRunStore])
 def test_a_clock_that_cannot_be_pickled_is_named(tmp_path: Path, kind: Any) -> None:
     store = kind(tmp_path, clock=lambda: noon())
 

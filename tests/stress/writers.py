@@ -17,6 +17,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -83,7 +84,7 @@ def write_in_threads(stressed: Stressed, place: Place, first: int, chance: rando
     forks = 0
     ledger = Writer(place.ledgers, first)
     while True:
-        with interrupted:
+        with suppress(Alarm, KeyboardInterrupt), interrupted:  # the first one for what comes on the way out
             while True:
                 _change(stressed, store, place, ledger, chance)
         if chance.random() < 0.05 and forks < FORKS:
