@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from reference_store.stores.aio_data_store import AsyncFileDataStore
     from reference_store.stores.aio_journal import AsyncJournalStore
     from reference_store.stores.aio_run_store import AsyncRunStore
+    from reference_store.stores.bars.salvage import SalvagedMonth
     from reference_store.stores.data_store import DataStore, FileDataStore
     from reference_store.stores.job_store import JobStore, SyncJobStore
     from reference_store.stores.run_store import RunStore
@@ -78,6 +79,7 @@ __all__ = [
     "Recovery",
     "RunStore",
     "SalvageReport",
+    "SalvagedMonth",
     "SingleDocumentStore",
     "StorageFailure",
     "StoreClosed",
@@ -101,6 +103,7 @@ _LATER = {
     "DataStore": "stores.data_store",
     "FileDataStore": "stores.data_store",
     "AsyncRunStore": "stores.aio_run_store",
+    "SalvagedMonth": "stores.bars.salvage",
     "JobStore": "stores.job_store",
     "SyncJobStore": "stores.job_store",
     "RunStore": "stores.run_store",

@@ -10,6 +10,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from reference_store.models import PriceBar
 from reference_store.stores.aio import _whole as whole
 from reference_store.stores.aio import reading
+from reference_store.stores.bars.salvage import SalvagedMonth
 from reference_store.stores.trading_bars import TradingBars
 
 
@@ -58,3 +59,7 @@ class AsyncTradingBars:
     async def reseal_bars(self, symbol: str) -> None:
         """Accept the month files of ``symbol`` as they stand; see FileDataStore.reseal_bars."""
         await whole(self._of_bars.reseal_bars, symbol)
+
+    async def salvage_bars(self, symbol: str) -> list[SalvagedMonth]:
+        """Make the damaged months of ``symbol`` readable again; see FileDataStore.salvage_bars."""
+        return await whole(self._of_bars.salvage_bars, symbol)

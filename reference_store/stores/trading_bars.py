@@ -14,6 +14,7 @@ from reference_store.models import PriceBar
 from reference_store.stores.bars.checks import columns_of, columns_of_table, listed, span
 from reference_store.stores.bars.columns import Columns, objects, table_of
 from reference_store.stores.bars.files import BarFiles
+from reference_store.stores.bars.salvage import SalvagedMonth
 
 
 class TradingBars:
@@ -101,3 +102,11 @@ class TradingBars:
         Raises CorruptData when one of them is not a month of bars of this symbol; move it away first.
         """
         self._bars.reseal("reseal_bars", symbol)
+
+    def salvage_bars(self, symbol: str) -> list[SalvagedMonth]:
+        """Make the damaged months of ``symbol`` readable again, and say of each what is kept and what is lost.
+
+        Kept are the row groups (32,768 bars) of which every page has its checksum; the damaged files stay beside as
+        evidence. ``[]`` when no month is damaged. Raises CorruptData when the manifest is: see ``reseal_bars``.
+        """
+        return self._bars.salvage("salvage_bars", symbol)

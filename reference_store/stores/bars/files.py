@@ -27,6 +27,7 @@ from reference_store.stores.bars.manifest import Manifest
 from reference_store.stores.bars.months import publish
 from reference_store.stores.bars.places import Moved, child, content, decoded
 from reference_store.stores.bars.recent import OUTGROWN, RECENT, Recent, RecentFile
+from reference_store.stores.bars.salvage import SalvagedMonth, salvage
 from reference_store.stores.bars.snapshots import Snapshots
 
 FEW, LARGE = 512, 4096
@@ -218,6 +219,16 @@ class BarFiles:
             except CorruptData as damage:
                 _log.warning("%s: %s", shown(symbol), damage)
             upkeep.reseal(directory, symbol, negative=self.negative, recent=recent is not None)
+
+    def salvage(self, operation: str, symbol: str) -> list[SalvagedMonth]:
+        """Replace the damaged months of a symbol by what of them can be vouched for; see ``salvage``."""
+        with self.root.updating(operation, symbol) as root:
+            try:
+                directory = child(root, symbol, keys.encode(symbol))
+            except FileNotFoundError:
+                return []
+            manifest = self._snapshots.manifest(directory, symbol)
+            return [] if manifest is None else salvage(directory, symbol, manifest)
 
     def _state(self, operation: str, symbol: str) -> tuple[Manifest, Columns | None] | None:
         with self.root.reading(operation, symbol) as root:

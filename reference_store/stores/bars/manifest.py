@@ -24,13 +24,17 @@ MONTH_FILE = re.compile(r"([0-9]{4}-(?:0[1-9]|1[0-2]))\.parquet")
 
 @dataclass(frozen=True, slots=True)
 class MonthFile:
-    """The content of one month: SHA-256, size (bytes), bars, and the first and last date in microseconds since 1970."""
+    """The content of one month: SHA-256, size (bytes), bars, and the first and last date in microseconds since 1970.
+
+    ``footer`` is the SHA-256 of the end of the file, which says where in it what stands; files of 0.1.0 have none here.
+    """
 
     sha256: str
     size: int
     rows: int
     first: int
     last: int
+    footer: str = ""
 
     def is_content(self, data: bytes) -> bool:
         """Whether ``data`` is this content, bit for bit."""
@@ -63,7 +67,13 @@ class Manifest:
 
 def describe(data: bytes, rows: int, first: int, last: int) -> MonthFile:
     """Return what the manifest says about a month file with these bytes."""
-    return MonthFile(hashlib.sha256(data).hexdigest(), len(data), rows, first, last)
+    return MonthFile(hashlib.sha256(data).hexdigest(), len(data), rows, first, last, footer_digest(data))
+
+
+def footer_digest(data: bytes) -> str:
+    """The SHA-256 of the footer of a Parquet file, with its length and the mark behind it; empty if there is none."""
+    length = int.from_bytes(data[-8:-4], "little") + 8
+    return hashlib.sha256(data[-length:]).hexdigest() if 8 < length <= len(data) else ""
 
 
 def file_name(month: str) -> str:
@@ -78,10 +88,7 @@ def staged_name(month: str, file: MonthFile) -> str:
 
 def dump(manifest: Manifest, symbol: str) -> bytes:
     """Return the bytes of a manifest, sealed for ``symbol``."""
-    months: Document = {
-        month: {"sha256": file.sha256, "bytes": file.size, "rows": file.rows, "first": file.first, "last": file.last}
-        for month, file in sorted(manifest.months.items())
-    }
+    months: Document = {month: _entry(file) for month, file in sorted(manifest.months.items())}
     content: Document = {"symbol": symbol, "dates": "aware" if manifest.aware else "naive", "months": months}
     if manifest.recent:
         content["recent"] = True
@@ -107,8 +114,16 @@ def parse(data: bytes, symbol: str) -> Manifest:
     return Manifest(found.number, aware, months, folded, recent, tuple(removed))
 
 
+def _entry(file: MonthFile) -> Document:
+    entry = {"sha256": file.sha256, "bytes": file.size, "rows": file.rows, "first": file.first, "last": file.last}
+    return {**entry, "footer": file.footer} if file.footer else entry
+
+
 def _month_file(about: Any) -> MonthFile:
-    sha256, *numbers = (about[name] for name in ("sha256", "bytes", "rows", "first", "last"))
-    if type(sha256) is not str or any(type(number) is not int for number in numbers):
+    sha256, footer = about["sha256"], about.get("footer", "")
+    size, rows, first, last = (about[name] for name in ("bytes", "rows", "first", "last"))
+    if type(sha256) is not str or type(footer) is not str:
         raise TypeError
-    return MonthFile(sha256, *numbers)
+    if any(type(number) is not int for number in (size, rows, first, last)):
+        raise TypeError
+    return MonthFile(sha256, size, rows, first, last, footer)

@@ -21,9 +21,11 @@ from reference_store.errors import InvalidRecord
 from reference_store.stores.bars.checks import accepted
 from reference_store.stores.bars.columns import (
     COLUMNS,
+    FIRST,
     PRICES,
     WHOLE,
     Columns,
+    joined,
     month_of,
     plain_volumes,
     schemas,
@@ -62,17 +64,19 @@ def encode(symbol: str, columns: Columns) -> bytes:
     return data
 
 
-def decode(data: bytes, first: int | None = None, last: int | None = None, *, aware: bool) -> Columns:
+def decode(
+    data: bytes, first: int | None = None, last: int | None = None, *, aware: bool, only: int | None = None
+) -> Columns:
     """Return the bars that ``data`` holds from ``first`` to ``last``, both included, in microseconds since 1970.
 
-    Row groups outside that range are not decoded. Raises Unreadable.
+    Row groups outside that range are not decoded; with ``only``, just the one of that number is. Raises Unreadable.
     """
     try:
         with pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True) as file:
             if not any(file.schema_arrow.equals(known, check_metadata=False) for known in schemas(aware=aware)):
                 raise Unreadable("it does not have the columns of bars")
             columns = [name for name in (*COLUMNS, WHOLE) if name in file.schema_arrow.names]
-            groups = _groups(file.metadata, first, last)
+            groups = _groups(file.metadata, first, last) if only is None else [only]
             zones = _zones(file.metadata, groups) if aware else None
             # Not the symbol, which is known; and no threads, which cost more than they gain on one month.
             table = file.read_row_groups(groups, columns=columns, use_threads=False)
@@ -82,6 +86,29 @@ def decode(data: bytes, first: int | None = None, last: int | None = None, *, aw
     if first is None or last is None:
         return found
     return found.between(first, last)
+
+
+def sound_groups(data: bytes, month: str, *, aware: bool) -> Columns | None:
+    """Return the bars of the row groups that can be read whole, with all checksums, None if there are none."""
+    try:
+        with pq.ParquetFile(pa.BufferReader(data)) as file:
+            numbers = range(file.metadata.num_row_groups)
+    except (pa.ArrowException, OSError, ValueError):
+        return None
+    found: list[Columns] = []
+    last = FIRST - 1
+    for number in numbers:
+        try:
+            part = decode(data, aware=aware, only=number)
+            accepted(part, negative=True)
+        except (Unreadable, InvalidRecord):
+            continue
+        times = part.times().tolist()
+        in_month = bool(times) and {month_of(times[0]), month_of(times[-1])} == {month}
+        if in_month and last < times[0] and all(map(lt, times, times[1:])):
+            found.append(part)
+            last = times[-1]
+    return joined(found)
 
 
 def adopted(data: bytes, symbol: str, month: str, *, negative: bool) -> Columns:
