@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
-from reference_store.core.records import from_json
+from pydantic import ValidationError
+
 from reference_store.core.root import Place
 from reference_store.core.strict_json import Document
 from reference_store.errors import CorruptData, InvalidRecord
@@ -21,7 +22,8 @@ KEEP_FROM = 4096
 """Records by which an index in memory is ahead of its file before it is written again."""
 
 _REMEMBERED = 64
-_CHUNK = 32 << 10
+_CHUNK = 256 << 10
+_FIELDS = tuple(Event.model_fields)
 
 
 class EventLog:
@@ -66,7 +68,7 @@ class EventLog:
                 return
             index = self._index(name, look)
             for part in index.parts(first, last):
-                walk = Walk(look.log, name, look.file, part.sequence, part.offset, _CHUNK)
+                walk = Walk(look.log, name, look.file, part.sequence, part.offset, min(part.size, _CHUNK))
                 for entry in walk:
                     yield entry
                     if walk.sequence >= part.number:
@@ -80,8 +82,12 @@ class EventLog:
         if index is not None and index.is_about(look.log, look.inode):
             return index
         index = time_index.load(look.directory, name, look.file, look.log, look.inode)
-        self._kept[name] = 0 if index is None else index.sequence
-        return index or TimeIndex(look.inode)
+        if index is None:
+            self._kept[name] = 0
+            return TimeIndex(look.inode)
+        self._kept[name] = index.sequence
+        self._remember(name, index)
+        return index
 
     def _behind(self, name: str, look: Look, index: TimeIndex) -> Iterator[Entry]:
         """Yield the records that are not indexed yet, and index them."""
@@ -101,10 +107,13 @@ class EventLog:
             self._publish(name, look, more)
 
     def _publish(self, name: str, look: Look, index: TimeIndex) -> None:
-        self._indexes[name] = index
+        self._remember(name, index)
         if index.sequence - self._kept.get(name, 0) >= KEEP_FROM:
             index.save(look.directory, name, look.file)
             self._kept[name] = index.sequence
+
+    def _remember(self, name: str, index: TimeIndex) -> None:
+        self._indexes[name] = index
         if len(self._indexes) > _REMEMBERED:
             with suppress(RuntimeError, StopIteration):  # another thread was faster
                 self._indexes.pop(next(iter(self._indexes)), None)
@@ -121,11 +130,15 @@ def _event(entry: Entry, name: str, first: int, last: int, *, aware: bool) -> tu
     time = instant(moment)
     if not first <= time <= last:
         return None
-    known: Document = {field: entry.record[field] for field in Event.model_fields if field in entry.record}
-    event = from_json(Event, known, name, name + SUFFIX)
-    if moment.fold:
-        event.timestamp = moment
-    return time, event
+    record = entry.record
+    known: Document = {field: record[field] for field in _FIELDS if field in record}
+    known["timestamp"] = moment
+    try:
+        return time, Event.model_validate(known)
+    except ValidationError as error:
+        field = ".".join(map(str, error.errors()[0]["loc"]))
+        reason = f"it holds no Event (field {field})"
+        raise CorruptData(name, name + SUFFIX, reason, entry.number) from None
 
 
 def _types(types: object) -> frozenset[str] | None:

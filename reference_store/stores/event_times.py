@@ -18,6 +18,7 @@ UTC_MONTH = "Z"
 """Ends the names of logs whose events have time zones."""
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the one of times without zones
+_FIRST_DAY = _EPOCH.toordinal()
 _MICROSECOND = timedelta(microseconds=1)
 _FIRST = (datetime(1, 1, 1) - _EPOCH) // _MICROSECOND  # noqa: DTZ001 - as above
 _LAST = (datetime(9999, 12, 31) - _EPOCH) // _MICROSECOND + 86_400_000_000 - 1  # noqa: DTZ001 - as above
@@ -31,9 +32,13 @@ def is_aware(moment: datetime) -> bool:
 
 def instant(moment: datetime) -> int:
     """The distance of ``moment`` from 1970 in microseconds, by its own clock when it has no zone."""
-    distance: int = (moment.replace(tzinfo=None) - _EPOCH) // _MICROSECOND
+    # In parts, which is several times faster than differences of datetimes, and cannot leave the calendar.
+    seconds = (moment.toordinal() - _FIRST_DAY) * 86_400 + moment.hour * 3600 + moment.minute * 60 + moment.second
     offset = moment.utcoffset()
-    return distance if offset is None else distance - offset // _MICROSECOND
+    if offset is None:
+        return seconds * 1_000_000 + moment.microsecond
+    seconds -= offset.days * 86_400 + offset.seconds
+    return seconds * 1_000_000 + moment.microsecond - offset.microseconds
 
 
 def bounds(start: object, end: object) -> tuple[int, int, bool]:

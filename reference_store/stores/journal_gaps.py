@@ -15,6 +15,7 @@ from reference_store.core.integrity import RESERVED
 _GAP = re.compile(
     rf'{{"{RESERVED}": {{"sequence": ([1-9][0-9]*), "lost": ([1-9][0-9]*), "sha256": "([0-9a-f]{{64}})"}}}}'.encode()
 )
+_BEGINNING = f'{{"{RESERVED}": '.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ def gap_line(gap: Gap, stream: str) -> bytes:
 
 def gap_in(line: bytes, stream: str) -> Gap | None:
     """Return the gap that the line stands for, None if it is no such line or its seal does not vouch for it."""
-    if len(line) > 200 or (found := _GAP.fullmatch(line)) is None:
+    if not line.startswith(_BEGINNING) or (found := _GAP.fullmatch(line)) is None:
         return None
     gap = Gap(int(found[1]), int(found[2]))
     if gap.lost > gap.number or found[3].decode() != _digest(gap, stream):

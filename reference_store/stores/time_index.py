@@ -36,11 +36,12 @@ _PROBES = 8
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Lines of a log: they begin at ``offset`` behind record ``sequence``, and end with record ``number``."""
+    """Lines of a log, ``size`` bytes: they begin at ``offset`` behind record ``sequence``, and end with ``number``."""
 
     sequence: int
     offset: int
     number: int
+    size: int
 
 
 class TimeIndex:
@@ -100,8 +101,10 @@ class TimeIndex:
                 if earliest <= last and first <= latest
             )
         for begin, end in runs:
-            number = self._sequences[end] if end < len(self) else self.sequence
-            yield Part(self._sequences[begin], self._offsets[begin], number)
+            inside = end < len(self)
+            number = self._sequences[end] if inside else self.sequence
+            size = (self._offsets[end] if inside else self.length) - self._offsets[begin]
+            yield Part(self._sequences[begin], self._offsets[begin], number, size)
 
     def save(self, directory: Directory, stream: str, file: str) -> None:
         """Keep the index beside the log, if that is possible."""
