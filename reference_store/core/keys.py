@@ -34,6 +34,8 @@ _DEVICES = frozenset(
 )
 _PLAIN = re.compile(r"[A-Za-z0-9._-]")
 _NAME = re.compile(r"(?:[A-Za-z0-9._-]|%[0-9A-F]{2})+(?:\+[0-9a-f]*)?")
+_PLAIN_NAME = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?)(\+[0-9a-f]*)?")
+_LOWER, _UPPER = re.compile("[a-z]"), re.compile("[A-Z]")
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _SEPARATOR = re.compile(r"[\\/]")
 _UNSAFE_CATEGORIES = {"Cc": "contains a control character", "Cs": "contains a lone surrogate"}
@@ -54,6 +56,12 @@ def encode(identifier: str) -> str:
 
 def decode(name: str) -> str | None:
     """Return the identifier whose file name is ``name``, or None when no identifier has exactly this name."""
+    plain = _PLAIN_NAME.fullmatch(name)
+    if plain is not None:
+        # Nothing in it is escaped and nothing would have to be, so it is its own identifier, whatever else it is.
+        identifier, marker = plain[1], plain[2] or ""
+        if len(name) <= LONGEST_NAME and identifier.partition(".")[0].upper() not in _DEVICES:
+            return identifier if _case_marker(identifier) == marker else None
     if not _NAME.fullmatch(name):
         return None
     try:
@@ -82,11 +90,12 @@ def _escaped(char: str) -> str:
 
 
 def _case_marker(identifier: str) -> str:
-    lower = [char.islower() for char in identifier if char.isascii() and char.isalpha()]
-    if not any(lower):
+    # Most identifiers have letters of one case; other characters than these letters have a case too, and no mark.
+    if not _LOWER.search(identifier):
         return ""
-    if all(lower):
+    if not _UPPER.search(identifier):
         return "+"
+    lower = [char.islower() for char in identifier if char.isascii() and char.isalpha()]
     return f"+{int(''.join('1' if bit else '0' for bit in lower), 2):x}"
 
 

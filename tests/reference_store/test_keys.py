@@ -289,3 +289,23 @@ def test_only_names_that_encode_to_themselves_are_listed(name: str) -> None:
 @given(st.text(max_size=60))
 def test_any_text_is_accepted_or_refused_in_order(text: str) -> None:
     accepted(text)
+
+
+@given(st.text(alphabet="aAbB0.-_+%C/O N1\u00e9", min_size=1, max_size=12))
+def test_only_the_name_of_an_identifier_is_read_as_one(text: str) -> None:
+    """Whatever stands in a directory: names without anything escaped take a shorter way."""
+    identifier = keys.decode(text)
+
+    assert identifier is None or keys.encode(identifier) == text
+    try:
+        name = keys.encode(text)
+    except InvalidIdentifier:
+        return
+    assert keys.decode(name) == text
+
+
+@pytest.mark.parametrize(
+    "name", ["CON", "con+", "NUL.txt+", "A.", "A" * 201, "a", "A+", "Aa+", "Aa+3", "Aa+01", "aA+02"]
+)
+def test_a_plain_name_that_no_identifier_has_is_none(name: str) -> None:
+    assert keys.decode(name) is None
