@@ -7,7 +7,7 @@ import argparse
 import os
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from multiprocessing import get_context
 from platform import release
@@ -38,10 +38,11 @@ def main() -> int:
         print(f"the kernel cannot be asked here: {', '.join(lacking)} missing")
         return 3
     print(f"Linux {release()}, seed {options.seed}: programs on {', '.join(chosen)}, the power cut, every tree judged")
+    given = [*patterns(), *workloads()]
     good = True
     seconds = options.seconds / len(chosen)
     for filesystem in chosen:
-        jobs = [(filesystem, number, seconds, options) for number in range(options.workers)]
+        jobs = [(filesystem, number, seconds, options, given) for number in range(options.workers)]
         with get_context("fork").Pool(options.workers) as pool:
             found = Findings.joined(pool.starmap(_worker, jobs, chunksize=1))
         good = report(filesystem, found, seconds) and good
@@ -59,34 +60,39 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _programs(number: int, options: argparse.Namespace) -> Iterator[Program]:
-    """Yield what one worker runs: its share of patterns and workloads, and random programs for ever."""
-    given = [*patterns(), *workloads()]
+def _programs(number: int, options: argparse.Namespace, given: Sequence[Program]) -> Iterator[Program]:
+    """Yield what one worker runs: its share of what is ``given``, and random programs for ever."""
     yield from given[number :: options.workers]
     for count in range(number, options.programs, options.workers):
         yield random_program(options.seed * 1_000_000 + count)
 
 
-def _worker(filesystem: str, number: int, seconds: float, options: argparse.Namespace) -> Findings:
+def _worker(
+    filesystem: str, number: int, seconds: float, options: argparse.Namespace, given: Sequence[Program]
+) -> Findings:
     system.end_with_parent()
     system.private_mounts()
     system.mount("tmpfs", _PLACE, "tmpfs")
     try:
         with bench(filesystem, _PLACE) as running:
-            return _run(running, number, monotonic() + seconds, options)
+            programs = _programs(number, options, given)
+            return _run(
+                running, programs, random.Random(f"{options.seed} {filesystem} {number}"), seconds, options.mount
+            )
     finally:
         system.unmount(_PLACE)
 
 
-def _run(running: Bench, number: int, deadline: float, options: argparse.Namespace) -> Findings:
+def _run(
+    running: Bench, programs: Iterator[Program], rng: random.Random, seconds: float, options: str | None
+) -> Findings:
+    deadline = monotonic() + seconds
     filesystem = running.filesystem
     models = {"strict": STRICT, filesystem: by_name(filesystem), "wrong": WRONG[filesystem]}
     findings = Findings(times=running.times)
-    rng = random.Random(f"{options.seed} {filesystem} {number}")
-    programs = _programs(number, options)
     while monotonic() < deadline and (group := list(islice(programs, _GROUP))):
         judged = [Judged(program, models) for program in group]
-        mounting = options.mount if options.mount is not None else _usual(filesystem, rng)
+        mounting = options if options is not None else _usual(filesystem, rng)
         before, log, clocked = running.record(group, rng.choice(SCHEDULES), mounting, rng)
         for loss, images in running.left(before, log, Losses(log).some(_LOSSES, rng), len(group)):
             began = monotonic()

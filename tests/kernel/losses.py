@@ -1,7 +1,7 @@
 """What a power loss can leave of a recorded disk: sets of writes, and when each of them can be all that is there.
 
 A set can be it from the arrival of its last write until the first flush is answered that covers a write not in it. A
-flush covers what had been answered when it arrived. Blocks of 512 bytes are written whole, as disks promise.
+flush covers what had been answered when it arrived. Writes arrive whole.
 """
 
 import random
@@ -27,6 +27,7 @@ class Losses:
         self._log = log
         self._writes = [n for n, request in enumerate(log) if request.data is not None]
         flushes = [r for r in log if r.data is None and r.answered is not None]
+        self._place = {n: (log[n].offset, len(log[n].data or b"")) for n in self._writes}
         self._safe: dict[int, int] = {}  # write -> the answer of the first flush that covers it
         for n in self._writes:
             answered = log[n].answered
@@ -35,7 +36,7 @@ class Losses:
 
     def some(self, most: int, random: random.Random) -> list[Loss]:
         """Return up to ``most`` that differ on disk: prefixes, what flushes guaranteed, and choices of the rest."""
-        found: dict[frozenset[tuple[int, int]], Loss] = {}
+        found: dict[frozenset[int], Loss] = {}
         for arrived in self._candidates(random):
             loss = self._loss(arrived)
             if loss is not None:
@@ -64,10 +65,6 @@ class Losses:
         last = min((self._safe[n] for n in self._writes if n not in there), default=_NEVER)
         return Loss(tuple(arrived), first, last) if first <= last else None
 
-    def _on_disk(self, arrived: Sequence[int]) -> frozenset[tuple[int, int]]:
-        newest: dict[int, int] = {}
-        for n in arrived:
-            request = self._log[n]
-            for block in range(request.offset // 512, (request.offset + len(request.data or b"")) // 512):
-                newest[block] = n
-        return frozenset(newest.items())
+    def _on_disk(self, arrived: Sequence[int]) -> frozenset[int]:
+        """Return the writes that are left of these when each replaces those to just the same place."""
+        return frozenset({self._place[n]: n for n in arrived}.values())
