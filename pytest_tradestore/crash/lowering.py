@@ -12,9 +12,11 @@ What the kernel does beyond what the program asked for is lowered too:
   truncation that was lost would have made of it (``btrfs_log_inode`` logs the size without the extents).
 - A rename between directories can arrive as its new entry alone, and one of a file that an earlier rename had moved
   can take along the removal of that one's old entry without its new one: btrfs logs an inode with the names that it
-  has, and replaying the log removes those that it had (``btrfs_log_new_name``, ``unlink_old_inode_refs``).
+  has, and replaying the log removes those that it had (``btrfs_log_new_name``, ``unlink_old_inode_refs``). A file
+  that loses its last name then takes its earlier ones along, whatever has come of the rename that it had them before.
 - While a size waits for its data, writing back an earlier page moves the size on disk to the end of that page
-  (``xfs_setfilesize``, ``mpage_map_and_submit_extent`` of ext4), also the page that a gap begins in.
+  (``xfs_setfilesize``, ``mpage_map_and_submit_extent`` of ext4), also the page that a gap begins in; allocating space
+  below that size moves it to the end of what was asked for (``ext4_alloc_file_blocks``).
 """
 
 from bisect import bisect_left
@@ -166,7 +168,10 @@ def lower(trace: Trace, *, apart: bool = False) -> Program:
         elif not isinstance(step, WriteThrough):
             size_before = len(tree.nodes[step.inode].content) if isinstance(step, (Truncate, Allocate)) else 0
             tree.apply(step)
-            add(step, _parts_of(number, step, size_before, tree, moves))
+            parts = _parts_of(number, step, size_before, tree, moves)
+            if isinstance(step, Allocate) and step.size <= size_before and step.inode in waiting:
+                parts = [Size(number, step.inode, step.size, Sets.LEAST)]
+            add(step, parts)
             if isinstance(step, SyncAll) or (isinstance(step, Sync) and not step.failed):
                 moves.settle(step)
                 reached = list(waiting) if isinstance(step, SyncAll) else [step.inode]
@@ -286,9 +291,10 @@ def _parts_of(number: int, operation: Operation, size_before: int, tree: Tree, m
         case Create(inode, _, Entry() as entry) | Link(inode, entry):
             return [Name(number, ((entry, inode),), inode)]
         case Unlink(inode, entry):
-            return [Name(number, ((entry, None),), inode)]
-        case Rename(inode, Entry() as source, Entry() as target, _, False):
-            return _parts_of_rename(number, inode, source, target, moves)
+            return [*_earlier_names(number, inode, entry, moves), Name(number, ((entry, None),), inode)]
+        case Rename(inode, Entry() as source, Entry() as target, replaced, False):
+            renamed = _parts_of_rename(number, inode, source, target, moves)
+            return renamed if replaced is None else [*_earlier_names(number, replaced, target, moves), *renamed]
         case Rename(inode, source, target, replaced, exchange):
             left = replaced if exchange else None
             changes = [(entry, new) for entry, new in ((source, left), (target, inode)) if entry is not None]
@@ -312,6 +318,12 @@ def _parts_of_rename(number: int, inode: Inode, source: Entry, target: Entry, mo
     if earlier:
         return [Name(number, ((source, None), (target, inode)), inode, half=True), whole]
     return [whole]
+
+
+def _earlier_names(number: int, inode: Inode, last: Entry, moves: _Moves) -> list[Micro]:
+    """Return what else goes with a file that loses its ``last`` name: those that renames have taken from it before."""
+    earlier = tuple((entry, None) for entry in moves.of(inode) if entry != last)
+    return [Name(number, earlier, inode)] if earlier else []
 
 
 def _rest_of_page(number: int, inode: Inode, size: int, tree: Tree) -> Data:

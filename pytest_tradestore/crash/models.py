@@ -348,6 +348,7 @@ def _sized_by_metadata(program: Program, part: Micro, inode: Inode) -> bool:
     return (
         isinstance(part, Size)
         and part.inode == inode
+        and part.sets is not Sets.LEAST
         and isinstance(program.steps[part.operation], (Truncate, Allocate))
     )
 

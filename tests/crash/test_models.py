@@ -187,6 +187,30 @@ def test_a_second_rename_out_of_a_directory_can_bring_a_removal_that_its_first_n
         assert {"d": DIRECTORY, "d/a": b"NEW", "x": b"old"} in found_after(story, by_name(model)), model
 
 
+def replaced_after_a_rename(*, settled):
+    story = Story({"d/b": b"synced", "t": b"other"})
+    story.write("d/b", b"SYNCED")
+    story.fdatasync("d/b")
+    story.rename("d/b", "d/a")
+    if settled:
+        story.fsync("d")
+    story.rename("t", "d/a")
+    return story
+
+
+def test_a_file_that_is_replaced_takes_its_earlier_name_along_before_the_one_that_replaces_it_has_come():
+    """Seen on btrfs: d/b synced, rename(d/b, d/a), rename(t, d/a): t is where it was, and d is empty."""
+    for model in ("strict", "btrfs"):
+        found = found_after(replaced_after_a_rename(settled=False), by_name(model))
+        assert {"d": DIRECTORY, "t": b"other"} in found, model
+
+
+def test_control_once_the_first_rename_is_durable_one_of_the_two_is_there():
+    for model in ("strict", "btrfs"):
+        found = found_after(replaced_after_a_rename(settled=True), by_name(model))
+        assert all("d/a" in f for f in found), model
+
+
 def test_both_names_can_be_there_also_after_a_second_rename():
     """Seen on btrfs: rename(d/f, e/f), rename(e/f, e/g), fsync(e)."""
     story = Story({"d/f": b"x", "e": DIRECTORY})
@@ -703,6 +727,25 @@ def test_on_macos_sync_only_asks():
 
 
 # -- what only some file systems do: each rule as it was seen on Linux 6.18 ------------------------
+
+
+@pytest.mark.parametrize("model", ["strict", "ext4"])
+def test_space_allocated_below_a_size_that_waits_for_its_data_can_be_all_that_there_is(model):
+    """Seen on ext4: 3,000 bytes written, posix_fallocate of 100: 100 zeros."""
+    story = Story({"f": b""})
+    story.write("f", b"n" * 3000)
+    story.allocate("f", 100)
+
+    assert bytes(100) in {f["f"] for f in found_after(story, by_name(model))}
+
+
+def test_control_once_the_size_is_synced_it_stays():
+    story = Story({"f": b""})
+    story.write("f", b"n" * 3000)
+    story.fsync("f")
+    story.allocate("f", 100)
+
+    assert found_after(story) == [{"f": b"n" * 3000}]
 
 
 def appended_within_a_page():

@@ -363,9 +363,7 @@ class Disk:
         with self.journal.call():
             if not isinstance(node, StoredFile):
                 _fail(errno.ENODEV)
-            if len(node.content) >= size:
-                return
-            node.content.extend(bytes(size - len(node.content)))
+            node.content.extend(bytes(max(0, size - len(node.content))))
             node.changed()
             self.journal.note(Allocate(self.inode(node), size))
 
