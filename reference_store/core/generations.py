@@ -30,12 +30,12 @@ def removed_up_to(directory: Directory) -> int:
 
 
 def note_removed(directory: Directory, generation: int) -> None:
-    """Note that a document of this generation is removed; the caller holds the lock."""
+    """Note that a document of this generation is removed; the caller holds the lock. Raises OSError."""
     if generation <= removed_up_to(directory):
         return
-    with suppress(OSError):  # a full disk must not keep anybody from removing
-        descriptor = os.open(LOCK_FILE, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory.descriptor)
-        try:
+    descriptor = os.open(LOCK_FILE, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory.descriptor)
+    try:
+        if os.fstat(descriptor).st_nlink == 1:  # a planted link gives the name to a file that is not ours
             os.pwrite(descriptor, b"removed up to generation %020d\n" % generation, 0)
-        finally:
-            os.close(descriptor)
+    finally:
+        os.close(descriptor)

@@ -283,3 +283,28 @@ def test_removals_of_different_keys_that_meet_share_their_syncs_and_each_is_told
     assert outcomes == [True, False, True, False, True, False]
     assert len(seen) <= 4
     assert store._store.keys() == []
+
+
+def test_a_removal_that_cannot_be_noted_is_an_error_and_nothing_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = DocumentStore(tmp_path)
+    store.put("K", {"n": 1})
+    fail_call(monkeypatch, "pwrite")
+
+    with pytest.raises(StorageFailure):
+        store.delete("K")
+
+    assert store.get("K") == {"n": 1}
+    assert store.delete("K") is True  # control
+
+
+def test_a_lock_file_that_is_a_link_to_a_file_of_somebody_else_is_not_written_to(tmp_path: Path) -> None:
+    (tmp_path / "theirs").write_bytes(b"")
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / ".lock").hardlink_to(tmp_path / "theirs")
+    store = DocumentStore(tmp_path / "root")
+    store.put("K", {"n": 1})
+
+    assert store.delete("K") is True
+    assert (tmp_path / "theirs").read_bytes() == b""
