@@ -51,8 +51,20 @@ class SingleDocumentStore(Closing, Reopened):
         return self._files.read("load", self._name) or {}
 
     def reseal(self) -> None:
-        """Accept the file as it stands, after an edit by hand; raises as DocumentStore.reseal does."""
-        self._files.reseal("reseal", self._name)
+        """Accept the file as it stands, after an edit by hand; raises as DocumentStore.reseal does.
+
+        Jobs and runs are documents like this one, but for a log beside them: what that has is kept on top of the edit.
+        """
+        with self._files.root.reading("reseal", self._name) as directory:
+            has_log = self._name in ("jobs", "runs") and directory.has(f".{self._name}.changes.jsonl")
+        if has_log:
+            # Not imported before: they need pydantic.
+            from reference_store.stores import job_records, record_file, run_records
+
+            form = job_records.FORM if self._name == job_records.FILE else run_records.FORM
+            record_file.RecordFile(directory, form, self._files.root.lock_timeout, job_records.utc_now).reseal()
+        else:
+            self._files.reseal("reseal", self._name)
 
     @property
     def recoveries(self) -> tuple[Recovery, ...]:

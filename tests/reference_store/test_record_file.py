@@ -489,6 +489,21 @@ def test_a_file_that_was_resealed_as_a_document_is_taken_over(tmp_path: Path) ->
     assert shown(tmp_path) == ["j0", "j1", "j2", "j3", "j4"]
 
 
+def test_what_the_log_has_is_kept_when_the_file_is_resealed_as_a_document(tmp_path: Path) -> None:
+    filled(tmp_path, 3)
+    edit(tmp_path, '"job_type": "backtest"', '"job_type": "edited"')
+    SingleDocumentStore(tmp_path, "jobs").reseal()
+
+    with SyncJobStore(tmp_path) as store:
+        assert [found.job_type for found in store.list()] == ["edited", "backtest", "backtest"]
+    with RunStore(tmp_path) as runs:
+        runs.create_or_update_run("r1", "backtest")
+        runs.create_or_update_run("r2", "backtest")
+        runs.create_or_update_run("r1", status="failed")
+        SingleDocumentStore(tmp_path, "runs").reseal()
+        assert [run.run_id for run in runs.list_runs()] == ["r1", "r2"]
+
+
 def test_both_faces_keep_the_same_files(tmp_path: Path) -> None:
     async def use() -> None:
         async with JobStore(tmp_path) as store:
