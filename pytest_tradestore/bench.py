@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pytest_tradestore.damage.evidence import DamageEvidence
     from pytest_tradestore.faults.evidence import FaultEvidence
     from pytest_tradestore.faults.sync_crashes import SyncEvidence
+    from pytest_tradestore.leaks import Leaks
+    from pytest_tradestore.outside import Outside
     from pytest_tradestore.permissions import Modes
 
 
@@ -91,6 +93,18 @@ class Bench:
             recorder, _ = choose_recorder(self.settings.recorder)
             self._modes[key] = gather_modes(store, self.workload(store, kit), recorder)
         return self._modes[key]
+
+    def leaks(self, store: StoreUnderTest, kit: Kit) -> "Leaks":
+        """Return what successful calls of one contract of a store leave behind."""
+        from pytest_tradestore.leaks import gather as gather_leaks
+
+        return gather_leaks(store, self.workload(store, kit))
+
+    def outside(self, store: StoreUnderTest, kit: Kit) -> "Outside":
+        """Return what one contract of a store changes outside of its root."""
+        from pytest_tradestore.outside import gather as gather_outside
+
+        return gather_outside(store, self.workload(store, kit))
 
     def damage(self, store: StoreUnderTest, kit: Kit) -> "DamageEvidence":
         """Return what one contract of a store makes of damaged files."""

@@ -208,6 +208,24 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         "Release everything in finally or by with, remove the temporary file when an update fails, and cut a torn append off again.",
     ),
     Requirement(
+        "LEAK-1",
+        Profile.DURABLE,
+        "gives back every descriptor, thread, lock and temp file of each call that succeeds",
+        "A trading program saves every few seconds for months. One descriptor lost with each save ends it after a thousand "
+        "of them, in the middle of the day, with 'Too many open files'.",
+        "Close what a call opens by with or in finally: the descriptor of a directory that was synced, an executor, a "
+        "temporary file that was copied instead of renamed.",
+    ),
+    Requirement(
+        "ROOT-1",
+        Profile.BASIC,
+        "creates, changes and needs nothing outside its root, whichever file system the temporary directory is on",
+        "The temporary directory is often another file system than the data's: from there a rename fails, and a copy in "
+        "its place can be cut by a crash. What lies elsewhere is not backed up either, and two stores may meet there.",
+        "Make temporary files in the directory of the file that they will replace: tempfile.mkstemp(dir=...), and locks "
+        "and logs below the root too.",
+    ),
+    Requirement(
         "NAME-1",
         Profile.BASIC,
         "reads, writes and creates nothing outside its root, whatever the identifier",

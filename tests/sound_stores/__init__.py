@@ -42,6 +42,8 @@ SOUND = (
     Sound("plain-journal", "tests.sound_stores.plain:PlainJournal", ("journal",)),
     Sound("fdatasync-document", "tests.sound_stores.plain:DataSyncedDocument", ("document",)),
     Sound("kept-backup-document", "tests.sound_stores.plain:KeptBackupDocument", ("document",)),
+    Sound("keeps-a-pool", "tests.sound_stores.residue:KeepsADescriptorAndAPool", ("document",)),
+    Sound("drafts-beside-the-file", "tests.sound_stores.residue:DraftsBesideTheFile", ("document",)),
     Sound("private-document", "tests.sound_stores.private:PrivateDocument", ("document",)),
     Sound("private-documents", "tests.sound_stores.private:PrivateDocuments", ("documents",)),
     Sound("async-document", "tests.sound_stores.plain_aiofiles:AsyncDocument", ("document",), "async"),

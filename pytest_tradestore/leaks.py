@@ -1,0 +1,151 @@
+"""What calls that succeed leave behind: file descriptors, threads, and temporary files, some more with each round.
+
+The workload is repeated on one open store. What a store keeps for good (a lock, a pool of threads, a file of each key)
+is there after the first rounds and then grows no more; what it loses with a call grows with every one.
+"""
+
+import gc
+import os
+import re
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from pytest_tradestore.crash.workloads import Workload
+from pytest_tradestore.isolation import Channel, Died, Finished, Hung, run_isolated
+from pytest_tradestore.sandbox import Sandbox
+from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest
+
+_SETTLING = 3
+"""Rounds after which a store has what it keeps for good."""
+_ROUNDS, _CALLS = 5, 48
+"""Counted are at least so many rounds, and at least so many calls: more than any pool of threads grows to."""
+_FEWEST = {"file descriptors": 1, "temporary files": 1, "threads": 33}
+"""Growth in all that is a leak; an executor may have up to 32 threads and takes its time to start them."""
+_TEMPORARY = re.compile(r"(?i)te?mp|\.part|\.new$|\.swp$|~$|^\.#")
+
+Counts = dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """What grew in every round: ``each`` of ``what`` a round at least; ``call`` is the one that it was seen after."""
+
+    what: str
+    each: int
+    call: str
+    calls: tuple[str, ...]
+    counts: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"{self.call} leaves {self.what} behind: {', '.join(map(str, self.counts))} after one round and the next"
+
+
+@dataclass(frozen=True, slots=True)
+class Leaks:
+    """What was found in how many ``calls``; ``undecided`` says why nothing could be."""
+
+    found: tuple[Leak, ...] = ()
+    calls: int = 0
+    undecided: str = ""
+
+
+def gather(store: StoreUnderTest, workload: Workload) -> Leaks:
+    """Repeat the workload in a process of its own and say what grows."""
+    with Sandbox() as sandbox:
+        root, temporary = sandbox.fresh_root(), sandbox.fresh_root()
+
+        def rounds(channel: Channel) -> "Leaks | str":
+            os.environ["TMPDIR"], tempfile.tempdir = str(temporary), str(temporary)
+            return _repeated(store, workload, root, temporary, channel)
+
+        match run_isolated(rounds, store.declarations.deadline):
+            case Finished(value):
+                return Leaks(undecided=value) if isinstance(value, str) else value
+            case Hung(_, seconds):
+                return Leaks(undecided=f"the workload took longer than {seconds:g} s for one step")
+            case Died(_, how):
+                return Leaks(undecided=f"the store ended its process: {how}")
+    raise AssertionError("every ending is matched")
+
+
+def _repeated(store: StoreUnderTest, workload: Workload, root: Path, temporary: Path, channel: Channel) -> Leaks | str:
+    bridge = Bridge()
+    step = "opening the store"
+    try:
+        channel.step(0)
+        opened = store.open(root, bridge)
+        for number, update in enumerate(workload.updates, 1):
+            step = update.rendered
+            channel.step(number)
+            update.make(opened)
+    except Exception as error:  # whatever the store raises, it has not done what it was asked for
+        return f"{step} raised {type(error).__name__}: {str(error).replace(str(root), '<root>')}"
+    rounds = _SETTLING + max(_ROUNDS, -(-_CALLS // max(len(workload.updates), 1)))
+    counted = []
+    for _ in range(rounds):
+        _round(workload, store, opened, channel)
+        counted.append(_counts(root, temporary))
+    counted = counted[_SETTLING - 1 :]
+    looks: list[Counts] = []
+    last = counted[-1]
+    if suspects := [what for what in _FEWEST if _grows(what, counted)]:
+        _round(workload, store, opened, channel, lambda: looks.append(_counts(root, temporary)))
+    opened.close()
+    bridge.close()
+    shown = tuple(update.rendered for update in workload.updates)
+    found = []
+    for what in suspects:
+        culprit = next((number for number, counts in enumerate(looks) if counts[what] > last[what]), len(looks) - 1)
+        numbers = tuple(counts[what] for counts in counted[:4])
+        each = min(after[what] - before[what] for before, after in pairwise(counted))
+        call = shown[culprit] if culprit < len(shown) else "reading"
+        found.append(Leak(what, each, call, shown[: culprit + 1], numbers))
+    return Leaks(tuple(found), rounds * len(shown))
+
+
+def _round(
+    workload: Workload,
+    store: StoreUnderTest,
+    opened: OpenStore,
+    channel: Channel,
+    look: Callable[[], None] = lambda: None,
+) -> None:
+    """Make all updates once more and read; what is refused now (a job that is there already) gives nothing to count."""
+    for number, update in enumerate(workload.updates, 1):
+        channel.step(number)
+        try:
+            update.make(opened)
+        except Exception:  # noqa: S112 - said by the requirements that ask for it
+            continue
+        finally:
+            look()
+    channel.step(0)
+    workload.observe(opened, store.declarations.errors)
+    look()
+
+
+def _grows(what: str, counted: list[Counts]) -> bool:
+    steps = [after[what] - before[what] for before, after in pairwise(counted)]
+    return all(step > 0 for step in steps) and sum(steps) >= _FEWEST[what]
+
+
+def _counts(root: Path, temporary: Path) -> Counts:
+    gc.collect()  # what Python has merely not cleared away yet is not left behind
+    named = [name for _, folders, files in os.walk(root) for name in (*folders, *files) if _TEMPORARY.search(name)]
+    lost = [name for _, folders, files in os.walk(temporary) for name in (*folders, *files)]
+    return {
+        "file descriptors": len(os.listdir("/dev/fd")),
+        "threads": max(threading.active_count(), _native_threads()),
+        "temporary files": len(named) + len(lost),
+    }
+
+
+def _native_threads() -> int:
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except OSError:  # only Linux has this
+        return 0

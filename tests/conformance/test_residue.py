@@ -1,0 +1,98 @@
+"""What calls that succeed leave behind, and what a store does outside of its root; beside the matrix of them."""
+
+import os
+import tempfile
+
+import pytest
+
+from pytest_tradestore.bench import Bench
+from pytest_tradestore.conformance import leaks, root
+from pytest_tradestore.kits.registry import KITS
+from pytest_tradestore.settings import Settings
+from pytest_tradestore.target import StoreUnderTest
+from pytest_tradestore.verdict import Verdict
+from tests.broken_stores.residue import (
+    DraftsInTheTemporaryDirectory,
+    LosesADescriptorWithEachSave,
+    RemembersTheLastStoreAtHome,
+)
+from tests.sound_stores.plain import PlainDocument
+from tests.sound_stores.residue import DraftsBesideTheFile, KeepsADescriptorAndAPool
+
+DOCUMENT = next(kit for kit in KITS if kit.name == "document")
+
+
+def judged(family, target):
+    (check,) = family.checks(DOCUMENT)
+    return check.judge(Bench(Settings(recorder="fake")), StoreUnderTest("store", target))
+
+
+def test_a_descriptor_lost_with_each_save_is_counted_and_the_save_is_named():
+    result = judged(leaks, LosesADescriptorWithEachSave)
+
+    assert result.counterexample.headline == "save({version: 1}) succeeds and leaves file descriptors behind"
+    assert result.counterexample.found[0].startswith("file descriptors: ")
+
+
+@pytest.mark.parametrize("target", [PlainDocument, KeepsADescriptorAndAPool, DraftsBesideTheFile])
+@pytest.mark.parametrize("family", [leaks, root])
+def test_control_what_is_kept_for_good_and_what_is_renamed_is_no_leak_and_is_not_outside(family, target):
+    result = judged(family, target)
+
+    assert (result.verdict, result.reason) in {
+        (Verdict.HOLDS, ""),
+        (Verdict.HOLDS, "there is no second file system here to put the temporary directory on"),
+    }
+    assert sum(result.checked.values()) > 10
+
+
+def test_what_python_code_changes_outside_is_shown_with_its_line():
+    told = judged(root, DraftsInTheTemporaryDirectory).counterexample
+
+    (step,) = told.steps
+    assert step.location.startswith("residue.py:")
+    assert "NamedTemporaryFile" in step.source
+
+
+def test_what_no_event_names_is_seen_where_it_appears():
+    told = judged(root, RemembersTheLastStoreAtHome).counterexample
+
+    assert told.headline.endswith("something in the home directory, outside of its root")
+    assert told.steps == ()
+
+
+class NeedsTheSameFileSystem(PlainDocument):
+    """Nothing of it is outside, but it will not work where the temporary directory is elsewhere."""
+
+    def save(self, data):
+        if os.stat(tempfile.gettempdir()).st_dev != os.stat(self.root).st_dev:
+            raise OSError("the temporary directory is on another device")
+        super().save(data)
+
+
+def test_a_store_that_needs_the_temporary_directory_on_its_file_system_is_found_where_there_are_two():
+    result = judged(root, NeedsTheSameFileSystem)
+
+    if result.verdict is Verdict.HOLDS:
+        assert result.reason.startswith("there is no second file system")
+    else:
+        assert "where the temporary directory is on another file system" in result.counterexample.headline
+
+
+class RefusesAll:
+    def __init__(self, _root):
+        pass
+
+    def save(self, data):
+        raise ValueError("not today")
+
+    def load(self):
+        return {}
+
+
+@pytest.mark.parametrize("family", [leaks, root])
+def test_a_store_that_refuses_everything_is_undecided_and_not_held(family):
+    result = judged(family, RefusesAll)
+
+    assert result.verdict is Verdict.UNDECIDED
+    assert "save({version: 1}) raised ValueError: not today" in result.reason
