@@ -59,6 +59,7 @@ def gather(store: StoreUnderTest, workload: Workload) -> Leaks:
         root, temporary = sandbox.fresh_root(), sandbox.fresh_root()
 
         def rounds(channel: Channel) -> "Leaks | str":
+            gc.freeze()  # what was there before is not looked at again each time that is cleared away
             os.environ["TMPDIR"], tempfile.tempdir = str(temporary), str(temporary)
             return _repeated(store, workload, root, temporary, channel)
 
