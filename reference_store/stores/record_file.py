@@ -202,7 +202,7 @@ class RecordFile:
         if header is not None and view.counts and view.opened and view.clean and self._appender.trusts(header):
             if view.end + len(line) <= header.size:
                 return self._appender.append(directory, view, header, line)
-        elif first and not view.opened and not view.counts:
+        elif (first or view.tail is None) and not view.opened and not view.counts:
             return self._at_once(directory, view, line, operations)
         return self._begin_log(directory, view, line)
 

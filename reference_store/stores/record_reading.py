@@ -43,7 +43,9 @@ class RecordReader:
         if roughly and view is not None and before == self._statuses:
             self.view = view
             return view
-        if view is None or not self._refreshed(directory, view):
+        # A file without the log that belongs to it is there when somebody died, or the disk was full, between the two.
+        other = before[1:] != self._statuses[1:]
+        if view is None or not self._refreshed(directory, view, other_file=other):
             view = self._load(directory)
         self.view = view
         return view
@@ -59,15 +61,24 @@ class RecordReader:
             return ()
         return about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
 
-    def _refreshed(self, directory: Directory, view: View) -> bool:
-        """Take over what the log has got; say False when it is another log, or the file another one."""
+    def _refreshed(self, directory: Directory, view: View, *, other_file: bool) -> bool:
+        """Take over what the log has got; say False when it is another log, or the file another one.
+
+        ``other_file`` says that the file is not the one that was there when the view was taken: then it goes on only
+        with the log that belongs to the new one.
+        """
         opened = self.opened_log(directory, os.O_RDONLY)
         if opened is None:
             return view.header is None and view.tail is not None and self._tail(directory) == view.tail
         descriptor, size = opened
         try:
             head = os.pread(descriptor, _FIRST_LOOK, 0)
-            if view.header is None or not (head.startswith(view.header.line) or self._succeeded(view, head)):
+            if view.header is None:
+                return False
+            if head.startswith(view.header.line):
+                if other_file and view.counts:
+                    return False
+            elif not self._succeeded(view, head):
                 return False
             header = view.header
             if size != header.size:
