@@ -18,6 +18,11 @@ from reference_store.core.atomic import DAMAGED, Directory
 from reference_store.core.root import Root
 from reference_store.errors import InvalidRecord
 from reference_store.stores.journal_files import SUFFIX, opened_log
+from reference_store.stores.journal_handover import PREFIX as SYNCED
+from reference_store.stores.time_index import PREFIX as TIMES
+
+_BESIDE = (SYNCED, TIMES)
+"""Prefixes of what stands beside a log, and can be made anew."""
 
 _PERIOD = re.compile(r"([0-9]{4})-([0-9]{2})(?:-([0-9]{2}))?(Z?)")
 
@@ -57,8 +62,8 @@ def ended(streams: Iterable[str], before: object) -> list[str]:
     return sorted(found)
 
 
-def remove(root: Root, operation: str, stream: str, beside: tuple[str, ...]) -> bool:
-    """Remove the log, durably, and what stands ``beside`` it; says whether it was there.
+def remove(root: Root, operation: str, stream: str) -> bool:
+    """Remove the log, durably, and what stands beside it; says whether it was there.
 
     Raises CorruptData for what is no regular file, which stays, LockTimeout and StorageFailure.
     """
@@ -68,7 +73,7 @@ def remove(root: Root, operation: str, stream: str, beside: tuple[str, ...]) -> 
         opened = opened_log(directory, stream, file, os.O_RDONLY)
         if opened is not None:
             os.close(opened[0])
-        for prefix in beside:
+        for prefix in _BESIDE:
             directory.discard(prefix + file)
         return opened is not None and directory.remove(file)
 

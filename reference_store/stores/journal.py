@@ -28,19 +28,14 @@ from reference_store.stores.documents import CLAIMS
 from reference_store.stores.journal_ends import end_of, place_behind
 from reference_store.stores.journal_files import SUFFIX, Look, opened_log, streams_in
 from reference_store.stores.journal_following import Follower
-from reference_store.stores.journal_handover import PREFIX as SYNCED
 from reference_store.stores.journal_handover import is_told, tell
 from reference_store.stores.journal_lines import Entry, LogFile, Walk
 from reference_store.stores.recent import Recent
-from reference_store.stores.time_index import PREFIX as TIMES
 
 LARGEST = 4 << 30
 """Bytes that a log may have; an append that would exceed it is refused. Whatever is there is read."""
 LONGEST = 64 << 20
 """Bytes that a record may have as JSON text."""
-
-BESIDE = (SYNCED, TIMES)
-"""Prefixes of what stands beside a log, and can be made anew."""
 
 _REMEMBERED = 16384
 _SEAL = 200
@@ -180,7 +175,7 @@ class JournalStore(Closing, Reopened):
 
     def delete(self, stream: str) -> bool:
         """Remove a log for good, durably, and say whether there was one; raises as ``salvage`` does."""
-        return remove(self._root, "delete", stream, BESIDE)
+        return remove(self._root, "delete", stream)
 
     def prune(self, before: date | str) -> list[str]:
         """Remove the logs that are named after a day or a month that ended before the day ``before``; return them.
@@ -189,7 +184,7 @@ class JournalStore(Closing, Reopened):
         evidence. Raises InvalidRecord for what is no day, and as ``salvage`` does.
         """
         streams = ended(self.streams(), before)
-        return [stream for stream in streams if remove(self._root, "prune", stream, BESIDE)]
+        return [stream for stream in streams if remove(self._root, "prune", stream)]
 
     def evidence(self) -> list[Evidence]:
         """Return what was kept of damaged logs and interrupted appends, by name."""
