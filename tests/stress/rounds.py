@@ -130,15 +130,14 @@ def _round(name: str, below: Path, seconds: float, chance: random.Random, _said:
         begin(kind)
     kills, ledgers = 0, Ledgers(place.ledgers)
     end, progress, seen = time.monotonic() + seconds, time.monotonic(), 0
-    while time.monotonic() < end:
+    # At the end, when nobody has got anywhere for a while: find out whether it hangs or is only slow.
+    while (now := time.monotonic()) < end or 1 < now - progress <= STUCK + 1:
         time.sleep(chance.uniform(0.02, 0.6))
         acknowledged = sum(entry.outcome == "acknowledged" for entry in ledgers.look())
         if acknowledged != seen:
             progress, seen = time.monotonic(), acknowledged
         elif time.monotonic() - progress > STUCK:
             break
-        elif time.monotonic() >= end - 0.5:
-            end = progress + STUCK + 1  # nobody has got anywhere: find out whether it hangs or is only slow
         if mounted:
             _fill(place.root, chance)
         victim = chance.choice(list(running))
