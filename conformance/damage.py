@@ -33,19 +33,23 @@ def _check(requirement: str, kit: Kit) -> Check:
         return Grounds(
             None if violation is None else counterexample(store.name, kit, evidence, violation),
             evidence.undecided or evidence.given_up,
-            _not_asked(requirement, evidence),
+            _not_asked(requirement, kit, evidence, backup="backup" in store.declarations.claims),
             _ONLY_OTHER_KEYS if requirement == "CORR-7" else "",
             {"damaged_images": evidence.images, "noticed": evidence.told, "updates": evidence.updates},
             exhaustive=False,
             shared=f"damage of {kit.name}",
         )
 
-    return check_by(requirement, kit, grounds, _NEEDS_CLAIM.get(requirement, ""))
+    # A log is only ever appended to, so that most have no older version: not claiming one leaves nothing open there.
+    claim = "" if requirement == "CORR-3" and kit.log else _NEEDS_CLAIM.get(requirement, "")
+    return check_by(requirement, kit, grounds, claim)
 
 
-def _not_asked(requirement: str, evidence: "DamageEvidence") -> str:
+def _not_asked(requirement: str, kit: Kit, evidence: "DamageEvidence", *, backup: bool) -> str:
     if not evidence.told:
         return "no damage changed what the store shows"
+    if requirement == "CORR-3" and kit.log and not backup:
+        return "a log is only ever appended to, so there is no older version of it to fall back to"
     if requirement == "CORR-3" and not evidence.with_backup:
         return "no file of it was ever replaced, so there is no older version of one"
     if requirement == "CORR-5" and not evidence.of_one_of_several:
