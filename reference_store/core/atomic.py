@@ -1,7 +1,7 @@
 """Whole files or none, durable on return: the one place where these stores write to a disk.
 
-A directory is pinned by its descriptor and every name in it is opened without following links, so that nothing planted
-or swapped in the meantime can lead a read or a write out of it. Locking is the caller's business: at most one writer
+A directory is pinned by its descriptor and no name in it is followed if it is a link, so that nothing planted or
+swapped in the meantime can lead a write out of it. Locking is the caller's business: at most one writer
 works in a directory at a time, which also makes every temporary file found under the lock a leftover of a dead one.
 """
 
@@ -10,16 +10,13 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import stat
-import sys
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TypeAlias
 
-from reference_store.core.access import Access, access_of, give, give_directory
-from reference_store.core.descriptors import read_from, sync, write_all
+from reference_store.core.access import Access, give, give_directory
+from reference_store.core.descriptors import sync, write_all
+from reference_store.core.directory import DIRECTORY, Found, OpenDirectory
 
 FILE_MODE = 0o640
 DIRECTORY_MODE = 0o750
@@ -27,20 +24,11 @@ TEMPORARY = ".tmp-"
 DAMAGED = ".damaged-"
 """Prefixes of the store's own names; encoded identifiers never begin with a dot."""
 
-_CLOCK_REALTIME_COARSE = 5
 Content: TypeAlias = bytes | Iterable[bytes]
 """What a file is to hold, whole or in pieces: a large one need not be in memory."""
 
-_SAFELY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
-"""Flags with which opening a planted link fails, and a planted pipe or terminal neither blocks nor takes over."""
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
-_NOT_A_FILE = {errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.EISDIR}
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
-
-
-class NotARegularFile(Exception):  # noqa: N818 - says what is the case
-    """The name belongs to a link, directory, pipe, socket or device: nothing that a store has written."""
 
 
 class NotPinned(Exception):  # noqa: N818 - says what is the case
@@ -51,38 +39,18 @@ class NotPinned(Exception):  # noqa: N818 - says what is the case
         super().__init__()
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A file as it was read: its bytes and what replacing it must respect."""
-
-    data: bytes
-    mode: int
-    inode: int
-    links: int
-    access: Access
-
-
-class Directory:
-    """A directory held open by descriptor; it is closed when the last user lets go of this object.
-
-    So an operation that is under way in another thread when a store is closed ends on the directory it began on.
-    """
+class Directory(OpenDirectory):
+    """A directory in which files are made and replaced, whole or not at all."""
 
     def __init__(self, descriptor: int, path: str, parent: Directory | None = None, *, made: bool = False) -> None:
-        self.descriptor, self.path = descriptor, path
+        super().__init__(descriptor, path)
         self._parent, self._made = parent, made
-        # Bound now: whoever replaced os while this was opened must also be the one that closes it.
-        self._close: Callable[[int], None] = os.close
-
-    def __del__(self) -> None:
-        with suppress(Exception):
-            self._close(self.descriptor)
 
     @classmethod
     def open(cls, path: str) -> Directory:
         """Open ``path``, creating what is missing of it durably; links in ``path`` are resolved here, once."""
         try:
-            return cls(os.open(path, _DIRECTORY), path)
+            return cls(os.open(path, DIRECTORY), path)
         except FileNotFoundError:
             parent, name = os.path.split(os.path.abspath(path))
             if not name or os.path.islink(path):
@@ -117,112 +85,10 @@ class Directory:
             self._parent.pin_name()
             return
         try:
-            above = Directory(os.open("..", _DIRECTORY, dir_fd=self.descriptor), "..")
+            above = Directory(os.open("..", DIRECTORY, dir_fd=self.descriptor), "..")
         except PermissionError:
             return  # in a directory that is not ours, a root is made by others, who answer for its name
         above.sync()
-
-    def _open(self, name: str) -> int:
-        return os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=self.descriptor)
-
-    def names(self) -> list[str]:
-        """The names in this directory, in no particular order.
-
-        Where files are replaced meanwhile a name may be missing, as the system likes; see ``names_at_one_moment``.
-        """
-        # Opened for this listing alone: the position in a directory belongs to whoever shares the open one.
-        listed = os.open(".", _DIRECTORY, dir_fd=self.descriptor)
-        try:
-            return os.listdir(listed)
-        finally:
-            os.close(listed)
-
-    def names_at_one_moment(self) -> list[str] | None:
-        """The names in this directory if nothing has changed while they were listed; None if something may have.
-
-        Changes are stamped with a clock that stands still for some milliseconds: one that came right before the listing
-        hides those that come during it.
-        """
-        now = _stamp()
-        before = os.fstat(self.descriptor).st_mtime_ns
-        if before >= now:
-            return None
-        names = self.names()
-        return names if os.fstat(self.descriptor).st_mtime_ns == before else None
-
-    def has(self, name: str) -> bool:
-        """Whether there is something of this name, a link too."""
-        try:
-            os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
-        except FileNotFoundError:
-            return False
-        return True
-
-    def read(self, name: str, limit: int) -> Found | None:
-        """Return the file ``name``, or None if there is none.
-
-        Raises NotARegularFile, TooLarge above ``limit`` bytes, and OSError when it cannot be read.
-        """
-        opened = self.open_regular(name, os.O_RDONLY)
-        if opened is None:
-            return None
-        descriptor, about = opened
-        try:
-            data = read_from(descriptor, about.st_size, limit)
-            access = access_of(descriptor, about)
-            return Found(data, access.mode, about.st_ino, about.st_nlink, access)
-        finally:
-            os.close(descriptor)
-
-    def tail(self, name: str, length: int) -> tuple[int, bytes] | None:
-        """Return the size of the file ``name`` and its last ``length`` bytes, or None if there is none.
-
-        Raises NotARegularFile, and OSError when it cannot be read.
-        """
-        opened = self.open_regular(name, os.O_RDONLY)
-        if opened is None:
-            return None
-        descriptor, about = opened
-        try:
-            return about.st_size, os.pread(descriptor, length, max(about.st_size - length, 0))
-        finally:
-            os.close(descriptor)
-
-    def open_regular(self, name: str, flags: int) -> tuple[int, os.stat_result] | None:
-        """Open the file ``name``: return its descriptor and status, or None if there is none.
-
-        Raises NotARegularFile, and OSError when it cannot be opened.
-        """
-        try:
-            descriptor = os.open(name, flags | _SAFELY, dir_fd=self.descriptor)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            if error.errno in _NOT_A_FILE:
-                raise NotARegularFile from error
-            raise
-        try:
-            about = os.fstat(descriptor)
-            if stat.S_ISREG(about.st_mode):
-                return descriptor, about
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)
-        raise NotARegularFile
-
-    def access(self, name: str) -> Access | None:
-        """Return who may read and write the file ``name``, None if there is no regular file of this name."""
-        try:
-            opened = self.open_regular(name, os.O_RDONLY)
-        except NotARegularFile:
-            return None
-        if opened is None:
-            return None
-        try:
-            return access_of(*opened)
-        finally:
-            os.close(opened[0])
 
     def replace(self, name: str, data: Content, previous: Found | None, backup: str | None = None) -> None:
         """Make ``data`` the content of ``name``: after any crash the old or the new file is there, whole.
@@ -402,13 +268,6 @@ class Directory:
         # Housekeeping must not hide the error that led here; what stays is swept when the store is opened.
         with suppress(OSError):
             os.unlink(name, dir_fd=self.descriptor)
-
-
-def _stamp() -> int:
-    """The time (ns) that the next change of a directory is stamped with, or one before it."""
-    if sys.platform == "linux":
-        return time.clock_gettime_ns(_CLOCK_REALTIME_COARSE)
-    return time.time_ns() - 20_000_000
 
 
 def _temporary_name() -> str:

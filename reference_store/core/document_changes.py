@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from reference_store.core import integrity, strict_json
-from reference_store.core.atomic import Found
+from reference_store.core.directory import Found
 from reference_store.core.strict_json import Document, Encoded
 from reference_store.errors import InvalidRecord, UnserialisableValue, VersionConflict
 

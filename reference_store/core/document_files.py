@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from reference_store.core import document_changes, integrity, keys
-from reference_store.core.atomic import Directory, Found, NotARegularFile
+from reference_store.core.atomic import Directory
 from reference_store.core.by_key import ByKey
 from reference_store.core.descriptors import TooLarge
+from reference_store.core.directory import Found, NotARegularFile
 from reference_store.core.document_changes import LARGEST as LARGEST
 from reference_store.core.document_changes import Change, Present, Update, go_together
 from reference_store.core.generations import note_removed, removed_up_to

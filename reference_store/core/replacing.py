@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from reference_store.core.atomic import FILE_MODE, Directory, Found, NotPinned
+from reference_store.core.atomic import FILE_MODE, Directory, NotPinned
+from reference_store.core.directory import Found
 
 _AT_ONCE = 32
 """So many files are open at once."""

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from reference_store.core import keys
-from reference_store.core.atomic import Directory, NotARegularFile
+from reference_store.core.atomic import Directory
+from reference_store.core.directory import NotARegularFile
 from reference_store.errors import CorruptData
 from reference_store.stores.journal_lines import LogFile
 

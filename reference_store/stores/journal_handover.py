@@ -13,7 +13,8 @@ import hashlib
 import os
 from contextlib import suppress
 
-from reference_store.core.atomic import Directory, NotARegularFile
+from reference_store.core.atomic import Directory
+from reference_store.core.directory import NotARegularFile
 
 PREFIX = ".synced-"
 _SIZE = 256

@@ -10,8 +10,9 @@ import os
 from collections import deque
 from contextlib import suppress
 
-from reference_store.core.atomic import Directory, Found, NotARegularFile
+from reference_store.core.atomic import Directory
 from reference_store.core.descriptors import TooLarge
+from reference_store.core.directory import Found, NotARegularFile
 from reference_store.core.document_files import LARGEST, Recovery
 from reference_store.errors import CorruptData
 from reference_store.stores import record_log, record_view

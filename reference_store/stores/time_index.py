@@ -18,8 +18,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from operator import le
 
-from reference_store.core.atomic import Directory, NotARegularFile, NotPinned
+from reference_store.core.atomic import Directory, NotPinned
 from reference_store.core.descriptors import TooLarge
+from reference_store.core.directory import NotARegularFile
 from reference_store.errors import CorruptData
 from reference_store.stores.journal_lines import LogFile, sealed
 

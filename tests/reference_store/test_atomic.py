@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from reference_store.core.atomic import DAMAGED, TEMPORARY, Directory, NotARegularFile, NotPinned
+from reference_store.core.atomic import DAMAGED, TEMPORARY, Directory, NotPinned
 from reference_store.core.descriptors import TooLarge, write_all
+from reference_store.core.directory import NotARegularFile
 from reference_store.stores.data_store import FileDataStore
 from tests.reference_store.faults import fail_call, is_directory
 

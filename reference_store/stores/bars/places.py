@@ -8,8 +8,9 @@ from __future__ import annotations
 import errno
 import logging
 
-from reference_store.core.atomic import Directory, Found, NotARegularFile
+from reference_store.core.atomic import Directory
 from reference_store.core.descriptors import TooLarge
+from reference_store.core.directory import Found, NotARegularFile
 from reference_store.errors import CorruptData, hint_for, shown
 from reference_store.stores.bars import parquet as bar_parquet
 from reference_store.stores.bars.columns import Columns

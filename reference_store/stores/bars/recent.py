@@ -16,7 +16,8 @@ from typing import Any
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from reference_store.core import integrity
-from reference_store.core.atomic import Directory, NotARegularFile
+from reference_store.core.atomic import Directory
+from reference_store.core.directory import NotARegularFile
 from reference_store.core.records import members_of
 from reference_store.core.strict_json import Document
 from reference_store.errors import CorruptData, InvalidRecord

@@ -6,7 +6,8 @@ The caller holds the lock.
 from __future__ import annotations
 
 from reference_store.core import keys
-from reference_store.core.atomic import Directory, Found
+from reference_store.core.atomic import Directory
+from reference_store.core.directory import Found
 from reference_store.errors import CorruptData
 from reference_store.stores.bars import manifest as bar_manifest
 from reference_store.stores.bars import parquet as bar_parquet
