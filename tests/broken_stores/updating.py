@@ -3,6 +3,7 @@
 from tests.broken_stores import IN_MEMORY, breaks
 from tests.sound_stores.files import encode, file_name, locked, read_document, replace_durably
 from tests.sound_stores.plain import PlainDocument, PlainDocuments
+from tests.sound_stores.trading import PlainStates
 
 
 @breaks("documents", RACE_1="returned, but get('AAPL') then gives", RACE_2="returned, but")
@@ -39,3 +40,17 @@ class SwallowsTheException(PlainDocument):
             except Exception:
                 return
             replace_durably(self.file, encode(after))
+
+
+@breaks("state", DATA_UPDATE="a function that raised has changed", recorders=IN_MEMORY)
+class SavesHalfAState(PlainStates):
+    """update_strategy_state() saves the state whether the function came to its end or not."""
+
+    def update_strategy_state(self, strategy_name, function):
+        path = self.directory / file_name(strategy_name)
+        with locked(self.root):
+            state = read_document(path) or {}
+            try:
+                state = function(state)
+            finally:
+                replace_durably(path, encode(state))

@@ -100,13 +100,13 @@ def hangs():
         os.sched_yield()
 
 
-@pytest.mark.parametrize(("trap", "how"), [(exits, "exited with status 4"), (hangs, "took longer than 0.4 s")])
+@pytest.mark.parametrize(("trap", "how"), [(exits, "exited with status 4"), (hangs, "took longer than 2 s")])
 def test_a_store_that_ends_its_process_at_the_next_update_breaks_rec_3(trap, how):
     class Ends(Trapped):
         def trap(self):
             trap()
 
-    evidence = evidence_of(Ends, deadline=0.4)
+    evidence = evidence_of(Ends, deadline=2)
 
     assert set(evidence.violations) == {"REC-3"}
     assert how in evidence.violations["REC-3"].breach.sentence
@@ -119,7 +119,7 @@ def test_a_store_that_hangs_at_every_crash_image_is_given_up_and_that_is_said():
             if self.staged.exists():
                 hangs()
 
-    evidence = evidence_of(Hangs, deadline=0.3)
+    evidence = evidence_of(Hangs, deadline=1)
 
     assert set(evidence.violations) == {"REC-1"}
     assert not evidence.exhaustive
