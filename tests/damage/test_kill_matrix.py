@@ -20,7 +20,8 @@ WEAK = {
             *("plain-document", "plain-documents", "swept-documents", "plain-journal", "fdatasync-document"),
             *("whatever-json-takes", "private-document", "private-documents", "o-dsync-journal", "o-tmpfile-document"),
             *("async-document", "async-with-document", "async-documents", "async-journal"),
-            *("plain-events", "plain-states", "plain-audit", "async-data"),
+            *("plain-events", "plain-states", "plain-audit", "async-data", "keeps-a-pool", "drafts-beside-the-file"),
+            *("updating-document", "updating-documents", "updating-states"),
         )
     },
     "CORR-6": {
