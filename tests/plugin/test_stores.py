@@ -31,10 +31,6 @@ MISTAKES = {
         "there is no declaration 'tradestore_claim' (did you mean tradestore_claims?)",
     ),
     "another spelling": ("acme:Camel", "there is no declaration 'tradestoreErrors' (did you mean tradestore_errors?)"),
-    "declared where nobody reads": (
-        "acme:made",
-        "tradestore_claims stands on Unheard, which the target returns, and is not",
-    ),
     "no contract": ("acme:NoContract", "NoContract offers no contract that the suite knows: it has frobnicate()."),
     "raises": ("acme:raises", "raised RuntimeError when it was opened on an empty directory: the flux is not aligned"),
     "exits": ("acme:exits", "its process exited with status 3 while it was opened"),
