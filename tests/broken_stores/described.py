@@ -13,7 +13,11 @@ from tests.broken_stores import breaks
 logger = logging.getLogger(__name__)
 
 
-@breaks("document", DUR_2="partly lost write my_data.json.tmp")
+@breaks(
+    "document",
+    ATOM_2="neither its state before save({version: 5}) nor after it",
+    DUR_2="partly lost write my_data.json.tmp",
+)
 class GuidelineStore:
     """a fixed ``.tmp``, no fsync, and a load() that takes whatever it cannot read for an empty store."""
 

@@ -72,7 +72,6 @@ BY_REQUIREMENT = [
     journal("sync(descriptor)  # durability point", "DUR-2"),
     journal("os.ftruncate(descriptor, length)", "REC-3"),
     journal("fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the lock", "RACE-3", "core.locking"),
-    journal("self._bell.release()\n            notify", "RACE-5", "core.group_commit", "notify"),
     bars("directory.sync()  # before the manifest", "ATOM-2"),
     records("stores.record_appending", "sync_data(descriptor)  # durability point: the line", "DUR-2"),
     records("core.descriptors", 'getattr(os, "fdatasync", sync)(descriptor)  # which', "DUR-2"),
