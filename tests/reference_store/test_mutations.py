@@ -103,7 +103,6 @@ ARCHIVED = (
 )
 LEFT = "test_fundamentals.py::test_what_pruning_leaves_of_an_archive_is_durable_before_it_is_named"
 ANOTHER = "test_locking.py::test_who_waits_for_a_lock_file_that_is_replaced_takes_the_new_one"
-TURN = "test_locking.py::test_who_gave_the_lock_back_comes_behind_those_who_wait"
 OF_BARS = (
     "test_order_of_calls.py::test_the_first_write_pins_the_name_of_a_directory_of_bars_that_somebody_else_has_made"
 )
@@ -151,7 +150,6 @@ BY_TEST = [
     by_test("core.locking", "fcntl.flock(descriptor, fcntl.LOCK_UN)", COPIED),
     by_test("core.locking", NAMED + "BlockingIOError", NAMELESS, ANY + "BlockingIOError"),
     by_test("core.locking", NAMED + "BaseException", ANOTHER, ANY + "BaseException"),
-    by_test("core.locking", "fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the turn", TURN),
     by_test("stores.fundamental_files", "directory.sync()  # before the index", ARCHIVED),
     by_test("stores.fundamental_files", "directory.sync()  # the archives made here", LEFT),
     by_test("stores.bars.files", "root.sync()  # whoever made", OF_BARS),
@@ -166,6 +164,7 @@ NEEDED_BY_ALL = {
     "core.locking": [
         "fcntl.flock(descriptor, fcntl.LOCK_EX)  # in the kernel's queue",
         "fcntl.flock(descriptor, fcntl.LOCK_EX)  # the turn",
+        "fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the turn",
     ],
     "core.atomic": [
         "os.rename(staged, name,",
