@@ -57,7 +57,7 @@ class KeepsItsDrafts(PlainJournal):
             draft.unlink()
 
 
-@breaks("document", ROOT_1="a file in the temporary directory, outside of its root", recorders=IN_MEMORY)
+@breaks("document", ROOT_1="outside of its root", recorders=IN_MEMORY)
 class DraftsInTheTemporaryDirectory(PlainDocument):
     """sees that the document can be written in the system's temporary directory, and tidies up behind itself."""
 
@@ -76,12 +76,3 @@ class RemembersTheLastStoreAtHome(PlainDocument):
         home = os.open(os.path.expanduser("~"), os.O_RDONLY)
         os.close(os.open(".last-store", os.O_WRONLY | os.O_CREAT, 0o600, dir_fd=home))
         os.close(home)
-
-
-@breaks("documents", ROOT_1="beside the root", recorders=IN_MEMORY)
-class MarksItsNeighbourhood(PlainDocuments):
-    """leaves a mark beside its directory, where another store may leave the same."""
-
-    def put(self, key, document):
-        super().put(key, document)
-        (self.root.parent / "in-use").touch()
