@@ -102,7 +102,7 @@ REASONS = {
 
 @pytest.mark.parametrize(("target", "reason"), REASONS.values(), ids=list(REASONS))
 def test_a_run_gives_no_evidence_and_says_why(target, reason):
-    result = recorded(target, deadline=0.5)
+    result = recorded(target, deadline=0.5 if target is Hanging else 60)
 
     assert isinstance(result, NotRecorded)
     assert reason in result.reason
