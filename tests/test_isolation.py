@@ -214,7 +214,7 @@ def is_alive(pid):
 
 
 def children():
-    """The processes that this one started and has not buried; other tests of the same process may have left some for good."""
+    """The processes that this one started and has not buried; other tests may have left it some for good."""
     own = str(os.getpid()).encode()
     found = set()
     for name in os.listdir("/proc"):
