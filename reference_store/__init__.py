@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from reference_store.core import atomic, keys
 from reference_store.core.document_files import Recovery
+from reference_store.core.schemas import Migrations, Schema, Step
 from reference_store.errors import (
     CalledInside,
     CorruptData,
@@ -27,6 +28,7 @@ from reference_store.errors import (
     InvalidRecord,
     JournalFull,
     LockTimeout,
+    MigrationError,
     NewerRecord,
     PositionLost,
     StorageFailure,
@@ -38,6 +40,7 @@ from reference_store.errors import (
 )
 from reference_store.operations.log_retention import Evidence
 from reference_store.operations.log_salvage import Lost, SalvageReport
+from reference_store.operations.migration import Migrated
 from reference_store.stores import journal
 from reference_store.stores.documents import DocumentStore
 from reference_store.stores.journal import JournalStore
@@ -74,13 +77,18 @@ __all__ = [
     "JournalStore",
     "LockTimeout",
     "Lost",
+    "Migrated",
+    "MigrationError",
+    "Migrations",
     "NewerRecord",
     "PositionLost",
     "Recovery",
     "RunStore",
     "SalvageReport",
     "SalvagedMonth",
+    "Schema",
     "SingleDocumentStore",
+    "Step",
     "StorageFailure",
     "StoreClosed",
     "StoreError",

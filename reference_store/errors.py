@@ -101,6 +101,21 @@ class NewerRecord(StoreError, ValueError):
         )
 
 
+class MigrationError(StoreError):
+    """A document of an older version that cannot be brought up to the current one; it is kept as it is.
+
+    ``identifier`` is its key, ``file`` its file's name in the root, ``start`` and ``end`` are the versions between
+    which it failed, and ``reason`` says why; what a step has raised is the ``__cause__``.
+    """
+
+    def __init__(self, identifier: str, file: str, start: str, end: str, reason: str) -> None:
+        self.identifier, self.file, self.start, self.end, self.reason = identifier, file, start, end, reason
+        super().__init__(
+            f"{shown(identifier)} in {file!r} could not be migrated from version {start} to {end}: {reason}; "
+            "it is kept as it is: correct the step, and read it again"
+        )
+
+
 class LockTimeout(StoreError, TimeoutError):
     """Another writer held the root's lock for longer than this store waits; nothing was changed.
 

@@ -22,6 +22,7 @@ FILE_MODE = 0o640
 DIRECTORY_MODE = 0o750
 TEMPORARY = ".tmp-"
 DAMAGED = ".damaged-"
+OLDER = ".version-"
 """Prefixes of the store's own names; encoded identifiers never begin with a dot."""
 
 Content: TypeAlias = bytes | Iterable[bytes]
@@ -134,15 +135,15 @@ class Directory(OpenDirectory):
             return False
         return True
 
-    def preserve(self, name: str, data: bytes | None, pieces: Content | None = None) -> str:
-        """Keep damaged ``name`` as evidence under a second name, durably, and return that name.
+    def preserve(self, name: str, data: bytes | None, pieces: Content | None = None, kind: str = DAMAGED) -> str:
+        """Keep ``name``, which is damaged or of another ``kind``, under a second name, durably, and return that name.
 
         ``data`` is what it holds, None if it is no regular file, or a large one that has these ``pieces``. The same
         evidence is kept once, however often a crash makes this run again.
         """
         inode = os.stat(name, dir_fd=self.descriptor, follow_symlinks=False).st_ino
         mark = f"inode{inode}" if data is None else hashlib.sha256(data).hexdigest()[:12]
-        evidence = f"{DAMAGED}{mark}-{name}"
+        evidence = f"{kind}{mark}-{name}"
         try:
             self._link(name, evidence)
         except FileExistsError:

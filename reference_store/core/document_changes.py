@@ -13,7 +13,7 @@ from typing import TypeAlias
 from reference_store.core import integrity, strict_json
 from reference_store.core.directory import Found
 from reference_store.core.strict_json import Document, Encoded
-from reference_store.errors import InvalidRecord, UnserialisableValue, VersionConflict
+from reference_store.errors import CorruptData, InvalidRecord, UnserialisableValue, VersionConflict
 
 LARGEST = 64 << 20
 """Bytes of a document file; more is neither written nor read."""
@@ -22,6 +22,8 @@ _HIGHEST = 10**18
 
 Update: TypeAlias = Callable[[Document | None], Document]
 """Makes the new document of the one that is there, None if there is none."""
+Encode: TypeAlias = Callable[[str, object], Encoded]
+"""Returns the document of a key as it is stored; raises what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,10 @@ class Change:
     encoded: Encoded | None = None
     update: Update | None = None
     expected: int | None = None
+    encode: Encode | None = None
+    """What checks, and makes storable, what ``update`` returns."""
+    damaged: Callable[[], Document] | None = None
+    """Gives what ``update`` gets where the present document is damaged, and no backup is sound."""
 
     @property
     def removes(self) -> bool:
@@ -42,22 +48,29 @@ class Change:
         return self.encoded is None and self.update is None
 
 
-def putting(operation: str, key: str, document: object, expected: int | None = None) -> Change:
-    """Return the change that puts ``document``, independent of what is done to it later.
-
-    Raises UnserialisableValue, and InvalidRecord for what is no generation.
-    """
+def putting(operation: str, key: str, document: Encoded, expected: int | None = None) -> Change:
+    """Return the change that puts ``document``; raises InvalidRecord for what is no generation."""
     if expected is not None and (type(expected) is not int or expected < 0):
         raise InvalidRecord("expected", "is no generation: a whole number, 0 for a document that is not there")
-    return Change(operation, key, encoded(key, document), expected=expected)
+    return Change(operation, key, document, expected=expected)
 
 
-def updating(operation: str, key: str, function: Update) -> Change:
+def updating(
+    operation: str,
+    key: str,
+    function: Update,
+    encode: Encode | None = None,
+    damaged: Callable[[], Document] | None = None,
+) -> Change:
     """Return the change that ``function`` makes, with the context variables of the caller."""
     if not callable(function):
         raise InvalidRecord("function", "cannot be called")
     context = copy_context()
-    return Change(operation, key, update=lambda document: context.run(function, document))
+
+    def update(document: Document | None) -> Document:
+        return context.run(function, document)
+
+    return Change(operation, key, update=update, encode=encode, damaged=damaged)
 
 
 def encoded(key: str, document: object) -> Encoded:
@@ -98,13 +111,24 @@ class Present:
         made: Document | None = None
         new = change.encoded
         if change.update is not None:
-            made = change.update(self._content())
+            made = change.update(self._content(change.damaged))
             if made is None:
                 raise UnserialisableValue("the function returned None (to remove a document use delete), which")
-            new = encoded(self.key, made)
+            if change.encode is None:
+                new = encoded(self.key, made)
+            else:
+                new = change.encode(self.key, made)
+                made = strict_json.copy_of(new.canonical)
         self.generation = (self.generation or self.floor()) + 1
         self.new = new
         return made
 
-    def _content(self) -> Document | None:
-        return self.read() if self.new is None else strict_json.copy_of(self.new.canonical)
+    def _content(self, damaged: Callable[[], Document] | None) -> Document | None:
+        if self.new is not None:
+            return strict_json.copy_of(self.new.canonical)
+        try:
+            return self.read()
+        except CorruptData:
+            if damaged is None:
+                raise
+            return damaged()

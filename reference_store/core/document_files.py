@@ -11,23 +11,25 @@ import hashlib
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
 
 from reference_store.core import document_changes, integrity, keys
-from reference_store.core.atomic import Directory
+from reference_store.core.atomic import OLDER, Directory
 from reference_store.core.by_key import ByKey
-from reference_store.core.descriptors import TooLarge
-from reference_store.core.directory import Found, NotARegularFile
+from reference_store.core.directory import Found
 from reference_store.core.document_changes import LARGEST as LARGEST
 from reference_store.core.document_changes import Change, Present, Update, go_together
+from reference_store.core.document_reading import generation_of, inode_of, regular, sound
 from reference_store.core.generations import note_removed, removed_up_to
 from reference_store.core.group_commit import GroupCommit, Take, Ticket
 from reference_store.core.integrity import Unsealed
 from reference_store.core.replacing import Replacement, replace_all
 from reference_store.core.root import Place, Root, as_failure
+from reference_store.core.schemas import ANY, Schema
 from reference_store.core.strict_json import Document
-from reference_store.errors import CorruptData, shown
+from reference_store.errors import CorruptData, InvalidRecord, MigrationError, NewerRecord, StoreError, shown
 
 SUFFIX, BACKUP = ".json", ".json.bak"
 _REMEMBERED = 4096
@@ -54,7 +56,16 @@ class _OneForAll(ByKey[GroupCommit[Change]]):
 class DocumentFiles:
     """What DocumentStore and SingleDocumentStore share: reading, replacing and removing one sealed document."""
 
-    def __init__(self, root: Place, lock_timeout: float, stem: Callable[[str], str] = keys.encode) -> None:
+    def __init__(
+        self,
+        root: Place,
+        lock_timeout: float,
+        stem: Callable[[str], str] = keys.encode,
+        schema: Schema | None = None,
+    ) -> None:
+        self.schema = ANY if schema is None else schema
+        if not isinstance(self.schema, Schema):
+            raise InvalidRecord("schema", f"is of type {type(schema).__name__}, not Schema")
         self.root = Root(root, lock_timeout)
         self._stem = stem
         self._commits = _OneForAll(self._group)
@@ -75,8 +86,8 @@ class DocumentFiles:
 
     def _present_or_backup(self, directory: Directory, key: str, name: str) -> Unsealed | None:
         try:
-            found = _sound(directory, key, name + SUFFIX) or self._lost(directory, key, name)
-            return found and found[1]
+            found = sound(directory, key, name + SUFFIX) or self._lost(directory, key, name)
+            return found and self._understood(key, name + SUFFIX, found[1])
         except CorruptData as damage:
             return self._from_backup(directory, key, name, damage)
 
@@ -86,12 +97,17 @@ class DocumentFiles:
         Raises InvalidIdentifier, UnserialisableValue and InvalidRecord.
         """
         self._stem(key)
-        return document_changes.putting(operation, key, document, expected)
+        return document_changes.putting(operation, key, self.schema.encoded(key, document), expected)
 
-    def updating(self, operation: str, key: str, function: Update) -> Change:
-        """Return the change that puts what ``function`` makes of the document that is there, None if there is none."""
+    def updating(
+        self, operation: str, key: str, function: Update, damaged: Callable[[], Document] | None = None
+    ) -> Change:
+        """Return the change that puts what ``function`` makes of the document that is there, None if there is none.
+
+        With ``damaged``, what that returns stands in for a document that is damaged and has no sound backup.
+        """
         self._stem(key)
-        return document_changes.updating(operation, key, function)
+        return document_changes.updating(operation, key, function, self.schema.encoded, damaged)
 
     def removal(self, operation: str, key: str) -> Change:
         """Return the change that removes the document; raises InvalidIdentifier."""
@@ -137,7 +153,7 @@ class DocumentFiles:
             try:
                 if key not in present:
                     present[key] = self._present(directory, key)
-            except (OSError, CorruptData) as error:
+            except (OSError, StoreError) as error:
                 ticket.error = as_failure(ticket.change.operation, key, error)
                 continue
             try:
@@ -191,7 +207,7 @@ class DocumentFiles:
             self._written.pop(key, None)
             try:
                 self._keep_evidence(directory, key, name + SUFFIX)
-                newest = max(_generation(directory, key, name + suffix) for suffix in (SUFFIX, BACKUP))
+                newest = max(generation_of(directory, key, name + suffix) for suffix in (SUFFIX, BACKUP))
                 note_removed(directory, newest)
             except OSError as error:
                 ticket.error = as_failure(ticket.change.operation, key, error)
@@ -203,6 +219,19 @@ class DocumentFiles:
                 directory.pin()
             for ticket in gone:
                 ticket.result = True
+
+    def is_older(self, operation: str, key: str) -> bool:
+        """Whether the file holds a document of an older version; raises CorruptData for a damaged one."""
+        with self.root.reading(operation, key) as directory:
+            found = sound(directory, key, self._stem(key) + SUFFIX)
+        return found is not None and self.schema.older_version(found[1].content) is not None
+
+    def migrate(self, operation: str, key: str) -> bool:
+        """Bring the file up to the current version, durably; says whether it was of an older one."""
+        older = self.is_older(operation, key)
+        if older:
+            self.update_document(operation, key, _as_it_is)
+        return older
 
     def keys(self, operation: str) -> list[str]:
         """Return the keys that have a file or a backup, sorted; files of other make are passed over."""
@@ -223,9 +252,11 @@ class DocumentFiles:
             found = regular(directory, key, file)
             if found is None:
                 raise CorruptData(key, file, "there is no such file")
-            generation = max(_generation(directory, key, file), _generation(directory, key, name + BACKUP))
+            generation = max(generation_of(directory, key, file), generation_of(directory, key, name + BACKUP))
             self._written.pop(key, None)
-            directory.replace(file, self._marked(key, integrity.reseal(found.data, key, file, generation + 1)), found)
+            resealed = integrity.reseal(found.data, key, file, generation + 1)
+            self.schema.loaded(key, file, integrity.unseal_document(resealed, key, file).content)
+            directory.replace(file, self._marked(key, resealed), found)
 
         self.root.alone(operation, key, vouch)
 
@@ -235,14 +266,20 @@ class DocumentFiles:
         try:
             found = regular(directory, key, file)
             if found is None:
-                return None, _generation(directory, key, name + BACKUP)
+                return None, generation_of(directory, key, name + BACKUP)
             if (known := self._written.get(key)) and known[0] == hashlib.sha256(found.data).digest():
                 return found, known[1]
-            return found, integrity.unseal_document(found.data, key, file).number
+            unsealed = integrity.unseal_document(found.data, key, file)
+            with suppress(MigrationError):  # whoever reads is told; the file is kept below like any of its version
+                self._understood(key, file, unsealed)
+            if (version := self.schema.older_version(unsealed.content)) is not None:
+                kept = directory.preserve(file, found.data, kind=f"{OLDER}{version}-")
+                _log.info("%s: %r is of version %s; kept as %r", shown(key), file, version, kept)
+            return found, unsealed.number
         except CorruptData:
             # A damaged file never takes the place of the last good backup.
             self._keep_evidence(directory, key, file)
-            return None, _generation(directory, key, name + BACKUP)
+            return None, generation_of(directory, key, name + BACKUP)
 
     def _keep_evidence(self, directory: Directory, key: str, file: str) -> None:
         data: bytes | None = None
@@ -251,7 +288,9 @@ class DocumentFiles:
             if found is None:
                 return
             data = found.data
-            integrity.unseal_document(data, key, file)
+            self._understood(key, file, integrity.unseal_document(data, key, file))
+        except (NewerRecord, MigrationError):
+            return  # sound, and whoever removes it knows what he does
         except CorruptData as damage:
             evidence = directory.preserve(file, data)
             _log.warning("%s: %r was damaged (%s); kept as %r", shown(key), file, damage.reason, evidence)
@@ -259,62 +298,39 @@ class DocumentFiles:
     def _lost(self, directory: Directory, key: str, name: str) -> tuple[Found, Unsealed] | None:
         """Tell a document that was never there, or was deleted, from one whose file was lost beside its backup."""
         file, backup = name + SUFFIX, name + BACKUP
-        while (before := _inode(directory, key, backup)) is not None:
+        while (before := inode_of(directory, key, backup)) is not None:
             # The backup may have come up since: look again, and believe in a loss only if the backup did not move.
-            if (found := _sound(directory, key, file)) is not None:
+            if (found := sound(directory, key, file)) is not None:
                 return found
-            if _inode(directory, key, backup) == before:
+            if inode_of(directory, key, backup) == before:
                 raise CorruptData(key, file, "it is missing while its backup is there")
         return None
 
     def _from_backup(self, directory: Directory, key: str, name: str, damage: CorruptData) -> Unsealed:
         try:
-            found = _sound(directory, key, name + BACKUP)
+            backup = sound(directory, key, name + BACKUP)
+            found = backup and self._understood(key, name + BACKUP, backup[1])
         except CorruptData:
             found = None
         if found is None:
             raise damage
-        recovery = Recovery(key, damage.file, damage.reason, found[1].number)
+        recovery = Recovery(key, damage.file, damage.reason, found.number)
         self.recoveries.append(recovery)
         _log.warning(
             "%s: %r is damaged (%s); answered from the backup of generation %d: check it and write it again",
             shown(key), damage.file, damage.reason, recovery.generation,
         )  # fmt: skip
-        return found[1]
+        return found
+
+    def _understood(self, key: str, file: str, found: Unsealed) -> Unsealed:
+        return found if self.schema is ANY else replace(found, content=self.schema.loaded(key, file, found.content))
+
+
+def _as_it_is(document: Document | None) -> Document:
+    assert document is not None, "removed meanwhile"
+    return document
 
 
 def is_without_letters(name: str) -> bool:
     """Whether the encoded name bears no mark of the case of its letters."""
     return not any(char.isascii() and char.isalpha() for char in name)
-
-
-def regular(directory: Directory, key: str, file: str) -> Found | None:
-    """Return the file, None if there is none; raises CorruptData for what is no regular file or too large."""
-    try:
-        return directory.read(file, LARGEST)
-    except NotARegularFile:
-        raise CorruptData(key, file, "it is not a regular file") from None
-    except TooLarge:
-        raise CorruptData(key, file, f"it is larger than {LARGEST} bytes") from None
-
-
-def _sound(directory: Directory, key: str, file: str) -> tuple[Found, Unsealed] | None:
-    found = regular(directory, key, file)
-    return None if found is None else (found, integrity.unseal_document(found.data, key, file))
-
-
-def _generation(directory: Directory, key: str, file: str) -> int:
-    """The generation of a file, 0 when it is missing or damaged."""
-    try:
-        found = _sound(directory, key, file)
-    except CorruptData:
-        return 0
-    return found[1].number if found else 0
-
-
-def _inode(directory: Directory, key: str, file: str) -> int | None:
-    try:
-        found = regular(directory, key, file)
-    except CorruptData:
-        return -1
-    return found.inode if found else None

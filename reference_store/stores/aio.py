@@ -17,9 +17,11 @@ from reference_store.core.document_changes import Change, Update
 from reference_store.core.document_files import DocumentFiles, Recovery
 from reference_store.core.reopening import Reopened
 from reference_store.core.root import LOCK_TIMEOUT
+from reference_store.core.schemas import Schema
 from reference_store.core.strict_json import Document
 from reference_store.core.threads import CALLS, READS
 from reference_store.errors import StoreError
+from reference_store.operations.migration import Migrated
 from reference_store.stores.documents import DocumentStore
 from reference_store.stores.single import SingleDocumentStore, or_empty
 
@@ -52,8 +54,8 @@ class AsyncDocumentStore(AsyncClosing, Reopened):
     tradestore_errors: ClassVar[tuple[type[Exception], ...]] = (StoreError,)
     tradestore_claims: ClassVar[tuple[str, ...]] = _claims(DocumentStore.tradestore_claims)
 
-    def __init__(self, root: str | Path, *, lock_timeout: float = LOCK_TIMEOUT) -> None:
-        self._store = DocumentStore(root, lock_timeout=lock_timeout)
+    def __init__(self, root: str | Path, *, lock_timeout: float = LOCK_TIMEOUT, schema: Schema | None = None) -> None:
+        self._store = DocumentStore(root, lock_timeout=lock_timeout, schema=schema)
         self._commits = document_commits(self._store._files)
 
     async def put(self, key: str, document: Document, *, expected: int | None = None) -> None:
@@ -87,6 +89,10 @@ class AsyncDocumentStore(AsyncClosing, Reopened):
         """Accept the file of ``key`` after an edit by hand; see DocumentStore.reseal."""
         await _whole(self._store.reseal, key)
 
+    async def migrate(self) -> Migrated:
+        """Bring all documents up to the current version of the schema; see DocumentStore.migrate."""
+        return await _whole(self._store.migrate)
+
     @property
     def recoveries(self) -> tuple[Recovery, ...]:
         """The last 100 reads of this instance that were answered from a backup."""
@@ -103,8 +109,15 @@ class AsyncSingleDocumentStore(AsyncClosing, Reopened):
     tradestore_errors: ClassVar[tuple[type[Exception], ...]] = (StoreError,)
     tradestore_claims: ClassVar[tuple[str, ...]] = _claims(SingleDocumentStore.tradestore_claims)
 
-    def __init__(self, root: str | Path, name: str = "data", *, lock_timeout: float = LOCK_TIMEOUT) -> None:
-        self._store = SingleDocumentStore(root, name, lock_timeout=lock_timeout)
+    def __init__(
+        self,
+        root: str | Path,
+        name: str = "data",
+        *,
+        lock_timeout: float = LOCK_TIMEOUT,
+        schema: Schema | None = None,
+    ) -> None:
+        self._store = SingleDocumentStore(root, name, lock_timeout=lock_timeout, schema=schema)
         self._commits = document_commits(self._store._files)
 
     async def save(self, data: Document) -> None:
@@ -124,6 +137,10 @@ class AsyncSingleDocumentStore(AsyncClosing, Reopened):
     async def reseal(self) -> None:
         """Accept the file after an edit by hand; see SingleDocumentStore.reseal."""
         await _whole(self._store.reseal)
+
+    async def migrate(self) -> bool:
+        """Bring the document up to the current version of the schema; see SingleDocumentStore.migrate."""
+        return await _whole(self._store.migrate)
 
     @property
     def recoveries(self) -> tuple[Recovery, ...]:

@@ -10,8 +10,10 @@ from reference_store.core.document_changes import Update
 from reference_store.core.document_files import DocumentFiles, Recovery
 from reference_store.core.reopening import Reopened
 from reference_store.core.root import LOCK_TIMEOUT
+from reference_store.core.schemas import Schema
 from reference_store.core.strict_json import Document
 from reference_store.errors import StoreError
+from reference_store.operations.migration import Migrated, migrate_all
 
 CLAIMS = ("process-crash", "power-loss", "threads", "processes", "backup", "checksums", "private-files")
 """What every store here claims towards the conformance suite."""
@@ -24,6 +26,9 @@ class DocumentStore(Closing, Reopened):
     use one root. Writers wait up to ``lock_timeout`` seconds for each other, readers never wait; a
     listing may, for a moment, when files are replaced while it is made.
 
+    ``schema`` says what a document has to be, and how one of an older version becomes so: it is asked about all that is
+    saved and all that is loaded. What a newer version has written is not touched: NewerRecord.
+
     Every method raises InvalidIdentifier for a key that cannot be stored (see ``core.keys``), StoreClosed
     after ``close`` and StorageFailure, with its errno, when the operating system refuses something.
     """
@@ -31,8 +36,8 @@ class DocumentStore(Closing, Reopened):
     tradestore_errors: ClassVar[tuple[type[Exception], ...]] = (StoreError,)
     tradestore_claims: ClassVar[tuple[str, ...]] = CLAIMS
 
-    def __init__(self, root: str | Path, *, lock_timeout: float = LOCK_TIMEOUT) -> None:
-        self._files = DocumentFiles(root, lock_timeout)
+    def __init__(self, root: str | Path, *, lock_timeout: float = LOCK_TIMEOUT, schema: Schema | None = None) -> None:
+        self._files = DocumentFiles(root, lock_timeout, schema=schema)
 
     def put(self, key: str, document: Document, *, expected: int | None = None) -> None:
         """Store ``document`` under ``key``; the version before it is kept as the backup.
@@ -85,6 +90,14 @@ class DocumentStore(Closing, Reopened):
         Raises CorruptData if it is missing or is not one JSON object, and LockTimeout.
         """
         self._files.reseal("reseal", key)
+
+    def migrate(self) -> Migrated:
+        """Bring all documents up to the current version of the schema, durably, one after the other.
+
+        A file of an older version is kept beside, as ``.version-<version>-...``. Doing it again does nothing. What
+        cannot be brought up to date stays as it is and is told, and stands in nobody's way.
+        """
+        return migrate_all(self._files, self.keys())
 
     @property
     def recoveries(self) -> tuple[Recovery, ...]:

@@ -14,7 +14,8 @@ from typing import Any
 
 from reference_store.core import integrity, keys
 from reference_store.core.atomic import FILE_MODE, Directory
-from reference_store.core.document_files import SUFFIX, regular
+from reference_store.core.document_files import SUFFIX
+from reference_store.core.document_reading import regular
 from reference_store.core.strict_json import Document
 from reference_store.errors import CorruptData
 

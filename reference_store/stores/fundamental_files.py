@@ -15,7 +15,8 @@ from functools import partial
 from reference_store.core import integrity, keys
 from reference_store.core.atomic import Directory
 from reference_store.core.by_key import ByKey
-from reference_store.core.document_files import BACKUP, LARGEST, SUFFIX, DocumentFiles, regular
+from reference_store.core.document_files import BACKUP, LARGEST, SUFFIX, DocumentFiles
+from reference_store.core.document_reading import regular
 from reference_store.core.group_commit import GroupCommit, Take
 from reference_store.core.records import from_json, to_json
 from reference_store.core.root import Place

@@ -10,10 +10,12 @@ from reference_store.core import keys
 from reference_store.core.atomic import Directory
 from reference_store.core.closing import Closing
 from reference_store.core.document_changes import Update
-from reference_store.core.document_files import SUFFIX, DocumentFiles, Recovery, is_without_letters, regular
+from reference_store.core.document_files import SUFFIX, DocumentFiles, Recovery, is_without_letters
+from reference_store.core.document_reading import regular
 from reference_store.core.integrity import Unsealed
 from reference_store.core.reopening import Reopened
-from reference_store.core.root import LOCK_TIMEOUT
+from reference_store.core.root import LOCK_TIMEOUT, Place
+from reference_store.core.schemas import Schema
 from reference_store.core.strict_json import Document
 from reference_store.errors import InvalidIdentifier, InvalidRecord, StoreError
 from reference_store.stores.documents import CLAIMS
@@ -22,18 +24,24 @@ from reference_store.stores.documents import CLAIMS
 class SingleDocumentStore(Closing, Reopened):
     """One JSON document in ``<root>/<name>.json``, the previous version in ``<name>.json.bak``.
 
-    Promises, errors and ``lock_timeout`` (seconds) are those of DocumentStore. ``name`` is an identifier like its keys
-    but without upper-case letters, so that the file can be called exactly that. Several single documents, and a
-    DocumentStore, can live in one root without seeing each other.
+    Promises, errors, ``schema`` and ``lock_timeout`` (seconds) are those of DocumentStore. ``name`` is an identifier
+    like its keys but without upper-case letters, so that the file can be called exactly that. Several single
+    documents, and a DocumentStore, can live in one root without seeing each other.
     """
 
     tradestore_errors: ClassVar[tuple[type[Exception], ...]] = (StoreError,)
     tradestore_claims: ClassVar[tuple[str, ...]] = CLAIMS
 
-    def __init__(self, root: str | Path, name: str = "data", *, lock_timeout: float = LOCK_TIMEOUT) -> None:
-        _file_stem(name)  # refused before anything is created
+    def __init__(
+        self,
+        root: str | Path,
+        name: str = "data",
+        *,
+        lock_timeout: float = LOCK_TIMEOUT,
+        schema: Schema | None = None,
+    ) -> None:
         self._name = name
-        self._files = _SingleFiles(root, lock_timeout, _file_stem)
+        self._files = single_files(root, name, lock_timeout, schema)
 
     def save(self, data: Document) -> None:
         """Store ``data`` in place of what was there, durably; raises as DocumentStore.put does."""
@@ -66,6 +74,13 @@ class SingleDocumentStore(Closing, Reopened):
         else:
             self._files.reseal("reseal", self._name)
 
+    def migrate(self) -> bool:
+        """Bring the document up to the current version of the schema, durably; says whether it was of an older one.
+
+        Raises what stands in the way; see DocumentStore.migrate.
+        """
+        return self._files.migrate("migrate", self._name)
+
     @property
     def recoveries(self) -> tuple[Recovery, ...]:
         """The last 100 loads of this instance that were answered from the backup."""
@@ -74,6 +89,12 @@ class SingleDocumentStore(Closing, Reopened):
     def close(self) -> None:
         """Let go of the root; closing twice is fine."""
         self._files.root.close()
+
+
+def single_files(root: Place, name: str, lock_timeout: float, schema: Schema | None = None) -> DocumentFiles:
+    """Return the files of a single document; raises InvalidIdentifier before anything is created."""
+    _file_stem(name)
+    return _SingleFiles(root, lock_timeout, _file_stem, schema)
 
 
 def or_empty(function: Callable[[Document], Document]) -> Update:
