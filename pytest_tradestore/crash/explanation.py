@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from pytest_tradestore.crash.evidence import Evidence
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.judging import Violation
-from pytest_tradestore.crash.lowering import PAGE, Data, Extent, Name, Program, Size, WriteThrough
+from pytest_tradestore.crash.lowering import PAGE, Data, Extent, Micro, Name, Program, Size, WriteThrough
 from pytest_tradestore.crash.lowering import Step as ProgramStep
 from pytest_tradestore.crash.operations import (
     ROOT,
@@ -131,14 +131,26 @@ def _fate(program: Program, number: int, state: CrashState, lost: set[int]) -> t
         return Fate.PARTLY, f"the process died after {written:,} of {len(step.write.data):,} bytes"
     if not gone:
         return Fate.PERSISTED, ""
-    if len(gone) == len(issued):
+    names = [program.micros[m] for m in issued if isinstance(program.micros[m], Name)]
+    if len(gone) == len(issued) or _is_undone(names, gone):
         return Fate.LOST, ""
     told = [_extent(part) for part in gone if isinstance(part, Data)]
     if any(isinstance(part, Size) for part in gone):
         told.append("its size")
-    if any(isinstance(part, Name) for part in gone):
+    if names and names[-1] in gone:
         told.append("the removal of the old name")
+    elif any(isinstance(part, Name) for part in gone):
+        told.append("the removal of an earlier name of the file that goes")
     return Fate.PARTLY, "lost: " + ", ".join(told)
+
+
+def _is_undone(names: list[Micro], gone: list[Micro]) -> bool:
+    """Say whether nothing came of a step that changes names: the last part is all of it, others give a new name.
+
+    What else such a step may take along are earlier names of a file, which is no part of what the program asked for.
+    """
+    giving = [part for part in names if isinstance(part, Name) and any(new is not None for _, new in part.changes)]
+    return bool(names) and all(part in gone for part in (*giving, names[-1]))
 
 
 def _extent(part: Data) -> str:

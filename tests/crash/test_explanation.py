@@ -65,6 +65,35 @@ def test_a_step_of_which_everything_is_lost_is_lost_and_one_of_which_a_part_is_s
     assert sizeless.detail.endswith("lost: its size")
 
 
+def replaced_twice(source="t"):
+    story = Story({"d/f": b"old"})
+    for _ in range(2):
+        story.create(source)
+        story.rename(source, "d/f")
+    return story
+
+
+@pytest.mark.parametrize("source", ["t", "d/t"])
+def test_a_rename_that_never_arrived_is_lost_whatever_went_with_the_file_that_it_was_to_replace(source):
+    story = replaced_twice(source)
+    program = story.program
+    earlier, *giving = range(program.starts[3], program.starts[4])
+
+    lost = steps_in(CrashState(Crash.POWER, 4, tuple(giving)), story)[3]
+    assert (lost.fate, lost.detail) == (Fate.LOST, "")
+    kept = steps_in(CrashState(Crash.POWER, 4, (earlier,)), story)[3]
+    assert (kept.fate, kept.detail) == (Fate.PARTLY, "lost: the removal of an earlier name of the file that goes")
+
+
+def test_control_a_rename_between_directories_of_which_the_new_name_arrived_has_lost_the_removal_of_the_old_one():
+    story = replaced_twice()
+    whole = story.program.starts[4] - 1
+
+    step = steps_in(CrashState(Crash.POWER, 4, (whole,)), story)[3]
+
+    assert (step.fate, step.detail) == (Fate.PARTLY, "lost: the removal of the old name")
+
+
 def test_a_process_that_died_inside_a_write_says_how_far_it_got():
     step = steps_in(CrashState(Crash.PROCESS, 3, partial=PAGE))[2]
 
