@@ -278,6 +278,10 @@ class _Moves:
     def note(self, inode: Inode, source: Entry, target: Entry) -> None:
         self._left.setdefault(inode, {})[source] = {source.directory, target.directory}
 
+    def named(self, inode: Inode, entry: Entry) -> None:
+        """Note that a file has been given a name, maybe again one that a rename had taken from it."""
+        self._left.get(inode, {}).pop(entry, None)
+
     def settle(self, sync: Sync | SyncAll) -> None:
         for left in self._left.values():
             for entry, unsynced in list(left.items()):
@@ -289,6 +293,7 @@ class _Moves:
 def _parts_of(number: int, operation: Operation, size_before: int, tree: Tree, moves: _Moves) -> list[Micro]:
     match operation:
         case Create(inode, _, Entry() as entry) | Link(inode, entry):
+            moves.named(inode, entry)
             return [Name(number, ((entry, inode),), inode)]
         case Unlink(inode, entry):
             return [*_earlier_names(number, inode, entry, moves), Name(number, ((entry, None),), inode)]
@@ -309,7 +314,8 @@ def _parts_of(number: int, operation: Operation, size_before: int, tree: Tree, m
 
 
 def _parts_of_rename(number: int, inode: Inode, source: Entry, target: Entry, moves: _Moves) -> list[Micro]:
-    earlier = [entry for entry in moves.of(inode) if entry not in (source, target)]
+    moves.named(inode, target)
+    earlier = [entry for entry in moves.of(inode) if entry != source]
     removed = tuple((entry, None) for entry in (*earlier, source))
     moves.note(inode, source, target)
     whole = Name(number, (*removed, (target, inode)), inode)

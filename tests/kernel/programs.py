@@ -226,8 +226,8 @@ class _Drawn:
         elif action == "symlink" and taken is None:
             story.symlink(place, "d")
         elif action == "rename":
-            paths = [p for p, _ in story._tree.walk()]
-            self.rename(self.random.choice(paths), place)
+            if paths := [p for p, _ in story._tree.walk()]:
+                self.rename(self.random.choice(paths), place)
         elif action == "rmdir":
             for directory in self.paths(Kind.DIRECTORY):
                 if not self.node(directory).entries:
