@@ -40,6 +40,30 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Sighting:
+    """What came of asking one real file system for a finding.
+
+    ``seen`` in one of ``states`` that power losses had left there; not seen is no proof that it cannot happen. ``kept``
+    is where the block log lies, ``unasked`` says why the question was not put.
+    """
+
+    filesystem: str
+    kernel: str
+    seen: bool = False
+    states: int = 0
+    kept: str = ""
+    unasked: str = ""
+
+    def __str__(self) -> str:
+        if self.unasked:
+            return f"not asked of {self.filesystem}: {self.unasked}"
+        if not self.seen:
+            return f"not seen on {self.filesystem} in {self.states:,} states ({self.kernel})"
+        where = f", block log in {self.kept}" if self.kept else ""
+        return f"seen on {self.filesystem} ({self.kernel}){where}"
+
+
+@dataclass(frozen=True, slots=True)
 class Counterexample:
     """One way in which a requirement is violated, complete enough to be understood and replayed without the program.
 
@@ -47,7 +71,8 @@ class Counterexample:
     ``found`` and ``allowed`` what a reader saw and could have seen; ``image`` the files on disk after the crash;
     ``filesystems`` where it can happen; ``token`` what ``--tradestore-replay`` takes; ``how_many`` in how many
     distinct states it was seen; ``actors`` names the callers where several ran side by side; ``remedy`` what to do,
-    where that is nearer than the remedy of the requirement.
+    where that is nearer than the remedy of the requirement; ``sightings`` tell where it was looked for on real file
+    systems.
     """
 
     headline: str
@@ -63,6 +88,7 @@ class Counterexample:
     how_many: int = 1
     actors: tuple[str, ...] = ()
     remedy: str = ""
+    sightings: tuple[Sighting, ...] = ()
 
 
 JOINT = " + "

@@ -63,6 +63,8 @@ def _foot(told: Counterexample, requirement: str, width: int) -> Iterator[str]:
     known = find(requirement)
     if told.filesystems:
         yield from _section("Happens on", (", ".join(told.filesystems),), width)
+    if told.sightings:
+        yield from _section("Kernel", tuple(map(str, told.sightings)), width)
     if told.how_many > 1:
         yield from _section("Seen in", (f"{told.how_many:,} distinct images; this is the simplest",), width)
     for note in told.notes:

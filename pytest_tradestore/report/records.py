@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pytest_tradestore.requirements import Profile, Requirement, adopt
-from pytest_tradestore.verdict import Counterexample, Fate, Result, Step, Verdict
+from pytest_tradestore.verdict import Counterexample, Fate, Result, Sighting, Step, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,4 +128,5 @@ def _example_to_dict(example: Counterexample) -> dict[str, Any]:
 
 def _example_from_dict(read: Mapping[str, Any]) -> Counterexample:
     steps = tuple(Step(**(step | {"fate": Fate(step["fate"])})) for step in read["steps"])
-    return Counterexample(**(_frozen(read) | {"steps": steps}))
+    sightings = tuple(Sighting(**one) for one in read.get("sightings", ()))
+    return Counterexample(**(_frozen(read) | {"steps": steps, "sightings": sightings}))

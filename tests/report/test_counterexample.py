@@ -7,7 +7,7 @@ import pytest
 
 from pytest_tradestore.report.counterexample import render
 from pytest_tradestore.requirements import BY_ID
-from pytest_tradestore.verdict import Counterexample, Fate, Step
+from pytest_tradestore.verdict import Counterexample, Fate, Sighting, Step
 from tests.golden.make import HERE, PAGES, WIDTHS, pages
 
 TOLD = Counterexample(
@@ -121,3 +121,15 @@ def test_colour_only_surrounds_words_that_are_there_without_it():
 
 def test_one_image_is_not_called_the_simplest_of_several():
     assert "distinct images" not in render(replace(TOLD, how_many=1), "DUR-2")
+
+
+def test_what_real_file_systems_showed_is_told_beside_where_it_can_happen():
+    seen = Sighting("ext4", "Linux 6.18", seen=True, states=12, kept="kept/ext4")
+    text = render(replace(TOLD, sightings=(seen, Sighting("xfs", "Linux 6.18", states=1200))), "DUR-2", 100)
+
+    assert "Kernel:     seen on ext4 (Linux 6.18), block log in kept/ext4" in text
+    assert "            not seen on xfs in 1,200 states (Linux 6.18)" in text
+
+
+def test_control_nothing_is_said_of_them_where_none_was_asked():
+    assert "Kernel:" not in render(TOLD, "DUR-2", 100)

@@ -1,7 +1,7 @@
 """Results cross process borders and files without losing anything."""
 
 from pytest_tradestore.report.records import Note, StoreFacts
-from pytest_tradestore.verdict import Counterexample, Fate, Result, Step, Verdict
+from pytest_tradestore.verdict import Counterexample, Fate, Result, Sighting, Step, Verdict
 
 EXAMPLE = Counterexample(
     "put() loses everything",
@@ -15,6 +15,7 @@ EXAMPLE = Counterexample(
     notes=("a note",),
     token="t",
     how_many=3,
+    sightings=(Sighting("ext4", "Linux 6.18", seen=True, states=9, kept="kept/ext4"), Sighting("xfs", "Linux 6.18")),
 )
 FACTS = StoreFacts("tradestore/a", "a", ("documents",), ("threads",), ("ATOM-1[documents]",), ("get", "put"), "printed")
 
