@@ -107,7 +107,7 @@ class Visit:
     def at(self, year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0) -> datetime:
         """Return a time of the kind that the store takes."""
         self.zone_matters = True
-        return datetime(year, month, day, hour, minute, second, tzinfo=self.zone)
+        return self.make.takes.time(datetime(year, month, day, hour, minute, second, tzinfo=self.zone))
 
     def call(self, method: str, *arguments: Any, shown: str = "", **options: Any) -> Any:
         """Call the store; whatever it raises is raised. ``shown`` is how the call reads in a report."""

@@ -95,6 +95,14 @@ DECLARATIONS = (
         "what its methods show",
         '(QueueKit(), "journal")',
     ),
+    Declaration(
+        "tradestore_takes",
+        "which values it takes where its contract leaves that open (`from pytest_tradestore.takes import Takes`): "
+        '`aware`, only times with a zone; `bars`, `"apart"` or `"later"` if it refuses bars where, or before, there '
+        "are others; `tick`, the step of prices; `float_volume`",
+        "everything",
+        'Takes(aware=True, bars="later", tick=0.01)',
+    ),
     *(
         Declaration(f"make_{what}", f"`make_{what}(**fields)` builds its own type for {of}", f"{model}", "AcmeRecord")
         for what, of, model in (

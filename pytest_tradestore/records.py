@@ -11,6 +11,8 @@ from collections.abc import Callable, Hashable, Mapping
 from datetime import date, datetime
 from typing import Any, cast
 
+from pytest_tradestore.takes import EVERYTHING, Takes
+
 MAKERS = {
     "make_bar": "PriceBar",
     "make_fundamental": "FundamentalData",
@@ -26,10 +28,14 @@ Make = Callable[..., Any]
 
 
 class Records:
-    """Makes records by the store's own makers, else by the reference types (imported when first needed)."""
+    """Makes records by the store's own makers, else by the reference types (imported when first needed).
 
-    def __init__(self, own: Mapping[str, Make] | None = None) -> None:
+    ``takes`` says which values the store takes; whoever chooses values asks it.
+    """
+
+    def __init__(self, own: Mapping[str, Make] | None = None, takes: Takes = EVERYTHING) -> None:
         self._own = dict(own or {})
+        self.takes = takes
 
     def __getattr__(self, name: str) -> Make:
         if name not in MAKERS:

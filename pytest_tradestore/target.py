@@ -20,6 +20,7 @@ from pytest_tradestore.errors import ConfigurationError, TargetError
 from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.kits.registry import KITS, checked_kits, kits_of, nearest_kit
 from pytest_tradestore.records import MAKERS, Make, Records
+from pytest_tradestore.takes import EVERYTHING, Takes
 
 CAPABILITIES = tuple(capability.name for capability in declarations.CAPABILITIES)
 CLAIMED_BY_DEFAULT = frozenset(capability.name for capability in declarations.CAPABILITIES if capability.by_default)
@@ -39,9 +40,10 @@ class StoreUnderTest:
     else ``(ValueError, OSError)``). ``claims`` / ``disclaims``: capabilities beyond or below the default ones.
     ``volatile``: globs, relative to the root, of files whose content after a crash does not matter.
     ``deadline``: seconds for one step of the store. ``contracts``: the kits that it is asked by, those of the suite by
-    name; without them it is asked what its methods show. What is not given here is taken from plain attributes of the
-    target: ``tradestore_errors``, ``tradestore_claims``, ``tradestore_disclaims``, ``tradestore_identifiers``,
-    ``tradestore_volatile``, ``tradestore_deadline``, ``tradestore_contracts``, ``make_bar`` and the other makers of the
+    name; without them it is asked what its methods show. ``takes``: which values it takes where its contract leaves
+    that open. What is not given here is taken from plain attributes of the target: ``tradestore_errors``,
+    ``tradestore_claims``, ``tradestore_disclaims``, ``tradestore_identifiers``, ``tradestore_volatile``,
+    ``tradestore_deadline``, ``tradestore_contracts``, ``tradestore_takes``, ``make_bar`` and the other makers of the
     store's own records.
     """
 
@@ -54,6 +56,7 @@ class StoreUnderTest:
     volatile: Collection[str] | None = None
     deadline: float | None = None
     contracts: Collection[Kit | str] | None = None
+    takes: Takes | None = None
     make_bar: Make | None = None
     make_fundamental: Make | None = None
     make_event: Make | None = None
@@ -80,6 +83,7 @@ class StoreUnderTest:
             volatile=self._names("volatile"),
             deadline=self._deadline(),
             contracts=self._contracts(),
+            takes=self._takes(),
         )
 
     @property
@@ -95,7 +99,7 @@ class StoreUnderTest:
     def records(self) -> Records:
         """What makes the records that this store takes."""
         own = {name: getattr(self, name) or getattr(self.target, name, None) for name in MAKERS}
-        return Records({name: make for name, make in own.items() if make is not None})
+        return Records({name: make for name, make in own.items() if make is not None}, self.declarations.takes)
 
     def _declared(self, what: str) -> Any:
         given = getattr(self, what)
@@ -158,6 +162,16 @@ class StoreUnderTest:
         except ValueError as error:
             raise ConfigurationError(f"store {self.name!r}: tradestore_contracts: {error}") from None
 
+    def _takes(self) -> Takes:
+        takes = self._declared("takes")
+        if takes is None:
+            return EVERYTHING
+        if not isinstance(takes, Takes):
+            raise ConfigurationError(
+                f"store {self.name!r}: tradestore_takes must be like Takes(aware=True), not {takes!r}"
+            )
+        return takes
+
     def _deadline(self) -> float:
         deadline = self._declared("deadline")
         if deadline is None:
@@ -191,6 +205,7 @@ class Declarations:
     volatile: tuple[str, ...] = ()
     deadline: float = DEADLINE
     contracts: tuple[Kit, ...] = ()
+    takes: Takes = EVERYTHING
 
 
 class Bridge:

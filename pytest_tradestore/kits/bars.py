@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.kits.grammar import OneOf, Several, Step, StepKind
-from pytest_tradestore.kits.kit import ABSENT, REOPEN, Case, Concurrent, Kit, Unstorable
+from pytest_tradestore.kits.kit import ABSENT, REOPEN, Case, Concurrent, Kit, NotAskedError, Unstorable
 from pytest_tradestore.kits.protocol import Now
 from pytest_tradestore.kits.slots import Ask, Back, Slot, around, shown, time_of
 from pytest_tradestore.kits.spec import Spec, Table, rows_by
@@ -32,6 +32,9 @@ class Bars(Protocol):
 # -- what is recorded, raced and looked at ------------------------------------------------------------------------
 
 _MONTHS = {"2026-01": 1, "2026-02": 2, "2026-03": 3}
+_ALL = "2026"
+"""What is looked at of a symbol that takes new bars only after all others: there a month cannot change by itself."""
+_APART = ("AAPL", "MSFT", "GOOG")
 
 
 def _recorded(make: Records, symbol: str, first: datetime, count: int, version: int, step: timedelta) -> Call:
@@ -39,18 +42,23 @@ def _recorded(make: Records, symbol: str, first: datetime, count: int, version: 
     for number in range(count):
         day = first + number * step
         price = 100.0 + version + day.day / 100 + day.hour / 7 + day.minute / 1000
-        prices = {"open": price, "high": price + 2.5, "low": price - 1.25, "close": price + 1}
-        made.append(make.make_bar(symbol=symbol, date=day, volume=1000 + version, **prices))
-    months = sorted({f"{field(bar, 'date'):%Y-%m}" for bar in made})
+        made.append(_made(make, symbol, day, (price, price + 2.5, price - 1.25, price + 1), 1000 + version))
+    months = sorted({f"{first + number * step:%Y-%m}" for number in range(count)})
     told = f"write_bars({symbol!r}, {counted(count, 'bar')} of {' '.join(months)}, version {version})"
-    return Call("write_bars", (symbol, made), f"{symbol} {months[0]}", told)
+    return Call("write_bars", (symbol, made), f"{symbol} {months[0] if make.takes.replaces else _ALL}", told)
 
 
-def _month(key: str) -> Call:
+def _made(make: Records, symbol: Any, when: datetime, prices: tuple[float, ...], volume: int) -> Any:
+    """Return a bar of values that the store takes; prices are open, high, low, close."""
+    named = dict(zip(("open", "high", "low", "close"), map(make.takes.price, prices), strict=True))
+    return make.make_bar(symbol=symbol, date=make.takes.time(when), volume=make.takes.volume(volume), **named)
+
+
+def _month(make: Records, key: str) -> Call:
     symbol, month = key.split(" ")
-    first = datetime(2026, _MONTHS[month], 1)
-    last = datetime(2026, _MONTHS[month] + 1, 1) - timedelta(microseconds=1)
-    return Call("read_bars", (symbol, first, last), key)
+    first = datetime(2026, _MONTHS.get(month, 1), 1)
+    end = datetime(2027, 1, 1) if month == _ALL else datetime(2026, _MONTHS[month] + 1, 1)
+    return Call("read_bars", (symbol, *map(make.takes.time, (first, end - timedelta(microseconds=1)))), key)
 
 
 def _bounds(call: Call) -> tuple[str, str]:
@@ -74,7 +82,8 @@ class BarsKit(Kit):
     named = "date"
 
     def looks(self, make: Records, methods: frozenset[str]) -> tuple[Call, ...]:
-        return tuple(map(_month, (*(f"AAPL {month}" for month in _MONTHS), "MSFT 2026-01")))
+        months = (*(f"AAPL {month}" for month in _MONTHS), "MSFT 2026-01")
+        return tuple(_month(make, key) for key in (months if make.takes.replaces else (f"AAPL {_ALL}", f"MSFT {_ALL}")))
 
     def seen(self, look: Call, result: Any) -> Seen:
         return Value(canonical([plain(bar) for bar in result])) if result else Absent()
@@ -86,28 +95,46 @@ class BarsKit(Kit):
         day = timedelta(days=1)
         yield _recorded(make, "AAPL", datetime(2026, 1, 5), 3, 1, day)
         yield _recorded(make, "MSFT", datetime(2026, 1, 5), 2, 2, day)
+        if not make.takes.replaces:  # the same sizes, each after the one before it
+            yield _recorded(make, "AAPL", datetime(2026, 1, 8), 45, 3, day)
+            yield _recorded(make, "AAPL", datetime(2026, 2, 22), 320, 4, timedelta(minutes=30))
+            yield _recorded(make, "AAPL", datetime(2026, 3, 2), 1, 5, day)
+            return
         yield _recorded(make, "AAPL", datetime(2026, 1, 6), 60, 3, day)
         yield _recorded(make, "AAPL", datetime(2026, 2, 2), 320, 4, timedelta(minutes=30))
         yield _recorded(make, "AAPL", datetime(2026, 2, 3), 1, 5, day)
 
     def next_update(self, make: Records, key: str, version: int) -> Call:
         symbol, month = key.split(" ")
-        return _recorded(make, symbol, datetime(2026, _MONTHS[month], 12), 1, version, timedelta(days=1))
+        late = datetime(2026, 4, 1) + timedelta(hours=version)
+        when = datetime(2026, _MONTHS[month], 12) if month in _MONTHS else late
+        return _recorded(make, symbol, when, 1, version, timedelta(days=1))
 
     def concurrent(self, make: Records, methods: frozenset[str]) -> Concurrent:
-        def write(day: int, volume: int) -> Call:
-            prices = {"open": 100.0, "high": 102.5, "low": 98.75, "close": 101.0}
-            bar = make.make_bar(symbol="AAPL", date=datetime(2026, 1, day), volume=volume, **prices)
-            told = f"write_bars('AAPL', [bar of 2026-01-{day:02d}, volume {volume}])"
-            return Call("write_bars", ("AAPL", [bar]), "AAPL", told)
+        """Days of one symbol; where only later ones are taken, symbols, for of two days one would be refused."""
 
-        month = (datetime(2026, 1, 1), datetime(2026, 1, 31, 23, 59))
-        read = Call("read_bars", ("AAPL", *month), "AAPL", "read_bars('AAPL', 2026-01-01, 2026-01-31)")
+        def write(day: int, volume: int, symbol: str = "AAPL") -> Call:
+            bar = _made(make, symbol, datetime(2026, 1, day), (100.0, 102.5, 98.75, 101.0), volume)
+            told = f"write_bars({symbol!r}, [bar of 2026-01-{day:02d}, volume {volume}])"
+            return Call("write_bars", (symbol, [bar]), symbol, told)
+
+        def read(symbol: str) -> Call:
+            month = map(make.takes.time, (datetime(2026, 1, 1), datetime(2026, 1, 31, 23, 59)))
+            return Call("read_bars", (symbol, *month), symbol, f"read_bars({symbol!r}, 2026-01-01, 2026-01-31)")
+
+        if make.takes.bars == "later":
+            return Concurrent(
+                lambda number: write(5, 1000 + number, _APART[number % 3]),
+                lambda number: write(10 + number, 2000 + number, _APART[(number + 1) % 2]),
+                lambda number: read(_APART[number % 3]),
+                lambda count: tuple(map(read, _APART[:count])),
+            )
+        again = 0 if make.takes.replaces else 10
         return Concurrent(
             lambda number: write(5 + number, 1000 + number),
-            lambda number: write(5, 2000 + number),
-            lambda _: read,
-            lambda _: (read,),
+            lambda number: write(5 + again + (number if again else 0), 2000 + number),
+            lambda _: read("AAPL"),
+            lambda _: (read("AAPL"),),
         )
 
     def spec_of(self, key: str) -> Spec:
@@ -133,6 +160,14 @@ class BarsKit(Kit):
                 return Call("read_bars", (symbol, *(begin + timedelta(days=day) for day in days)), symbol)
         raise AssertionError("the grammar has no other steps")
 
+    def answered(self, visit: "Visit", states: dict[str, Any], call: Call) -> "Mismatch | None":
+        if call.method == "write_bars" and not visit.make.takes.replaces:
+            times = [row.time for row in self.spec.rows(call.arguments[1])]
+            last = max((row.time for row in states.get(call.key, ())), default="")
+            if len(set(times)) < len(times) or any(time <= last for time in times):
+                return None  # it says that it refuses these
+        return super().answered(visit, states, call)
+
     def last_calls(self, visit: "Visit") -> Iterable[Call]:
         always = visit.at(*_FIRST), visit.at(*_LAST)
         return [Call("read_bars", (symbol, *always), symbol) for symbol in ("AAPL", "MSFT")]
@@ -155,11 +190,12 @@ class BarsKit(Kit):
         """The last of many bars of one month has no price; that several months are written at once, nobody promised."""
 
         def bad(visit: "Visit", value: Any, name: str) -> Callable[[], None] | None:
+            first = 0 if visit.make.takes.replaces else 1
             try:
-                bars = [*(_priced(visit, number, 2.5) for number in range(200)), _priced(visit, 200, value)]
+                bars = [*(_priced(visit, number, 2.5) for number in range(first, 200)), _priced(visit, 200, value)]
             except Exception:
                 return None
-            told = f"write_bars('AAPL', [200 bars, and one with {name} for its price])"
+            told = f"write_bars('AAPL', [{200 - first} bars, and one with {name} for its price])"
             return lambda: visit.call("write_bars", "AAPL", bars, shown=told)
 
         def good(visit: "Visit") -> None:
@@ -179,14 +215,15 @@ class BarsKit(Kit):
 
 
 def _write_mark(ask: Ask, symbol: Any, mark: int) -> Any:
-    bar = ask.make.make_bar(
-        symbol=symbol, date=time_of(ask), open=100.5, high=101.0, low=99.75, close=100.0, volume=1000 + mark
-    )
+    when = time_of(ask) if ask.make.takes.replaces else time_of(ask, mark)
+    bar = _made(ask.make, symbol, when, (100.5, 101.0, 99.75, 100.0), 1000 + mark)
     return ask.call("write_bars", symbol, [bar], shown=f"write_bars({shown(symbol)}, [bar {mark}])")
 
 
 def _read_marks(ask: Ask, symbol: Any) -> Back:
     found = list(ask.call("read_bars", symbol, *around(ask), shown=f"read_bars({shown(symbol)}, ...)") or ())
+    if not ask.make.takes.replaces:
+        found = found[-1:]  # a later mark stands beside the earlier ones
     marks = tuple(int(field(bar, "volume")) - 1000 for bar in found)
     return Back(marks, tuple(field(bar, "symbol") for bar in found), found)
 
@@ -198,11 +235,18 @@ _FIRST, _LAST = (1970, 1, 1), (2099, 12, 31)
 
 def _priced(visit: "Visit", number: int, price: Any) -> Any:
     when = visit.at(2026, 1, 2) + timedelta(hours=3 * number)
-    return visit.make.make_bar(symbol="AAPL", date=when, open=1.5, high=2.5, low=0.5, close=price, volume=100)
+    volume = visit.make.takes.volume(100)
+    return visit.make.make_bar(symbol="AAPL", date=when, open=1.5, high=2.5, low=0.5, close=price, volume=volume)
 
 
 def _bar(visit: "Visit", symbol: str, when: datetime, price: float = 100.0, volume: int = 1000) -> Any:
-    return visit.make.make_bar(symbol=symbol, date=when, open=price, high=price, low=price, close=price, volume=volume)
+    return _exactly(visit, symbol, when, visit.make.takes.price(price), volume)
+
+
+def _exactly(visit: "Visit", symbol: str, when: datetime, price: float, volume: int) -> Any:
+    """Return a bar of this very price, which the store may refuse."""
+    prices = {"open": price, "high": price, "low": price, "close": price}
+    return visit.make.make_bar(symbol=symbol, date=when, volume=visit.make.takes.volume(volume), **prices)
 
 
 def _shown(bars: Sequence[Any]) -> str:
@@ -232,13 +276,11 @@ def _exact(visit: "Visit") -> "Mismatch | None":
     volumes = (0, 1, 2**31, 2**32 + 1, 2**53 + 1, 2**63 - 1)
     values = [(price, 7) for price in prices] + [(150.25, volume) for volume in volumes]
     for day, (price, volume) in enumerate(values, 3):
-        bar = _bar(visit, "AAPL", visit.at(2026, 1, day), price, volume)
+        bar = _exactly(visit, "AAPL", visit.at(2026, 1, day), price, volume)
         told = plain(bar)
         if visit.accepted("write_bars", "AAPL", [bar], shown=f"write_bars('AAPL', {_shown([bar])})"):
             wanted.append(told)
-    apart = visit.make.make_bar(
-        symbol="AAPL", date=visit.at(2026, 1, 30), open=151.0, high=153.5, low=149.25, close=152.0, volume=42
-    )
+    apart = _made(visit.make, "AAPL", visit.at(2026, 1, 30), (151.0, 153.5, 149.25, 152.0), 42)
     wanted.append(plain(apart))
     _write(visit, "AAPL", apart)
     sentence = "a bar is not read as it was written"
@@ -283,6 +325,8 @@ def _timestamps(visit: "Visit") -> "Mismatch | None":
 
 
 def _deduplicated(visit: "Visit") -> "Mismatch | None":
+    if not visit.make.takes.replaces:
+        raise NotAskedError("it says that it takes no bars where there are others (tradestore_takes)")
     first, second = visit.at(2026, 1, 5), visit.at(2026, 1, 6)
     _write(visit, "AAPL", _bar(visit, "AAPL", first, 100.0), _bar(visit, "AAPL", second, 200.0))
     _write(visit, "AAPL", _bar(visit, "AAPL", first, 101.0))
@@ -303,6 +347,8 @@ def _sorted(visit: "Visit") -> "Mismatch | None":
         "bars written in one call are not read in order of time", _read(visit, "AAPL"), wanted, "date"
     ):
         return found
+    if not visit.make.takes.replaces:
+        return None
     days += [visit.at(2026, 1, 2), visit.at(2025, 12, 30), visit.at(2026, 2, 2), visit.at(2026, 1, 5, 12)]
     for day in days[3:]:
         _write(visit, "AAPL", _bar(visit, "AAPL", day))
@@ -343,6 +389,8 @@ def _months(visit: "Visit") -> "Mismatch | None":
     inside = [_bar(visit, "AAPL", day) for day in days if start <= day <= end]
     if found := visit.expect_records(sentence, _read(visit, "AAPL", start, end), inside, "date"):
         return found
+    if not visit.make.takes.replaces:
+        return None
     _write(visit, "AAPL", _bar(visit, "AAPL", days[5], 7.0), _bar(visit, "AAPL", days[9], 8.0))
     wanted[5], wanted[9] = _bar(visit, "AAPL", days[5], 7.0), _bar(visit, "AAPL", days[9], 8.0)
     sentence = "after a write into existing months their other bars are not what they were"
@@ -382,7 +430,8 @@ def _symbols(visit: "Visit") -> "Mismatch | None":
 def _reopened(visit: "Visit") -> "Mismatch | None":
     days = (visit.at(2026, 1, 30), visit.at(2026, 2, 2))
     _write(visit, "AAPL", *(_bar(visit, "AAPL", day) for day in days))
-    _write(visit, "AAPL", _bar(visit, "AAPL", days[1], 3.5))
+    if visit.make.takes.replaces:
+        _write(visit, "AAPL", _bar(visit, "AAPL", days[1], 3.5))
     before = plain(_read(visit, "AAPL"))
     visit.reopen()
     sentence = "after reopening the store shows something else"

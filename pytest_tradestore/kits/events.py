@@ -34,7 +34,7 @@ class Events(Protocol):
 
 def _recorded(make: Records, number: int, day: int, size: int = 0) -> Call:
     data = {"number": number, "text": ("guidance raised; " * (size // 17)) if size else "beat"}
-    when = datetime(2026, 1, day, 9, 30, number % 60)
+    when = make.takes.time(datetime(2026, 1, day, 9, 30, number % 60))
     event = make.make_event(timestamp=when, type="earnings", symbol="AAPL", data=data)
     long = f", {size:,} bytes" if size else ""
     return Call("write_event", (event,), "events", f"write_event({{number: {number}, day: {day}{long}}})")
@@ -42,17 +42,14 @@ def _recorded(make: Records, number: int, day: int, size: int = 0) -> Call:
 
 def _raced(make: Records, number: int) -> Call:
     data = {"number": number, "text": "beat" * (1 + number % 3)}
-    when = datetime(2026, 1, 5, 9, 30, number)
+    when = make.takes.time(datetime(2026, 1, 5, 9, 30, number))
     event = make.make_event(timestamp=when, type="earnings", symbol="AAPL", data=data)
     return Call("write_event", (event,), "events", f"write_event({{number: {number}}})")
 
 
-_READ = Call(
-    "read_events",
-    (datetime(2026, 1, 1), datetime(2026, 1, 31)),
-    "events",
-    "read_events(2026-01-01, 2026-01-31)",
-)
+def _read(make: Records) -> Call:
+    month = make.takes.time(datetime(2026, 1, 1)), make.takes.time(datetime(2026, 1, 31))
+    return Call("read_events", month, "events", "read_events(2026-01-01, 2026-01-31)")
 
 
 def _number(event: Any) -> tuple[int, str]:
@@ -99,7 +96,7 @@ class EventsKit(Kit):
     named = "data"
 
     def looks(self, make: Records, methods: frozenset[str]) -> tuple[Call, ...]:
-        return (_READ,)
+        return (_read(make),)
 
     def seen(self, look: Call, result: Any) -> Seen:
         return Recorded(tuple(canonical(plain(event)) for event in sorted(result or (), key=_number)))
@@ -115,7 +112,8 @@ class EventsKit(Kit):
         def write(number: int) -> Call:
             return _raced(make, number)
 
-        return Concurrent(write, write, lambda _: _READ, lambda _: (_READ,))
+        read = _read(make)
+        return Concurrent(write, write, lambda _: read, lambda _: (read,))
 
     def spec_of(self, key: str) -> Spec:
         return Table("write_event", "read_events", rows_by("timestamp", "data", "number"), _bounds)

@@ -48,7 +48,7 @@ def _filing(make: Records, symbol: str, when: datetime, employees: int, name: st
 
 
 def _published(make: Records, symbol: str, key: str, day: int, employees: int, xml: str = "<filing/>") -> Call:
-    data = _filing(make, symbol, datetime(2026, 1, day), employees, f"{symbol} Inc", xml)
+    data = _filing(make, symbol, make.takes.time(datetime(2026, 1, day)), employees, f"{symbol} Inc", xml)
     size = f", raw_xml: {len(xml):,} bytes" if len(xml) > 100 else ""
     told = f"write_fundamental({symbol!r}, {{timestamp: 2026-01-{day:02d}, employees: {employees}{size}}})"
     return Call("write_fundamental", (symbol, data), key, told)
@@ -83,7 +83,7 @@ class FundamentalsKit(Kit):
     def looks(self, make: Records, methods: frozenset[str]) -> tuple[Call, ...]:
         return (
             Call("read_fundamental", ("AAPL",), "AAPL latest"),
-            Call("read_fundamental", ("AAPL", datetime(2026, 1, 4)), "AAPL as of 2026-01-04"),
+            Call("read_fundamental", ("AAPL", make.takes.time(datetime(2026, 1, 4))), "AAPL as of 2026-01-04"),
             Call("read_fundamental", ("MSFT",), "MSFT latest"),
         )
 
@@ -107,7 +107,8 @@ class FundamentalsKit(Kit):
 
         def read(number: int) -> Call:
             told = f"read_fundamental('AAPL', 2026-01-{5 + number:02d}T12)"
-            return Call("read_fundamental", ("AAPL", datetime(2026, 1, 5 + number, 12)), "AAPL", told)
+            noon = make.takes.time(datetime(2026, 1, 5 + number, 12))
+            return Call("read_fundamental", ("AAPL", noon), "AAPL", told)
 
         def publish(number: int) -> Call:
             return _published(make, "AAPL", "AAPL", 5 + number, 100 + number)

@@ -76,7 +76,7 @@ def shown(identifier: Any, width: int = 60) -> str:
 
 
 def time_of(ask: Ask, mark: int = 0) -> datetime:
-    return (FIRST + timedelta(seconds=mark)).replace(tzinfo=ask.zone)
+    return ask.make.takes.time((FIRST + timedelta(seconds=mark)).replace(tzinfo=ask.zone))
 
 
 def around(ask: Ask) -> tuple[datetime, datetime]:
