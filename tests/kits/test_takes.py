@@ -123,7 +123,7 @@ class SyncsNoMonth(LaterBars):
         pass
 
 
-@pytest.mark.parametrize(("target", "requirement"), [(LosesTheZone, "DATA-BARS-EXACT"), (SyncsNoMonth, "DUR-2")])
+@pytest.mark.parametrize(("target", "requirement"), [(LosesTheZone, "DATA-BARS-EXACT"), (SyncsNoMonth, "ATOM-2")])
 def test_control_what_is_broken_in_it_is_found(target, requirement):
     found = results(target, requirement)
 
