@@ -113,7 +113,7 @@ def described_steps(program: Program, state: CrashState, history: History) -> It
             fate,
             text,
             str(location) if location else "",
-            location.text.strip() if location else "",
+            location.innermost.text.strip() if location else "",
             "; ".join(part for part in (detail, loss) if part),
         )
 

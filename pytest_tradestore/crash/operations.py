@@ -36,15 +36,22 @@ class Moment(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """The line of the store that asked for an operation."""
+    """The line of the store that asked for an operation; ``inner`` is that of the library which it called for it."""
 
     file: str
     line: int
     function: str
     text: str = ""
+    inner: "Location | None" = None
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
+        here = f"{self.file}:{self.line}"
+        return here if self.inner is None else f"{here} > {self.inner}"
+
+    @property
+    def innermost(self) -> "Location":
+        """The line that is nearest to the operation."""
+        return self if self.inner is None else self.inner.innermost
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,17 @@ import sys
 import sysconfig
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any
 
 from pytest_tradestore.crash.operations import Location
 
-USER, LIBRARY, IGNORED = "user", "library", "ignored"
+USER, LIBRARY, KEEPER, IGNORED = "user", "library", "keeper", "ignored"
+PASS_ON = frozenset(("aiofiles", "anyio", "pyfakefs"))
+"""Packages that only hand a call on: their lines say nothing of who asked for it, or why."""
+KEEP_FILES = frozenset(("configparser", "dbm", "mailbox", "shelve", "sqlite3", "tarfile", "zipfile"))
+"""Modules of the standard library that keep files of a format of their own: a line of theirs says what for."""
 _STANDARD = tuple(
     os.path.join(os.path.realpath(path), "")
     for path in {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
@@ -29,6 +33,7 @@ class Line:
     file: str
     number: int
     function: str
+    inner: "Line | None" = None
 
 
 class Lines:
@@ -36,6 +41,7 @@ class Lines:
 
     The nearest frame of the store's own code; without one, the line that handed the work to this thread; without
     that, the innermost frame of an installed library; and else the store's line seen last, in whatever thread.
+    A line of the store's comes with the innermost one of the library that it called, if it did.
     """
 
     def __init__(self) -> None:
@@ -45,14 +51,17 @@ class Lines:
     def of_this_call(self) -> Line | None:
         """Return the line to blame for what the calling thread does now."""
         library: Line | None = None
+        keeper: Line | None = None
         frame: FrameType | None = sys._getframe(1)
         while frame is not None:
             kind = _kind(frame)
             if kind is USER:
-                self._latest = _line(frame)
+                self._latest = replace(_line(frame), inner=keeper)
                 return self._latest
             if kind is LIBRARY and library is None:
                 library = _line(frame)
+            if keeper is None and (kind is KEEPER or (kind is LIBRARY and _package(frame) not in PASS_ON)):
+                keeper = _line(frame)
             frame = frame.f_back
         return getattr(self._local, "asked_by", None) or library or self._latest
 
@@ -76,7 +85,8 @@ def location_of(line: Line | None) -> Location | None:
     """Return the line with its text, its file told from the working directory where it lies below it."""
     if line is None:
         return None
-    return Location(_short(line.file), line.number, line.function, linecache.getline(line.file, line.number).strip())
+    text = linecache.getline(line.file, line.number).strip()
+    return Location(_short(line.file), line.number, line.function, text, location_of(line.inner))
 
 
 def _line(frame: FrameType) -> Line:
@@ -87,7 +97,12 @@ def _kind(frame: FrameType) -> str:
     module = frame.f_globals.get("__name__", "")
     if module == "pytest_tradestore" or str(module).startswith("pytest_tradestore."):
         return IGNORED
-    return _kind_of_file(frame.f_code.co_filename)
+    kind = _kind_of_file(frame.f_code.co_filename)
+    return KEEPER if kind is IGNORED and _package(frame) in KEEP_FILES else kind
+
+
+def _package(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
 
 
 @functools.cache
@@ -101,8 +116,11 @@ def _kind_of_file(file: str) -> str:
 
 @functools.cache
 def _short(file: str) -> str:
+    for part in _INSTALLED:
+        if part in file:
+            return file.rpartition(part)[2].replace(os.sep, "/")
     relative = os.path.relpath(file) if os.path.isabs(file) and os.path.splitdrive(file)[0] == _drive() else file
-    if not relative.startswith(os.pardir) and not any(part in file for part in _INSTALLED):
+    if not relative.startswith(os.pardir):
         return relative.replace(os.sep, "/")
     return "/".join(file.replace(os.sep, "/").split("/")[-2:])
 

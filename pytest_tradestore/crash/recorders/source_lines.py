@@ -13,11 +13,13 @@ import threading
 import time
 from bisect import bisect_right
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 from pytest_tradestore.crash.operations import Location
+from pytest_tradestore.crash.recorders.fake_locations import KEEP_FILES, PASS_ON
 
 _HARMLESS = frozenset(
     "append appendleft extend pop popleft get items keys values setdefault update add discard copy clear insert "  # noqa: SIM905
@@ -36,22 +38,32 @@ _LOOP = ("_run_once", "run_forever")
 
 
 class _Note(NamedTuple):
+    """A line at a time, and the one of a library under it; no ``code`` where the harness calls what is native."""
+
     time: int
-    code: CodeType
+    code: CodeType | None
     line: int
+    inner: "tuple[CodeType, int] | None" = None
 
 
 class _Kind(NamedTuple):
     own: bool
     library: bool
+    keeper: bool = False
 
 
 class _Level(NamedTuple):
-    """A frame on the stack, with the frames that answer for what it does: the store's innermost, else a library's."""
+    """A frame on the stack, with the frames that answer for what it does: the store's innermost, else a library's.
+
+    ``keeper`` is the innermost one above the store's own that belongs to a library which keeps files. ``asked`` where
+    the harness is below: a library that it calls itself is the store.
+    """
 
     frame: FrameType
     own: FrameType | None
     library: FrameType | None
+    keeper: FrameType | None = None
+    asked: bool = False
 
 
 class SourceLines:
@@ -91,7 +103,8 @@ class SourceLines:
             threading.setprofile(None)
         if self._load is not None:
             _bootstrap._find_and_load = self._load
-        self._merged = sorted((note for notes in self._own.values() for note in notes), key=lambda note: note.time)
+        noted = (note for notes in self._own.values() for note in notes if note.code is not None)
+        self._merged = sorted(noted, key=lambda note: note.time)
 
     def find(self, task: int, when: int) -> Location | None:
         """Return the line of the store's code that was running in a thread then, or the likeliest one."""
@@ -149,11 +162,14 @@ class SourceLines:
                 while stack and stack[-1].frame is not above:
                     stack.pop()  # notes began, or were interrupted, further down the stack
                 stack.append(level_of(frame, stack[-1] if stack else None))
-            _, mine, theirs = stack[-1]
+            _, mine, theirs, keeper, _ = stack[-1]
             if mine is not None:
-                own.append(_Note(now(), mine.f_code, mine.f_lineno))
+                inner = None if keeper is None else (keeper.f_code, keeper.f_lineno)
+                own.append(_Note(now(), mine.f_code, mine.f_lineno, inner))
             elif theirs is not None:
                 library.append(_Note(now(), theirs.f_code, theirs.f_lineno))
+            elif event == "c_call" and self._kinds[frame.f_code] is None and own and own[-1].code is not None:
+                own.append(_Note(now(), None, 0))  # what the store is made of is native: no line of it asks for this
 
         self._profiles.append(profile)
         return profile
@@ -165,14 +181,18 @@ class SourceLines:
         except KeyError:
             kind = self._kinds[frame.f_code] = self._kind_of(frame)
         if kind is None:
-            return _Level(frame, None, None)  # the harness or an event loop: what called it did not ask for this
+            # The harness or an event loop: what called it did not ask for this.
+            return _Level(frame, None, None, asked=True)
         if kind.own:
             return _Level(frame, frame, None)
         if above is None:
             above = self._walked(frame.f_back)
-        return (
-            _Level(frame, above.own, frame if kind.library else above.library) if above else _Level(frame, None, None)
-        )
+        if above is None:
+            return _Level(frame, None, None)
+        if kind.keeper and above.own is None and above.asked:
+            return _Level(frame, frame, None)
+        keeper = frame if kind.keeper and above.own is not None else above.keeper
+        return _Level(frame, above.own, frame if kind.library else above.library, keeper, above.asked)
 
     def _walked(self, frame: FrameType | None) -> _Level | None:
         """The level of a frame that was called before notes were taken."""
@@ -194,11 +214,11 @@ class SourceLines:
         file = frame.f_code.co_filename
         if file.startswith("<"):
             return _Kind(own=False, library=False)
-        parts = Path(file).parts
+        parts, package = Path(file).parts, name.partition(".")[0]
         if "site-packages" in parts or "dist-packages" in parts:
-            return _Kind(own=False, library=True)
+            return _Kind(own=False, library=True, keeper=package not in PASS_ON)
         standard = os.path.realpath(file).startswith(self._standard)
-        return _Kind(own=not standard, library=False)
+        return _Kind(own=not standard, library=False, keeper=standard and package in KEEP_FILES)
 
 
 def _latest(notes: list[_Note], when: int) -> _Note | None:
@@ -207,11 +227,15 @@ def _latest(notes: list[_Note], when: int) -> _Note | None:
 
 
 def _location(note: _Note | None) -> Location | None:
-    if note is None:
+    if note is None or note.code is None:
         return None
-    file = note.code.co_filename
-    text = linecache.getline(file, note.line).strip()
-    return Location(_shortened(file), note.line, note.code.co_name, text)
+    inner = None if note.inner is None else _place(*note.inner)
+    return replace(_place(note.code, note.line), inner=inner)
+
+
+def _place(code: CodeType, line: int) -> Location:
+    file = code.co_filename
+    return Location(_shortened(file), line, code.co_name, linecache.getline(file, line).strip())
 
 
 def _shortened(file: str) -> str:

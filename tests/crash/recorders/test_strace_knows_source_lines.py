@@ -1,13 +1,17 @@
 """Which line of the store asked for an operation."""
 
 import asyncio
+import dbm.dumb
+import functools
 import importlib
 import os
 import shutil
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import CellType, FunctionType
 
 import aiofiles
 import pyarrow as pa
@@ -15,7 +19,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from pytest_tradestore.crash.operations import Create, Location, Write
+from pytest_tradestore.crash.recorders.fake import FakeRecorder
 from pytest_tradestore.crash.recorders.source_lines import SourceLines
+from pytest_tradestore.crash.recorders.strace import StraceRecorder
 from tests.crash.recorders.strace_programs import needs_strace, only, seen
 
 HERE = Path(__file__)
@@ -44,6 +50,96 @@ def test_the_line_is_the_one_that_called_the_library(tmp_path: Path) -> None:
     assert location.text == 'shutil.copyfile(tmp_path / "source", tmp_path / "target")'
     assert not location.file.startswith("/")
     assert location.file.endswith("recorders/test_strace_knows_source_lines.py")
+
+
+def library(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> str:
+    """Put an installed library on the path that makes a directory; return its file as reports name it."""
+    installed = folder / "site-packages"
+    installed.mkdir()
+    (installed / f"{name}.py").write_text("import os\n\ndef make(path):\n    os.mkdir(path)\n")
+    monkeypatch.syspath_prepend(installed)
+    return f"{name}.py"
+
+
+@needs_strace
+@pytest.mark.parametrize("recorder", [StraceRecorder, FakeRecorder])
+def test_the_line_of_an_installed_library_stands_behind_the_one_that_called_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recorder: type[StraceRecorder | FakeRecorder]
+) -> None:
+    (root := tmp_path / "root").mkdir()
+    name = f"makes_directories_for_{recorder.__name__}"
+    file = library(tmp_path, monkeypatch, name)
+    made = importlib.import_module(name)
+
+    with recorder().record(root, volatile=()) as recording:
+        made.make(root / "d")
+
+    (operation,) = only(recording.trace, Create)
+    location = operation.origin.location
+    assert location is not None
+    assert location.text == 'made.make(root / "d")'
+    assert str(location).endswith(f"{HERE.name}:{line_of('made.make(root')} > {file}:4")
+    assert location.innermost.text == "os.mkdir(path)"
+
+
+@needs_strace
+def test_so_does_that_of_a_module_of_the_standard_library_that_keeps_files(tmp_path: Path) -> None:
+    def program() -> None:
+        with dbm.dumb.open(str(tmp_path / "index"), "c") as index:
+            index["a"] = b"1"
+
+    assert {location.innermost.file for location in locations(tmp_path, program) if location} == {"dbm/dumb.py"}
+
+
+@needs_strace
+def test_control_one_that_only_hands_the_call_on_does_not(tmp_path: Path) -> None:
+    (location,) = locations(tmp_path, lambda: (tmp_path / "f").write_text("1"))
+
+    assert location is not None
+    assert location.inner is None
+
+
+def called_by_the_harness(call: Callable[[], object]) -> None:
+    """Call what a store's method is, as the harness does: from a frame that is not the store's."""
+    code = (lambda: call()).__code__
+    FunctionType(code, {"__name__": "pytest_tradestore.calls"}, closure=(CellType(call),))()
+
+
+@needs_strace
+def test_where_a_librarys_own_method_is_the_stores_its_line_is_the_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root := tmp_path / "root").mkdir()
+    file = library(tmp_path, monkeypatch, "is_the_store")
+    make = importlib.import_module("is_the_store").make
+
+    def program() -> None:
+        os.getpid()  # the line of an earlier call
+        called_by_the_harness(functools.partial(make, root / "d"))
+
+    (operation,) = only(seen(root, program), Create)
+    assert str(operation.origin.location) == f"{file}:4"
+
+
+def a_method_in_python() -> None:
+    os.getpid()
+
+
+@pytest.mark.parametrize(("method", "expected"), [(os.getpid, None), (a_method_in_python, "a_method_in_python")])
+def test_a_native_method_has_no_line_and_above_all_not_that_of_the_call_before(
+    method: Callable[[], object], expected: str | None
+) -> None:
+    lines = SourceLines()
+    lines.start()
+    try:
+        os.getpid()  # the line of an earlier call
+        called_by_the_harness(method)
+        now = time.time_ns()
+    finally:
+        lines.stop()
+
+    location = lines.find(threading.get_native_id(), now)
+    assert (location and location.function) == expected
 
 
 @needs_strace
