@@ -18,7 +18,16 @@ from pytest_tradestore.crash.oracle import History
 from pytest_tradestore.crash.recorders.base import Recorder
 from pytest_tradestore.crash.recording import NotRecorded, Recorded, choose_recorder, record
 from pytest_tradestore.crash.recovery import crash_recoveries, telling
-from pytest_tradestore.crash.states import Crash, CrashState, Group, enumerate_states, image_of, windows
+from pytest_tradestore.crash.states import (
+    Crash,
+    CrashState,
+    Group,
+    enumerate_states,
+    image_of,
+    is_settled,
+    settled_states,
+    windows,
+)
 from pytest_tradestore.crash.trace import Trace, replay
 from pytest_tradestore.crash.volatile import without_volatile
 from pytest_tradestore.crash.workloads import Workload
@@ -139,7 +148,7 @@ def inspected_state(
         window = windows(base.program)[state.cut]
         image = image_of(base.program, state)
         process, power = (state, None) if state.crash is Crash.PROCESS else (None, state)
-        group = Group(window, image, process, power)
+        group = Group(window, image, process, power, is_settled(base.program, state))
         history, volatile = base.recorded.history, store.declarations.volatile
         variants = _variants(image, volatile, _last_contents(base.recorded.trace, volatile))
         asked = [(group, Question(variant, _place(group, history))) for variant in variants]
@@ -172,17 +181,14 @@ def _judged(
 ) -> Evidence:
     recorder, recorded, program = base.recorder, base.recorded, base.program
     volatile = store.declarations.volatile
-    found = enumerate_states(
-        program,
-        by_name(settings.model),
-        subsets_per_cut=settings.budget.value.subsets_per_cut,
-        images=settings.budget.value.images_per_workload,
-        seed=settings.seed,
-    )
+    model, limits = by_name(settings.model), settings.budget.value
+    most = {"subsets_per_cut": limits.subsets_per_cut, "images": limits.images_per_workload, "seed": settings.seed}
+    found = enumerate_states(program, model, **most)
+    groups = (*found.groups, *settled_states(program, model, **most))
     last = _last_contents(recorded.trace, volatile)
     asked = [
         (group, Question(image, _place(group, recorded.history)))
-        for group in found.groups
+        for group in groups
         for image in _variants(group.image, volatile, last)
     ]
     questions = list(dict.fromkeys(question for _, question in asked))
@@ -193,14 +199,13 @@ def _judged(
     if "ATOM-4" not in violations and (grown := growth(store, workload, found.groups, recorder, sandbox)) is not None:
         violations["ATOM-4"] = piling_up(grown)
     recovering = list(candidates_in(asked, answers, recorded.history, store.declarations.claims))
-    limits = settings.budget.value
     second = tuple(
         crash_recoveries(
             store,
             workload,
             telling(recovering, limits.recoveries),
             recorder,
-            by_name(settings.model),
+            model,
             limits,
             sandbox,
             answers,

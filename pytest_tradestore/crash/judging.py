@@ -94,7 +94,8 @@ def _breaches(oracle: Oracle, group: Group, question: Question, inspection: Insp
         return (_not_reopened(inspection),)
     if inspection.seen is None:  # its process ended before it could tell what it had seen
         return (_not_updated(inspection, question),)
-    judgement = oracle.judge(group.window, inspection.seen)
+    lost = bool(group.simplest.lost)
+    judgement = oracle.judge(group.window, inspection.seen, settled=group.settled, lost=lost)
     if judgement.breaches or not judgement.expected:
         return judgement.breaches
     if inspection.failed is not None:

@@ -5,6 +5,7 @@ can say where it really happens. ``docs/concepts/persistence-models.md`` gives e
 """
 
 from collections.abc import Iterable, Set
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
@@ -32,7 +33,8 @@ class PersistenceModel(Protocol):
     whole of it.
     """
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def pins(self, program: Program) -> tuple[int | None, ...]:
         """Return for each micro-operation the step whose completion makes it durable, None if none does."""
@@ -275,6 +277,37 @@ class MacOS(Strict):
                 if ended_before(program.steps[earlier], step.origin):
                     yield from super()._reached(program, earlier, program.steps[earlier])
             yield from super()._reached(program, number, step)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """``model`` after a rest before step ``since``: everything issued earlier has been written back by then."""
+
+    model: PersistenceModel
+    since: int
+
+    @property
+    def name(self) -> str:
+        return self.model.name
+
+    def pins(self, program: Program) -> tuple[int | None, ...]:
+        settled, given_up = program.starts[self.since], pages_given_up(program)
+        return tuple(
+            self.since if m < settled and m not in given_up and (pin is None or pin > self.since) else pin
+            for m, pin in enumerate(self.model.pins(program))
+        )
+
+    def journal(self, program: Program) -> frozenset[int]:
+        return self.model.journal(program)
+
+    def brought(self, program: Program, inode: Inode, end: int, lost: Set[int]) -> frozenset[int]:
+        return self.model.brought(program, inode, end, lost)
+
+    def content_rule(self, program: Program, inode: Inode) -> ContentRule:
+        return self.model.content_rule(program, inode)
+
+    def allows(self, program: Program, cut: int, lost: frozenset[int]) -> bool:
+        return self.model.allows(program, cut, lost)
 
 
 STRICT = Strict()

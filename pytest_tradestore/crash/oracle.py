@@ -91,13 +91,21 @@ class Oracle:
         self.whole_batches = whole_batches
         self._known_places = frozenset(place for place, _ in history.states[0].places)
         self._seen_when_quiet: dict[int, set[tuple[str, Seen]]] = {}
+        self._seen_when_whole: dict[int, set[tuple[str, Seen]]] = {}
 
-    def judge(self, window: Window, observed: Observation) -> "Judgement":
-        """Judge what was ``observed`` after a crash in ``window``; breaches of documents before those of listings."""
+    def judge(
+        self, window: Window, observed: Observation, *, settled: bool = False, lost: bool = True
+    ) -> "Judgement":
+        """Judge what was ``observed`` after a crash in ``window``; breaches of documents before those of listings.
+
+        With ``settled`` everything before the update in flight was on disk: only what is also seen then when nothing
+        is ``lost`` and no update in flight is not its fault.
+        """
         if window.invoked > self.history.last:  # closing: no update is in flight
             window = Window(window.acknowledged, window.acknowledged)
         now = self.history.clamp(window.acknowledged)
         then = self.history.clamp(window.invoked) if window.in_flight else now
+        durable = self.durable or settled
         breaches: list[Breach] = []
         expected = True
         for place, seen in observed.places:
@@ -105,14 +113,16 @@ class Oracle:
             if seen in (before, after):
                 continue
             expected = False
-            quiet = self._seen_when_quiet.setdefault(now, set())
+            quiet = (self._seen_when_whole if settled else self._seen_when_quiet).setdefault(now, set())
             if window.in_flight and (place, seen) in quiet:
                 continue  # not the fault of the update in flight; said when nothing was
             if not window.in_flight:
                 quiet.add((place, seen))
-            if isinstance(seen, Names) and not self.durable and _agrees(seen, observed):
+                if not lost:
+                    self._seen_when_whole.setdefault(now, set()).add((place, seen))
+            if isinstance(seen, Names) and not durable and _agrees(seen, observed):
                 continue  # each key is as it was once, though not all at the same time
-            breaches += self._at(window, now, then, place, seen)
+            breaches += self._at(window, now, then, place, seen, durable=durable)
         if expected and self.whole_batches and (mixed := self._mixture(now, then, observed)) is not None:
             return Judgement((mixed,), expected=False)
         return Judgement(tuple(breaches), expected)
@@ -135,7 +145,7 @@ class Oracle:
             allowed=("all of it", "nothing of it"),
         )
 
-    def _at(self, window: Window, now: int, then: int, place: str, seen: Seen) -> list[Breach]:
+    def _at(self, window: Window, now: int, then: int, place: str, seen: Seen, *, durable: bool) -> list[Breach]:
         """Name the breaches of one place, which shows neither its state before nor after."""
         before, after = self.history.states[now].at(place), self.history.states[then].at(place)
         allowed = (str(before),) if before == after else (str(before), str(after))
@@ -147,7 +157,7 @@ class Oracle:
             listed = ", ".join(repr(name) for name in strange)
             return [breach(Family.LEFTOVERS, f"{place} lists {listed}, a leftover that nobody stored")]
         older = self._older(place, seen, now)
-        if isinstance(seen, Names) and isinstance(before, Names) and isinstance(after, Names) and self.durable:
+        if isinstance(seen, Names) and isinstance(before, Names) and isinstance(after, Names) and durable:
             back = [name for name in seen.names if name not in before.names and name not in after.names]
             rest = Names(tuple(name for name in seen.names if name not in back))
             if back and (older is not None or (rest in (before, after) and self._were_listed(place, back, now))):
@@ -155,7 +165,7 @@ class Oracle:
                     breach(Family.DELETED_DATA, f"{place} lists {', '.join(map(repr, back))} again after its deletion")
                 ]
         if older is not None:
-            if not self.durable:
+            if not durable:
                 return []
             if isinstance(before, Absent) and not isinstance(seen, Absent) and not self._changes(place, now, then):
                 return [breach(Family.DELETED_DATA, f"{place} was deleted and is back as it was after {older}")]
@@ -172,7 +182,7 @@ class Oracle:
             update = self.history.update_names[then]
             return [breach(family, f"{place} {sentence}: neither its state before {update} nor after it")]
         torn = breach(family, f"{place} {sentence}: a state that no update left")
-        if not self.durable:
+        if not durable:
             return [torn]
         lost = self._lost_update(place, now, seen)
         what = f"{lost} had returned and is lost" if lost else "it was intact when the store was opened"

@@ -7,7 +7,7 @@ a file that is written anew a hundred times without a sync has 2**700 states and
 
 import random
 from collections.abc import Hashable, Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
 from heapq import heappop, heappush
@@ -17,7 +17,7 @@ from math import prod
 from pytest_tradestore.crash.content import ContentRule
 from pytest_tradestore.crash.images import DurableImage, ImageFile
 from pytest_tradestore.crash.lowering import PAGE, Data, Extent, Micro, Name, Program, Sets, Size, WriteThrough
-from pytest_tradestore.crash.models import STRICT, PersistenceModel
+from pytest_tradestore.crash.models import STRICT, PersistenceModel, Settled
 from pytest_tradestore.crash.operations import ROOT, Create, Inode, Kind, Mark, Moment, SetMode, Sync, SyncAll
 from pytest_tradestore.crash.trace import Tree
 
@@ -61,12 +61,16 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """All states of one window that give the same image: the simplest one of each kind stands for them."""
+    """All states of one window that give the same image: the simplest one of each kind stands for them.
+
+    ``settled`` where everything that came before the update in flight is on disk, as after half a minute of rest.
+    """
 
     window: Window
     image: DurableImage
     process: CrashState | None
     power: CrashState | None
+    settled: bool = False
 
     @property
     def simplest(self) -> CrashState:
@@ -114,6 +118,29 @@ def enumerate_states(
     are returned; the rest of the bound is said in ``exhaustive``.
     """
     return _Search(program, model, subsets_per_cut, images, seed).run()
+
+
+def settled_states(
+    program: Program, model: PersistenceModel, *, subsets_per_cut: int, images: int, seed: int = 0
+) -> tuple[Group, ...]:
+    """Return the images of power losses before which only the update in flight has not reached the disk.
+
+    They are among those of ``enumerate_states``, which an earlier loss may explain there: here nothing earlier is lost.
+    """
+    found = []
+    for number, step in enumerate(program.steps):
+        if isinstance(step, Mark) and step.moment is Moment.INVOKED and step.update > 0:
+            found += _Search(program, Settled(model, number), subsets_per_cut, images, seed).in_flight(number)
+    return tuple(found)
+
+
+def is_settled(program: Program, state: CrashState) -> bool:
+    """Say whether a power loss takes nothing but what belongs to the update in flight, the opening aside."""
+    window = windows(program)[state.cut]
+    if state.crash is Crash.PROCESS or not window.in_flight or window.invoked < 1:
+        return False
+    invoked = next(n for n, s in enumerate(program.steps) if s == Mark(Moment.INVOKED, window.invoked))
+    return all(m >= program.starts[invoked] for m in state.lost)
 
 
 def images_reached(
@@ -203,6 +230,16 @@ class _Search:
             self.exhaustive = False
             groups = _spread(groups, self.images)
         return Enumeration(tuple(groups), self.states, self.exhaustive)
+
+    def in_flight(self, invoked: int) -> list[Group]:
+        """Return the groups of power losses after the mark number ``invoked``, until the next mark."""
+        marks = (n for n, s in enumerate(self.program.steps) if n > invoked and isinstance(s, Mark))
+        last = next(marks, len(self.program.steps))
+        for cut in self._ends_of_segments():
+            if invoked < cut <= last:
+                self._at(cut)
+        groups = [replace(group, settled=True) for group in self.groups.values()]
+        return sorted(groups, key=lambda g: g.simplest.simplicity)[: self.images]
 
     def single(self, state: CrashState) -> DurableImage:
         """Return the image of one state, whether or not the model allows it."""

@@ -23,6 +23,21 @@ class RenameWithoutSync(OneFile):
         os.replace(staged, self.file)
 
 
+@breaks(
+    "document",
+    ATOM_2="the document is missing: neither its state before save({version: 2}) nor after it",
+    DUR_2="the document is missing",
+)
+class UnreadableIsNothing(RenameWithoutSync):
+    """the same, and takes what it cannot read for a store that was never saved to: damage looks like an older state."""
+
+    def load(self):
+        try:
+            return read_document(self.file)
+        except ValueError:
+            return {}
+
+
 @breaks("document", ATOM_2="partly lost write portfolio.json.tmp", DUR_2="partly lost write portfolio.json.tmp")
 class RenameWithoutSyncAiofiles(OneFileAwaited):
     """the same through aiofiles."""

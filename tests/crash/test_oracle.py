@@ -76,6 +76,42 @@ def test_a_document_of_a_store_that_does_not_claim_to_survive_power_loss(window,
     assert families(DOCUMENT, window, seen, durable=False) == expected
 
 
+def settled(seen, *, durable=True, quiet=()):
+    oracle = Oracle(DOCUMENT, durable=durable)
+    for value in quiet:
+        oracle.judge(BETWEEN, Observation((("AAPL", value),)))
+    return [b.family for b in oracle.judge(SECOND, Observation((("AAPL", seen),)), settled=True).breaches]
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_an_update_that_takes_away_what_had_settled_is_not_excused_by_an_older_state(durable):
+    assert settled(NOTHING, durable=durable) == [ATOM]
+
+
+def test_nor_by_what_could_also_be_seen_before_it_when_less_was_on_disk():
+    assert settled(NOTHING, quiet=[NOTHING]) == [ATOM]
+
+
+def test_control_but_by_what_is_seen_before_it_when_nothing_is_lost():
+    oracle = Oracle(DOCUMENT, durable=True)
+    oracle.judge(BETWEEN, Observation((("AAPL", NOTHING),)), lost=False)
+
+    assert oracle.judge(SECOND, Observation((("AAPL", NOTHING),)), settled=True).breaches == ()
+
+
+def test_control_without_the_rest_before_it_both_excuse_it():
+    oracle = Oracle(DOCUMENT, durable=True)
+    oracle.judge(BETWEEN, Observation((("AAPL", NOTHING),)))
+
+    assert oracle.judge(SECOND, Observation((("AAPL", NOTHING),))).breaches == ()
+    assert families(DOCUMENT, SECOND, NOTHING, durable=False) == []
+
+
+@pytest.mark.parametrize("seen", [V1, V2])
+def test_control_before_and_after_are_right_however_much_had_settled(seen):
+    assert settled(seen, durable=False) == []
+
+
 def records(text):
     return Records(tuple(text))
 

@@ -5,9 +5,18 @@ from itertools import pairwise
 import pytest
 
 from pytest_tradestore.crash import lowering
-from pytest_tradestore.crash.lowering import PAGE
+from pytest_tradestore.crash.lowering import PAGE, lower
 from pytest_tradestore.crash.models import MODELS, STRICT, by_name
-from pytest_tradestore.crash.states import Crash, CrashState, Window, enumerate_states, image_of, windows
+from pytest_tradestore.crash.states import (
+    Crash,
+    CrashState,
+    Window,
+    enumerate_states,
+    image_of,
+    is_settled,
+    settled_states,
+    windows,
+)
 from pytest_tradestore.crash.where import where_possible
 from tests.crash.handmade import Story, contents, enumerated, found_of_process, page
 
@@ -110,6 +119,56 @@ def test_losses_of_what_was_written_before_a_mark_fall_into_the_window_after_it(
 
     lost = next(g for g in enumerated(story).groups if g.window.acknowledged == 1 and contents(g.image)["f"] == b"old")
     assert lost.power == CrashState(Crash.POWER, 3, (0,))
+
+
+# -- after a rest: everything before the update in flight is on disk ---------------------------------
+
+
+def never_synced():
+    """Two saves of one file, by a temporary file and a rename, and no sync."""
+    story = Story()
+    for number, content in enumerate((b"one", b"two!"), 1):
+        story.invoke(number)
+        story.create("t")
+        story.write("t", content)
+        story.rename("t", "f")
+        story.acknowledge(number)
+    return lower(story.trace)
+
+
+def settled_contents(model="strict", update=2):
+    groups = settled_states(never_synced(), by_name(model), subsets_per_cut=64, images=1000)
+    return [contents(g.image) for g in groups if g.window == Window(update - 1, update)]
+
+
+@pytest.mark.parametrize("model", [model.name for model in MODELS])
+def test_what_came_before_an_update_can_have_settled_although_nothing_was_synced(model):
+    assert {f.get("f") for f in settled_contents(model)} >= {b"one", b"two!"}
+    assert None not in {f.get("f") for f in settled_contents(model)}
+
+
+def test_the_update_itself_is_lost_in_every_way_then():
+    assert {b"", bytes(4)} <= {f["f"] for f in settled_contents()}
+
+
+def test_control_otherwise_the_first_save_may_be_missing():
+    groups = enumerate_states(never_synced(), STRICT, subsets_per_cut=64, images=1000).groups
+
+    assert None in {contents(g.image).get("f") for g in groups if g.window == Window(1, 2)}
+
+
+def test_a_state_by_itself_is_known_for_settled_when_it_is_seen_again():
+    program = never_synced()
+    groups = settled_states(program, STRICT, subsets_per_cut=64, images=1000)
+
+    assert all(g.settled and is_settled(program, g.simplest) for g in groups)
+
+
+def test_control_one_that_has_lost_something_earlier_is_not():
+    program = never_synced()
+    groups = enumerate_states(program, STRICT, subsets_per_cut=64, images=1000).groups
+
+    assert not all(is_settled(program, g.simplest) for g in groups if g.window == Window(1, 2))
 
 
 # -- groups and their order ------------------------------------------------------------------------
