@@ -6,11 +6,11 @@ It reports what it saw; the oracle judges.
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from pytest_tradestore.crash.images import LONG_AGO, DurableImage
+from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, stream_isolated
 from pytest_tradestore.observation import Observation
@@ -57,6 +57,11 @@ class Question:
 
     image: DurableImage
     place: str
+    order: tuple[int, ...] = field(init=False)
+    """Which files of the image are newer than which: a reader may go by that."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "order", self.image.order)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +208,8 @@ def _told(error: Exception, root: Path) -> str:
 
 
 def _differences(image: DurableImage, root: str) -> tuple[tuple[str, str], ...]:
-    """Return what is no longer on disk as the image left it; its files carry a time stamp of long ago."""
+    """Return what is no longer on disk as the image left it; its files carry time stamps of long ago."""
+    stamps = image.stamps()
     left = {file.path: file for file in image.files}
     found: list[tuple[str, str]] = []
 
@@ -215,7 +221,7 @@ def _differences(image: DurableImage, root: str) -> tuple[tuple[str, str], ...]:
                 found.append(("new", path))
             if entry.is_dir(follow_symlinks=False):
                 walk(path + "/")
-            elif file is not None and entry.stat(follow_symlinks=False).st_mtime != LONG_AGO and not entry.is_symlink():
+            elif path in stamps and file is not None and entry.stat(follow_symlinks=False).st_mtime != stamps[path]:
                 found.append(("changed", path))
 
     walk("")

@@ -2,19 +2,21 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 
 from pytest_tradestore.crash.operations import Inode, Kind
+from pytest_tradestore.crash.trace import NOBODYS
 
 NO_INODE = Inode(-1)
 THE_ROOT = "\0root"
 """Stands in the target of a symlink for the directory that the store was opened on, wherever that is."""
 
 LONG_AGO = 1_000_000_000
-"""Time stamp (seconds) of every file of an image: leftovers are found old, as after a night with the power off."""
+"""Time stamp (seconds) of the oldest file of an image: leftovers are found old, as after a night with the power off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +29,32 @@ class ImageFile:
     content: bytes = b""
     target: str = ""
     inode: Inode = NO_INODE
+    owner: tuple[int, int] = NOBODYS
+    attributes: tuple[tuple[str, bytes], ...] = ()
+    changed: int = 0
+    """When it was changed last: only how it compares with the other files of the image counts."""
 
 
 @dataclass(frozen=True)
 class DurableImage:
-    """A directory tree below the root, parents before children, names in order."""
+    """A directory tree below the root, parents before children, names in order.
+
+    Two are equal if the same can be read in them. Which file is newer than which other is said by ``order`` apart.
+    """
 
     files: tuple[ImageFile, ...]
+
+    @cached_property
+    def order(self) -> tuple[int, ...]:
+        """The ranks of the regular files by the time of their last change, the oldest first."""
+        times = [f.changed for f in self.files if f.kind is Kind.FILE]
+        ranks = {time: rank for rank, time in enumerate(sorted(set(times)))}
+        return tuple(ranks[time] for time in times)
+
+    def stamps(self) -> dict[str, int]:
+        """Return the time stamp (seconds) of each regular file: a second between one and the next newer one."""
+        files = (f.path for f in self.files if f.kind is Kind.FILE)
+        return {path: LONG_AGO + rank for path, rank in zip(files, self.order, strict=True)}
 
     @cached_property
     def _hash(self) -> int:
@@ -75,7 +96,7 @@ class DurableImage:
         """Write the tree below ``root``, an empty directory; links to ``THE_ROOT`` point to the same place below it."""
         base = str(root)
         written: dict[Inode, str] = {}
-        times = (LONG_AGO, LONG_AGO)
+        stamps = self.stamps()
         for file in self.files:
             path = f"{base}/{file.path}"
             if file.kind is Kind.DIRECTORY:
@@ -91,8 +112,13 @@ class DurableImage:
                     view = memoryview(file.content)
                     while view:
                         view = view[os.write(descriptor, view) :]
+                    if file.owner != NOBODYS and file.owner != (os.geteuid(), os.getegid()):
+                        with suppress(OSError):  # only root may give files away; a group that one is not in
+                            os.fchown(descriptor, *file.owner)
+                    for name, value in file.attributes:
+                        os.setxattr(descriptor, name, value)
                     os.fchmod(descriptor, file.mode)
-                    os.utime(descriptor, times)
+                    os.utime(descriptor, (stamps[file.path],) * 2)
                 finally:
                     os.close(descriptor)
 
@@ -106,7 +132,17 @@ def read_image(root: Path) -> Iterator[ImageFile]:
     """Yield what a real directory tree holds, in the order of an image."""
     from pytest_tradestore.crash.trace import Tree, snapshot_of
 
-    tree = Tree(snapshot_of(root)[0])
-    for path, inode in tree.walk():
-        node = tree.nodes[inode]
-        yield ImageFile(path, node.kind, node.mode, bytes(node.content), node.target, inode)
+    snapshot, _ = snapshot_of(root)
+    for path, inode in Tree(snapshot).walk():
+        node = snapshot.nodes[inode]
+        yield ImageFile(
+            path,
+            node.kind,
+            node.mode,
+            node.content,
+            node.target,
+            inode,
+            node.owner,
+            node.attributes,
+            node.changed,
+        )

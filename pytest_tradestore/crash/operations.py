@@ -60,13 +60,15 @@ class Origin:
 
     ``start`` and ``end`` are positions in one order of all call beginnings and returns of the recording: a call
     happened before another one for certain only if its ``end`` is smaller than the other's ``start``.
-    ``thread`` counts threads (of whatever process) from 0 in order of their first operation.
+    ``thread`` counts threads (of whatever process) from 0 in order of their first operation. ``time`` is that of the
+    clock (nanoseconds), 0 where it is not known.
     """
 
     thread: int = 0
     start: int = 0
     end: int = 0
     location: Location | None = None
+    time: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,35 @@ class SetMode:
 
 
 @dataclass(frozen=True, slots=True)
+class SetOwner:
+    """chown or fchown; -1 leaves the owner or the group as it is."""
+
+    inode: Inode
+    owner: int
+    group: int
+    origin: Origin = field(default=Origin(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SetAttribute:
+    """An extended attribute set, or with None removed."""
+
+    inode: Inode
+    name: str
+    value: bytes | None
+    origin: Origin = field(default=Origin(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SetTime:
+    """utime and its like: when the file was changed last (nanoseconds), None for now."""
+
+    inode: Inode
+    time: int | None
+    origin: Origin = field(default=Origin(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Mark:
     """The harness's own note: update number ``update`` (from 1; 0 is the opening) was invoked or has returned."""
 
@@ -187,4 +218,5 @@ class Mark:
     origin: Origin = field(default=Origin(), compare=False)
 
 
-Operation = Create | Write | Truncate | Allocate | Link | Unlink | Rename | Sync | SyncAll | SetMode | Mark
+Metadata = SetMode | SetOwner | SetAttribute | SetTime
+Operation = Create | Write | Truncate | Allocate | Link | Unlink | Rename | Sync | SyncAll | Metadata | Mark

@@ -93,9 +93,7 @@ class Oracle:
         self._seen_when_quiet: dict[int, set[tuple[str, Seen]]] = {}
         self._seen_when_whole: dict[int, set[tuple[str, Seen]]] = {}
 
-    def judge(
-        self, window: Window, observed: Observation, *, settled: bool = False, lost: bool = True
-    ) -> "Judgement":
+    def judge(self, window: Window, observed: Observation, *, settled: bool = False, lost: bool = True) -> "Judgement":
         """Judge what was ``observed`` after a crash in ``window``; breaches of documents before those of listings.
 
         With ``settled`` everything before the update in flight was on disk: only what is also seen then when nothing

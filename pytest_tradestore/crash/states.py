@@ -16,9 +16,10 @@ from math import prod
 
 from pytest_tradestore.crash.content import ContentRule
 from pytest_tradestore.crash.images import DurableImage, ImageFile
+from pytest_tradestore.crash.keeping import Keeping, Kept
 from pytest_tradestore.crash.lowering import PAGE, Data, Extent, Micro, Name, Program, Sets, Size, WriteThrough
 from pytest_tradestore.crash.models import STRICT, PersistenceModel, Settled
-from pytest_tradestore.crash.operations import ROOT, Create, Inode, Kind, Mark, Moment, SetMode, Sync, SyncAll
+from pytest_tradestore.crash.operations import ROOT, Inode, Kind, Mark, Moment, SetTime, Sync, SyncAll
 from pytest_tradestore.crash.trace import Tree
 
 
@@ -185,7 +186,8 @@ def image_of(program: Program, state: CrashState) -> DurableImage:
             elif not isinstance(earlier, WriteThrough):
                 tree.apply(earlier)
         piece = step.write.data[: state.partial - step.write.offset]
-        return _ImageOfTree(tree).with_partial(step.write.inode, step.write.offset, piece)
+        builder = _ImageOfTree(tree, _keeping(program))
+        return builder.with_partial(state.cut, step.write.inode, step.write.offset, piece)
     return _Search(program, STRICT, 1, 1, 0).single(state)
 
 
@@ -208,7 +210,7 @@ class _Search:
         self.windows = windows(program)
         self.exhaustive = True
         self.states = 0
-        self.groups: dict[tuple[Window, DurableImage], Group] = {}
+        self.groups: dict[tuple[Window, DurableImage, tuple[int, ...]], Group] = {}
         self.contents: dict[tuple[Inode, int, Loss, Loss], Variants] = {}
         self.variants_at: dict[tuple[Inode, int, Loss], Variants] = {}
         self.trees_at: dict[int, dict[tuple[str, ...], list[tuple[Paths, Loss]]]] = {}
@@ -220,7 +222,8 @@ class _Search:
                 self.names.append(m)
             else:
                 self.of_inode.setdefault(part.inode, []).append(m)
-        self.kinds = _kinds(program)
+        self.keeping = _keeping(program)
+        self.kinds = self.keeping.kinds
 
     def run(self) -> Enumeration:
         self._process_crashes()
@@ -246,14 +249,19 @@ class _Search:
         end, lost = self.program.starts[state.cut], frozenset(state.lost)
         tree = self._tree(end, lost)
         files = {inode for _, inode in tree if self.kinds[inode][0] is Kind.FILE}
-        return self._image(tree, {inode: self._content_without(inode, end, lost) for inode in sorted(files)})
+        return self._image(
+            tree,
+            {inode: self._content_without(inode, end, lost) for inode in sorted(files)},
+            state.cut,
+            state.lost,
+        )
 
     # -- process crashes: an exact prefix -------------------------------------------------------------------------
 
     def _process_crashes(self) -> None:
         tree = Tree(self.program.initial)
-        builder = _ImageOfTree(tree)
-        self._found(CrashState(Crash.PROCESS, 0), builder.image())
+        builder = _ImageOfTree(tree, self.keeping)
+        self._found(CrashState(Crash.PROCESS, 0), builder.image(0))
         for number, step in enumerate(self.program.steps):
             if isinstance(step, Extent):
                 write = step.write
@@ -261,7 +269,7 @@ class _Search:
                     piece = write.data[: at - write.offset]
                     self._found(
                         CrashState(Crash.PROCESS, number + 1, partial=at),
-                        builder.with_partial(write.inode, write.offset, piece),
+                        builder.with_partial(number + 1, write.inode, write.offset, piece),
                     )
                 tree.apply(write)
                 builder.changed(write.inode)
@@ -270,8 +278,8 @@ class _Search:
                 inode = getattr(step, "inode", None)
                 if inode is not None and not isinstance(step, Sync):
                     builder.changed(inode)
-            if self.program.starts[number] != self.program.starts[number + 1] or isinstance(step, Mark):
-                self._found(CrashState(Crash.PROCESS, number + 1), builder.image())
+            if self.program.starts[number] != self.program.starts[number + 1] or isinstance(step, (Mark, SetTime)):
+                self._found(CrashState(Crash.PROCESS, number + 1), builder.image(number + 1))
         self.states += len(self.program.steps) + 1
 
     # -- power losses: a prefix less any subset of what nothing pins -----------------------------------------------
@@ -320,7 +328,7 @@ class _Search:
             for choice in picked:
                 lost = tuple(sorted((*lost_before, *(m for loss, _ in choice for m in loss))))
                 contents = {inode: content for inode, (_, content) in zip(files, choice, strict=True)}
-                self._found(self._simplified(cut, lost, varied), self._image(tree, contents))
+                self._found(self._simplified(cut, lost, varied), self._image(tree, contents, cut, lost))
         complete = self.exhaustive
         self.exhaustive = complete and before
         return complete
@@ -380,7 +388,7 @@ class _Search:
                 continue
             for tree, lost in self._trees_by_path(cut).get(paths, ()):
                 contents = {inode: wanted[path] for path, inode in tree if self.kinds[inode][0] is Kind.FILE}
-                if self._image(tree, contents) == image and all(
+                if self._image(tree, contents, cut, ()) == image and all(
                     contents[inode] in self._contents(inode, cut, lost) for inode in contents
                 ):
                     return True
@@ -411,7 +419,7 @@ class _Search:
         while cut:
             step = self.program.steps[cut - 1]
             issued = range(self.program.starts[cut - 1], self.program.starts[cut])
-            if isinstance(step, (Mark, Sync, SyncAll, WriteThrough)) or not all(
+            if isinstance(step, (Mark, Sync, SyncAll, SetTime, WriteThrough)) or not all(
                 m in gone or getattr(self.program.micros[m], "inode", ROOT) not in files for m in issued
             ):
                 break
@@ -560,17 +568,18 @@ class _Search:
             if fresh(choice):
                 yield choice
 
-    def _image(self, tree: Paths, contents: dict[Inode, bytes]) -> DurableImage:
+    def _image(self, tree: Paths, contents: dict[Inode, bytes], cut: int, lost: Loss) -> DurableImage:
+        gone = frozenset(lost)
         return DurableImage(
             tuple(
-                ImageFile(path, (known := self.kinds[inode])[0], known[2], contents.get(inode, b""), known[1], inode)
+                _image_file(path, inode, self.kinds[inode], self.keeping.at(inode, cut, gone), contents.get(inode, b""))
                 for path, inode in tree
             )
         )
 
     def _found(self, state: CrashState, image: DurableImage) -> None:
         window = self.windows[state.cut]
-        key = (window, image)
+        key = (window, image, image.order)
         old = self.groups.get(key)
         process = old.process if old else None
         power = old.power if old else None
@@ -665,16 +674,14 @@ def _content(initial: _Pages, parts: Sequence[tuple[int, Micro]], lost: Set[int]
     return pages.content()
 
 
-def _kinds(program: Program) -> dict[Inode, tuple[Kind, str, int]]:
-    """Return kind, symlink target and last mode of every inode."""
-    known = {inode: (node.kind, node.target, node.mode) for inode, node in program.initial.nodes.items()}
-    for step in program.steps:
-        if isinstance(step, Create):
-            known[step.inode] = (step.kind, step.target, step.mode)
-        elif isinstance(step, SetMode) and step.inode in known:
-            kind, target, _ = known[step.inode]
-            known[step.inode] = (kind, target, step.mode)
-    return known
+@lru_cache(maxsize=16)
+def _keeping(program: Program) -> Keeping:
+    return Keeping.of(program)
+
+
+def _image_file(path: str, inode: Inode, kind: tuple[Kind, str], kept: Kept, content: bytes) -> ImageFile:
+    what, target = kind
+    return ImageFile(path, what, kept.mode, content, target, inode, kept.owner, kept.attributes, kept.changed)
 
 
 def _cuts_within(extent: Extent) -> list[int]:
@@ -695,8 +702,9 @@ def _ends_and_middle(offsets: list[int]) -> list[int]:
 class _ImageOfTree:
     """Images of a tree that changes step by step; only what has changed is copied again."""
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: Tree, keeping: Keeping) -> None:
         self.tree = tree
+        self.keeping = keeping
         self._frozen: dict[Inode, bytes] = {}
 
     def changed(self, inode: Inode) -> None:
@@ -707,22 +715,22 @@ class _ImageOfTree:
             self._frozen[inode] = bytes(self.tree.nodes[inode].content)
         return self._frozen[inode]
 
-    def image(self, replaced: dict[Inode, bytes] | None = None) -> DurableImage:
+    def image(self, cut: int, replaced: dict[Inode, bytes] | None = None) -> DurableImage:
         files = []
         for path, inode in self.tree.walk():
             node = self.tree.nodes[inode]
             content = replaced[inode] if replaced and inode in replaced else self._content(inode)
-            files.append(
-                ImageFile(path, node.kind, node.mode, content if node.kind is Kind.FILE else b"", node.target, inode)
-            )
+            kept = self.keeping.at(inode, cut, frozenset())
+            shown = content if node.kind is Kind.FILE else b""
+            files.append(_image_file(path, inode, (node.kind, node.target), kept, shown))
         return DurableImage(tuple(sorted(files, key=lambda f: f.path.split("/"))))
 
-    def with_partial(self, inode: Inode, offset: int, piece: bytes) -> DurableImage:
+    def with_partial(self, cut: int, inode: Inode, offset: int, piece: bytes) -> DurableImage:
         content = bytearray(self._content(inode))
         if len(content) < offset:
             content.extend(bytes(offset - len(content)))
         content[offset : offset + len(piece)] = piece
-        return self.image({inode: bytes(content)})
+        return self.image(cut, {inode: bytes(content)})
 
 
 def _spread(groups: list[Group], count: int) -> list[Group]:

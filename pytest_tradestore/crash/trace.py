@@ -22,6 +22,9 @@ from pytest_tradestore.crash.operations import (
     Write,
 )
 
+NOBODYS = (-1, -1)
+"""Owner and group of whoever creates the file."""
+
 
 @dataclass(slots=True)
 class Node:
@@ -48,6 +51,10 @@ class FrozenNode:
     content: bytes = b""
     entries: tuple[tuple[str, Inode], ...] = ()
     target: str = ""
+    owner: tuple[int, int] = NOBODYS
+    attributes: tuple[tuple[str, bytes], ...] = ()
+    changed: int = 0
+    """When it was changed last (nanoseconds)."""
 
 
 EMPTY = Snapshot({ROOT: FrozenNode(Kind.DIRECTORY)})
@@ -140,6 +147,16 @@ def replay(trace: Trace) -> Tree:
     return tree
 
 
+def attributes_of(path: str) -> tuple[tuple[str, bytes], ...]:
+    """Return the extended attributes of a file that its owner may set, in order of their names."""
+    if not hasattr(os, "listxattr"):
+        return ()
+    try:
+        return tuple((name, os.getxattr(path, name)) for name in sorted(os.listxattr(path)) if name.startswith("user."))
+    except OSError:  # a file system without them
+        return ()
+
+
 def snapshot_of(root: Path) -> tuple[Snapshot, dict[tuple[int, int], Inode]]:
     """Read a real directory tree; the second value maps (st_dev, st_ino) to the inode numbers given here."""
     nodes: dict[Inode, FrozenNode] = {}
@@ -160,7 +177,14 @@ def snapshot_of(root: Path) -> tuple[Snapshot, dict[tuple[int, int], Inode]]:
             nodes[inode] = FrozenNode(Kind.SYMLINK, mode, target=os.readlink(path))
         elif stat.S_ISREG(status.st_mode):
             with open(path, "rb") as file:
-                nodes[inode] = FrozenNode(Kind.FILE, mode, content=file.read())
+                nodes[inode] = FrozenNode(
+                    Kind.FILE,
+                    mode,
+                    content=file.read(),
+                    owner=(status.st_uid, status.st_gid),
+                    attributes=attributes_of(path),
+                    changed=status.st_mtime_ns,
+                )
         else:
             nodes[inode] = FrozenNode(Kind.FILE, mode)  # a FIFO, socket or device holds no content of its own
         return inode

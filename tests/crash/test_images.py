@@ -2,6 +2,7 @@
 
 import os
 import stat
+from dataclasses import replace
 
 import pytest
 
@@ -51,6 +52,36 @@ def test_a_directory_that_nobody_may_enter_can_still_be_filled(tmp_path):
     DurableImage((a_directory("d", 2, 0o000), a_file("d/f", b"x"))).write(tmp_path)
 
     assert (tmp_path / "d" / "f").read_bytes() == b"x"
+
+
+def newest_first(tmp_path):
+    return sorted((f.name for f in tmp_path.iterdir()), key=lambda n: -(tmp_path / n).stat().st_mtime)
+
+
+def test_a_file_that_was_changed_later_is_newer_by_a_second_at_least_and_old_all_the_same(tmp_path):
+    times = {"a": 7, "b": 5, "c": 9, "d": 7}
+    image = DurableImage(
+        tuple(replace(a_file(name, b"", n), changed=time) for n, (name, time) in enumerate(times.items()))
+    )
+
+    image.write(tmp_path)
+
+    assert {n: (tmp_path / n).stat().st_mtime - LONG_AGO for n in times} == {"a": 1, "b": 0, "c": 2, "d": 1}
+    assert image.order == (1, 0, 2, 1)
+
+
+def test_owner_group_and_attributes_are_on_disk_what_the_image_says(tmp_path):
+    try:
+        os.setxattr(tmp_path, "user.try", b"")
+    except OSError as reason:
+        pytest.skip(f"no extended attributes here: {reason}")
+    owner = (os.geteuid(), os.getgroups()[-1] if os.getgroups() else os.getegid())
+    file = replace(a_file("a"), owner=owner, attributes=(("user.sum", b"\0\xff"),))
+
+    DurableImage((file,)).write(tmp_path)
+
+    assert os.getxattr(tmp_path / "a", "user.sum") == b"\0\xff"
+    assert ((tmp_path / "a").stat().st_uid, (tmp_path / "a").stat().st_gid) == owner
 
 
 def test_files_look_old_so_that_leftovers_are_found_as_after_a_night(tmp_path):

@@ -42,6 +42,7 @@ SOUND = (
     Sound("plain-journal", "tests.sound_stores.plain:PlainJournal", ("journal",)),
     Sound("fdatasync-document", "tests.sound_stores.plain:DataSyncedDocument", ("document",)),
     Sound("kept-backup-document", "tests.sound_stores.plain:KeptBackupDocument", ("document",)),
+    Sound("newest-by-its-time", "tests.sound_stores.plain:NewestByItsTime", ("document",)),
     Sound("keeps-a-pool", "tests.sound_stores.residue:KeepsADescriptorAndAPool", ("document",)),
     Sound("drafts-beside-the-file", "tests.sound_stores.residue:DraftsBesideTheFile", ("document",)),
     Sound("private-document", "tests.sound_stores.private:PrivateDocument", ("document",)),

@@ -48,6 +48,15 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
+def sync_file(path: str | Path) -> None:
+    """Make a file durable as it is, with what is known of it."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def make_directory(path: Path) -> None:
     """Make a directory that survives power loss; it may exist already, left by a crash before its parent was synced."""
     path.mkdir(exist_ok=True)

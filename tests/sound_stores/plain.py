@@ -19,6 +19,7 @@ from tests.sound_stores.files import (
     remove_durably,
     replace_durably,
     sync_directory,
+    sync_file,
     write_synced,
 )
 
@@ -163,3 +164,29 @@ class KeptBackupDocument(PlainDocument):
                 os.link(self.file, link)
                 os.replace(link, backup)
             replace_durably(self.file, encode(data))
+
+
+class NewestByItsTime(PlainDocument):
+    """Two files in turn, of which the one that was changed last counts; never are both of one time."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        self._files = [root / "portfolio-a.json", root / "portfolio-b.json"]
+
+    def _by_age(self):
+        return sorted(self._files, key=lambda file: file.stat().st_mtime_ns if file.exists() else 0)
+
+    def save(self, data):
+        text = encode(data)
+        with locked(self.root):
+            older, newer = self._by_age()
+            write_synced(staged := f"{older}.tmp", text)
+            if newer.exists() and os.stat(staged).st_mtime_ns <= newer.stat().st_mtime_ns:
+                os.utime(staged, ns=(newer.stat().st_mtime_ns + 1_000_000,) * 2)
+                sync_file(staged)
+            os.replace(staged, older)
+            sync_directory(self.root)
+
+    def load(self):
+        with locked(self.root):
+            return read_document(self._by_age()[-1])

@@ -10,7 +10,7 @@ from pytest_tradestore.crash.recorders.conversion import Conversion, Effect
 from pytest_tradestore.crash.recorders.data_calls import left_alone
 from pytest_tradestore.crash.recorders.modelled_files import Node
 from pytest_tradestore.crash.recorders.self_check import is_volatile
-from pytest_tradestore.crash.trace import FrozenNode, Snapshot, Trace
+from pytest_tradestore.crash.trace import FrozenNode, Snapshot, Trace, attributes_of
 
 Locate = Callable[[int, int], Location | None]
 """From a task's number and a time to the line of the store's own code."""
@@ -33,7 +33,7 @@ def assemble(
     for effect, fields in kept:
         call = effect.call
         thread = threads.setdefault(call.task, len(threads))
-        origin = Origin(thread, call.start, call.end, locate(call.task, call.time))
+        origin = Origin(thread, call.start, call.end, locate(call.task, call.time), call.time)
         numbered = {name: numbering.of(value) for name, value in fields.items()}
         build = cast("Callable[..., Operation]", effect.operation)
         operations.append(build(**numbered, origin=origin))
@@ -120,7 +120,13 @@ def _moved_in(conversion: Conversion, root: str, node: Node, unseen: list[str]) 
             return FrozenNode(Kind.SYMLINK, 0o777, target=os.readlink(real))
         if stat.S_ISREG(status.st_mode) and not node.changed:
             with open(real, "rb") as file:
-                return FrozenNode(Kind.FILE, stat.S_IMODE(status.st_mode), content=file.read())
+                return FrozenNode(
+                    Kind.FILE,
+                    stat.S_IMODE(status.st_mode),
+                    content=file.read(),
+                    owner=(status.st_uid, status.st_gid),
+                    attributes=attributes_of(real),
+                )
     except OSError:
         known = left_alone(node, conversion.began)
         if known is not None:

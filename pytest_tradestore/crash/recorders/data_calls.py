@@ -1,10 +1,23 @@
 """Calls that change or move through the content of files: writes, truncate, fallocate, copies, syncs, mappings."""
 
 import os
+import re
 import stat
 from collections.abc import Callable
 
-from pytest_tradestore.crash.operations import Allocate, Kind, SetMode, Sync, SyncAll, SyncKind, Truncate, Write
+from pytest_tradestore.crash.operations import (
+    Allocate,
+    Kind,
+    SetAttribute,
+    SetMode,
+    SetOwner,
+    SetTime,
+    Sync,
+    SyncAll,
+    SyncKind,
+    Truncate,
+    Write,
+)
 from pytest_tradestore.crash.recorders.conversion import Bound, Conversion
 from pytest_tradestore.crash.recorders.descriptors import Mapping, OpenFile
 from pytest_tradestore.crash.recorders.modelled_files import Node, OutOfOrderError
@@ -361,6 +374,79 @@ def _set_mode(conversion: Conversion, bound: Bound, node: Node, index: int) -> N
     conversion.emit(bound.call, SetMode, inode=node, mode=mode)
 
 
+# what is kept beside the content
+
+
+def _chown(conversion: Conversion, bound: Bound) -> None:
+    follow = bound.call.name not in ("lchown", "lchown32")
+    _set_owner(conversion, bound, conversion.files.must_exist(conversion.place(bound, 0, follow=follow)), 1)
+
+
+def _fchown(conversion: Conversion, bound: Bound) -> None:
+    node = conversion.file(bound, 0).node
+    if node is not None:
+        _set_owner(conversion, bound, node, 1)
+
+
+def _fchownat(conversion: Conversion, bound: Bound) -> None:
+    flags = flags_in(bound.call.arguments[4])
+    if "AT_EMPTY_PATH" in flags and bound.call.arguments[1] == '""':
+        node = conversion.file(bound, 0).node
+    else:
+        place = conversion.place(bound, 1, 0, follow="AT_SYMLINK_NOFOLLOW" not in flags)
+        node = conversion.files.must_exist(place)
+    if node is not None:
+        _set_owner(conversion, bound, node, 2)
+
+
+def _set_owner(conversion: Conversion, bound: Bound, node: Node, index: int) -> None:
+    owner, group = (number_in(bound.call.arguments[at]) for at in (index, index + 1))
+    unchanged = (None, -1, 2**32 - 1)
+    conversion.emit(
+        bound.call,
+        SetOwner,
+        inode=node,
+        owner=-1 if owner in unchanged else owner,
+        group=-1 if group in unchanged else group,
+    )
+
+
+def _attribute(conversion: Conversion, bound: Bound) -> None:
+    arguments = bound.call.arguments
+    if bound.call.name.startswith("f"):
+        node = conversion.file(bound, 0).node
+    else:
+        follow = not bound.call.name.startswith("l")
+        node = conversion.files.must_exist(conversion.place(bound, 0, follow=follow))
+    name = string_in(arguments[1])
+    if node is None or name is None or not name.startswith(b"user."):
+        return
+    value = None
+    if "set" in bound.call.name:
+        value = string_in(arguments[2])
+        if value is None:
+            raise OutOfOrderError(f"{bound.call.name} was given a value that could not be read")
+    conversion.emit(bound.call, SetAttribute, inode=node, name=os.fsdecode(name), value=value)
+
+
+_SECONDS = re.compile(r"tv_sec=(-?\d+), tv_nsec=(\d+)")
+
+
+def _utimensat(conversion: Conversion, bound: Bound) -> None:
+    arguments = bound.call.arguments
+    if arguments[1] == "NULL":
+        node = conversion.file(bound, 0).node
+    else:
+        flags = flags_in(arguments[3]) if len(arguments) > 3 else frozenset[str]()
+        node = conversion.files.must_exist(conversion.place(bound, 1, 0, follow="AT_SYMLINK_NOFOLLOW" not in flags))
+    if node is None or arguments[2].rstrip("]").endswith("UTIME_OMIT"):
+        return
+    times = _SECONDS.findall(arguments[2])
+    given = len(times) == 2 or (len(times) == 1 and arguments[2].startswith("[UTIME_"))
+    time = int(times[-1][0]) * 10**9 + int(times[-1][1]) if given else None
+    conversion.emit(bound.call, SetTime, inode=node, time=time)
+
+
 # what cannot be seen
 
 
@@ -428,6 +514,11 @@ HANDLERS: dict[str, Handler] = {
     "chmod": _chmod,
     "fchmod": _fchmod,
     **dict.fromkeys(("fchmodat", "fchmodat2"), _fchmodat),
+    **dict.fromkeys(("chown", "lchown"), _chown),
+    "fchown": _fchown,
+    "fchownat": _fchownat,
+    **dict.fromkeys(("setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr", "fremovexattr"), _attribute),
+    "utimensat": _utimensat,
     "mmap": _mmap,
     "mprotect": _mprotect,
     "munmap": _munmap,

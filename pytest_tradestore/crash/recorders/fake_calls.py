@@ -8,7 +8,6 @@ import os
 import re
 import stat as stat_module
 import sys
-import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -557,8 +556,7 @@ class Calls:
         if node is None:
             self._real.chown(there, uid, gid, dir_fd=dir_fd, follow_symlinks=follow_symlinks)
             return
-        node.st_uid = node.st_uid if uid == -1 else uid
-        node.st_gid = node.st_gid if gid == -1 else gid
+        self.disk.set_owner(node, uid, gid)
 
     def lchown(self, path: Any, uid: int, gid: int) -> None:
         self.chown(path, uid, gid, follow_symlinks=False)
@@ -580,9 +578,9 @@ class Calls:
             options: dict[str, Any] = {"dir_fd": dir_fd, "follow_symlinks": follow_symlinks}
             self._real.utime(there, **options, **({"times": times} if ns is None else {"ns": ns}))
             return
-        if ns is None:
-            ns = (time.time_ns(),) * 2 if times is None else (round(times[0] * 1e9), round(times[1] * 1e9))
-        node.stat_result.st_atime_ns, node.stat_result.st_mtime_ns = ns
+        if ns is None and times is not None:
+            ns = (round(times[0] * 1e9), round(times[1] * 1e9))
+        self.disk.set_times(node, ns)
 
     def getxattr(self, path: Any, attribute: Any, *, follow_symlinks: bool = True) -> Any:
         return self._attribute("getxattr", path, (attribute,), follow_symlinks)
@@ -595,13 +593,27 @@ class Calls:
 
     def listxattr(self, path: Any = None, *, follow_symlinks: bool = True) -> list[str]:
         node, there = self._node("." if path is None else path, None, follow=follow_symlinks)
-        return [] if node is not None else list(self._real.listxattr(there, follow_symlinks=follow_symlinks))
+        if node is not None:
+            return sorted(self.disk.attributes(node))
+        return list(self._real.listxattr(there, follow_symlinks=follow_symlinks))
 
     def _attribute(self, name: str, path: Any, rest: tuple[Any, ...], follow: bool) -> Any:
         node, there = self._node(path, None, follow=follow)
         if node is None:
             return getattr(self._real, name)(there, *rest, follow_symlinks=follow)
-        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP), path)
+        attribute = os.fsdecode(rest[0])
+        if not attribute.startswith("user."):
+            raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP), path)
+        known = self.disk.attributes(node)
+        flags = rest[2] if name == "setxattr" else 0
+        if attribute in known and flags & os.XATTR_CREATE:
+            raise OSError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+        if attribute not in known and (name != "setxattr" or flags & os.XATTR_REPLACE):
+            raise OSError(errno.ENODATA, os.strerror(errno.ENODATA), path)
+        if name == "getxattr":
+            return known[attribute]
+        self.disk.set_attribute(node, attribute, bytes(rest[1]) if name == "setxattr" else None)
+        return None
 
     # Working directory
 

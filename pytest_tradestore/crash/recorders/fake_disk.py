@@ -24,7 +24,10 @@ from pytest_tradestore.crash.operations import (
     Kind,
     Link,
     Rename,
+    SetAttribute,
     SetMode,
+    SetOwner,
+    SetTime,
     Sync,
     SyncAll,
     SyncKind,
@@ -33,7 +36,7 @@ from pytest_tradestore.crash.operations import (
     Write,
 )
 from pytest_tradestore.crash.recorders.fake_journal import Journal
-from pytest_tradestore.crash.trace import FrozenNode, Snapshot
+from pytest_tradestore.crash.trace import NOBODYS, FrozenNode, Snapshot
 
 _O_DIRECTORY = getattr(os, "O_DIRECTORY", 0)
 _O_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
@@ -118,6 +121,7 @@ class Disk:
         self.files.umask = 0  # the process's own is applied here, as it is at each call
         self._next = max(initial.nodes) + 1
         self._device = 0xFA6E
+        self._attributes: dict[Inode, dict[str, bytes]] = {}
         self.files.create_dir(root)
         self._plant(initial)
 
@@ -134,7 +138,12 @@ class Disk:
             elif node.kind is Kind.SYMLINK:
                 self._add(self._free(path), self._symlink("", node.target), path)
             else:
-                self._add(self._free(path), StoredFile("", node.mode, self.files, node.content), path)
+                file = StoredFile("", node.mode, self.files, node.content)
+                file.stat_result.st_mtime_ns = node.changed or file.stat_result.st_mtime_ns
+                if node.owner != NOBODYS:
+                    file.st_uid, file.st_gid = node.owner
+                self._attributes[inode] = dict(node.attributes)
+                self._add(self._free(path), file, path)
             made[inode] = planted = self.find(path, follow=False)
             planted.trace_inode = inode
             planted.st_mode = stat.S_IFMT(planted.st_mode) | node.mode
@@ -493,6 +502,33 @@ class Disk:
             node.st_mode = stat.S_IFMT(node.st_mode) | mode & 0o7777
             node.stat_result.st_ctime_ns = time.time_ns()
             self.journal.note(SetMode(self.inode(node), mode & 0o7777))
+
+    def set_owner(self, node: Any, owner: int, group: int) -> None:
+        """chown; -1 changes nothing."""
+        with self.journal.call():
+            node.st_uid = node.st_uid if owner == -1 else owner
+            node.st_gid = node.st_gid if group == -1 else group
+            self.journal.note(SetOwner(self.inode(node), owner, group))
+
+    def set_times(self, node: Any, times: tuple[int, int] | None) -> None:
+        """utime, with the times of access and change in nanoseconds; None is now."""
+        with self.journal.call():
+            node.stat_result.st_atime_ns, node.stat_result.st_mtime_ns = times or (time.time_ns(),) * 2
+            self.journal.note(SetTime(self.inode(node), times[1] if times else None))
+
+    def attributes(self, node: Any) -> dict[str, bytes]:
+        """Return the extended attributes of a file."""
+        return self._attributes.setdefault(self.inode(node), {})
+
+    def set_attribute(self, node: Any, name: str, value: bytes | None) -> None:
+        """Setxattr, or removexattr where there is no value."""
+        with self.journal.call():
+            known = self.attributes(node)
+            if value is None:
+                del known[name]
+            else:
+                known[name] = value
+            self.journal.note(SetAttribute(self.inode(node), name, value))
 
     def _free(self, path: str, *, may_end_in_separator: bool = False) -> Found:
         """Find the place for a new name."""

@@ -5,6 +5,7 @@ end (``fake_trace``), when it is known which files ever got a name there.
 """
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ class Noted:
     start: int
     end: int
     line: Line | None
+    time: int = 0
 
 
 class Journal:
@@ -66,7 +68,8 @@ class Journal:
         start = self._positions
         self._positions += 2
         thread, line = self._thread(), self._lines.of_this_call()
-        self.noted.extend(Noted(operation, thread, start, start + 1, line) for operation in pending)
+        now = time.time_ns()
+        self.noted.extend(Noted(operation, thread, start, start + 1, line, now) for operation in pending)
 
     def _thread(self) -> int:
         # Not keyed by the thread's ident: that of a thread which has ended is given to a later one.

@@ -35,7 +35,8 @@ def operations_under_root(noted: list[Noted], initial: Snapshot) -> tuple[Operat
         if operation is None:
             continue
         start = positions.setdefault(each.start, 2 * len(positions))
-        origin = Origin(threads.setdefault(each.thread, len(threads)), start, start + 1, locations[each.line])
+        thread = threads.setdefault(each.thread, len(threads))
+        origin = Origin(thread, start, start + 1, locations[each.line], each.time)
         kept.append(replace(_renumbered(operation, numbers), origin=origin))
     return tuple(kept)
 

@@ -37,7 +37,10 @@ from pytest_tradestore.crash.operations import (
     Moment,
     Operation,
     Rename,
+    SetAttribute,
     SetMode,
+    SetOwner,
+    SetTime,
     Sync,
     SyncAll,
     SyncKind,
@@ -389,6 +392,24 @@ def test_modes_follow_the_umask_and_chmod(tmp_path: Path) -> None:
         Create(Inode(1), Kind.DIRECTORY, Entry(ROOT, "d"), 0o750),
         Create(Inode(2), Kind.FILE, Entry(ROOT, "f"), 0o640),
         SetMode(Inode(2), 0o600),
+    ]
+
+
+def test_owners_times_and_attributes_that_are_set_are_noted(tmp_path: Path) -> None:
+    def program(root: Path) -> None:
+        (root / "f").touch()
+        os.chown(root / "f", -1, os.getegid())
+        os.utime(root / "f", ns=(1, 2))
+        os.setxattr(root / "f", "user.sum", b"one")
+        assert os.listxattr(root / "f") == ["user.sum"]
+        assert os.getxattr(root / "f", "user.sum") == b"one"
+        os.removexattr(root / "f", "user.sum")
+
+    assert operations(program, tmp_path)[1:] == [
+        SetOwner(Inode(1), -1, os.getegid()),
+        SetTime(Inode(1), 2),
+        SetAttribute(Inode(1), "user.sum", b"one"),
+        SetAttribute(Inode(1), "user.sum", None),
     ]
 
 

@@ -1,5 +1,6 @@
 """One program after the other, each with something that a naive reader of system calls gets wrong."""
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -21,7 +22,10 @@ from pytest_tradestore.crash.operations import (
     Mark,
     Moment,
     Rename,
+    SetAttribute,
     SetMode,
+    SetOwner,
+    SetTime,
     Sync,
     SyncAll,
     SyncKind,
@@ -339,6 +343,31 @@ def test_syncs_of_every_kind(tmp_path: Path) -> None:
     trace = seen(tmp_path, program)
     assert [s.kind for s in only(trace, Sync)] == [SyncKind.FSYNC, SyncKind.FDATASYNC]
     assert kinds(trace).count("SyncAll") == len(only(trace, SyncAll)) == 2
+
+
+def test_owners_times_and_attributes_that_are_set_are_seen(tmp_path: Path) -> None:
+    group = os.getgroups()[-1] if os.getgroups() else os.getegid()
+
+    def program() -> None:
+        path = tmp_path / "f"
+        path.touch()
+        os.chown(path, -1, group)
+        with open(path, "rb") as file:
+            os.fchown(file.fileno(), os.geteuid(), -1)
+            os.utime(file.fileno(), ns=(1, 2_000_000_003))
+        os.utime(path)
+        with contextlib.suppress(OSError):
+            os.setxattr(path, "user.sum", b"\x00one")
+            os.removexattr(path, "user.sum")
+
+    trace = seen(tmp_path, program)
+    assert [(o.owner, o.group) for o in only(trace, SetOwner)] == [(-1, group), (os.geteuid(), -1)]
+    assert [t.time for t in only(trace, SetTime)][-2:] == [2_000_000_003, None]
+    assert [(a.name, a.value) for a in only(trace, SetAttribute)] in (
+        [],
+        [("user.sum", b"\x00one"), ("user.sum", None)],
+    )
+    assert all(o.origin.time for o in trace.operations)
 
 
 def test_modes_are_what_the_umask_leaves_and_what_chmod_sets(tmp_path: Path) -> None:
