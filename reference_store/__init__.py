@@ -31,6 +31,7 @@ from reference_store.errors import (
     MigrationError,
     NewerRecord,
     PositionLost,
+    RecoveryFailed,
     StorageFailure,
     StoreClosed,
     StoreError,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from reference_store.stores.aio_journal import AsyncJournalStore
     from reference_store.stores.aio_run_store import AsyncRunStore
     from reference_store.stores.bars.salvage import SalvagedMonth
+    from reference_store.stores.bot.portfolio import AsyncPortfolioStore, PortfolioStore
     from reference_store.stores.data_store import DataStore, FileDataStore
     from reference_store.stores.job_store import JobStore, SyncJobStore
     from reference_store.stores.run_store import RunStore
@@ -61,6 +63,7 @@ __all__ = [
     "AsyncDocumentStore",
     "AsyncFileDataStore",
     "AsyncJournalStore",
+    "AsyncPortfolioStore",
     "AsyncRunStore",
     "AsyncSingleDocumentStore",
     "CalledInside",
@@ -81,8 +84,10 @@ __all__ = [
     "MigrationError",
     "Migrations",
     "NewerRecord",
+    "PortfolioStore",
     "PositionLost",
     "Recovery",
+    "RecoveryFailed",
     "RunStore",
     "SalvageReport",
     "SalvagedMonth",
@@ -108,7 +113,9 @@ _LATER = {
     "AsyncJournalStore": "stores.aio_journal",
     "AsyncSingleDocumentStore": "stores.aio",
     "AsyncFileDataStore": "stores.aio_data_store",
+    "AsyncPortfolioStore": "stores.bot.portfolio",
     "DataStore": "stores.data_store",
+    "PortfolioStore": "stores.bot.portfolio",
     "FileDataStore": "stores.data_store",
     "AsyncRunStore": "stores.aio_run_store",
     "SalvagedMonth": "stores.bars.salvage",

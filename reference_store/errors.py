@@ -116,6 +116,20 @@ class MigrationError(StoreError):
         )
 
 
+class RecoveryFailed(StoreError):
+    """A document that could not be had from its file, its backup or the caller's fallback; nothing was changed.
+
+    ``identifier`` is its name and ``reason`` what was wrong with each; the last error is the ``__cause__``.
+    """
+
+    def __init__(self, identifier: str, reason: str) -> None:
+        self.identifier, self.reason = identifier, reason
+        super().__init__(
+            f"{shown(identifier)} could not be recovered: {reason}; restore the file from a backup, "
+            "or recover it with a fallback that answers"
+        )
+
+
 class LockTimeout(StoreError, TimeoutError):
     """Another writer held the root's lock for longer than this store waits; nothing was changed.
 

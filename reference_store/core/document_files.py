@@ -86,10 +86,23 @@ class DocumentFiles:
 
     def _present_or_backup(self, directory: Directory, key: str, name: str) -> Unsealed | None:
         try:
-            found = sound(directory, key, name + SUFFIX) or self._lost(directory, key, name)
-            return found and self._understood(key, name + SUFFIX, found[1])
+            return self._present_itself(directory, key, name)
         except CorruptData as damage:
-            return self._from_backup(directory, key, name, damage)
+            return self._from_backup(directory, key, name, damage)[0]
+
+    def _present_itself(self, directory: Directory, key: str, name: str) -> Unsealed | None:
+        found = sound(directory, key, name + SUFFIX) or self._lost(directory, key, name)
+        return found and self._understood(key, name + SUFFIX, found[1])
+
+    def read_recovered(self, operation: str, key: str) -> tuple[Document | None, Recovery | None]:
+        """Return the document, as ``read`` does, and how it was recovered if the file itself is not sound."""
+        name = self._stem(key)
+        with self.root.reading(operation, key) as directory:
+            try:
+                found, recovery = self._present_itself(directory, key, name), None
+            except CorruptData as damage:
+                found, recovery = self._from_backup(directory, key, name, damage)
+        return (None if found is None else found.content), recovery
 
     def change(self, operation: str, key: str, document: Document, expected: int | None = None) -> Change:
         """Return the change that puts ``document``, independent of what is done to it later, in place of what is there.
@@ -306,7 +319,7 @@ class DocumentFiles:
                 raise CorruptData(key, file, "it is missing while its backup is there")
         return None
 
-    def _from_backup(self, directory: Directory, key: str, name: str, damage: CorruptData) -> Unsealed:
+    def _from_backup(self, directory: Directory, key: str, name: str, damage: CorruptData) -> tuple[Unsealed, Recovery]:
         try:
             backup = sound(directory, key, name + BACKUP)
             found = backup and self._understood(key, name + BACKUP, backup[1])
@@ -320,7 +333,7 @@ class DocumentFiles:
             "%s: %r is damaged (%s); answered from the backup of generation %d: check it and write it again",
             shown(key), damage.file, damage.reason, recovery.generation,
         )  # fmt: skip
-        return found
+        return found, recovery
 
     def _understood(self, key: str, file: str, found: Unsealed) -> Unsealed:
         return found if self.schema is ANY else replace(found, content=self.schema.loaded(key, file, found.content))

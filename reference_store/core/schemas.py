@@ -119,7 +119,7 @@ class Schema:
     def encoded(self, key: str, document: object) -> Encoded:
         """Return the document as it is stored; raises UnserialisableValue, and InvalidRecord for one that is refused.
 
-        One that says no version gets the current one.
+        One that says no version gets the current one, unless that is what saying none means.
         """
         found = encoded(key, document)
         if self.validate is None and self.migrations is None:
@@ -129,7 +129,8 @@ class Schema:
             version = self.migrations.version_of({self.migrations.member: self.migrations.current, **content})
             if version is None or numbers(version) != numbers(self.migrations.current):
                 raise InvalidRecord(self.migrations.member, f"is not the current one, {self.migrations.current}")
-            content.setdefault(self.migrations.member, self.migrations.current)
+            if numbers(self.migrations.current) != numbers(self.migrations.unversioned):
+                content.setdefault(self.migrations.member, self.migrations.current)
         try:
             return encoded(key, self._valid(content))
         except StoreError:

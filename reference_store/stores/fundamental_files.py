@@ -137,7 +137,7 @@ class FundamentalFiles(DocumentFiles):
             lost = self._lost(directory, symbol, name)
             return None if lost is None else _parsed(lost[1].content, symbol)
         except CorruptData as damage:
-            return _parsed(self._from_backup(directory, symbol, name, damage).content, symbol)
+            return _parsed(self._from_backup(directory, symbol, name, damage)[0].content, symbol)
 
 
 def _go_together(first: Document, second: Document) -> bool:

@@ -1,0 +1,1 @@
+"""What a trading bot keeps: its portfolio, paper trading, strategies, tasks, the state of stocks, a strategy log."""
