@@ -13,6 +13,7 @@ import select
 import signal
 import struct
 import sys
+import sysconfig
 import tempfile
 import traceback
 import warnings
@@ -74,6 +75,15 @@ class HarnessError(RuntimeError):
     """The task raised: a mistake of the suite, not of the store, whose exceptions the task has to catch."""
 
 
+class StoreRaisedError(HarnessError):
+    """The task raised, and it was the store's own code that did, where no judge was looking."""
+
+    def __init__(self, told: str, trace: str) -> None:
+        super().__init__(trace)
+        self.told, self.trace = told, trace
+        """The error in a line, and its traceback without the frames of the suite."""
+
+
 class Channel:
     """The task's side: report each step before it is made, and send values while still running."""
 
@@ -105,6 +115,29 @@ class Channel:
         view = memoryview(_HEADER.pack(len(data)) + data)
         while view:
             view = view[os.write(self._pipe, view) :]
+
+
+_OURS = os.path.dirname(__file__) + os.sep
+_SUITE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "conformance") + os.sep
+_PYTHON = tuple(sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib"))
+_INSTALLED = tuple(sysconfig.get_path(name) + os.sep for name in ("purelib", "platlib"))
+
+
+def trace_of(error: BaseException) -> str:
+    """Return the traceback of an error from where it left the suite; empty where nobody else's code was running."""
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [number for number, frame in enumerate(frames) if _is_theirs(frame.filename)]
+    if not theirs:
+        return ""
+    own = [frame for frame in frames[theirs[0] :] if not frame.filename.startswith((_OURS, _SUITE))]
+    told = [*traceback.format_list(own), *traceback.format_exception_only(error)]
+    return "Traceback (most recent call last):\n" + "".join(told)
+
+
+def _is_theirs(path: str) -> bool:
+    if path.startswith((_OURS, _SUITE, "<")):
+        return False
+    return path.startswith(_INSTALLED) or not path.startswith(_PYTHON)
 
 
 Task = Callable[[Channel], Any]
@@ -142,7 +175,7 @@ def _listen(child: int, pipe: int, beat: mmap.mmap, deadline: float, output: IO[
     buffer = bytearray()
     watch = _Watch(child, beat, deadline)
     ending: Ending | None = None
-    failure: str | None = None
+    failure: HarnessError | None = None
     try:
         while True:
             readable, _, _ = select.select([pipe], [], [], _POLL)
@@ -157,7 +190,7 @@ def _listen(child: int, pipe: int, beat: mmap.mmap, deadline: float, output: IO[
                     elif kind == "finished":
                         ending = Finished(value)
                     else:
-                        failure = value
+                        failure = StoreRaisedError(*value) if isinstance(value, tuple) else HarnessError(value)
                 watch.moved()
                 continue
             if watch.hangs():
@@ -168,7 +201,7 @@ def _listen(child: int, pipe: int, beat: mmap.mmap, deadline: float, output: IO[
     finally:
         status = _end(child, leave_time=ending is None and failure is None)
     if failure is not None:
-        raise HarnessError(failure)
+        raise failure
     printed = _kept(output)
     match ending:
         case Finished(value):
@@ -266,8 +299,10 @@ def _fork(task: Task, beat: mmap.mmap, receiving: int, sending: int, output: IO[
             with contextlib.suppress(Exception):
                 sys.stdout.flush()  # before the parent knows that it is over, or it may end us first
             channel._frame(("finished", value))
-        except Exception:  # everything of ours that goes wrong is told to the parent
-            channel._frame(("failed", traceback.format_exc()))
+        except Exception as error:  # everything of ours that goes wrong is told to the parent
+            trace = trace_of(error)
+            told = f"{type(error).__name__}: {error}"
+            channel._frame(("failed", (told, trace) if trace else traceback.format_exc()))
         status = 0
     except SystemExit as exit_:
         status = exit_.code if isinstance(exit_.code, int) else 1

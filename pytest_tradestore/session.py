@@ -26,13 +26,14 @@ from pytest_tradestore.configuration import (
 )
 from pytest_tradestore.errors import ConfigurationError, TradestoreError
 from pytest_tradestore.ids import PREFIX, PROPERTY
+from pytest_tradestore.isolation import StoreRaisedError
 from pytest_tradestore.report import terminal
 from pytest_tradestore.report.failure import FailureText
 from pytest_tradestore.report.files import write_report
 from pytest_tradestore.report.records import Note, StoreFacts, StoreRecord, check_id, facts_from_dict
 from pytest_tradestore.rootdir import refuse_a_misled_start
 from pytest_tradestore.termination import tidy_when_terminated
-from pytest_tradestore.verdict import Result
+from pytest_tradestore.verdict import Result, Verdict
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
@@ -147,7 +148,11 @@ class ConformanceRun:
 
     def judge(self, check: "Check", store: "StoreUnderTest", facts: StoreFacts) -> Result:
         """Judge one check; the evidence is shared with the store's other checks in this process."""
-        result = check.judge(self.bench_for(store, facts), store)
+        try:
+            result = check.judge(self.bench_for(store, facts), store)
+        except StoreRaisedError as error:
+            reason = f"the store raised {error.told} where it was not being judged; what it printed shows where"
+            result = Result(check.requirement, check.case, Verdict.UNDECIDED, reason, output=error.trace)
         return waivers.waived(result, store.name, self.waivers, self.today)
 
     def bench_for(self, store: "StoreUnderTest", facts: StoreFacts) -> "Bench":

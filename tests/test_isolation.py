@@ -6,11 +6,22 @@ import signal
 import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from pytest_tradestore.isolation import Died, Finished, HarnessError, Hung, Sent, run_isolated, stream_isolated
+from pytest_tradestore.isolation import (
+    Channel,
+    Died,
+    Finished,
+    HarnessError,
+    Hung,
+    Sent,
+    StoreRaisedError,
+    run_isolated,
+    stream_isolated,
+)
 
 LONG = 60.0
 SHORT = 0.3
@@ -105,12 +116,22 @@ def test_an_early_end_is_told_in_words(task, how):
     assert ending.how == how
 
 
-def test_an_exception_is_a_mistake_of_ours_and_comes_with_its_traceback():
+def test_an_exception_of_the_code_that_is_run_comes_with_its_traceback_and_none_of_our_frames():
     def task(channel):
         raise LookupError("where is it")
 
-    with pytest.raises(HarnessError, match=r"(?s)in task.*LookupError: where is it"):
+    with pytest.raises(StoreRaisedError, match=r"(?s)in task.*LookupError: where is it") as raised:
         run_isolated(task, LONG)
+
+    assert raised.value.told == "LookupError: where is it"
+    assert "pytest_tradestore/isolation.py" not in str(raised.value)
+
+
+def test_control_an_exception_of_ours_is_a_mistake_of_ours():
+    with pytest.raises(HarnessError, match=r"pytest_tradestore/isolation\.py") as raised:
+        run_isolated(partial(Channel.step, number="no number"), LONG)
+
+    assert not isinstance(raised.value, StoreRaisedError)
 
 
 def test_a_value_that_cannot_be_handed_over_is_a_mistake_of_ours():

@@ -17,6 +17,7 @@ from pytest_tradestore.race.threads import Control, Ended, ThreadActor, never
 from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest, open_store
 
 OPENING = Call("open", (), "", "open the store")
+CLOSING = Call("close", (), "", "close the store")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,10 @@ class Order:
 
 _plain: dict[int, tuple[Any, type, tuple[Kit, ...]]] = {}
 """Targets that give the store itself, its type and what it offers; kept, so that their identity stays theirs."""
+
+
+class Unusable(Exception):  # noqa: N818 - says that there is nothing more to do
+    """The store could not be opened or closed by who prepares or observes; the history says so."""
 
 
 class Ledger:
@@ -75,8 +80,24 @@ class Ledger:
         invoked, call = self._open.pop(caller)
         words = told(error, self._root)
         position = self._scheduler.note(caller, f"fail {call.rendered}", note=words)
-        answer = is_an_answer(error, words, self._declared)
-        self.entries.append(Completed(caller, call, invoked, position, None, words, undeclared=not answer))
+        answer, declared = is_an_answer(error, words, self._declared), isinstance(error, self._declared)
+        self.entries.append(
+            Completed(caller, call, invoked, position, None, words, undeclared=not answer, declared=declared)
+        )
+
+    def alone(self, call: Call, do: Callable[[], Any]) -> Any:
+        """Do what nobody is called for, opening or closing a store that all share; if it raises, the history says so.
+
+        Raises Unusable then: the execution goes no further.
+        """
+        try:
+            return do()
+        except (Abandoned, Ended):
+            raise
+        except BaseException as error:
+            self.invoked(-1, call, self._scheduler.note(-1, call.rendered))
+            self.failed(-1, error)
+            raise Unusable from None
 
     def history(self) -> tuple[Completed, ...]:
         unfinished = [Completed(caller, call, at, None) for caller, (at, call) in self._open.items()]
@@ -93,10 +114,10 @@ def run_threads(order: Order, scheduler: Scheduler, control: Control) -> Executi
     try:
         shared: OpenStore | None = None
         if program.prepare or not program.own_instances:  # else the callers are the first to open it
-            shared = order.open(bridge)
+            shared = ledger.alone(OPENING, lambda: order.open(bridge))
             _in_turn(shared, program.prepare, ledger, scheduler)
             if program.own_instances:
-                shared.close()
+                ledger.alone(CLOSING, shared.close)
         for _ in program.actors:
             scheduler.next_number()
         for number, calls in enumerate(program.actors):
@@ -108,10 +129,10 @@ def run_threads(order: Order, scheduler: Scheduler, control: Control) -> Executi
         scheduler.exploring = False
         main.label = "the observer"
         if program.own_instances or shared is None:
-            shared = order.open(bridge)
+            shared = ledger.alone(OPENING, lambda: order.open(bridge))
         _in_turn(shared, program.observe, ledger, scheduler)
-        shared.close()
-    except Ended:
+        ledger.alone(CLOSING, shared.close)
+    except (Ended, Unusable):
         pass
     finally:
         control.close()
@@ -172,7 +193,7 @@ def _start_caller(
                 ledger.invoked(number, call, scheduler.position - 1)
                 _make(opened, call, ledger, number)
             if shared is None:
-                with suppress(Exception):  # what closing does wrong, the observer finds
+                with suppress(Exception, SystemExit):  # what closing does wrong, the observer finds
                     opened.close()
         except _NotOpened:
             pass

@@ -39,13 +39,16 @@ class RaceEvidence:
     exhausted: bool = False
     bound: int | None = None
     uncontrolled: tuple[str, ...] = ()
+    refused: str = ""
+    """What was refused in every schedule of a program, so that the program asked nothing."""
 
     @property
     def summary(self) -> str:
         """How much was checked, as a report says it."""
+        told = f"sampled: {self.schedules:,} schedules"
         if self.exhausted:
-            return f"exhausted: {self.schedules:,} schedules, bound {self.bound}"
-        return f"sampled: {self.schedules:,} schedules"
+            told = f"exhausted: {self.schedules:,} schedules, bound {self.bound}"
+        return f"{told}; not asked, because it was refused: {self.refused}" if self.refused else told
 
 
 def gather(
@@ -77,13 +80,18 @@ def kind_of(store: StoreUnderTest, kit: Kit) -> Actors | str:
 
     with Sandbox() as sandbox:  # here, so that it is removed even if the process is killed
 
-        def look(channel: Channel) -> bool:
+        def look(channel: Channel) -> bool | str:
             channel.step(0)
-            opened = store.open(sandbox.fresh_root(), Bridge())
+            try:
+                opened = store.open(sandbox.fresh_root(), Bridge())
+            except Exception as error:
+                return f"opening the store raised {type(error).__name__}: {error}"
             return any(inspect.iscoroutinefunction(getattr(opened.store, method)) for method in kit.required)
 
         ending = run_isolated(look, store.declarations.deadline)
     match ending:
+        case Finished(str(problem)):
+            return problem
         case Finished(awaited):
             return Actors.TASKS if awaited else Actors.THREADS
         case Hung(_, seconds):
@@ -154,12 +162,13 @@ def _combined(setting: Setting, kind: Actors, searched: list[Searched]) -> RaceE
     return RaceEvidence(
         setting,
         kind,
-        undecided="" if violations else _undecided(searched),
+        undecided=_undecided(searched),
         violations=violations,
-        schedules=sum(search.executions for search in searches),
+        schedules=sum(one.search.executions for one in searched if one.overlapped or not one.refusal),
         exhausted=all(search.exhausted for search in searches),
         bound=None if any(bound is None for bound in bounds) else min(b for b in bounds if b is not None),
         uncontrolled=uncontrolled,
+        refused=next((one.refusal for one in searched if one.refusal and not one.overlapped), ""),
     )
 
 

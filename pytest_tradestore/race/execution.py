@@ -45,6 +45,8 @@ class Completed:
     error: str = ""
     undeclared: bool = False
     killed: bool = False
+    declared: bool = False
+    """Whether its error is one that the store declares: then it may have been refused, whoever else was there."""
 
 
 History = tuple[Completed, ...]

@@ -18,6 +18,8 @@ from pytest_tradestore.race.refusals import means_not_now
 
 OPENING = "open"
 """The method of the call that stands for opening a caller's own instance."""
+_CLOSING = "close"
+"""The method of the call that stands for closing what all share; it is in a history only if it raised."""
 
 
 class Wrong(Enum):
@@ -49,20 +51,32 @@ class Judge:
     def __init__(self, kit: Kit) -> None:
         self._model_of: Callable[[str], Model] = models_of(kit)
         self._listing = kit.listing
+        self._alone: set[tuple[str, str]] = set()
+        """Methods and the errors by which they refused a value when nobody else had begun: no race refuses those."""
 
     def findings(self, execution: Execution) -> tuple[Finding, ...]:
         """Return everything that is wrong, at most one finding of each kind."""
+        self._alone.update(_refused_alone(execution.history))
         if execution.ending is Ending.HUNG:
             return ()  # somebody waited for what nobody controls: nothing is known
         if execution.ending is Ending.DEADLOCK:
             return (self._stuck(execution),)
-        history = tuple(c for c in execution.history if c.call.method != OPENING)
+        history = tuple(c for c in execution.history if c.call.method not in (OPENING, _CLOSING))
         refused = self._not_opened(execution.history) or self._failed(history) or self._refused_for_good(history)
-        found = (self._lost(history) or refused, self._torn(history))
+        unreadable = _unreadable(execution.history)
+        found = (unreadable or self._lost(history) or refused or _not_closed(execution.history), self._torn(history))
         return tuple(finding for finding in found if finding is not None)
+
+    def serves(self, execution: Execution) -> bool:
+        """Say whether two callers were served, one of them with an update: only then was anything asked."""
+        served = [c for c in execution.history if c.actor >= 0 and c.call.method != OPENING and not c.error]
+        return len({c.actor for c in served}) > 1 and not all(map(self._reads, served))
 
     def _reads(self, completed: Completed) -> bool:
         return self._model_of(completed.call.key).effect(completed.call) is None
+
+    def _is_no_answer(self, completed: Completed) -> bool:
+        return completed.undeclared and _what_refused(completed) not in self._alone
 
     def _stuck(self, execution: Execution) -> Finding:
         waiting = [c.call.rendered for c in execution.history if c.returned is None and not c.killed]
@@ -72,15 +86,16 @@ class Judge:
     def _not_opened(self, history: History) -> Finding | None:
         """Return the instance that could not be opened, with an error that is no answer."""
         for completed in history:
-            if completed.call.method == OPENING and completed.error and completed.undeclared:
-                sentence = f"opening the store raised {completed.error} because of another caller"
+            if completed.call.method == OPENING and self._is_no_answer(completed):
+                cause = _because(completed, history)
+                sentence = f"opening the store raised {completed.error} {cause}"
                 return Finding(Wrong.REFUSED, sentence, completed.error, ("an open store", *_ANSWERS))
         return None
 
     def _failed(self, history: History) -> Finding | None:
         """Return the update that failed with an error that is no answer."""
         for completed in history:
-            if completed.undeclared and not _was_cancelled(completed) and not self._reads(completed):
+            if self._is_no_answer(completed) and not _was_cancelled(completed) and not self._reads(completed):
                 sentence = f"{completed.call.rendered} raised {completed.error} {_because(completed, history)}"
                 return Finding(Wrong.REFUSED, sentence, completed.error, ("the update", *_ANSWERS))
         return None
@@ -90,7 +105,8 @@ class Judge:
         begun = False
         for completed in history:
             begun = begun or completed.actor >= 0
-            if begun and completed.actor < 0 and completed.error and not self._reads(completed):
+            refused = completed.error and _what_refused(completed) not in self._alone
+            if begun and completed.actor < 0 and refused and not self._reads(completed):
                 gone = next((c for c in history if c.killed or _was_cancelled(c)), None)
                 ending = "killed" if gone is not None and gone.killed else "cancelled"
                 how = "" if gone is None else f", after {gone.call.rendered} was {ending}"
@@ -166,6 +182,39 @@ class Judge:
         model, part = self._model_of(read.call.key), read.call.key
         states = _reachable([c for c in _with_listings(history, self._listing) if c.call.key == part], read, model)
         return tuple(sorted({shortened(_told(model.answer(read.call, state)), 120) for state in states}))[:4]
+
+
+def _what_refused(completed: Completed) -> tuple[str, str]:
+    return completed.call.method, completed.error.partition(":")[0]
+
+
+def _refused_alone(history: History) -> Iterator[tuple[str, str]]:
+    """Yield what was refused, by an error that the store declares, before anybody else had begun."""
+    for completed in history:
+        others = (other for other in history if other.actor not in (completed.actor, -1))
+        first = all(other.invoked >= (completed.returned or 0) for other in others)
+        if first and completed.declared and completed.call.method != OPENING:
+            yield _what_refused(completed)
+
+
+def _unreadable(history: History) -> Finding | None:
+    """Return the opening that failed when all callers were done: whatever they wrote, nobody can read it."""
+    updates = " and ".join(c.call.rendered for c in history if c.actor >= 0 and c.call.method != OPENING)
+    for completed in history:
+        if completed.call.method == OPENING and completed.actor < 0 and completed.error and updates:
+            sentence = f"after {updates}, opening the store raises {completed.error}"
+            return Finding(Wrong.LOST, sentence, completed.error, ("an open store, with what was written in it",))
+    return None
+
+
+def _not_closed(history: History) -> Finding | None:
+    """Return the closing that failed although nobody used the store any more."""
+    for completed in history:
+        if completed.call.method == _CLOSING and completed.error:
+            updates = " and ".join(c.call.rendered for c in history if c.actor >= 0 and c.call.method != OPENING)
+            sentence = f"closing the store raised {completed.error}{f' after {updates}' if updates else ''}"
+            return Finding(Wrong.REFUSED, sentence, completed.error, ("the store is closed",))
+    return None
 
 
 _MOST_ORDERS = 200

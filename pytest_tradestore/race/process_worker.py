@@ -201,10 +201,10 @@ def _caller(actor: Coordinated, store: StoreUnderTest, root: str, calls: tuple[C
             bridge.close()
 
 
-def _failed(error: BaseException, root: str, declared: tuple[type[BaseException], ...]) -> tuple[str, bool]:
-    """Return the error in words, and whether it is none that a store may answer with."""
+def _failed(error: BaseException, root: str, declared: tuple[type[BaseException], ...]) -> tuple[str, bool, bool]:
+    """Return the error in words, whether it is none that a store may answer with, and whether the store declares it."""
     words = told(error, root)
-    return words, not is_an_answer(error, words, declared)
+    return words, not is_an_answer(error, words, declared), isinstance(error, declared)
 
 
 def _at_once(self: ThreadPoolExecutor, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:  # noqa: ARG001

@@ -179,9 +179,11 @@ class _Caller(Actor):
             position = self._scheduler.note(self.caller, f"return {call.rendered}", note=repr(value))
             self.entries.append(Completed(self.caller, call, invoked, position, value))
         else:
-            error, undeclared = value
+            error, undeclared, declared = value
             position = self._scheduler.note(self.caller, f"fail {call.rendered}", note=error)
-            self.entries.append(Completed(self.caller, call, invoked, position, None, error, undeclared))
+            self.entries.append(
+                Completed(self.caller, call, invoked, position, None, error, undeclared, declared=declared)
+            )
 
     def _end(self) -> None:
         self.done, self.ready, self.until = True, None, None

@@ -8,7 +8,7 @@ import re
 _IDENTITIES = re.compile(r"\d{12,}")
 _NAMES = ("timeout", "timedout", "locked", "busy", "wouldblock", "blockingio", "again")
 _TEXTS = ("timed out", "locked", "busy", "in use", "try again", "unavailable", "would block", "deadlock avoided")
-_PLAIN = ("oserror", "operationalerror")
+_PLAIN = ("exception", "oserror", "runtimeerror", "operationalerror")
 """Types whose name does not tell what is the matter."""
 _BY_DEFAULT = (ValueError, OSError, Exception, BaseException)
 """Types that stand for damage and faults of any kind: an error that counts by one of them alone is no answer here."""
@@ -33,4 +33,6 @@ def is_an_answer(error: BaseException, words: str, declared: tuple[type[BaseExce
     """
     if not isinstance(error, declared):
         return False
+    if type(error) is Exception:
+        return True  # no library raises it: the store does, and says that it does
     return means_not_now(words) or isinstance(error, tuple(type_ for type_ in declared if type_ not in _BY_DEFAULT))

@@ -159,7 +159,7 @@ class Searching:
     def _said(self, execution: Execution) -> str | None:
         """Judge one execution, and note what it shows of the store even if nothing is wrong."""
         calls = [c for c in execution.history if c.actor >= 0 and c.call.method != OPENING]
-        self._overlapped = self._overlapped or len({c.actor for c in calls if not c.error}) > 1
+        self._overlapped = self._overlapped or self._judge.serves(execution)
         self._steered += len(execution.choices) > len(execution.history)
         # Whether the error came through does not matter: asyncio.wait_for may lose a cancellation.
         if self._killed(execution) or any(operation.startswith(CANCELLING) for _, operation in execution.choices):

@@ -14,7 +14,7 @@ from typing import Any
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.kits.registry import kits_of
 from pytest_tradestore.race.actors import Abandoned, Actor, unsteered
-from pytest_tradestore.race.callers import OPENING, Ledger, Order, finished
+from pytest_tradestore.race.callers import CLOSING, OPENING, Ledger, Order, Unusable, finished
 from pytest_tradestore.race.event_loop import AWAIT, CALLER, RESUME, ControlledLoop
 from pytest_tradestore.race.execution import CANCELLING, Execution
 from pytest_tradestore.race.line_switches import is_somebodys, line_of
@@ -147,10 +147,10 @@ def run_tasks(order: Order, scheduler: Scheduler, control: Control) -> Execution
     try:
         shared: OpenStore | None = None
         if program.prepare or not program.own_instances:  # else the callers are the first to open it
-            shared = order.open(bridge)
+            shared = ledger.alone(OPENING, lambda: order.open(bridge))
             _in_turn(shared, program.prepare, ledger, scheduler)
             if program.own_instances:
-                shared.close()
+                ledger.alone(CLOSING, shared.close)
         for _ in range(loop_number + 1):
             scheduler.next_number()
         callers = [_Caller(number, loop, main) for number in range(loop_number)]
@@ -164,10 +164,12 @@ def run_tasks(order: Order, scheduler: Scheduler, control: Control) -> Execution
         _explore(loop, [caller.task for caller in callers], scheduler)
         main.label, main.caller = "the observer", -1
         if program.own_instances or shared is None:
-            shared = order.open(bridge)
+            shared = ledger.alone(OPENING, lambda: order.open(bridge))
         _in_turn(shared, program.observe, ledger, scheduler)
-        shared.close()
+        ledger.alone(CLOSING, shared.close)
         _cancel_rest(loop)
+    except Unusable:
+        pass
     except Ended:
         scheduler.waits_for = tuple(edge for edge in scheduler.waits_for if edge)
     finally:
