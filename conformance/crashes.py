@@ -57,16 +57,17 @@ def _not_applicable(requirement: str, kit: Kit, methods: frozenset[str]) -> str:
 def _grounds(requirement: str, store: str, evidence: "Evidence", shared: str) -> Grounds:
     from pytest_tradestore.crash.explanation import explain
 
-    violation = evidence.violations.get(requirement)
+    examples = tuple(explain(store, evidence, violation) for violation in evidence.violations.get(requirement, ()))
     nothing = requirement == "REC-2" and not evidence.effort.recoveries and not evidence.undecided
     return Grounds(
-        None if violation is None else explain(store, evidence, violation),
+        next(iter(examples), None),
         "" if nothing else evidence.undecided or evidence.given_up,
         "reopening the store wrote nothing on any image, so there is no recovery to crash" if nothing else "",
         checked={} if nothing or evidence.undecided else _checked(requirement, evidence),
         exhaustive=evidence.exhaustive and (requirement != "REC-2" or evidence.every_recovery),
         shared="" if evidence.undecided else shared,
         output=evidence.output,
+        others=examples[1:],
     )
 
 

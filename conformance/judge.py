@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 class Grounds:
     """What evidence says about one requirement.
 
-    ``example`` shows that it is violated; ``undecided`` says why nothing is known, ``not_asked`` why it has no meaning
-    here. Without any of them it holds. ``shared`` names the evidence if other requirements are judged by it too.
+    ``example`` shows that it is violated, ``others`` that it is so by other root causes too; ``undecided`` says why
+    nothing is known, ``not_asked`` why it has no meaning here. Without any of them it holds. ``shared`` names the
+    evidence if other requirements are judged by it too.
     """
 
     example: Counterexample | None = None
@@ -34,6 +35,7 @@ class Grounds:
     shared: str = ""
     output: str = ""
     """What the store printed meanwhile, told unless the requirement holds."""
+    others: tuple[Counterexample, ...] = ()
 
     def verdict(self) -> tuple[Verdict, str]:
         """Return what follows, and the reason in a sentence."""
@@ -61,6 +63,7 @@ def judged(requirement: str, case: str, grounds: Grounds) -> Result:
         grounds.example,
         evidence=shared,
         output=output,
+        others=grounds.others,
     )
 
 

@@ -76,7 +76,8 @@ def replay(token: str, store: StoreUnderTest, bench: Bench, keep: Path | None = 
         token,
         tuple(
             (violation.requirement, explain(store.name, state.evidence, violation))
-            for violation in state.evidence.violations.values()
+            for violations in state.evidence.violations.values()
+            for violation in violations
         ),
         state.found,
         described_image(state.image),

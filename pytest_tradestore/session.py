@@ -28,7 +28,7 @@ from pytest_tradestore.errors import ConfigurationError, TradestoreError
 from pytest_tradestore.ids import PREFIX, PROPERTY
 from pytest_tradestore.isolation import StoreRaisedError
 from pytest_tradestore.report import terminal
-from pytest_tradestore.report.failure import FailureText
+from pytest_tradestore.report.failure import FailureText, shown_whole
 from pytest_tradestore.report.files import write_report
 from pytest_tradestore.report.records import Note, StoreFacts, StoreRecord, check_id, facts_from_dict
 from pytest_tradestore.rootdir import refuse_a_misled_start
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
     from pytest_tradestore.bench import Bench
+    from pytest_tradestore.causes import Culprit
     from pytest_tradestore.conformance import Check
     from pytest_tradestore.kits.kit import Kit
     from pytest_tradestore.target import StoreUnderTest
@@ -99,6 +100,7 @@ class ConformanceRun:
         self.replaying: tuple[str, StoreUnderTest] | None = None
         self.replayed: list[str] = []
         self._benches: dict[str, Bench] = {}
+        self._told: dict[str, dict[Culprit, str]] = {}
 
     # What the collectors and items ask.
 
@@ -202,7 +204,11 @@ class ConformanceRun:
         else:
             record.results[note.check] = note.result
             if report.failed:
-                report.longrepr = FailureText(note.result)  # type: ignore[assignment]
+                told = self._told.setdefault(note.store, {})
+                report.longrepr = FailureText(note.result, dict(told))  # type: ignore[assignment]
+                whole = shown_whole(note.result, told)
+                if whole is not None and whole.cause is not None:
+                    told[whole.cause.culprit] = note.check
 
     # Hooks.
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from pytest_tradestore.causes import Cause
+
 
 class Verdict(Enum):
     HOLDS = "HOLDS"
@@ -72,7 +74,7 @@ class Counterexample:
     ``filesystems`` where it can happen; ``token`` what ``--tradestore-replay`` takes; ``how_many`` in how many
     distinct states it was seen; ``actors`` names the callers where several ran side by side; ``remedy`` what to do,
     where that is nearer than the remedy of the requirement; ``sightings`` tell where it was looked for on real file
-    systems.
+    systems; ``cause`` says what is at fault, where that is known.
     """
 
     headline: str
@@ -89,6 +91,7 @@ class Counterexample:
     actors: tuple[str, ...] = ()
     remedy: str = ""
     sightings: tuple[Sighting, ...] = ()
+    cause: Cause | None = None
 
 
 JOINT = " + "
@@ -109,6 +112,7 @@ class Result:
     checked: Mapping[str, int] = field(default_factory=dict)
     exhaustive: bool = True
     counterexample: Counterexample | None = None
+    """The one that does most harm."""
     evidence: str = ""
     """Names what was looked at where several requirements are judged by the same; empty when it is this result's own.
 
@@ -118,3 +122,10 @@ class Result:
     """The capability that the store does not claim and that would have this asked; such a result is NOT_APPLICABLE."""
     output: str = ""
     """What the store printed meanwhile, where that may help to understand the verdict."""
+    others: tuple[Counterexample, ...] = ()
+    """Those of the other root causes of the violation, worst first."""
+
+    @property
+    def examples(self) -> tuple[Counterexample, ...]:
+        """One counterexample for each root cause, worst first."""
+        return (*(() if self.counterexample is None else (self.counterexample,)), *self.others)

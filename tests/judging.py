@@ -61,7 +61,7 @@ def violated(results: Iterable[Result]) -> dict[str, str]:
     said: dict[str, str] = {}
     for result in results:
         if result.verdict is Verdict.VIOLATED:
-            said[result.requirement] = said.get(result.requirement, "") + "\n".join(_words_of(result.counterexample))
+            said[result.requirement] = said.get(result.requirement, "") + "\n".join(_words_of(result.examples))
     return said
 
 

@@ -9,7 +9,14 @@ from time import perf_counter
 
 from pytest_tradestore.crash.exploration import Explored, Inspection, Question, explore
 from pytest_tradestore.crash.images import DurableImage, matches
-from pytest_tradestore.crash.judging import Violation, broken_recovery, candidates_in, piling_up, violations_in
+from pytest_tradestore.crash.judging import (
+    Facts,
+    Violation,
+    broken_recovery,
+    candidates_in,
+    piling_up,
+    violations_in,
+)
 from pytest_tradestore.crash.leftovers import growth
 from pytest_tradestore.crash.lowering import Program, lower
 from pytest_tradestore.crash.models import by_name
@@ -62,7 +69,8 @@ class Evidence:
     recorder: str = ""
     program: Program | None = None
     history: History | None = None
-    violations: Mapping[str, Violation] = field(default_factory=dict)
+    violations: Mapping[str, tuple[Violation, ...]] = field(default_factory=dict)
+    """By requirement: one for each root cause, worst first."""
     effort: Effort = Effort()
     exhaustive: bool = True
     notes: tuple[str, ...] = ()
@@ -159,7 +167,9 @@ def inspected_state(
             recorder=base.recorder.name,
             program=base.program,
             history=history,
-            violations=violations_in(asked, answers, history, store.declarations.claims),
+            violations=violations_in(
+                asked, answers, Facts(base.program, history, workload.kit.log), store.declarations.claims
+            ),
             notes=base.notes,
         )
         return InspectedState(image, tuple(_told(a) for a in explored.answers), evidence)
@@ -195,9 +205,10 @@ def _judged(
     windows_of = {question: group.window for group, question in reversed(asked)}
     explored = explore(store, workload, questions, sandbox, windows_of)
     answers = dict(zip(questions, explored.answers, strict=True))
-    violations = violations_in(asked, answers, recorded.history, store.declarations.claims)
-    if "ATOM-4" not in violations and (grown := growth(store, workload, found.groups, recorder, sandbox)) is not None:
-        violations["ATOM-4"] = piling_up(grown)
+    facts = Facts(program, recorded.history, workload.kit.log)
+    violations = violations_in(asked, answers, facts, store.declarations.claims)
+    if (grown := growth(store, workload, found.groups, recorder, sandbox)) is not None:
+        violations["ATOM-4"] = (*violations.get("ATOM-4", ()), piling_up(grown, facts))
     recovering = list(candidates_in(asked, answers, recorded.history, store.declarations.claims))
     second = tuple(
         crash_recoveries(
@@ -211,10 +222,8 @@ def _judged(
             answers,
         )
     )
-    broken = broken_recovery(
-        second, recorded.history, store.declarations.claims, lambda group: _place(group, recorded.history)
-    )
-    if broken is not None:
+    broken = broken_recovery(second, facts, store.declarations.claims, lambda group: _place(group, recorded.history))
+    if broken:
         violations["REC-2"] = broken
     return Evidence(
         workload,

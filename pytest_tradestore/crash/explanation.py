@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from pytest_tradestore.causes import Cause
 from pytest_tradestore.crash.evidence import Evidence
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.judging import Violation
@@ -51,6 +52,7 @@ def explain(store: str, evidence: Evidence, violation: Violation) -> Counterexam
     steps = tuple(described_steps(program, state, history))
     power = BY_ID[violation.requirement].id.endswith("-2") or state.crash is Crash.POWER
     token = CrashToken(store, evidence.workload.kit.name, state, fingerprint(program))
+    remedy = remedy_for(violation.culprit, evidence.workload.kit, program, state, violation.image)
     return Counterexample(
         headline=violation.breach.sentence,
         crash=crash_in_words(program, state, history, power),
@@ -62,7 +64,8 @@ def explain(store: str, evidence: Evidence, violation: Violation) -> Counterexam
         filesystems=_where(program, state, violation.losses),
         token=str(token),
         how_many=violation.how_many,
-        remedy=remedy_for(violation.requirement, evidence.workload.kit, program, state, violation.image),
+        remedy=remedy,
+        cause=Cause(violation.culprit, violation.breach.harm, remedy),
     )
 
 
@@ -83,6 +86,7 @@ def _of_a_recovery(program: Program, history: History, violation: Violation, sec
         filesystems=_where(recovery.program, second.state, violation.losses),
         notes=("the steps are those of the reopening; before it there was " + _briefly(recovery.start),),
         how_many=violation.how_many,
+        cause=Cause(violation.culprit, violation.breach.harm),
     )
 
 

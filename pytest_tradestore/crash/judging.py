@@ -2,21 +2,49 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
+from pytest_tradestore.causes import Culprit, Harm
+from pytest_tradestore.crash.culprits import CUT_SHORT, PILING_UP, culprit_of, is_missing, lost_earlier, torn_files
 from pytest_tradestore.crash.exploration import Inspection, Phase, Question
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.leftovers import Growth
-from pytest_tradestore.crash.oracle import Breach, Family, History, Oracle, first_of_each, judge_next_update
+from pytest_tradestore.crash.lowering import Program
+from pytest_tradestore.crash.oracle import (
+    Breach,
+    Earlier,
+    Family,
+    History,
+    Judgement,
+    Oracle,
+    first_of_each,
+    judge_next_update,
+)
 from pytest_tradestore.crash.recovery import Candidate, SecondCrash
-from pytest_tradestore.crash.states import Crash, CrashState, Group
+from pytest_tradestore.crash.states import Crash, CrashState, Group, Window, windows
+from pytest_tradestore.observation import Failed, Observation
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What crashes are judged by: what was done, and what its caller saw; ``log`` where the contract is one of logs."""
+
+    program: Program
+    history: History
+    log: bool = False
+
+    def culprit(self, state: CrashState, window: Window, breach: Breach) -> Culprit:
+        """Return what is at fault for a breach in one state."""
+        return culprit_of(self.program, state, window, breach, self.history, log=self.log)
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """The simplest state that breaks a requirement, and how many others do.
+    """One root cause by which a requirement is broken: the simplest of the states in which it does most harm.
 
-    ``losses`` are (cut, lost) of all of them, for the question on which file systems it can happen. ``second`` is the
-    crash during recovery, where that is what breaks it: then ``state`` is the crash that was being recovered from.
+    ``how_many`` images show it; ``losses`` are (cut, lost) of all of them, for the question on which file systems it
+    can happen. ``second`` is the crash during recovery, where that is what breaks it: then ``state`` is the crash that
+    was being recovered from.
     """
 
     requirement: str
@@ -25,9 +53,14 @@ class Violation:
     image: DurableImage
     breach: Breach
     inspection: Inspection
-    how_many: int
-    losses: tuple[tuple[int, frozenset[int]], ...]
+    culprit: Culprit
+    how_many: int = 1
+    losses: tuple[tuple[int, frozenset[int]], ...] = ()
     second: SecondCrash | None = None
+
+
+Violations = dict[str, tuple[Violation, ...]]
+"""By requirement: one for each root cause, worst first."""
 
 
 def oracle_for(history: History, claims: frozenset[str]) -> Oracle:
@@ -38,41 +71,77 @@ def oracle_for(history: History, claims: frozenset[str]) -> Oracle:
 def violations_in(
     asked: Sequence[tuple[Group, Question]],
     answers: Mapping[Question, Inspection | None],
-    history: History,
+    facts: Facts,
     claims: frozenset[str],
-) -> dict[str, Violation]:
-    """Judge every answer by what the store ``claims``."""
+) -> Violations:
+    """Judge every answer by what the store ``claims``; every root cause of a requirement's violation is kept."""
+    seen = list(_cut_short_alike(_sightings(asked, answers, facts, claims)))
+    found: dict[str, dict[Culprit, list[Violation]]] = {}
+    for requirement in dict.fromkeys(sighting.requirement for sighting in seen):
+        of_it = [sighting for sighting in seen if sighting.requirement == requirement]
+        told = _without_those_that_others_explain(sighting.culprit for sighting in of_it)
+        for sighting in of_it:
+            culprit = told[sighting.culprit]
+            of_culprit = found.setdefault(requirement, {}).setdefault(culprit, [])
+            of_culprit.append(replace(sighting, culprit=culprit))
+    return {requirement: _worst_first(map(_shown, of.values())) for requirement, of in found.items()}
+
+
+def _sightings(
+    asked: Sequence[tuple[Group, Question]],
+    answers: Mapping[Question, Inspection | None],
+    facts: Facts,
+    claims: frozenset[str],
+) -> Iterator[Violation]:
+    """Yield every state that breaks a requirement, in the order of the states."""
+    whole = "atomic-batch" in claims
     oracles = {
-        Crash.PROCESS: Oracle(history, durable=True, whole_batches="atomic-batch" in claims),
-        Crash.POWER: oracle_for(history, claims),
+        Crash.PROCESS: Oracle(facts.history, durable=True, whole_batches=whole),
+        Crash.POWER: oracle_for(facts.history, claims),
     }
-    first: dict[str, Violation] = {}
-    count: dict[str, set[DurableImage]] = {}
-    losses: dict[str, list[tuple[int, frozenset[int]]]] = {}
     for group, question in asked:
         inspection = answers[question]
         if inspection is None:
             continue
         for crash, state in _states(group):
-            for family, breach in first_of_each(_breaches(oracles[crash], group, question, inspection)).items():
-                requirement = _requirement(family, crash)
-                count.setdefault(requirement, set()).add(question.image)
-                losses.setdefault(requirement, []).append((state.cut, frozenset(state.lost)))
-                if requirement not in first:
-                    first[requirement] = Violation(requirement, state, group, question.image, breach, inspection, 1, ())
-    return {
-        requirement: Violation(
-            requirement,
-            v.state,
-            v.group,
-            v.image,
-            v.breach,
-            v.inspection,
-            len(count[requirement]),
-            tuple(losses[requirement]),
-        )
-        for requirement, v in first.items()
-    }
+            breaches = _breaches(oracles[crash], group, question, inspection, facts.program, state)
+            for family, breach in first_of_each(breaches).items():
+                culprit = facts.culprit(state, group.window, breach)
+                yield Violation(_requirement(family, crash), state, group, question.image, breach, inspection, culprit)
+
+
+def _cut_short_alike(sightings: Iterator[Violation]) -> Iterator[Violation]:
+    """Give those one culprit that cut short what one line does: a library call that renames and writes in place."""
+    known: dict[tuple[str, ...], Culprit] = {}
+    for sighting in sightings:
+        culprit = sighting.culprit
+        if culprit.fault in CUT_SHORT:
+            culprit = known.setdefault(culprit.places, culprit)
+        yield replace(sighting, culprit=culprit)
+
+
+def _shown(sightings: list[Violation]) -> Violation:
+    """Return the one of one cause that is shown: the simplest of those that do most harm."""
+    worst = min(sightings, key=lambda sighting: sighting.breach.harm)
+    losses = tuple((sighting.state.cut, frozenset(sighting.state.lost)) for sighting in sightings)
+    return replace(worst, how_many=len({sighting.image for sighting in sightings}), losses=losses)
+
+
+def _worst_first(violations: Iterable[Violation]) -> tuple[Violation, ...]:
+    """Order by harm; of equal ones that first for which something has to be lost, which no process crash shows."""
+    return tuple(sorted(violations, key=lambda v: (v.breach.harm, v.state.cut, len(v.state.lost))))
+
+
+def _without_those_that_others_explain(culprits: Iterable[Culprit]) -> dict[Culprit, Culprit]:
+    """Return for each culprit the one that is told: several that are to blame together are told as one that is alone.
+
+    Where one lost step is enough, others that are lost beside it are no further cause.
+    """
+    told: dict[Culprit, Culprit] = {}
+    for culprit in sorted(dict.fromkeys(culprits), key=lambda c: (len(c.places), c.fault.count(" and "))):
+        alone = (c for c in told.values() if c.fault in culprit.fault and set(c.places) <= set(culprit.places))
+        told[culprit] = next(alone, culprit)
+    return told
 
 
 def _states(group: Group) -> Iterator[tuple[Crash, CrashState]]:
@@ -89,13 +158,27 @@ def _requirement(family: Family, crash: Crash) -> str:
     return name
 
 
-def _breaches(oracle: Oracle, group: Group, question: Question, inspection: Inspection) -> tuple[Breach, ...]:
+def _breaches(
+    oracle: Oracle,
+    group: Group,
+    question: Question,
+    inspection: Inspection,
+    program: Program,
+    state: CrashState | None = None,
+) -> tuple[Breach, ...]:
+    """Say what is broken; ``state`` is the crash of ``program`` that left the image, where it was one."""
+    earlier = Earlier.NOTHING if state is None else lost_earlier(program, state, group.window)
+
+    def judged(observed: Observation) -> Judgement:
+        torn = partial(torn_files, program, question.image, group.window.invoked, group.window.acknowledged)
+        lost = bool(group.simplest.lost)
+        return oracle.judge(group.window, observed, torn, earlier=earlier, settled=group.settled, lost=lost)
+
     if inspection.failed in (Phase.OPENING, Phase.READING):
-        return (_not_reopened(inspection),)
+        return (*_unreadable(judged, oracle, group, question, inspection, program), _not_reopened(inspection))
     if inspection.seen is None:  # its process ended before it could tell what it had seen
         return (_not_updated(inspection, question),)
-    lost = bool(group.simplest.lost)
-    judgement = oracle.judge(group.window, inspection.seen, settled=group.settled, lost=lost)
+    judgement = judged(inspection.seen)
     if judgement.breaches or not judgement.expected:
         return judgement.breaches
     if inspection.failed is not None:
@@ -103,6 +186,27 @@ def _breaches(oracle: Oracle, group: Group, question: Question, inspection: Insp
     assert inspection.later is not None
     breach = judge_next_update(inspection.seen, question.place, inspection.after, inspection.later)
     return () if breach is None else (breach,)
+
+
+def _unreadable(
+    judged: Callable[[Observation], Judgement],
+    oracle: Oracle,
+    group: Group,
+    question: Question,
+    inspection: Inspection,
+    program: Program,
+) -> tuple[Breach, ...]:
+    """Return what a store that does not open breaks beside that, where its files are no longer what they were.
+
+    A store that reads when it is opened has the cause of one that reads when it is asked; and breaks what that breaks.
+    """
+    torn = torn_files(program, question.image, group.window.invoked, group.window.invoked)
+    if not torn and not is_missing(program, question.image, group.window):
+        return ()
+    kind, _, message = inspection.how.partition(": ")
+    failed = Failed(kind, message, declared=True)
+    places = tuple((place, failed) for place, _ in oracle.history.states[0].places)
+    return judged(Observation(places)).breaches
 
 
 def _not_reopened(inspection: Inspection) -> Breach:
@@ -114,6 +218,7 @@ def _not_reopened(inspection: Inspection) -> Breach:
         "",
         inspection.how,
         ("the store reopens",),
+        Harm.UNREADABLE,
     )
 
 
@@ -123,7 +228,7 @@ def _not_updated(inspection: Inspection, question: Question) -> Breach:
     doing = f"the next update of {place}" if inspection.failed is Phase.UPDATING else inspection.failed.value
     outcome = inspection.how if inspection.fatal else "was refused" if inspection.failed is Phase.UPDATING else "failed"
     sentence = f"the store reopened, but {doing} {outcome}"
-    return Breach(Family.NEXT_UPDATE, sentence, place, inspection.how, ("the update succeeds",))
+    return Breach(Family.NEXT_UPDATE, sentence, place, inspection.how, ("the update succeeds",), Harm.UNREADABLE)
 
 
 def candidates_in(
@@ -143,36 +248,43 @@ def candidates_in(
 
 
 def broken_recovery(
-    crashes: Iterable[SecondCrash], history: History, claims: frozenset[str], place: Callable[[Group], str]
-) -> Violation | None:
-    """Return the violation that the simplest crash of a recovery with a wrong outcome is, if there is one."""
-    first: Violation | None = None
-    images: set[DurableImage] = set()
-    losses: list[tuple[int, frozenset[int]]] = []
+    crashes: Iterable[SecondCrash], facts: Facts, claims: frozenset[str], place: Callable[[Group], str]
+) -> tuple[Violation, ...]:
+    """Return the violations that crashes of a recovery with a wrong outcome are, one for each root cause."""
+    found: dict[Culprit, list[Violation]] = {}
     for crash in crashes:
-        group = crash.recovery.group
-        oracle = oracle_for(history, claims)
-        breaches = _breaches(oracle, group, Question(crash.image, place(group)), crash.inspection)
-        if breaches:
-            images.add(crash.image)
-            losses.append((crash.state.cut, frozenset(crash.state.lost)))
-            if first is None:
-                breach = replace(breaches[0], family=Family.RECOVERY)
-                first = Violation(
-                    "REC-2", group.simplest, group, crash.image, breach, crash.inspection, 1, (), second=crash
-                )
-    return None if first is None else replace(first, how_many=len(images), losses=tuple(losses))
+        group, recovery = crash.recovery.group, crash.recovery
+        oracle = oracle_for(facts.history, claims)
+        question = Question(crash.image, place(group))
+        for breach in _breaches(oracle, group, question, crash.inspection, facts.program)[:1]:
+            told = replace(breach, family=Family.RECOVERY)
+            window = windows(recovery.program)[crash.state.cut]
+            culprit = culprit_of(recovery.program, crash.state, window, told, recovery.history, log=facts.log)
+            found.setdefault(culprit, []).append(
+                Violation("REC-2", group.simplest, group, crash.image, told, crash.inspection, culprit, second=crash)
+            )
+    return _worst_first(_shown_recovery(sightings) for sightings in found.values())
 
 
-def piling_up(grown: Growth) -> Violation:
+def _shown_recovery(sightings: list[Violation]) -> Violation:
+    losses = tuple((v.second.state.cut, frozenset(v.second.state.lost)) for v in sightings if v.second is not None)
+    return replace(_shown(sightings), losses=losses)
+
+
+def piling_up(grown: Growth, facts: Facts) -> Violation:
     """Return the violation that growing leftovers are."""
     left = ", ".join(grown.newest[:3]) or "another file"
     counts = ", ".join(map(str, grown.counts))
+    who = "every opening" if grown.when_opened else "every crash during the same update"
+    when = "opened again and again" if grown.when_opened else "reopened and used in between"
+    rounds = f"{len(grown.counts)} {'openings' if grown.when_opened else 'crashes'}"
     breach = Breach(
         Family.LEFTOVERS,
-        f"every crash during the same update leaves one more file that nothing removes, the last one {left}",
+        f"{who} leaves one more file that nothing removes, the last one {left}",
         "",
-        f"after each of {len(grown.counts)} crashes, with the store reopened and used in between: {counts} files",
+        f"after each of {rounds}, with the store {when}: {counts} files",
         ("the number of files stops growing",),
+        Harm.LEFTOVER,
     )
-    return Violation("ATOM-4", grown.state, grown.group, grown.images[-1], breach, Inspection(), 1, ())
+    culprit = Culprit(PILING_UP, facts.culprit(grown.state, grown.group.window, breach).places)
+    return Violation("ATOM-4", grown.state, grown.group, grown.images[-1], breach, Inspection(), culprit)

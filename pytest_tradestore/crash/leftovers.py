@@ -6,7 +6,7 @@ from pytest_tradestore.crash.images import DurableImage, matches
 from pytest_tradestore.crash.lowering import lower
 from pytest_tradestore.crash.models import STRICT
 from pytest_tradestore.crash.recorders.base import Recorder
-from pytest_tradestore.crash.recording import NotRecorded, record
+from pytest_tradestore.crash.recording import NotRecorded, Recorded, record
 from pytest_tradestore.crash.states import Crash, CrashState, Group, Window, enumerate_states
 from pytest_tradestore.crash.trace import replay
 from pytest_tradestore.crash.workloads import Workload
@@ -26,6 +26,8 @@ class Growth:
     counts: tuple[int, ...]
     newest: tuple[str, ...]
     """The files that the last round has added."""
+    when_opened: bool = False
+    """Whether opening the store is enough to add one, without any crash."""
 
 
 def growth(
@@ -66,7 +68,9 @@ def growth(
     if sum(not matches(path, volatile) for path, _ in replay(cleared.trace).walk()) <= counts[0]:
         return None  # the next update that succeeds clears them away
     newest = tuple(sorted(set(images[-1].paths()) - set(images[-2].paths())))
-    return Growth(worst, worst.process, tuple(images), tuple(counts), newest)
+    opened = record(store, workload, (), recorder, sandbox, start=images[-1])
+    more = isinstance(opened, Recorded) and sum(not matches(path, volatile) for path, _ in replay(opened.trace).walk())
+    return Growth(worst, worst.process, tuple(images), tuple(counts), newest, more > counts[-1])
 
 
 def _second_update(groups: tuple[Group, ...]) -> Window:

@@ -7,10 +7,12 @@ possible is a lack of atomicity (ATOM).
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import pairwise
 
+from pytest_tradestore.causes import Harm
 from pytest_tradestore.crash.states import Window
 from pytest_tradestore.observation import (
     Absent,
@@ -19,6 +21,7 @@ from pytest_tradestore.observation import (
     Observation,
     Records,
     Seen,
+    Value,
     counted,
     shortened,
 )
@@ -38,6 +41,14 @@ class Family(Enum):
     NEXT_UPDATE = "REC-3"
 
 
+class Earlier(Enum):
+    """What a crash has lost of updates that had returned before the last one was called."""
+
+    NOTHING = "nothing"
+    SOMETHING = "something"
+    ALL_THERE_IS = "all that is lost"
+
+
 @dataclass(frozen=True, slots=True)
 class Breach:
     """One promise broken at one place, in a sentence; ``found`` and ``allowed`` as a person reads them."""
@@ -47,6 +58,7 @@ class Breach:
     place: str = ""
     found: str = ""
     allowed: tuple[str, ...] = ()
+    harm: Harm = Harm.WRONG
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +105,22 @@ class Oracle:
         self._seen_when_quiet: dict[int, set[tuple[str, Seen]]] = {}
         self._seen_when_whole: dict[int, set[tuple[str, Seen]]] = {}
 
-    def judge(self, window: Window, observed: Observation, *, settled: bool = False, lost: bool = True) -> "Judgement":
+    def judge(
+        self,
+        window: Window,
+        observed: Observation,
+        torn: Callable[[], Sequence[str]] = tuple,
+        *,
+        earlier: Earlier = Earlier.NOTHING,
+        settled: bool = False,
+        lost: bool = True,
+    ) -> "Judgement":
         """Judge what was ``observed`` after a crash in ``window``; breaches of documents before those of listings.
+
+        ``torn`` says which files hold what no update left there. A reader that takes those for an empty store, though
+        what was there before is safe, has not found an older state: what it shows is as torn as what it read.
+        ``earlier`` says what is lost of updates that had returned before: then an older state is not the doing of the
+        one in flight, and what is missing of earlier ones was not destroyed by a later one.
 
         With ``settled`` everything before the update in flight was on disk: only what is also seen then when nothing
         is ``lost`` and no update in flight is not its fault.
@@ -120,7 +146,7 @@ class Oracle:
                     self._seen_when_whole.setdefault(now, set()).add((place, seen))
             if isinstance(seen, Names) and not durable and _agrees(seen, observed):
                 continue  # each key is as it was once, though not all at the same time
-            breaches += self._at(window, now, then, place, seen, durable=durable)
+            breaches += self._at(window, now, then, place, seen, torn, earlier, durable=durable)
         if expected and self.whole_batches and (mixed := self._mixture(now, then, observed)) is not None:
             return Judgement((mixed,), expected=False)
         return Judgement(tuple(breaches), expected)
@@ -139,52 +165,114 @@ class Oracle:
         return Breach(
             Family.BATCH,
             f"{update} is half done: {' and '.join(done)} as after it, {' and '.join(undone)} as before it",
+            harm=Harm.WRONG,
             found="; ".join(f"{place}: {observed.at(place)}" for place in (*done, *undone)),
             allowed=("all of it", "nothing of it"),
         )
 
-    def _at(self, window: Window, now: int, then: int, place: str, seen: Seen, *, durable: bool) -> list[Breach]:
+    def _at(
+        self,
+        window: Window,
+        now: int,
+        then: int,
+        place: str,
+        seen: Seen,
+        torn: Callable[[], Sequence[str]],
+        earlier: Earlier,
+        *,
+        durable: bool,
+    ) -> list[Breach]:
         """Name the breaches of one place, which shows neither its state before nor after."""
         before, after = self.history.states[now].at(place), self.history.states[then].at(place)
         allowed = (str(before),) if before == after else (str(before), str(after))
 
-        def breach(family: Family, sentence: str) -> Breach:
-            return Breach(family, sentence, place, str(seen), allowed)
+        harm = self._harm(window, now, place, seen)
+        if earlier is not Earlier.NOTHING and harm is Harm.DESTROYED:
+            harm = Harm.LOST
+        quiet = not window.in_flight or earlier is Earlier.ALL_THERE_IS
+
+        def breach(family: Family, sentence: str, harm: Harm = harm) -> Breach:
+            return Breach(family, sentence, place, str(seen), allowed, harm)
 
         if isinstance(seen, Names) and (strange := self._strangers(seen)):
             listed = ", ".join(repr(name) for name in strange)
-            return [breach(Family.LEFTOVERS, f"{place} lists {listed}, a leftover that nobody stored")]
+            return [breach(Family.LEFTOVERS, f"{place} lists {listed}, a leftover that nobody stored", Harm.LEFTOVER)]
         older = self._older(place, seen, now)
         if isinstance(seen, Names) and isinstance(before, Names) and isinstance(after, Names) and durable:
             back = [name for name in seen.names if name not in before.names and name not in after.names]
             rest = Names(tuple(name for name in seen.names if name not in back))
             if back and (older is not None or (rest in (before, after) and self._were_listed(place, back, now))):
-                return [
-                    breach(Family.DELETED_DATA, f"{place} lists {', '.join(map(repr, back))} again after its deletion")
-                ]
+                sentence = f"{place} lists {', '.join(map(repr, back))} again after its deletion"
+                return [breach(Family.DELETED_DATA, sentence, Harm.WRONG)]
         if older is not None:
             if not durable:
                 return []
             if isinstance(before, Absent) and not isinstance(seen, Absent) and not self._changes(place, now, then):
-                return [breach(Family.DELETED_DATA, f"{place} was deleted and is back as it was after {older}")]
-            if not window.in_flight:
+                sentence = f"{place} was deleted and is back as it was after {older}"
+                return [breach(Family.DELETED_DATA, sentence, Harm.WRONG)]
+            destroyed = harm is Harm.DESTROYED and _is_nothing(seen) and not isinstance(seen, Names)
+            if destroyed and (files := torn()):
+                return self._taken_for_nothing(quiet, now, then, place, files, breach)
+            if quiet or earlier is not Earlier.NOTHING:
                 return [breach(Family.DURABILITY, f"{place} {self._loss(place, now, seen, before, older)}")]
         told = self._log(seen, before, after) if older is None else None
         if told is not None:
             family, sentence = told
         else:
-            family, sentence = Family.ATOMICITY, _torn(seen)
+            family, sentence = Family.ATOMICITY, _torn(seen, older)
         if family is Family.LOG_ORDER:
             return [breach(family, f"{place} {sentence}")]
-        if window.in_flight:
+        if not quiet:
             update = self.history.update_names[then]
             return [breach(family, f"{place} {sentence}: neither its state before {update} nor after it")]
-        torn = breach(family, f"{place} {sentence}: a state that no update left")
+        broken = breach(family, f"{place} {sentence}: a state that no update left")
         if not durable:
-            return [torn]
-        lost = self._lost_update(place, now, seen)
-        what = f"{lost} had returned and is lost" if lost else "it was intact when the store was opened"
-        return [torn, breach(Family.DURABILITY, f"{place} {sentence}: {what}")]
+            return [broken]
+        return [broken, breach(Family.DURABILITY, f"{place} {sentence}: {self._gone(place, now, harm)}")]
+
+    def _taken_for_nothing(
+        self,
+        quiet: bool,
+        now: int,
+        then: int,
+        place: str,
+        files: Sequence[str],
+        breach: Callable[[Family, str], Breach],
+    ) -> list[Breach]:
+        """Say that a reader took files that cannot be read for an empty store."""
+        told = f"{place} reads as nothing, although {files[0]} is there and holds what no update left"
+        if not quiet:
+            update = self.history.update_names[then]
+            return [breach(Family.ATOMICITY, f"{told}: neither its state before {update} nor after it")]
+        return [
+            breach(Family.ATOMICITY, told),
+            breach(Family.DURABILITY, f"{told}: {self._gone(place, now, Harm.DESTROYED)}"),
+        ]
+
+    def _gone(self, place: str, now: int, harm: Harm) -> str:
+        """Say which update is lost where nothing that was ever there can be read, and whether more is."""
+        states = self.history.states
+        changes = [index for index in range(1, now + 1) if states[index].at(place) != states[index - 1].at(place)]
+        if not changes:
+            return "it was intact when the store was opened"
+        more = ", and what was there before it too" if harm is Harm.DESTROYED else ""
+        return f"{self.history.update_names[changes[-1]]} had returned and is lost{more}"
+
+    def _harm(self, window: Window, now: int, place: str, seen: Seen) -> Harm:
+        """Say what is gone when ``place`` shows neither what it should nor what it could."""
+        states = [state.at(place) for state in self.history.states[: now + 1]]
+        held = [value for value, following in pairwise([*states, None]) if value != following]
+        if isinstance(seen, Records) and isinstance(held[-1], Records):
+            gone = Counter(held[-1].items) - Counter(seen.items)
+            return Harm.WRONG if not gone else Harm.LOST if gone.total() == 1 else Harm.DESTROYED
+        if seen in states and not _is_nothing(seen):
+            return Harm.LOST
+        earlier = held if window.in_flight else held[:-1]  # the last one is what was acknowledged just now
+        if earlier and not _is_nothing(earlier[-1]) and not isinstance(seen, Names):
+            return Harm.DESTROYED
+        if not window.in_flight and not _is_nothing(held[-1]):
+            return Harm.LOST
+        return Harm.UNREADABLE if isinstance(seen, Failed) else Harm.WRONG
 
     def _were_listed(self, place: str, names: Sequence[str], now: int) -> bool:
         listed = {name for state in self.history.states[: now + 1] for name in getattr(state.at(place), "names", ())}
@@ -253,10 +341,17 @@ def _agrees(listing: Names, observed: Observation) -> bool:
     }
 
 
-def _torn(seen: Seen) -> str:
+def _is_nothing(seen: Seen | None) -> bool:
+    return seen is None or isinstance(seen, Absent) or seen == Records(()) or seen == Names(())
+
+
+def _torn(seen: Seen, older: str | None = None) -> str:
+    """Say what is wrong with a state that was not to be seen; ``older`` is the update after which it was, if any."""
     match seen:
         case Absent():
             return "is missing"
+        case Value() if older is not None:
+            return f"is as it was after {older}, an older version"
         case Failed():
             return f"cannot be read ({seen})"
         case Records():
@@ -281,6 +376,7 @@ def judge_next_update(seen: Observation, place: str, after: Observation | None, 
             place,
             shown,
             ("the new value",),
+            Harm.LOST,
         )
     for name, was in seen.places:
         new, now = after.at(name), later.at(name)
@@ -291,6 +387,7 @@ def judge_next_update(seen: Observation, place: str, after: Observation | None, 
                 name,
                 str(now),
                 (str(new),),
+                Harm.LOST,
             )
         if isinstance(was, Records) and not _kept(was, new):
             return Breach(
@@ -299,6 +396,7 @@ def judge_next_update(seen: Observation, place: str, after: Observation | None, 
                 name,
                 str(new),
                 (f"{was} and the new record",),
+                Harm.DESTROYED,
             )
         if name not in changed and not _kept(was, now):
             return Breach(
@@ -307,6 +405,7 @@ def judge_next_update(seen: Observation, place: str, after: Observation | None, 
                 name,
                 str(now),
                 (str(was),),
+                Harm.DESTROYED,
             )
     return None
 

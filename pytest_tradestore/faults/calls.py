@@ -4,9 +4,10 @@ A call is known by its kind and by the role of the file: the path below the root
 """
 
 import errno
-import re
 from dataclasses import dataclass
 from enum import Enum
+
+from pytest_tradestore.causes import role_of_path
 
 
 class CallKind(Enum):
@@ -98,12 +99,6 @@ class Interrupt:
 
 Refusal = Fault | Limit | Interrupt
 
-_CHANGING = re.compile(
-    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{8,}|(?<=tmp)[0-9a-z_]{8}(?=\W|$)|(?<=[.-])[0-9a-z_]{8}(?=\.|$)|[0-9]{5,}",
-    re.IGNORECASE,
-)
-"""What programs put into the names of temporary files: random digits and letters, UUIDs, process ids."""
-
 
 def role_of(path: str, root: str) -> str | None:
     """Return the role of the file at ``path``, None if it does not lie below ``root``."""
@@ -112,7 +107,7 @@ def role_of(path: str, root: str) -> str | None:
         return "the root"
     if not path.startswith(root + "/"):
         return None
-    return _CHANGING.sub("*", path[len(root) + 1 :])
+    return role_of_path(path[len(root) + 1 :])
 
 
 class Decision(Enum):

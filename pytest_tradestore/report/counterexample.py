@@ -28,6 +28,17 @@ def render(counterexample: Counterexample, requirement: str, width: int = 80, *,
     return "\n".join(_painted(line) if color else line for line in lines)
 
 
+def in_brief(counterexample: Counterexample, width: int) -> Iterator[str]:
+    """Yield what there is to say of a counterexample that is not shown: its cause, the sentence, and its token."""
+    width = max(_SHORTEST, min(width, _WIDEST))
+    cause = "" if counterexample.cause is None else f"{counterexample.cause}: "
+    yield from textwrap.wrap(
+        f"- {cause}{counterexample.headline}", width, subsequent_indent="  ", break_on_hyphens=False
+    )
+    if counterexample.token:
+        yield f"  --tradestore-replay {counterexample.token}"
+
+
 def _head(told: Counterexample, requirement: str, width: int) -> Iterator[str]:
     known = find(requirement)
     yield from textwrap.wrap(f"{requirement} VIOLATED: {told.headline}", width, subsequent_indent="  ")
@@ -69,6 +80,8 @@ def _foot(told: Counterexample, requirement: str, width: int) -> Iterator[str]:
         yield from _section("Seen in", (f"{told.how_many:,} distinct images; this is the simplest",), width)
     for note in told.notes:
         yield from _section("Note", (note,), width)
+    if told.cause is not None:
+        yield from _section("Cause", (str(told.cause),), width)
     if remedy := told.remedy or (known.remedy if known is not None else ""):
         yield from _section("Remedy", (remedy,), width)
     if told.token:

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from importlib.metadata import version
 
-from pytest_tradestore.report.failure import rendered
+from pytest_tradestore.observation import counted
+from pytest_tradestore.report.failure import all_of
+from pytest_tradestore.report.findings import findings_of
 from pytest_tradestore.report.records import StoreRecord
 from pytest_tradestore.report.summary import Cell, cell, details, profile_of, rows, verdict_line
 from pytest_tradestore.report.terminal import display_names
@@ -101,6 +103,10 @@ def _store(settings: Settings, records: Sequence[StoreRecord], place: int, recor
     facts = record.facts
     yield f'<h2 id="store-{place}">{escape(display_names(records)[place - 1])}</h2>'
     yield f"<p>{escape(f'Contracts: {_listed(facts.contracts)}. Claims: {_listed(facts.claims)}.')}</p>"
+    if findings := findings_of(record):
+        yield f"<h3>{counted(len(findings), 'finding')}, worst first</h3><ol>"
+        yield from (f"<li>{escape(str(finding))}</li>" for finding in findings)
+        yield "</ol>"
     for verdict, heading in _SHOWN.items():
         for check, result in _with(record, verdict):
             outside = profile_of(result.requirement) > settings.profile
@@ -120,7 +126,7 @@ def _told(result: Result) -> str:
         return result.reason
     known = find(result.requirement)
     why = f"\n\nWhy it matters: {known.why}" if known and result.counterexample else ""
-    return rendered(result, _WIDTH, color=False) + why
+    return all_of(result, _WIDTH) + why
 
 
 def _with(record: StoreRecord, verdict: Verdict) -> list[tuple[str, Result]]:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
-from pytest_tradestore.report.records import StoreRecord, result_to_dict
+from pytest_tradestore.report.findings import findings_of
+from pytest_tradestore.report.records import StoreRecord, cause_to_dict, result_to_dict
 from pytest_tradestore.report.summary import profile_of, verdict_line
 from pytest_tradestore.requirements import SPEC
 from pytest_tradestore.settings import Settings
@@ -37,6 +38,17 @@ def _store(settings: Settings, recorder: str, record: StoreRecord) -> dict[str, 
         "recorder": recorder,
         "profile": settings.profile.label,
         "verdict": verdict_line(record, settings.profile),
+        "findings": [
+            {
+                "cause": cause_to_dict(finding.cause),
+                "requirements": list(finding.requirements),
+                "consequences": [
+                    {"check": one.check, "token": one.example.token if one.example else ""}
+                    for one in finding.consequences
+                ],
+            }
+            for finding in findings_of(record)
+        ],
         "requirements": [
             {**result_to_dict(result), "profile": profile_of(result.requirement).label}
             for check in facts.checks

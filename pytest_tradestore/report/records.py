@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from pytest_tradestore.causes import Cause, Culprit, Harm
 from pytest_tradestore.requirements import Profile, Requirement, adopt
 from pytest_tradestore.verdict import Counterexample, Fate, Result, Sighting, Step, Verdict
 
@@ -103,6 +104,7 @@ def result_to_dict(result: Result) -> dict[str, Any]:
         "evidence": result.evidence,
         "unclaimed": result.unclaimed,
         "output": result.output,
+        "others": [_example_to_dict(other) for other in result.others],
     }
 
 
@@ -119,14 +121,28 @@ def result_from_dict(read: Mapping[str, Any]) -> Result:
         read.get("evidence", ""),
         read.get("unclaimed", ""),
         read.get("output", ""),
+        tuple(_example_from_dict(other) for other in read.get("others", ())),
     )
 
 
 def _example_to_dict(example: Counterexample) -> dict[str, Any]:
-    return asdict(example) | {"steps": [asdict(step) | {"fate": step.fate.value} for step in example.steps]}
+    steps = [asdict(step) | {"fate": step.fate.value} for step in example.steps]
+    return asdict(example) | {"steps": steps, "cause": None if example.cause is None else cause_to_dict(example.cause)}
+
+
+def cause_to_dict(cause: Cause) -> dict[str, Any]:
+    """Return ``cause`` in the form of the JSON report."""
+    culprit = cause.culprit
+    harm = cause.harm.name.lower()
+    return {"fault": culprit.fault, "places": list(culprit.places), "harm": harm, "remedy": cause.remedy}
+
+
+def _cause_from_dict(read: Mapping[str, Any]) -> Cause:
+    return Cause(Culprit(read["fault"], tuple(read["places"])), Harm[read["harm"].upper()], read["remedy"])
 
 
 def _example_from_dict(read: Mapping[str, Any]) -> Counterexample:
     steps = tuple(Step(**(step | {"fate": Fate(step["fate"])})) for step in read["steps"])
     sightings = tuple(Sighting(**one) for one in read.get("sightings", ()))
-    return Counterexample(**(_frozen(read) | {"steps": steps, "sightings": sightings}))
+    cause = None if read.get("cause") is None else _cause_from_dict(read["cause"])
+    return Counterexample(**(_frozen(read) | {"steps": steps, "sightings": sightings, "cause": cause}))

@@ -4,6 +4,8 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pytest_tradestore.observation import counted
+from pytest_tradestore.report.findings import findings_of
 from pytest_tradestore.report.records import StoreRecord
 from pytest_tradestore.report.summary import Cell, cell, details, profile_of, reached, rows, verdict_line
 from pytest_tradestore.requirements import SPEC, Profile, known
@@ -126,6 +128,21 @@ def _verdicts(records: Sequence[StoreRecord], profile: Profile, width: int) -> I
         yield _line((f"{name}: {verdict}", (colour, "bold")))  # never wrapped: scripts look for it
         for detail in details(record, profile):
             yield from (_line("  " + line) for line in _wrapped(detail, width - 2))
+        yield from (_line("  " + line) for told in _findings(record) for line in _wrapped(told, width - 2, indent=5))
+
+
+_MOST_FINDINGS = 12
+
+
+def _findings(record: StoreRecord) -> Iterator[str]:
+    """Yield the count of root causes and a line for each, those that do most harm first."""
+    findings = findings_of(record)
+    if findings:
+        yield f"{counted(len(findings), 'finding')}{', worst first' if len(findings) > 1 else ''}:"
+    for number, finding in enumerate(findings[:_MOST_FINDINGS], 1):
+        yield f"{number:>3}. {finding}"
+    if (more := len(findings) - _MOST_FINDINGS) > 0:
+        yield f"     and {more} more: reports hold them all"
 
 
 def _line(*parts: str | tuple[str, tuple[str, ...]]) -> Line:

@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 @breaks(
     "document",
-    ATOM_2="neither its state before save({version: 5}) nor after it",
+    ATOM_2="reads as nothing, although my_data.json is there and holds what no update left",
     DUR_2="partly lost write my_data.json.tmp",
 )
 class GuidelineStore:

@@ -76,7 +76,7 @@ class InPlaceDocumentsAiofiles(FileEachAwaited):
 @breaks(
     "document",
     ATOM_1="EOFError: Ran out of input",
-    ATOM_2="EOFError: Ran out of input",
+    ATOM_2="UnpicklingError: pickle data was truncated",
     DUR_2="lost create state.pickle",
 )
 class PickledDocument:
@@ -99,6 +99,7 @@ class PickledDocument:
 @breaks(
     "documents",
     recorders=NATIVE,
+    ATOM_1="although shelf.dir is there and holds what no update left",
     ATOM_2="lost create shelf.dat",
     DUR_1="had returned and is lost",
     DUR_2="lost create shelf.dat",

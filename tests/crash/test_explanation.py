@@ -2,6 +2,7 @@
 
 import pytest
 
+from pytest_tradestore.causes import Culprit
 from pytest_tradestore.crash.evidence import Evidence
 from pytest_tradestore.crash.explanation import described_content, described_image, described_steps, explain
 from pytest_tradestore.crash.exploration import Inspection
@@ -177,7 +178,8 @@ def explained(story, wanted, requirement="DUR-2", more=()):
     evidence = Evidence(workload_for(KITS[0], frozenset()), program=program, history=HISTORY)
     breach = Breach(Family.DURABILITY, "AAPL is missing", "AAPL", "nothing", ("1",))
     losses = ((group.simplest.cut, frozenset(group.simplest.lost)), *more)
-    violation = Violation(requirement, group.simplest, group, group.image, breach, Inspection(), 1, losses)
+    culprit = Culprit("fsync of the directory missing", ("store.py:9",))
+    violation = Violation(requirement, group.simplest, group, group.image, breach, Inspection(), culprit, 1, losses)
     return explain("acme", evidence, violation)
 
 

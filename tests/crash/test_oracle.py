@@ -2,7 +2,8 @@
 
 import pytest
 
-from pytest_tradestore.crash.oracle import Family, History, Oracle, first_of_each, judge_next_update
+from pytest_tradestore.causes import Harm
+from pytest_tradestore.crash.oracle import Earlier, Family, History, Oracle, first_of_each, judge_next_update
 from pytest_tradestore.crash.states import Window
 from pytest_tradestore.observation import Absent, Failed, Names, Observation, Records, Value
 
@@ -347,3 +348,87 @@ def test_a_listing_that_shows_the_new_key_is_no_loss():
 
 def test_without_a_next_update_there_is_nothing_to_say():
     assert judge_next_update(at(AAPL=V1), "AAPL", None, at(AAPL=V1)) is None
+
+
+# -- what a reader makes of what it cannot read -----------------------------------------------------------
+
+
+def breaches_of(seen, window=LAST, **told):
+    return Oracle(DOCUMENT, durable=True).judge(window, Observation((("AAPL", seen),)), **told).breaches
+
+
+def test_who_takes_a_torn_file_for_an_empty_store_shows_what_is_torn():
+    found = breaches_of(NOTHING, torn=lambda: ("f.json",))
+
+    assert [b.family for b in found] == [ATOM, DUR]
+    assert all("reads as nothing, although f.json is there" in b.sentence for b in found)
+
+
+def test_control_where_no_file_is_torn_it_is_missing():
+    (breach,) = breaches_of(NOTHING)
+
+    assert (breach.family, "is missing" in breach.sentence) == (DUR, True)
+
+
+def test_control_where_the_earlier_ones_are_lost_too_an_empty_store_is_an_older_state():
+    """A log whose end is torn shows what was in it before, and that was nothing."""
+    (breach,) = breaches_of(NOTHING, torn=lambda: ("store.wal",), earlier=Earlier.SOMETHING)
+
+    assert breach.family is DUR
+
+
+THREE = history_of("AAPL", NOTHING, V1, V2, V3)
+
+
+def older_in_flight(earlier):
+    return Oracle(THREE, durable=True).judge(Window(2, 3), Observation((("AAPL", V1),)), earlier=earlier).breaches
+
+
+def test_an_older_version_is_no_mixture():
+    (breach,) = older_in_flight(Earlier.NOTHING)
+
+    assert breach.family is ATOM
+    assert "is as it was after update 1, an older version: neither its state before update 3" in breach.sentence
+
+
+def test_one_that_is_back_because_an_acknowledged_update_was_lost_is_no_fault_of_the_one_in_flight():
+    (breach,) = older_in_flight(Earlier.SOMETHING)
+
+    assert breach.family is DUR
+    assert "update 2 had returned and is lost" in breach.sentence
+
+
+HARMS = {
+    "what was there before is gone with the new": (LAST, BROKEN, Earlier.NOTHING, Harm.DESTROYED),
+    "an update in flight empties what was there": (SECOND, NOTHING, Earlier.NOTHING, Harm.DESTROYED),
+    "both were never safe": (LAST, BROKEN, Earlier.SOMETHING, Harm.LOST),
+    "the last one is lost": (LAST, V1, Earlier.NOTHING, Harm.LOST),
+    "the only one is lost": (BETWEEN, NOTHING, Earlier.NOTHING, Harm.LOST),
+    "there was nothing yet, and it cannot be read": (FIRST, BROKEN, Earlier.NOTHING, Harm.UNREADABLE),
+    "there was nothing yet, and a mixture is": (FIRST, TORN, Earlier.NOTHING, Harm.WRONG),
+}
+
+
+@pytest.mark.parametrize(("window", "seen", "earlier", "expected"), HARMS.values(), ids=list(HARMS))
+def test_the_harm_is_what_is_gone_in_the_end(window, seen, earlier, expected):
+    assert {b.harm for b in breaches_of(seen, window, earlier=earlier)} == {expected}
+
+
+LOG_HARMS = {
+    "the last record": (Window(3, 3), "ab", Harm.LOST),
+    "more than that": (Window(3, 3), "a", Harm.DESTROYED),
+    "none, and one is shown twice": (Window(3, 3), "abcc", Harm.WRONG),
+}
+
+
+@pytest.mark.parametrize(("window", "seen", "expected"), LOG_HARMS.values(), ids=list(LOG_HARMS))
+def test_the_harm_to_a_log_is_counted_in_records(window, seen, expected):
+    found = Oracle(LOG, durable=True).judge(window, Observation((("orders", records(seen)),))).breaches
+
+    assert {b.harm for b in found} == {expected}
+
+
+def test_a_leftover_that_is_listed_does_least():
+    (breach,) = judged(Window(1, 2), seen_of(V1, NOTHING, "AAPL", "MSFT.tmp"))
+
+    assert breach.harm is Harm.LEFTOVER

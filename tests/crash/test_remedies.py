@@ -2,6 +2,8 @@
 
 import pytest
 
+from pytest_tradestore.causes import Culprit
+from pytest_tradestore.crash.culprits import EARLY, IN_PLACE, IN_THE_WAY, NAME_UNSYNCED, NOT_CUT_BACK, UNSYNCED
 from pytest_tradestore.crash.images import DurableImage, ImageFile
 from pytest_tradestore.crash.lowering import Name
 from pytest_tradestore.crash.operations import Kind
@@ -74,10 +76,10 @@ def parts_of(story):
     return tuple(m for m, part in enumerate(story.program.micros) if not isinstance(part, Name))
 
 
-def remedy(requirement, story, lost=(), contract="document", **files):
+def remedy(fault, story, lost=(), contract="document", **files):
     (judged,) = (c for c in KITS if c.name == contract)
     image = DurableImage(tuple(ImageFile(path, Kind.FILE, 0o644, content) for path, content in files.items()))
-    return remedy_for(requirement, judged, story.program, CrashState(Crash.POWER, 9, lost), image)
+    return remedy_for(Culprit(fault), judged, story.program, CrashState(Crash.POWER, 9, lost), image)
 
 
 LOST_NAMES = {
@@ -95,63 +97,104 @@ LOST_NAMES = {
 def test_a_lost_name_needs_its_directory(story, expected):
     made = story()
 
-    assert remedy("DUR-2", made, names_of(made)).endswith(expected)
+    assert remedy(NAME_UNSYNCED, made, names_of(made)).endswith(expected)
 
 
 def test_control_lost_content_needs_its_file():
     made = written()
 
-    assert remedy("DUR-2", made, parts_of(made)) == "fsync the file after the write before the call returns."
+    assert remedy(UNSYNCED, made, parts_of(made)) == "fsync the file after the write before the call returns."
 
 
-def test_control_where_nothing_is_lost_no_sync_is_missing():
-    assert remedy("DUR-2", created()).startswith("Write and fsync before the call returns, not later")
+def test_where_nothing_is_lost_no_sync_is_missing():
+    assert remedy(f"save {EARLY}", created()).startswith("Write and fsync before the call returns, not later")
 
 
 def test_a_store_that_never_syncs_is_told_all_that_it_lacks():
     made = created(synced=False)
 
-    assert remedy("DUR-2", made, names_of(made)).startswith("Nothing is ever synced: fsync the file after each write")
+    assert remedy(NAME_UNSYNCED, made, names_of(made)).startswith("Nothing is ever synced: fsync the file after each")
 
 
 @pytest.mark.parametrize("synced", [True, False])
-def test_the_content_of_a_renamed_file_has_the_remedy_of_the_requirement(synced):
+def test_the_content_of_a_renamed_file_is_to_be_synced_before_the_rename(synced):
     made = renamed(synced=synced)
 
-    assert remedy("DUR-2", made, parts_of(made)) == ""
+    assert remedy(UNSYNCED, made, parts_of(made)).startswith("fsync the temporary file before os.replace")
 
 
-@pytest.mark.parametrize("requirement", ["ATOM-1", "ATOM-2"])
+def test_control_where_no_file_is_renamed_nobody_is_told_of_a_temporary_one():
+    for story in (created, written, cut):
+        for fault in (UNSYNCED, NAME_UNSYNCED):
+            assert "os.replace" not in remedy(fault, story(), parts_of(story()))
+
+
 @pytest.mark.parametrize("contract", ["journal", "events", "audit"])
-def test_a_torn_log_is_not_told_to_rename_but_to_mark_where_records_end(requirement, contract):
-    assert remedy(requirement, created(), contract=contract).startswith("Mark where each record ends")
+def test_a_torn_log_is_not_told_to_rename_but_to_mark_where_records_end(contract):
+    assert remedy(IN_PLACE, created(), contract=contract).startswith("Mark where each record ends")
 
 
 @pytest.mark.parametrize("story", [cut, renamed])
 def test_control_one_that_is_cut_or_replaced_is(story):
-    assert remedy("ATOM-1", story(), contract="journal") == ""
+    assert "os.replace" in remedy(IN_PLACE, story(), contract="journal")
 
 
 def test_control_a_document_is_told_to_rename():
-    assert remedy("ATOM-1", created(), contract="document") == ""
+    assert "os.replace" in remedy(IN_PLACE, created(), contract="document")
 
 
-def test_a_database_is_told_its_pragmas():
+def test_only_a_log_is_told_to_cut_back_what_is_torn():
+    """A document store with a lock in the way has nothing to cut back."""
+    assert "cut a log back" in remedy(NOT_CUT_BACK, created(), contract="journal")
+    assert "cut a log back" not in remedy(IN_THE_WAY, created())
+
+
+@pytest.mark.parametrize("fault", [UNSYNCED, NAME_UNSYNCED, IN_PLACE])
+def test_a_database_is_told_its_pragmas(fault):
     files = {"a.sqlite": DATABASE, "a.sqlite-wal": b"x"}
 
-    for requirement in ("ATOM-2", "DUR-2", "DUR-4"):
-        assert "PRAGMA synchronous = EXTRA" in remedy(requirement, written(), (0,), **files)
+    assert "PRAGMA synchronous = EXTRA" in remedy(fault, written(), (0,), **files)
 
 
 @pytest.mark.parametrize("files", [{"a.sqlite": DATABASE, "log": b"x"}, {"log": b"x"}, {}], ids=len)
 def test_control_beside_other_files_the_loss_may_be_theirs(files):
     made = written()
 
-    assert "PRAGMA" not in remedy("DUR-2", made, parts_of(made), **files)
+    assert "PRAGMA" not in remedy(UNSYNCED, made, parts_of(made), **files)
 
 
 def test_control_a_database_that_lost_nothing_has_the_wrong_transaction_not_the_wrong_pragma():
-    assert "PRAGMA" not in remedy("DUR-2", written(), **{"a.sqlite": DATABASE})
+    assert "PRAGMA" not in remedy(f"put {EARLY}", written(), **{"a.sqlite": DATABASE})
+
+
+def stored(content):
+    story = Story()
+    story.create("t")
+    story.write("t", content)
+    story.rename("t", "f")
+    return story
+
+
+def test_who_writes_parquet_is_told_that_its_writer_syncs_nothing():
+    made = stored(b"PAR1 and columns")
+
+    assert "pyarrow.parquet.write_table(table, file)" in remedy(UNSYNCED, made, parts_of(made))
+
+
+def test_control_who_writes_something_else_is_not():
+    made = stored(b"columns")
+
+    assert "pyarrow" not in remedy(UNSYNCED, made, parts_of(made))
+
+
+def test_who_uses_lmdb_is_told_what_it_leaves_unsynced():
+    made = stored(bytes(16) + b"\xde\xc0\xef\xbe" + bytes(8))
+
+    assert remedy(NAME_UNSYNCED, made, names_of(made)).startswith("LMDB syncs neither")
+
+
+def test_control_where_nothing_is_lost_it_is_not_lmdb():
+    assert "LMDB" not in remedy(IN_THE_WAY, stored(bytes(16) + b"\xde\xc0\xef\xbe" + bytes(8)))
 
 
 def test_the_nearer_remedy_is_printed_in_the_place_of_that_of_the_requirement():

@@ -26,7 +26,7 @@ def pages() -> Iterator[tuple[str, str]]:
     for name, (target, requirement) in PAGES.items():
         settings = Settings(recorder="fake", budget=Budget.QUICK)
         evidence = gather(StoreUnderTest("tiny", target), workload_for(DOCUMENT, frozenset()), settings)
-        told = explain("tiny", evidence, evidence.violations[requirement])
+        told = explain("tiny", evidence, evidence.violations[requirement][0])
         for width in WIDTHS:
             yield f"{name}_{width}.txt", render(told, requirement, width) + "\n"
 

@@ -1,0 +1,342 @@
+"""Which step of the store is at fault for a crash state that is not allowed?
+
+Told from what the program did alone, so that a state which is looked at by itself has the same culprit:
+
+- A lost step that its own update never made durable is the culprit, whatever arrived beside it.
+- One that was made durable, but later than a step that relies on it, came too late.
+- Where nothing had to be lost, what the update had changed so far of the files that readers see is at fault: a file
+  written in place, one removed before its replacement is there, several changed one after the other. An update that
+  had changed nothing of them has left something in the way.
+- After an update has returned nothing can be at fault but that it returned too early.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from pytest_tradestore.causes import Culprit, role_of_path
+from pytest_tradestore.crash.images import DurableImage
+from pytest_tradestore.crash.lowering import Extent, Name, Program, WriteThrough
+from pytest_tradestore.crash.lowering import Step as ProgramStep
+from pytest_tradestore.crash.models import STRICT
+from pytest_tradestore.crash.operations import (
+    ROOT,
+    Allocate,
+    Create,
+    Entry,
+    Inode,
+    Kind,
+    Link,
+    Mark,
+    Moment,
+    Rename,
+    Truncate,
+    Unlink,
+)
+from pytest_tradestore.crash.oracle import Breach, Earlier, Family, History
+from pytest_tradestore.crash.states import CrashState, Window
+from pytest_tradestore.crash.trace import Tree
+
+UNSYNCED = "fsync missing"
+NAME_UNSYNCED = "fsync of the directory missing"
+TOO_LATE = "fsync comes too late"
+IN_PLACE = "file written in place"
+GAP = "file removed before its replacement is there"
+ONE_BY_ONE = "files changed one after the other"
+EARLY = "returns before anything is written"
+IN_THE_WAY = "something left in the way"
+NOT_CUT_BACK = "torn record that the next append is glued to"
+LISTED = "leftover taken for data"
+PILING_UP = "leftovers that nothing removes"
+
+CUT_SHORT = (IN_PLACE, GAP, ONE_BY_ONE)
+"""What lets an update that is cut short be seen half done."""
+_CHANGES = (Create, Extent, Truncate, Allocate, Link, Unlink, Rename)
+_CONTENT = (Extent, Truncate, Allocate)
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """A step that changes something: where the store asks for it, what it changes, and whether readers look there.
+
+    ``live`` when it changes a file under a name that is there before or after the update, and so no temporary one;
+    ``removes`` is such a name that it takes away.
+    """
+
+    number: int
+    update: int
+    step: ProgramStep
+    place: str
+    path: str
+    live: bool
+    removes: str = ""
+
+
+def culprit_of(
+    program: Program, state: CrashState, window: Window, breach: Breach, history: History, *, log: bool = False
+) -> Culprit:
+    """Return what is at fault for ``breach`` in ``state``; ``log`` where the contract is one of logs."""
+    deeds = _deeds(program)
+    if window.invoked > history.last and not _made_in(deeds, window.invoked, state.cut):  # closing does nothing yet
+        window = Window(window.acknowledged, window.acknowledged)
+    update = window.invoked if window.in_flight else window.acknowledged
+    done = _made_in(deeds, update, state.cut)
+    if breach.family is Family.NEXT_UPDATE and log and (writes := [d for d in done if isinstance(d.step, _CONTENT)]):
+        return Culprit(NOT_CUT_BACK, _places(writes[-1:]))
+    if state.lost and (lost := _of_losses(deeds, state, done)) is not None:
+        return lost
+    if breach.family is Family.LEFTOVERS:
+        return Culprit(LISTED, _places(_still_there(done) or done[-1:]))
+    if not window.in_flight:
+        return _when_quiet(breach, history, done, window)
+    live = [deed for deed in done if deed.live]
+    whole = not state.lost and state.partial is None
+    if not live or (whole and len(live) == sum(deed.live for deed in deeds.made if deed.update == update)):
+        return Culprit(IN_THE_WAY, _places(_still_there(done) or live[-1:]))
+    return _of_changes(deeds, live, update, several=breach.family is Family.BATCH)
+
+
+def _made_in(deeds: "_Deeds", update: int, cut: int) -> list[Deed]:
+    return [deed for deed in deeds.made if deed.number < cut and deed.update == update]
+
+
+def _of_losses(deeds: "_Deeds", state: CrashState, done: Sequence[Deed]) -> Culprit | None:
+    """Return the culprit among what was lost; None if every loss was to be expected and other steps are at fault."""
+    program, lost = deeds.program, {deeds.program.micros[m].operation for m in state.lost}
+    missing: dict[tuple[str, str], None] = {}
+    for m in state.lost:
+        part = program.micros[m]
+        deed = deeds.of_step[part.operation]
+        pin, returned = deeds.pins[m], deeds.returned.get(deed.update)
+        if pin is None or (returned is not None and pin > returned):
+            if isinstance(deed.step, Unlink) and not deed.live:  # it is back, and was nobody's data
+                made = [other for other in deeds.made if other.path == deed.path and isinstance(other.step, Create)]
+                missing[IN_THE_WAY, (made or [deed])[-1].place] = None
+                continue
+            place = deed.place if isinstance(part, Name) else deeds.written_at[deed.number]
+            missing[NAME_UNSYNCED if isinstance(part, Name) else UNSYNCED, place] = None
+    if missing:
+        faults = dict.fromkeys(fault for fault, _ in missing)
+        return Culprit(" and ".join(faults), tuple(dict.fromkeys(place for _, place in missing)))
+    first = deeds.of_step[min(lost)]
+    live = [deed for deed in done if deed.live]
+    if live and _gap(deeds, live[-1]) is not None:
+        return None
+    relying = [
+        deed for deed in live if deed.number > first.number and deed.path != first.path and deed.number not in lost
+    ]
+    return Culprit(TOO_LATE, _places([first, *relying[:1]])) if relying else None
+
+
+def _gap(deeds: "_Deeds", deed: Deed) -> Deed | None:
+    """Return the step that puts something in the place of what this one takes away, if there is one."""
+    later = (other for other in deeds.made if other.update == deed.update and other.number > deed.number)
+    return next((other for other in later if other.path == deed.removes), None) if deed.removes else None
+
+
+def _when_quiet(breach: Breach, history: History, done: Sequence[Deed], window: Window) -> Culprit:
+    if breach.family in (Family.REOPENING, Family.NEXT_UPDATE):
+        return Culprit(IN_THE_WAY, _places(_still_there(done)))
+    call = history.update_names[history.clamp(window.acknowledged)].partition("(")[0]
+    return Culprit(f"{call} {EARLY}")
+
+
+def _of_changes(deeds: "_Deeds", live: Sequence[Deed], update: int, *, several: bool) -> Culprit:
+    """Return what is at fault when an update was cut short after these changes of what readers look at."""
+    last = live[-1]
+    all_of_it = [deed for deed in deeds.made if deed.live and deed.update == update]
+    if several:
+        return Culprit(ONE_BY_ONE, _places([all_of_it[0], all_of_it[-1]]))
+    if (replacing := _gap(deeds, last)) is not None:
+        return Culprit(GAP, _places([last, replacing]))
+    if isinstance(last.step, (Extent, Truncate, Allocate, Create)):
+        first = next(deed for deed in live if deed.path == last.path and isinstance(deed.step, (*_CONTENT, Create)))
+        return Culprit(IN_PLACE, (deeds.written_at.get(first.number, first.place),))
+    return Culprit(ONE_BY_ONE, _places([all_of_it[0], all_of_it[-1]]))
+
+
+def _still_there(done: Sequence[Deed]) -> list[Deed]:
+    """Return what was made, is no data, and lies about when the update is cut short."""
+    gone = {deed.path for deed in done if isinstance(deed.step, Unlink)}
+    return [deed for deed in done if isinstance(deed.step, (Create, Link)) and deed.path not in gone and not deed.live]
+
+
+def _places(deeds: Sequence[Deed]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(deed.place for deed in deeds))
+
+
+@dataclass(frozen=True)
+class _Deeds:
+    """All that a program changed, in order."""
+
+    program: Program
+    made: tuple[Deed, ...]
+    of_step: dict[int, Deed]
+    pins: tuple[int | None, ...]
+    returned: dict[int, int]
+    """The step at which each update returned."""
+    written_at: dict[int, str]
+    """The place of each step that writes; one for all that write the same file in one update."""
+
+
+Quiet = dict[str, tuple[Inode, bytes]]
+
+
+@lru_cache(maxsize=8)
+def _deeds(program: Program) -> _Deeds:
+    quiet = _quiet(program)
+    tree = Tree(program.initial)
+    paths: dict[Inode, str] = {}
+    made: list[Deed] = []
+    returned: dict[int, int] = {}
+    update = -1
+    for number, step in enumerate(program.steps):
+        if isinstance(step, Mark):
+            if step.moment is Moment.ACKNOWLEDGED:
+                returned[step.update] = number
+            update = max(update, step.update)
+        elif isinstance(step, _CHANGES):
+            seen = _live(quiet, update)
+            paths.update({inode: path for path, inode in tree.walk()})
+            touched, away = _touched(step, paths)
+            path = next((path for path in (*touched, *away) if path in seen), (*touched, *away, "?")[0])
+            removes = next((path for path in away if path in seen), "")
+            made.append(Deed(number, update, step, _place(step, removes or path), path, path in seen, removes))
+        _apply(tree, step)
+    pins = STRICT.pins(program)
+    of_step = {deed.number: deed for deed in made}
+    return _Deeds(program, tuple(made), of_step, pins, returned, _written_at(made))
+
+
+def _written_at(made: Sequence[Deed]) -> dict[int, str]:
+    """Give those steps one place that one fsync would have served: they write one file in one update, or one function.
+
+    A long write goes straight to the file, the rest of a short one when it is closed, at another line.
+    """
+    writing = [deed for deed in made if isinstance(deed.step, _CONTENT)]
+    same: dict[str, str] = {}
+
+    def first(place: str) -> str:
+        while place in same:
+            place = same[place]
+        return place
+
+    known: dict[tuple[object, ...], str] = {}
+    for deed in writing:
+        step = deed.step.write if isinstance(deed.step, Extent) else deed.step
+        where = step.origin.location  # type: ignore[union-attr]
+        keys: list[tuple[object, ...]] = [(deed.update, step.inode)]  # type: ignore[union-attr]
+        if where is not None:
+            keys.append((where.file, where.function, role_of_path(deed.path)))
+        for key in keys:
+            one, other = first(known.setdefault(key, deed.place)), first(deed.place)
+            if one != other:
+                same[other] = one
+    return {deed.number: first(deed.place) for deed in writing}
+
+
+def _apply(tree: Tree, step: ProgramStep) -> None:
+    if isinstance(step, Extent):
+        tree.apply(step.write)
+    elif not isinstance(step, WriteThrough):
+        tree.apply(step)
+
+
+def _quiet_files(program: Program) -> dict[int, Quiet]:
+    """Return what the files are when each update has returned; -1 is before anything was done."""
+    tree = Tree(program.initial)
+    found = {-1: _files(tree)}
+    for step in program.steps:
+        _apply(tree, step)
+        if isinstance(step, Mark) and step.moment is Moment.ACKNOWLEDGED:
+            found[step.update] = _files(tree)
+    return found
+
+
+def _files(tree: Tree) -> Quiet:
+    return {
+        path: (inode, bytes(tree.nodes[inode].content))
+        for path, inode in tree.walk()
+        if tree.nodes[inode].kind is Kind.FILE
+    }
+
+
+def _live(quiet: dict[int, Quiet], update: int) -> frozenset[str]:
+    """Return the names that an update changes for good: those of files that are not after it what they were before."""
+    before = quiet[max((number for number in quiet if number < update), default=-1)]
+    after = quiet.get(update, before)
+    return frozenset(path for path in {*before, *after} if before.get(path) != after.get(path))
+
+
+def _touched(step: ProgramStep, paths: dict[Inode, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the paths that a step gives something new to, and those that it takes away."""
+
+    def path_of(entry: Entry | None) -> tuple[str, ...]:
+        if entry is None:
+            return ()
+        return (entry.name if entry.directory == ROOT else f"{paths.get(entry.directory, '?')}/{entry.name}",)
+
+    match step:
+        case Extent(write, _):
+            return (paths.get(write.inode, "?"),), ()
+        case Truncate(inode, _) | Allocate(inode, _):
+            return (paths.get(inode, "?"),), ()
+        case Create(_, _, entry) | Link(_, entry):
+            return path_of(entry), ()
+        case Unlink(_, entry):
+            return (), path_of(entry)
+        case Rename(_, source, target):
+            return path_of(target), path_of(source)
+    return (), ()
+
+
+def _place(step: ProgramStep, path: str) -> str:
+    location = step.write.origin.location if isinstance(step, Extent) else getattr(step, "origin").location  # noqa: B009
+    return str(location) if location is not None else role_of_path(path)
+
+
+def lost_earlier(program: Program, state: CrashState, window: Window) -> Earlier:
+    """Say what of the losses had been done before the last update was called."""
+    deeds = _deeds(program)
+    earlier = [deeds.of_step[program.micros[m].operation].update < window.invoked for m in state.lost]
+    if not any(earlier):
+        return Earlier.NOTHING
+    return Earlier.ALL_THERE_IS if all(earlier) else Earlier.SOMETHING
+
+
+def torn_files(program: Program, image: DurableImage, upto: int, known_by: int) -> tuple[str, ...]:
+    """Return the files of ``image`` that hold what they never held when an update had returned, up to number ``upto``.
+
+    Only files count that were there when update ``known_by`` or an earlier one had returned: others are nobody's data.
+    """
+    known = _contents(program)
+    return tuple(
+        file.path
+        for file in image.files
+        if file.kind is Kind.FILE
+        and min((update for update, _ in known.get(file.path, ())), default=upto + 1) <= known_by
+        and file.content not in [content for update, content in known[file.path] if update <= upto]
+    )
+
+
+def is_missing(program: Program, image: DurableImage, window: Window) -> bool:
+    """Say whether a file that is there before and after the update in flight is not in ``image``."""
+    quiet = _quiet(program)
+    before = quiet[max((number for number in quiet if number <= window.acknowledged), default=-1)]
+    after = quiet.get(window.invoked, before)
+    there = set(image.paths())
+    return any(path in after and path not in there for path in before)
+
+
+@lru_cache(maxsize=8)
+def _quiet(program: Program) -> dict[int, Quiet]:
+    return _quiet_files(program)
+
+
+@lru_cache(maxsize=8)
+def _contents(program: Program) -> dict[str, list[tuple[int, bytes]]]:
+    found: dict[str, list[tuple[int, bytes]]] = {}
+    for update, files in _quiet(program).items():
+        for path, (_, content) in files.items():
+            found.setdefault(path, []).append((update, content))
+    return found

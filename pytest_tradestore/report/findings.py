@@ -1,0 +1,67 @@
+"""What a store's results amount to in root causes: each told once, with every requirement that it breaks."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pytest_tradestore.causes import Cause, Culprit, Harm
+from pytest_tradestore.report.records import StoreRecord, check_id
+from pytest_tradestore.verdict import Counterexample, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Consequence:
+    """One requirement that a cause breaks in one case, and the smallest counterexample of that, if there is one."""
+
+    requirement: str
+    case: str
+    example: Counterexample | None
+
+    @property
+    def check(self) -> str:
+        return check_id(self.requirement, self.case)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A root cause and all that it leads to; ``known`` where an engine named the culprit, else it is the violation."""
+
+    cause: Cause
+    consequences: tuple[Consequence, ...]
+    known: bool = True
+
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(consequence.requirement for consequence in self.consequences))
+
+    def __str__(self) -> str:
+        harm = f" ({self.cause.harm.words})" if self.known else ""
+        return f"{self.cause.culprit}: {' '.join(self.requirements)}{harm}"
+
+
+def findings_of(record: StoreRecord) -> tuple[Finding, ...]:
+    """Return the findings about one store, those that do most harm first."""
+    found: dict[Culprit, list[tuple[Cause, Consequence, bool]]] = {}
+    for cause, consequence, known in _consequences(record):
+        found.setdefault(cause.culprit, []).append((cause, consequence, known))
+    findings = [
+        Finding(min((cause for cause, _, _ in rows), key=_harm), tuple(c for _, c, _ in rows), rows[0][2])
+        for rows in found.values()
+    ]
+    return tuple(sorted(findings, key=lambda finding: finding.cause.harm))
+
+
+def _harm(cause: Cause) -> Harm:
+    return cause.harm
+
+
+def _consequences(record: StoreRecord) -> Iterator[tuple[Cause, Consequence, bool]]:
+    """Yield every violation with its causes, in the order of the store's checks."""
+    for check in record.facts.checks:
+        result = record.results.get(check)
+        if result is None or result.verdict is not Verdict.VIOLATED:
+            continue
+        for example in result.examples or (None,):
+            told = result.reason if example is None else example.headline
+            cause = None if example is None else example.cause
+            unknown = Cause(Culprit(f"{told} [{result.case}]"), Harm.WRONG)
+            yield cause or unknown, Consequence(result.requirement, result.case, example), cause is not None

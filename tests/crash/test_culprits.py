@@ -1,0 +1,186 @@
+"""Whose fault a crash state is: told from what the program did, whatever the files look like afterwards."""
+
+import pytest
+
+from pytest_tradestore.causes import Culprit
+from pytest_tradestore.crash.culprits import culprit_of, lost_earlier, torn_files
+from pytest_tradestore.crash.oracle import Breach, Earlier, Family, History
+from pytest_tradestore.crash.states import Crash, CrashState, windows
+from pytest_tradestore.observation import Absent, Observation, Value
+from tests.crash.handmade import Story, enumerated
+
+PLACE = "AAPL"
+STATES = tuple(Observation(((PLACE, seen),)) for seen in (Absent(), Value("1"), Value("2")))
+HISTORY = History(STATES, ("", PLACE, PLACE), ("the opening", "put(1)", "put(2)"))
+
+
+def replaced(story, *, synced=True, directory=True, staged="t"):
+    story.create(staged)
+    story.write(staged, b"new")
+    if synced:
+        story.fsync(staged)
+    story.rename(staged, "f")
+    if directory:
+        story.fsync()
+
+
+def in_place(story):
+    story.truncate("f")
+    story.write("f", b"new")
+    story.fsync("f")
+
+
+def synced_after(story):
+    story.create("t")
+    story.write("t", b"new")
+    story.rename("t", "f")
+    story.fsync("f")
+    story.fsync()
+
+
+def removed_first(story):
+    story.create("t")
+    story.write("t", b"new")
+    story.fsync("t")
+    story.unlink("f")
+    story.rename("t", "f")
+    story.fsync()
+
+
+def moved_away_first(story):
+    story.create("t")
+    story.write("t", b"new")
+    story.fsync("t")
+    story.rename("f", "f.bak")
+    story.rename("t", "f")
+    story.fsync()
+
+
+def locked(story):
+    story.create("lock")
+    replaced(story)
+    story.unlink("lock")
+
+
+def updated(how):
+    """A file that is there, and one update of it."""
+    story = Story({"f": b"old"})
+    story.invoke(1)
+    how(story)
+    story.acknowledge(1)
+    return story
+
+
+def culprits(story, *, wrong, family=Family.ATOMICITY, log=False):
+    """Return those of all states with an image that is ``wrong``."""
+    found = {}
+    for group in enumerated(story).groups:
+        if wrong({f.path: f.content for f in group.image.files}):
+            window = windows(story.program)[group.simplest.cut]
+            breach = Breach(family, "wrong", PLACE)
+            found[culprit_of(story.program, group.simplest, window, breach, HISTORY, log=log)] = None
+    return list(found)
+
+
+def torn(files):
+    return files.get("f") not in (b"old", b"new")
+
+
+TABLE = {
+    "a file that is renamed and was never synced": (
+        lambda s: replaced(s, synced=False),
+        torn,
+        Culprit("fsync missing", ("t",)),
+    ),
+    "one that is synced after the rename only": (synced_after, torn, Culprit("fsync comes too late", ("t", "f"))),
+    "one that is written in place": (in_place, torn, Culprit("file written in place", ("f",))),
+    "one that is removed before its replacement is there": (
+        removed_first,
+        torn,
+        Culprit("file removed before its replacement is there", ("f",)),
+    ),
+    "one that is moved out of the way first": (
+        moved_away_first,
+        lambda files: "f" not in files,
+        Culprit("file removed before its replacement is there", ("f",)),
+    ),
+}
+
+
+@pytest.mark.parametrize(("how", "wrong", "expected"), TABLE.values(), ids=list(TABLE))
+def test_one_culprit_whatever_the_image(how, wrong, expected):
+    assert culprits(updated(how), wrong=wrong) == [expected]
+
+
+def test_control_a_sound_replacement_is_never_torn():
+    assert culprits(updated(replaced), wrong=torn) == []
+
+
+def test_after_the_return_the_name_that_was_never_synced_is_at_fault():
+    story = updated(lambda s: replaced(s, directory=False))
+
+    found = culprits(story, wrong=lambda files: files.get("f") == b"old" and "t" in files, family=Family.DURABILITY)
+
+    assert Culprit("fsync of the directory missing", ("f",)) in found
+
+
+def test_a_lock_that_is_left_is_at_fault_where_nothing_else_has_changed():
+    found = culprits(updated(locked), wrong=lambda files: "lock" in files, family=Family.REOPENING)
+
+    assert found[0] == Culprit("something left in the way", ("lock",))
+
+
+def test_control_a_torn_file_is_no_leftover():
+    found = culprits(updated(in_place), wrong=torn, family=Family.REOPENING)
+
+    assert found == [Culprit("file written in place", ("f",))]
+
+
+def test_random_names_of_temporary_files_make_no_second_culprit():
+    story = Story({"f": b"old"})
+    for number, staged in enumerate(("f.3fa85f64c1d2", "f.77aa01b2c3d4"), 1):
+        story.invoke(number)
+        replaced(story, synced=False, staged=staged)
+        story.acknowledge(number)
+
+    assert culprits(story, wrong=torn) == [Culprit("fsync missing", ("f.*",))]
+
+
+def test_what_returned_before_it_was_written_names_the_call():
+    story = Story({"f": b"old"})
+    story.invoke(1)
+    story.acknowledge(1)
+
+    found = culprits(story, wrong=lambda files: True, family=Family.DURABILITY)
+
+    assert Culprit("put returns before anything is written") in found
+
+
+def test_a_file_is_torn_that_holds_what_no_update_left():
+    story = updated(lambda s: replaced(s, synced=False))
+    images = {bytes(next(f.content for f in g.image.files if f.path == "f")): g.image for g in enumerated(story).groups}
+
+    assert torn_files(story.program, images[b"\0\0\0"], 1, 1) == ("f",)
+    assert torn_files(story.program, images[b"old"], 1, 1) == torn_files(story.program, images[b"new"], 1, 1) == ()
+
+
+def test_what_was_lost_of_an_earlier_update_is_told_apart():
+    story = Story({"f": b"old"})
+    for number in (1, 2):
+        story.invoke(number)
+        replaced(story, directory=False, staged=f"t{number}")
+        story.acknowledge(number)
+    program = story.program
+    names = [m for m, part in enumerate(program.micros) if type(part).__name__ == "Name"]
+    first, last = names[0], names[-1]
+    window = windows(program)[len(program.steps)]
+
+    def lost(*numbers):
+        return lost_earlier(program, CrashState(Crash.POWER, len(program.steps), numbers), window)
+
+    assert (lost(first), lost(first, last), lost(last), lost()) == (
+        Earlier.ALL_THERE_IS,
+        Earlier.SOMETHING,
+        Earlier.NOTHING,
+        Earlier.NOTHING,
+    )
