@@ -125,7 +125,9 @@ def _of_losses(deeds: "_Deeds", state: CrashState, done: Sequence[Deed]) -> Culp
     relying = [
         deed for deed in live if deed.number > first.number and deed.path != first.path and deed.number not in lost
     ]
-    return Culprit(TOO_LATE, _places([first, *relying[:1]])) if relying else None
+    if not relying:
+        return None
+    return Culprit(TOO_LATE, tuple(dict.fromkeys((deeds.written_at.get(first.number, first.place), relying[0].place))))
 
 
 def _gap(deeds: "_Deeds", deed: Deed) -> Deed | None:

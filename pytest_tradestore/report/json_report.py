@@ -40,7 +40,8 @@ def _store(settings: Settings, recorder: str, record: StoreRecord) -> dict[str, 
         "verdict": verdict_line(record, settings.profile),
         "findings": [
             {
-                "cause": cause_to_dict(finding.cause),
+                "told": str(finding),
+                "cause": cause_to_dict(finding.cause) if finding.known else None,
                 "requirements": list(finding.requirements),
                 "consequences": [
                     {"check": one.check, "token": one.example.token if one.example else ""}

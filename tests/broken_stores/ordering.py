@@ -11,7 +11,7 @@ from tests.broken_stores.bases import Rooted
 from tests.sound_stores.files import encode, file_name, read_document, replace_durably
 
 
-@breaks("documents", ATOM_2="lost create AAPL.json.a", DUR_2="partly lost write AAPL.json.a")
+@breaks("documents", ATOM_2="lost create AAPL.json.b", DUR_2="partly lost write AAPL.json.b")
 class ManifestFirst:
     """the manifest is durable, but it names a data file whose content was never synced."""
 
@@ -30,7 +30,7 @@ class ManifestFirst:
         return json.loads((self.root / named[key]).read_text()) if key in named else None
 
 
-@breaks("documents", ATOM_2="lost create AAPL.json.a", DUR_2="partly lost write AAPL.json.a")
+@breaks("documents", ATOM_2="lost create AAPL.json.b", DUR_2="partly lost write AAPL.json.b")
 class ManifestFirstAiofiles(ManifestFirst):
     """the same through aiofiles."""
 
@@ -62,7 +62,7 @@ class IndexFirst:
         return read_document(self.root / file_name(key))
 
 
-@breaks("journal", ATOM_2="lost create orders+.json", REC_3="partly lost write orders+.json")
+@breaks("journal", ATOM_2="partly lost write orders+.json", REC_3="partly lost write orders+.json")
 class CounterApart(Rooted):
     """the length of the log stands in a file of its own, which may be durable before the record is."""
 

@@ -158,6 +158,11 @@ def test_the_json_report_has_what_its_schema_says(project):
     assert report["tool"]["name"] == "pytest-tradestore"
     (store,) = report["stores"]
     holds, violated = store.pop("requirements")
+    (finding,) = store.pop("findings")
+    assert (finding["requirements"], finding["consequences"]) == (
+        ["ATOM-2"],
+        [{"check": "ATOM-2[documents]", "token": "t1"}],
+    )
     assert store == {
         "name": "Acme",
         "id": "tradestore/Acme",
@@ -181,6 +186,7 @@ def test_the_json_report_has_what_its_schema_says(project):
         "unclaimed": "",
         "output": "",
         "counterexample": None,
+        "others": [],
     }
     assert violated["counterexample"]["headline"] == "ATOM-2 breaks"
     assert violated["counterexample"]["token"] == "t1"

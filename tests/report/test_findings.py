@@ -117,10 +117,12 @@ def test_the_json_report_has_the_findings_with_their_tokens():
     (store,) = json.loads(json_of(Settings(), "fake", [record_of(*RESULTS)]))["stores"]
 
     assert store["findings"][0] == {
+        "told": "fsync missing at store.py:41: ATOM-2 DUR-2 (destroys earlier data)",
         "cause": {"fault": "fsync missing", "places": ["store.py:41"], "harm": "destroyed", "remedy": "Sync."},
         "requirements": ["ATOM-2", "DUR-2"],
         "consequences": [{"check": "ATOM-2[documents]", "token": "t1"}, {"check": "DUR-2[documents]", "token": "t3"}],
     }
+    assert store["findings"][-1]["cause"] is None
 
 
 def test_causes_come_back_from_another_process_as_they_were():
