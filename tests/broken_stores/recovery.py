@@ -134,7 +134,7 @@ class RefusesLeftovers:
         return read_document(self.file)
 
 
-@breaks("journal", REC_2="after a crash while it recovered, orders holds no records")
+@breaks("journal", REC_2="after a crash while it recovered, orders reads as nothing, although orders+.json is there")
 class RepairsInPlace:
     """drops a torn last line by writing the whole log over itself, so that a second crash loses all of it."""
 

@@ -25,7 +25,7 @@ class RenameWithoutSync(OneFile):
 
 @breaks(
     "document",
-    ATOM_2="reads as nothing, although portfolio.json is there and holds what no update left: neither its state before",
+    ATOM_2="reads as nothing, although portfolio.json is there",
     DUR_2="the document is missing",
 )
 class UnreadableIsNothing(RenameWithoutSync):
