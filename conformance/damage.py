@@ -48,7 +48,7 @@ def _check(requirement: str, kit: Kit) -> Check:
 def _not_asked(requirement: str, kit: Kit, evidence: "DamageEvidence", *, backup: bool) -> str:
     if not evidence.told:
         return "no damage changed what the store shows"
-    if requirement == "CORR-3" and kit.log and not backup:
+    if requirement == "CORR-3" and kit.log and not (backup and evidence.with_backup):
         return "a log is only ever appended to, so there is no older version of it to fall back to"
     if requirement == "CORR-3" and not evidence.with_backup:
         return "no file of it was ever replaced, so there is no older version of one"

@@ -48,7 +48,11 @@ CAPABILITIES = (
         "less: only one instance may be open on a directory at a time",
         "RACE-1 RACE-4 RACE-5 RACE-6 of one instance; not RACE-2, and no claim of processes goes with it",
     ),
-    Capability("backup", "a damaged file is answered from the version before it, and that is said", "CORR-3"),
+    Capability(
+        "backup",
+        "a damaged file is answered from the version before it, and that is said; a log that is only appended to has none",
+        "CORR-3",
+    ),
     Capability(
         "checksums",
         "damage of any kind is noticed",

@@ -1,10 +1,12 @@
 """Which damages are tried, given what a store wrote: each file in every way that makes sense for it."""
 
+import os
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import cycle
+from pathlib import Path
 
 from pytest_tradestore.crash.images import DurableImage, matches
 from pytest_tradestore.crash.operations import Kind as FileKind
@@ -103,7 +105,8 @@ class _Grown:
     """The files that the workload leaves, and what led to them.
 
     ``changed``: which update places changed each file, and how often; ``replaced``: how often each was written since it
-    was last missing; ``older``: what it held before that; ``appended``: how long that was, where the last update only
+    was last missing, of a log's only how often anew: where the file itself was added to there is no version before;
+    ``older``: what it held before that; ``appended``: how long that was, where the last update only
     added to it (0: it made the file); ``history``: all that was ever seen.
     """
 
@@ -122,11 +125,13 @@ def _grown(ward: Ward) -> _Grown:
     replaced: dict[str, int] = {}
     older: dict[str, bytes] = {}
     appended: dict[str, int] = {}
+    log = ward.workload.kit.log
     with ward.root(image) as root:
         seen = [ward.look(root)[0]]
     errors = ward.store.declarations.errors
     for update in ward.workload.updates:
         with ward.root(image) as root:
+            inodes = {f.path: _inode(root, f.path) for f in image.files}
             try:
                 opened = ward.open(root)
                 ward.step()
@@ -136,12 +141,14 @@ def _grown(ward: Ward) -> _Grown:
             except Exception as error:
                 raise Unusable(f"{update.rendered} raised {type(error).__name__}: {error}") from error
             grown = image_below(root, volatile)
+            same = {path for path, inode in inodes.items() if _inode(root, path) == inode}
         before = {f.path: f.content for f in image.files if f.kind is FileKind.FILE}
         for file in grown.files:
             if file.kind is FileKind.FILE and (old := before.get(file.path)) != file.content:
                 places = changed.setdefault(file.path, {})
                 places[update.key] = places.get(update.key, 0) + 1
-                replaced[file.path] = replaced.get(file.path, 0) + 1
+                added = log and old is not None and file.path in same and file.content.startswith(old)
+                replaced[file.path] = replaced.get(file.path, 0) + (not added)
                 older[file.path] = old or b""
                 appended.pop(file.path, None)
                 if old is None or file.content.startswith(old):
@@ -174,6 +181,13 @@ def _case(
         content=content,
         appended=grown.appended.get(path),
     )
+
+
+def _inode(root: Path, path: str) -> int | None:
+    try:
+        return os.lstat(root / path).st_ino
+    except OSError:
+        return None
 
 
 def _once_told(places: frozenset[str], intact: Observation) -> bool:

@@ -233,19 +233,28 @@ class Directory(OpenDirectory):
     def _keep(self, name: str, previous: Found, backup: str) -> None:
         if previous.links > 1 and self._same_file(previous.inode, backup):
             return  # a crash came between keeping and replacing; renaming one link over another would do nothing
+        if not self.name_too(name, backup):
+            self._copy(previous.data, backup, FILE_MODE, previous.access)
+
+    def name_too(self, name: str, backup: str) -> bool:
+        """Let the file ``name`` have the name ``backup`` too, in place of what had that; not yet durable.
+
+        False where the file system has no second names; a file that has it already is no business of this. Raises
+        OSError.
+        """
         second = _temporary_name()
         try:
             self._link(name, second)
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
-            self._copy(previous.data, backup, FILE_MODE, previous.access)
-            return
+            return False
         try:
             os.rename(second, backup, src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
         except BaseException:
             self._discard(second)
             raise
+        return True
 
     def _copy(self, data: Content, name: str, mode: int, like: Access | None) -> None:
         staged = self._stage(data, mode, like)

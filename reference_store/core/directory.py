@@ -89,6 +89,13 @@ class OpenDirectory:
             return False
         return True
 
+    def inode(self, name: str) -> int | None:
+        """The number of the file of this name, a link too; None if there is none."""
+        try:
+            return os.stat(name, dir_fd=self.descriptor, follow_symlinks=False).st_ino
+        except FileNotFoundError:
+            return None
+
     def read(self, name: str, limit: int) -> Found | None:
         """Return the file ``name``, or None if there is none.
 

@@ -248,13 +248,7 @@ class DocumentFiles:
 
     def keys(self, operation: str) -> list[str]:
         """Return the keys that have a file or a backup, sorted; files of other make are passed over."""
-        names = {
-            name.removesuffix(suffix)
-            for name in self.root.names(operation, "keys")
-            for suffix in (SUFFIX, BACKUP)
-            if name.endswith(suffix)
-        }
-        return sorted(key for name in names if (key := keys.decode(name)) is not None)
+        return sorted(keys.decode_all(self.root.names(operation, "keys"), (SUFFIX, BACKUP)))
 
     def reseal(self, operation: str, key: str) -> None:
         """Vouch for a file edited or written by hand; raises CorruptData when it is not strict JSON of one object."""

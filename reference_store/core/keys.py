@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
@@ -69,6 +70,43 @@ def decode(name: str) -> str | None:
         return identifier if encode(identifier) == name else None
     except (UnicodeDecodeError, InvalidIdentifier):
         return None
+
+
+def decode_all(files: Sequence[str], suffixes: tuple[str, ...] = ("",)) -> set[str]:
+    """Return the identifiers that have a file: one of ``files`` is the name of it, followed by one of ``suffixes``.
+
+    As ``decode`` says; ordinary names, of which there may be very many, are told by one look at all of them.
+    """
+    short = [name for name in files if len(name) <= LONGEST_NAME and name[:1] != "." and "\n" not in name]
+    listing = "\n".join(short)
+    upper, lower, other = _ordinary(suffixes)
+    plain = [*upper.findall(listing), *lower.findall(listing)]
+    found = {name.replace("%2F", "/") for name in plain} if "%2F" in listing else set(plain)
+    if len(plain) < len(files):
+        for name in (*other.findall(listing), *(name for name in files if len(name) > LONGEST_NAME)):
+            for suffix in suffixes:
+                if name.endswith(suffix) and (identifier := decode(name[: len(name) - len(suffix)])) is not None:
+                    found.add(identifier)
+    return found
+
+
+@lru_cache(maxsize=8)
+def _ordinary(suffixes: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
+    """Lines that are a name with letters of one case, of upper and of lower case, and all other lines.
+
+    They have at most one escape, that of a ``/`` between two parts that cannot be taken for steps of a path, and begin
+    with nothing that resembles a Windows device.
+    """
+    end = f"(?:{'|'.join(map(re.escape, suffixes))})$"
+    no_device = "(?![CcPpAaNnLl][OoRrUuPp][NnXxLlMmTt][0-9]?(?:[.+]|$))"
+
+    def line(letters: str, marker: str) -> str:
+        part = f"[{letters}0-9][{letters}0-9._-]*(?<![._-])"
+        return f"{no_device}{part}(?:%2F{part})?(?={marker}{end})"
+
+    upper, lower = line("A-Z", ""), "(?=[^a-z\n+]*[a-z])" + line("a-z", r"\+")
+    patterns = f"^{upper}", f"^{lower}", f"^(?!{upper})(?!{lower}).+$"
+    return tuple(re.compile(pattern, re.MULTILINE) for pattern in patterns)  # type: ignore[return-value] # three of three
 
 
 @lru_cache(maxsize=4096)

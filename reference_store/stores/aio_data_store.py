@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from reference_store.core.closing import AsyncClosing
 from reference_store.core.document_changes import Update
+from reference_store.core.document_files import Recovery
 from reference_store.core.reopening import Reopened
 from reference_store.core.root import LOCK_TIMEOUT
 from reference_store.core.strict_json import Document
@@ -82,6 +83,11 @@ class AsyncFileDataStore(AsyncClosing, AsyncTradingBars, AsyncTradingLogs, Reope
     async def load_strategy_state(self, strategy_name: str) -> Document | None:
         """Return the state saved last, None if there is none."""
         return await reading(self._store.load_strategy_state, strategy_name)
+
+    @property
+    def recoveries(self) -> tuple[Recovery, ...]:
+        """The reads that this instance answered from backups; see FileDataStore.recoveries."""
+        return self._store.recoveries
 
     async def aclose(self) -> None:
         """Let go of all directories; closing twice is fine."""

@@ -10,7 +10,7 @@ from reference_store.core import keys
 from reference_store.core.atomic import Directory
 from reference_store.core.closing import Closing
 from reference_store.core.document_changes import Update
-from reference_store.core.document_files import DocumentFiles
+from reference_store.core.document_files import DocumentFiles, Recovery
 from reference_store.core.records import checked
 from reference_store.core.reopening import Reopened
 from reference_store.core.root import LOCK_TIMEOUT
@@ -67,7 +67,7 @@ class FileDataStore(Closing, TradingBars, TradingLogs, Reopened):
 
     | Directory | Files |
     |---|---|
-    | ``prices/<symbol>/`` | ``<YYYY-MM>.parquet``, snappy, ordinary Parquet for any reader; ``.manifest.json`` |
+    | ``prices/<symbol>/`` | ``<YYYY-MM>.parquet``, snappy, for any reader; ``.manifest.json``; of both the ``.bak`` |
     | ``fundamentals/`` | ``<symbol>.json`` with all versions, the file before in ``.json.bak`` |
     | ``events/`` | ``<YYYY-MM>.jsonl``, ``<YYYY-MM>Z.jsonl`` for timestamps with time zones |
     | ``state/`` | ``<strategy>.json``, the state before in ``.json.bak`` |
@@ -84,7 +84,7 @@ class FileDataStore(Closing, TradingBars, TradingLogs, Reopened):
     """
 
     tradestore_errors: ClassVar[tuple[type[Exception], ...]] = (StoreError,)
-    tradestore_claims: ClassVar[tuple[str, ...]] = tuple(claim for claim in CLAIMS if claim != "backup")
+    tradestore_claims: ClassVar[tuple[str, ...]] = CLAIMS
 
     def __init__(
         self,
@@ -140,6 +140,11 @@ class FileDataStore(Closing, TradingBars, TradingLogs, Reopened):
     def load_strategy_state(self, strategy_name: str) -> Document | None:
         """Return a state equal to the one saved last, None if there is none; see DocumentStore.get for damage."""
         return self._states.read("load_strategy_state", strategy_name)
+
+    @property
+    def recoveries(self) -> tuple[Recovery, ...]:
+        """The reads that this instance answered from backups: of bars, company data and states, each newest last."""
+        return (*self._bars.recoveries.newest, *self._fundamentals.recoveries, *self._states.recoveries)
 
     def close(self) -> None:
         """Let go of all directories; closing twice is fine."""

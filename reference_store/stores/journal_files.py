@@ -27,8 +27,7 @@ class Look:
 
 def streams_in(names: Iterable[str]) -> list[str]:
     """The logs among the names of files, sorted by code point."""
-    stems = [name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX)]
-    return sorted(stream for stem in stems if (stream := keys.decode(stem)) is not None)
+    return sorted(keys.decode_all(list(names), (SUFFIX,)))
 
 
 def opened_log(directory: Directory, stream: str, file: str, flags: int) -> tuple[int, os.stat_result] | None:

@@ -60,8 +60,9 @@ class TradingBars:
     def read_bars(self, symbol: str, start: datetime, end: datetime) -> list[PriceBar]:
         """Return the bars from ``start`` to ``end``, both included, by date; ``[]`` if there are none.
 
-        What is returned was there at one moment: a concurrent write shows whole or not at all. Raises CorruptData when
-        a month in the range is damaged.
+        What is returned was there at one moment: a concurrent write shows whole or not at all. A damaged month is
+        answered from its backup, as it was before its last write, which is logged as a warning and noted in
+        ``recoveries``. Raises CorruptData when there is no backup of it.
         """
         first, last, aware = span(start, end)
         parts = self._bars.read("read_bars", symbol, first, last, aware=aware)
@@ -106,7 +107,8 @@ class TradingBars:
     def salvage_bars(self, symbol: str) -> list[SalvagedMonth]:
         """Make the damaged months of ``symbol`` readable again, and say of each what is kept and what is lost.
 
-        Kept are the row groups (32,768 bars) of which every page has its checksum; the damaged files stay beside as
-        evidence. ``[]`` when no month is damaged. Raises CorruptData when the manifest is: see ``reseal_bars``.
+        Kept are the row groups (32,768 bars) of which every page has its checksum, and of the backup what these do not
+        have; of damaged recent bars each line that is sound. The damaged files stay beside as evidence. ``[]`` when no
+        month is damaged. Raises CorruptData when the manifest is: see ``reseal_bars``.
         """
         return self._bars.salvage("salvage_bars", symbol)

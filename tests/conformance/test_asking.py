@@ -9,6 +9,7 @@ from pytest_tradestore.kits.registry import KITS
 from pytest_tradestore.settings import Settings
 from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Verdict
+from tests.sound_stores.files import file_name, locked, log_line, replace_durably
 from tests.sound_stores.plain import PlainDocuments, PlainJournal
 
 KIT = {kit.name: kit for kit in KITS}
@@ -35,14 +36,34 @@ def test_what_is_claimed_unless_disclaimed_is_to_be_taken_out_of_what_is_disclai
     assert "taking 'power-loss' out of tradestore_disclaims" in reason("power-loss", disclaims=("power-loss",))
 
 
-@pytest.mark.parametrize(("claims", "verdict"), [((), Verdict.NOT_APPLICABLE), (("backup",), None)])
-def test_a_log_without_a_backup_leaves_nothing_open_because_nothing_of_it_is_ever_replaced(claims, verdict):
+class RewrittenJournal(PlainJournal):
+    """Writes all of the log anew for each record."""
+
+    def append(self, stream, record):
+        path = self.directory / file_name(stream)
+        with locked(self.root):
+            before = path.read_bytes() if path.exists() else b""
+            replace_durably(path, (before + log_line(record)).decode())
+
+
+def asked_of_a_backup(log, claims):
     (check,) = (check for check in damage.checks(KIT["journal"]) if check.requirement == "CORR-3")
+    return check.judge(Bench(Settings(recorder="fake")), StoreUnderTest("log", log, claims=claims))
 
-    result = check.judge(Bench(Settings(recorder="fake")), StoreUnderTest("log", PlainJournal, claims=claims))
 
-    assert result.unclaimed == ""
-    assert ("only ever appended to" in result.reason) is (verdict is Verdict.NOT_APPLICABLE)
+@pytest.mark.parametrize("claims", [(), ("backup",)], ids=["unclaimed", "claimed for the other contracts of a store"])
+def test_a_log_without_a_backup_leaves_nothing_open_because_nothing_of_it_is_ever_replaced(claims):
+    result = asked_of_a_backup(PlainJournal, claims)
+
+    assert (result.verdict, result.unclaimed) == (Verdict.NOT_APPLICABLE, "")
+    assert "only ever appended to" in result.reason
+
+
+def test_control_a_log_that_is_written_anew_for_each_record_has_a_version_before():
+    result = asked_of_a_backup(RewrittenJournal, ("backup",))
+
+    assert result.verdict is Verdict.VIOLATED
+    assert result.counterexample is not None
 
 
 def test_control_documents_without_a_backup_do():

@@ -69,6 +69,8 @@ def test_whatever_bit_is_flipped_no_value_is_kept_that_was_not_written(store: Fi
 def test_what_cannot_be_vouched_for_is_lost_and_said_to_be(store: FileDataStore, tmp_path: Path, damage: str) -> None:
     older = month(tmp_path).read_bytes()
     store.write_bars("AAPL", [bar(MADE[-1].date + timedelta(minutes=1))])
+    store.write_bars("AAPL", [bar(MADE[-1].date + timedelta(minutes=1), 2.0)])
+    month(tmp_path).with_name("2026-01.parquet.bak").unlink()
     match damage:
         case "lost":
             month(tmp_path).unlink()

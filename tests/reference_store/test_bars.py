@@ -183,12 +183,15 @@ def test_an_older_file_of_the_same_month_and_one_of_another_symbol_are_noticed(
     store.write_bars("AAPL", bars(JANUARY, 5))
     older = month_file(tmp_path).read_bytes()
     store.write_bars("AAPL", bars(JANUARY, 5, close=3.0))
+    month_file(tmp_path).unlink()
     month_file(tmp_path).write_bytes(older)
-    with pytest.raises(CorruptData):
-        store.read_bars("AAPL", *ALWAYS)
+    (tmp_path / "prices" / "AAPL" / "2026-01.parquet.bak").unlink()
+    assert store.read_bars("AAPL", *ALWAYS) == bars(JANUARY, 5)
+    assert len(store.recoveries) == 1  # it is the version before, and that is said
 
     store.write_bars("MSFT", [bar(JANUARY, symbol="MSFT")])
     for name in ("2026-01.parquet", ".manifest.json"):
+        (tmp_path / "prices" / "AAPL" / f"{name}.bak").unlink(missing_ok=True)
         (tmp_path / "prices" / "AAPL" / name).write_bytes((tmp_path / "prices" / "MSFT" / name).read_bytes())
     with pytest.raises(CorruptData):
         store.read_bars("AAPL", *ALWAYS)

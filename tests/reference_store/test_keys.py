@@ -1,6 +1,7 @@
 """The identifier codec: what it refuses, and that no two accepted identifiers ever share a file."""
 
 import unicodedata
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -309,3 +310,36 @@ def test_only_the_name_of_an_identifier_is_read_as_one(text: str) -> None:
 )
 def test_a_plain_name_that_no_identifier_has_is_none(name: str) -> None:
     assert keys.decode(name) is None
+
+
+PIECES = st.sampled_from([*"Ab_.-+/é\n\r", "Z9", "%2F", "%2f", "%41", "%25", "+2", "+a", "CON", "nul", "COM1", ".bak"])
+FILES = st.lists(
+    st.tuples(st.lists(PIECES, max_size=6), st.sampled_from(["", ".json", ".json.bak", ".jsonl", ".JSON"])).map(
+        lambda parts: "".join(parts[0]) + parts[1]
+    ),
+    max_size=12,
+)
+
+
+@given(FILES, st.sampled_from([("",), (".json", ".json.bak"), (".jsonl",)]))
+def test_many_names_are_decoded_as_each_of_them_is(files: list[str], suffixes: tuple[str, ...]) -> None:
+    one_by_one = {
+        keys.decode(name[: len(name) - len(suffix)]) for name in files for suffix in suffixes if name.endswith(suffix)
+    }
+    assert keys.decode_all(files, suffixes) == one_by_one - {None}
+
+
+@given(st.lists(st.text("AZaz09._-/%+ é", min_size=1, max_size=8), max_size=8))
+def test_all_identifiers_that_are_accepted_are_found_among_the_names(identifiers: list[str]) -> None:
+    names = {}
+    for identifier in identifiers:
+        with suppress(InvalidIdentifier):
+            names[identifier] = keys.encode(identifier) + ".json"
+    assert keys.decode_all([*names.values(), "README.md", ".lock"], (".json",)) == set(names)
+
+
+def test_names_as_long_as_they_may_be_are_found_too() -> None:
+    for identifier in ("A" * 200, "a" * 199, "A" * 193 + "/" + "B" * 4, "A" * 201):
+        with suppress(InvalidIdentifier):
+            assert keys.decode_all([keys.encode(identifier)]) == {identifier}
+    assert keys.decode_all(["A" * 201, "a" * 200 + "+"]) == set()

@@ -73,6 +73,7 @@ BY_REQUIREMENT = [
     journal("os.ftruncate(descriptor, length)", "REC-3"),
     journal("fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the lock", "RACE-3", "core.locking"),
     bars("directory.sync()  # before the manifest", "ATOM-2"),
+    bars("keep_month(directory, symbol, month, file, inode)", "CORR-3"),
     records("stores.record_appending", "sync_data(descriptor)  # durability point: the line", "DUR-2"),
     records("core.descriptors", 'getattr(os, "fdatasync", sync)(descriptor)  # which', "DUR-2"),
 ]
@@ -109,6 +110,10 @@ OF_BARS = (
 MANIFEST = "test_order_of_calls.py::test_a_manifest_is_durable_before_what_it_names_replaces_anything"
 JOINED = "test_bars.py::test_bars_come_back_sorted_whatever_their_order_and_join_months"
 FINISHED = "test_bars.py::test_a_write_whose_last_sync_failed_is_finished_by_the_next_writer"
+
+GONE = "test_bar_backups.py::test_deleted_bars_are_in_no_backup"
+OVERLOOKED = "test_bar_backups.py::test_damage_that_an_open_store_has_overlooked_never_becomes_the_backup"
+ROTATED = "test_bar_backups.py::test_what_was_damaged_before_a_crash_was_mended_never_becomes_the_backup"
 
 NAMED = "if _is_the_lock_file(descriptor, directory):\n                return descriptor\n        except "
 ANY = NAMED.replace("_is_the_lock_file(descriptor, directory)", "True")
@@ -154,8 +159,16 @@ BY_TEST = [
     by_test("stores.fundamental_files", "directory.sync()  # the archives made here", LEFT),
     by_test("stores.bars.files", "root.sync()  # whoever made", OF_BARS),
     by_test("stores.bars.months", "directory.sync()  # the manifest", MANIFEST),
-    by_test("stores.bars.places", "directory.move(staged_name(month, file), file_name(month))", JOINED),
-    by_test("stores.bars.months", "directory.move(name, pending[name])", FINISHED),
+    by_test("stores.bars.months", "directory.move(staged_name(month, file), file_name(month))", JOINED),
+    by_test(
+        "stores.bars.months", "_move(directory, symbol, month, file)\n        else", FINISHED, "pass\n        else"
+    ),
+    by_test("stores.bars.months", "directory.unlink(MANIFEST + BACKUP)  # pinned", GONE),
+    by_test("stores.bars.months", "bar_manifest.parse(previous.data, symbol)  # what", OVERLOOKED),
+    by_test("stores.bars.recent", "_parsed(previous.data, _WHO, {})  # what", OVERLOOKED),
+    by_test(
+        "stores.bars.backups", "if found is None or not before.is_content(found.data)", ROTATED, "if found is None"
+    ),
 ]
 
 NEEDED_BY_ALL = {

@@ -84,7 +84,7 @@ def test_the_next_bar_of_many_symbols_is_one_file_and_all_or_none(
 
     store.write_bars_of_many({symbol: [bar(JANUARY + DAY, 2.0, symbol=symbol)] for symbol in symbols})
 
-    assert seen == ["fsync", "rename", "fsync directory"]
+    assert seen == ["fsync", "rename", "rename", "fsync directory"]  # the first one keeps the file before
     assert all(closes(tmp_path, symbol) == [1.0, 2.0] for symbol in symbols)
     store.write_bars_of_many({})
 
@@ -181,6 +181,7 @@ def test_damaged_recent_bars_are_told_of_where_they_matter_and_given_up_only_on_
         case "older":
             waiting(tmp_path).write_bytes(older)
 
+    waiting(tmp_path).with_name(".recent.jsonl.bak").write_bytes(b"")
     remembered = [] if damage == "one-bit" else [store]  # it knows what it has read, and that is not damaged
     for opened in (*remembered, FileDataStore(tmp_path)):
         with pytest.raises(CorruptData, match="recent"):
@@ -205,8 +206,6 @@ def test_a_symbol_whose_recent_bars_are_given_up_can_be_written_again(
 
     store.reseal_bars("AAPL")
     assert closes(tmp_path) == [1.0, 2.0, 3.0]
-    if damage == "one-bit":
-        waiting(tmp_path).unlink()  # looked at, and moved away
     for day in (10, 11, 12):
         store.write_bars("AAPL", [bar(JANUARY + day * DAY, float(day))])
     assert closes(tmp_path) == [1.0, 2.0, 3.0, 10.0, 11.0, 12.0]

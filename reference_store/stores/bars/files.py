@@ -21,12 +21,13 @@ from reference_store.core.group_commit import GroupCommit, Take
 from reference_store.core.root import Place, Root
 from reference_store.errors import CorruptData, InvalidRecord, StoreError, shown
 from reference_store.stores.bars import upkeep
+from reference_store.stores.bars.backups import Recoveries
 from reference_store.stores.bars.checks import columns_of, listed
 from reference_store.stores.bars.columns import Columns, by_month, joined, merged
 from reference_store.stores.bars.manifest import Manifest
 from reference_store.stores.bars.months import publish
 from reference_store.stores.bars.places import Moved, child, content, decoded
-from reference_store.stores.bars.recent import OUTGROWN, RECENT, Recent, RecentFile
+from reference_store.stores.bars.recent import OUTGROWN, RECENT, Recent, RecentFile, sound
 from reference_store.stores.bars.salvage import SalvagedMonth, salvage
 from reference_store.stores.bars.snapshots import Snapshots
 
@@ -48,7 +49,8 @@ class BarFiles:
         self.negative = negative_prices
         self.root = Root(root, lock_timeout)
         self._commits: ByKey[GroupCommit[Columns]] = ByKey(self._group)
-        self._snapshots = Snapshots()
+        self.recoveries = Recoveries()
+        self._snapshots = Snapshots(self.recoveries)
         self._recent = RecentFile()
 
     def write(self, symbol: str, bars: Iterable[Any]) -> None:
@@ -146,7 +148,9 @@ class BarFiles:
                     count += len(removed)
             if count:
                 folded, recent = manifest.folded, manifest.recent
-                publish(directory, symbol, manifest, left, folded=folded, recent=recent, replacing=True)
+                publish(
+                    directory, symbol, manifest, left, folded=folded, recent=recent, replacing=True, forgetting=True
+                )
             return count
 
     def fold(self, operation: str) -> None:
@@ -163,12 +167,8 @@ class BarFiles:
         time zones and the bounds have none, or the reverse, and CorruptData.
         """
         name = keys.encode(symbol)
-        recent: Recent | CorruptData | None
         with self.root.reading(operation, symbol) as root:
-            try:
-                recent = self._recent.load(root, symbol)  # before the manifest: see there
-            except CorruptData as damage:
-                recent = damage
+            recent = self._recent.standing(root, symbol)  # before the manifest: see there
             try:
                 directory = child(root, symbol, name)
             except FileNotFoundError:
@@ -176,7 +176,7 @@ class BarFiles:
             manifest, found = self._snapshots.take(directory, symbol, first, last)
         if manifest is None:
             return []
-        recent = _sound(symbol, manifest, recent)
+        recent = self._found(symbol, manifest, recent)
         _refuse_mixture("start", symbol, manifest, recent, aware=aware)
         parts = [decoded(symbol, month, data, first, last, aware=aware) for month, data in found]
         waiting = recent.of(symbol, manifest.folded) if recent is not None and manifest.recent else None
@@ -188,8 +188,7 @@ class BarFiles:
     def symbols(self, operation: str) -> list[str]:
         """Return the symbols that have a directory, sorted by code point."""
         with self.root.reading(operation, "symbols") as directory:
-            names = [name for name in directory.names() if not name.startswith(".")]
-        return sorted(symbol for name in names if (symbol := keys.decode(name)) is not None)
+            return sorted(keys.decode_all(directory.names()))
 
     def months(self, operation: str, symbol: str) -> list[str]:
         """Return the months, as ``YYYY-MM``, in which a symbol has bars, in order."""
@@ -202,7 +201,7 @@ class BarFiles:
     def reseal(self, operation: str, symbol: str) -> None:
         """Vouch for the month files of a symbol as they stand; raises CorruptData for one that is no month of bars.
 
-        Recent bars still count, unless their file is damaged or lost.
+        Recent bars still count; of a damaged or lost file of them what ``salvage`` would keep.
         """
         name = keys.encode(symbol)
         with self.root.updating(operation, symbol) as root:
@@ -211,8 +210,8 @@ class BarFiles:
             except FileNotFoundError:
                 raise CorruptData(symbol, name, "there is no such directory") from None
             recent = None
-            self._recent.forget()
             try:
+                self._recent.mend(root, symbol)
                 recent = self._recent.load(root, symbol)
                 if recent is not None and (manifest := self._snapshots.manifest(directory, symbol)) is not None:
                     self._dropped(root, recent, symbol, manifest)
@@ -223,6 +222,7 @@ class BarFiles:
     def salvage(self, operation: str, symbol: str) -> list[SalvagedMonth]:
         """Replace the damaged months of a symbol by what of them can be vouched for; see ``salvage``."""
         with self.root.updating(operation, symbol) as root:
+            self._recent.mend(root, symbol)
             try:
                 directory = child(root, symbol, keys.encode(symbol))
             except FileNotFoundError:
@@ -232,20 +232,27 @@ class BarFiles:
 
     def _state(self, operation: str, symbol: str) -> tuple[Manifest, Columns | None] | None:
         with self.root.reading(operation, symbol) as root:
-            recent: Recent | CorruptData | None
-            try:
-                recent = self._recent.load(root, symbol)
-            except CorruptData as damage:
-                recent = damage
+            recent = self._recent.standing(root, symbol)
             try:
                 directory = child(root, symbol, keys.encode(symbol))
             except FileNotFoundError:
                 return None
-            manifest = self._snapshots.manifest(directory, symbol)
+            manifest = self._snapshots.standing(directory, symbol)
             if manifest is None:
                 return None
-        recent = _sound(symbol, manifest, recent)
+        recent = self._found(symbol, manifest, recent)
         return manifest, recent.of(symbol, manifest.folded) if recent is not None and manifest.recent else None
+
+    def _found(self, symbol: str, manifest: Manifest, recent: Recent | CorruptData | None) -> Recent | None:
+        """The recent bars of a symbol that is read, from their backup if need be, and then that is said."""
+        try:
+            found = sound(symbol, manifest, recent)
+        except CorruptData as damage:
+            with self.root.reading("read", symbol) as root:
+                found = sound(symbol, manifest, self._recent.before(root, symbol, damage))
+        if found is not None and found.damage is not None:
+            self.recoveries.note(symbol, found.damage, found.generation)
+        return found
 
     def _known(self, root: Directory, directory: Directory, symbol: str, new: Columns) -> Manifest:
         """The manifest of a symbol that is written to, a new one if it has none yet."""
@@ -259,7 +266,7 @@ class BarFiles:
         """The file of recent bars, made if no manifest of this symbol relies on it yet."""
         recent = self._recent.load(root, symbol)
         if manifest.recent:
-            found = _sound(symbol, manifest, recent)
+            found = sound(symbol, manifest, recent)
             assert found is not None, "it relies on it"
             return found
         if recent is None:
@@ -324,19 +331,6 @@ class BarFiles:
 
 def _go_together(first: Columns, second: Columns) -> bool:
     return first.aware is second.aware
-
-
-def _sound(symbol: str, manifest: Manifest, recent: Recent | CorruptData | None) -> Recent | None:
-    """The recent bars as a reader found them; raises CorruptData if the symbol needs them and they are not sound."""
-    if not manifest.recent:
-        return None
-    if recent is None:
-        raise CorruptData(symbol, RECENT, "it is missing while manifests rely on it")
-    if isinstance(recent, CorruptData):
-        raise recent
-    if recent.generation < manifest.folded:
-        raise CorruptData(symbol, RECENT, "it is older than manifests say")
-    return recent
 
 
 def _refuse_mixture(field: str, symbol: str, manifest: Manifest, recent: Recent | None, *, aware: bool) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reference_store.core import integrity
@@ -19,6 +19,8 @@ from reference_store.errors import CorruptData
 MANIFEST = ".manifest.json"
 STAGED = ".staged-"
 SUFFIX = ".parquet"
+BACKUP = ".bak"
+"""What the name of a file ends with that holds the version before."""
 MONTH_FILE = re.compile(r"([0-9]{4}-(?:0[1-9]|1[0-2]))\.parquet")
 
 
@@ -27,6 +29,8 @@ class MonthFile:
     """The content of one month: SHA-256, size (bytes), bars, and the first and last date in microseconds since 1970.
 
     ``footer`` is the SHA-256 of the end of the file, which says where in it what stands; files of 0.1.0 have none here.
+    ``generation`` is that of the manifest that named it first, 0 if that was not noted. ``before`` is what the month
+    had until then, which is its backup; None if it had nothing, or if that must not come back.
     """
 
     sha256: str
@@ -35,6 +39,8 @@ class MonthFile:
     first: int
     last: int
     footer: str = ""
+    generation: int = 0
+    before: MonthFile | None = None
 
     def is_content(self, data: bytes) -> bool:
         """Whether ``data`` is this content, bit for bit."""
@@ -65,9 +71,13 @@ class Manifest:
         ]
 
 
-def describe(data: bytes, rows: int, first: int, last: int) -> MonthFile:
-    """Return what the manifest says about a month file with these bytes."""
-    return MonthFile(hashlib.sha256(data).hexdigest(), len(data), rows, first, last, footer_digest(data))
+def describe(
+    data: bytes, rows: int, first: int, last: int, generation: int, before: MonthFile | None = None
+) -> MonthFile:
+    """Return what the manifest of ``generation`` says about a month file of these bytes that replaces ``before``."""
+    older = None if before is None else replace(before, before=None)
+    sha256, footer = hashlib.sha256(data).hexdigest(), footer_digest(data)
+    return MonthFile(sha256, len(data), rows, first, last, footer, generation, older)
 
 
 def footer_digest(data: bytes) -> str:
@@ -115,8 +125,20 @@ def parse(data: bytes, symbol: str) -> Manifest:
 
 
 def _entry(file: MonthFile) -> Document:
-    entry = {"sha256": file.sha256, "bytes": file.size, "rows": file.rows, "first": file.first, "last": file.last}
-    return {**entry, "footer": file.footer} if file.footer else entry
+    entry: Document = {
+        "sha256": file.sha256,
+        "bytes": file.size,
+        "rows": file.rows,
+        "first": file.first,
+        "last": file.last,
+    }
+    if file.footer:
+        entry["footer"] = file.footer
+    if file.generation:
+        entry["generation"] = file.generation
+    if file.before is not None:
+        entry["before"] = _entry(file.before)
+    return entry
 
 
 def _month_file(about: Any) -> MonthFile:
@@ -126,4 +148,8 @@ def _month_file(about: Any) -> MonthFile:
         raise TypeError
     if any(type(number) is not int for number in (size, rows, first, last)):
         raise TypeError
-    return MonthFile(sha256, size, rows, first, last, footer)
+    generation, before = about.get("generation", 0), about.get("before")
+    if type(generation) is not int:
+        raise TypeError
+    older = None if before is None else _month_file(before)
+    return MonthFile(sha256, size, rows, first, last, footer, generation, older)

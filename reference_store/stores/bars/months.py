@@ -5,24 +5,36 @@ Why each step stands where it stands: ``docs/decisions/0121-multi-file-writes.md
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from dataclasses import replace
 
 from reference_store.core.access import Access
 from reference_store.core.atomic import FILE_MODE, TEMPORARY, Directory, NotPinned
-from reference_store.errors import InvalidRecord
+from reference_store.errors import InvalidRecord, hint_for, shown
 from reference_store.stores.bars import manifest as bar_manifest
 from reference_store.stores.bars import parquet as bar_parquet
+from reference_store.stores.bars.backups import keep_month
 from reference_store.stores.bars.columns import Columns, merged
-from reference_store.stores.bars.manifest import MANIFEST, STAGED, Manifest, MonthFile, file_name, staged_name
+from reference_store.stores.bars.manifest import (
+    BACKUP,
+    MANIFEST,
+    STAGED,
+    Manifest,
+    MonthFile,
+    file_name,
+    staged_name,
+)
 from reference_store.stores.bars.places import (
     LARGEST,
     Moved,
     content,
     decoded,
     keep_evidence,
-    move_into_place,
     regular,
 )
+
+_log = logging.getLogger("reference_store")
 
 
 def publish(
@@ -34,27 +46,38 @@ def publish(
     folded: int,
     recent: bool,
     replacing: bool = False,
+    forgetting: bool = False,
 ) -> None:
-    """Add bars to months, all or none, durably; with ``replacing`` they take the place of all that the months have.
+    """Add bars to months, all or none, durably; what they are added to stays as the backup.
 
-    A month that is replaced by no bars is removed.
+    With ``replacing`` they take the place of what the months have, which is damaged; the backup that there is stays.
+    With ``forgetting`` they take its place too, and no backup has it afterwards. A month replaced by none is removed.
     """
-    settle(directory, manifest)
+    settle(directory, symbol, manifest)
+    generation = manifest.generation + 1
     staged: dict[str, MonthFile] = {}
+    inodes: dict[str, int | None] = {}
     months, removed = dict(manifest.months), []
     try:
         for month, bars in changes.items():
             if len(bars):
                 known = manifest.months.get(month)
-                staged[month] = months[month] = _stage(directory, symbol, month, known, bars, replacing=replacing)
+                whole = replacing or forgetting
+                file, inodes[month] = _stage(directory, symbol, month, known, bars, generation, replacing=whole)
+                staged[month] = months[month] = replace(file, before=None) if forgetting else file
             else:
                 del months[month]
                 removed.append(month)
+        if forgetting:
+            directory.unlink(MANIFEST + BACKUP)  # pinned by the next sync: before the call is acknowledged
         directory.sync()  # before the manifest: it must not name what a power loss can take away
-        after = Manifest(manifest.generation + 1, manifest.aware, months, folded, recent, tuple(removed))
+        after = Manifest(generation, manifest.aware, months, folded, recent, tuple(removed))
         previous = regular(directory, symbol, MANIFEST)
+        if previous is not None:
+            bar_manifest.parse(previous.data, symbol)  # what is damaged never takes the place of a good backup
         # All months change here, together; durable on return.
-        directory.replace(MANIFEST, bar_manifest.dump(after, symbol), previous)
+        backup = None if forgetting else MANIFEST + BACKUP
+        directory.replace(MANIFEST, bar_manifest.dump(after, symbol), previous, backup)
     except NotPinned:
         raise  # the manifest is visible, but what it replaced may come back: nothing must be moved yet
     except BaseException:
@@ -62,34 +85,57 @@ def publish(
             directory.discard(staged_name(month, file))
         raise
     for month, file in staged.items():
-        move_into_place(directory, symbol, month, file)
+        try:
+            _move(directory, symbol, month, file, inodes[month])
+        except OSError as error:
+            # The write counts, and readers here find it; the next writer tries again.
+            hint = hint_for(error)
+            _log.warning("%s: the new %r cannot take its place: %s%s", shown(symbol), month, error.strerror, hint)
     for month in removed:
         directory.discard(file_name(month))
+    for month in changes if forgetting else ():
+        directory.discard(file_name(month) + BACKUP)  # no manifest names it
 
 
-def settle(directory: Directory, manifest: Manifest, keep: str | None = None) -> None:
+def _move(directory: Directory, symbol: str, month: str, file: MonthFile, inode: int | None = None) -> None:
+    """Give the staged content of a month its place, where readers of other make look, and keep what was there."""
+    keep_month(directory, symbol, month, file, inode)
+    directory.move(staged_name(month, file), file_name(month))
+
+
+def settle(directory: Directory, symbol: str, manifest: Manifest, *, evidence: bool = False) -> None:
     """Finish what a writer that died had begun to move or remove, and clear away what it had only staged.
 
-    ``keep`` is the symbol if what has to go for it stays as evidence.
+    With ``evidence`` what has to go for it stays.
     """
-    gone = {file_name(month) for month in manifest.removed}
+    gone = {file_name(month) + suffix for month in manifest.removed for suffix in ("", BACKUP)}
     names = [name for name in directory.names() if name.startswith((STAGED, TEMPORARY)) or name in gone]
     if not names:
         return
-    pending = {staged_name(month, file): file_name(month) for month, file in manifest.months.items()}
+    pending = {staged_name(month, file): (month, file) for month, file in manifest.months.items()}
     directory.sync()  # the manifest may not be durable yet, and must be before its content replaces other content
     for name in names:
         if name in pending:
-            if keep is not None:
-                keep_evidence(directory, keep, pending[name], "newer content waited for its place")
-            directory.move(name, pending[name])
+            month, file = pending[name]
+            if evidence:
+                keep_evidence(directory, symbol, file_name(month), "newer content waited for its place")
+            _move(directory, symbol, month, file)
         else:
             directory.discard(name)
 
 
 def _stage(
-    directory: Directory, symbol: str, month: str, before: MonthFile | None, bars: Columns, *, replacing: bool
-) -> MonthFile:
+    directory: Directory,
+    symbol: str,
+    month: str,
+    before: MonthFile | None,
+    bars: Columns,
+    generation: int,
+    *,
+    replacing: bool,
+) -> tuple[MonthFile, int | None]:
+    """Write the new content of a month beside it; with it comes the number of the file that has the one before."""
+    inode = None
     if before is not None:
         like: Access | None = directory.access(file_name(month))
         if not replacing:
@@ -97,7 +143,7 @@ def _stage(
                 found = content(directory, symbol, month, before)
             except Moved as moved:  # but nobody else moves anything: the lock is held
                 raise moved.damage from None
-            like = found.access
+            like, inode = found.access, found.inode
             bars = merged(decoded(symbol, month, found.data, aware=bars.aware), bars)
     else:
         like = directory.access(file_name(month))
@@ -106,6 +152,8 @@ def _stage(
     if len(data) > LARGEST:
         raise InvalidRecord("bars", f"make a month file of {len(data)} bytes, {LARGEST} is the limit")
     times = bars.times()
-    file = bar_manifest.describe(data, len(bars), times[0], times[-1])
+    # What is replaced is no backup, but the one that there is stays.
+    older = before.before if before is not None and replacing else before
+    file = bar_manifest.describe(data, len(bars), times[0], times[-1], generation, older)
     directory.stage(staged_name(month, file), data, FILE_MODE, like)
-    return file
+    return file, inode

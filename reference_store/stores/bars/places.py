@@ -11,7 +11,7 @@ import logging
 from reference_store.core.atomic import Directory
 from reference_store.core.descriptors import TooLarge
 from reference_store.core.directory import Found, NotARegularFile
-from reference_store.errors import CorruptData, hint_for, shown
+from reference_store.errors import CorruptData, shown
 from reference_store.stores.bars import parquet as bar_parquet
 from reference_store.stores.bars.columns import Columns
 from reference_store.stores.bars.manifest import MANIFEST, MONTH_FILE, MonthFile, file_name, staged_name
@@ -81,15 +81,6 @@ def decoded(
         return bar_parquet.decode(data, first, last, aware=aware)
     except bar_parquet.Unreadable as error:
         raise CorruptData(symbol, file_name(month), str(error)) from None
-
-
-def move_into_place(directory: Directory, symbol: str, month: str, file: MonthFile) -> None:
-    try:
-        directory.move(staged_name(month, file), file_name(month))
-    except OSError as error:
-        # The write counts, and readers here find it; the next writer tries again.
-        hint = hint_for(error)
-        _log.warning("%s: the new %r cannot take its place: %s%s", shown(symbol), month, error.strerror, hint)
 
 
 def keep_evidence(directory: Directory, symbol: str, name: str, reason: str) -> None:

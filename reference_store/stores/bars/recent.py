@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -23,7 +23,8 @@ from reference_store.core.strict_json import Document
 from reference_store.errors import CorruptData, InvalidRecord
 from reference_store.stores.bars.checks import with_volumes
 from reference_store.stores.bars.columns import COLUMNS, PRICES, Columns, in_order, joined, schema, volumes
-from reference_store.stores.bars.places import LARGEST, TAIL, regular
+from reference_store.stores.bars.manifest import BACKUP, Manifest
+from reference_store.stores.bars.places import LARGEST, TAIL, keep_evidence, regular
 from reference_store.stores.bars.zones import zone_runs
 
 RECENT = ".recent.jsonl"
@@ -44,10 +45,12 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Recent:
-    """The file as it was read or written."""
+    """The file as it was read or written; ``damage`` is what was wrong with it if this is from its backup."""
 
     generation: int
     lines: tuple[Line, ...]
+    data: bytes
+    damage: CorruptData | None = None
 
     @property
     def size(self) -> int:
@@ -98,6 +101,10 @@ class RecentFile:
             end = root.tail(RECENT, TAIL)
         except NotARegularFile:
             raise CorruptData(symbol, RECENT, "it is not a regular file") from None
+        if end is None and root.has(RECENT + BACKUP):
+            end = root.tail(RECENT, TAIL)  # the first two writes may have come between
+            if end is None:
+                raise CorruptData(symbol, RECENT, "it is missing while its backup is there")
         if end is None:
             return None
         known = self._known
@@ -110,26 +117,84 @@ class RecentFile:
         self._known = ((len(found.data), found.data[-TAIL:]), recent)
         return recent
 
+    def standing(self, root: Directory, symbol: str) -> Recent | CorruptData | None:
+        """Return what ``load`` does; if the file is damaged or lost, what the backup has, with what is wrong with it.
+
+        What is wrong is returned by itself where there is no backup that could answer.
+        """
+        try:
+            return self.load(root, symbol)
+        except CorruptData as damage:
+            return self.before(root, symbol, damage)
+
+    def before(self, root: Directory, symbol: str, damage: CorruptData) -> Recent | CorruptData:
+        """Return what the backup of a file with this ``damage`` has; the damage itself if that is nothing."""
+        try:
+            before = regular(root, symbol, RECENT + BACKUP)
+            return damage if before is None else replace(_parsed(before.data, symbol, {}), damage=damage)
+        except CorruptData:
+            return damage
+
     def forget(self) -> None:
         """Read the file again, all of it, when it is asked for next."""
         self._known = None
 
-    def put(self, root: Directory, before: Recent | None, lines: Sequence[Line]) -> Recent:
-        """Make ``lines`` the content of the file, durably."""
+    def mend(self, root: Directory, symbol: str) -> None:
+        """Put a damaged or lost file together again of the sound lines of it and its backup; it stays as evidence.
+
+        Raises CorruptData if no seal of either can be read: nobody could say then which lines are in months already.
+        """
+        self.forget()
+        try:
+            found = self.load(root, symbol)
+            wrong = CorruptData(symbol, RECENT, "it is older than its backup")
+            older = self.before(root, symbol, wrong)
+            if found is None or isinstance(older, CorruptData) or older.generation <= found.generation:
+                return
+            raise wrong
+        except CorruptData as damage:
+            keep_evidence(root, symbol, RECENT, damage.reason)
+            raws = [raw for name in (RECENT + BACKUP, RECENT) for raw in _raws(root, symbol, name)]
+            newest = max((number for raw in raws if (number := _generation(raw)) is not None), default=None)
+            if newest is None:
+                raise
+        lines = {raw: line for raw in raws if (line := _sound_line(raw, symbol)) is not None}
+        # One more than that of the backup may be that of the damaged file: no number is given twice.
+        mended = Recent(newest + 1, (), b"")
+        self.put(root, mended, sorted(lines.values(), key=lambda line: line.number), keep=False)
+
+    def put(self, root: Directory, before: Recent | None, lines: Sequence[Line], *, keep: bool = True) -> Recent:
+        """Make ``lines`` the content of the file, durably; what it had becomes the backup if it is to be kept."""
         generation = before.generation + 1 if before is not None else 1
         body = b"".join(line.raw for line in lines)
         about = {"lines": len(lines), "sha256": hashlib.sha256(body).hexdigest()}
         data = body + integrity.seal_records([integrity.encode_record(about)], _WHO, generation)
         if len(data) > LARGEST:
             raise InvalidRecord("bars", f"make a file of {len(data)} bytes, {LARGEST} is the limit")
-        root.replace(RECENT, data, None)
-        recent = Recent(generation, tuple(lines))
+        previous = regular(root, _WHO, RECENT)
+        if keep and previous is not None and (before is None or previous.data != before.data):
+            _parsed(previous.data, _WHO, {})  # what is damaged never takes the place of a good backup
+        root.replace(RECENT, data, previous, RECENT + BACKUP if keep else None)
+        recent = Recent(generation, tuple(lines), data)
         self._known = ((len(data), data[-TAIL:]), recent)
         return recent
 
     def add(self, root: Directory, before: Recent, bars: Mapping[str, Columns]) -> Recent:
         """Add bars of one or more symbols, all or none, durably."""
         return self.put(root, before, [*before.lines, line_of(before.generation + 1, bars)])
+
+
+def sound(symbol: str, manifest: Manifest, recent: Recent | CorruptData | None) -> Recent | None:
+    """The recent bars as a reader found them; raises CorruptData if the symbol needs them and they are not sound."""
+    if not manifest.recent:
+        return None
+    if recent is None:
+        raise CorruptData(symbol, RECENT, "it is missing while manifests rely on it")
+    if isinstance(recent, CorruptData):
+        raise recent
+    if recent.generation < manifest.folded:
+        raise CorruptData(symbol, RECENT, "it is older than manifests say")
+    return recent
 
 
 def line_of(number: int, bars: Mapping[str, Columns]) -> Line:
@@ -145,7 +210,31 @@ def _parsed(data: bytes, symbol: str, known: Mapping[bytes, Line]) -> Recent:
     if seal is None or seal.content != {"lines": len(raws), "sha256": hashlib.sha256(body).hexdigest()}:
         raise CorruptData(symbol, RECENT, "its last line does not vouch for the others")
     lines = [known.get(raw) or _line(raw, number, symbol) for number, raw in enumerate(raws, 1)]
-    return Recent(seal.number, tuple(lines))
+    return Recent(seal.number, tuple(lines), data)
+
+
+def _raws(root: Directory, symbol: str, name: str) -> list[bytes]:
+    try:
+        found = regular(root, symbol, name)
+    except CorruptData:
+        return []
+    return [] if found is None else found.data.splitlines(keepends=True)
+
+
+def _generation(raw: bytes) -> int | None:
+    """The generation of a file of which this is the last line, None if it is none."""
+    try:
+        seal = integrity.sealed_record(raw, _WHO, RECENT, 0)
+    except CorruptData:
+        return None
+    return seal.number if "sha256" in seal.content else None
+
+
+def _sound_line(raw: bytes, symbol: str) -> Line | None:
+    try:
+        return _line(raw, 0, symbol)
+    except CorruptData:
+        return None
 
 
 def _line(raw: bytes, number: int, symbol: str) -> Line:

@@ -5,10 +5,14 @@ Readers take no lock; a busy writer cannot starve them.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from reference_store.core.atomic import Directory
 from reference_store.errors import CorruptData
+from reference_store.stores.bars import backups
 from reference_store.stores.bars import manifest as bar_manifest
-from reference_store.stores.bars.manifest import MANIFEST, Manifest
+from reference_store.stores.bars.backups import Recoveries
+from reference_store.stores.bars.manifest import BACKUP, MANIFEST, Manifest, MonthFile
 from reference_store.stores.bars.places import TAIL, Moved, content, manifest_end, month_files, regular
 
 _REMEMBERED = 1024
@@ -17,40 +21,72 @@ _REMEMBERED = 1024
 class Snapshots:
     """Reads manifests, and remembers those seen last by the end of the file, where its seal stands."""
 
-    def __init__(self) -> None:
+    def __init__(self, recoveries: Recoveries) -> None:
+        self.recoveries = recoveries
         self._manifests: dict[str, tuple[tuple[int, bytes], Manifest]] = {}
 
     def manifest(self, directory: Directory, symbol: str) -> Manifest | None:
         """Return the manifest in force, None if a symbol has neither one nor months; raises CorruptData."""
         found = self._manifest(directory, symbol)
-        if found is None and month_files(directory):
+        if found is None and (month_files(directory) or directory.has(MANIFEST + BACKUP)):
             found = self._manifest(directory, symbol)  # the first write may have come between
             if found is None:
-                raise CorruptData(symbol, MANIFEST, "it is missing while month files are there")
+                raise CorruptData(symbol, MANIFEST, "it is missing while month files or its backup are there")
         return found
+
+    def standing(self, directory: Directory, symbol: str) -> Manifest | None:
+        """Return the manifest in force as ``manifest`` does; if it is damaged, the one before, and that is said.
+
+        The one before is of its own moment: no bars that came later and wait beside the months belong to it.
+        """
+        try:
+            return self.manifest(directory, symbol)
+        except CorruptData as damage:
+            older = backups.manifest_before(directory, symbol)
+            if older is None:
+                raise
+            self.recoveries.note(symbol, damage, older.generation)
+            return replace(older, recent=False)
 
     def take(
         self, directory: Directory, symbol: str, first: int, last: int
     ) -> tuple[Manifest | None, list[tuple[str, bytes]]]:
-        """Return a manifest and the months with bars from ``first`` to ``last`` with their bytes, all as it says."""
-        missed: Manifest | None = None
+        """Return a manifest and the months with bars from ``first`` to ``last`` with their bytes, all as it says.
+
+        A damaged month is as it was before it was written last, and that is said.
+        """
+        missed: set[tuple[int, str]] = set()
         seen: dict[str, bytes] = {}
         while True:
-            manifest = self.manifest(directory, symbol)
+            manifest = self.standing(directory, symbol)
             if manifest is None:
                 return None, []
             months = manifest.overlapping(first, last)
-            try:
-                for month in months:
-                    file = manifest.months[month]
-                    if file.sha256 not in seen:  # a new manifest costs only the months that it changes
-                        seen[file.sha256] = content(directory, symbol, month, file).data
+            for month in months:
+                file = manifest.months[month]
+                if file.sha256 in seen:  # a new manifest costs only the months that it changes
+                    continue
+                try:
+                    # Another manifest excuses what is not there; when that one is still in force, the content is gone.
+                    gone = (manifest.generation, month) in missed
+                    seen[file.sha256] = self._content(directory, symbol, month, file, gone=gone)
+                except Moved:
+                    missed.add((manifest.generation, month))
+                    break
+            else:
                 return manifest, [(month, seen[manifest.months[month].sha256]) for month in months]
-            except Moved as moved:
-                # Another manifest excuses it; when that one is still in force, the content is gone.
-                if missed is not None and missed.generation == manifest.generation:
-                    raise moved.damage from None
-                missed = manifest
+
+    def _content(self, directory: Directory, symbol: str, month: str, file: MonthFile, *, gone: bool) -> bytes:
+        try:
+            return content(directory, symbol, month, file).data
+        except Moved as moved:
+            if not gone:
+                raise
+            older = backups.month_before(directory, symbol, month, file)
+            if older is None:
+                raise moved.damage from None
+            self.recoveries.note(symbol, moved.damage, older[1])
+            return older[0]
 
     def _manifest(self, directory: Directory, symbol: str) -> Manifest | None:
         known = self._manifests.get(symbol)

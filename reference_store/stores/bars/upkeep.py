@@ -11,7 +11,8 @@ from reference_store.core.directory import Found
 from reference_store.errors import CorruptData
 from reference_store.stores.bars import manifest as bar_manifest
 from reference_store.stores.bars import parquet as bar_parquet
-from reference_store.stores.bars.manifest import MANIFEST, MONTH_FILE, STAGED, Manifest, MonthFile, file_name
+from reference_store.stores.bars.backups import manifest_before
+from reference_store.stores.bars.manifest import BACKUP, MANIFEST, MONTH_FILE, STAGED, Manifest, MonthFile, file_name
 from reference_store.stores.bars.months import settle
 from reference_store.stores.bars.places import keep_evidence, regular
 
@@ -23,7 +24,7 @@ def reseal(directory: Directory, symbol: str, *, negative: bool, recent: bool) -
     """
     name = keys.encode(symbol)
     found = regular(directory, symbol, MANIFEST)
-    before = _settled(directory, symbol, found)
+    before, sound = _settled(directory, symbol, found)
     months: dict[str, MonthFile] = {}
     kinds: set[bool] = set()
     for file in sorted(directory.names()):
@@ -34,11 +35,13 @@ def reseal(directory: Directory, symbol: str, *, negative: bool, recent: bool) -
         raise CorruptData(symbol, name, "some of its dates have time zones and some have none")
     aware = kinds == {True} if kinds else before.aware
     manifest = Manifest(before.generation + 1, aware, months, before.folded if recent else 0, recent)
-    directory.replace(MANIFEST, bar_manifest.dump(manifest, symbol), found)
+    directory.replace(MANIFEST, bar_manifest.dump(manifest, symbol), found, MANIFEST + BACKUP if sound else None)
 
 
-def _settled(directory: Directory, symbol: str, found: Found | None) -> Manifest:
-    """Return the manifest in force, empty if it is damaged or missing, when nothing waits for its place any more.
+def _settled(directory: Directory, symbol: str, found: Found | None) -> tuple[Manifest, bool]:
+    """Return the manifest in force when nothing waits for its place any more, and whether it is sound.
+
+    For one that is damaged or missing an empty one stands, that follows its backup.
 
     What had been acknowledged and not yet moved takes its place first: else the older content there would be
     vouched for. Whatever has to go stays as evidence, edits of that older content and all that a damaged manifest
@@ -47,14 +50,17 @@ def _settled(directory: Directory, symbol: str, found: Found | None) -> Manifest
     try:
         if found is not None:
             manifest = bar_manifest.parse(found.data, symbol)
-            settle(directory, manifest, keep=symbol)
-            return manifest
+            settle(directory, symbol, manifest, evidence=True)
+            return manifest, True
     except CorruptData as damage:
         keep_evidence(directory, symbol, MANIFEST, damage.reason)
     for name in directory.names():
         if name.startswith(STAGED):
             keep_evidence(directory, symbol, name, "no manifest says whether it counts")
-    return Manifest(0, False, {})
+    older = manifest_before(directory, symbol)
+    if older is None:
+        return Manifest(0, False, {}), False
+    return Manifest(older.generation + 1, older.aware, {}, older.folded), False
 
 
 def _vouched(
@@ -73,4 +79,6 @@ def _vouched(
     except bar_parquet.Unreadable as error:
         raise CorruptData(symbol, name, str(error)) from None
     times = columns.times()
-    return bar_manifest.describe(found.data, len(columns), times[0], times[-1]), columns.aware
+    older = known.before if known is not None and columns.aware is before.aware else None
+    generation = before.generation + 1
+    return bar_manifest.describe(found.data, len(columns), times[0], times[-1], generation, older), columns.aware
