@@ -70,12 +70,14 @@ class BarFiles:
             return
         with self.root.updating(operation, next(iter(new))) as root:
             states: dict[str, tuple[Directory, Manifest]] = {}
+            recent = self._recent.load(root, next(iter(new)))
             for symbol, bars in new.items():
                 directory = child(root, symbol, keys.encode(symbol), create=True)
                 manifest = self._known(root, directory, symbol, bars)
-                recent = self._relied_on(root, symbol, manifest)
+                recent = self._relied_on(root, symbol, manifest, recent)
                 _refuse_mixture("date", symbol, manifest, recent, aware=bars.aware)
                 states[symbol] = directory, manifest
+            assert recent is not None, "it is relied on"
             for symbol, (directory, manifest) in states.items():
                 if not manifest.recent:
                     publish(directory, symbol, manifest, {}, folded=manifest.folded, recent=True)
@@ -107,7 +109,7 @@ class BarFiles:
         large = all(month in manifest.months and manifest.months[month].rows >= LARGE for month in changes)
         few = large and len(new) <= FEW
         if few or manifest.recent:
-            recent = self._relied_on(root, symbol, manifest)
+            recent = self._relied_on(root, symbol, manifest, self._recent.load(root, symbol))
         _refuse_mixture("date", symbol, manifest, recent, aware=new.aware)
         if recent is None:
             publish(directory, symbol, manifest, changes, folded=manifest.folded, recent=False)
@@ -262,9 +264,8 @@ class BarFiles:
             return Manifest(0, new.aware, {})
         return manifest if manifest.months else replace(manifest, aware=new.aware)
 
-    def _relied_on(self, root: Directory, symbol: str, manifest: Manifest) -> Recent:
-        """The file of recent bars, made if no manifest of this symbol relies on it yet."""
-        recent = self._recent.load(root, symbol)
+    def _relied_on(self, root: Directory, symbol: str, manifest: Manifest, recent: Recent | None) -> Recent:
+        """The file of recent bars as it was loaded, or made, if no manifest of this symbol relies on it yet."""
         if manifest.recent:
             found = sound(symbol, manifest, recent)
             assert found is not None, "it relies on it"
