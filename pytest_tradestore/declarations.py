@@ -50,7 +50,7 @@ CAPABILITIES = (
     ),
     Capability(
         "backup",
-        "a damaged file is answered from the version before it, and that is said; a log that is only appended to has none",
+        "a damaged file is answered from the version before it, and that is said; a log only appended to has none",
         "CORR-3",
     ),
     Capability(
