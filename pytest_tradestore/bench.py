@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from pytest_tradestore.outside import Outside
     from pytest_tradestore.permissions import Modes
 
+Races = dict[tuple[str, str, Setting], RaceEvidence]
+"""What is known about races, by store, contract and setting."""
+
 
 class Bench:
     """Makes each piece of evidence once and keeps it for the checks that come later."""
@@ -28,7 +31,7 @@ class Bench:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._crashes: dict[tuple[str, str], Evidence] = {}
-        self._races: dict[tuple[str, str, Setting], RaceEvidence] = {}
+        self._races: Races = {}
         self._damage: dict[tuple[str, str], DamageEvidence] = {}
         self._faults: dict[tuple[str, str], FaultEvidence] = {}
         self._syncs: dict[tuple[str, str], SyncEvidence] = {}
@@ -67,6 +70,14 @@ class Bench:
         if key not in self._races:
             self._races[key] = gather_races(store, kit, self.offered(store, kit), setting, self.settings)
         return self._races[key]
+
+    def known_races(self) -> Races:
+        """Return what has been found out about races so far."""
+        return dict(self._races)
+
+    def adopt_races(self, found: Races) -> None:
+        """Take over what another process has found out about races."""
+        self._races.update(found)
 
     def names(self, store: StoreUnderTest, kit: Kit) -> Findings:
         """Return what one contract of a store does with identifiers."""

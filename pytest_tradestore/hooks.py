@@ -10,6 +10,7 @@ import pytest
 from pytest_tradestore import session
 from pytest_tradestore.collection import RequirementItem, StoreCollector
 from pytest_tradestore.ids import PREFIX
+from pytest_tradestore.portions import Asked
 from pytest_tradestore.replaying import ReplayItem
 from pytest_tradestore.session import ConformanceRun, run_of
 
@@ -53,6 +54,13 @@ class ItemHooks:
             for store in run.stores.stores
             if run.selection.wants_store(PREFIX + store.name)
         ]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Begin with the work that the items will ask for, now that it is known which they are."""
+        if not session.config.option.collectonly:
+            items = [item for item in session.items if isinstance(item, RequirementItem)]
+            self._run.work_ahead([Asked(item.check, item.store, item.facts) for item in items])
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

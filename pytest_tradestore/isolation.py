@@ -281,9 +281,8 @@ def _fork(task: Task, beat: mmap.mmap, receiving: int, sending: int, output: IO[
     with warnings.catch_warnings():
         # From 3.12 on Python warns where other threads run: they may hold locks. The child touches none of theirs.
         warnings.simplefilter("ignore", DeprecationWarning)
-        child = os.fork()
+        child = noted_fork(_running)
     if child:
-        _running.add(child)
         return child
     status = 1
     try:
@@ -312,6 +311,18 @@ def _fork(task: Task, beat: mmap.mmap, receiving: int, sending: int, output: IO[
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(status & 0xFF)
+
+
+def noted_fork(children: set[int]) -> int:
+    """Fork as ``os.fork`` does, and note the child in the parent before it can be told to end."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGHUP))
+    try:
+        child = os.fork()
+        if child:
+            children.add(child)
+        return child
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _redirect(output: IO[bytes]) -> None:

@@ -66,6 +66,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Seed of everything that is sampled. Default: 0.",
     )
     group.addoption(
+        "--tradestore-workers",
+        type=number_of_workers,
+        metavar="N",
+        help="Gather evidence in so many processes; with 0 in pytest's own. Default: one for each core, and none under "
+        "xdist.",
+    )
+    group.addoption(
         "--tradestore-report",
         action="append",
         default=[],
@@ -211,6 +218,14 @@ def tradestore_names() -> Any:
     from pytest_tradestore.fixtures.names import Names
 
     return Names()
+
+
+def number_of_workers(text: str) -> int:
+    """Return a number that is zero or more; raises ValueError, of which argparse makes a sentence."""
+    number = int(text)
+    if number < 0:
+        raise ValueError(text)
+    return number
 
 
 def _names_an_item(argument: str) -> bool:

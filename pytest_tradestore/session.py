@@ -5,7 +5,9 @@ run; under xdist in the controller, which examines the stores and makes the repo
 """
 
 import json
-from collections.abc import Iterator
+import os
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, astuple
 from functools import cached_property
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_tradestore import waivers
+from pytest_tradestore.ahead import Ahead, cores
 from pytest_tradestore.configuration import (
     Selection,
     Stores,
@@ -27,18 +30,20 @@ from pytest_tradestore.configuration import (
 from pytest_tradestore.errors import ConfigurationError, TradestoreError
 from pytest_tradestore.ids import PREFIX, PROPERTY
 from pytest_tradestore.isolation import StoreRaisedError
+from pytest_tradestore.portions import Asked, key_of, portions_of
 from pytest_tradestore.report import terminal
 from pytest_tradestore.report.failure import FailureText, shown_whole
 from pytest_tradestore.report.files import write_report
+from pytest_tradestore.report.progress import ProgressLine
 from pytest_tradestore.report.records import Note, StoreFacts, StoreRecord, check_id, facts_from_dict
 from pytest_tradestore.rootdir import refuse_a_misled_start
-from pytest_tradestore.termination import tidy_when_terminated
+from pytest_tradestore.termination import end_on_signals, tidy_when_terminated
 from pytest_tradestore.verdict import Result, Verdict
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
-    from pytest_tradestore.bench import Bench
+    from pytest_tradestore.bench import Bench, Races
     from pytest_tradestore.causes import Culprit
     from pytest_tradestore.conformance import Check
     from pytest_tradestore.kits.kit import Kit
@@ -101,6 +106,8 @@ class ConformanceRun:
         self.replayed: list[str] = []
         self._benches: dict[str, Bench] = {}
         self._told: dict[str, dict[Culprit, str]] = {}
+        self._ahead: Ahead | None = None
+        self._progress = ProgressLine(config)
 
     # What the collectors and items ask.
 
@@ -150,12 +157,36 @@ class ConformanceRun:
 
     def judge(self, check: "Check", store: "StoreUnderTest", facts: StoreFacts) -> Result:
         """Judge one check; the evidence is shared with the store's other checks in this process."""
+        made = None if self._ahead is None else self._ahead.take(key_of(facts, check), self._progress.show)
+        if made is None:
+            result = self._decided(check, store, facts)
+        else:
+            result, races = made.value
+            self.bench_for(store, facts).adopt_races(races)
+            sys.stdout.write(made.output)
+        self._progress.over()
+        return waivers.waived(result, store.name, self.waivers, self.today)
+
+    def _decided(self, check: "Check", store: "StoreUnderTest", facts: StoreFacts) -> Result:
         try:
-            result = check.judge(self.bench_for(store, facts), store)
+            return check.judge(self.bench_for(store, facts), store)
         except StoreRaisedError as error:
             reason = f"the store raised {error.told} where it was not being judged; what it printed shows where"
-            result = Result(check.requirement, check.case, Verdict.UNDECIDED, reason, output=error.trace)
-        return waivers.waived(result, store.name, self.waivers, self.today)
+            return Result(check.requirement, check.case, Verdict.UNDECIDED, reason, output=error.trace)
+
+    def work_ahead(self, asked: "Sequence[Asked]") -> None:
+        """Begin to judge these checks in other processes, so that ``judge`` finds their results made."""
+        option = self.config.option.tradestore_workers
+        workers = cores() if option is None else option
+        if not asked or not workers or hasattr(self.config, "workerinput") or not hasattr(os, "fork"):
+            return
+
+        def judge(one: Asked) -> "tuple[Result, Races]":
+            result = self._decided(one.check, one.store, one.facts)
+            return result, self.bench_for(one.store, one.facts).known_races()
+
+        self._ahead = Ahead(portions_of(asked, judge), workers, end_on_signals)
+        self.config.add_cleanup(self._ahead.close)
 
     def bench_for(self, store: "StoreUnderTest", facts: StoreFacts) -> "Bench":
         """Return the bench of a store: one each, because two test modules may each have a store of the same name."""
@@ -255,6 +286,8 @@ class ConformanceRun:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self._ahead is not None:
+            self._ahead.close()
         if hasattr(self.config, "workerinput") or self.config.option.collectonly or not self.records or self.replaying:
             return
         every_store = bool(self.stores.stores) and not self.config.option.tradestore_store

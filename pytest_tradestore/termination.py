@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from types import FrameType
 
-from pytest_tradestore import isolation, sandbox
+from pytest_tradestore import ahead, isolation, sandbox
 
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 
@@ -33,11 +33,18 @@ def tidy_when_terminated() -> Callable[[], None]:
     return undo
 
 
+def end_on_signals() -> None:
+    """Let this process, which was forked from one of ours, tidy up after itself when it is told to end."""
+    for number in _SIGNALS:
+        signal.signal(number, partial(_end_tidily, os.getpid()))
+
+
 def _end_tidily(owner: int, number: int, _frame: FrameType | None) -> None:
     """Tidy up and end as the signal ends a process; in a process that was forked from the owner, only end."""
     signal.signal(number, signal.SIG_DFL)
     try:
         if os.getpid() == owner:
+            ahead.end_running()
             isolation.end_running()
             sandbox.remove_open()
     finally:

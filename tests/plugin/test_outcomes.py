@@ -167,3 +167,27 @@ def test_control_other_tests_keep_their_class(project):
 
     assert names_in_junit(project)[0] == ("test_own", "test_own")
     assert {store for store, _ in names_in_junit(project)[1:]} == {"tradestore.Acme"}
+
+
+@pytest.mark.parametrize("workers", ["0", "1", "2"])
+def test_who_gathers_the_evidence_changes_nothing(project, workers):
+    project.checks(
+        ("ATOM-1", "HOLDS"), ("ATOM-2", "VIOLATED"), ("RACE-1", "PRINTS"), ("RACE-4", "HOLDS"), ("REC-1", "RAISES")
+    )
+
+    result = project.run("-v", f"--tradestore-workers={workers}")
+
+    result.assert_outcomes(passed=2, failed=2, errors=1)
+    result.stdout.fnmatch_lines(
+        ["*/ATOM-1[[]documents] PASSED*", "*/ATOM-2*FAILED*", "*/RACE-1*FAILED*", "*/RACE-4*PASSED*", "*/REC-1*ERROR*"]
+    )
+    result.stdout.fnmatch_lines(["*Captured stdout call*", "said while it was judged"])
+    result.stdout.fnmatch_lines(["*ZeroDivisionError: a mistake of ours*"])
+
+
+@pytest.mark.parametrize("workers", ["-1", "many"])
+def test_a_number_of_processes_that_is_none_is_refused(project, workers):
+    result = project.run(f"--tradestore-workers={workers}")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*--tradestore-workers: invalid*'{workers}'*"])

@@ -1,0 +1,86 @@
+"""Which checks of a run had best be judged by one process: those that rest on the same evidence.
+
+Where this is wrong, evidence is gathered twice, and nothing else.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pytest_tradestore.ahead import Portion
+from pytest_tradestore.report.records import StoreFacts, check_id
+from pytest_tradestore.target import StoreUnderTest
+
+if TYPE_CHECKING:
+    from pytest_tradestore.conformance import Check
+
+_BY_REQUIREMENT = {
+    "FAULT-4": ("values that cannot be stored", 0.3),
+    "NAME-2": ("planted links", 1.0),
+    "RACE-1": ("races through one instance", 3.0),
+    "RACE-2": ("races through several instances", 3.0),
+    "RACE-3": ("races of processes", 3.0),
+    "RACE-6": ("cancelled callers", 3.0),
+}
+_BY_FAMILY = {
+    "ATOM": ("crashes", 2.0),
+    "DUR": ("crashes", 2.0),
+    "REC": ("crashes", 2.0),
+    "FAULT": ("faults", 2.0),
+    "CORR": ("damage", 1.0),
+    "NAME": ("identifiers", 1.5),
+    "PERM": ("permissions", 0.6),
+}
+"""What is gathered, and for how many seconds about: by the requirement, else by what its id begins with."""
+_OF_BOTH = ("RACE-4", "RACE-5")
+"""Judged by the evidence of RACE-1 and of RACE-2, which comes with their results."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One check that a run will ask for."""
+
+    check: "Check"
+    store: StoreUnderTest
+    facts: StoreFacts
+
+
+def key_of(facts: StoreFacts, check: "Check") -> tuple[str, str]:
+    """Return what tells one check of a run from all others."""
+    return facts.id, check_id(check.requirement, check.case)
+
+
+def portions_of(asked: Sequence[Asked], judge: Callable[[Asked], Any]) -> list[Portion]:
+    """Return the work of judging these checks, in their order; results are what ``judge`` makes of each."""
+    groups: dict[tuple[str, str, str], list[Asked]] = {}
+    weights: dict[tuple[str, str, str], float] = {}
+    known = {(one.facts.id, one.check.requirement, one.check.case) for one in asked}
+    for one in asked:
+        races = [r for r in ("RACE-1", "RACE-2") if (one.facts.id, r, one.check.case) in known]
+        requirement = one.check.requirement
+        if requirement in _OF_BOTH:
+            if len(races) == 2:
+                continue  # whoever asks has all that it takes
+            requirement = races[0] if races else "RACE-1"
+        what, weight = _gathered(requirement)
+        group = (one.facts.id, one.check.case, what)
+        groups.setdefault(group, []).append(one)
+        weights[group] = weight
+    return [
+        Portion(
+            f"{what} of {case} in {members[0].store.name}",
+            weights[id_, case, what],
+            frozenset(key_of(one.facts, one.check) for one in members),
+            _judging(members, judge),
+        )
+        for (id_, case, what), members in groups.items()
+    ]
+
+
+def _gathered(requirement: str) -> tuple[str, float]:
+    own = _BY_REQUIREMENT.get(requirement)
+    return own or _BY_FAMILY.get(requirement.rpartition("-")[0], (requirement, 0.2))
+
+
+def _judging(members: list[Asked], judge: Callable[[Asked], Any]) -> Callable[[], Iterator[tuple[Any, Any]]]:
+    return lambda: ((key_of(one.facts, one.check), judge(one)) for one in members)

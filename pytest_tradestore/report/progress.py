@@ -1,0 +1,87 @@
+"""What is said while nothing else is: what is being done, how far that is, and how long the rest may take."""
+
+import time
+from typing import Protocol
+
+import pytest
+
+_QUIET = 1.5
+"""Seconds without a word after which one is said."""
+_SURE = 0.1
+"""The share of the work after which it is said how long the rest may take."""
+
+
+class Progress(Protocol):
+    """How far the work is; ``share`` is the part of it that is done."""
+
+    @property
+    def done(self) -> int: ...
+
+    @property
+    def all(self) -> int: ...
+
+    @property
+    def share(self) -> float: ...
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+
+class ProgressLine:
+    """One line at the end of the terminal that changes; where there is no terminal, a line when nothing else came."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._began = self._said = time.monotonic()
+        self._shown = False
+
+    def show(self, progress: Progress) -> None:
+        """Say how far the work is, if nothing has been said for a while."""
+        now = time.monotonic()
+        if now - self._said < (_QUIET if not self._shown else 0.4):
+            return
+        reporter = self._config.pluginmanager.getplugin("terminalreporter")
+        capture = self._config.pluginmanager.getplugin("capturemanager")
+        if reporter is None or self._config.get_verbosity() < -1:
+            return
+        line = told(progress, now - self._began)
+        if capture is None:
+            self._write(reporter, line)
+        else:
+            with capture.global_and_fixture_disabled():
+                self._write(reporter, line)
+
+    def over(self) -> None:
+        """Note that a result is about to be said."""
+        self._said = time.monotonic()
+        if not self._shown:
+            return
+        self._shown = False
+        capture = self._config.pluginmanager.getplugin("capturemanager")
+        writer = self._config.get_terminal_writer()
+        if capture is None:
+            writer.write("\r\x1b[K", flush=True)
+        else:
+            with capture.global_and_fixture_disabled():
+                writer.write("\r\x1b[K", flush=True)
+
+    def _write(self, reporter: "pytest.TerminalReporter", line: str) -> None:
+        writer = self._config.get_terminal_writer()
+        self._said = time.monotonic()
+        if reporter.isatty:
+            if not self._shown:
+                reporter.ensure_newline()
+            writer.write(f"\r\x1b[K{line[: writer.fullwidth - 1]}", flush=True)
+            self._shown = True
+        else:
+            reporter.write_line(line)
+            reporter.flush()
+
+
+def told(progress: Progress, seconds: float) -> str:
+    """Return the line."""
+    rest = ""
+    if progress.share >= _SURE:
+        rest = f", about {round(seconds / progress.share - seconds)} s to go"
+    now = f"; now: {', '.join(progress.names)}" if progress.names else ""
+    return f"{progress.share:.0%} after {round(seconds)} s{rest}{now}"
