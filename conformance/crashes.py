@@ -3,6 +3,7 @@
 One recording and one exploration of it are the evidence for all of them.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_tradestore.conformance.check import Check
@@ -39,7 +40,15 @@ def _check(requirement: str, kit: Kit) -> Check:
     def grounds(bench: "Bench", store: "StoreUnderTest") -> Grounds:
         if reason := _not_applicable(requirement, kit, frozenset(bench.examined(store).methods)):
             return Grounds(not_asked=reason)
-        return _grounds(requirement, store.name, bench.crashes(store, kit), f"crashes of {kit.name}")
+        found = _grounds(requirement, store.name, bench.crashes(store, kit), f"crashes of {kit.name}")
+        if found.example is None:
+            return found
+        seen = bench.sightings(store, kit)
+        first, *others = (
+            replace(example, sightings=seen.get((requirement, number), ()))
+            for number, example in enumerate((found.example, *found.others))
+        )
+        return replace(found, example=first, others=tuple(others))
 
     return check_by(requirement, kit, grounds, _NEEDS_CLAIM.get(requirement, ""))
 

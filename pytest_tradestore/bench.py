@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pytest_tradestore.leaks import Leaks
     from pytest_tradestore.outside import Outside
     from pytest_tradestore.permissions import Modes
+    from pytest_tradestore.verdict import Sighting
 
 Races = dict[tuple[str, str, Setting], RaceEvidence]
 """What is known about races, by store, contract and setting."""
@@ -31,6 +32,7 @@ class Bench:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._crashes: dict[tuple[str, str], Evidence] = {}
+        self._sightings: dict[tuple[str, str], dict[tuple[str, int], tuple[Sighting, ...]]] = {}
         self._races: Races = {}
         self._damage: dict[tuple[str, str], DamageEvidence] = {}
         self._faults: dict[tuple[str, str], FaultEvidence] = {}
@@ -63,6 +65,17 @@ class Bench:
         if key not in self._crashes:
             self._crashes[key] = gather(store, self.workload(store, kit), self.settings)
         return self._crashes[key]
+
+    def sightings(self, store: StoreUnderTest, kit: Kit) -> "dict[tuple[str, int], tuple[Sighting, ...]]":
+        """Return what real file systems show of each crash finding; nothing where none is asked."""
+        if not self.settings.confirm:
+            return {}
+        key = (store.name, kit.name)
+        if key not in self._sightings:
+            from pytest_tradestore.confirm.sightings import sightings
+
+            self._sightings[key] = sightings(store, self.crashes(store, kit), self.settings)
+        return self._sightings[key]
 
     def races(self, store: StoreUnderTest, kit: Kit, setting: Setting) -> RaceEvidence:
         """Return what happens to one contract of a store when several callers use it at once."""

@@ -103,7 +103,43 @@ def settings_of(config: pytest.Config) -> Settings:
         model=config.option.tradestore_model,
         budget=Budget[config.option.tradestore_budget.upper()],
         seed=config.option.tradestore_seed,
+        confirm=_confirmed_on(config),
+        keep=_kept_in(config),
     )
+
+
+def _confirmed_on(config: pytest.Config) -> tuple[str, ...]:
+    """Return the file systems on which findings are to be looked for. Raises ConfigurationError if that cannot be."""
+    given = config.option.tradestore_confirm
+    if given is None:
+        return ()
+    from pytest_tradestore.confirm.needs import MAKE, missing
+
+    wanted = tuple(dict.fromkeys(name.strip() for name in given.split(",")))
+    for name in wanted:
+        if name not in MAKE:
+            raise ConfigurationError(
+                f"--tradestore-confirm: {name!r} is no file system that can be asked; choose from {', '.join(MAKE)}"
+            )
+    if lacking := list(missing(wanted)):
+        raise ConfigurationError(
+            f"--tradestore-confirm {given}: no file system can be asked here, {' and '.join(lacking)} missing; "
+            "run it where that is there, or leave the option away: findings are then told without marks"
+        )
+    return wanted
+
+
+def _kept_in(config: pytest.Config) -> Path | None:
+    given = config.option.tradestore_keep
+    if given is None:
+        return None
+    place = Path(config.invocation_params.dir, given)
+    there = next(path for path in (place, *place.parents) if path.exists())
+    if config.option.tradestore_confirm and not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        raise ConfigurationError(
+            f"--tradestore-keep {given}: it cannot be made or written to; name a directory that can"
+        )
+    return place
 
 
 def reports_of(config: pytest.Config) -> tuple[Report, ...]:

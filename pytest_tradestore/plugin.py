@@ -92,7 +92,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--tradestore-keep",
         metavar="DIR",
-        help="With --tradestore-replay: leave the files of that crash state in DIR.",
+        help="With --tradestore-replay: leave the files of that crash state in DIR. With --tradestore-confirm: leave "
+        "there the block logs of what was seen.",
+    )
+    group.addoption(
+        "--tradestore-confirm",
+        metavar="FILESYSTEMS",
+        help="Look for each crash finding on these real file systems, for example ext4,xfs,btrfs. Needs root on Linux, "
+        "FUSE and loop devices; it touches no disk of yours.",
     )
     parser.addini("tradestore_stores", "Stores to check: [name=]module:callable", type="linelist", default=[])
     parser.addini(
@@ -129,9 +136,12 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_tradestore.hooks import begin
 
         begin(config)
-    elif config.option.tradestore_store or config.option.tradestore_replay:
-        option = "store" if config.option.tradestore_store else "replay"
-        raise pytest.UsageError(f"--tradestore-{option} does nothing without --tradestore-conformance; add that flag")
+        return
+    for option in ("store", "replay", "confirm"):
+        if getattr(config.option, f"tradestore_{option}"):
+            raise pytest.UsageError(
+                f"--tradestore-{option} does nothing without --tradestore-conformance; add that flag"
+            )
 
 
 def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class, name: str, obj: object) -> Any:

@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
 from pytest_tradestore.bench import Bench
-from pytest_tradestore.crash.evidence import inspected_state
+from pytest_tradestore.crash.evidence import Evidence, inspected_state
 from pytest_tradestore.crash.explanation import described_image, explain
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.lowering import Extent, Program
@@ -16,10 +16,11 @@ from pytest_tradestore.errors import ReplayError
 from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.race.addresses import is_address
 from pytest_tradestore.race.addresses import parse as parse_address
+from pytest_tradestore.settings import Settings
 from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.tries import Sort, TryToken, is_of_a_try
 from pytest_tradestore.tries import parse as parse_try
-from pytest_tradestore.verdict import Counterexample
+from pytest_tradestore.verdict import Counterexample, Sighting
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +73,30 @@ def replay(token: str, store: StoreUnderTest, bench: Bench, keep: Path | None = 
     state = inspected_state(store, bench.workload(store, kit), bench.settings, wanted.state, lambda p: _fits(wanted, p))
     if keep is not None:
         _keep(state.image, keep)
+    seen = _sightings(store, state.evidence, bench.settings, keep)
     return Replayed(
         token,
         tuple(
-            (violation.requirement, explain(store.name, state.evidence, violation))
-            for violations in state.evidence.violations.values()
-            for violation in violations
+            (id_, replace(explain(store.name, state.evidence, violation), sightings=seen.get((id_, number), ())))
+            for id_, violations in state.evidence.violations.items()
+            for number, violation in enumerate(violations)
         ),
         state.found,
         described_image(state.image),
         str(keep) if keep is not None else "",
     )
+
+
+def _sightings(
+    store: StoreUnderTest, evidence: Evidence, settings: Settings, keep: Path | None
+) -> dict[tuple[str, int], tuple[Sighting, ...]]:
+    """Look for what the state breaks on the file systems that were asked for; block logs lie beside its files."""
+    if not settings.confirm:
+        return {}
+    from pytest_tradestore.confirm.sightings import sightings
+
+    beside = None if keep is None else keep.with_name(f"{keep.name}-seen")
+    return sightings(store, evidence, replace(settings, keep=beside))
 
 
 def _kit(name: str, store: StoreUnderTest, bench: Bench) -> Kit:

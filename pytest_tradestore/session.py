@@ -78,8 +78,10 @@ def begin(config: pytest.Config) -> None:
         check_requirements(run.selection, run.waivers)
         if config.option.tradestore_replay:
             run.begin_replay(config.option.tradestore_replay)
-        elif config.option.tradestore_keep:
-            raise ConfigurationError("--tradestore-keep does nothing without --tradestore-replay; add a token")
+        elif config.option.tradestore_keep and not config.option.tradestore_confirm:
+            raise ConfigurationError(
+                "--tradestore-keep does nothing without --tradestore-replay or --tradestore-confirm; add one of them"
+            )
         for wanted in run.selection.ids:
             if not any(run.selection.wants(i, r) and Selection(ids=(wanted,)).wants(i, r) for i, r in run.all_ids()):
                 raise ConfigurationError(f"there is no check {wanted}; --collect-only -q lists those there are")

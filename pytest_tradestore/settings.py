@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Literal
 
 from pytest_tradestore.requirements import Profile
@@ -54,10 +55,15 @@ class Budget(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """``recorder``: who records; ``model``: the persistence model that judges; ``seed``: for everything sampled."""
+    """``recorder``: who records; ``model``: the persistence model that judges; ``seed``: for everything sampled.
+
+    ``confirm``: the real file systems on which crash findings are looked for; ``keep``: where block logs are left.
+    """
 
     profile: Profile = Profile.DURABLE
     recorder: Literal["auto", "strace", "fake"] = "auto"
     model: str = "strict"
     budget: Budget = Budget.NORMAL
     seed: int = 0
+    confirm: tuple[str, ...] = ()
+    keep: Path | None = None

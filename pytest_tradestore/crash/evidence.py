@@ -159,7 +159,7 @@ def inspected_state(
         group = Group(window, image, process, power, is_settled(base.program, state))
         history, volatile = base.recorded.history, store.declarations.volatile
         variants = _variants(image, volatile, _last_contents(base.recorded.trace, volatile))
-        asked = [(group, Question(variant, _place(group, history))) for variant in variants]
+        asked = [(group, Question(variant, place_of(group, history))) for variant in variants]
         explored = explore(store, workload, [q for _, q in asked], sandbox)
         answers = dict(zip((q for _, q in asked), explored.answers, strict=True))
         evidence = Evidence(
@@ -197,7 +197,7 @@ def _judged(
     groups = (*found.groups, *settled_states(program, model, **most))
     last = _last_contents(recorded.trace, volatile)
     asked = [
-        (group, Question(image, _place(group, recorded.history)))
+        (group, Question(image, place_of(group, recorded.history)))
         for group in groups
         for image in _variants(group.image, volatile, last)
     ]
@@ -222,7 +222,7 @@ def _judged(
             answers,
         )
     )
-    broken = broken_recovery(second, facts, store.declarations.claims, lambda group: _place(group, recorded.history))
+    broken = broken_recovery(second, facts, store.declarations.claims, lambda group: place_of(group, recorded.history))
     if broken:
         violations["REC-2"] = broken
     return Evidence(
@@ -256,7 +256,7 @@ def _given_up(explored: Explored) -> str:
     )
 
 
-def _place(group: Group, history: History) -> str:
+def place_of(group: Group, history: History) -> str:
     """Return where the next update is made: where the last one was invoked, which is where leftovers are."""
     return history.changed[history.clamp(max(1, group.window.invoked))]
 

@@ -69,11 +69,15 @@ class Strict:
 
     A synchronous write pins its own data and a size that reaches its end, and what truncations and allocations have
     made of the size before; not the size of an earlier write that still waits for its data (``generic_write_sync``
-    writes the range of the call, POSIX asks for no more). A rename between directories is pinned by syncs of both:
+    writes the range of the call, POSIX asks for no more). Where it lies within such a size, not even one that reaches
+    its own end: ext4 moves the size on disk only when it allocates a block (``mpage_map_and_submit_extent``), and the
+    page that the file had ended in has one. A rename between directories is pinned by syncs of both:
     each directory has its own fsync, and btrfs, after that of the target alone, has been seen with both names.
     """
 
     name = "strict"
+    sizes_what_it_writes_within = False
+    """Whether a synchronous write within a size that waits for its data makes it reach what it wrote."""
 
     def pins(self, program: Program) -> tuple[int | None, ...]:
         pinned: list[int | None] = [None] * len(program.micros)
@@ -89,7 +93,11 @@ class Strict:
         if isinstance(step, WriteThrough):
             for m in range(step.last + 1):
                 part = program.micros[m]
-                if m >= step.first or (_sized_by_metadata(program, part, step.inode) and _earlier(program, part, step)):
+                if m >= step.first:
+                    reached = self.sizes_what_it_writes_within or not _waits_within(program, part)
+                else:
+                    reached = _sized_by_metadata(program, part, step.inode) and _earlier(program, part, step)
+                if reached:
                     yield m
         elif isinstance(step, SyncAll) or (isinstance(step, Sync) and not step.failed):
             for m in range(program.starts[number]):
@@ -222,6 +230,7 @@ class Xfs(_Journaling):
 
     name = "xfs"
     fdatasync_commits_names = True
+    sizes_what_it_writes_within = True
 
     def content_rule(self, program: Program, inode: Inode) -> ContentRule:  # noqa: ARG002
         return WithItsPage(_writes(program), pages_given_up(program).keys())
@@ -240,6 +249,7 @@ class Btrfs(Strict):
     """
 
     name = "btrfs"
+    sizes_what_it_writes_within = True
 
     def journal(self, program: Program) -> frozenset[int]:
         return _never_logged(program)
@@ -340,6 +350,11 @@ def pages_given_up(program: Program) -> dict[int, int]:
                 if isinstance(part, Data) and part.inode == step.inode:
                     given_up.setdefault(m, number)
     return given_up
+
+
+def _waits_within(program: Program, part: Micro) -> bool:
+    """Say whether this is the size that a synchronous write reaches within one that waits for its data."""
+    return isinstance(part, Size) and part.sets is Sets.LEAST and isinstance(program.steps[part.operation], Extent)
 
 
 def _failed(step: Sync | WriteThrough) -> bool:

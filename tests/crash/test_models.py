@@ -435,6 +435,25 @@ def test_a_synchronous_write_does_not_pin_the_size_of_an_earlier_one_that_waits_
     assert all(f["f"].startswith(b"H" * 100) for f in found_after(story, by_name(model)))
 
 
+@pytest.mark.parametrize("model", ["strict", "ext4"])
+def test_a_synchronous_write_within_a_size_that_waits_for_its_data_pins_no_size_at_all(model):
+    """Seen on ext4: cut to 50 bytes, 5 written at 5,000, then 3,000 at 0 with RWF_DSYNC: 50 bytes of the new ones."""
+    story = Story({"f": b"o" * 50})
+    story.write("f", b"2" * 5, at=5000)
+    story.write("f", b"3" * 3000, durable=True)
+
+    assert {"f": b"3" * 50} in found_after(story, by_name(model))
+
+
+@pytest.mark.parametrize("model", ["xfs", "btrfs"])
+def test_control_elsewhere_it_reaches_what_it_wrote(model):
+    story = Story({"f": b"o" * 50})
+    story.write("f", b"2" * 5, at=5000)
+    story.write("f", b"3" * 3000, durable=True)
+
+    assert min(len(f["f"]) for f in found_after(story, by_name(model))) >= 3000
+
+
 def test_control_one_that_makes_the_file_longer_pins_its_own():
     story = Story({"f": b"o" * 100})
     story.write("f", page(b"d"), at=PAGE)

@@ -13,27 +13,28 @@ from multiprocessing import get_context
 from platform import release
 from time import monotonic
 
+from pytest_tradestore.confirm import system
+from pytest_tradestore.confirm.losses import Losses
+from pytest_tradestore.confirm.needs import MAKE, missing
+from pytest_tradestore.confirm.rig import Rig, rig
 from pytest_tradestore.crash.models import STRICT, by_name
-from tests.kernel import system
+from pytest_tradestore.sandbox import Sandbox
 from tests.kernel.judging import Judged
-from tests.kernel.losses import Losses
 from tests.kernel.programs import Program, patterns, random_program
 from tests.kernel.reporting import Findings, report
-from tests.kernel.running import SCHEDULES, Bench, bench
+from tests.kernel.running import SCHEDULES, recorded
 from tests.kernel.workloads import workloads
 from tests.kernel.wrong import WRONG
 
 _GROUP = 14
 _LOSSES = 40
-_PLACE = "/media"
-"""Where a worker mounts: covered by a file system in memory that only it sees, so that nothing is left behind."""
 
 
 def main() -> int:
     """Run, and say what was found."""
     options = _options()
-    chosen = tuple(options.filesystem or system.MAKE)
-    lacking = list(system.missing(chosen))
+    chosen = tuple(options.filesystem or MAKE)
+    lacking = list(missing(chosen))
     if lacking:
         print(f"the kernel cannot be asked here: {', '.join(lacking)} missing")
         return 3
@@ -51,7 +52,7 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.kernel", description=__doc__)
-    parser.add_argument("--filesystem", action="append", choices=system.MAKE, help="default: all of them")
+    parser.add_argument("--filesystem", action="append", choices=MAKE, help="default: all of them")
     parser.add_argument("--seconds", type=float, default=120, help="how long, all file systems together")
     parser.add_argument("--programs", type=int, default=1 << 30, help="at most so many random programs a file system")
     parser.add_argument("--seed", type=int, default=0, help="of programs, schedules and losses")
@@ -72,19 +73,13 @@ def _worker(
 ) -> Findings:
     system.end_with_parent()
     system.private_mounts()
-    system.mount("tmpfs", _PLACE, "tmpfs")
-    try:
-        with bench(filesystem, _PLACE) as running:
-            programs = _programs(number, options, given)
-            return _run(
-                running, programs, random.Random(f"{options.seed} {filesystem} {number}"), seconds, options.mount
-            )
-    finally:
-        system.unmount(_PLACE)
+    with Sandbox() as sandbox, system.memory_at(str(sandbox.path)), rig(filesystem, str(sandbox.path)) as running:
+        programs = _programs(number, options, given)
+        return _run(running, programs, random.Random(f"{options.seed} {filesystem} {number}"), seconds, options.mount)
 
 
 def _run(
-    running: Bench, programs: Iterator[Program], rng: random.Random, seconds: float, options: str | None
+    running: Rig, programs: Iterator[Program], rng: random.Random, seconds: float, options: str | None
 ) -> Findings:
     deadline = monotonic() + seconds
     filesystem = running.filesystem
@@ -93,14 +88,14 @@ def _run(
     while monotonic() < deadline and (group := list(islice(programs, _GROUP))):
         judged = [Judged(program, models) for program in group]
         mounting = options if options is not None else _usual(filesystem, rng)
-        before, log, clocked = running.record(group, rng.choice(SCHEDULES), mounting, rng)
-        for loss, images in running.left(before, log, Losses(log).some(_LOSSES, rng), len(group)):
+        recording, courses = recorded(running, group, rng.choice(SCHEDULES), mounting, rng)
+        for loss, images in running.left(recording, Losses(recording.log).some(_LOSSES, rng), len(group)):
             began = monotonic()
-            for judge, clock, image in zip(judged, clocked, images, strict=True):
+            for judge, course, image in zip(judged, courses, images, strict=True):
                 if image is None:
                     findings.unreadable += 1
                     continue
-                for window in judge.unknown(clock.windows(loss), image):
+                for window in judge.unknown(course.windows(loss), image):
                     findings.forbidden += judge.judge(window, image)
             running.times.judging += monotonic() - began
             if monotonic() > deadline:

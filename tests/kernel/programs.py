@@ -114,6 +114,11 @@ def patterns() -> Iterator[Program]:
     story.write("a", b"H" * 100, durable=True)
     yield program("write, then O_DSYNC below", story)
 
+    story = Story({"a": b"o" * 50})
+    story.write("a", b"d" * 5, at=5000)
+    story.write("a", b"H" * 3000, durable=True)
+    yield program("write, then O_DSYNC over the old end", story)
+
     for target in "", "d", "e":
         story = Story({"d/a": OLD, "e": DIRECTORY})
         story.rename("d/a", "e/a")

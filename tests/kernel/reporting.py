@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 
+from pytest_tradestore.confirm.rig import Times
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.models import PersistenceModel
 from pytest_tradestore.crash.operations import Kind
 from tests.kernel.judging import Forbidden, Judged
-from tests.kernel.running import Times
 
 _SHARED = 40
 _SHOWN = 5

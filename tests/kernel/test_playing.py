@@ -2,32 +2,32 @@
 
 import pytest
 
+from pytest_tradestore.confirm.playing import Holding, Playing, prepare, unplayable
 from pytest_tradestore.crash.images import DurableImage, read_image
 from pytest_tradestore.crash.operations import SyncKind
 from pytest_tradestore.crash.trace import replay
 from tests.crash.handmade import Story
-from tests.kernel.playing import Playing, playable, prepare
 from tests.kernel.programs import patterns, random_program, timed
-from tests.kernel.running import _end_of
+from tests.kernel.running import end_of
 
 PROGRAMS = {program.name: program for program in [*patterns(), *(random_program(seed) for seed in range(40))]}
 
 
-@pytest.mark.parametrize("holds", [True, False], ids=["open files are kept", "files are closed at once"])
+@pytest.mark.parametrize("holding", Holding, ids=lambda holding: holding.value)
 @pytest.mark.parametrize("program", PROGRAMS.values(), ids=list(PROGRAMS))
-def test_a_program_does_what_its_trace_says(program, holds, tmp_path):
+def test_a_program_does_what_its_trace_says(program, holding, tmp_path):
     prepare(program.trace.initial, str(tmp_path))
-    for _ in Playing(program.trace, str(tmp_path), holds=holds).steps():
+    for _ in Playing(program.trace.initial, program.trace.operations, str(tmp_path), holding).steps():
         pass
 
-    assert DurableImage(tuple(read_image(tmp_path))) == _end_of(program)
+    assert DurableImage(tuple(read_image(tmp_path))) == end_of(program)
 
 
 def test_control_up_to_an_operation_it_has_not_done_it(tmp_path):
     story = Story({"a": b"old"})
     story.unlink("a")
     prepare(story.initial, str(tmp_path))
-    steps = Playing(timed(story), str(tmp_path), holds=False).steps()
+    steps = Playing(story.initial, timed(story).operations, str(tmp_path), Holding.NOT).steps()
     next(steps)
     next(steps)
     assert (tmp_path / "a").exists()
@@ -38,7 +38,7 @@ def test_control_up_to_an_operation_it_has_not_done_it(tmp_path):
 
 def test_every_program_has_calls_that_can_be_played_and_ends_where_its_story_does():
     for program in PROGRAMS.values():
-        assert playable(program.trace)
+        assert not unplayable(program.trace.operations)
         assert replay(program.trace).nodes
 
 
@@ -46,4 +46,4 @@ def test_control_a_failed_sync_cannot_be_played():
     story = Story({"a": b""})
     story.fsync("a", failed=True, kind=SyncKind.FSYNC)
 
-    assert not playable(story.trace)
+    assert unplayable(story.trace.operations) == "a sync fails in it"

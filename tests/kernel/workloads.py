@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from pytest_tradestore.confirm.playing import unplayable
 from pytest_tradestore.crash.recorders.fake import FakeRecorder
 from pytest_tradestore.crash.recording import NotRecorded, record
 from pytest_tradestore.crash.workloads import workload_for
@@ -9,7 +10,6 @@ from pytest_tradestore.examination import examine
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import StoreUnderTest
 from tests.broken_stores.unsynced import JobsFile, RenameWithoutSync
-from tests.kernel.playing import playable
 from tests.kernel.programs import Program
 from tests.sound_stores.plain import PlainDocument, PlainDocuments, PlainJournal
 
@@ -25,5 +25,5 @@ def workloads() -> Iterator[Program]:
             workload = workload_for(contract, frozenset(examined.methods))
             with Sandbox() as sandbox:
                 recorded = record(store, workload, workload.updates, FakeRecorder(), sandbox)
-            if not isinstance(recorded, NotRecorded) and playable(recorded.trace):
+            if not isinstance(recorded, NotRecorded) and not unplayable(recorded.trace.operations):
                 yield Program(f"{contract.name} of {target.__name__}", recorded.trace)

@@ -2,8 +2,8 @@
 
 import random
 
-from tests.kernel.losses import Losses
-from tests.kernel.recorded import Request
+from pytest_tradestore.confirm.disk import Request
+from pytest_tradestore.confirm.losses import Losses
 
 BLOCK = b"x" * 4096
 

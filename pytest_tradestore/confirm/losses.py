@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tests.kernel.recorded import Request
+from pytest_tradestore.confirm.disk import Request
 
 _NEVER = 1 << 60
 

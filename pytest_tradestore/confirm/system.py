@@ -1,9 +1,11 @@
-"""What the rig asks of Linux: mounts that nobody else sees, loop devices that go with their process."""
+"""What the rig asks of Linux: mounts that nobody else sees, loop devices that go with their process.
+
+Nothing here is imported on other systems; ``needs`` says beforehand what is missing.
+"""
 
 import ctypes
 import fcntl
 import os
-import shutil
 import stat
 import struct
 from collections.abc import Iterator
@@ -17,46 +19,14 @@ _CLONE_NEWNS = 0x20000
 _PRIVATE_BELOW = 1 << 18 | 1 << 14  # MS_PRIVATE | MS_REC
 _LOOP_CONFIGURE, _LOOP_CTL_GET_FREE, _BLKFLSBUF = 0x4C0A, 0x4C82, 0x1261
 _AUTOCLEAR, _DIRECT_IO = 4, 16
-READ_ONLY = 1
+READ_ONLY, NO_ACCESS_TIMES = 1, 1024
 
-MAKE = {
-    "ext4": ("mkfs.ext4", "-q", "-F", "-b", "4096", "-E", "nodiscard,lazy_itable_init=0,lazy_journal_init=0"),
-    "xfs": ("mkfs.xfs", "-q", "-f", "-K"),
-    "btrfs": ("mkfs.btrfs", "-q", "-f", "-K"),
-}
-PACKAGES = {"ext4": "e2fsprogs", "xfs": "xfsprogs", "btrfs": "btrfs-progs"}
 SIZES = {"ext4": 48 << 20, "xfs": 304 << 20, "btrfs": 128 << 20}
 """Bytes of a disk: little more than what each mkfs insists on."""
 
 
-def missing(filesystems: tuple[str, ...]) -> Iterator[str]:
-    """Yield what this machine lacks for running programs on these file systems, a phrase each."""
-    if os.geteuid():
-        yield "root"
-        return
-    for device in ("/dev/fuse", "/dev/loop-control"):
-        if not os.path.exists(device):
-            yield device
-        elif not _opens(device):
-            yield f"permission to open {device}"
-    for name in filesystems:
-        if shutil.which(MAKE[name][0]) is None:
-            yield f"{MAKE[name][0]} (package {PACKAGES[name]})"
-    if not os.path.isdir("/media"):
-        yield "/media"
-    if not _may_unshare():
-        yield "permission for mount namespaces of its own (CAP_SYS_ADMIN)"
-
-
-def _opens(device: str) -> bool:
-    try:
-        os.close(os.open(device, os.O_RDWR | os.O_CLOEXEC))
-    except OSError:
-        return False
-    return True
-
-
-def _may_unshare() -> bool:
+def may_unshare() -> bool:
+    """Say whether a process may have mounts of its own."""
     child = os.fork()
     if not child:
         os._exit(0 if _LIBC.unshare(_CLONE_NEWNS) == 0 else 1)
@@ -73,6 +43,16 @@ def private_mounts() -> None:
     """Let every mount of this process be its own: it is gone when the process is, and nobody copies it meanwhile."""
     _checked(_LIBC.unshare(_CLONE_NEWNS), "unshare")
     _checked(_LIBC.mount(b"none", b"/", None, ctypes.c_ulong(_PRIVATE_BELOW), None), "making mounts private")
+
+
+def leave_mounts(*places: str) -> None:
+    """Let this process see these mounts no more, and none that the others make: they end without waiting for it.
+
+    What serves a mount must not be the last to hold others that lie above it: its end would wait for its own answers.
+    """
+    private_mounts()
+    for place in places:
+        _checked(_LIBC.umount2(place.encode(), 2), f"umount {place}")  # MNT_DETACH
 
 
 def mount(source: str, target: str, kind: str, options: str = "", flags: int = 0) -> None:
@@ -92,6 +72,16 @@ def unmount(target: str) -> None:
             break
         sleep(0.02)
     _checked(-1, f"umount {target}")
+
+
+@contextmanager
+def memory_at(place: str) -> Iterator[None]:
+    """Cover a directory with a file system in memory while inside; only this process sees it."""
+    mount("tmpfs", place, "tmpfs")
+    try:
+        yield
+    finally:
+        unmount(place)
 
 
 @contextmanager

@@ -1,0 +1,52 @@
+"""Stores on real file systems, for the tests: what their findings show there, and what sound ones show."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from pytest_tradestore.bench import Bench
+from pytest_tradestore.confirm.needs import missing
+from pytest_tradestore.confirm.sightings import shown
+from pytest_tradestore.kits.registry import KITS
+from pytest_tradestore.settings import Budget, Settings
+from pytest_tradestore.verdict import Sighting
+from tests.broken_stores import Broken
+from tests.judging import BROKEN, target_of
+from tests.sound_stores import Sound
+
+FILESYSTEMS = ("ext4", "xfs", "btrfs")
+CRASHES = ("ATOM-", "DUR-", "REC-")
+CRASHING = tuple(row for every in BROKEN if (row := every.breaking(lambda id_: id_.startswith(CRASHES))).breaks)
+"""The broken stores of the kill matrix with what crashes break in them."""
+
+
+def skip_unless_asked(*filesystems: str) -> None:
+    """Skip the test where these cannot be asked, and say what is missing."""
+    if lacking := list(missing(filesystems)):
+        pytest.skip(f"no real file system can be asked here: {', '.join(lacking)} missing")
+
+
+def seen(row: Broken, *filesystems: str, **settings: object) -> dict[str, tuple[Sighting, ...]]:
+    """Return what came of looking for the crash findings of a row."""
+    bench, store = (
+        Bench(Settings(budget=Budget.QUICK, confirm=filesystems, recorder=row.recorders[-1], **settings)),
+        target_of(row),
+    )
+    kit = next(kit for kit in KITS if kit.name == row.contract)
+    return bench.sightings(store, kit)
+
+
+def shown_by(row: Sound | Broken, filesystem: str) -> Iterator[tuple[str, frozenset[str], int]]:
+    """Yield for each contract what a file system shows broken with nothing looked for, and in how many states."""
+    bench, store = Bench(Settings(budget=Budget.QUICK, recorder=row.recorders[-1])), target_of(row)
+    named = row.contracts or [contract.name for contract in bench.examined(store).contracts]
+    for kit in KITS:
+        if kit.name in named:
+            evidence = bench.crashes(store, kit)
+            if evidence.program is not None and not evidence.undecided:
+                yield (kit.name, *shown(store, evidence, bench.settings, filesystem))
+
+
+def named(rows: tuple[Broken, ...] | tuple[Sound, ...], *wanted: str) -> list[object]:
+    """Return the rows of these stores as parameters of a test."""
+    return [pytest.param(row, id=row.name) for row in rows if row.store.__name__ in wanted]
