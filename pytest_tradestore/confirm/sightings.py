@@ -207,9 +207,7 @@ class _Looking:
             left = [one for one in told.left if (one.loss is None) is alive]
             if left:
                 again = program is not self._evidence.program
-                judged = (
-                    self._recoveries(left, program, sandbox) if again else self._crashes(left, sandbox, alive=alive)
-                )
+                judged = self._recoveries(left, program, sandbox) if again else self._crashes(left, sandbox)
                 for violation, one in judged:
                     for finding in self._findings(violation, alive=alive):
                         found.setdefault(finding, one)
@@ -305,4 +303,3 @@ class _Looking:
         distinct = list(dict.fromkeys(questions))
         explored = explore(self._store, self._evidence.workload, distinct, sandbox)
         return dict(zip(distinct, explored.answers, strict=True))
-

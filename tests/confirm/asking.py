@@ -26,8 +26,8 @@ def skip_unless_asked(*filesystems: str) -> None:
         pytest.skip(f"no real file system can be asked here: {', '.join(lacking)} missing")
 
 
-def seen(row: Broken, *filesystems: str, **settings: object) -> dict[str, tuple[Sighting, ...]]:
-    """Return what came of looking for the crash findings of a row."""
+def seen(row: Broken, *filesystems: str, **settings: object) -> dict[tuple[str, int], tuple[Sighting, ...]]:
+    """Return what came of looking for each crash finding of a row: a requirement, and which of its causes."""
     bench, store = (
         Bench(Settings(budget=Budget.QUICK, confirm=filesystems, recorder=row.recorders[-1], **settings)),
         target_of(row),

@@ -66,7 +66,7 @@ def test_a_finding_has_its_mark_in_the_terminal_and_the_reports(project, monkeyp
     from pytest_tradestore.verdict import Sighting
 
     lacking(monkeypatch)
-    seen = {"ATOM-1": (Sighting("ext4", "Linux 6.18", seen=True, states=7),)}
+    seen = {("ATOM-1", 0): (Sighting("ext4", "Linux 6.18", seen=True, states=7),)}
     monkeypatch.setattr(sightings, "sightings", lambda store, evidence, settings: seen)
 
     result = project.run(
