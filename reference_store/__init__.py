@@ -54,7 +54,13 @@ if TYPE_CHECKING:
     from reference_store.stores.aio_journal import AsyncJournalStore
     from reference_store.stores.aio_run_store import AsyncRunStore
     from reference_store.stores.bars.salvage import SalvagedMonth
+    from reference_store.stores.bot.paper_trading import AsyncPaperTradingStore, PaperTradingStore
+    from reference_store.stores.bot.performance import AsyncPerformanceStore, PerformanceStore
     from reference_store.stores.bot.portfolio import AsyncPortfolioStore, PortfolioStore
+    from reference_store.stores.bot.stock_state import AsyncStockStateStore, StockStateStore
+    from reference_store.stores.bot.strategies import AsyncStrategyStore, StrategyStore
+    from reference_store.stores.bot.strategy_log import AsyncStrategyLogStore, StrategyLogStore
+    from reference_store.stores.bot.tasks import AsyncTaskStore, TaskStore
     from reference_store.stores.data_store import DataStore, FileDataStore
     from reference_store.stores.job_store import JobStore, SyncJobStore
     from reference_store.stores.run_store import RunStore
@@ -63,9 +69,15 @@ __all__ = [
     "AsyncDocumentStore",
     "AsyncFileDataStore",
     "AsyncJournalStore",
+    "AsyncPaperTradingStore",
+    "AsyncPerformanceStore",
     "AsyncPortfolioStore",
     "AsyncRunStore",
     "AsyncSingleDocumentStore",
+    "AsyncStockStateStore",
+    "AsyncStrategyLogStore",
+    "AsyncStrategyStore",
+    "AsyncTaskStore",
     "CalledInside",
     "CorruptData",
     "DataStore",
@@ -84,6 +96,8 @@ __all__ = [
     "MigrationError",
     "Migrations",
     "NewerRecord",
+    "PaperTradingStore",
+    "PerformanceStore",
     "PortfolioStore",
     "PositionLost",
     "Recovery",
@@ -94,10 +108,14 @@ __all__ = [
     "Schema",
     "SingleDocumentStore",
     "Step",
+    "StockStateStore",
     "StorageFailure",
     "StoreClosed",
     "StoreError",
+    "StrategyLogStore",
+    "StrategyStore",
     "SyncJobStore",
+    "TaskStore",
     "TradingError",
     "UnserialisableValue",
     "VersionConflict",
@@ -116,6 +134,18 @@ _LATER = {
     "AsyncPortfolioStore": "stores.bot.portfolio",
     "DataStore": "stores.data_store",
     "PortfolioStore": "stores.bot.portfolio",
+    "PerformanceStore": "stores.bot.performance",
+    "AsyncPerformanceStore": "stores.bot.performance",
+    "PaperTradingStore": "stores.bot.paper_trading",
+    "AsyncPaperTradingStore": "stores.bot.paper_trading",
+    "StrategyStore": "stores.bot.strategies",
+    "AsyncStrategyStore": "stores.bot.strategies",
+    "TaskStore": "stores.bot.tasks",
+    "AsyncTaskStore": "stores.bot.tasks",
+    "StockStateStore": "stores.bot.stock_state",
+    "AsyncStockStateStore": "stores.bot.stock_state",
+    "StrategyLogStore": "stores.bot.strategy_log",
+    "AsyncStrategyLogStore": "stores.bot.strategy_log",
     "FileDataStore": "stores.data_store",
     "AsyncRunStore": "stores.aio_run_store",
     "SalvagedMonth": "stores.bars.salvage",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from decimal import Decimal
+from decimal import Context, Decimal, localcontext
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
@@ -27,6 +27,10 @@ from pydantic import (
 
 from reference_store.models import Attributes, Number, Whole, _Record
 
+DIGITS = 40
+"""Digits that an amount of money may have, half of them behind the point."""
+EXACT = Context(prec=4 * DIGITS)
+"""In which sums and products of amounts are exact."""
 _HOLDINGS = "holdings"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -38,6 +42,8 @@ def _from_text(value: Any, info: ValidationInfo) -> Any:
 def _plain(value: datetime) -> datetime:
     if type(value) is not datetime:
         raise ValueError(f"is of type {type(value).__name__}, not datetime")
+    if value.fold and value.utcoffset() is None:
+        raise ValueError("has no zone and says fold=1, which its text would lose")
     return value
 
 
@@ -53,7 +59,14 @@ Count: TypeAlias = Annotated[Whole, Field(ge=0)]
 
 
 def _exact_text(value: Decimal) -> str:
+    if not isinstance(value, Decimal | int):  # what was put in unchecked must not be rounded here
+        raise ValueError("is no Decimal")
     return format(value, "f")
+
+
+def text_of(value: object) -> str:
+    """Return the text of a member of an enumeration, which a record may also have as text."""
+    return str(value)
 
 
 def _decimal(value: Any, info: ValidationInfo) -> Any:
@@ -67,7 +80,7 @@ def _decimal(value: Any, info: ValidationInfo) -> Any:
 Money: TypeAlias = Annotated[
     Decimal,
     BeforeValidator(_decimal),
-    Field(allow_inf_nan=False, max_digits=40),
+    Field(allow_inf_nan=False, max_digits=DIGITS, decimal_places=DIGITS // 2),
     PlainSerializer(_exact_text, when_used="json"),
 ]
 """An exact amount: a ``Decimal`` or an int, never a float."""
@@ -145,8 +158,9 @@ class OrderStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-AnySide: TypeAlias = Annotated[Side, Field(strict=False)]
-AnyOrderStatus: TypeAlias = Annotated[OrderStatus, Field(strict=False)]
+AS_TEXT = PlainSerializer(text_of, when_used="json")
+AnySide: TypeAlias = Annotated[Side, Field(strict=False), AS_TEXT]
+AnyOrderStatus: TypeAlias = Annotated[OrderStatus, Field(strict=False), AS_TEXT]
 
 
 class PaperAccount(_Record):
@@ -212,15 +226,17 @@ class PaperTrading(_Record):
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
-        flow = sum((each.received - each.paid for each in self.positions.values()), Decimal(0))
-        if self.account.cash != self.account.initial_cash + flow - self.account.fees:
+        with localcontext(EXACT):
+            flow = sum((each.received - each.paid for each in self.positions.values()), Decimal(0))
+            expected = self.account.initial_cash + flow - self.account.fees
+        if self.account.cash != expected:
             raise ValueError("cash, positions and fees do not add up")
         if any(name != order.order_id for name, order in self.orders.items()):
             raise ValueError("an order stands under another id")
         return self
 
 
-class _Kept(_Record):
+class Kept(_Record):
     """What a store keeps by id; it sets both times."""
 
     created_at: Moment | None = None
@@ -236,14 +252,14 @@ class StrategyStatus(StrEnum):
     RETIRED = "retired"
 
 
-class Strategy(_Kept):
+class Strategy(Kept):
     """A strategy: what it is called, what it does, and its parameters."""
 
     strategy_id: str
     name: str
     kind: str = ""
     description: str = ""
-    status: Annotated[StrategyStatus, Field(strict=False)] = StrategyStatus.DRAFT
+    status: Annotated[StrategyStatus, Field(strict=False), AS_TEXT] = StrategyStatus.DRAFT
     parameters: Attributes = Field(default_factory=dict)
 
 
@@ -257,14 +273,14 @@ class TaskStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-class Task(_Kept):
+class Task(Kept):
     """Something that the scheduler does: ``action`` with ``params``, at ``due_at``, and then as ``schedule`` says."""
 
     task_id: str
     action: str
     schedule: str | None = None
     params: Attributes = Field(default_factory=dict)
-    status: Annotated[TaskStatus, Field(strict=False)] = TaskStatus.WAITING
+    status: Annotated[TaskStatus, Field(strict=False), AS_TEXT] = TaskStatus.WAITING
     due_at: Moment | None = None
     attempts: Count = 0
     last_run_at: Moment | None = None
@@ -279,7 +295,7 @@ class Task(_Kept):
         return value
 
 
-class StockState(_Kept):
+class StockState(Kept):
     """What is known about a stock between two runs: when each kind of data was fetched last, and ``data``."""
 
     symbol: str

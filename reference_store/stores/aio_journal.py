@@ -6,14 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import date, datetime
 from itertools import islice
-from pathlib import Path
 from typing import Any, ClassVar
 
 from reference_store.core.aio_commit import LoopCommits
 from reference_store.core.by_key import ByKey
 from reference_store.core.closing import AsyncClosing
 from reference_store.core.reopening import Reopened
-from reference_store.core.root import LOCK_TIMEOUT
+from reference_store.core.root import LOCK_TIMEOUT, Place
 from reference_store.core.strict_json import Document, Encoded
 from reference_store.errors import StoreError
 from reference_store.operations.log_retention import Evidence
@@ -45,7 +44,7 @@ class AsyncJournalStore(AsyncClosing, Reopened):
     tradestore_errors: ClassVar[tuple[type[Exception], ...]] = (StoreError,)
     tradestore_claims: ClassVar[tuple[str, ...]] = _claims(JournalStore.tradestore_claims)
 
-    def __init__(self, root: str | Path, *, lock_timeout: float = LOCK_TIMEOUT) -> None:
+    def __init__(self, root: Place, *, lock_timeout: float = LOCK_TIMEOUT) -> None:
         self._store = JournalStore(root, lock_timeout=lock_timeout)
         self._appends = Appends(self._store)
 

@@ -19,7 +19,11 @@ def verdict(tmp_path: Path, target: str, *options: str) -> str:
     return line.removeprefix(f"{target}: ")
 
 
-@pytest.mark.parametrize("target", ["BotPortfolio", "AsyncBotPortfolio"])
+STORES = ("Portfolio", "Paper", "Strategies", "Tasks", "StockState", "StrategyLog")
+TARGETS = [f"{face}Bot{store}" for store in STORES for face in ("", "Async")]
+
+
+@pytest.mark.parametrize("target", TARGETS)
 def test_a_store_of_a_bot_is_conformant(tmp_path: Path, target: str) -> None:
     assert verdict(tmp_path, target) == "CONFORMANT hardened"
 

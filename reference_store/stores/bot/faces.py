@@ -36,8 +36,9 @@ class Unchanged(Exception):  # noqa: N818 - says what is the case
 
 @dataclass(slots=True)
 class Doing(Generic[R]):
-    """A change to be made, and what the call is to return when it is."""
+    """A change to be made in some files, and what the call is to return when it is."""
 
+    files: DocumentFiles
     change: Change
     result: R | None = None
 
@@ -77,7 +78,7 @@ class Models(Generic[M]):
             found = damaged()
             return dict(_NOTHING) if found is None else document_of(self.model, found)
 
-        doing: Doing[R] = Doing(self.files.updating(operation, key, update, damaged and instead))
+        doing: Doing[R] = Doing(self.files, self.files.updating(operation, key, update, damaged and instead))
         return doing
 
 
@@ -88,11 +89,16 @@ _NOTHING: Document = {"": None}
 class _Face:
     tradestore_errors: ClassVar[tuple[type[Exception], ...]] = (StoreError,)
     _files: DocumentFiles
+    _all_files: tuple[DocumentFiles, ...]
 
     @property
     def recoveries(self) -> tuple[Recovery, ...]:
-        """The last 100 reads of this instance that were answered from a backup."""
-        return tuple(self._files.recoveries)
+        """The last reads of this instance, up to 100 of each file, that were answered from a backup."""
+        return tuple(recovery for files in self._all_files for recovery in files.recoveries)
+
+    def _let_go(self) -> None:
+        for files in self._all_files:
+            files.root.close()
 
 
 class ModelStore(Closing, Reopened, _Face):
@@ -100,19 +106,19 @@ class ModelStore(Closing, Reopened, _Face):
 
     tradestore_claims: ClassVar[tuple[str, ...]] = CLAIMS
 
-    def __init__(self, files: DocumentFiles) -> None:
-        self._files = files
+    def __init__(self, files: DocumentFiles, *others: DocumentFiles) -> None:
+        self._files, self._all_files = files, (files, *others)
 
     def _done(self, doing: Doing[R]) -> Any:
         try:
-            self._files.group.commit(doing.change)
+            doing.files.group.commit(doing.change)
         except Unchanged as unchanged:
             return unchanged.result
         return doing.result
 
     def close(self) -> None:
         """Let go of the root; closing twice is fine."""
-        self._files.root.close()
+        self._let_go()
 
 
 class AsyncModelStore(AsyncClosing, Reopened, _Face):
@@ -120,13 +126,14 @@ class AsyncModelStore(AsyncClosing, Reopened, _Face):
 
     tradestore_claims: ClassVar[tuple[str, ...]] = ("tasks", *CLAIMS)
 
-    def __init__(self, files: DocumentFiles) -> None:
-        self._files = files
-        self._commits = document_commits(files)
+    def __init__(self, files: DocumentFiles, *others: DocumentFiles) -> None:
+        self._files, self._all_files = files, (files, *others)
+        self._commits_of = {id(each): document_commits(each) for each in self._all_files}
+        self._commits = self._commits_of[id(files)]
 
     async def _done(self, doing: Doing[R]) -> Any:
         try:
-            await self._commits.commit(doing.change)
+            await self._commits_of[id(doing.files)].commit(doing.change)
         except Unchanged as unchanged:
             return unchanged.result
         return doing.result
@@ -136,4 +143,4 @@ class AsyncModelStore(AsyncClosing, Reopened, _Face):
 
     async def aclose(self) -> None:
         """Let go of the root; closing twice is fine."""
-        self._files.root.close()
+        self._let_go()
