@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_tradestore.conformance import unstorable
 from pytest_tradestore.conformance.check import Check
 from pytest_tradestore.conformance.judge import Grounds, check_by
+from pytest_tradestore.faults.calls import failing_calls
 from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.tries import Sort, TryToken, fingerprint
 from pytest_tradestore.verdict import Counterexample, Fate, Step
@@ -32,14 +33,15 @@ def checks(kit: Kit) -> tuple[Check, ...]:
 def _of_trials(requirement: str, kit: Kit) -> Check:
     def grounds(bench: "Bench", store: "StoreUnderTest") -> Grounds:
         evidence = bench.faults(store, kit)
-        violation = evidence.violations.get(requirement)
+        examples = [counterexample(store.name, kit, found) for found in evidence.violations.get(requirement, ())]
         undecided = evidence.undecided or evidence.given_up or _powerless(evidence)
         return Grounds(
-            None if violation is None else counterexample(store.name, kit, violation),
+            examples[0] if examples else None,
             undecided,
             checked={"faults": evidence.struck},
-            exhaustive=evidence.exhaustive and (violation is not None or not undecided),
+            exhaustive=evidence.exhaustive and (bool(examples) or not undecided),
             shared=f"faults of {kit.name}",
+            others=tuple(examples[1:]),
         )
 
     return check_by(requirement, kit, grounds)
@@ -52,8 +54,13 @@ def _powerless(evidence: "FaultEvidence") -> str:
 def counterexample(store: str, kit: Kit, violation: "FaultViolation") -> Counterexample:
     """Tell of one fault and what the store made of it."""
     trial, breach = violation.trial, violation.breach
-    first = max(0, len(violation.calls) - _STEPS_SHOWN)
-    steps = tuple(Step(number, Fate.NOTE, str(call)) for number, call in enumerate(violation.calls[first:], first + 1))
+    failed = min(failing_calls(violation.calls, trial.refusal), default=len(violation.calls))
+    first = max(0, min(len(violation.calls) - _STEPS_SHOWN, failed - 3))
+    failing = failing_calls(violation.calls, trial.refusal)
+    steps = tuple(
+        Step(number, Fate.FAILED if number in failing else Fate.NOTE, str(call))
+        for number, call in enumerate(violation.calls[first:], first + 1)
+    )
     outcome = f"the caller got {trial.raised}" if trial.raised else "the caller got no error"
     return Counterexample(
         breach.sentence,
@@ -66,6 +73,8 @@ def counterexample(store: str, kit: Kit, violation: "FaultViolation") -> Counter
             *((f"seen with {violation.how_many} different faults",) if violation.how_many > 1 else ()),
         ),
         token=str(TryToken(store, kit.name, Sort.FAULT, fingerprint(trial.subject, trial.refusal))),
+        remedy=violation.cause.remedy,
+        cause=violation.cause,
     )
 
 

@@ -140,7 +140,7 @@ def _try(token: TryToken, store: StoreUnderTest, bench: Bench) -> Replayed:
     faults = gather_faults(store, workload, bench.settings, token)
     if token.sort is Sort.FAULT:
         _was_tried(token, faults.trials, faults.undecided)
-        told = [(id_, counterexample(store.name, kit, found)) for id_, found in faults.violations.items()]
+        told = [(id_, counterexample(store.name, kit, one)) for id_, of in faults.violations.items() for one in of]
         struck = "the fault struck" if faults.struck else "the call was not made"
         return Replayed(str(token), tuple(told), (struck,), ())
     from pytest_tradestore.faults.syncs import gather_syncs

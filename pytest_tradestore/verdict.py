@@ -22,6 +22,7 @@ class Fate(Enum):
     LOST = "lost"
     PARTLY = "partly lost"
     NOT_ISSUED = "not issued"
+    FAILED = "failed"
     NOTE = "note"
 
 

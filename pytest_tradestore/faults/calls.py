@@ -4,6 +4,7 @@ A call is known by its kind and by the role of the file: the path below the root
 """
 
 import errno
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -60,6 +61,11 @@ class Fault:
     lasting: bool = False
     partial: bool = False
 
+    @property
+    def is_across_devices(self) -> bool:
+        """Whether a rename fails because it would lead to another file system."""
+        return self.error == errno.EXDEV
+
     def __str__(self) -> str:
         which = f"{self.kind.value} {self.role}" + (f" (call {self.nth})" if self.nth > 1 else "")
         name = errno.errorcode.get(self.error, str(self.error))
@@ -108,6 +114,24 @@ def role_of(path: str, root: str) -> str | None:
     if not path.startswith(root + "/"):
         return None
     return role_of_path(path[len(root) + 1 :])
+
+
+def failing_calls(calls: Sequence[Call], refusal: Refusal | None) -> frozenset[int]:
+    """Return which of ``calls``, counted from 1, a fault struck; none for what is no call of its own."""
+    if not isinstance(refusal, Fault):
+        return frozenset()
+    struck: list[int] = []
+    count = 0
+    for number, call in enumerate(calls, 1):
+        if call.kind is not refusal.kind:
+            continue
+        if struck and refusal.lasting:
+            struck.append(number)
+        elif call.role == refusal.role:
+            count += 1
+            if count == refusal.nth + (refusal.partial and refusal.error != 0):
+                struck.append(number)
+    return frozenset(struck)
 
 
 class Decision(Enum):

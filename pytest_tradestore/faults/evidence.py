@@ -8,13 +8,14 @@ import gc
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from pytest_tradestore.causes import Cause
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.faults.calls import Call, CallKind, Fault, Refusal
 from pytest_tradestore.faults.injecting import SYSTEM_CALLS, who_refuses
-from pytest_tradestore.faults.judging import FaultBreach, breaches, first_per_requirement
+from pytest_tradestore.faults.judging import FaultBreach, breaches, causes_of
 from pytest_tradestore.faults.plans import faults_for, interrupts, limits
-from pytest_tradestore.faults.reopening import completed, reopen_all, reopened
+from pytest_tradestore.faults.reopening import completed, emptied_by, reopen_all, reopened
 from pytest_tradestore.faults.trials import Subject, Trial, advanced, attempt
 from pytest_tradestore.faults.workbench import Bench
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, stream_isolated
@@ -32,10 +33,11 @@ OPENING = "opening the store"
 
 @dataclass(frozen=True, slots=True)
 class FaultViolation:
-    """The first trial that breaks a requirement, and in how many it was seen."""
+    """One root cause by which a requirement is broken: the first trial that does most harm, and how many do any."""
 
     breach: FaultBreach
     trial: Trial
+    cause: Cause
     how_many: int
     done: tuple[str, ...] = ()
     calls: tuple[Call, ...] = ()
@@ -49,7 +51,8 @@ class FaultEvidence:
     """
 
     undecided: str = ""
-    violations: Mapping[str, FaultViolation] = field(default_factory=dict)
+    violations: Mapping[str, tuple[FaultViolation, ...]] = field(default_factory=dict)
+    """By requirement: one for each root cause, worst first."""
     trials: int = 0
     struck: int = 0
     injected: str = ""
@@ -122,11 +125,11 @@ class _Run:
 
     def reopen(self) -> None:
         """Look at what the trials left, as another process would: each different set of files once."""
-        left = (image for trial in self.trials.values() for image in (trial.left, trial.last))
+        left = (image for trial in self.trials.values() for image in (trial.left, trial.last, emptied_by(trial)))
         images = list(dict.fromkeys(image for image in left if image is not None))
         found = reopen_all(self.store, self.workload, images, self.sandbox)
         for number, trial in list(self.trials.items()):
-            if all(image is None or image in found for image in (trial.left, trial.last)):
+            if all(image is None or image in found for image in (trial.left, trial.last, emptied_by(trial))):
                 self.trials[number] = completed(trial, found.__getitem__)
             else:
                 del self.trials[number]
@@ -269,15 +272,15 @@ def _evidence(run: _Run, plan: Plan, store: StoreUnderTest) -> FaultEvidence:
         subject, _ = plan.tries[number]
         trial = run.trials[number]
         of_trial[id(trial)] = subject
-        met: set[str] = set()
-        for breach in breaches(trial, plan.controls[subject], plan.subjects[subject], whole=whole):
-            if breach.requirement not in met:
-                met.add(breach.requirement)
-                found.append((trial, breach))
-    violations = {}
-    for requirement, (trial, breach, how_many) in first_per_requirement(found).items():
-        subject = of_trial[id(trial)]
-        violations[requirement] = FaultViolation(breach, trial, how_many, _done(plan, subject), trial.watched.calls)
+        broken = breaches(trial, plan.controls[subject], plan.subjects[subject], whole=whole)
+        found += [(trial, breach) for breach in broken]
+    violations = {
+        requirement: tuple(
+            FaultViolation(breach, trial, cause, how_many, _done(plan, of_trial[id(trial)]), trial.watched.calls)
+            for trial, breach, cause, how_many in causes
+        )
+        for requirement, causes in causes_of(found).items()
+    }
     return FaultEvidence(
         violations=violations,
         trials=len(run.trials),

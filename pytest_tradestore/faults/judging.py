@@ -4,23 +4,30 @@ After an update that failed each place shows its state before or after it, whole
 after it. A look that failed says so, or gives what is there.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pytest_tradestore.causes import Cause, Culprit, Harm
 from pytest_tradestore.crash.oracle import judge_next_update
 from pytest_tradestore.faults.calls import READING, CallKind, Fault, Refusal
+from pytest_tradestore.faults.culprits import Flaw, cause_of
 from pytest_tradestore.faults.trials import Subject, Trial
 from pytest_tradestore.observation import Absent, Failed, Observation, Records, Seen
 
 
 @dataclass(frozen=True, slots=True)
 class FaultBreach:
-    """One promise broken: by which requirement, in a sentence, with what was found and what was allowed."""
+    """One promise broken: by which requirement, in a sentence, with what was found and what was allowed; and why."""
 
     requirement: str
     sentence: str
     found: str = ""
     allowed: tuple[str, ...] = ()
+    flaw: Flaw = Flaw.SWALLOWED
+    harm: Harm = Harm.LOST
+    left: str = ""
+    """What is left behind, where that is what is wrong, whatever had failed."""
 
 
 def breaches(trial: Trial, control: Trial | None, subject: Subject, *, whole: bool = True) -> Iterator[FaultBreach]:
@@ -30,7 +37,8 @@ def breaches(trial: Trial, control: Trial | None, subject: Subject, *, whole: bo
         if trial.afterwards:
             told = f"after {trial.subject} met a fault that is gone ({trial.refusal}), the store {trial.ended}"
             requirement = "FAULT-5"
-        yield FaultBreach(requirement, told, trial.ended, ("the call returns or raises",))
+        allowed = ("the call returns or raises",)
+        yield FaultBreach(requirement, told, trial.ended, allowed, Flaw.ENDS, Harm.UNREADABLE)
         return
     if not trial.struck:
         return
@@ -67,24 +75,28 @@ def _states(trial: Trial, before: Observation, after: Observation, whole: bool) 
             if isinstance(value, Failed) and not when:
                 continue  # an instance may be of no use any more; what matters then is what a new one shows
             allowed = (str(new),) if not trial.raised or old == new else (str(old), str(new))
+            flaw, harm = Flaw.SWALLOWED, Harm.LOST
             if value == old:
                 sentence = f"{trial.subject} returned although {trial.refusal}, and {place} is as before it{when}"
             else:
                 sentence = f"{trial.subject} {outcome} when {trial.refusal}, and {place} {_lost(value, old)}{when}"
-            yield FaultBreach(requirement, sentence, f"{place}: {value}", allowed)
+                flaw, harm = Flaw.NOT_UNDONE, _harm_to(value, old)
+            yield FaultBreach(requirement, sentence, f"{place}: {value}", allowed, flaw, harm)
             return
         if whole and done and undone and trial.raised:
             sentence = (
                 f"{trial.subject} raised when {trial.refusal} and is half done{when}: "
                 f"{' and '.join(done)} as after it, {' and '.join(undone)} as before it"
             )
-            yield FaultBreach(requirement, sentence, sentence, ("all of it", "nothing of it"))
+            allowed = ("all of it", "nothing of it")
+            yield FaultBreach(requirement, sentence, sentence, allowed, Flaw.HALF, Harm.WRONG)
             return
     for place, value in trial.seen.places:
         old, new = before.at(place), after.at(place)
         if trial.raised and old != new and value == new and trial.fresh.at(place) == old:
             sentence = f"{trial.subject} raised when {trial.refusal}, yet the instance shows it until it is reopened"
-            yield FaultBreach(requirement, sentence, f"{place}: {value}; after reopening {old}", (f"{old} in both",))
+            found, allowed = f"{place}: {value}; after reopening {old}", (f"{old} in both",)
+            yield FaultBreach(requirement, sentence, found, allowed, Flaw.MEMORY_AHEAD, Harm.WRONG)
             return
 
 
@@ -100,6 +112,15 @@ def _lost(value: Seen, old: Seen) -> str:
             return "shows what nobody stored"
 
 
+def _harm_to(value: Seen, old: Seen) -> Harm:
+    """Say what is gone of ``old`` where ``value`` is seen; nothing, if there was nothing."""
+    if old in (Absent(), Records(())):
+        return Harm.UNREADABLE if isinstance(value, Failed) else Harm.WRONG
+    if isinstance(value, Records) and isinstance(old, Records):
+        return Harm.DESTROYED if Counter(old.items) - Counter(value.items) else Harm.WRONG
+    return Harm.DESTROYED
+
+
 def _swallowed(trial: Trial) -> Iterator[FaultBreach]:
     fault = trial.refusal
     if (
@@ -107,6 +128,7 @@ def _swallowed(trial: Trial) -> Iterator[FaultBreach]:
         and fault.kind is CallKind.CLOSE
         and not trial.raised
         and not trial.watched.synced_since
+        and (trial.without is None or trial.without != trial.fresh)
     ):
         sentence = f"{trial.subject} returned although {fault}: what was written before may never reach the disk"
         yield FaultBreach("FAULT-1", sentence, "the call returned", ("the call raises",))
@@ -116,7 +138,7 @@ def _works_again(trial: Trial, control: Trial, subject: Subject, *, torn: bool) 
     allowed = ("the store works as if nothing had happened",)
     if trial.stuck:
         sentence = f"after {trial.subject} met a fault that is gone ({trial.refusal}), the store no longer works"
-        yield FaultBreach("FAULT-5", f"{sentence}: {trial.stuck}", trial.stuck, allowed)
+        yield FaultBreach("FAULT-5", f"{sentence}: {trial.stuck}", trial.stuck, allowed, Flaw.STUCK, Harm.UNREADABLE)
         return
     assert subject.update is not None and trial.seen is not None and trial.later is not None
     if not torn:
@@ -124,14 +146,17 @@ def _works_again(trial: Trial, control: Trial, subject: Subject, *, torn: bool) 
         breach = judge_next_update(seen, subject.update.key, trial.after, trial.later)
         if breach is not None:
             sentence = f"after {trial.subject} met a fault that is gone ({trial.refusal}), {breach.sentence}"
-            yield FaultBreach("FAULT-5", sentence, breach.found, breach.allowed)
+            yield FaultBreach("FAULT-5", sentence, breach.found, breach.allowed, Flaw.NEXT_LOST, breach.harm)
     if (extra := trial.descriptors - control.descriptors) > 0:
         sentence = f"{trial.subject} leaves {extra} more file descriptor{'s' * (extra > 1)} open when {trial.refusal}"
-        yield FaultBreach("FAULT-5", sentence, f"{trial.descriptors} open", (f"{control.descriptors} open",))
+        found, wanted = f"{trial.descriptors} open", (f"{control.descriptors} open",)
+        left = f"{subject.update.method}()"
+        yield FaultBreach("FAULT-5", sentence, found, wanted, Flaw.DESCRIPTOR, Harm.LEFTOVER, left)
     if trial.growing:
         names = ", ".join(trial.growing)
         sentence = f"{trial.subject} leaves {names} behind each time that {trial.refusal}, and nothing removes it"
-        yield FaultBreach("FAULT-5", sentence, ", ".join(trial.files), (", ".join(control.files),))
+        found, wanted = ", ".join(trial.files), (", ".join(control.files),)
+        yield FaultBreach("FAULT-5", sentence, found, wanted, Flaw.LITTER, Harm.LEFTOVER, names)
 
 
 def _readable(seen: Observation, fresh: Observation | None) -> Observation:
@@ -149,15 +174,18 @@ def _looked(trial: Trial, subject: Subject) -> Iterator[FaultBreach]:
     if trial.value is not None and trial.value != expected:
         what = "nothing" if trial.value in (Absent(), Records(())) else "something else"
         sentence = f"reading {subject.place} gives {what} when {trial.refusal}, as if that were the truth"
-        yield FaultBreach("FAULT-3", sentence, str(trial.value), (str(expected), "an error"))
+        allowed = (str(expected), "an error")
+        yield FaultBreach("FAULT-3", sentence, str(trial.value), allowed, Flaw.ABSENCE, Harm.WRONG)
     elif trial.again != expected:
         sentence = (
             f"after {trial.refusal} once, {subject.place} no longer reads as it was: the error was taken for damage"
         )
-        yield FaultBreach("FAULT-3", sentence, str(trial.again), (str(expected),))
+        harm = _harm_to(trial.again, expected) if trial.again is not None else Harm.DESTROYED
+        yield FaultBreach("FAULT-3", sentence, str(trial.again), (str(expected),), Flaw.DAMAGE, harm)
     elif trial.seen is not None and (others := _different(trial.seen, subject.before)):
         sentence = f"after {trial.refusal} once, {others[0]} no longer reads as it was: the error was taken for damage"
-        yield FaultBreach("FAULT-3", sentence, str(trial.seen.at(others[0])), (str(subject.before.at(others[0])),))
+        now, was = trial.seen.at(others[0]), subject.before.at(others[0])
+        yield FaultBreach("FAULT-3", sentence, str(now), (str(was),), Flaw.DAMAGE, _harm_to(now, was))
 
 
 def _opened(trial: Trial, subject: Subject) -> Iterator[FaultBreach]:
@@ -170,28 +198,42 @@ def _opened(trial: Trial, subject: Subject) -> Iterator[FaultBreach]:
             place = wrong[0]
             what = _lost(trial.seen.at(place), subject.before.at(place))
             sentence = f"the store opens although {trial.refusal}, and {place} {what}"
-            yield FaultBreach(
-                requirement, sentence, str(trial.seen.at(place)), (str(subject.before.at(place)), "an error")
-            )
+            allowed = (str(subject.before.at(place)), "an error")
+            later = None if trial.later is None else trial.later.at(place)
+            lasting = later is not None and later != subject.before.at(place)
+            flaw, harm = (Flaw.DAMAGE, Harm.DESTROYED) if lasting else (Flaw.ABSENCE, Harm.WRONG)
+            yield FaultBreach(requirement, sentence, str(trial.seen.at(place)), allowed, flaw, harm)
             return
     if trial.stuck:
         sentence = f"after {trial.refusal} while it was opened, the store cannot be opened any more: {trial.stuck}"
-        yield FaultBreach("FAULT-5", sentence, trial.stuck, ("the store opens",))
+        yield FaultBreach("FAULT-5", sentence, trial.stuck, ("the store opens",), Flaw.STUCK, Harm.UNREADABLE)
     elif trial.later is not None and (different := _different(trial.later, subject.before)):
         place = different[0]
         what = _lost(trial.later.at(place), subject.before.at(place))
         sentence = f"after {trial.refusal} while it was opened, {place} {what}"
-        yield FaultBreach("FAULT-5", sentence, str(trial.later.at(place)), (str(subject.before.at(place)),))
+        now, was = trial.later.at(place), subject.before.at(place)
+        yield FaultBreach("FAULT-5", sentence, str(now), (str(was),), Flaw.DAMAGE, _harm_to(now, was))
 
 
 def _different(seen: Observation, expected: Observation) -> list[str]:
     return [place for place, value in seen.places if value != expected.at(place)]
 
 
-def first_per_requirement(found: list[tuple[Trial, FaultBreach]]) -> dict[str, tuple[Trial, FaultBreach, int]]:
-    """Return the first breach of each requirement and the number of trials that break it."""
-    kept: dict[str, tuple[Trial, FaultBreach, int]] = {}
+Broken = tuple[Trial, FaultBreach, Cause, int]
+"""A trial and what it breaks, why, and in how many trials that is so."""
+
+
+def causes_of(found: list[tuple[Trial, FaultBreach]]) -> dict[str, tuple[Broken, ...]]:
+    """Return for each requirement one breach for each cause, the one that does most harm; and the worst cause first."""
+    kept: dict[str, dict[Culprit, Broken]] = {}
     for trial, breach in found:
-        before = kept.get(breach.requirement)
-        kept[breach.requirement] = (trial, breach, 1) if before is None else (*before[:2], before[2] + 1)
-    return kept
+        cause = cause_of(breach.flaw, breach.harm, trial.refusal, breach.left)
+        of_requirement = kept.setdefault(breach.requirement, {})
+        known = of_requirement.get(cause.culprit)
+        if known is None or breach.harm < known[1].harm:
+            of_requirement[cause.culprit] = (trial, breach, cause, 1 if known is None else known[3] + 1)
+        else:
+            of_requirement[cause.culprit] = (*known[:3], known[3] + 1)
+    return {
+        requirement: tuple(sorted(of.values(), key=lambda broken: broken[1].harm)) for requirement, of in kept.items()
+    }

@@ -4,8 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from pytest_tradestore.causes import role_of_path
 from pytest_tradestore.crash.images import DurableImage
+from pytest_tradestore.crash.operations import Kind
 from pytest_tradestore.crash.workloads import Workload
+from pytest_tradestore.faults.calls import CallKind, Fault
 from pytest_tradestore.faults.trials import Trial
 from pytest_tradestore.faults.workbench import Bench
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, stream_isolated
@@ -44,12 +47,14 @@ def reopened(bench: Bench, image: DurableImage) -> Reopened:
 
 def completed(trial: Trial, show: Callable[[DurableImage], Reopened]) -> Trial:
     """Return the trial with what the files that it left show to another process."""
-    fresh, later, stuck = trial.fresh, trial.later, trial.stuck
+    fresh, later, stuck, without = trial.fresh, trial.later, trial.stuck, trial.without
     if trial.left is not None:
         found = show(trial.left)
         if found.ended:
             return replace(trial, left=None, last=None, ended=found.ended, afterwards=True)
         fresh = found.seen
+        if (emptied := emptied_by(trial)) is not None:
+            without = show(emptied).seen
     if trial.last is not None and not stuck:
         found = show(trial.last)
         if found.ended:
@@ -58,7 +63,22 @@ def completed(trial: Trial, show: Callable[[DurableImage], Reopened]) -> Trial:
             stuck = f"{found.opening.error}: {found.opening.message}"
         else:
             later = found.seen
-    return replace(trial, left=None, last=None, fresh=fresh, later=later, stuck=stuck)
+    return replace(trial, left=None, last=None, fresh=fresh, later=later, stuck=stuck, without=without)
+
+
+def emptied_by(trial: Trial) -> DurableImage | None:
+    """Return the files as they are where a close that failed has lost what was written; None where it was no close."""
+    fault, left = trial.refusal, trial.left
+    if left is None or not trial.struck or not isinstance(fault, Fault) or fault.kind is not CallKind.CLOSE:
+        return None
+    if not any(file.kind is Kind.FILE and role_of_path(file.path) == fault.role for file in left.files):
+        return None
+    return DurableImage(
+        tuple(
+            replace(file, content=b"") if file.kind is Kind.FILE and role_of_path(file.path) == fault.role else file
+            for file in left.files
+        )
+    )
 
 
 def reopen_all(

@@ -66,6 +66,8 @@ class Trial:
     growing: tuple[str, ...] = ()
     value: Seen | None = None
     again: Seen | None = None
+    without: Observation | None = None
+    """What another process shows where the content of the file whose close failed has never arrived."""
     ended: str = ""
     """How the process ended in the middle of it, if it did; ``afterwards`` says that it was after the struck call."""
     afterwards: bool = False

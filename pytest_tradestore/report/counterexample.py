@@ -12,6 +12,7 @@ _MARKS = {
     Fate.LOST: "LOST",
     Fate.PARTLY: "PART",
     Fate.NOT_ISSUED: "--  ",
+    Fate.FAILED: "FAIL",
     Fate.NOTE: "    ",
 }
 _RED, _GREEN, _BOLD, _DIM, _OFF = "\x1b[31m", "\x1b[32m", "\x1b[1m", "\x1b[2m", "\x1b[0m"
@@ -153,7 +154,7 @@ def _painted(line: str) -> str:
     if " VIOLATED: " in line or line.startswith("  ===== CRASH"):
         return f"{_RED}{_BOLD}{line}{_OFF}"
     mark = line[6:10]
-    if mark in ("LOST", "PART") and line[:6].strip().isdigit():
+    if mark in ("LOST", "PART", "FAIL") and line[:6].strip().isdigit():
         return f"{_RED}{line}{_OFF}"
     if mark == "--  " and line[:6].strip().isdigit():
         return f"{_DIM}{line}{_OFF}"

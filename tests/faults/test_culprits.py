@@ -1,0 +1,112 @@
+"""What a store does wrong when a call fails, once for each cause, the worst first; and which call it was."""
+
+import errno
+from dataclasses import replace
+
+import pytest
+
+from pytest_tradestore.causes import Harm
+from pytest_tradestore.crash.images import DurableImage, ImageFile
+from pytest_tradestore.crash.operations import Kind
+from pytest_tradestore.faults.calls import Call, CallKind, Fault, Limit, Watched, failing_calls
+from pytest_tradestore.faults.culprits import Flaw, remedy_for
+from pytest_tradestore.faults.judging import FaultBreach, breaches, causes_of
+from pytest_tradestore.faults.reopening import emptied_by
+from pytest_tradestore.faults.trials import Subject, Trial
+from pytest_tradestore.kits.call import Call as Update
+from pytest_tradestore.observation import Observation, Value
+
+RENAME = Fault(CallKind.RENAME, "a.tmp", 1, errno.EIO)
+OLD, NEW = (Observation((("AAPL", Value(text)),)) for text in ("old", "new"))
+SAVE = Subject("save(1)", DurableImage(()), OLD, Update("save", (1,), "AAPL"))
+
+
+def trial_of(refusal, **seen):
+    return Trial("save(1)", refusal, Watched((), 1, False, ()), **seen)
+
+
+def causes(*rows):
+    found = [
+        (trial_of(fault), FaultBreach("FAULT-5", "it is so", flaw=flaw, harm=harm, left=left))
+        for fault, flaw, harm, left in rows
+    ]
+    return [(str(cause.culprit), how_many) for _, _, cause, how_many in causes_of(found)["FAULT-5"]]
+
+
+def test_the_worst_cause_comes_first_whatever_was_tried_first():
+    assert causes(
+        (RENAME, Flaw.LITTER, Harm.LEFTOVER, "a.*.tmp"),
+        (replace(RENAME, role="a"), Flaw.DAMAGE, Harm.DESTROYED, ""),
+    ) == [("read error taken for damage at a", 1), ("file left behind at a.*.tmp", 1)]
+
+
+def test_the_number_of_the_error_makes_no_other_cause():
+    rows = [(replace(RENAME, error=error), Flaw.SWALLOWED, Harm.LOST, "") for error in (errno.EIO, errno.ENOSPC)]
+
+    assert causes(*rows) == [("error swallowed at a.tmp", 2)]
+
+
+def test_one_file_that_is_left_is_one_cause_whatever_had_failed():
+    rows = [(fault, Flaw.LITTER, Harm.LEFTOVER, "a.*.tmp") for fault in (RENAME, Limit("RLIMIT_FSIZE", 10))]
+
+    assert causes(*rows) == [("file left behind at a.*.tmp", 2)]
+
+
+def test_control_another_file_is_another_cause():
+    rows = [(RENAME, Flaw.LITTER, Harm.LEFTOVER, left) for left in ("a.*.tmp", "b.*.tmp")]
+
+    assert len(causes(*rows)) == 2
+
+
+def test_a_rename_across_file_systems_is_told_where_to_make_its_temporary_files():
+    across = replace(RENAME, error=errno.EXDEV)
+
+    assert "in the directory of the file that they will replace" in remedy_for(Flaw.NOT_UNDONE, across)
+    assert "lock" not in remedy_for(Flaw.NOT_UNDONE, across)
+
+
+def test_control_another_error_of_it_is_told_to_leave_the_old_file_alone():
+    assert "leave the old file alone" in remedy_for(Flaw.NOT_UNDONE, RENAME)
+
+
+CLOSE = Fault(CallKind.CLOSE, "count", 1, errno.EIO)
+
+
+def requirements(without):
+    trial = trial_of(CLOSE, seen=NEW, fresh=NEW, after=NEW, later=NEW, without=without)
+    return {breach.requirement for breach in breaches(trial, trial, SAVE)}
+
+
+def test_a_close_that_fails_unheard_is_a_breach_where_readers_need_the_file():
+    assert "FAULT-1" in requirements(OLD)
+
+
+def test_control_nobody_is_accused_of_a_file_that_nothing_depends_on():
+    assert "FAULT-1" not in requirements(NEW)
+
+
+def test_what_a_failed_close_may_lose_is_the_content_of_its_file():
+    files = tuple(ImageFile(path, Kind.FILE, 0o644, b"x") for path in ("a", "count"))
+    trial = trial_of(CLOSE, left=DurableImage(files))
+
+    assert [(f.path, f.content) for f in emptied_by(trial).files] == [("a", b"x"), ("count", b"")]
+    assert emptied_by(replace(trial, refusal=RENAME)) is None
+
+
+CALLS = tuple(
+    Call(kind, "a") for kind in (CallKind.OPEN, CallKind.WRITE, CallKind.WRITE, CallKind.SYNC, CallKind.WRITE)
+)
+STRUCK = {
+    "the first of its kind": (Fault(CallKind.WRITE, "a", 1, errno.EIO), {2}),
+    "the second": (Fault(CallKind.WRITE, "a", 2, errno.EIO), {3}),
+    "it and all after it": (Fault(CallKind.WRITE, "a", 2, errno.EIO, lasting=True), {3, 5}),
+    "half of it, and then the next": (Fault(CallKind.WRITE, "a", 1, errno.ENOSPC, partial=True), {3}),
+    "half of it alone": (Fault(CallKind.WRITE, "a", 1, 0, partial=True), {2}),
+    "none of another file": (Fault(CallKind.WRITE, "b", 1, errno.EIO), set()),
+    "no call of its own": (Limit("RLIMIT_FSIZE", 10), set()),
+}
+
+
+@pytest.mark.parametrize(("refusal", "expected"), STRUCK.values(), ids=list(STRUCK))
+def test_the_call_that_failed_is_known(refusal, expected):
+    assert failing_calls(CALLS, refusal) == expected
