@@ -6,12 +6,13 @@ them that it can break.
 
 from typing import TYPE_CHECKING
 
+from pytest_tradestore.causes import Harm
 from pytest_tradestore.conformance.asking import restricted, unclaimed
 from pytest_tradestore.conformance.check import Check
 from pytest_tradestore.conformance.judge import Grounds, judged
 from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.target import SINGLE_INSTANCE
-from pytest_tradestore.verdict import JOINT, Result
+from pytest_tradestore.verdict import JOINT, Counterexample, Result
 
 if TYPE_CHECKING:
     from pytest_tradestore.bench import Bench
@@ -66,16 +67,31 @@ def _judged(requirement: str, kit: Kit, bench: "Bench", store: "StoreUnderTest")
     for setting in settings:
         found = bench.races(store, kit, setting)
         evidence.append(found)
-        if (wrong := next((w for w in wrongs if w in found.violations), None)) is not None:
-            return judged(requirement, kit.name, _violated(kit, found, wrong))
+    if examples := [e for one in evidence for w in wrongs for e in one.violations.get(w, ())]:
+        found = next(one for one in evidence if any(w in one.violations for w in wrongs))
+        return judged(requirement, kit.name, _violated(kit, found, sorted(examples, key=_harm)))
     if all(not one.undecided for one in evidence) and (asked := next((o for o in evidence if o.unclaimed), None)):
         return unclaimed(requirement, kit.name, asked.unclaimed, store.declarations)
     return judged(requirement, kit.name, _grounds(kit, evidence))
 
 
-def _violated(kit: Kit, found: "RaceEvidence", wrong: "Wrong") -> Grounds:
-    checked = {"schedules": found.schedules}
-    return Grounds(found.violations[wrong], checked=checked, exhaustive=found.exhausted, shared=_name(kit, found))
+def _harm(example: Counterexample) -> int:
+    return example.cause.harm if example.cause is not None else len(Harm)
+
+
+def _violated(kit: Kit, found: "RaceEvidence", examples: list[Counterexample]) -> Grounds:
+    """Return the grounds of a violation: the worst cause first, and each cause once."""
+    distinct: dict[object, Counterexample] = {}
+    for example in examples:
+        distinct.setdefault(example if example.cause is None else example.cause.culprit, example)
+    worst, *others = distinct.values()
+    return Grounds(
+        worst,
+        checked={"schedules": found.schedules},
+        exhaustive=found.exhausted,
+        shared=_name(kit, found),
+        others=tuple(others),
+    )
 
 
 def _grounds(kit: Kit, evidence: "list[RaceEvidence]") -> Grounds:

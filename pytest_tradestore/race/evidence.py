@@ -34,7 +34,7 @@ class RaceEvidence:
     not_applicable: str = ""
     unclaimed: str = ""
     undecided: str = ""
-    violations: Mapping[Wrong, Counterexample] = field(default_factory=dict)
+    violations: Mapping[Wrong, tuple[Counterexample, ...]] = field(default_factory=dict)
     schedules: int = 0
     exhausted: bool = False
     bound: int | None = None
@@ -155,7 +155,8 @@ def _searched(
 
 def _combined(setting: Setting, kind: Actors, searched: list[Searched]) -> RaceEvidence:
     """Return what several searches amount to together."""
-    violations = {wrong: shown for one in reversed(searched) for wrong, shown in one.found}
+    found = [row for one in searched for row in one.found]
+    violations = {wrong: tuple(shown for other, shown in found if other is wrong) for wrong, _ in found}
     searches = [one.search for one in searched]
     uncontrolled = tuple(dict.fromkeys(line for search in searches for line in search.uncontrolled))
     bounds = [search.bound for search in searches]

@@ -37,12 +37,23 @@ class Wrong(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong: a sentence, what was found, what could have been."""
+    """One thing that is wrong: a sentence, what was found, what could have been.
+
+    ``about`` is the call that raised and the type of its error, where something was raised; ``alone`` where that
+    happened before any other caller had begun.
+    """
 
     wrong: Wrong
     sentence: str
     found: str
     allowed: tuple[str, ...] = ()
+    about: str = ""
+    alone: bool = False
+
+    @property
+    def signature(self) -> tuple[Wrong, str, bool]:
+        """What has to stay the same while a counterexample is made smaller."""
+        return self.wrong, self.about, self.alone
 
 
 class Judge:
@@ -89,15 +100,18 @@ class Judge:
             if completed.call.method == OPENING and self._is_no_answer(completed):
                 cause = _because(completed, history)
                 sentence = f"opening the store raised {completed.error} {cause}"
-                return Finding(Wrong.REFUSED, sentence, completed.error, ("an open store", *_ANSWERS))
+                alone = _was_alone(completed, history)
+                allowed = ("an open store", *_ANSWERS)
+                return Finding(Wrong.REFUSED, sentence, completed.error, allowed, _about(completed), alone)
         return None
 
     def _failed(self, history: History) -> Finding | None:
-        """Return the update that failed with an error that is no answer."""
-        for completed in history:
-            if self._is_no_answer(completed) and not _was_cancelled(completed) and not self._reads(completed):
-                sentence = f"{completed.call.rendered} raised {completed.error} {_because(completed, history)}"
-                return Finding(Wrong.REFUSED, sentence, completed.error, ("the update", *_ANSWERS))
+        """Return the update that failed with an error that is no answer; one that others may have caused, if any is."""
+        failed = [c for c in history if self._is_no_answer(c) and not _was_cancelled(c) and not self._reads(c)]
+        for completed in sorted(failed, key=lambda c: _was_alone(c, history)):
+            sentence = f"{completed.call.rendered} raised {completed.error} {_because(completed, history)}"
+            alone, allowed = _was_alone(completed, history), ("the update", *_ANSWERS)
+            return Finding(Wrong.REFUSED, sentence, completed.error, allowed, _about(completed), alone)
         return None
 
     def _refused_for_good(self, history: History) -> Finding | None:
@@ -111,7 +125,7 @@ class Judge:
                 ending = "killed" if gone is not None and gone.killed else "cancelled"
                 how = "" if gone is None else f", after {gone.call.rendered} was {ending}"
                 sentence = f"{completed.call.rendered} raised {completed.error} with nobody else there{how}"
-                return Finding(Wrong.REFUSED, sentence, completed.error, ("the update",))
+                return Finding(Wrong.REFUSED, sentence, completed.error, ("the update",), _about(completed))
         return None
 
     def _lost(self, history: History) -> Finding | None:
@@ -121,7 +135,8 @@ class Judge:
             if completed.actor < 0 and self._reads(completed) and completed.error:
                 updates = " and ".join(c.call.rendered for c in quiet if c.actor >= 0)
                 sentence = f"after {updates}, {completed.call.rendered} raises {completed.error}"
-                return Finding(Wrong.LOST, sentence, completed.error, self._outcomes(quiet, completed))
+                allowed = self._outcomes(quiet, completed)
+                return Finding(Wrong.LOST, sentence, completed.error, allowed, _about(completed))
         found = unexplained(_with_listings(quiet, self._listing), self._model_of)
         if found is None:
             return None
@@ -155,7 +170,8 @@ class Judge:
             beside = " and ".join(c.call.rendered for c in _beside(completed, history) if not self._reads(c))
             earlier = " and ".join(c.call.rendered for c in history if c.actor >= 0 and not self._reads(c))
             sentence = f"{completed.call.rendered} {f'beside {beside}' if beside else f'after {earlier}'} {said}"
-            return Finding(Wrong.TORN, sentence, said, self._outcomes(history, completed))
+            about = _about(completed) if completed.error else ""
+            return Finding(Wrong.TORN, sentence, said, self._outcomes(history, completed), about)
         readable = tuple(c for c in history if not self._reads(c) or not c.error)
         if all(c.actor < 0 or not self._reads(c) for c in readable):
             return None
@@ -203,7 +219,8 @@ def _unreadable(history: History) -> Finding | None:
     for completed in history:
         if completed.call.method == OPENING and completed.actor < 0 and completed.error and updates:
             sentence = f"after {updates}, opening the store raises {completed.error}"
-            return Finding(Wrong.LOST, sentence, completed.error, ("an open store, with what was written in it",))
+            allowed = ("an open store, with what was written in it",)
+            return Finding(Wrong.LOST, sentence, completed.error, allowed, _about(completed))
     return None
 
 
@@ -213,7 +230,7 @@ def _not_closed(history: History) -> Finding | None:
         if completed.call.method == _CLOSING and completed.error:
             updates = " and ".join(c.call.rendered for c in history if c.actor >= 0 and c.call.method != OPENING)
             sentence = f"closing the store raised {completed.error}{f' after {updates}' if updates else ''}"
-            return Finding(Wrong.REFUSED, sentence, completed.error, ("the store is closed",))
+            return Finding(Wrong.REFUSED, sentence, completed.error, ("the store is closed",), _about(completed))
     return None
 
 
@@ -261,10 +278,20 @@ def _beside(read: Completed, history: History) -> Iterator[Completed]:
             yield other
 
 
+def _was_alone(failed: Completed, history: History) -> bool:
+    """Say whether no other caller had begun when a call failed."""
+    at = failed.returned or 0
+    return not any(other.actor not in (failed.actor, -1) and other.invoked < at for other in history)
+
+
+def _about(failed: Completed) -> str:
+    """Return which method raised what type of error."""
+    return f"{failed.call.method} raises {failed.error.partition(':')[0]}"
+
+
 def _because(failed: Completed, history: History) -> str:
     """Say why an update failed, as far as is known: it may have failed before anybody else had begun."""
-    at = failed.returned or 0
-    if any(other.actor not in (failed.actor, -1) and other.invoked < at for other in history):
+    if not _was_alone(failed, history):
         return "because of another caller"
     bound = "thread" in failed.error.lower()
     hint = ": a store that only the thread may use that opened it has to disclaim 'threads'" if bound else ""

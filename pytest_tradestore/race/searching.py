@@ -25,6 +25,8 @@ _SHRINKING = 200
 """Schedules that are run of each smaller program."""
 _OF_EACH_KILL = 4
 """Schedules in which a process is killed at one and the same place: on top of the others, for there are many places."""
+_WAYS_TO_LOSE = 2
+"""So many different losses are shown: one where what is left cannot be read, and one where something is missing."""
 _FEWEST = 40
 """Schedules that every program gets, however many there are."""
 
@@ -73,6 +75,9 @@ class Searching:
         self._overlapped = self._cancelled = False
         self._steered = 0
         self._refusal = ""
+        self._known: set[tuple[Wrong, str, bool]] = set()
+        self._kept: tuple[Wrong, str, bool] | None = None
+        """The finding that is being made smaller, which no other may take the place of."""
 
     def through(self, programs: tuple[Program, ...], first: int = 0) -> Iterator[Searched]:
         """Search each program from the ``first`` on with its share of the schedules that are left."""
@@ -136,7 +141,7 @@ class Searching:
             finding = None if result.found is None else self._finding(result.found)
             if finding is not None and result.repeated:
                 found.append((finding.wrong, self._counterexample(program, result, finding)))
-                self._wanted.discard(finding.wrong)
+                self._note(finding)
                 if self._wanted and executions < budget and finding.wrong is not Wrong.STUCK:
                     continue
             trouble = result.trouble
@@ -151,7 +156,16 @@ class Searching:
                 trouble,
             )
 
-    def _explored(self, program: Program, budget: int) -> SearchResult:
+    def _note(self, finding: Finding) -> None:
+        """Look for no more of what has been found; what was lost may be lost in one other way."""
+        self._known.add(finding.signature)
+        ways = sum(wrong is finding.wrong for wrong, _, _ in self._known)
+        if finding.wrong is not Wrong.LOST or ways >= _WAYS_TO_LOSE:
+            self._wanted.discard(finding.wrong)
+
+    def _explored(self, program: Program, budget: int, kept: tuple[Wrong, str, bool] | None = None) -> SearchResult:
+        """Search one program; only for what is ``kept``, where that is given."""
+        self._kept = kept
         return self._laboratory.explore(
             self._store, program, budget=budget, seed=self._settings.seed, judge=self._said, channel=self._channel
         )
@@ -168,7 +182,10 @@ class Searching:
             if completed.error and not completed.error.startswith(CANCELLED) and not self._refusal:
                 self._refusal = f"{completed.call.rendered} raised {completed.error}"
         finding = self._finding(execution)
-        return None if finding is None else finding.sentence
+        if finding is None:
+            return None
+        self._kept = finding.signature  # what is found first stays the finding while its schedule is made simpler
+        return finding.sentence
 
     def _killed(self, execution: Execution) -> bool:
         """Say whether the first process came as far as where it is to be killed."""
@@ -177,12 +194,18 @@ class Searching:
         return sum(actor == 0 for actor, _ in execution.choices) >= self._address.awaiting
 
     def _finding(self, execution: Execution) -> Finding | None:
-        return next((f for f in self._judge.findings(execution) if f.wrong in self._wanted), None)
+        found = (f for f in self._judge.findings(execution) if f.wrong in self._wanted)
+        if self._kept is not None:
+            return next((f for f in found if f.signature == self._kept), None)
+        return next((f for f in found if f.signature not in self._known), None)
 
     def _counterexample(self, program: Program, result: SearchResult, finding: Finding) -> Counterexample:
         wanted, self._wanted = self._wanted, {finding.wrong}
         try:
-            program, way, (result, finding) = smallest(program, (result, finding), self._still_wrong)
+            kept = finding.signature
+            program, way, (result, finding) = smallest(
+                program, (result, finding), lambda smaller: self._still_wrong(smaller, kept)
+            )
         finally:
             self._wanted = wanted
         assert result.found is not None
@@ -191,8 +214,8 @@ class Searching:
         schedule = f"schedule {result.search.executions:,}, "
         return counterexample(result.found, program, finding, schedule, f", replayed {repeated}", token)
 
-    def _still_wrong(self, program: Program) -> tuple[SearchResult, Finding] | None:
-        result = self._explored(program, _SHRINKING)
+    def _still_wrong(self, program: Program, kept: tuple[Wrong, str, bool]) -> tuple[SearchResult, Finding] | None:
+        result = self._explored(program, _SHRINKING, kept)
         if result.found is None or result.repeated < REPETITIONS:
             return None
         finding = self._finding(result.found)

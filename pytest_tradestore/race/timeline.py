@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from pytest_tradestore.crash.operations import Location
 from pytest_tradestore.observation import counted, shortened
+from pytest_tradestore.race.culprits import cause_of
 from pytest_tradestore.race.execution import CANCELLING, Ending, Execution, Program
 from pytest_tradestore.race.execution import Step as RaceStep
 from pytest_tradestore.race.judging import Finding
@@ -45,6 +46,7 @@ def counterexample(
     found: tuple[str, ...] = (finding.found,)
     if execution.ending is Ending.DEADLOCK and execution.waits_for:
         found = tuple(_by_columns(edge, program) for edge in execution.waits_for)
+    cause = cause_of(execution, finding)
     return Counterexample(
         headline=finding.sentence,
         workload=tuple(_calls(program)),
@@ -54,6 +56,8 @@ def counterexample(
         allowed=finding.allowed,
         notes=(f"{before}{counted(execution.preemptions, 'preemption')}{after}",),
         token=token,
+        remedy=cause.remedy,
+        cause=cause,
     )
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_tradestore.bench import Bench
-from pytest_tradestore.conformance import crashes, faults
+from pytest_tradestore.conformance import crashes, faults, races
 from pytest_tradestore.faults import seccomp
 from pytest_tradestore.kits.registry import kit_named
 from pytest_tradestore.report.findings import findings_of
@@ -11,13 +11,13 @@ from pytest_tradestore.report.records import StoreFacts, StoreRecord, check_id
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Verdict
-from tests.two_defects import DECLARED, crashing, failing
+from tests.two_defects import DECLARED, crashing, failing, racing
 
 pytestmark = [
     pytest.mark.proof,
     pytest.mark.skipif(seccomp.why_not() is not None, reason=str(seccomp.why_not())),
 ]
-FAMILIES = {crashing.__name__: crashes, failing.__name__: faults}
+FAMILIES = {crashing.__name__: crashes, failing.__name__: faults, racing.__name__: races}
 
 
 def record_of(store, row):
