@@ -144,6 +144,7 @@ def lower(trace: Trace, *, apart: bool = False) -> Program:
     tree = Tree(trace.initial)  # what programs see; the kernel's memory
     waiting: dict[Inode, int] = {}  # files whose size waits for data, with the last moment of such a write
     moves = _Moves()
+    taken = _Taken()
 
     def add(step: Step, parts: list[Micro]) -> None:
         steps.append(step)
@@ -171,7 +172,7 @@ def lower(trace: Trace, *, apart: bool = False) -> Program:
             parts = _parts_of(number, step, size_before, tree, moves)
             if isinstance(step, Allocate) and step.size <= size_before and step.inode in waiting:
                 parts = [Size(number, step.inode, step.size, Sets.LEAST)]
-            add(step, parts)
+            add(step, [*parts, *taken.by(number, step, tree)])
             if isinstance(step, SyncAll) or (isinstance(step, Sync) and not step.failed):
                 moves.settle(step)
                 reached = list(waiting) if isinstance(step, SyncAll) else [step.inode]
@@ -288,6 +289,34 @@ class _Moves:
                 unsynced.difference_update(unsynced if isinstance(sync, SyncAll) else {sync.inode})
                 if not unsynced:
                     del left[entry]
+
+
+class _Taken:
+    """The entries that files have lost to renames of others, while the directory has not been synced since."""
+
+    def __init__(self) -> None:
+        self._lost: dict[Inode, dict[Entry, None]] = {}
+
+    def by(self, number: int, operation: Operation, tree: Tree) -> list[Micro]:
+        """Take note of an operation; return the removal of such entries that it can bring by itself."""
+        match operation:
+            case Rename(_, _, Entry() as target, int() as replaced, False) if _has_a_name(tree, replaced):
+                self._lost.setdefault(replaced, {})[target] = None
+            case Create(inode, _, Entry() as entry) | Link(inode, entry) | Rename(inode, _, Entry() as entry):
+                self._lost.get(inode, {}).pop(entry, None)
+            case SyncAll():
+                self._lost.clear()
+            case Sync(inode, _, False):
+                for entries in self._lost.values():
+                    for entry in [entry for entry in entries if entry.directory == inode]:
+                        del entries[entry]
+                if entries := self._lost.get(inode):
+                    return [Name(number, tuple((entry, None) for entry in entries), inode)]
+        return []
+
+
+def _has_a_name(tree: Tree, inode: Inode) -> bool:
+    return any(inode in node.entries.values() for node in tree.nodes.values())
 
 
 def _parts_of(number: int, operation: Operation, size_before: int, tree: Tree, moves: _Moves) -> list[Micro]:

@@ -389,6 +389,40 @@ def test_what_an_earlier_fsync_has_pinned_a_failed_one_does_not_give_up():
     assert found_after(story) == [{"f": b"new"}]
 
 
+@pytest.mark.parametrize("model", ["strict", "btrfs"])
+def test_a_sync_of_a_file_can_take_away_the_name_that_another_has_replaced_without_the_other(model):
+    """Seen on btrfs: g linked to b, d/a renamed over b, g synced: no b, and the other file is still d/a."""
+    story = Story({"b": b"one", "d/a": b"two"})
+    story.link("b", "g")
+    story.fsync("")
+    story.rename("d/a", "b")
+    story.fsync("g")
+
+    assert {"d": DIRECTORY, "d/a": b"two", "g": b"one"} in found_after(story, by_name(model))
+
+
+@pytest.mark.parametrize("between", [lambda s: None, lambda s: s.fsync("")], ids=["not synced", "directory synced"])
+def test_control_the_name_is_never_missing_without_that_sync_or_once_the_directory_was_synced(between):
+    story = Story({"b": b"one", "t": b"two"})
+    story.link("b", "g")
+    story.rename("t", "b")
+    between(story)
+    if len(story.operations) > 2:
+        story.fsync("g")
+
+    assert all("b" in files for files in found_anytime(story))
+
+
+@pytest.mark.parametrize("model", ["ext4", "xfs"])
+def test_control_a_journal_has_both_or_neither(model):
+    story = Story({"b": b"one", "d/a": b"two"})
+    story.link("b", "g")
+    story.rename("d/a", "b")
+    story.fsync("g")
+
+    assert all("b" in files for files in found_anytime(story, by_name(model)))
+
+
 # -- strict: synchronous writes, sync and syncfs ---------------------------------------------------
 
 
