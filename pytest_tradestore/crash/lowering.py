@@ -310,8 +310,8 @@ class _Taken:
                 for entries in self._lost.values():
                     for entry in [entry for entry in entries if entry.directory == inode]:
                         del entries[entry]
-                if entries := self._lost.get(inode):
-                    return [Name(number, tuple((entry, None) for entry in entries), inode)]
+                if left := self._lost.get(inode):
+                    return [Name(number, tuple((entry, None) for entry in left), inode)]
         return []
 
 

@@ -6,21 +6,20 @@ a file that is written anew a hundred times without a sync has 2**700 states and
 """
 
 import random
-from collections.abc import Hashable, Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from enum import Enum
-from functools import lru_cache
 from heapq import heappop, heappush
 from itertools import combinations, product
 from math import prod
 
 from pytest_tradestore.crash.content import ContentRule
-from pytest_tradestore.crash.images import DurableImage, ImageFile
-from pytest_tradestore.crash.keeping import Keeping, Kept
-from pytest_tradestore.crash.lowering import PAGE, Data, Extent, Micro, Name, Program, Sets, Size, WriteThrough
+from pytest_tradestore.crash.images import DurableImage
+from pytest_tradestore.crash.lowering import Data, Micro, Name, Program, WriteThrough
 from pytest_tradestore.crash.models import STRICT, PersistenceModel, Settled
 from pytest_tradestore.crash.operations import ROOT, Inode, Kind, Mark, Moment, SetTime, Sync, SyncAll
-from pytest_tradestore.crash.trace import Tree
+from pytest_tradestore.crash.pages import Loss, Pages, all_contents, content_left
+from pytest_tradestore.crash.prefixes import image_file, image_within, images_of_prefixes, keeping_of
 
 
 class Crash(Enum):
@@ -177,21 +176,10 @@ class Reach:
 def image_of(program: Program, state: CrashState) -> DurableImage:
     """Return what a reader finds in one state."""
     if state.partial is not None:
-        step = program.steps[state.cut - 1]
-        assert isinstance(step, Extent)
-        tree = Tree(program.initial)
-        for earlier in program.steps[: state.cut - 1]:
-            if isinstance(earlier, Extent):
-                tree.apply(earlier.write)
-            elif not isinstance(earlier, WriteThrough):
-                tree.apply(earlier)
-        piece = step.write.data[: state.partial - step.write.offset]
-        builder = _ImageOfTree(tree, _keeping(program))
-        return builder.with_partial(state.cut, step.write.inode, step.write.offset, piece)
+        return image_within(program, state.cut, state.partial, keeping_of(program))
     return _Search(program, STRICT, 1, 1, 0).single(state)
 
 
-Loss = tuple[int, ...]
 Paths = tuple[tuple[str, Inode], ...]
 """A tree as (path, inode), parents first."""
 Variants = tuple[tuple[tuple[Loss, bytes], ...], bool]
@@ -222,7 +210,7 @@ class _Search:
                 self.names.append(m)
             else:
                 self.of_inode.setdefault(part.inode, []).append(m)
-        self.keeping = _keeping(program)
+        self.keeping = keeping_of(program)
         self.kinds = self.keeping.kinds
 
     def run(self) -> Enumeration:
@@ -259,27 +247,8 @@ class _Search:
     # -- process crashes: an exact prefix -------------------------------------------------------------------------
 
     def _process_crashes(self) -> None:
-        tree = Tree(self.program.initial)
-        builder = _ImageOfTree(tree, self.keeping)
-        self._found(CrashState(Crash.PROCESS, 0), builder.image(0))
-        for number, step in enumerate(self.program.steps):
-            if isinstance(step, Extent):
-                write = step.write
-                for at in _cuts_within(step):
-                    piece = write.data[: at - write.offset]
-                    self._found(
-                        CrashState(Crash.PROCESS, number + 1, partial=at),
-                        builder.with_partial(number + 1, write.inode, write.offset, piece),
-                    )
-                tree.apply(write)
-                builder.changed(write.inode)
-            elif not isinstance(step, WriteThrough):
-                tree.apply(step)
-                inode = getattr(step, "inode", None)
-                if inode is not None and not isinstance(step, Sync):
-                    builder.changed(inode)
-            if self.program.starts[number] != self.program.starts[number + 1] or isinstance(step, (Mark, SetTime)):
-                self._found(CrashState(Crash.PROCESS, number + 1), builder.image(number + 1))
+        for state_cut, partial, image in images_of_prefixes(self.program, self.keeping):
+            self._found(CrashState(Crash.PROCESS, state_cut, partial=partial), image)
         self.states += len(self.program.steps) + 1
 
     # -- power losses: a prefix less any subset of what nothing pins -----------------------------------------------
@@ -411,7 +380,7 @@ class _Search:
     def _content_without(self, inode: Inode, end: int, lost: frozenset[int]) -> bytes:
         node = self.program.initial.nodes.get(inode)
         parts = [(m, self.program.micros[m]) for m in self.of_inode.get(inode, ()) if m < end]
-        return _content(_Pages.of(node.content if node is not None else b""), parts, lost)
+        return content_left(Pages.of(node.content if node is not None else b""), parts, lost)
 
     def _simplified(self, cut: int, lost: Loss, files: Set[Inode]) -> CrashState:
         """Move the cut before trailing steps of which nothing arrived in ``files``: those need not have been issued."""
@@ -519,9 +488,9 @@ class _Search:
             initial = node.content if node is not None else b""
             parts = [(m, self.program.micros[m]) for m in own]
             rule = self.model.content_rule(self.program, inode)
-            found = _all_contents(_Pages.of(initial), parts, gone, frozenset(losable), rule, self.limit)
+            found = all_contents(Pages.of(initial), parts, gone, frozenset(losable), rule, self.limit)
             if found is None:
-                found = self._some_contents(_Pages.of(initial), parts, ordered, losable, rule)
+                found = self._some_contents(Pages.of(initial), parts, ordered, losable, rule)
                 complete = False
             else:
                 complete = not any(isinstance(part, Data) and part.joined and m in losable for m, part in parts)
@@ -529,7 +498,7 @@ class _Search:
         return self.contents[key]
 
     def _some_contents(
-        self, initial: "_Pages", parts: Sequence[tuple[int, Micro]], ordered: Loss, losable: Loss, rule: ContentRule
+        self, initial: "Pages", parts: Sequence[tuple[int, Micro]], ordered: Loss, losable: Loss, rule: ContentRule
     ) -> dict[bytes, Loss]:
         """Return a telling selection of the contents of a file that has too many, each with losses that give it."""
         by_operation: dict[int, list[int]] = {}
@@ -539,7 +508,7 @@ class _Search:
         for lost in self._subsets(losable, list(by_operation.values())):
             all_lost = frozenset((*ordered, *lost))
             if rule.allows(parts, all_lost):
-                distinct.setdefault(_content(initial, parts, all_lost), lost)
+                distinct.setdefault(content_left(initial, parts, all_lost), lost)
         return distinct
 
     def _some(
@@ -572,7 +541,7 @@ class _Search:
         gone = frozenset(lost)
         return DurableImage(
             tuple(
-                _image_file(path, inode, self.kinds[inode], self.keeping.at(inode, cut, gone), contents.get(inode, b""))
+                image_file(path, inode, self.kinds[inode], self.keeping.at(inode, cut, gone), contents.get(inode, b""))
                 for path, inode in tree
             )
         )
@@ -588,149 +557,6 @@ class _Search:
         else:
             power = min((s for s in (power, state) if s), key=lambda s: s.simplicity)
         self.groups[key] = Group(window, old.image if old else image, process, power)
-
-
-@dataclass(frozen=True, slots=True)
-class _Pages:
-    """What a file is on disk: its size and its pages, of which those behind the size do not show."""
-
-    size: int
-    pages: tuple[bytes, ...]
-
-    @staticmethod
-    def of(content: bytes) -> "_Pages":
-        return _Pages(len(content), _cut(content))
-
-    def after(self, part: Micro) -> "_Pages":
-        """Return what ``part`` makes of it when it arrives."""
-        if isinstance(part, Data):
-            at = part.offset // PAGE
-            before = self.pages[:at] if len(self.pages) >= at else (*self.pages, *(_ZEROS,) * (at - len(self.pages)))
-            written = _cut(part.content)
-            return _Pages(self.size, (*before, *written, *self.pages[at + len(written) :]))
-        if not isinstance(part, Size):
-            return self
-        if part.sets is Sets.CUT:
-            return _Pages(part.size, self.pages[: -(-part.size // PAGE)])
-        return _Pages(part.size if part.sets is Sets.END else max(self.size, part.size), self.pages)
-
-    def content(self) -> bytes:
-        shown = b"".join(self.pages[: -(-self.size // PAGE)])
-        return shown[: self.size].ljust(self.size, b"\0")
-
-
-_ZEROS = bytes(PAGE)
-
-
-@lru_cache(maxsize=256)
-def _cut(content: bytes) -> tuple[bytes, ...]:
-    return tuple(content[at : at + PAGE].ljust(PAGE, b"\0") for at in range(0, len(content), PAGE))
-
-
-def _all_contents(
-    initial: _Pages,
-    parts: Sequence[tuple[int, Micro]],
-    gone: Set[int],
-    losable: Set[int],
-    rule: ContentRule,
-    limit: int,
-) -> dict[bytes, Loss] | None:
-    """Return every content that a file can have, with the fewest of ``losable`` that give it, fewest first.
-
-    Losses that have led to the same pages by the same rule's state are one from there on. None where these are more
-    than ``limit``.
-    """
-    reached: dict[tuple[Hashable, _Pages], Loss] = {(rule.start, initial): ()}
-    for m, part in parts:
-        following: dict[tuple[Hashable, _Pages], Loss] = {}
-        for (state, pages), lost in reached.items():
-            if m not in gone and (arrived := rule.after(state, m, part, True)) is not None:
-                _keep(following, (arrived, pages.after(part)), lost)
-            if (m in gone or m in losable) and (missing := rule.after(state, m, part, False)) is not None:
-                _keep(following, (missing, pages), lost if m in gone else (*lost, m))
-        reached = following
-        if len(reached) > limit:
-            return None
-    found: dict[bytes, Loss] = {}
-    for (state, pages), lost in sorted(reached.items(), key=lambda entry: (len(entry[1]), entry[1])):
-        if rule.stands(state):
-            found.setdefault(pages.content(), lost)
-    return found
-
-
-def _keep(found: dict[tuple[Hashable, _Pages], Loss], key: tuple[Hashable, _Pages], lost: Loss) -> None:
-    """Note a way to ``key`` unless a simpler one is known."""
-    known = found.get(key)
-    if known is None or (len(lost), lost) < (len(known), known):
-        found[key] = lost
-
-
-def _content(initial: _Pages, parts: Sequence[tuple[int, Micro]], lost: Set[int]) -> bytes:
-    """Return what a file holds when the micro-operations in ``lost`` never arrived."""
-    pages = initial
-    for m, part in parts:
-        if m not in lost:
-            pages = pages.after(part)
-    return pages.content()
-
-
-@lru_cache(maxsize=16)
-def _keeping(program: Program) -> Keeping:
-    return Keeping.of(program)
-
-
-def _image_file(path: str, inode: Inode, kind: tuple[Kind, str], kept: Kept, content: bytes) -> ImageFile:
-    what, target = kind
-    return ImageFile(path, what, kept.mode, content, target, inode, kept.owner, kept.attributes, kept.changed)
-
-
-def _cuts_within(extent: Extent) -> list[int]:
-    """Return the file offsets at which a dying process may have stopped inside an extent: page and call boundaries.
-
-    Long extents are cut at their first, middle and last pages and calls only.
-    """
-    start, end = extent.write.offset, extent.write.offset + len(extent.write.data)
-    pages = list(range((start // PAGE + 1) * PAGE, end, PAGE))
-    cuts = sorted({*_ends_and_middle(pages), *_ends_and_middle(list(extent.ends[:-1]))})
-    return [at for at in cuts if start < at < end]
-
-
-def _ends_and_middle(offsets: list[int]) -> list[int]:
-    return offsets if len(offsets) <= 6 else [*offsets[:2], offsets[len(offsets) // 2], *offsets[-2:]]
-
-
-class _ImageOfTree:
-    """Images of a tree that changes step by step; only what has changed is copied again."""
-
-    def __init__(self, tree: Tree, keeping: Keeping) -> None:
-        self.tree = tree
-        self.keeping = keeping
-        self._frozen: dict[Inode, bytes] = {}
-
-    def changed(self, inode: Inode) -> None:
-        self._frozen.pop(inode, None)
-
-    def _content(self, inode: Inode) -> bytes:
-        if inode not in self._frozen:
-            self._frozen[inode] = bytes(self.tree.nodes[inode].content)
-        return self._frozen[inode]
-
-    def image(self, cut: int, replaced: dict[Inode, bytes] | None = None) -> DurableImage:
-        files = []
-        for path, inode in self.tree.walk():
-            node = self.tree.nodes[inode]
-            content = replaced[inode] if replaced and inode in replaced else self._content(inode)
-            kept = self.keeping.at(inode, cut, frozenset())
-            shown = content if node.kind is Kind.FILE else b""
-            files.append(_image_file(path, inode, (node.kind, node.target), kept, shown))
-        return DurableImage(tuple(sorted(files, key=lambda f: f.path.split("/"))))
-
-    def with_partial(self, cut: int, inode: Inode, offset: int, piece: bytes) -> DurableImage:
-        content = bytearray(self._content(inode))
-        if len(content) < offset:
-            content.extend(bytes(offset - len(content)))
-        content[offset : offset + len(piece)] = piece
-        return self.image(cut, {inode: bytes(content)})
 
 
 def _spread(groups: list[Group], count: int) -> list[Group]:
