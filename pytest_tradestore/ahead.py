@@ -19,7 +19,7 @@ from pathlib import Path
 from time import monotonic
 from typing import IO, Any
 
-from pytest_tradestore.isolation import noted_fork
+from pytest_tradestore.isolation import end_with_parent, noted_fork
 
 _NUMBER = struct.Struct("<I")
 _HEADER = struct.Struct("<Q")
@@ -29,7 +29,6 @@ _MOST_WORKERS = 8
 _LOOK = 0.5
 _PATIENCE = 5.0
 """Seconds that a worker is given to tidy up."""
-_PARENT_DEATH = 1  # PR_SET_PDEATHSIG
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +134,7 @@ class Ahead:
             with tempfile.TemporaryFile() as output:
                 _detach(output)
                 begin()
-                _end_with(parent)
+                end_with_parent(parent, signal.SIGTERM)
                 self._work(numbers, sending, output)
         finally:
             os._exit(0)  # never returns into pytest: no atexit handlers, no buffers flushed twice
@@ -240,17 +239,6 @@ def _printed(output: IO[bytes]) -> str:
     output.seek(0)
     output.truncate()
     return text
-
-
-def _end_with(parent: int) -> None:
-    """Be ended when the parent is, however that ends, where the system can do so (Linux)."""
-    if sys.platform == "linux":
-        with contextlib.suppress(ImportError, OSError, AttributeError):
-            import ctypes
-
-            ctypes.CDLL(None).prctl(_PARENT_DEATH, signal.SIGTERM)
-        if os.getppid() != parent:
-            os._exit(0)
 
 
 def _send(pipe: int, message: tuple[Hashable, Any]) -> None:

@@ -19,6 +19,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from time import monotonic
 from typing import IO, Any
 
@@ -31,6 +32,7 @@ _BUSY = 6
 """How many times its deadline a step is given on a machine that does not let it run."""
 _OUTPUT_KEPT = 4000
 _OUTPUT_SEARCHED = 1 << 18
+_PARENT_DEATH = 1  # PR_SET_PDEATHSIG
 _CRASHED = "Fatal Python error: "
 """How the interpreter begins to say that it has crashed; see ``faulthandler``."""
 
@@ -281,6 +283,7 @@ def _fork(task: Task, beat: mmap.mmap, receiving: int, sending: int, output: IO[
     with warnings.catch_warnings():
         # From 3.12 on Python warns where other threads run: they may hold locks. The child touches none of theirs.
         warnings.simplefilter("ignore", DeprecationWarning)
+        parent = os.getpid()
         child = noted_fork(_running)
     if child:
         return child
@@ -289,6 +292,7 @@ def _fork(task: Task, beat: mmap.mmap, receiving: int, sending: int, output: IO[
         _running.clear()
         os.close(receiving)
         os.setsid()  # so that it can be ended together with whatever it starts
+        end_with_parent(parent)
         _redirect(output)
         warnings.resetwarnings()
         warnings.simplefilter("ignore")  # a store is judged as it runs in production, not under pytest's filters
@@ -315,6 +319,7 @@ def _fork(task: Task, beat: mmap.mmap, receiving: int, sending: int, output: IO[
 
 def noted_fork(children: set[int]) -> int:
     """Fork as ``os.fork`` does, and note the child in the parent before it can be told to end."""
+    _prctl()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGHUP))
     try:
         child = os.fork()
@@ -323,6 +328,29 @@ def noted_fork(children: set[int]) -> int:
         return child
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def end_with_parent(parent: int, by: signal.Signals = signal.SIGKILL) -> None:
+    """Have this process ended when the thread that forked it ends, however that ends: nobody is left to wait for it.
+
+    Where the system has no such thing, it stays until its work is done.
+    """
+    if (prctl := _prctl()) is not None:
+        prctl(_PARENT_DEATH, int(by))
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+@cache
+def _prctl() -> Callable[[int, int], int] | None:
+    """Look the call up once, in the parent: in every child again it would cost more than the fork."""
+    try:
+        import ctypes
+
+        found: Callable[[int, int], int] = ctypes.CDLL(None).prctl
+    except (ImportError, OSError, AttributeError):
+        return None
+    return found
 
 
 def _redirect(output: IO[bytes]) -> None:

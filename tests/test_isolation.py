@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -262,6 +263,36 @@ def test_child_processes_of_the_task_end_with_it(then):
 
     assert isinstance(ending, {"returns": Finished, "hangs": Hung, "dies": Died}[then])
     assert not is_alive(sent.value)
+
+
+ISOLATES = """
+import os, sys, threading
+from pytest_tradestore.isolation import run_isolated
+
+def task(channel):
+    os.write({told}, b"%d\\n" % os.getpid())
+    while True:
+        pass
+
+run_isolated(task, 3600)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="processes cannot be waited for by pidfd here")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_task_does_not_outlive_the_process_that_waits_for_it(how):
+    reading, told = os.pipe()
+    with (
+        os.fdopen(reading) as numbers,
+        subprocess.Popen([sys.executable, "-c", ISOLATES.format(told=told)], pass_fds=[told]) as parent,
+    ):
+        os.close(told)
+        task = os.pidfd_open(int(numbers.readline()))
+        try:
+            parent.send_signal(how)
+            assert select.select([task], [], [], LONG)[0], "the task is still there"
+        finally:
+            os.close(task)
 
 
 @needs_proc

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_tradestore.crash.operations import Location
-from pytest_tradestore.isolation import Channel
+from pytest_tradestore.isolation import Channel, end_with_parent
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.race import process_worker
 from pytest_tradestore.race import process_worker as wire
@@ -44,10 +44,12 @@ class _Worker:
         self.link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         for end in (self.link, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, wire.PACKET)
+        parent = os.getpid()
         self.pid = os.fork()
         if not self.pid:
             status = 1
             try:
+                end_with_parent(parent)
                 self.link.close()
                 wire.work(theirs, number, store, program)
                 status = 0
