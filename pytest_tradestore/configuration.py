@@ -29,17 +29,23 @@ from pytest_tradestore.waivers import load as load_waivers
 
 REFERENCE = (
     "reference-document=reference_store:SingleDocumentStore",
-    "reference-document-async=reference_store:AsyncSingleDocumentStore",
     "reference-documents=reference_store:DocumentStore",
-    "reference-documents-async=reference_store:AsyncDocumentStore",
     "reference-journal=reference_store:JournalStore",
-    "reference-journal-async=reference_store:AsyncJournalStore",
     "reference-data=reference_store:FileDataStore",
-    "reference-data-async=reference_store:AsyncFileDataStore",
     "reference-jobs=reference_store:JobStore",
     "reference-runs=reference_store:RunStore",
 )
-"""The bundled stores, which ``--tradestore-store reference`` and the self-check stand for."""
+"""The bundled stores, which ``--tradestore-store reference`` stands for: each contract once."""
+OTHER_FACES = (
+    "reference-document-async=reference_store:AsyncSingleDocumentStore",
+    "reference-documents-async=reference_store:AsyncDocumentStore",
+    "reference-journal-async=reference_store:AsyncJournalStore",
+    "reference-data-async=reference_store:AsyncFileDataStore",
+)
+"""The same stores with other faces, which ``reference-all`` stands for too."""
+SMALLEST = REFERENCE[:1]
+"""What is checked where nothing is registered."""
+_WORDS = {"reference": REFERENCE, "reference-all": REFERENCE + OTHER_FACES}
 FORMATS = ("json", "html")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
@@ -47,7 +53,7 @@ _PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """The stores to check; ``self_check`` if they are the bundled ones only because there are no others."""
+    """The stores to check; ``self_check`` if it is the smallest bundled one, because there are no others."""
 
     stores: tuple[StoreUnderTest, ...]
     self_check: bool
@@ -217,7 +223,7 @@ def stores_of(config: pytest.Config) -> Stores:
     configured = _from_texts(config.getini("tradestore_stores"), f"tradestore_stores in {_ini_name(config)}", config)
     if stores := _distinct([*configured, *_from_hook(config)]):
         return Stores(stores, self_check=False)
-    return Stores(tuple(_from_texts(["reference"], "the bundled stores", config)), self_check=True)
+    return Stores(tuple(_from_texts(SMALLEST, "the bundled stores", config)), self_check=True)
 
 
 def _from_hook(config: pytest.Config) -> list[StoreUnderTest]:
@@ -237,7 +243,7 @@ def _from_hook(config: pytest.Config) -> list[StoreUnderTest]:
 
 
 def _from_texts(texts: Sequence[str], where: str, config: pytest.Config) -> list[StoreUnderTest]:
-    expanded = [spec for text in texts for spec in (REFERENCE if text == "reference" else (text,))]
+    expanded = [spec for text in texts for spec in _WORDS.get(text, (text,))]
     return [_from_text(text, where, config) for text in expanded]
 
 

@@ -25,7 +25,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=[],
         metavar="[NAME=]MODULE:CALLABLE",
         help="A store to check, instead of the configured ones: CALLABLE(root) opens it on a directory. "
-        "'reference' stands for the bundled stores. Repeatable.",
+        "'reference' stands for the bundled stores, 'reference-all' for those and their asynchronous faces. "
+        "Repeatable.",
     )
     group.addoption(
         "--tradestore-profile",

@@ -52,7 +52,11 @@ def header(
         f"model {settings.model}, budget {settings.budget.name.lower()}, seed {settings.seed}"
     )
     lines = [line for text in (how, remark, f"stores: {', '.join(stores)}") for line in _wrapped(text, width)]
-    return ["SELF-CHECK: no store of yours is registered", *lines] if self_check else lines
+    return (
+        ["SELF-CHECK: no store of yours is registered; the smallest of the bundled stores is checked", *lines]
+        if self_check
+        else lines
+    )
 
 
 def summary(records: Sequence[StoreRecord], profile: Profile, width: int) -> list[Line]:

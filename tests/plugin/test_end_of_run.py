@@ -111,7 +111,11 @@ def test_self_check_says_so_and_ends_with_status_5(project):
 
     assert result.ret == 5
     result.stdout.fnmatch_lines(
-        ["SELF-CHECK: no store of yours is registered", "reference-documents: CONFORMANT durable"]
+        [
+            "SELF-CHECK: no store of yours is registered; the smallest of the bundled stores is checked",
+            "stores: reference-document (document)",
+            "reference-document: CONFORMANT durable*",
+        ]
     )
     result.stdout.fnmatch_lines(["SELF-CHECK: no store of yours was tested*"])
 
@@ -127,7 +131,16 @@ def test_the_bundled_stores_asked_for_by_name_end_with_status_0(project):
 
     assert result.ret == 0
     result.stdout.no_fnmatch_line("*SELF-CHECK*")
-    result.stdout.fnmatch_lines(["reference-document-async: CONFORMANT durable"])
+    result.stdout.fnmatch_lines(["reference-documents: CONFORMANT durable*"])
+    result.stdout.no_fnmatch_line("*-async*")
+
+
+def test_their_asynchronous_faces_have_a_name_of_their_own(project):
+    result = project.run(store="reference-all")
+
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["reference-documents: CONFORMANT durable*"])
+    result.stdout.fnmatch_lines(["reference-documents-async: CONFORMANT durable*"])
 
 
 def test_collect_only_prints_no_verdict_and_writes_no_report(project):
