@@ -14,7 +14,7 @@ from itertools import combinations, product
 from math import prod
 
 from pytest_tradestore.crash.content import ContentRule
-from pytest_tradestore.crash.images import DurableImage
+from pytest_tradestore.crash.images import DurableImage, ImageFile
 from pytest_tradestore.crash.lowering import Data, Micro, Name, Program, WriteThrough
 from pytest_tradestore.crash.models import STRICT, PersistenceModel, Settled
 from pytest_tradestore.crash.operations import ROOT, Inode, Kind, Mark, Moment, SetTime, Sync, SyncAll
@@ -182,6 +182,8 @@ def image_of(program: Program, state: CrashState) -> DurableImage:
 
 Paths = tuple[tuple[str, Inode], ...]
 """A tree as (path, inode), parents first."""
+_UNVARIED: tuple[Loss, bytes] = ((), b"")
+"""What stands for a directory or a symlink among the variants of files."""
 Variants = tuple[tuple[tuple[Loss, bytes], ...], bool]
 """The contents that a file can have, each with the losses that give it; and whether these are all of them."""
 
@@ -294,10 +296,11 @@ class _Search:
                 self.exhaustive = False
                 picked = self._some(choices, max(4, self.limit // max(1, len(plans))))
             varied = {ROOT, *files}  # names always count
+            made: dict[tuple[str, Loss], ImageFile] = {}
             for choice in picked:
                 lost = tuple(sorted((*lost_before, *(m for loss, _ in choice for m in loss))))
-                contents = {inode: content for inode, (_, content) in zip(files, choice, strict=True)}
-                self._found(self._simplified(cut, lost, varied), self._image(tree, contents, cut, lost))
+                image = self._combined(tree, dict(zip(files, choice, strict=True)), cut, lost_before, made)
+                self._found(self._simplified(cut, lost, varied), image)
         complete = self.exhaustive
         self.exhaustive = complete and before
         return complete
@@ -537,6 +540,28 @@ class _Search:
             if fresh(choice):
                 yield choice
 
+    def _combined(
+        self,
+        tree: Paths,
+        choice: dict[Inode, tuple[Loss, bytes]],
+        cut: int,
+        lost_before: Loss,
+        made: dict[tuple[str, Loss], ImageFile],
+    ) -> DurableImage:
+        """Return the image of a tree with one variant of each file; what has been ``made`` for another is taken again.
+
+        All combinations of a tree are of a few files each.
+        """
+        files = []
+        for path, inode in tree:
+            loss, content = choice.get(inode, _UNVARIED)
+            file = made.get((path, loss))
+            if file is None:
+                kept = self.keeping.at(inode, cut, frozenset((*lost_before, *loss)))
+                file = made[path, loss] = image_file(path, inode, self.kinds[inode], kept, content)
+            files.append(file)
+        return DurableImage(tuple(files))
+
     def _image(self, tree: Paths, contents: dict[Inode, bytes], cut: int, lost: Loss) -> DurableImage:
         gone = frozenset(lost)
         return DurableImage(
@@ -552,10 +577,13 @@ class _Search:
         old = self.groups.get(key)
         process = old.process if old else None
         power = old.power if old else None
+        known = process if state.crash is Crash.PROCESS else power
+        if known is not None and known.simplicity <= state.simplicity:
+            return
         if state.crash is Crash.PROCESS:
-            process = min((s for s in (process, state) if s), key=lambda s: s.simplicity)
+            process = state
         else:
-            power = min((s for s in (power, state) if s), key=lambda s: s.simplicity)
+            power = state
         self.groups[key] = Group(window, old.image if old else image, process, power)
 
 
