@@ -93,8 +93,8 @@ class SingleDocumentStore(Closing, Reopened):
 
 def single_files(root: Place, name: str, lock_timeout: float, schema: Schema | None = None) -> DocumentFiles:
     """Return the files of a single document; raises InvalidIdentifier before anything is created."""
-    _file_stem(name)
-    return _SingleFiles(root, lock_timeout, _file_stem, schema)
+    file_stem(name)
+    return _SingleFiles(root, lock_timeout, file_stem, schema)
 
 
 def or_empty(function: Callable[[Document], Document]) -> Update:
@@ -118,7 +118,7 @@ class _SingleFiles(DocumentFiles):
         return super()._present_or_backup(directory, key, old)
 
 
-def _file_stem(name: str) -> str:
+def file_stem(name: str) -> str:
     """The encoded name without its case marker, which says nothing where all letters are lower case.
 
     Where there are no letters a marker is added instead: no key has such a file.

@@ -1,0 +1,192 @@
+"""Looks at every file below a directory of stores, and says which are what was acknowledged; it changes nothing.
+
+No lock is taken and nothing is cleared away. What is found is told as it was at the moment when it was read, so a file
+that is replaced meanwhile counts as it was or as it is. Not looked at: what waits beside a file in another whose name
+begins with a dot (the last changes of jobs and runs, the newest bars, older versions of company data); their stores do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+
+from reference_store.core import integrity, keys
+from reference_store.core.atomic import DAMAGED, Directory
+from reference_store.core.directory import DIRECTORY
+from reference_store.core.document_files import BACKUP, SUFFIX
+from reference_store.core.document_reading import regular
+from reference_store.core.integrity import RESERVED, Unsealed
+from reference_store.errors import CorruptData, InvalidIdentifier, StorageFailure, StoreError
+from reference_store.stores.bars import manifest
+from reference_store.stores.journal_ends import place_behind
+from reference_store.stores.journal_files import SUFFIX as LOG
+from reference_store.stores.journal_files import opened_log
+from reference_store.stores.journal_lines import LogFile, Walk
+from reference_store.stores.single import file_stem
+
+_PIECE = 1 << 20
+
+
+class State(StrEnum):
+    """What a file is: sound, damaged, kept as evidence of damage, or none of ours."""
+
+    SOUND = "sound"
+    DAMAGED = "damaged"
+    EVIDENCE = "evidence"
+    FOREIGN = "foreign"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One file, by its path below the directory: what it is, what it holds, and what is wrong with it."""
+
+    file: str
+    kind: str
+    state: State
+    reason: str = ""
+    records: int | None = None
+
+
+def opened(root: str) -> Directory:
+    """Open a directory that is there; raises StorageFailure if it is not. Nothing is made."""
+    try:
+        return Directory(os.open(root, DIRECTORY), root)
+    except (OSError, ValueError) as error:
+        cause = error if isinstance(error, OSError) else OSError(22, "it is no path")
+        raise StorageFailure("open", root, cause) from error
+
+
+def inspect(root: str) -> Iterator[Finding]:
+    """Yield what is found of each file below ``root``, directory by directory; links are not followed."""
+    yield from _inspect(opened(root), "")
+
+
+def _inspect(directory: Directory, path: str) -> Iterator[Finding]:
+    names = set(directory.names())
+    for name in sorted(names):
+        try:
+            mode = os.stat(name, dir_fd=directory.descriptor, follow_symlinks=False).st_mode
+            if stat.S_ISDIR(mode):
+                yield from _inspect(directory.child(name), f"{path}{name}/")
+            else:
+                yield from _file(directory, path, name, names)
+        except FileNotFoundError:
+            continue  # replaced or removed meanwhile
+        except (StoreError, OSError) as error:
+            yield Finding(path + name, "file", State.UNREADABLE, _sentence(error))
+
+
+def _file(directory: Directory, path: str, name: str, names: set[str]) -> Iterator[Finding]:
+    if name.startswith(DAMAGED):
+        yield Finding(path + name, "evidence", State.EVIDENCE)
+    elif name == manifest.MANIFEST:
+        yield from _bars(directory, path)
+    elif name.startswith("."):
+        return  # locks, indexes and what stands beside a file are looked at by whoever needs them
+    elif name.endswith(LOG):
+        yield _log(directory, path, name)
+    elif name.endswith((SUFFIX, BACKUP)):
+        suffix = SUFFIX if name.endswith(SUFFIX) else BACKUP
+        yield _document(directory, path, name, name.removesuffix(suffix))
+        if suffix == BACKUP and (file := name.removesuffix(BACKUP) + SUFFIX) not in names:
+            yield Finding(path + file, "document", State.DAMAGED, "it is missing while its backup is there")
+    elif not (name.endswith(manifest.SUFFIX) and manifest.MANIFEST in names):
+        yield Finding(path + name, "file", State.FOREIGN)
+
+
+def identifiers(stem: str) -> list[str]:
+    """The keys and names whose file has this stem: that of a key, that of a single document, or none."""
+    found = []
+    if (key := keys.decode(stem)) is not None:
+        found.append(key)
+    for name in (stem, stem.removesuffix("+")):
+        with suppress(InvalidIdentifier):
+            if file_stem(name) == stem and name not in found:
+                found.append(name)
+    return found
+
+
+def unsealed(data: bytes, stem: str, file: str) -> tuple[str, Unsealed]:
+    """Return whose document this is, and what it holds; raises CorruptData when nobody's seal vouches for it."""
+    damage: CorruptData | None = None
+    for identifier in identifiers(stem):
+        try:
+            return identifier, integrity.unseal_document(data, identifier, file)
+        except CorruptData as error:
+            damage = damage or error
+    raise damage or CorruptData(stem, file, "no identifier has this file name")
+
+
+def _document(directory: Directory, path: str, name: str, stem: str) -> Finding:
+    try:
+        found = regular(directory, stem, name)
+        if found is None:
+            raise FileNotFoundError(name)
+        if not identifiers(stem) and RESERVED.encode() not in found.data:
+            return Finding(path + name, "file", State.FOREIGN)
+        unsealed(found.data, stem, name)
+    except CorruptData as damage:
+        return Finding(path + name, "document", State.DAMAGED, damage.reason)
+    return Finding(path + name, "document", State.SOUND)
+
+
+def _log(directory: Directory, path: str, name: str) -> Finding:
+    stream = keys.decode(name.removesuffix(LOG))
+    if stream is None:
+        return Finding(path + name, "file", State.FOREIGN)
+    try:
+        there = opened_log(directory, stream, name, os.O_RDONLY)
+        if there is None:
+            raise FileNotFoundError(name)
+        try:
+            log = LogFile(there[0], there[1].st_size)
+            place = place_behind(log, stream, name, 0)
+            count = sum(1 for _entry in Walk(log, stream, name, place.sequence, place.offset))
+        finally:
+            os.close(there[0])
+    except CorruptData as damage:
+        where = "" if damage.line is None else f"line {damage.line}: "
+        return Finding(path + name, "log", State.DAMAGED, where + damage.reason)
+    return Finding(path + name, "log", State.SOUND, records=count)
+
+
+def _bars(directory: Directory, path: str) -> Iterator[Finding]:
+    symbol = keys.decode(path.rstrip("/").rpartition("/")[2]) or ""
+    try:
+        found = regular(directory, symbol, manifest.MANIFEST)
+        if found is None:
+            return
+        listed = manifest.parse(found.data, symbol)
+    except CorruptData as damage:
+        yield Finding(path + manifest.MANIFEST, "bars", State.DAMAGED, damage.reason)
+        return
+    yield Finding(path + manifest.MANIFEST, "bars", State.SOUND)
+    for month, file in sorted(listed.months.items()):
+        name = manifest.file_name(month)
+        is_there = any(_digest(directory, each) == file.sha256 for each in (name, manifest.staged_name(month, file)))
+        reason = "" if is_there else "it is missing, or not what was written last"
+        yield Finding(path + name, "bars", State.SOUND if is_there else State.DAMAGED, reason, file.rows)
+
+
+def _digest(directory: Directory, name: str) -> str:
+    digest = hashlib.sha256()
+    try:
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory.descriptor)
+    except OSError:
+        return ""
+    try:
+        while piece := os.read(descriptor, _PIECE):
+            digest.update(piece)
+    finally:
+        os.close(descriptor)
+    return digest.hexdigest()
+
+
+def _sentence(error: Exception) -> str:
+    return (error.strerror or type(error).__name__) if isinstance(error, OSError) else str(error)
