@@ -29,15 +29,17 @@ def checks(kit: Kit) -> tuple[Check, ...]:
 def _check(requirement: str, kit: Kit) -> Check:
     def grounds(bench: "Bench", store: "StoreUnderTest") -> Grounds:
         evidence = bench.damage(store, kit)
-        violation = evidence.violations.get(requirement)
+        violations = evidence.violations.get(requirement, ())
+        examples = [counterexample(store.name, kit, evidence, violation) for violation in violations]
         return Grounds(
-            None if violation is None else counterexample(store.name, kit, evidence, violation),
+            examples[0] if examples else None,
             evidence.undecided or evidence.given_up,
             _not_asked(requirement, kit, evidence, backup="backup" in store.declarations.claims),
             _ONLY_OTHER_KEYS if requirement == "CORR-7" else "",
             {"damaged_images": evidence.images, "noticed": evidence.told, "updates": evidence.updates},
             exhaustive=False,
             shared=f"damage of {kit.name}",
+            others=tuple(examples[1:]),
         )
 
     # A log is only ever appended to, so that most have no older version: not claiming one leaves nothing open there.
@@ -74,4 +76,6 @@ def counterexample(store: str, kit: Kit, evidence: "DamageEvidence", violation: 
         allowed=breach.allowed,
         notes=(several,) if violation.how_many > 1 else (),
         token=str(TryToken(store, kit.name, Sort.DAMAGE, fingerprint(violation.damage))),
+        remedy=violation.cause.remedy,
+        cause=violation.cause,
     )

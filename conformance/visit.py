@@ -313,7 +313,7 @@ def raised(visit: Visit, error: Exception) -> Mismatch:
     """Return the mismatch that an exception of the store is."""
     last = visit.calls[-1] if visit.calls else "opening the store"
     told = f"{type(error).__name__}: {error}".replace(str(visit.root), "<root>")
-    return Mismatch(f"{last} raised {shortened(told, 100)}", tuple(visit.calls), told, "no exception")
+    return Mismatch(f"{last} raised {shortened(told, 100)}", tuple(visit.calls), told, "the call returns")
 
 
 def _stopped(sentence: str, calls: tuple[str, ...]) -> Mismatch:

@@ -32,7 +32,7 @@ _WORDS = {
     Harm.DESTROYED: "destroys earlier data",
     Harm.UNREADABLE: "makes all data unreadable",
     Harm.LOST: "loses an acknowledged update",
-    Harm.WRONG: "shows a wrong value",
+    Harm.WRONG: "shows something wrong",
     Harm.LEFTOVER: "leaves something behind",
 }
 

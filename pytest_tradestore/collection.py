@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from pytest_tradestore.conformance import Check
 
 
+_LINES_OF_OUTPUT = 40
+"""Lines of what a store printed that are shown from its beginning, and from its end."""
+
+
 @dataclass(frozen=True)
 class ConformanceSuite:
     """What ``conformance_suite`` gives: pytest collects it like a test class, under the name it is assigned to."""
@@ -139,7 +143,9 @@ class RequirementItem(pytest.Item):
         self.result = result
         self._hand_over(result=result)
         if result.output:
-            self.add_report_section("call", "stdout", printable(result.output))
+            first = self.run.printed.setdefault((self.facts.id, result.output), self.name)
+            text = in_short(result.output) if first == self.name else f"the same as at {first}\n"
+            self.add_report_section("call", "stdout", printable(text))
         if result.verdict in (Verdict.VIOLATED, Verdict.UNDECIDED):
             raise RequirementFailed(headline(result))
         if result.verdict is Verdict.NOT_APPLICABLE:
@@ -199,6 +205,15 @@ class RequirementItem(pytest.Item):
         if self.facts.id.startswith(PREFIX):
             return self.config.rootpath / self.nodeid, None, f"{self.name} of {self.store.name}"
         return self.path, None, f"{self.name} of {self.store.name}"
+
+
+def in_short(text: str) -> str:
+    """Return what a store printed without the middle of it where that is long: a panic prints a thousand lines."""
+    lines = text.splitlines(keepends=True)
+    if len(lines) <= 2 * _LINES_OF_OUTPUT:
+        return text
+    left = len(lines) - 2 * _LINES_OF_OUTPUT
+    return "".join((*lines[:_LINES_OF_OUTPUT], f"... {left:,} more lines ...\n", *lines[-_LINES_OF_OUTPUT:]))
 
 
 def printable(text: str) -> str:

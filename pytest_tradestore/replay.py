@@ -131,7 +131,7 @@ def _try(token: TryToken, store: StoreUnderTest, bench: Bench) -> Replayed:
 
         harm = gather(store, workload, bench.settings, token)
         _was_tried(token, harm.images, harm.undecided)
-        told = [(id_, damaged(store.name, kit, harm, found)) for id_, found in harm.violations.items()]
+        told = [(id_, damaged(store.name, kit, harm, one)) for id_, of in harm.violations.items() for one in of]
         seen = "the store shows something else than before" if harm.told else "the store shows what it showed before"
         return Replayed(str(token), tuple(told), (seen,), ())
     from pytest_tradestore.conformance.faults import after_failed_sync, counterexample

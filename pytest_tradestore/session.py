@@ -107,6 +107,8 @@ class ConformanceRun:
         self.replaying: tuple[str, StoreUnderTest] | None = None
         self.replayed: list[str] = []
         self._benches: dict[str, Bench] = {}
+        self.printed: dict[tuple[str, str], str] = {}
+        """Which item has shown what a store printed: evidence that is shared brings it along for each requirement."""
         self._told: dict[str, dict[Culprit, str]] = {}
         self._ahead: Ahead | None = None
         self._progress = ProgressLine(config)

@@ -39,6 +39,7 @@ from pytest_tradestore.crash.trace import Trace, replay
 from pytest_tradestore.crash.volatile import without_volatile
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.errors import ReplayError
+from pytest_tradestore.isolation import so_often
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Settings
 from pytest_tradestore.target import StoreUnderTest
@@ -250,10 +251,9 @@ def _judged(
 
 def _given_up(explored: Explored) -> str:
     unanswered = sum(answer is None for answer in explored.answers)
-    return (
-        f"the store hung or ended its process so often that {unanswered:,} of {len(explored.answers):,} crash images "
-        "were not looked at"
-    )
+    how = tuple(dict.fromkeys(answer.how for answer in explored.answers if answer is not None and answer.fatal))
+    left = f"{unanswered:,} of {len(explored.answers):,} crash images were not looked at"
+    return f"the store {so_often(how)}, so that {left}"
 
 
 def place_of(group: Group, history: History) -> str:

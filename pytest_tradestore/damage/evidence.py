@@ -4,12 +4,14 @@ import gc
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from pytest_tradestore.causes import Cause, Culprit
 from pytest_tradestore.crash.workloads import Workload
+from pytest_tradestore.damage.culprits import cause_of
 from pytest_tradestore.damage.judging import DamageBreach, breaches
 from pytest_tradestore.damage.operators import Damage
 from pytest_tradestore.damage.planning import Plan, Unusable, planned
 from pytest_tradestore.damage.trials import Reading, Ward, bounded_memory, read_damaged
-from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, stream_isolated
+from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, so_often, stream_isolated
 from pytest_tradestore.observation import Observation
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Budget, Settings
@@ -21,11 +23,12 @@ ENDINGS_BEFORE_GIVING_UP = 3
 
 @dataclass(frozen=True, slots=True)
 class DamageViolation:
-    """The first damage that breaks a requirement, and how many do."""
+    """One root cause by which a requirement is broken: the first damage that shows it, and how many do."""
 
     breach: DamageBreach
     damage: Damage
     reading: Reading
+    cause: Cause
     how_many: int
 
 
@@ -37,7 +40,8 @@ class DamageEvidence:
     """
 
     undecided: str = ""
-    violations: Mapping[str, DamageViolation] = field(default_factory=dict)
+    violations: Mapping[str, tuple[DamageViolation, ...]] = field(default_factory=dict)
+    """By requirement: one for each root cause, worst first."""
     images: int = 0
     told: int = 0
     updates: int = 0
@@ -85,7 +89,8 @@ class _Run:
             self.readings[number] = Reading(Observation(()), ended=ended)
         assert self.plan is not None
         if left := len(self.plan.tries) - len(self.readings):
-            self.gave_up = f"the store hung or ended its process so often that {left:,} damaged files were not read"
+            ways = tuple(dict.fromkeys(reading.ended for reading in self.readings.values() if reading.ended))
+            self.gave_up = f"the store {so_often(ways)}, so that {left:,} damaged files were not read"
 
     def _one_process(self) -> str:
         plan, done = self.plan, frozenset(self.readings)
@@ -136,22 +141,26 @@ def _narrowed(plan: Plan, only: TryToken | None) -> Plan:
 
 
 def _evidence(run: _Run, plan: Plan, workload: Workload) -> DamageEvidence:
-    first: dict[str, DamageViolation] = {}
+    found: dict[str, dict[Culprit, DamageViolation]] = {}
     told = 0
     for number, reading in sorted(run.readings.items()):
         damage, _, _ = plan.tries[number]
         case = plan.cases[damage.path]
         told += bool(reading.ended) or reading.seen != case.intact
-        for breach in _first_of_each(breaches(damage, reading, case)):
-            known = first.get(breach.requirement)
-            first[breach.requirement] = (
-                DamageViolation(breach, damage, reading, 1)
+        for breach, cause in _each_cause_once(damage, breaches(damage, reading, case)):
+            of_requirement = found.setdefault(breach.requirement, {})
+            known = of_requirement.get(cause.culprit)
+            of_requirement[cause.culprit] = (
+                DamageViolation(breach, damage, reading, cause, 1)
                 if known is None
-                else DamageViolation(known.breach, known.damage, known.reading, known.how_many + 1)
+                else replace(known, how_many=known.how_many + 1)
             )
     kinds = [plan.tries[number][0] for number in run.readings]
     return DamageEvidence(
-        violations=first,
+        violations={
+            requirement: tuple(sorted(causes.values(), key=lambda violation: violation.cause.harm))
+            for requirement, causes in found.items()
+        },
         images=len(run.readings),
         told=told,
         updates=sum(reading.kept_later is not None for reading in run.readings.values()),
@@ -164,9 +173,11 @@ def _evidence(run: _Run, plan: Plan, workload: Workload) -> DamageEvidence:
     )
 
 
-def _first_of_each(found: Iterator[DamageBreach]) -> Iterator[DamageBreach]:
-    met: set[str] = set()
+def _each_cause_once(damage: Damage, found: Iterator[DamageBreach]) -> Iterator[tuple[DamageBreach, Cause]]:
+    """Yield what one damaged file breaks, by each cause once for each requirement."""
+    met: set[tuple[str, Culprit]] = set()
     for breach in found:
-        if breach.requirement not in met:
-            met.add(breach.requirement)
-            yield breach
+        cause = cause_of(breach.flaw, damage.path, breach.found, breach.error)
+        if (breach.requirement, cause.culprit) not in met:
+            met.add((breach.requirement, cause.culprit))
+            yield breach, cause

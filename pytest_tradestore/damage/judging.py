@@ -7,6 +7,7 @@ a changed bit may go unnoticed.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pytest_tradestore.damage.culprits import Flaw
 from pytest_tradestore.damage.operators import PLAIN, Damage, Kind
 from pytest_tradestore.damage.trials import Reading
 from pytest_tradestore.kits.kit import Kit
@@ -23,6 +24,9 @@ class DamageBreach:
     sentence: str
     found: str
     allowed: tuple[str, ...]
+    flaw: Flaw
+    error: str = ""
+    """The type of what was raised, where that is what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,9 @@ def breaches(damage: Damage, reading: Reading, case: Case) -> Iterator[DamageBre
     """Yield what a reading breaks."""
     if reading.ended:
         sentence = f"when {damage}, reading {reading.ended}"
-        yield DamageBreach("CORR-4", sentence, reading.ended, ("a declared error, in bounded time and memory",))
+        yield DamageBreach(
+            "CORR-4", sentence, reading.ended, ("a declared error, in bounded time and memory",), Flaw.ENDS
+        )
         return
     asked = is_asked(damage, case.claims)
     changed = [place for place, seen in reading.seen.places if seen != case.intact.at(place)]
@@ -75,10 +81,12 @@ def _at(damage: Damage, reading: Reading, case: Case, place: str, *, asked: bool
             yield _unclear(damage, f"reading {place}", seen)
         if case.owners and place not in case.owners:
             sentence = f"when {damage}, {place} cannot be read, though nothing of it is damaged"
-            yield DamageBreach("CORR-5", sentence, f"{place}: {seen}", (f"{place}: {intact}",))
+            yield DamageBreach("CORR-5", sentence, f"{place}: {seen}", (f"{place}: {intact}",), Flaw.SPREADS)
         elif asked and _has_a_stand_in(damage, case) and not isinstance(intact, Names):
             sentence = f"when {damage}, {place} cannot be read, though an older version of it is kept"
-            yield DamageBreach("CORR-3", sentence, f"{place}: {seen}", ("the older version, and a word about it",))
+            yield DamageBreach(
+                "CORR-3", sentence, f"{place}: {seen}", ("the older version, and a word about it",), Flaw.STAND_IN
+            )
         return
     if isinstance(seen, Names) or not asked:
         return
@@ -90,24 +98,28 @@ def _at(damage: Damage, reading: Reading, case: Case, place: str, *, asked: bool
         if not reading.said:
             requirement = "CORR-7" if damage.kind is Kind.OLDER else "CORR-6"
             sentence = f"when {damage}, {place} shows that without a word, though {damage.mentioned} has its digest"
-            yield DamageBreach(requirement, sentence, f"{place}: {seen}", (str(intact), "an error"))
+            flaw = Flaw.OLDER if damage.kind is Kind.OLDER else Flaw.ABSENCE
+            yield DamageBreach(requirement, sentence, f"{place}: {seen}", (str(intact), "an error"), flaw)
         return
     if _was_so_once(reading, case, place):
         if not reading.said:
             requirement = "CORR-3" if "backup" in case.claims else "CORR-1"
             sentence = f"when {damage}, {place} shows an older version without a word about it"
-            yield DamageBreach(requirement, sentence, f"{place}: {seen}", ("the same, with a warning", "an error"))
+            allowed = ("the same, with a warning", "an error")
+            yield DamageBreach(requirement, sentence, f"{place}: {seen}", allowed, Flaw.OLDER)
         return
     allowed = (str(intact), "an error")
     if seen in (Absent(), Records(())) and damage.kind in (Kind.EMPTIED, Kind.CUT):
         sentence = f"when {damage}, {place} reads as if nothing had ever been stored"
-        yield DamageBreach("CORR-6", sentence, f"{place}: {seen}", allowed)
+        yield DamageBreach("CORR-6", sentence, f"{place}: {seen}", allowed, Flaw.ABSENCE)
     elif damage.kind is Kind.FOREIGN:
         sentence = f"when {damage}, {place} shows what belongs to another key"
-        yield DamageBreach("CORR-7", sentence, f"{place}: {seen}", allowed)
+        yield DamageBreach("CORR-7", sentence, f"{place}: {seen}", allowed, Flaw.FOREIGN)
     else:
-        sentence = f"when {damage}, {place} shows wrong data without an error"
-        yield DamageBreach("CORR-1", sentence, f"{place}: {seen}", allowed)
+        nothing = seen in (Absent(), Records(()))
+        sentence = f"when {damage}, {place} shows {'nothing' if nothing else 'wrong data'} without an error"
+        flaw = Flaw.ABSENCE if nothing else Flaw.SHOWN
+        yield DamageBreach("CORR-1", sentence, f"{place}: {seen}", allowed, flaw)
 
 
 def _has_a_stand_in(damage: Damage, case: Case) -> bool:
@@ -167,16 +179,16 @@ def _is_part(items: tuple[str, ...], of: tuple[str, ...]) -> bool:
 
 def _unclear(damage: Damage, what: str, failed: Failed) -> DamageBreach:
     sentence = f"when {damage}, {what} raises {failed.error}, which is none of the errors that the store declares"
-    return DamageBreach("CORR-4", sentence, str(failed), ("one of tradestore_errors",))
+    return DamageBreach("CORR-4", sentence, str(failed), ("one of tradestore_errors",), Flaw.UNCLEAR, failed.error)
 
 
 def _evidence(damage: Damage, reading: Reading) -> Iterator[DamageBreach]:
     if reading.kept is False:
         sentence = f"when {damage}, a mere look destroys the damaged bytes"
-        yield DamageBreach("CORR-2", sentence, "the bytes are in no file", ("the bytes are kept",))
+        yield DamageBreach("CORR-2", sentence, "the bytes are in no file", ("the bytes are kept",), Flaw.BYTES_GONE)
     elif reading.kept_later is False:
         sentence = f"when {damage}, the next update destroys the damaged bytes"
-        yield DamageBreach("CORR-2", sentence, "the bytes are in no file", ("the bytes are kept",))
+        yield DamageBreach("CORR-2", sentence, "the bytes are in no file", ("the bytes are kept",), Flaw.BYTES_GONE)
 
 
 def _rotated(damage: Damage, reading: Reading, case: Case) -> Iterator[DamageBreach]:
@@ -185,7 +197,7 @@ def _rotated(damage: Damage, reading: Reading, case: Case) -> Iterator[DamageBre
     if left and all(isinstance(seen, Failed) or seen in (Absent(), Records(())) for seen in left.values()):
         place, seen = next(iter(left.items()))
         sentence = f"when {damage}, the next update makes that the backup: there is no good version of {place} left"
-        yield DamageBreach("CORR-3", sentence, f"{place}: {seen}", ("the last good version",))
+        yield DamageBreach("CORR-3", sentence, f"{place}: {seen}", ("the last good version",), Flaw.BACKUP_GONE)
 
 
 def _is_of_data(case: Case, place: str) -> bool:

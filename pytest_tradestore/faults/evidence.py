@@ -18,7 +18,7 @@ from pytest_tradestore.faults.plans import faults_for, interrupts, limits
 from pytest_tradestore.faults.reopening import completed, emptied_by, reopen_all, reopened
 from pytest_tradestore.faults.trials import Subject, Trial, advanced, attempt
 from pytest_tradestore.faults.workbench import Bench
-from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, stream_isolated
+from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, so_often, stream_isolated
 from pytest_tradestore.observation import Absent, Failed, Observation, Records
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Budget, Settings
@@ -119,7 +119,8 @@ class _Run:
             self.skipped |= {n for n, (other, _) in enumerate(self.plan.tries) if other == subject}
             if endings == ENDINGS_BEFORE_GIVING_UP:
                 left = sum(n not in self.trials for n in range(len(self.plan.tries)))
-                told = f"the store hung or ended its process so often that {left:,} faults were not tried"
+                ways = tuple(dict.fromkeys(trial.ended for trial in self.trials.values() if trial.ended))
+                told = f"the store {so_often(ways)}, so that {left:,} faults were not tried"
                 self.gave_up = told if left else ""
                 return
 
@@ -133,7 +134,8 @@ class _Run:
                 self.trials[number] = completed(trial, found.__getitem__)
             else:
                 del self.trials[number]
-                self.gave_up = "the store hung or ended its process so often that not all was looked at"
+                ways = tuple(dict.fromkeys(one.ended for one in found.values() if one.ended))
+                self.gave_up = f"the store {so_often(ways)}, so that not all was looked at"
 
     def _next(self) -> int | None:
         assert self.plan is not None

@@ -22,7 +22,7 @@ from pytest_tradestore.faults.judging import FaultBreach
 from pytest_tradestore.faults.sync_crashes import Recorded, SyncEvidence, crash_after
 from pytest_tradestore.faults.trials import NEXT_VERSION, Subject
 from pytest_tradestore.faults.workbench import Injecting, make_root
-from pytest_tradestore.isolation import Channel, Died, Hung, Sent, stream_isolated
+from pytest_tradestore.isolation import Channel, Died, Hung, Sent, ended_how, so_often, stream_isolated
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import Bridge, StoreUnderTest
@@ -61,14 +61,14 @@ def gather_syncs(
     ]
     most = RECORDINGS[settings.budget]
     with Sandbox() as sandbox:
-        recorded = [r for r in _recorded(store, workload, rows[:most], recorder, sandbox) if r.struck]
+        made, ways = _recorded(store, workload, rows[:most], recorder, sandbox)
+        recorded = [r for r in made if r.struck]
         usable = [r for r in recorded if not r.trace.unseen]
         found = SyncEvidence(exhaustive=len(usable) == len(rows))
         found = crash_after(store, workload, settings, usable, sandbox, found)
     if rows and not found.recordings:
-        return replace(
-            found, undecided="the store could not be recorded while a sync failed: it hung or ended its process"
-        )
+        why = f"it {so_often(ways)}" if ways else "none of the syncs was made"
+        return replace(found, undecided=f"the store could not be recorded while a sync failed: {why}")
     return found
 
 
@@ -108,9 +108,10 @@ def _recorded(
     rows: Sequence[tuple[Subject, Fault]],
     recorder: Recorder,
     sandbox: Sandbox,
-) -> list[Recorded]:
-    """Record each failing sync, in one process if the store lets us; one that hangs or ends it is told of elsewhere."""
+) -> tuple[list[Recorded], tuple[str, ...]]:
+    """Record each failing sync, in one process if the store lets us; say too how those ended that are missing."""
     done: dict[int, Recorded | None] = {}
+    ways: dict[str, None] = {}
     while left := [number for number in range(len(rows)) if number not in done]:
         together = not done  # one attachment for all, until a row has ended the process: then each by itself
 
@@ -135,8 +136,9 @@ def _recorded(
                 case Sent((number, found)):
                     done[number] = found
                 case Hung(step, _) | Died(step, _):
+                    ways[ended_how(event)] = None
                     done[step // _STEPS if step // _STEPS in left else left[0]] = None
-    return [found for _, found in sorted(done.items()) if found is not None]
+    return [found for _, found in sorted(done.items()) if found is not None], tuple(ways)
 
 
 def _begin(channel: Channel, steps: Iterator[int]) -> None:

@@ -32,7 +32,7 @@ def main(wanted, images):
             began = perf_counter()
             evidence = gather(store, bench.workload(store, contract), bench.settings)
             seconds = perf_counter() - began
-            silent = sum(v.how_many for id_, v in evidence.violations.items() if id_ in SILENT)
+            silent = sum(v.how_many for id_, of in evidence.violations.items() if id_ in SILENT for v in of)
             total, wrong = total + evidence.images, wrong + silent
             print(
                 f"{name} {contract.name}: {evidence.images:,} damaged images, {evidence.told:,} noticed, "

@@ -46,7 +46,7 @@ class _Documents(Rooted):
 
 @breaks(
     "documents",
-    CORR_1="shows wrong data without an error",
+    CORR_1="shows nothing without an error",
     CORR_2="the next update destroys the damaged bytes",
     CORR_6="AAPL.json is emptied, AAPL reads as if nothing had ever been stored",
 )

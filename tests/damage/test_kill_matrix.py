@@ -40,8 +40,8 @@ def test_a_store_violates_just_what_it_breaks_and_the_counterexample_says_why(ro
 
     assert set(violated) == set(row.breaks)
     for id_, words in row.breaks.items():
-        told = violated[id_].counterexample
-        assert words in " ".join([told.headline, *told.found, *told.allowed, *told.workload])
+        said = (" ".join([e.headline, *e.found, *e.allowed, *e.workload]) for e in violated[id_].examples)
+        assert any(words in text for text in said)
 
 
 @named(REFERENCES)

@@ -121,6 +121,25 @@ def test_control_it_is_not_shown_where_the_requirement_holds(project):
     project.run().stdout.no_fnmatch_line("*disk busy*")
 
 
+def test_what_a_store_printed_is_shown_once_however_many_requirements_it_breaks(project):
+    panic = "\n".join(f"frame {n}" for n in range(200))
+    project.checks(*((id_, "VIOLATED", {"output": panic}) for id_ in ("ATOM-1", "DUR-2")))
+
+    printed = project.run().stdout.str()
+
+    assert (printed.count("frame 0"), printed.count("frame 199"), printed.count("frame 100")) == (1, 1, 0)
+    assert "... 120 more lines ..." in printed
+    assert "the same as at ATOM-1[documents]" in printed
+
+
+def test_control_something_else_is_shown_too(project):
+    project.checks(*((id_, "VIOLATED", {"output": f"panic in {id_}"}) for id_ in ("ATOM-1", "DUR-2")))
+
+    printed = project.run().stdout.str()
+
+    assert "panic in ATOM-1" in printed and "panic in DUR-2" in printed
+
+
 def test_control_what_a_conforming_store_prints_is_not_shown(project):
     result = project.run(store="acme:Chatty")
 

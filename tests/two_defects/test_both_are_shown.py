@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_tradestore.bench import Bench
-from pytest_tradestore.conformance import crashes, faults, races
+from pytest_tradestore.conformance import crashes, damage, faults, races
 from pytest_tradestore.faults import seccomp
 from pytest_tradestore.kits.registry import kit_named
 from pytest_tradestore.report.findings import findings_of
@@ -11,13 +11,13 @@ from pytest_tradestore.report.records import StoreFacts, StoreRecord, check_id
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Verdict
-from tests.two_defects import DECLARED, crashing, failing, racing
+from tests.two_defects import DECLARED, crashing, damaged, failing, racing
 
 pytestmark = [
     pytest.mark.proof,
     pytest.mark.skipif(seccomp.why_not() is not None, reason=str(seccomp.why_not())),
 ]
-FAMILIES = {crashing.__name__: crashes, failing.__name__: faults, racing.__name__: races}
+FAMILIES = {crashing.__name__: crashes, failing.__name__: faults, racing.__name__: races, damaged.__name__: damage}
 
 
 def record_of(store, row):
@@ -48,3 +48,7 @@ def test_control_the_sound_twin_has_neither(row):
 
     assert findings_of(record) == ()
     assert Verdict.HOLDS in {result.verdict for result in record.results.values()}
+
+
+def test_there_are_ten_and_no_two_share_a_name():
+    assert len({row.name for row in DECLARED}) == len(DECLARED) == 10
