@@ -51,6 +51,7 @@ class KitMachine(RuleBasedStateMachine):
         """Take one step. Raises AssertionError, with all calls made so far, if the store answers otherwise."""
         if step[0] == REOPEN:
             self._visit.reopen()
+            self._states = self.kit.reopened(self._states)
         else:
             self._hold(self.kit.answered(self._visit, self._states, self.kit.call(self._visit, step)))
 

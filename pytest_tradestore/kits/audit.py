@@ -83,7 +83,7 @@ def _raced(make: Records, log: str, number: int) -> Call:
     return Call("log_order", ("momentum", asked, result), log, f"log_order({{mark-{number}}})")
 
 
-_MARK = re.compile(r"mark-\d+")
+_MARK = re.compile(r"mark-\d+|decided-\d+-because|ordered-\d+-filled")
 
 
 def _by_mark(records: Any) -> Lines:
@@ -91,6 +91,11 @@ def _by_mark(records: Any) -> Lines:
     told = records.items if isinstance(records, Lines) else records or ()
     texts = (canonical(plain(record)) for record in told)
     return Lines(tuple(found[0] if (found := _MARK.search(text)) else text for text in texts))
+
+
+def _spec_of(log: str) -> Log:
+    """Return what calls do to one of the logs, records told by their marks: who races and who plays share it."""
+    return Log(f"log_{log.removesuffix('s')}", f"read_{log}", _by_mark, LINES + log)
 
 
 class AuditLogKit(Kit):
@@ -136,7 +141,7 @@ class AuditLogKit(Kit):
         )
 
     def spec_of(self, key: str) -> Spec:
-        return Log(f"log_{key.removesuffix('s')}", f"read_{key}", _by_mark, LINES + key)
+        return _spec_of(key)
 
     def trying(self, methods: frozenset[str]) -> "Callable[[OpenStore, Records], Iterable[str]] | None":
         return None if methods & set(self.optional) else _written_lines
@@ -261,6 +266,7 @@ class _Desk:
     def __init__(self, visit: "Visit") -> None:
         self.visit = visit
         self.logged: dict[str, list[tuple[str, dict[str, Any]]]] = {"decisions": [], "orders": []}
+        self.states: dict[str, Any] = {log: _spec_of(log).initial for log in _LOGS}
 
     def decide(self, **other: Any) -> str:
         """Log a decision and return the text by which it is known."""
@@ -269,8 +275,24 @@ class _Desk:
         fields = {"symbol": "AAPL", "action": "BUY", "target_weight": 0.05, "confidence": number / 128} | other
         record = self.visit.make.make_decision(reasoning=mark, **fields)
         self.logged["decisions"].append((mark, {"strategy": "momentum"} | _flat(record)))
-        self.visit.must("log_decision", "momentum", record, shown=f"log_decision('momentum', decision({mark!r}))")
+        told = f"log_decision('momentum', decision({mark!r}))"
+        self._log(Call("log_decision", ("momentum", record), "decisions", told))
         return mark
+
+    def decide_twice(self) -> None:
+        """Log a decision, and the very same once more: a strategy that says so twice has decided twice."""
+        self.decide()
+        mark, _ = self.logged["decisions"][-1]
+        record = self.visit.make.make_decision(
+            reasoning=mark, symbol="AAPL", action="BUY", target_weight=0.05, confidence=0.5
+        )
+        for _ in range(2):
+            told = f"log_decision('momentum', decision({mark!r}))"
+            self._log(Call("log_decision", ("momentum", record), "decisions", told))
+
+    def _log(self, call: Call) -> None:
+        self.states[call.key], _ = _spec_of(call.key).apply(self.states[call.key], call)
+        self.visit.must(call.method, *call.arguments, shown=call.rendered)
 
     def order(self, **other: Any) -> str:
         """Log an order and return the text by which it is known."""
@@ -283,7 +305,8 @@ class _Desk:
             message=mark,
         )
         self.logged["orders"].append((mark, {"strategy": "momentum"} | _flat(asked) | _flat(result)))
-        self.visit.must("log_order", "momentum", asked, result, shown=f"log_order('momentum', order, result({mark!r}))")
+        told = f"log_order('momentum', order, result({mark!r}))"
+        self._log(Call("log_order", ("momentum", asked, result), "orders", told))
         return mark
 
     def records(self, place: str) -> list[Any]:
@@ -299,11 +322,12 @@ class _Desk:
         return [line for path in _logs(self.visit, marks) for line in _lines(self.visit, path) if _marked(line, marks)]
 
     def wrong(self, place: str, sentence: str) -> "Mismatch | None":
-        """Return a mismatch unless a log holds just what was logged, once each and in order."""
-        wanted = [mark for mark, _ in self.logged[place]]
-        if not wanted and not self.visit.opened.has(f"read_{place}"):
+        """Return a mismatch unless a log is read as its specification says: each record once, in order."""
+        read, spec, state = Call(f"read_{place}", (), place), _spec_of(place), self.states[place]
+        if state == spec.initial and not self.visit.opened.has(read.method):
             return None
-        return self.visit.expect(sentence, [_mark_of(record, wanted) for record in self.records(place)], wanted)
+        _, answer = spec.apply(state, read)
+        return self.visit.expect(sentence, list(_by_mark(self.records(place)).items), list(answer.items))
 
 
 def _flat(record: Any) -> dict[str, Any]:
@@ -313,11 +337,6 @@ def _flat(record: Any) -> dict[str, Any]:
 
 def _marked(record: Any, marks: Sequence[str]) -> bool:
     return any(mark in canonical(record) for mark in marks)
-
-
-def _mark_of(record: Any, marks: Sequence[str]) -> str:
-    text = canonical(record)
-    return next((mark for mark in marks if mark in text), text[:40])
 
 
 def _logs(visit: "Visit", marks: Sequence[str]) -> list[str]:
@@ -384,7 +403,10 @@ def _ordered(visit: "Visit") -> "Mismatch | None":
         desk.decide()
         desk.order()
     sentence = "the audit log is not what was logged, once each and in order"
-    return desk.wrong("decisions", sentence) or desk.wrong("orders", sentence)
+    if found := desk.wrong("decisions", sentence) or desk.wrong("orders", sentence):
+        return found
+    desk.decide_twice()
+    return desk.wrong("decisions", "of two equal decisions not each is in the audit log")
 
 
 def _reopened(visit: "Visit") -> "Mismatch | None":

@@ -66,7 +66,7 @@ def _bounds(call: Call) -> tuple[str, str]:
     return canonical(plain(start)), canonical(plain(end))
 
 
-_SYMBOL, _DAY = OneOf(("AAPL", "MSFT")), OneOf(range(6))
+_SYMBOL, _SLOT, _APART_BY = OneOf(("AAPL", "MSFT")), OneOf(range(6)), timedelta(hours=17)
 
 
 class BarsKit(Kit):
@@ -144,20 +144,21 @@ class BarsKit(Kit):
         return (Slot("symbol", _write_mark, _read_marks),)
 
     grammar = (
-        StepKind("write", (_SYMBOL, Several((_DAY, OneOf(range(1, 9))))), often=3),
-        StepKind("read", (_SYMBOL, _DAY, _DAY), often=2),
+        StepKind("write", (_SYMBOL, Several((_SLOT, OneOf(range(1, 9))))), often=3),
+        StepKind("read", (_SYMBOL, _SLOT, _SLOT), often=2),
         StepKind(REOPEN),
     )
 
     def call(self, visit: "Visit", step: Step) -> Call:
-        begin = visit.at(2026, 1, 29)  # six days over the end of a month
+        begin = visit.at(2026, 1, 29)  # three days and a half over the end of a month, two times on some of them
         match step:
             case ("write", symbol, rows):
-                bars = [_bar(visit, symbol, begin + timedelta(days=day), float(price)) for day, price in rows]
+                bars = [_bar(visit, symbol, begin + _APART_BY * slot, float(price)) for slot, price in rows]
                 return Call("write_bars", (symbol, bars), symbol, f"write_bars({symbol!r}, {_shown(bars)})")
             case (_, symbol, first, last):
-                days = sorted((first, last))
-                return Call("read_bars", (symbol, *(begin + timedelta(days=day) for day in days)), symbol)
+                return Call(
+                    "read_bars", (symbol, *(begin + _APART_BY * slot for slot in sorted((first, last)))), symbol
+                )
         raise AssertionError("the grammar has no other steps")
 
     def answered(self, visit: "Visit", states: dict[str, Any], call: Call) -> "Mismatch | None":

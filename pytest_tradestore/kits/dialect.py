@@ -210,6 +210,11 @@ def _overwritten(dialect: Dialect, visit: "Visit") -> "Mismatch | None":
     dialect.put(visit, second)
     if found := visit.expect("after an overwrite the new document is not what is read", dialect.get(visit), second):
         return found
+    third = {"cash": 7.5, "positions": {"AAPL": 3}}  # as long as the second: who looks at sizes sees no change
+    dialect.put(visit, third)
+    sentence = "after an overwrite with a value of the same length the new document is not what is read"
+    if found := visit.expect(sentence, dialect.get(visit), third):
+        return found
     if dialect.place:
         return visit.expect("overwriting one key changed another", dialect.get(visit, ("MSFT",)), first)
     return None

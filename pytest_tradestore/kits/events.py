@@ -77,7 +77,7 @@ def _type(row: Row) -> Any:
     return field(row.record, "type")
 
 
-_DAY = OneOf(range(5))
+_SLOT, _APART_BY = OneOf(range(5)), timedelta(hours=11)
 
 
 class EventsKit(Kit):
@@ -126,21 +126,24 @@ class EventsKit(Kit):
         )
 
     grammar = (
-        StepKind("write", (_DAY, OneOf(("earnings", "split", "news"))), often=3),
-        StepKind("read", (_DAY, _DAY, OneOf((None, ("earnings",), ("split",), ("earnings", "news")))), often=2),
+        StepKind(
+            "write",
+            (_SLOT, OneOf(("earnings", "split", "news")), OneOf(("AAPL", None)), OneOf(range(2))),
+            often=3,
+        ),
+        StepKind("read", (_SLOT, _SLOT, OneOf((None, ("earnings",), ("split",), ("earnings", "news")))), often=2),
         StepKind(REOPEN),
     )
 
     def call(self, visit: "Visit", step: Step) -> Call:
         begin = visit.at(2026, 1, 30)
         match step:
-            case ("write", day, kind):
-                data = {"number": len(visit.calls)}
-                when = begin + timedelta(days=day)
-                event = visit.make.make_event(timestamp=when, type=kind, symbol="AAPL", data=data)
-                return Call("write_event", (event,), "events", _shown(when, kind, data))
+            case ("write", slot, kind, symbol, number):
+                data, when = {"number": number}, begin + _APART_BY * slot
+                event = visit.make.make_event(timestamp=when, type=kind, symbol=symbol, data=data)
+                return Call("write_event", (event,), "events", _shown(when, kind, data, symbol))
             case (_, first, last, types):
-                start, end = (begin + timedelta(days=day) for day in sorted((first, last)))
+                start, end = (begin + _APART_BY * slot for slot in sorted((first, last)))
                 return Call("read_events", (start, end) if types is None else (start, end, list(types)), "events")
         raise AssertionError("the grammar has no other steps")
 
@@ -200,11 +203,11 @@ class _Diary:
         self.visit = visit
         self.written: list[tuple[datetime, str, Any]] = []
 
-    def write(self, when: datetime, kind: str = "earnings", **data: Any) -> None:
+    def write(self, when: datetime, kind: str = "earnings", symbol: str | None = "AAPL", **data: Any) -> None:
         data = data or {"number": len(self.written)}
-        event = self.visit.make.make_event(timestamp=when, type=kind, symbol="AAPL", data=data)
+        event = self.visit.make.make_event(timestamp=when, type=kind, symbol=symbol, data=data)
         self.written.append((when, kind, plain(event)))
-        self.visit.must("write_event", event, shown=_shown(when, kind, data))
+        self.visit.must("write_event", event, shown=_shown(when, kind, data, symbol))
 
     def wrong(
         self,
@@ -221,9 +224,10 @@ class _Diary:
         return self.visit.expect_records(sentence, _in_any_order(found), _in_any_order(wanted), "data")
 
 
-def _shown(when: datetime, kind: str, data: Any) -> str:
+def _shown(when: datetime, kind: str, data: Any, symbol: str | None = "AAPL") -> str:
     told = str(plain(when)).removesuffix("T00:00:00")
-    return f"write_event(event({told!r}, {kind!r}, {data if len(str(data)) < 40 else '…'}))"
+    about = "" if symbol == "AAPL" else f"symbol={symbol!r}, "
+    return f"write_event(event({told!r}, {kind!r}, {about}{data if len(str(data)) < 40 else '…'}))"
 
 
 def _in_any_order(events: Any) -> Any:
@@ -236,6 +240,7 @@ def _exact(visit: "Visit") -> "Mismatch | None":
     diary.write(visit.at(2026, 1, 5, 9, 30, 1), "split", ratio=[4, 1], text="Société Générale \U0001f680 \n\t\"'\\")
     diary.write(visit.at(2026, 1, 6), "News", nested={"a": [{"b": []}, {}], "id": 2**53 + 1}, zeros="005930")
     diary.write(visit.at(2026, 1, 6, 1) + timedelta(microseconds=1), "news", text="0123456789" * 2000)
+    diary.write(visit.at(2026, 1, 7), "rate decision", None, basis_points=25)
     return diary.wrong("the events are not read as they were written")
 
 
@@ -274,7 +279,11 @@ def _each(visit: "Visit") -> "Mismatch | None":
     for number in range(3):
         diary.write(when, number=number)
     diary.write(when, "split", number=0)
-    return diary.wrong("of several events at one time not each is read, once")
+    if found := diary.wrong("of several events at one time not each is read, once"):
+        return found
+    for _ in range(2):
+        diary.write(when + timedelta(hours=1), "trade", price=150.25, quantity=100)
+    return diary.wrong("of two equal events not each is read")
 
 
 def _missing(visit: "Visit") -> "Mismatch | None":

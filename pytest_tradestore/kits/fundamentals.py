@@ -66,7 +66,7 @@ class _Published(Table):
         return call.method != self.writes or all(row.time not in times for row in self.rows(call.arguments[-1]))
 
 
-_SYMBOL, _DAY = OneOf(("AAPL", "MSFT")), OneOf(range(8))
+_SYMBOL, _SLOT, _APART_BY = OneOf(("AAPL", "MSFT")), OneOf(range(8)), timedelta(hours=7)
 
 
 class FundamentalsKit(Kit):
@@ -123,20 +123,20 @@ class FundamentalsKit(Kit):
         return (Slot("symbol", _write_mark, _read_mark),)
 
     grammar = (
-        StepKind("write", (_SYMBOL, _DAY, OneOf(range(1, 9))), often=3),
+        StepKind("write", (_SYMBOL, _SLOT, OneOf(range(1, 9))), often=3),
         StepKind("read", (_SYMBOL,)),
-        StepKind("as of", (_SYMBOL, _DAY), often=2),
+        StepKind("as of", (_SYMBOL, _SLOT), often=2),
         StepKind(REOPEN),
     )
 
     def call(self, visit: "Visit", step: Step) -> Call:
-        begin = visit.at(2026, 1, 28)
+        begin = visit.at(2026, 1, 30)  # two days over the end of a month, three times on each
         match step:
-            case ("write", symbol, day, employees):
-                data = _data(visit, begin + timedelta(days=day), employees, symbol)
+            case ("write", symbol, slot, employees):
+                data = _data(visit, begin + _APART_BY * slot, employees, symbol)
                 return Call("write_fundamental", (symbol, data), symbol, _shown(data, symbol))
-            case ("as of", symbol, day):
-                return Call("read_fundamental", (symbol, begin + timedelta(days=day)), symbol)
+            case ("as of", symbol, slot):
+                return Call("read_fundamental", (symbol, begin + _APART_BY * slot), symbol)
         return Call("read_fundamental", (step[1],), step[1])
 
     def last_calls(self, visit: "Visit") -> Iterable[Call]:
@@ -236,7 +236,19 @@ def _latest(visit: "Visit") -> "Mismatch | None":
     if found := visit.expect_records(sentence, _read(visit), newer):
         return found
     _, _, newest = _three(visit)
-    return visit.expect_records(f"written out of order, {sentence}", _read(visit), newest)
+    if found := visit.expect_records(f"written out of order, {sentence}", _read(visit), newest):
+        return found
+    evening = _within_a_day(visit)[-1]
+    return visit.expect_records(f"of several on one day, {sentence}", _read(visit), evening)
+
+
+def _within_a_day(visit: "Visit") -> list[Any]:
+    """Write what was published three times on one day, the latest in the middle; return it in order of time."""
+    hours = ((16, 5), (20, 30), (8, 30))
+    made = [_data(visit, visit.at(2026, 1, 12, *time), 2000 + number) for number, time in enumerate(hours)]
+    for data in made:
+        _write(visit, data)
+    return [plain(made[number]) for number in (2, 0, 1)]
 
 
 def _as_of(visit: "Visit") -> "Mismatch | None":
@@ -253,6 +265,15 @@ def _as_of(visit: "Visit") -> "Mismatch | None":
         (visit.at(2026, 1, 1), None),
     ):
         if found := visit.expect_records(sentence, _read(visit, when), wanted):
+            return found
+    morning, afternoon, evening = _within_a_day(visit)
+    for when, wanted in (
+        (visit.at(2026, 1, 12, 12), morning),
+        (visit.at(2026, 1, 12, 16, 5), afternoon),
+        (visit.at(2026, 1, 12, 23), evening),
+        (visit.at(2026, 1, 12, 8), newest),
+    ):
+        if found := visit.expect_records(f"of several on one day, {sentence}", _read(visit, when), wanted):
             return found
     return None
 

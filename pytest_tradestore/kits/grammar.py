@@ -3,7 +3,7 @@
 What becomes of a program when it is played on a store is no matter of this module.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -64,17 +64,37 @@ def generated_programs(grammar: Grammar, number: int, seed: int) -> Iterator[Pro
 
 
 def simpler(program: Program, grammar: Grammar) -> Iterator[Program]:
-    """Yield programs with fewer steps, then with fewer rows in a step, then with earlier values; boldest first."""
+    """Yield programs with fewer steps, then an earlier name throughout, fewer rows, earlier values; boldest first."""
     size = len(program) // 2
     while size:
         for start in range(0, len(program), size):
             yield program[:start] + program[start + size :]
         size //= 2
     arguments = {kind.name: kind.arguments for kind in grammar}
+    yield from _renamed(program, arguments)
     for place, step in enumerate(program):
         for position, argument in enumerate(arguments[step[0]], 1):
             for value in _simpler_values(step[position], argument):
                 yield (*program[:place], (*step[:position], value, *step[position + 1 :]), *program[place + 1 :])
+
+
+def _renamed(program: Program, arguments: Mapping[str, Sequence[OneOf | Several]]) -> Iterator[Program]:
+    """Yield programs with one value replaced wherever it stands: steps about one name are only wrong together."""
+    used = {
+        (repr(argument), value): argument
+        for step in program
+        for value, argument in zip(step[1:], arguments[step[0]], strict=True)
+        if isinstance(argument, OneOf) and value != argument.values[0]
+    }
+    for (_, old), one_of in used.items():
+        yield tuple(
+            (step[0], *(_instead(v, old, a, one_of) for v, a in zip(step[1:], arguments[step[0]], strict=True)))
+            for step in program
+        )
+
+
+def _instead(value: Any, old: Any, argument: OneOf | Several, one_of: OneOf) -> Any:
+    return one_of.values[0] if argument == one_of and value == old else value
 
 
 def _simpler_values(value: Any, argument: OneOf | Several) -> Iterator[Any]:

@@ -3,9 +3,12 @@
 What counts as the age of a job that was created long ago and ended lately is not said, so it is not asked.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from dataclasses import field as field_
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pytest_tradestore.kits.call import Call, rendered_call
@@ -13,7 +16,7 @@ from pytest_tradestore.kits.grammar import OneOf, Step, StepKind
 from pytest_tradestore.kits.kit import ABSENT, LARGE, REOPEN, Case, Concurrent, Kit, Unstorable
 from pytest_tradestore.kits.protocol import Now
 from pytest_tradestore.kits.slots import ALL, FIRST, Ask, Back, Slot, listed, marked, shown
-from pytest_tradestore.kits.spec import Register, Spec, told_by
+from pytest_tradestore.kits.spec import UNSAID, Spec, State, comparable, told_by
 from pytest_tradestore.observation import Absent, Names, Seen, Value, canonical
 from pytest_tradestore.records import Records, field, page_of, plain
 from pytest_tradestore.settings import Budget
@@ -45,6 +48,7 @@ class Jobs(Protocol):
 
 # -- what is recorded, raced and looked at ------------------------------------------------------------------------
 
+_ENDED = ("completed", "failed", "cancelled")
 _LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 _LIST = "list()"
 
@@ -68,7 +72,89 @@ def _get(name: str) -> Call:
     return Call("get", (name,), name)
 
 
+_FORGOTTEN = -1.0
+"""Progress is kept in memory only: what is left of it after reopening is not said."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Saved:
+    """A job as it was saved last; ``told`` is what it is compared by, ``progress`` what was reported since."""
+
+    name: str
+    status: str
+    kind: str
+    told: Hashable
+    finished: datetime | None
+    fields: Any = field_(default=None, compare=False)
+    progress: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobsSpec(Spec):
+    """Jobs by id, each as it was saved last, in the order of their ids: which order a listing has is not said.
+
+    ``by`` is what a job is told from its like by: by all its fields, or by the one that a program makes unique.
+    """
+
+    by: Callable[[Any], Hashable] = comparable
+    initial: State = ()
+    reads: tuple[str, ...] = ("get", "list")
+    overwrites: bool = True
+
+    def apply(self, state: State, call: Call) -> tuple[State, Any]:
+        match call.method, call.arguments:
+            case "save", (job,):
+                return self._with(state, self._saved(job)), UNSAID
+            case "update_progress", (name, progress):
+                known = (job for job in state if job.name == name)
+                return next((self._with(state, replace(job, progress=progress)) for job in known), state), UNSAID
+            case "cleanup", (days,):
+                before = datetime.now(UTC) - timedelta(days=days)
+                return tuple(job for job in state if not _is_over(job, before)), UNSAID
+            case "get", (name,):
+                return state, next((_as_read(job) for job in state if job.name == name), None)
+        status, kind = call.options.get("status"), call.options.get("job_type")
+        return state, [job.name for job in state if status in (None, job.status) and kind in (None, job.kind)]
+
+    def reopened(self, state: State) -> State:
+        return tuple(job if job.progress is None else replace(job, progress=_FORGOTTEN) for job in state)
+
+    def told(self, answer: Any) -> Hashable:
+        return self.by(answer)
+
+    def seen(self, call: Call, result: Any) -> Hashable:
+        return self.by(result if call.method == "get" else sorted(_ids(result)))
+
+    def made_of(self, call: Call, result: Any, updates: Sequence[Call]) -> bool:
+        if call.method != "get":
+            return Spec.made_of(self, call, result, updates)
+        saved = (self.by(update.arguments[0]) for update in updates if update.method == "save")
+        return self.seen(call, result) in (self.by(None), *saved)
+
+    def _saved(self, job: Any) -> _Saved:
+        name, status, kind = (str(plain(field(job, what))) for what in ("job_id", "status", "job_type"))
+        ended = plain(field(job, "finished_at"))
+        finished = datetime.fromisoformat(ended) if isinstance(ended, str) else None
+        return _Saved(name, status, kind, self.by(job), finished, plain(job))
+
+    def _with(self, state: State, job: _Saved) -> State:
+        return tuple(sorted((*(other for other in state if other.name != job.name), job), key=attrgetter("name")))
+
+
+def _is_over(job: _Saved, before: datetime) -> bool:
+    return job.status in _ENDED and job.finished is not None and job.finished < before
+
+
+def _as_read(job: _Saved) -> Any:
+    if job.progress is None or not isinstance(job.fields, dict):
+        return job.fields
+    return job.fields | {"progress": UNSAID if job.progress == _FORGOTTEN else job.progress}
+
+
 _NAME, _KIND = OneOf(("job-1", "job-2")), OneOf(("backtest", "download"))
+_JOBS = "the jobs"
+"""The key of all jobs in a program, since listings are about all of them."""
+_PAGED = ("limit", "offset")
 
 
 class JobsKit(Kit):
@@ -81,6 +167,8 @@ class JobsKit(Kit):
     deletes = True
     several = True
     listing = _LIST
+    spec = JobsSpec()
+    differs = "a job is not read as it was saved last"
 
     def looks(self, make: Records, methods: frozenset[str]) -> tuple[Call, ...]:
         return (*(_get(f"job-{number}") for number in range(1, 5)), Call("list", (), _LIST))
@@ -120,7 +208,7 @@ class JobsKit(Kit):
         )
 
     def spec_of(self, key: str) -> Spec:
-        return Register("save", "get", value=told_by("params", "version"))
+        return JobsSpec(told_by("params", "version"))
 
     def slots(self) -> tuple[Slot, ...]:
         names = listed(_all_jobs, "job_id")
@@ -133,60 +221,47 @@ class JobsKit(Kit):
         StepKind("save", (_NAME, OneOf(("pending", "running", "completed")), _KIND), often=4),
         StepKind("get", (_NAME,)),
         StepKind("list", (OneOf((None, "pending", "completed")), OneOf((None, *_KIND.values)))),
-        StepKind("page", (OneOf((1, 2)), OneOf((0, 1)))),
+        StepKind("page", (OneOf((1, 2)), OneOf((0, 1)), OneOf((None, "pending")))),
         StepKind("progress", (_NAME, OneOf(range(1, 9)))),
         StepKind("cleanup"),
         StepKind(REOPEN),
     )
 
-    def play(self, visit: "Visit", program: Sequence[Step]) -> "Mismatch | None":
-        model: dict[str, tuple[str, str, Any]] = {}
-        reported: dict[str, float] = {}  # in memory only: what is left of it after reopening is not said
+    def call(self, visit: "Visit", step: Step) -> Call:
+        match step:
+            case ("save", name, status, kind):
+                ended = {"finished_at": _LONG_AGO} if status == "completed" else {}
+                return _saving(visit, name, status, kind, created_at=_LONG_AGO, **ended)
+            case ("list", status, kind):
+                return _listing(status=status, job_type=kind)
+            case ("page", limit, offset, status):
+                return _listing(status=status, limit=limit, offset=offset)
+            case ("progress", name, eighths):
+                return Call("update_progress", (name, eighths / 8), _JOBS)
+            case ("cleanup",):
+                return Call("cleanup", (30,), _JOBS)
+        return Call("get", (step[1],), _JOBS)
 
-        def wrong(name: str) -> "Mismatch | None":
-            found, wanted = plain(visit.call("get", name)), model[name][2] if name in model else None
-            if isinstance(found, dict) and isinstance(wanted, dict) and name in reported:
-                wanted = wanted | {"progress": reported[name] if reported[name] >= 0 else found.get("progress")}
-            return visit.expect("a job is not read as it was saved last", found, wanted)
+    def last_calls(self, visit: "Visit") -> Iterable[Call]:
+        return (*(Call("get", (name,), _JOBS) for name in _NAME.values), _listing())
 
-        def listed(status: str | None = None, kind: str | None = None) -> "Mismatch | None":
-            options = {n: v for n, v in (("status", status), ("job_type", kind)) if v is not None}
-            wanted = sorted(name for name, (s, k, _) in model.items() if status in (None, s) and kind in (None, k))
-            return visit.expect("not the right jobs are listed", sorted(_ids(visit.call("list", **options))), wanted)
+    def answered(self, visit: "Visit", states: dict[str, Any], call: Call) -> "Mismatch | None":
+        if call.method == "update_progress" and all(job.name != call.arguments[0] for job in states.get(_JOBS, ())):
+            return None  # of a job that there is not: nothing is said
+        if not call.options.keys() & set(_PAGED):
+            return super().answered(visit, states, call)
+        filters = {name: value for name, value in call.options.items() if name not in _PAGED}
+        limit, offset = (call.options[name] for name in _PAGED)
+        whole, page = _ids(visit.call("list", **filters)), _ids(visit.call("list", **call.options))
+        return visit.expect("a page is not that part of the list", page, whole[offset : offset + limit])
 
-        for step in program:
-            mismatch = None
-            match step:
-                case ("save", name, status, kind):
-                    ended = {"finished_at": _LONG_AGO} if status == "completed" else {}
-                    told = _save(visit, name, status, kind, created_at=_LONG_AGO, **ended)
-                    model[name] = (status, kind, told)
-                    reported.pop(name, None)
-                case ("get", name):
-                    mismatch = wrong(name)
-                case ("list", status, kind):
-                    mismatch = listed(status, kind)
-                case ("page", limit, offset):
-                    whole = _ids(visit.call("list"))
-                    page = _ids(visit.call("list", limit=limit, offset=offset))
-                    mismatch = visit.expect("a page is not that part of the list", page, whole[offset : offset + limit])
-                case ("progress", name, eighths) if name in model:
-                    visit.must("update_progress", name, eighths / 8)
-                    reported[name] = eighths / 8
-                case ("cleanup",):
-                    visit.call("cleanup", 30)
-                    model = {name: job for name, job in model.items() if job[0] != "completed"}
-                case ("reopen",):
-                    visit.reopen()
-                    reported = dict.fromkeys(reported, -1.0)
-                case _:
-                    pass
-            if mismatch:
-                return mismatch
-        for name in ("job-1", "job-2"):
-            if mismatch := wrong(name):
-                return mismatch
-        return listed()
+    def mismatch(self, visit: "Visit", found: Any, wanted: Any) -> "Mismatch | None":
+        if isinstance(wanted, list):
+            return visit.expect("not the right jobs are listed", sorted(_ids(found)), wanted)
+        told = plain(found)
+        if isinstance(wanted, dict) and wanted.get("progress") is UNSAID:
+            wanted = wanted | {"progress": told.get("progress") if isinstance(told, dict) else None}
+        return visit.expect(self.differs, told, wanted)
 
     def cases(self) -> Iterable[Case]:
         return (
@@ -265,16 +340,26 @@ def _touch(ask: Ask, job_id: Any) -> Any:
 # -- the data, sentence by sentence -------------------------------------------------------------------------------
 
 PROGRESS_CALLS = 10_000
+_MORE_THAN_A_PAGE = 60
 _QUICK_CALLS = 1_000
+
+
+def _saving(visit: "Visit", name: str, status: str = "pending", kind: str = "backtest", **other: Any) -> Call:
+    fields = {"created_at": datetime(2026, 1, 5, tzinfo=UTC)} | other
+    job = visit.make.make_job(job_id=name, job_type=kind, status=status, **fields)
+    told = rendered_call("job", (name, status, kind), {n: v for n, v in other.items() if len(str(v)) < 40})
+    return Call("save", (job,), _JOBS, f"save({told})")
+
+
+def _listing(**options: Any) -> Call:
+    return Call("list", (), _JOBS, options={name: value for name, value in options.items() if value is not None})
 
 
 def _save(visit: "Visit", name: str, status: str = "pending", kind: str = "backtest", **other: Any) -> Any:
     """Save a job and return its fields as they were given."""
-    fields = {"created_at": datetime(2026, 1, 5, tzinfo=UTC)} | other
-    job = visit.make.make_job(job_id=name, job_type=kind, status=status, **fields)
-    told = plain(job)
-    told_call = rendered_call("job", (name, status, kind), {n: v for n, v in other.items() if len(str(v)) < 40})
-    visit.must("save", job, shown=f"save({told_call})")
+    call = _saving(visit, name, status, kind, **other)
+    told = plain(call.arguments[0])
+    visit.must("save", *call.arguments, shown=call.rendered)
     return told
 
 
@@ -350,7 +435,29 @@ def _paged(visit: "Visit") -> "Mismatch | None":
         return found
     visit.reopen()
     again = _ids(visit.call("list"))
-    return visit.expect("after reopening the jobs are listed in another order", again, whole)
+    if found := visit.expect("after reopening the jobs are listed in another order", again, whole):
+        return found
+    return _paged_with_a_filter(visit) or _paged_while_saved(visit)
+
+
+def _paged_with_a_filter(visit: "Visit") -> "Mismatch | None":
+    """Let every other job be of another status, so that a page of all of them is none of those asked for."""
+    for number in range(20, 28):
+        when = datetime(2026, 2, 1 + number % 3, tzinfo=UTC)
+        _save(visit, f"job-{number}", ("running", "failed")[number % 2], created_at=when)
+    whole = _ids(visit.call("list", status="running"))
+    pages = [_ids(visit.call("list", status="running", limit=2, offset=offset)) for offset in (0, 2, 4)]
+    return visit.expect("with a filter, the pages are not the parts of the list", pages, [whole[:2], whole[2:4], []])
+
+
+def _paged_while_saved(visit: "Visit") -> "Mismatch | None":
+    """Save a job between two pages: the second one is a part of the list as it is then."""
+    visit.call("list", limit=3, offset=0)
+    _save(visit, "job-99", created_at=datetime(2026, 1, 2, 12, tzinfo=UTC))
+    page = _ids(visit.call("list", limit=30, offset=3))
+    whole = _ids(visit.call("list"))
+    sentence = "a page that is asked for after a save is not that part of the list"
+    return visit.expect(sentence, page, whole[3:33])
 
 
 def _progress(visit: "Visit") -> "Mismatch | None":
@@ -424,7 +531,13 @@ def _cleaned_up(visit: "Visit") -> "Mismatch | None":
     if found := visit.expect_records(sentence, visit.call("get", "old-failed"), None):
         return found
     visit.reopen()
-    return visit.expect(f"after reopening, {sentence}", sorted(_ids(visit.call("list"))), wanted)
+    if found := visit.expect(f"after reopening, {sentence}", sorted(_ids(visit.call("list"))), wanted):
+        return found
+    for number in range(_MORE_THAN_A_PAGE):
+        _save(visit, f"many-{number}", "completed", created_at=old, started_at=old, finished_at=old)
+    visit.call("cleanup", 30)
+    left = sorted(_ids(visit.call("list", limit=ALL)))
+    return visit.expect(f"of more jobs than a page holds, {sentence}", left, wanted)
 
 
 def _reopened(visit: "Visit") -> "Mismatch | None":

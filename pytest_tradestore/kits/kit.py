@@ -229,9 +229,14 @@ class Kit:
         for step in program:
             if step[0] == REOPEN:
                 visit.reopen()
+                states = self.reopened(states)
             elif found := self.answered(visit, states, self.call(visit, step)):
                 return found
         return next(filter(None, map(partial(self.answered, visit, states), self.last_calls(visit))), None)
+
+    def reopened(self, states: dict[str, Any]) -> dict[str, Any]:
+        """Return what is left of the states of all keys when the store is opened again."""
+        return {key: self.spec.reopened(state) for key, state in states.items()}
 
     def answered(self, visit: "Visit", states: dict[str, Any], call: Call) -> "Mismatch | None":
         """Make one call; return a mismatch unless its answer is what ``states`` say, one per key; they go on."""

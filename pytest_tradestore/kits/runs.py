@@ -1,7 +1,8 @@
 """The contract of runs, sentence by sentence. The store keeps the times, so they are compared with one another only."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -10,7 +11,7 @@ from pytest_tradestore.kits.grammar import OneOf, Step, StepKind
 from pytest_tradestore.kits.kit import REOPEN, Case, Concurrent, Kit
 from pytest_tradestore.kits.protocol import Now
 from pytest_tradestore.kits.slots import ALL, Ask, Back, Slot, listed, remove, shown
-from pytest_tradestore.kits.spec import Register, Spec, told_by
+from pytest_tradestore.kits.spec import UNSAID, Spec, State, comparable, told_by
 from pytest_tradestore.observation import Absent, Names, Seen, Value, canonical
 from pytest_tradestore.records import Records, field, page_of, plain
 
@@ -48,6 +49,48 @@ def _get_call(name: str) -> Call:
     return Call("get_run", (name,), name)
 
 
+@dataclass(frozen=True, slots=True)
+class RunsSpec(Spec):
+    """Runs by id, each as it was updated last; states are rows of id, kind and status, in the order of their ids.
+
+    ``by`` is what of a run is compared.
+    """
+
+    by: Callable[[Any], Hashable] = comparable
+    initial: State = ()
+    reads: tuple[str, ...] = ("get_run", "list_runs")
+    overwrites: bool = True
+
+    def apply(self, state: State, call: Call) -> tuple[State, Any]:
+        match call.method, call.arguments:
+            case "create_or_update_run", (name, kind):
+                others = (row for row in state if row[0] != name)
+                return tuple(sorted((*others, (name, kind, call.options.get("status", "pending"))))), UNSAID
+            case "delete_run", (name,):
+                return tuple(row for row in state if row[0] != name), UNSAID
+            case "get_run", (name,):
+                return state, next((_given(*row) for row in state if row[0] == name), None)
+        kind, status = call.options.get("kind"), call.options.get("status")
+        return state, [row[0] for row in state if kind in (None, row[1]) and status in (None, row[2])]
+
+    def told(self, answer: Any) -> Hashable:
+        return self.by(answer)
+
+    def seen(self, call: Call, result: Any) -> Hashable:
+        if call.method == "list_runs":
+            return self.by(sorted(_listed_names(result)))
+        return self.by(_told(result) if result else None)
+
+    def made_of(self, call: Call, result: Any, updates: Sequence[Call]) -> bool:
+        if call.method != "get_run":
+            return Spec.made_of(self, call, result, updates)
+        made = (self.apply((), update)[0] for update in updates if update.method == "create_or_update_run")
+        return self.seen(call, result) in (self.by(None), *(self.by(_given(*row)) for (row,) in made))
+
+
+_RUNS = "the runs"
+"""The key of all runs in a program, since listings are about all of them."""
+_PAGED = ("limit", "offset")
 _NAME = OneOf(("run-1", "run-2", "run-3"))
 
 
@@ -60,6 +103,8 @@ class RunsKit(Kit):
     deletes = True
     several = True
     listing = _LIST
+    spec = RunsSpec()
+    differs = "a run is not read as it was updated last"
 
     def looks(self, make: Records, methods: frozenset[str]) -> tuple[Call, ...]:
         return (*(_get_call(f"run-{number}") for number in range(1, 4)), Call("list_runs", (), _LIST))
@@ -91,7 +136,7 @@ class RunsKit(Kit):
         )
 
     def spec_of(self, key: str) -> Spec:
-        return Register("create_or_update_run", "get_run", "delete_run", value=_kind_of)
+        return RunsSpec(told_by("kind"))  # what the store keeps beside it is not asked of concurrent callers
 
     def slots(self) -> tuple[Slot, ...]:
         names, delete = listed(_all_runs, "run_id"), remove("delete_run")
@@ -104,51 +149,40 @@ class RunsKit(Kit):
         StepKind("put", (_NAME, OneOf(("backtest", "optimise")), OneOf(("pending", "running", "completed"))), often=4),
         StepKind("get", (_NAME,)),
         StepKind("list", (OneOf((None, "backtest")), OneOf((None, "pending", "completed")))),
-        StepKind("page", (OneOf((1, 2)), OneOf((0, 1, 2))), often=2),
+        StepKind("page", (OneOf((1, 2)), OneOf((0, 1, 2)), OneOf((None, "backtest"))), often=2),
         StepKind("delete", (_NAME,)),
         StepKind(REOPEN),
     )
 
-    def play(self, visit: "Visit", program: Sequence[Step]) -> "Mismatch | None":
-        model: dict[str, dict[str, str]] = {}
+    def call(self, visit: "Visit", step: Step) -> Call:
+        match step:
+            case ("put", name, kind, status):
+                return Call("create_or_update_run", (name, kind), _RUNS, options={"status": status})
+            case ("list", kind, status):
+                return _listing(kind=kind, status=status)
+            case ("page", limit, offset, kind):
+                return _listing(kind=kind, limit=limit, offset=offset)
+            case ("delete", name):
+                return Call("delete_run", (name,), _RUNS)
+        return Call("get_run", (step[1],), _RUNS)
 
-        def wrong(name: str) -> "Mismatch | None":
-            return visit.expect("a run is not read as it was updated last", _get(visit, name), model.get(name))
+    def last_calls(self, visit: "Visit") -> Iterable[Call]:
+        return (*(Call("get_run", (name,), _RUNS) for name in _NAME.values), _listing())
 
-        def listed(kind: str | None = None, status: str | None = None) -> "Mismatch | None":
-            options = {n: v for n, v in (("kind", kind), ("status", status)) if v is not None}
-            wanted = sorted(
-                n for n, run in model.items() if kind in (None, run["kind"]) and status in (None, run["status"])
-            )
-            return visit.expect("not the right runs are listed", sorted(_names(visit, **options)), wanted)
+    def answered(self, visit: "Visit", states: dict[str, Any], call: Call) -> "Mismatch | None":
+        if call.method == "delete_run" and all(row[0] != call.arguments[0] for row in states.get(_RUNS, ())):
+            return None  # of a run that there is not: nothing is said
+        if not call.options.keys() & set(_PAGED):
+            return super().answered(visit, states, call)
+        filters = {name: value for name, value in call.options.items() if name not in _PAGED}
+        limit, offset = (call.options[name] for name in _PAGED)
+        whole, page = _names(visit, **filters), _names(visit, **call.options)
+        return visit.expect("a page is not that part of the list", page, whole[offset : offset + limit])
 
-        for step in program:
-            mismatch = None
-            match step:
-                case ("put", name, kind, status):
-                    _put(visit, name, kind, status)
-                    model[name] = _given(name, kind, status)
-                case ("get", name):
-                    mismatch = wrong(name)
-                case ("list", kind, status):
-                    mismatch = listed(kind, status)
-                case ("page", limit, offset):
-                    whole = _names(visit)
-                    page = _names(visit, limit=limit, offset=offset)
-                    mismatch = visit.expect("a page is not that part of the list", page, whole[offset : offset + limit])
-                case ("delete", name) if name in model:
-                    visit.call("delete_run", name)
-                    del model[name]
-                case ("reopen",):
-                    visit.reopen()
-                case _:
-                    pass
-            if mismatch:
-                return mismatch
-        for name in ("run-1", "run-2", "run-3"):
-            if mismatch := wrong(name):
-                return mismatch
-        return listed()
+    def mismatch(self, visit: "Visit", found: Any, wanted: Any) -> "Mismatch | None":
+        if isinstance(wanted, list):
+            return visit.expect("not the right runs are listed", sorted(_listed_names(found)), wanted)
+        return visit.expect(self.differs, _told(found), wanted)
 
     def cases(self) -> Iterable[Case]:
         return (
@@ -165,9 +199,9 @@ class RunsKit(Kit):
         )
 
 
-def _kind_of(run: Any) -> Any:
-    """Tell runs by their kind: that is what the call that writes them takes last."""
-    return canonical(run) if isinstance(run, str) else told_by("kind")(run)
+def _listing(**options: Any) -> Call:
+    given = {name: value for name, value in options.items() if value is not None}
+    return Call("list_runs", (), _RUNS, options=given)
 
 
 # -- identifiers --------------------------------------------------------------------------------------------------
@@ -218,12 +252,17 @@ def _get(visit: "Visit", name: str) -> Any:
 
 
 def _names(visit: "Visit", **options: Any) -> list[str]:
-    return [str(field(run, "run_id")) for run in page_of(visit.call("list_runs", **options))]
+    return _listed_names(visit.call("list_runs", **options))
+
+
+def _listed_names(runs: Any) -> list[str]:
+    return [str(field(run, "run_id")) for run in page_of(runs)]
 
 
 def _upserted(visit: "Visit") -> "Mismatch | None":
     _put(visit, "run-1")
     _put(visit, "run-2", "optimise")
+    created, other = plain(field(visit.call("get_run", "run-1"), "created_at")), plain(visit.call("get_run", "run-2"))
     if found := visit.expect("a run is not read as it was created", _get(visit, "run-1"), _given("run-1")):
         return found
     _put(visit, "run-1", status="completed")
@@ -231,6 +270,11 @@ def _upserted(visit: "Visit") -> "Mismatch | None":
     if found := visit.expect("a run is not read as it was updated", _get(visit, "run-1"), wanted):
         return found
     if found := visit.expect("updating one run changed another", _get(visit, "run-2"), _given("run-2", "optimise")):
+        return found
+    if found := visit.expect_records("updating one run changed another", visit.call("get_run", "run-2"), other):
+        return found
+    again = plain(field(visit.call("get_run", "run-1"), "created_at"))
+    if found := visit.expect("updating a run changed when it was created", again, created):
         return found
     return visit.expect("an updated run is not listed once", sorted(_names(visit)), ["run-1", "run-2"])
 
@@ -259,6 +303,14 @@ def _ids(visit: "Visit") -> "Mismatch | None":
         if found := visit.expect("a run is not found under its new id", _get(visit, new[0]), _given(new[0])):
             return found
         known |= set(new)
+    last = new[0]
+    visit.call("delete_run", last)
+    _put(visit, None)
+    again = [n for n in _names(visit) if n not in known - {last}]
+    if len(again) != 1:
+        return visit.mismatch("a run without an id does not get one of its own", f"listed: {again}", "one new id")
+    if again == [last]:
+        return visit.mismatch("a new run got the id of one that was deleted", last, "an id that no run had before")
     return None
 
 
@@ -275,6 +327,9 @@ def _times(visit: "Visit") -> "Mismatch | None":
     if started is None:
         return visit.mismatch("a run that is running has no started_at", "None", "the time when it began")
     if found := visit.expect("a run that is running has a finished_at", finished, None):
+        return found
+    _put(visit, "run-1", status="running")
+    if found := visit.expect("a second update while a run is running changed its started_at", seen()[0], started):
         return found
     _put(visit, "run-1", status="completed")
     again, finished = seen()
@@ -366,7 +421,21 @@ def _paged(visit: "Visit") -> "Mismatch | None":
         return found
     pages = [_names(visit, limit=2, offset=offset) for offset in (0, 2, 4, 6)]
     wanted = [whole[:2], whole[2:4], whole[4:], []]
-    return visit.expect("the pages are not the parts of the list, in its order", pages, wanted)
+    if found := visit.expect("the pages are not the parts of the list, in its order", pages, wanted):
+        return found
+    for number in range(20, 28):  # every other one of another kind: a page of all is none of those asked for
+        _put(visit, f"run-{number}", ("backtest", "optimise")[number % 2])
+    whole = _names(visit, kind="optimise")
+    pages = [_names(visit, kind="optimise", limit=2, offset=offset) for offset in (0, 2, 4)]
+    if found := visit.expect(
+        "with a filter, the pages are not the parts of the list", pages, [whole[:2], whole[2:4], []]
+    ):
+        return found
+    visit.call("list_runs", limit=3, offset=0)
+    _put(visit, "run-99")
+    page, whole = _names(visit, limit=30, offset=3), _names(visit)
+    sentence = "a page that is asked for after an update is not that part of the list"
+    return visit.expect(sentence, page, whole[3:33])
 
 
 def _deleted(visit: "Visit") -> "Mismatch | None":

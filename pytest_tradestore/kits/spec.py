@@ -68,6 +68,10 @@ class Spec:
         """Say whether the contract says what ``call`` does in ``state``; it is not asked otherwise."""
         return True
 
+    def reopened(self, state: State) -> State:
+        """Return what is left of a state when the store is closed and opened again."""
+        return state
+
     def told(self, answer: Any) -> Hashable:
         """Return an answer of ``apply`` in the terms in which answers are compared."""
         return comparable(answer)

@@ -186,6 +186,12 @@ def _replaced(visit: "Visit") -> "Mismatch | None":
     visit.must("save_strategy_state", "momentum", second)
     if found := visit.expect("after another save the new state is not what is loaded", _load(visit), second):
         return found
+    third = {"positions": {"AAPL": 7}}  # as long as the second
+    visit.must("save_strategy_state", "momentum", third)
+    if found := visit.expect(
+        "after a save of the same length the new state is not what is loaded", _load(visit), third
+    ):
+        return found
     return visit.expect("saving one strategy's state changed another's", _load(visit, "value"), first)
 
 

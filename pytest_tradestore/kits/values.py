@@ -1,5 +1,6 @@
 """JSON values that stores get wrong, each under the name of what it is about."""
 
+from math import copysign
 from typing import Any
 
 ORDINARY = "ordinary"
@@ -17,7 +18,14 @@ def _nested(depth: int) -> dict[str, Any]:
 VALUES: dict[str, dict[str, Any]] = {
     ORDINARY: {"cash": 1000.25, "positions": {"AAPL": 100, "MSFT": 50}, "open": True, "note": None},
     "integers": {"beyond_a_double": 2**53 + 1, "negative": -(2**63) - 1, "id": 10**30, "zero": 0},
-    "floats": {"tiny": 1e-7, "price": 0.1 + 0.2, "large": 1.7976931348623157e308, "least": 5e-324, "minus": -0.25},
+    "floats": {
+        "tiny": 1e-7,
+        "price": 0.1 + 0.2,
+        "large": 1.7976931348623157e308,
+        "least": 5e-324,
+        "minus": -0.25,
+        "nil": -0.0,
+    },
     "unicode": {
         "name": "Société Générale",
         "日経": "225",
@@ -42,7 +50,7 @@ VALUES: dict[str, dict[str, Any]] = {
 
 
 def same(found: Any, wanted: Any) -> bool:
-    """Say whether two JSON values are the same: true is not 1, text is not a number, but 1.0 is 1."""
+    """Say whether two JSON values are the same: true is not 1, text is no number, -0.0 is not 0.0, but 1.0 is 1."""
     if isinstance(found, bool) or isinstance(wanted, bool):
         return isinstance(found, bool) and isinstance(wanted, bool) and found == wanted
     if isinstance(wanted, dict):
@@ -59,5 +67,7 @@ def same(found: Any, wanted: Any) -> bool:
             and all(same(f, w) for f, w in zip(found, wanted, strict=True))
         )
     if isinstance(wanted, (int, float)):
-        return isinstance(found, (int, float)) and found == wanted
+        if not isinstance(found, (int, float)) or found != wanted:
+            return False
+        return wanted != 0 or copysign(1, found) == copysign(1, wanted)
     return type(found) is type(wanted) and found == wanted

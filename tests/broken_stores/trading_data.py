@@ -89,7 +89,12 @@ class WithoutTheEnd(trading.PlainBars):
         return start <= when < end
 
 
-@breaks("bars", recorders=IN_MEMORY, DATA_BARS_RANGE="the bars read are not those from start to end, both included")
+@breaks(
+    "bars",
+    recorders=IN_MEMORY,
+    DATA_BARS_RANGE="the bars read are not those from start to end, both included",
+    DATA_MODEL="the bars read are not those that were written",
+)
 class WholeDays(trading.PlainBars):
     """compares days, so that a range in the middle of a day begins at midnight."""
 
@@ -421,6 +426,7 @@ class WholeSeconds(trading.PlainJobs):
 @breaks(
     "jobs",
     recorders=IN_MEMORY,
+    DATA_JOBS_CLEANUP="of more jobs than a page holds, cleanup(30) does not remove",
     DATA_JOBS_UPSERT="a job saved again is not listed once",
     DATA_MODEL="not the right jobs are listed",
 )
@@ -442,7 +448,7 @@ class OneMoreJob(trading.PlainJobs):
     recorders=IN_MEMORY,
     DATA_JOBS_CLEANUP="get('old-failed') raised KeyError: 'old-failed'",
     DATA_JOBS_MISSING="get('job-1') raised KeyError: 'job-1'",
-    DATA_MODEL="get('job-1') raised KeyError: 'job-1'",
+    DATA_MODEL="raised KeyError: 'job-",
 )
 class RaisesForNoJob(trading.PlainJobs):
     """a job that is not there is an error."""
@@ -553,7 +559,7 @@ class StatusOfTheFirstDay(trading.PlainRuns):
 @breaks(
     "runs",
     recorders=IN_MEMORY,
-    DATA_MODEL="get_run('run-1') raised KeyError: 'run-1'",
+    DATA_MODEL="raised KeyError: 'run-",
     DATA_RUNS_DELETE="get_run('run-1') raised KeyError: 'run-1'",
     DATA_RUNS_MISSING="get_run('run-1') raised KeyError: 'run-1'",
 )
@@ -585,11 +591,11 @@ class NeverFinished(trading.PlainRuns):
 
 @breaks("runs", recorders=IN_MEMORY, DATA_RUNS_TIMES="the end of a run changed its started_at")
 class StartsAgain(trading.PlainRuns):
-    """notes the time of every update as the start."""
+    """notes the time of the end as the start, too."""
 
     def _note_times(self, run, now):
         super()._note_times(run, now)
-        run["started_at"] = now
+        run["started_at"] = run["finished_at"] or run["started_at"]
 
 
 @breaks("runs", recorders=IN_MEMORY, DATA_RUNS_KIND="kind is not lower-case")

@@ -9,7 +9,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from pytest_tradestore.kits.registry import kit_named
 from tests.broken_stores.trading_data import KeepsBothBars
 from tests.kits.test_kits_of_other_people import AccountKit, FileAccounts, FileQueue, QueueKit, TakesWithGet
-from tests.sound_stores.trading import PlainBars, PlainEvents, PlainFundamentals, PlainStates
+from tests.sound_stores.trading import PlainBars, PlainEvents, PlainFundamentals, PlainJobs, PlainRuns, PlainStates
 
 FEW = hypothesis.settings(max_examples=10, stateful_step_count=8, deadline=None, derandomize=True)
 
@@ -20,6 +20,8 @@ SOUND = {
     "fundamentals": (kit_named("fundamentals"), PlainFundamentals),
     "events": (kit_named("events"), PlainEvents),
     "state": (kit_named("state"), PlainStates),
+    "jobs": (kit_named("jobs"), PlainJobs),
+    "runs": (kit_named("runs"), PlainRuns),
 }
 
 
@@ -48,5 +50,5 @@ def test_control_a_broken_one_fails_with_its_calls(kit, target):
 
 
 def test_a_kit_without_steps_that_are_calls_has_no_machine():
-    with pytest.raises(TypeError, match="JobsKit has no grammar whose steps are calls"):
-        kit_named("jobs").state_machine(PlainBars)
+    with pytest.raises(TypeError, match="AuditLogKit has no grammar whose steps are calls"):
+        kit_named("audit").state_machine(PlainBars)
