@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _REQUIREMENTS = tuple(f"CORR-{number}" for number in range(1, 8))
 _ONLY_OTHER_KEYS = "asked with files of other keys; that a file is an older version of itself, none alone can tell"
 _NEEDS_CLAIM = {"CORR-3": "backup", "CORR-7": "checksums"}
+_OF_WHAT_IS_KEPT = ("CORR-2", "CORR-3", "CORR-5", "CORR-6")
 
 
 def checks(kit: Kit) -> tuple[Check, ...]:
@@ -42,6 +43,8 @@ def _check(requirement: str, kit: Kit) -> Check:
             others=tuple(examples[1:]),
         )
 
+    if kit.loses and requirement == "CORR-3":
+        return check_by(requirement, kit, grounds)
     # A log is only ever appended to, so that most have no older version: not claiming one leaves nothing open there.
     claim = "" if requirement == "CORR-3" and kit.log else _NEEDS_CLAIM.get(requirement, "")
     return check_by(requirement, kit, grounds, claim)
@@ -50,6 +53,8 @@ def _check(requirement: str, kit: Kit) -> Check:
 def _not_asked(requirement: str, kit: Kit, evidence: "DamageEvidence", *, backup: bool) -> str:
     if not evidence.told:
         return "no damage changed what the store shows"
+    if kit.loses and requirement in _OF_WHAT_IS_KEPT:
+        return "what this contract keeps may be gone at any time; what is there has to be right"
     if requirement == "CORR-3" and kit.log and not (backup and evidence.with_backup):
         return "a log is only ever appended to, so there is no older version of it to fall back to"
     if requirement == "CORR-3" and not evidence.with_backup:

@@ -184,7 +184,8 @@ def _breaches(
     if inspection.failed is not None:
         return (_not_updated(inspection, question),)
     assert inspection.later is not None
-    breach = judge_next_update(inspection.seen, question.place, inspection.after, inspection.later)
+    loses = oracle.history.loses
+    breach = judge_next_update(inspection.seen, question.place, inspection.after, inspection.later, loses=loses)
     return () if breach is None else (breach,)
 
 

@@ -66,11 +66,13 @@ class History:
     """What the live store showed: ``states[i]`` right after acknowledgement ``i``; 0 is right after opening.
 
     ``changed[i]`` is the place that update ``i`` changes; ``update_names[i]`` how a report writes that update.
+    ``loses`` says that each place may show nothing at any time.
     """
 
     states: tuple[Observation, ...]
     changed: tuple[str, ...]
     update_names: tuple[str, ...]
+    loses: bool = False
 
     @property
     def last(self) -> int:
@@ -134,7 +136,7 @@ class Oracle:
         expected = True
         for place, seen in observed.places:
             before, after = self.history.states[now].at(place), self.history.states[then].at(place)
-            if seen in (before, after):
+            if seen in (before, after) or (self.history.loses and isinstance(seen, Absent)):
                 continue
             expected = False
             quiet = (self._seen_when_whole if settled else self._seen_when_quiet).setdefault(now, set())
@@ -334,6 +336,10 @@ class Oracle:
         return Family.ATOMICITY, f"has lost {gone}"
 
 
+def _is_absent(seen: Seen) -> bool:
+    return isinstance(seen, Absent)
+
+
 def _agrees(listing: Names, observed: Observation) -> bool:
     """Say whether a listing names just the places that show something."""
     return set(listing.names) == {
@@ -360,13 +366,23 @@ def _torn(seen: Seen, older: str | None = None) -> str:
             return "holds a mixture"
 
 
-def judge_next_update(seen: Observation, place: str, after: Observation | None, later: Observation) -> Breach | None:
+def judge_next_update(
+    seen: Observation, place: str, after: Observation | None, later: Observation, *, loses: bool = False
+) -> Breach | None:
     """Say what is wrong when a store that had recovered was updated at ``place`` and opened once more.
 
-    ``seen`` was observed after the recovery, ``after`` right after the update, ``later`` after reopening.
+    ``seen`` was observed after the recovery, ``after`` right after the update, ``later`` after reopening. Of a store
+    that ``loses``, places that show nothing are as good as any.
     """
     if after is None:
         return None
+    if loses:
+        kept = [name for name, was in seen.places if not any(map(_is_absent, (was, after.at(name), later.at(name))))]
+        if not kept:
+            return None
+        seen, after, later = (Observation(tuple((n, o.at(n)) for n in kept)) for o in (seen, after, later))
+        if place not in kept:
+            return None
     changed = [name for name, value in after.places if value != seen.at(name)]
     if not changed or any(isinstance(after.at(name), Failed) for name in changed):
         shown = str(after.at(changed[0] if changed else place))

@@ -84,7 +84,8 @@ def record(
         case Finished((trace, states, problem), output):
             if problem:
                 return NotRecorded(problem, output)
-            history = History(states, ("", *(u.key for u in updates)), ("the opening", *(u.rendered for u in updates)))
+            names = ("the opening", *(u.rendered for u in updates))
+            history = History(states, ("", *(u.key for u in updates)), names, workload.kit.loses)
             vacuous = _without_effect(history, updates)
             return NotRecorded(vacuous, output) if vacuous else Recorded(movable(trace, str(root)), history, output)
         case Hung(step, seconds, output):
@@ -126,7 +127,7 @@ def record_reopenings(
     match run_isolated(run, store.declarations.deadline) if starts else Finished([]):
         case Finished(recorded):
             for root, (trace, states, problem) in zip(roots, recorded, strict=True):
-                history = History(states, ("",), ("the opening",))
+                history = History(states, ("",), ("the opening",), workload.kit.loses)
                 yield NotRecorded(problem) if problem else Recorded(movable(trace, str(root)), history)
         case _:
             yield from (record(store, workload, (), recorder, sandbox, start) for start in starts)

@@ -68,7 +68,7 @@ def breaches(damage: Damage, reading: Reading, case: Case) -> Iterator[DamageBre
         yield from _at(damage, reading, case, place, asked=asked)
     if reading.opening is not None and not reading.opening.declared:
         yield _unclear(damage, "opening the store", reading.opening)
-    if changed and damage.kind is not Kind.GONE:
+    if changed and damage.kind is not Kind.GONE and not case.kit.loses:
         yield from _evidence(damage, reading)
     if reading.again is not None and "backup" in case.claims and case.has_backup:
         yield from _rotated(damage, reading, case)
@@ -76,10 +76,12 @@ def breaches(damage: Damage, reading: Reading, case: Case) -> Iterator[DamageBre
 
 def _at(damage: Damage, reading: Reading, case: Case, place: str, *, asked: bool) -> Iterator[DamageBreach]:
     seen, intact = reading.seen.at(place), case.intact.at(place)
+    if case.kit.loses and isinstance(seen, Absent):
+        return
     if isinstance(seen, Failed):
         if reading.opening is None and not seen.declared:
             yield _unclear(damage, f"reading {place}", seen)
-        if case.owners and place not in case.owners:
+        if case.owners and place not in case.owners and not case.kit.loses:
             sentence = f"when {damage}, {place} cannot be read, though nothing of it is damaged"
             yield DamageBreach("CORR-5", sentence, f"{place}: {seen}", (f"{place}: {intact}",), Flaw.SPREADS)
         elif asked and _has_a_stand_in(damage, case) and not isinstance(intact, Names):

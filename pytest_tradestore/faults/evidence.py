@@ -85,7 +85,7 @@ def gather(
         run.reopen()
     if run.plan is None:
         return FaultEvidence(undecided=run.trouble or "the workload could not be run")
-    return _evidence(run, run.plan, store)
+    return _evidence(run, run.plan, store, workload.kit.loses)
 
 
 class _Run:
@@ -266,7 +266,7 @@ def _undisturbed(bench: Bench) -> Iterator[tuple[Subject, Trial]]:
         yield subject, undisturbed(subject)
 
 
-def _evidence(run: _Run, plan: Plan, store: StoreUnderTest) -> FaultEvidence:
+def _evidence(run: _Run, plan: Plan, store: StoreUnderTest, loses: bool) -> FaultEvidence:
     whole = "atomic-batch" in store.declarations.claims
     found: list[tuple[Trial, FaultBreach]] = []
     of_trial: dict[int, int] = {}
@@ -274,7 +274,7 @@ def _evidence(run: _Run, plan: Plan, store: StoreUnderTest) -> FaultEvidence:
         subject, _ = plan.tries[number]
         trial = run.trials[number]
         of_trial[id(trial)] = subject
-        broken = breaches(trial, plan.controls[subject], plan.subjects[subject], whole=whole)
+        broken = breaches(trial, plan.controls[subject], plan.subjects[subject], whole=whole, loses=loses)
         found += [(trial, breach) for breach in broken]
     violations = {
         requirement: tuple(

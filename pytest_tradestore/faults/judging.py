@@ -30,8 +30,14 @@ class FaultBreach:
     """What is left behind, where that is what is wrong, whatever had failed."""
 
 
-def breaches(trial: Trial, control: Trial | None, subject: Subject, *, whole: bool = True) -> Iterator[FaultBreach]:
-    """Yield what ``trial`` breaks; ``whole`` says whether an update of several places has to be seen at all or none."""
+def breaches(
+    trial: Trial, control: Trial | None, subject: Subject, *, whole: bool = True, loses: bool = False
+) -> Iterator[FaultBreach]:
+    """Yield what ``trial`` breaks.
+
+    ``whole`` says whether an update of several places has to be seen at all or none, ``loses`` whether a place may show
+    nothing at any time.
+    """
     if trial.ended:
         requirement, told = _failing(trial.refusal), f"{trial.subject} {trial.ended}, when {trial.refusal}"
         if trial.afterwards:
@@ -44,13 +50,13 @@ def breaches(trial: Trial, control: Trial | None, subject: Subject, *, whole: bo
         return
     if subject.update is not None:
         assert control is not None and control.seen is not None
-        states = list(_states(trial, subject.before, control.seen, whole))
+        states = list(_states(trial, subject.before, control.seen, whole, loses))
         yield from states
         if not states:
             yield from _swallowed(trial)
-        yield from _works_again(trial, control, subject, torn=bool(states))
+        yield from _works_again(trial, control, subject, torn=bool(states), loses=loses)
     elif subject.place:
-        yield from _looked(trial, subject)
+        yield from _looked(trial, subject, loses)
     else:
         yield from _opened(trial, subject)
 
@@ -59,7 +65,7 @@ def _failing(refusal: Refusal | None) -> str:
     return "FAULT-3" if isinstance(refusal, Fault) and refusal.kind in READING else "FAULT-1"
 
 
-def _states(trial: Trial, before: Observation, after: Observation, whole: bool) -> Iterator[FaultBreach]:
+def _states(trial: Trial, before: Observation, after: Observation, whole: bool, loses: bool) -> Iterator[FaultBreach]:
     requirement = _failing(trial.refusal)
     assert trial.seen is not None and trial.fresh is not None
     outcome = "raised" if trial.raised else "returned"
@@ -68,6 +74,8 @@ def _states(trial: Trial, before: Observation, after: Observation, whole: bool) 
         undone: list[str] = []
         for place, value in seen.places:
             old, new = before.at(place), after.at(place)
+            if loses and isinstance(value, Absent):
+                continue
             if old != new:
                 (done if value == new else undone).append(place)
             if value == new or (value == old and trial.raised):
@@ -134,7 +142,7 @@ def _swallowed(trial: Trial) -> Iterator[FaultBreach]:
         yield FaultBreach("FAULT-1", sentence, "the call returned", ("the call raises",))
 
 
-def _works_again(trial: Trial, control: Trial, subject: Subject, *, torn: bool) -> Iterator[FaultBreach]:
+def _works_again(trial: Trial, control: Trial, subject: Subject, *, torn: bool, loses: bool) -> Iterator[FaultBreach]:
     allowed = ("the store works as if nothing had happened",)
     if trial.stuck:
         sentence = f"after {trial.subject} met a fault that is gone ({trial.refusal}), the store no longer works"
@@ -143,7 +151,7 @@ def _works_again(trial: Trial, control: Trial, subject: Subject, *, torn: bool) 
     assert subject.update is not None and trial.seen is not None and trial.later is not None
     if not torn:
         seen = _readable(trial.seen, trial.fresh)
-        breach = judge_next_update(seen, subject.update.key, trial.after, trial.later)
+        breach = judge_next_update(seen, subject.update.key, trial.after, trial.later, loses=loses)
         if breach is not None:
             sentence = f"after {trial.subject} met a fault that is gone ({trial.refusal}), {breach.sentence}"
             yield FaultBreach("FAULT-5", sentence, breach.found, breach.allowed, Flaw.NEXT_LOST, breach.harm)
@@ -169,8 +177,10 @@ def _readable(seen: Observation, fresh: Observation | None) -> Observation:
     )
 
 
-def _looked(trial: Trial, subject: Subject) -> Iterator[FaultBreach]:
+def _looked(trial: Trial, subject: Subject, loses: bool) -> Iterator[FaultBreach]:
     expected = subject.before.at(subject.place)
+    if loses and isinstance(trial.value, Absent):
+        return
     if trial.value is not None and trial.value != expected:
         what = "nothing" if trial.value in (Absent(), Records(())) else "something else"
         sentence = f"reading {subject.place} gives {what} when {trial.refusal}, as if that were the truth"

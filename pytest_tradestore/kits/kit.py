@@ -113,6 +113,8 @@ class Kit:
     """Whether a key shows one value or none; elsewhere less than before is what a missing file leaves."""
     replaces: ClassVar[bool] = False
     """Whether an update leaves nothing of the value that it replaces."""
+    loses: ClassVar[bool] = False
+    """Whether nothing is always an answer, as of a cache: what is there has to be right."""
     deletes: ClassVar[bool | str] = False
     """Whether it takes anything away, or the optional method that does."""
     several: ClassVar[bool | str] = False

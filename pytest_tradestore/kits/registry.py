@@ -32,6 +32,9 @@ KITS: tuple[Kit, ...] = (
     JobsKit(),
     RunsKit(),
 )
+"""Those that a store is known by, by its methods."""
+ON_REQUEST: tuple[Kit, ...] = ()
+"""Those that have the methods of others, so that a store has to declare them: ``tradestore_contracts = ("cache",)``."""
 
 
 def kits_of(store: object, kits: tuple[Kit, ...] = KITS) -> tuple[Kit, ...]:
@@ -40,8 +43,12 @@ def kits_of(store: object, kits: tuple[Kit, ...] = KITS) -> tuple[Kit, ...]:
 
 
 def kit_named(name: str) -> Kit:
-    """Return the contract of that name. Raises KeyError if there is none."""
-    return {kit.name: kit for kit in KITS}[name]
+    """Return the contract of that name, declared only or known by its methods. Raises KeyError if there is none."""
+    return _by_name()[name]
+
+
+def _by_name() -> dict[str, Kit]:
+    return {kit.name: kit for kit in (*KITS, *ON_REQUEST)}
 
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -62,7 +69,7 @@ def checked_kits(listed: Iterable[Kit | str]) -> tuple[Kit, ...]:
 
 def _checked(kit: Kit | str) -> Kit:
     if isinstance(kit, str):
-        ours = {kit.name: kit for kit in KITS}
+        ours = _by_name()
         if kit not in ours:
             raise ValueError(f"the suite has no contract {kit!r}; it has {', '.join(ours)}")
         return ours[kit]

@@ -30,8 +30,9 @@ class _Snapshot:
 class StepModel:
     """A specification of one key. Its states are hashable, whatever the specification's own are."""
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: Spec, *, loses: bool = False) -> None:
         self._spec = spec
+        self._loses = loses
         self._known: dict[tuple[int, State], tuple[Call, State, Any]] = {}
         self.initial: State = _hashable(spec.initial)
         self.overwrites = spec.overwrites
@@ -39,13 +40,19 @@ class StepModel:
     def transition(self, call: Call, result: Any) -> Transition:
         def step(state: State) -> State:
             after, answer = self._step(state, call)
-            return after if answer is UNSAID or answer == found() else IMPOSSIBLE
+            if answer is UNSAID or answer == found() or (self._loses and found() == self._nothing(call)):
+                return after
+            return IMPOSSIBLE
 
         @cache
         def found() -> State:  # only where it is compared: what an update returns may be anything
             return self._spec.seen(call, result)
 
         return step
+
+    def _nothing(self, call: Call) -> State:
+        """Return what a call answers where nothing was ever written."""
+        return self._step(self.initial, call)[1]
 
     def effect(self, call: Call) -> Transition | None:
         return (lambda state: self._step(state, call)[0]) if self._spec.changes(call) else None
@@ -85,7 +92,7 @@ def models_of(kit: Kit) -> Callable[[str], Model]:
 
     def model(key: str) -> Model:
         if key not in known:
-            known[key] = StepModel(kit.spec_of(key))
+            known[key] = StepModel(kit.spec_of(key), loses=kit.loses)
         return known[key]
 
     return model
