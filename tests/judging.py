@@ -11,7 +11,6 @@ import pytest
 from pytest_tradestore.bench import Bench
 from pytest_tradestore.conformance import Check
 from pytest_tradestore.kits.kit import Kit
-from pytest_tradestore.kits.registry import KITS
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Counterexample, Result, Step, Verdict
@@ -52,7 +51,7 @@ def judged(
     """Run the ``checks`` of each contract of the row on its store; of each that it offers where the row names none."""
     store, bench = target_of(row), Bench(Settings(budget=budget, **settings))
     named = row.contracts or [contract.name for contract in bench.examined(store).contracts]
-    wanted = [kit for kit in KITS if kit.name in named]
+    wanted = [kit for kit in store.kits if kit.name in named]
     return [check.judge(bench, store) for contract in wanted for check in checks(contract)]
 
 

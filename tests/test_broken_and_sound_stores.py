@@ -6,7 +6,7 @@ That they keep their contract while nothing goes wrong is what the kill matrix f
 from collections import Counter
 
 from pytest_tradestore.conformance import checks_for
-from pytest_tradestore.kits.registry import KITS
+from pytest_tradestore.kits.registry import KITS, ON_REQUEST
 from pytest_tradestore.requirements import BY_ID
 from tests.broken_stores import DECLARED, breaks
 from tests.judging import DAMAGING, FAILING, RACING
@@ -22,7 +22,7 @@ def test_no_two_stores_share_a_name_and_none_is_declared_twice():
 
 
 def test_what_they_declare_exists():
-    names = {kit.name for kit in KITS}
+    names = {kit.name for kit in (*KITS, *ON_REQUEST)}
 
     assert [row.name for row in (*DECLARED, *SOUND) if not set(row.contracts) <= names] == []
     assert [row.name for row in DECLARED if not row.breaks or not set(row.breaks) <= set(BY_ID)] == []

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from pytest_tradestore.kits.audit import AuditLogKit
 from pytest_tradestore.kits.bars import BarsKit
+from pytest_tradestore.kits.cache import CacheKit
 from pytest_tradestore.kits.document import SingleDocumentKit
 from pytest_tradestore.kits.documents import DocumentsKit
 from pytest_tradestore.kits.events import EventsKit
@@ -33,7 +34,7 @@ KITS: tuple[Kit, ...] = (
     RunsKit(),
 )
 """Those that a store is known by, by its methods."""
-ON_REQUEST: tuple[Kit, ...] = ()
+ON_REQUEST: tuple[Kit, ...] = (CacheKit(),)
 """Those that have the methods of others, so that a store has to declare them: ``tradestore_contracts = ("cache",)``."""
 
 

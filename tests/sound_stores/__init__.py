@@ -68,6 +68,8 @@ SOUND = (
         "async",
         recorders=NATIVE,
     ),
+    Sound("plain-cache", "tests.sound_stores.caches:PlainCache", ("cache",)),
+    Sound("small-cache", "tests.sound_stores.caches:SmallCache", ("cache",)),
     Sound("plain-bars", "tests.sound_stores.trading:PlainBars", ("bars",)),
     Sound("month-by-month-bars", "tests.sound_stores.trading:MonthByMonth", ("bars",)),
     Sound("plain-fundamentals", "tests.sound_stores.trading:PlainFundamentals", ("fundamentals",)),
