@@ -14,12 +14,10 @@ from pytest_tradestore.kits.fundamentals import Fundamentals
 from pytest_tradestore.kits.jobs import Jobs
 from pytest_tradestore.kits.journal import Journal
 from pytest_tradestore.kits.protocol import Document, Now
-from pytest_tradestore.kits.registry import KITS as CONTRACTS
 from pytest_tradestore.kits.runs import Runs
 from pytest_tradestore.kits.state import StrategyState
 
 __all__ = [
-    "CONTRACTS",
     "AuditLog",
     "Bars",
     "DataStore",

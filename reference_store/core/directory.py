@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from weakref import finalize
 
 from reference_store.core.access import Access, access_of
 from reference_store.core.descriptors import read_from
@@ -42,7 +43,7 @@ class Found:
 
 
 class OpenDirectory:
-    """A directory held open by descriptor; it is closed when the last user lets go of this object.
+    """A directory held open by descriptor; it is closed when the last user lets go of this object, or by ``close``.
 
     So an operation that is under way in another thread when a store is closed ends on the directory it began on.
     """
@@ -50,11 +51,16 @@ class OpenDirectory:
     def __init__(self, descriptor: int, path: str) -> None:
         self.descriptor, self.path = descriptor, path
         # Bound now: whoever replaced os while this was opened must also be the one that closes it.
-        self._close: Callable[[int], None] = os.close
+        self._closing = finalize(self, _close, os.close, descriptor)
+        self._closing.atexit = False
 
-    def __del__(self) -> None:
-        with suppress(Exception):
-            self._close(self.descriptor)
+    def close(self) -> None:
+        """Close it now: nobody else uses it.
+
+        Where a call of the user's thread has opened one this is needed: Python swallows what a signal's handler raises
+        in code that runs because the last user has gone.
+        """
+        self._closing()
 
     def names(self) -> list[str]:
         """The names in this directory, in no particular order.
@@ -164,6 +170,11 @@ class OpenDirectory:
 
     def _open(self, name: str) -> int:
         return os.open(name, DIRECTORY | os.O_NOFOLLOW, dir_fd=self.descriptor)
+
+
+def _close(close: Callable[[int], None], descriptor: int) -> None:
+    with suppress(Exception):
+        close(descriptor)
 
 
 def _stamp() -> int:

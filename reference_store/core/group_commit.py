@@ -12,7 +12,6 @@ writing the others without it.
 from __future__ import annotations
 
 import errno
-import os
 import sys
 import threading
 import time
@@ -21,8 +20,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Generic, TypeAlias, TypeVar
-from weakref import WeakSet
 
+from reference_store.core import forks
 from reference_store.core.by_key import ByKey as ByKey
 from reference_store.core.writer import Writer
 from reference_store.errors import CalledInside, LockTimeout, StorageFailure, StoreError
@@ -137,12 +136,12 @@ class GroupCommit(Generic[C]):
         self._write, self.timeout, self._place, self._together = write, timeout, place, together
         self.writer = writer or Writer()
         self.forget()
-        _alive.add(self)
 
     def forget(self) -> None:
         """Begin anew: what waits belongs to threads that are not there any more."""
         self._waiting: deque[Ticket[C]] = deque()  # the writer's thread takes from it, all others only add
         self._has_taken = False
+        self._forks = forks.count()
 
     def commit(self, change: C) -> Any:
         """Make ``change`` durable and return its result; raises what stood in its way, or LockTimeout."""
@@ -172,6 +171,8 @@ class GroupCommit(Generic[C]):
         """
         if _is_inside(self.writer):
             raise CalledInside(self._place)
+        if self._forks != forks.count():
+            self.forget()  # what waited when this process was forked is written by the parent
         self._waiting.extend(tickets)
         self.writer.ask(self)
 
@@ -280,16 +281,6 @@ def _is_inside(writer: Writer) -> bool:
 
 
 _CALLERS = GroupCommit.commit_all.__code__
-_alive: WeakSet[GroupCommit[Any]] = WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    """What waited when this process was forked is written by the parent."""
-    for group in list(_alive):
-        group.forget()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def _twin(error: StoreError) -> StoreError:

@@ -7,15 +7,26 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from weakref import WeakValueDictionary
 
 import pytest
 
 import reference_store
-from reference_store import DocumentStore, LockTimeout, SingleDocumentStore
+from reference_store import (
+    DocumentStore,
+    FileDataStore,
+    JournalStore,
+    LockTimeout,
+    RunStore,
+    SingleDocumentStore,
+    SyncJobStore,
+)
 from reference_store.core import atomic
 from reference_store.core.atomic import Directory
 from reference_store.core.locking import RootLock
 from reference_store.core.root import Root
+from reference_store.models import Action, Decision, Event, Job
+from tests.reference_store.trading import ALWAYS, JANUARY, bar
 
 PACKAGE = str(Path(reference_store.__file__).parent)
 
@@ -206,3 +217,63 @@ def test_control_interruptions_do_strike_where_the_package_takes_its_steps() -> 
 
     assert len(list(interrupted_at_each_step(call))) > 3
     assert len(struck) == 1
+
+
+def callbacks_during(call: Callable[[], Any]) -> set[str]:
+    """The code that runs in this thread because something is gone: it lets nothing out that a handler raises."""
+    seen: set[str] = set()
+
+    def look(frame: FrameType, event: str, _argument: object) -> None:
+        code, caller = frame.f_code, frame.f_back
+        on_the_way = "weakref" in code.co_filename and code.co_name in ("remove", "_remove", "_cb")
+        on_the_way |= code.co_name == "__del__" and code.co_filename.startswith(PACKAGE)
+        on_the_way |= code.co_qualname == "finalize.__call__" and (caller is None or caller.f_code.co_name != "close")
+        if event == "call" and on_the_way:
+            seen.add(f"{Path(code.co_filename).name}: {code.co_name}")
+
+    sys.setprofile(look)
+    try:
+        call()
+    finally:
+        sys.setprofile(None)
+    return seen
+
+
+def test_no_call_runs_code_in_which_an_alarm_is_swallowed(root: Path) -> None:
+    documents, journal = DocumentStore(root / "documents"), JournalStore(root / "journal")
+    data, jobs, runs = FileDataStore(root / "data"), SyncJobStore(root / "jobs"), RunStore(root / "runs")
+    single = SingleDocumentStore(root / "single")
+
+    def calls() -> None:
+        for key in ("A", "B"):
+            documents.put(key, {"n": 1})
+            documents.update(key, lambda document: {"n": (document or {"n": 0})["n"] + 1})
+            documents.get(key)
+            journal.append(key, {"n": 1})
+            journal.read(key)
+        documents.keys()
+        documents.reseal("A")
+        documents.delete("A")
+        single.save({"n": 1})
+        single.load()
+        data.write_bars("AAPL", [bar(JANUARY)])
+        data.read_bars("AAPL", *ALWAYS)
+        data.months("AAPL")
+        data.save_strategy_state("a", {"n": 1})
+        data.write_event(Event(type="split", timestamp=JANUARY, symbol="AAPL"))
+        data.log_decision("a", Decision(symbol="AAPL", action=Action.BUY, target_weight=0.5, confidence=0.5))
+        jobs.save(Job(job_id="1", job_type="t"))
+        jobs.claim_next("t", worker="w")
+        jobs.list()
+        runs.create_or_update_run("1", "backtest")
+        runs.list_runs()
+
+    assert callbacks_during(calls) == set()
+
+
+def test_control_a_weak_dictionary_would_run_some() -> None:
+    def call() -> None:
+        made: WeakValueDictionary[str, DocumentStore] = WeakValueDictionary()
+        made["A"] = type("Group", (), {})()
+
+    assert callbacks_during(call)

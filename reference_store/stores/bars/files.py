@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import replace
 from functools import partial, reduce
 from typing import Any
@@ -172,10 +173,11 @@ class BarFiles:
         with self.root.reading(operation, symbol) as root:
             recent = self._recent.standing(root, symbol)  # before the manifest: see there
             try:
-                directory = child(root, symbol, name)
+                opened = closing(child(root, symbol, name))
             except FileNotFoundError:
                 return []
-            manifest, found = self._snapshots.take(directory, symbol, first, last)
+            with opened as directory:
+                manifest, found = self._snapshots.take(directory, symbol, first, last)
         if manifest is None:
             return []
         recent = self._found(symbol, manifest, recent)
@@ -236,10 +238,11 @@ class BarFiles:
         with self.root.reading(operation, symbol) as root:
             recent = self._recent.standing(root, symbol)
             try:
-                directory = child(root, symbol, keys.encode(symbol))
+                opened = closing(child(root, symbol, keys.encode(symbol)))
             except FileNotFoundError:
                 return None
-            manifest = self._snapshots.standing(directory, symbol)
+            with opened as directory:
+                manifest = self._snapshots.standing(directory, symbol)
             if manifest is None:
                 return None
         recent = self._found(symbol, manifest, recent)
