@@ -173,7 +173,7 @@ class OpenDirectory:
 
 
 def _close(close: Callable[[int], None], descriptor: int) -> None:
-    with suppress(Exception):
+    with suppress(OSError):
         close(descriptor)
 
 

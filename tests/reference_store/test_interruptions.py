@@ -271,6 +271,44 @@ def test_no_call_runs_code_in_which_an_alarm_is_swallowed(root: Path) -> None:
     assert callbacks_during(calls) == set()
 
 
+class Alarm(Exception):
+    """What a handler may raise as well: an ordinary exception."""
+
+
+def test_an_alarm_comes_out_of_a_read_at_whatever_step_it_is_raised(root: Path) -> None:
+    documents, journal, data = DocumentStore(root / "a"), JournalStore(root / "b"), FileDataStore(root / "c")
+    documents.put("A", {"n": 1})
+    journal.append("A", {"n": 1})
+    data.write_bars("AAPL", [bar(JANUARY)])
+    reads = (lambda: documents.get("A"), documents.keys, lambda: journal.read("A"))
+    for read in (*reads, lambda: data.read_bars_table("AAPL", *ALWAYS), lambda: data.months("AAPL"), data.symbols):
+        step, left = 0, 0
+        while not left:
+            step += 1
+            left = step
+
+            def trace(frame: FrameType, event: str, _argument: object) -> Any:
+                nonlocal left
+                if not frame.f_code.co_filename.startswith(PACKAGE):
+                    return None
+                frame.f_trace_opcodes = True
+                if event == "opcode" and left:
+                    left -= 1
+                    if not left:
+                        raise Alarm
+                return trace
+
+            sys.settrace(trace)
+            try:
+                read()
+            except Alarm:
+                continue
+            finally:
+                sys.settrace(None)
+            assert left, f"swallowed at step {step}"
+        assert step > 20
+
+
 def test_control_a_weak_dictionary_would_run_some() -> None:
     def call() -> None:
         made: WeakValueDictionary[str, DocumentStore] = WeakValueDictionary()

@@ -6,6 +6,7 @@ import itertools
 import os
 import tempfile
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -305,8 +306,12 @@ def test_what_writes_for_a_key_is_forgotten_with_its_last_user() -> None:
 
     assert made["A"] is first
     assert made["B"] is not first
+    gone = weakref.ref(first)
     del first
-    assert "A" not in (made._made or {})
+    assert gone() is None
+    for number in range(1000):
+        assert made[f"K{number}"] is not None
+    assert len(made._made) < 100  # nor does it keep the names of all that there were
 
 
 def test_a_child_forked_during_a_write_does_not_wait_for_it(tmp_path: Path) -> None:
