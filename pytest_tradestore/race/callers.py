@@ -150,6 +150,8 @@ def finished(scheduler: Scheduler, ledger: Ledger) -> Execution:
         scheduler.preemptions,
         scheduler.waits_for,
         tuple(scheduler.uncontrolled),
+        tuple(scheduler.turns),
+        scheduler.given_up,
     )
 
 

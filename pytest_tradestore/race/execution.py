@@ -74,13 +74,28 @@ class Ending(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """A choice that was not the plain one: when ``passed_over``, with so many steps behind it, was about to do
+    ``operation``, ``chosen`` went on instead.
+
+    The plain choice is whoever ran before, and when it cannot go on, the first who can. A schedule is its turns.
+    """
+
+    passed_over: int
+    steps: int
+    operation: str
+    chosen: int
+
+
+@dataclass(frozen=True, slots=True)
 class Execution:
     """One run under one schedule.
 
     ``choices`` are the actors in the order in which they were let run, by name of the operation each was about to do:
     they replay the run, and fit only the code that it was. ``preemptions`` counts switches away from an actor that
     could have gone on. ``waits_for`` is the cycle of a deadlock in words. ``uncontrolled`` names lines that did
-    something the scheduler could not steer: with them an exhausted search is only a sampled one.
+    something the scheduler could not steer: with them an exhausted search is only a sampled one. ``given_up``: an
+    actor was left behind because of it. ``turns`` are the schedule, as short as it can be told.
     """
 
     history: History
@@ -90,6 +105,8 @@ class Execution:
     preemptions: int = 0
     waits_for: tuple[str, ...] = ()
     uncontrolled: tuple[str, ...] = ()
+    turns: tuple[Turn, ...] = ()
+    given_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)

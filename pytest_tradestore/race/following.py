@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from pytest_tradestore.errors import ReplayError
 from pytest_tradestore.race.actors import Actor, stable
-from pytest_tradestore.race.scheduler import Scheduler, Turn
+from pytest_tradestore.race.execution import Turn
+from pytest_tradestore.race.scheduler import Scheduler
 from pytest_tradestore.race.tokens import ScheduleToken, fingerprint, verb
 
 _ADVICE = "the code has changed since, or does not do the same again; run the suite anew"

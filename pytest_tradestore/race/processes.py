@@ -25,7 +25,7 @@ from pytest_tradestore.race.following import Repeating, Replaying
 from pytest_tradestore.race.killing import Witness
 from pytest_tradestore.race.removing import remove
 from pytest_tradestore.race.scheduler import MOST_STEPS, Chooser, Scheduler
-from pytest_tradestore.race.search import Laboratory
+from pytest_tradestore.race.search import Laboratory, strategy_of
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import StoreUnderTest
 
@@ -201,8 +201,6 @@ class ProcessLaboratory(Laboratory):
         self._place = os.fspath(sandbox.path)
         self._count = self._first = 0
         self._channel: Channel | None = None
-        self.turns = []
-        self.given_up = False
         self._unsteered = {}
         self._workers: list[_Worker] = []
         self._of: tuple[StoreUnderTest, Program] | None = None
@@ -217,6 +215,22 @@ class ProcessLaboratory(Laboratory):
         lines: bool = False,  # noqa: ARG002 - lines of one process are nothing to another
     ) -> Execution:
         """Run the program once, in a new root, under the schedule that ``chooser`` gives."""
+        return self._executed(store, program, chooser, detailed, None)
+
+    def places_to_kill(
+        self, store: StoreUnderTest, program: Program, seed: int, channel: Channel | None
+    ) -> tuple[int, ...]:
+        """Return before which operations of the first process, counted from 1, killing it shows something new."""
+        self._channel = channel
+        witness, strategy = Witness(0), strategy_of(program, seed)
+        strategy.begin()
+        self._executed(store, program, strategy, False, witness)
+        return witness.places()
+
+    def _executed(
+        self, store: StoreUnderTest, program: Program, chooser: Chooser, detailed: bool, witness: Witness | None
+    ) -> Execution:
+        """Run the program once; ``witness`` looks on."""
         self._count += 1
         if self._channel is not None:
             self._channel.step(self._count)
@@ -231,9 +245,8 @@ class ProcessLaboratory(Laboratory):
         for _ in program.actors:
             scheduler.next_number()
         try:
-            return _Run(scheduler, program, workers, root, detailed, self.witness).whole()
+            return _Run(scheduler, program, workers, root, detailed, witness).whole()
         finally:
-            self.turns = scheduler.turns
             remove(outer)
 
     def _ready(self, store: StoreUnderTest, program: Program) -> list[_Worker]:
@@ -296,6 +309,7 @@ class _Run:
             scheduler.ending or Ending.FINISHED,
             scheduler.preemptions,
             scheduler.waits_for,
+            turns=tuple(scheduler.turns),
         )
 
     def _caller(self, number: int, caller: int, calls: tuple[Call, ...], phase: str) -> _Caller:

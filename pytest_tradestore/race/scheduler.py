@@ -5,13 +5,12 @@ actor that it names. What nobody can go on from is a deadlock.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from pytest_tradestore.crash.operations import Location
 from pytest_tradestore.race.actors import Actor, stable
 from pytest_tradestore.race.clock import Clock
-from pytest_tradestore.race.execution import Ending, Step
+from pytest_tradestore.race.execution import Ending, Step, Turn
 
 MOST_STEPS = 20_000
 """Steps after which an execution counts as one that never ends."""
@@ -26,20 +25,6 @@ class Chooser(Protocol):
 
     def choose(self, enabled: Sequence[Actor], current: Actor | None) -> Actor:
         """Return one of ``enabled`` (two or more, ``current`` first if it could go on, the others by number)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """A choice that was not the plain one: when ``passed_over``, with so many steps behind it, was about to do
-    ``operation``, ``chosen`` went on instead.
-
-    The plain choice is whoever ran before, and when it cannot go on, the first who can. A schedule is its turns.
-    """
-
-    passed_over: int
-    steps: int
-    operation: str
-    chosen: int
 
 
 class Scheduler:

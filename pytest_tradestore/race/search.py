@@ -15,13 +15,12 @@ from pytest_tradestore.isolation import Channel, Died, Finished, Hung, run_isola
 from pytest_tradestore.race import interposition
 from pytest_tradestore.race.callers import Order, run_threads
 from pytest_tradestore.race.clock import CLOCK
-from pytest_tradestore.race.execution import Actors, Completed, Ending, Execution, Judge, Program, Search
+from pytest_tradestore.race.execution import Actors, Completed, Ending, Execution, Judge, Program, Search, Turn
 from pytest_tradestore.race.following import Repeating, Replaying, Turning
-from pytest_tradestore.race.killing import Witness
 from pytest_tradestore.race.line_switches import LineSwitches, files_of
 from pytest_tradestore.race.paths import NAMES
 from pytest_tradestore.race.removing import remove
-from pytest_tradestore.race.scheduler import Chooser, Scheduler, Turn
+from pytest_tradestore.race.scheduler import Chooser, Scheduler
 from pytest_tradestore.race.strategies import Mixture, Overtaking, search_of
 from pytest_tradestore.race.tasks import run_tasks
 from pytest_tradestore.race.threads import Carrier, Control
@@ -62,7 +61,6 @@ class Laboratory:
     """Where executions are run, one after the other, in this process. Leaves stand-ins in it for good."""
 
     _installed = False
-    witness: Witness | None = None  # looks on; of processes only
 
     def __init__(self, sandbox: Sandbox) -> None:
         if not Laboratory._installed:
@@ -72,10 +70,6 @@ class Laboratory:
         self._count = 0
         self._channel: Channel | None = None
         self._carriers: list[Carrier] = []
-        self.turns: list[Turn] = []
-        """The turns of the execution that was run last."""
-        self.given_up = False
-        """Whether an actor of the execution that was run last had to be given up."""
         self._unsteered: dict[str, None] = {}
         self._first = 0
         self._watchdog = Watchdog()
@@ -116,7 +110,6 @@ class Laboratory:
             self._watchdog.watch(None)
             if switches is not None:
                 switches.end()
-            self.turns, self.given_up = scheduler.turns, scheduler.given_up
             if self._count - self._first < _LOOKED_AT:
                 self._unsteered.update(dict.fromkeys(map(_made_elsewhere, NAMES.unseen())))
             remove(outer)
@@ -159,7 +152,7 @@ class Laboratory:
         """
         self._channel, self._first = channel, self._count + 1
         self._unsteered.clear()
-        strategy = _strategy(program, seed)
+        strategy = strategy_of(program, seed)
         found, tally = self._phase(store, program, judge, strategy, budget, stop_at_first, lines=False)
         if program.kind is Actors.THREADS and not tally.hung and (found is None or not stop_at_first):
             share = max(1, budget // _SHARE_OF_LINES)
@@ -191,10 +184,10 @@ class Laboratory:
         tally = _Tally()
         while tally.executions < budget and strategy.begin():
             execution = self.run(store, program, strategy, lines=lines)
-            tally.count(execution, self.given_up)
+            tally.count(execution)
             sentence = judge(execution)
             if sentence is not None and first is None:
-                first = _Found(tuple(self.turns), execution, sentence, lines)
+                first = _Found(execution, sentence, lines)
             if tally.hung or tally.stuck > _MOST_STUCK or (first is not None and stop_at_first):
                 break
         return first, tally
@@ -206,12 +199,11 @@ class Laboratory:
             left -= 1
             fewer = Turning(found.turns[:at] + found.turns[at + 1 :])
             again = self.run(store, program, fewer, lines=found.lines)
-            turns = tuple(self.turns)
-            if len(turns) < len(found.turns) and again.preemptions <= found.execution.preemptions:
+            if len(again.turns) < len(found.turns) and again.preemptions <= found.execution.preemptions:
                 sentence = judge(again)
                 if sentence is not None:
-                    found = _Found(turns, again, sentence, found.lines)
-                    at = len(turns)  # what could not be left out before may be now
+                    found = _Found(again, sentence, found.lines)
+                    at = len(found.turns)  # what could not be left out before may be now
             at -= 1
         return found
 
@@ -227,19 +219,22 @@ class Laboratory:
             sentence = judge(again)
             if sentence is None or (result.repeated and again.choices != result.found.choices):  # type: ignore[union-attr]
                 continue
-            token = str(token_of(self.turns, again.choices, found.lines))
+            token = str(token_of(again.turns, again.choices, found.lines))
             result = replace(result, found=again, sentence=sentence, token=token, repeated=result.repeated + 1)
         return result
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A schedule that goes wrong: its turns, and what happened under it."""
+    """What happened under a schedule that goes wrong."""
 
-    turns: tuple[Turn, ...]
     execution: Execution
     sentence: str
     lines: bool
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        return self.execution.turns
 
 
 @dataclass(slots=True)
@@ -251,9 +246,9 @@ class _Tally:
     hung: bool = False
     uncontrolled: dict[str, None] = field(default_factory=dict)
 
-    def count(self, execution: Execution, given_up: bool) -> None:
+    def count(self, execution: Execution) -> None:
         self.executions += 1
-        self.stuck += given_up
+        self.stuck += execution.given_up
         self.hung = self.hung or execution.ending is Ending.HUNG
         self.uncontrolled.update(dict.fromkeys(execution.uncontrolled))
 
@@ -262,7 +257,8 @@ class _Tally:
         return _Tally(self.executions + other.executions, self.stuck + other.stuck, self.hung or other.hung, both)
 
 
-def _strategy(program: Program, seed: int) -> Mixture:
+def strategy_of(program: Program, seed: int) -> Mixture:
+    """Return what chooses the schedules of a program, those that are killed or cancelled in it apart."""
     if program.cancel is None:
         return Mixture(seed)
     return Overtaking(seed, program.cancel[0] if program.kind is Actors.TASKS else None)

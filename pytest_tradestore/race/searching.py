@@ -8,7 +8,6 @@ from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.race.addresses import Address, Setting
 from pytest_tradestore.race.execution import CANCELLING, Execution, Program, Search
 from pytest_tradestore.race.judging import OPENING, Finding, Judge, Wrong
-from pytest_tradestore.race.killing import Witness
 from pytest_tradestore.race.linearizability import CANCELLED
 from pytest_tradestore.race.search import REPETITIONS, Laboratory, SearchResult
 from pytest_tradestore.race.shrinking import smallest
@@ -65,7 +64,8 @@ class Searching:
         if setting is Setting.PROCESSES:
             from pytest_tradestore.race.processes import ProcessLaboratory
 
-            self._laboratory = ProcessLaboratory(sandbox)
+            self._laboratory = of_processes = ProcessLaboratory(sandbox)
+            self._places_to_kill = of_processes.places_to_kill
         else:
             self._laboratory = Laboratory(sandbox)
         self._judge = Judge(kit)
@@ -113,11 +113,7 @@ class Searching:
 
     def _kills(self, program: Program) -> tuple[int, ...]:
         """Return before which operations of the first process killing it shows something new."""
-        witness, wanted, self._wanted = Witness(0), self._wanted, set()
-        self._laboratory.witness = witness
-        self._explored(program, 1)
-        self._laboratory.witness, self._wanted = None, wanted
-        return witness.places()[:_MOST_AWAITS]
+        return self._places_to_kill(self._store, program, self._settings.seed, self._channel)[:_MOST_AWAITS]
 
     def _awaits(self, program: Program) -> int:
         """Return at how many points the first caller can be cancelled."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from pytest_tradestore.errors import ReplayError
+from pytest_tradestore.race.execution import Turn
 from pytest_tradestore.race.line_switches import OPERATION
-from pytest_tradestore.race.scheduler import Turn
 
 LINES = "lines-"
 _TURN = re.compile(r"(\d+)\.(\d+)\.(\w+)\.(\d+)")

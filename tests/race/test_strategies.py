@@ -6,8 +6,9 @@ import pytest
 
 from pytest_tradestore.race.actors import Actor
 from pytest_tradestore.race.clock import Clock
+from pytest_tradestore.race.execution import Turn
 from pytest_tradestore.race.following import Turning
-from pytest_tradestore.race.scheduler import Scheduler, Turn
+from pytest_tradestore.race.scheduler import Scheduler
 from pytest_tradestore.race.strategies import DepthFirst, Mixture, Priorities, RandomWalk
 
 

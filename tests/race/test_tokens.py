@@ -7,8 +7,7 @@ import pytest
 
 from pytest_tradestore.errors import ReplayError
 from pytest_tradestore.kits.call import Call
-from pytest_tradestore.race.execution import Actors, Program
-from pytest_tradestore.race.scheduler import Turn
+from pytest_tradestore.race.execution import Actors, Program, Turn
 from pytest_tradestore.race.search import replay
 from pytest_tradestore.race.tokens import ScheduleToken, parse
 from pytest_tradestore.target import StoreUnderTest
