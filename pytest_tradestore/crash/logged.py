@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from pytest_tradestore.crash.lowering import Extent, Name, Program, WriteThrough
-from pytest_tradestore.crash.operations import Inode, Rename, Sync
+from pytest_tradestore.crash.operations import Inode, Link, Rename, Sync
 from pytest_tradestore.crash.trace import Tree
 
 
@@ -41,7 +41,7 @@ def logged(program: Program) -> Logged:
                 names.add(part.operation)
                 grew = True
                 inodes |= {inode for inode in moved if inode is not None}
-                if isinstance(step, Rename):
+                if isinstance(step, (Rename, Link)):  # with the new directories above the new name
                     inodes |= {entry.directory for entry, _ in part.changes}
     return Logged(frozenset(inodes), frozenset(names))
 

@@ -1067,3 +1067,25 @@ def test_strict_is_named_first():
 def test_control_there_is_no_model_of_another_name():
     with pytest.raises(KeyError):
         by_name("fat32")
+
+
+def test_on_btrfs_a_link_of_a_synced_file_brings_the_new_directory_that_it_lies_in_ahead_of_older_names():
+    """Seen: a symlink, then a directory, then a file without a name, synced and linked into it: no symlink."""
+    story = Story()
+    story.symlink("s", "d")
+    story.mkdir("g")
+    inode = story.nameless()
+    story.write(inode, b"new")
+    story.fsync(inode)
+    story.link(inode, "g/b")
+
+    assert {"g": DIRECTORY, "g/b": b"new"} in found_after(story, by_name("btrfs"))
+
+
+def test_control_a_directory_that_nothing_synced_lies_in_is_not_brought():
+    story = Story()
+    story.symlink("s", "d")
+    story.mkdir("g")
+    story.create("g/b")
+
+    assert all("s" in files for files in found_after(story, by_name("btrfs")) if "g" in files)
