@@ -9,7 +9,7 @@ from pytest_tradestore.causes import Cause, Culprit, Harm, role_of_path
 from pytest_tradestore.race.execution import Ending, Execution, Step
 from pytest_tradestore.race.judging import Finding, Wrong
 
-BETWEEN = "steps that another caller comes between"
+BETWEEN = "another caller comes between the steps"
 DEADLOCK = "locks that wait for each other"
 ALONE = "call that fails without any other caller"
 

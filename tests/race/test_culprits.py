@@ -29,7 +29,7 @@ UPDATE = execution(
 def test_a_lost_update_lies_between_what_was_read_and_what_is_made_of_it():
     cause = cause_of(UPDATE, Finding(Wrong.LOST, "AAPL is gone", "nothing"))
 
-    assert cause.culprit == Culprit("steps that another caller comes between", ("store.py:3", "store.py:6"))
+    assert cause.culprit == Culprit("another caller comes between the steps", ("store.py:3", "store.py:6"))
     assert cause.harm is Harm.LOST
 
 

@@ -51,8 +51,8 @@ class _Nobody:
 @two(
     AllInOne,
     "documents",
-    ("steps that another caller comes between", "unreadable", {"RACE-1"}),
-    ("steps that another caller comes between", "lost", {"RACE-1"}),
+    ("another caller comes between the steps", "unreadable", {"RACE-1"}),
+    ("another caller comes between the steps", "lost", {"RACE-1"}),
 )
 class LosesUpdatesAndSharesItsDraft(AllInOne):
     """nobody waits for anybody; and all use one temporary file, which is gone when the second one renames it."""
