@@ -221,7 +221,7 @@ class DocumentFiles:
             try:
                 self._keep_evidence(directory, key, name + SUFFIX)
                 newest = max(generation_of(directory, key, name + suffix) for suffix in (SUFFIX, BACKUP))
-                note_removed(directory, newest)
+                note_removed(directory, newest, name + BACKUP)
             except OSError as error:
                 ticket.error = as_failure(ticket.change.operation, key, error)
                 del asked[key]

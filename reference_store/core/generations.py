@@ -6,6 +6,7 @@ document for that one. The note outlives processes; a power loss ends all who co
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from contextlib import suppress
@@ -15,6 +16,7 @@ from reference_store.core.locking import LOCK_FILE
 
 _NOTE = re.compile(rb"removed up to generation ([0-9]{20})\n")
 _MOST = 64
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def removed_up_to(directory: Directory) -> int:
@@ -29,10 +31,23 @@ def removed_up_to(directory: Directory) -> int:
     return 0
 
 
-def note_removed(directory: Directory, generation: int) -> None:
-    """Note that a document of this generation is removed; the caller holds the lock. Raises OSError."""
+def note_removed(directory: Directory, generation: int, backup: str) -> None:
+    """Note that a document of this generation is removed; the caller holds the lock. Raises OSError.
+
+    The first note of a root takes a block. On a full disk that is one of the ``backup``, which is to go anyway.
+    """
     if generation <= removed_up_to(directory):
         return
+    try:
+        _note(directory, generation)
+    except OSError as error:
+        if error.errno not in _FULL or not directory.unlink(backup):
+            raise
+        directory.pin()  # its room is free when this is over
+        _note(directory, generation)
+
+
+def _note(directory: Directory, generation: int) -> None:
     descriptor = os.open(LOCK_FILE, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory.descriptor)
     try:
         if os.fstat(descriptor).st_nlink == 1:  # a planted link gives the name to a file that is not ours

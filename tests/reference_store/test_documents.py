@@ -369,3 +369,44 @@ def test_any_history_of_puts_and_deletes_reads_like_a_dict(
             assert store.delete(key) == (model.pop(key, None) is not None)
         listed = store.keys()
         assert {known: store.get(known) for known in listed} == model
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_document_is_deleted_on_a_full_disk_with_the_room_of_its_backup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    store = DocumentStore(tmp_path)
+    for n in (1, 2):
+        store.put("A", {"n": n})
+    generation = store.get_versioned("A")[1]
+    monkeypatch.setattr(os, "pwrite", only_without_the_backup(os.pwrite, tmp_path / "A.json.bak", code))
+
+    assert store.delete("A") is True
+
+    assert (store.get("A"), store.keys()) == (None, [])
+    store.put("A", {"n": 3})
+    assert store.get_versioned("A")[1] == generation + 1  # it was noted which one was removed
+
+
+def test_control_without_a_backup_the_document_stays_and_the_error_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = DocumentStore(tmp_path)
+    store.put("A", {"n": 1})
+    monkeypatch.setattr(os, "pwrite", only_without_the_backup(os.pwrite, tmp_path / "A.json", errno.ENOSPC))
+
+    with pytest.raises(StorageFailure) as failure:
+        store.delete("A")
+    assert failure.value.errno == errno.ENOSPC
+    assert store.get("A") == {"n": 1}
+
+
+def only_without_the_backup(real: Any, backup: Path, code: int) -> Any:
+    """A disk on which there is room again when ``backup`` is gone."""
+
+    def write(*args: Any) -> Any:
+        if backup.exists():
+            raise OSError(code, os.strerror(code))
+        return real(*args)
+
+    return write
