@@ -68,13 +68,18 @@ def portions_of(asked: Sequence[Asked], judge: Callable[[Asked], Any]) -> list[P
         weights[group] = weight
     return [
         Portion(
-            f"{what} of {case} in {members[0].store.name}",
+            _told(what, case, members[0].facts),
             weights[id_, case, what],
             frozenset(key_of(one.facts, one.check) for one in members),
             _judging(members, judge),
         )
         for (id_, case, what), members in groups.items()
     ]
+
+
+def _told(what: str, case: str, facts: StoreFacts) -> str:
+    """Say what is gathered of which store; of which contract only where it has several, or the case says more."""
+    return f"{what} of {facts.name}" if facts.contracts == (case,) else f"{what} of {case} in {facts.name}"
 
 
 def _gathered(requirement: str) -> tuple[str, float]:
