@@ -10,6 +10,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
@@ -22,6 +23,8 @@ from reference_store.core.atomic import Directory
 from reference_store.core.document_files import BACKUP, SUFFIX
 from reference_store.core.document_reading import regular
 from reference_store.errors import StoreError
+from reference_store.operations.health import Thresholds
+from reference_store.operations.health import health as look_after
 from reference_store.operations.inspection import State, identifiers, inspect, opened, unsealed
 from reference_store.operations.log_retention import evidence_in
 from reference_store.stores.documents import DocumentStore
@@ -76,6 +79,33 @@ def verify(context: click.Context, root: str, *, as_json: bool) -> None:
             click.echo(f"{_shown(each.file)}: {each.state}: {each.reason}")
         click.echo(", ".join(f"{counts[state]} {state}" for state in State if counts[state]) or "no files")
     context.exit(1 if problems else 0)
+
+
+@COMMAND.command()
+@_ROOT
+@_JSON
+@click.option("--open-metrics", is_flag=True, help="Print OpenMetrics text, for monitoring.")
+@click.option("--portfolio-age", type=click.FloatRange(0), help="Seconds that the portfolio may be unchanged.")
+@click.option("--snapshot-age", type=click.FloatRange(0), help="Seconds since the last snapshot.")
+@click.option("--size-change", type=click.FloatRange(1), default=4.0, show_default=True, help="Factor to the backup.")
+@click.option("--disk-usage", type=click.FloatRange(0), help="Bytes on the disk.")
+@click.option("--evidence", type=click.FloatRange(0), help="Files of evidence.")
+@click.pass_context
+@_told
+def health(context: click.Context, root: str, *, as_json: bool, open_metrics: bool, **limits: float | None) -> None:
+    """Say how the data of a bot in ROOT is; status 1 if there is a problem. Nothing is changed."""
+    found = look_after(root, thresholds=Thresholds(**limits))
+    if open_metrics:
+        click.echo(found.open_metrics(), nl=False)
+    elif as_json:
+        _print_json(asdict(found))
+    else:
+        for name, value in asdict(found).items():
+            if name != "problems":
+                click.echo(f"{name}: {'unknown' if value is None else value}")
+        for problem in found.problems:
+            click.echo(f"problem: {_shown(problem)}")
+    context.exit(1 if found.problems else 0)
 
 
 @COMMAND.command()
