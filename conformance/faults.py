@@ -5,6 +5,7 @@ One run of every fault worth trying is the evidence for three of them; failed sy
 
 from typing import TYPE_CHECKING
 
+from pytest_tradestore.causes import Cause, Culprit, Harm
 from pytest_tradestore.conformance import unstorable
 from pytest_tradestore.conformance.check import Check
 from pytest_tradestore.conformance.judge import Grounds, check_by
@@ -97,6 +98,7 @@ def after_failed_sync(store: str, kit: Kit, evidence: "SyncEvidence") -> Counter
     """Tell of a failed sync and what a power loss leaves after it."""
     assert evidence.breach is not None
     image = evidence.image
+    role = evidence.fault.role if evidence.fault is not None else evidence.subject
     files = tuple(f"{f.path}: {len(f.content):,} bytes" for f in image.files if f.kind.value == "file") if image else ()
     return Counterexample(
         evidence.breach.sentence,
@@ -111,5 +113,6 @@ def after_failed_sync(store: str, kit: Kit, evidence: "SyncEvidence") -> Counter
         allowed=evidence.breach.allowed,
         notes=("a failed fsync marks the pages clean: the next one on them succeeds without having written them",),
         how_many=evidence.how_many,
+        cause=Cause(Culprit("failed fsync taken for one that worked", (role,)), Harm.LOST),
         token=str(TryToken(store, kit.name, Sort.SYNC, fingerprint(evidence.subject, evidence.fault))),
     )
