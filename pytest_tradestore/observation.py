@@ -1,6 +1,7 @@
 """What a reader sees: all that the contract lets it see, as frozen values that can be compared and shown."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,7 +104,9 @@ def records_seen(value: Any) -> Seen:
 
 
 def names_seen(value: Any) -> Seen:
-    """Return what listing the keys gave."""
+    """Return what listing the keys gave; anything that is no collection is shown as it is."""
+    if not isinstance(value, Iterable):
+        return Value(canonical(value))
     return Names(tuple(sorted(str(name) for name in value)))
 
 

@@ -12,7 +12,7 @@ from itertools import islice, permutations
 from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.observation import shortened
 from pytest_tradestore.race.execution import Completed, Ending, Execution, History
-from pytest_tradestore.race.linearizability import CANCELLED, IMPOSSIBLE, Model, State, unexplained
+from pytest_tradestore.race.linearizability import CANCELLED, IMPOSSIBLE, Model, State, Unexplained, unexplained
 from pytest_tradestore.race.models import models_of
 from pytest_tradestore.race.refusals import means_not_now
 
@@ -169,15 +169,11 @@ class Judge:
                 continue
             beside = " and ".join(c.call.rendered for c in _beside(completed, history) if not self._reads(c))
             earlier = " and ".join(c.call.rendered for c in history if c.actor >= 0 and not self._reads(c))
-            sentence = f"{completed.call.rendered} {f'beside {beside}' if beside else f'after {earlier}'} {said}"
+            when = f"beside {beside}" if beside else f"after {earlier}" if earlier else "beside another reader"
+            sentence = f"{completed.call.rendered} {when} {said}"
             about = _about(completed) if completed.error else ""
             return Finding(Wrong.TORN, sentence, said, self._outcomes(history, completed), about)
-        readable = tuple(c for c in history if not self._reads(c) or not c.error)
-        if all(c.actor < 0 or not self._reads(c) for c in readable):
-            return None
-        if unexplained(tuple(c for c in readable if c.actor < 0 or not self._reads(c)), self._model_of) is not None:
-            return None  # what is there when all is quiet cannot be explained either: that is the finding
-        found = unexplained(readable, self._model_of)
+        found = self._unexplained_read(history)
         if found is None:
             return None
         reader = next((c for c in (found.stuck, *found.calls) if c.actor >= 0 and self._reads(c)), found.stuck)
@@ -185,12 +181,27 @@ class Judge:
         sentence = f"{reader.call.rendered} gives {seen}, and no order of the calls explains that"
         return Finding(Wrong.TORN, sentence, f"{reader.call.rendered} -> {seen}", self._outcomes(found.calls, reader))
 
+    def _unexplained_read(self, history: History) -> Unexplained | None:
+        """Return the part in which no order of the calls explains a reader, though one explains the last reads of it.
+
+        Where not even these can be explained, that is the finding, and not the reader's.
+        """
+        readable = tuple(c for c in history if not self._reads(c) or not c.error)
+        read = dict.fromkeys(c.call.key for c in readable if c.actor >= 0 and self._reads(c))
+        together = _with_listings(readable, self._listing)
+        for part in read:
+            calls = tuple(c for c in together if c.call.key == part)
+            quiet = tuple(c for c in calls if c.actor < 0 or not self._reads(c))
+            if unexplained(quiet, self._model_of) is None and (found := unexplained(calls, self._model_of)) is not None:
+                return found
+        return None
+
     def _seen(self, completed: Completed) -> str:
         return shortened(_told(self._model_of(completed.call.key).seen(completed.call, completed.result)), 200)
 
     def _never_written(self, read: Completed, history: History) -> bool:
         model = self._model_of(read.call.key)
-        updates = [c.call for c in history if c.call.key == read.call.key]
+        updates = [c.call for c in _with_listings(history, self._listing) if c.call.key == read.call.key]
         return not model.made_of(read.call, read.result, updates)
 
     def _outcomes(self, history: History, read: Completed) -> tuple[str, ...]:

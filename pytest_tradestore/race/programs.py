@@ -53,7 +53,7 @@ def _scenarios(say: Concurrent) -> list[Scenario]:
     if read is not None and reread is not None:
         found += [
             Scenario("a reader beside a writer", ((rewrite(1),), (reread,)), (first,), last(1)),
-            Scenario("a reader beside a first writer", ((first,), (read,)), (), last(1)),
+            Scenario("a reader beside a first writer", ((first,), (read, read)), (), last(1)),
         ]
     found.append(Scenario("two writers", ((second,), (third,)), (first,), last(3)))
     if say.remove is not None:
@@ -68,6 +68,8 @@ def _scenarios(say: Concurrent) -> list[Scenario]:
     if read is not None and reread is not None:
         beside = ((rewrite(1),), (third,), (read, reread))
         found.append(Scenario("two writers beside a reader", beside, (first,), last(3)))
+        look = last(2)[-1]
+        found.append(Scenario("two readers", ((look,), (look,)), (first, second), last(2)))
     if say.change is not None:
         found += [
             Scenario("two who change one place", ((say.change(1),), (say.change(2),)), (first,), last(1)),

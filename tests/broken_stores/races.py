@@ -12,6 +12,7 @@ from tests.broken_stores import breaks
 from tests.sound_stores.files import (
     encode,
     file_name,
+    key_of,
     locked,
     read_document,
     remove_durably,
@@ -19,6 +20,7 @@ from tests.sound_stores.files import (
     sync_directory,
     write_synced,
 )
+from tests.sound_stores.plain import PlainDocuments
 
 
 def replace_by_own_name(path: Path, text: str) -> None:
@@ -372,3 +374,53 @@ class UnlockedOrders(RewrittenAudit):
     def _read(self, kind):
         path = self.logs[kind] / "2026-01-05.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+@breaks("documents", RACE_4="get('AAPL') gives nothing, and no order of the calls explains that")
+class RemovesBeforeRenameAndLists(PlainDocuments):
+    """the same gap, in a store that can say which keys there are: those are right in the end."""
+
+    def put(self, key, document):
+        text, path = encode(document), self.directory / file_name(key)
+        with locked(self.root):
+            write_synced(f"{path}.tmp", text)
+            remove_durably(path)
+            os.replace(f"{path}.tmp", path)
+            sync_directory(self.directory)
+
+
+@breaks("documents", RACE_4="keys() gives []")
+class ListsThroughOneDescriptor(PlainDocuments):
+    """all who list read on in one directory that was opened once: what one reads, another does not find any more."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        self._listed = os.open(self.directory, os.O_RDONLY)
+
+    def keys(self):
+        return [key_of(name) for name in sorted(os.listdir(self._listed)) if name.endswith(".json")]
+
+    def close(self):
+        os.close(self._listed)
+
+
+@breaks("documents", RACE_4="get('AAPL') gives nothing, and no order")
+class RemembersWhatIsNotThere(PlainDocuments):
+    """does not look again for a key that it has not found once, however many others write."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        self._absent = set()
+        self._mine = threading.Lock()
+
+    def put(self, key, document):
+        with self._mine:
+            super().put(key, document)
+            self._absent.discard(key)
+
+    def get(self, key):
+        with self._mine:
+            found = None if key in self._absent else super().get(key)
+            if found is None:
+                self._absent.add(key)
+            return found
