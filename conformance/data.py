@@ -1,5 +1,6 @@
 """The contract of the data, sentence by sentence, and generated programs: what is asked stands in the kit."""
 
+from pytest_tradestore.conformance import aliasing, volume
 from pytest_tradestore.conformance.check import Check
 from pytest_tradestore.conformance.programs import from_programs
 from pytest_tradestore.conformance.visit import check
@@ -13,6 +14,7 @@ def checks(kit: Kit) -> tuple[Check, ...]:
         check(case.requirement, f"{kit.name}-{case.variant}" if case.variant else kit.name, case.program, case.needs)
         for case in kit.cases()
     ]
+    made += [*aliasing.checks(kit), *volume.checks(kit)]
     if kit.grammar:
         made.append(check("DATA-MODEL", f"{kit.name}-{SAMPLED}", from_programs(kit.play, kit.grammar)))
     return tuple(made)

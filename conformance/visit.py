@@ -3,8 +3,10 @@
 The program answers with a mismatch or nothing; what becomes of that, of an exception, a hang or an exit is said here.
 """
 
+import asyncio
+import inspect
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -14,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pytest_tradestore.conformance import recorded
 from pytest_tradestore.conformance.check import Check
 from pytest_tradestore.isolation import Channel, Died, Ending, Finished, Hung, Sent, stream_isolated
-from pytest_tradestore.kits.call import rendered_call
-from pytest_tradestore.kits.kit import NotAskedError
+from pytest_tradestore.kits.call import Call, rendered_call
+from pytest_tradestore.kits.kit import Kit, NotAskedError
 from pytest_tradestore.kits.values import SAMPLED, same
 from pytest_tradestore.observation import canonical, counted, shortened
 from pytest_tradestore.records import Records, plain
@@ -136,6 +138,42 @@ class Visit:
             return self.call(method, *arguments, shown=shown, **options)
         except self.errors as error:
             raise RefusedError(f"{type(error).__name__}: {self.opened.told(error)}") from error
+
+    def offers(self, kit: Kit) -> frozenset[str]:
+        """Return the methods of a contract that the store has."""
+        return frozenset(method for method in (*kit.required, *kit.optional) if self.opened.has(method))
+
+    def make_call(self, call: Call) -> Any:
+        """Make a call as its kit says; whatever the store raises is raised."""
+        store = self.opened
+        self.calls.append(call.rendered)
+        self._step(call.rendered)
+        try:
+            return call.make(store)
+        finally:
+            self._channel.rest()
+
+    def call_beside(self, call: Call, arguments: tuple[Any, ...], beside: Callable[[], None] | None) -> bool:
+        """Make a call of an asynchronous store, and something else as soon as it waits; False for any other."""
+        function = getattr(self.opened.store, call.method)
+        self.calls.append(call.rendered if beside is None else f"{call.rendered}, changed while it is awaited")
+        self._step(self.calls[-1])
+
+        async def awaited(made: Awaitable[Any]) -> None:
+            task = asyncio.ensure_future(made)
+            await asyncio.sleep(0)
+            if beside is not None and not task.done():
+                beside()
+            await task
+
+        made = function(*arguments, **call.options)
+        if not inspect.isawaitable(made):
+            return False
+        try:
+            self._bridge.settle(awaited(made))
+        finally:
+            self._channel.rest()
+        return True
 
     def many(self, method: str, calls: list[tuple[Any, ...]]) -> None:
         """Make many calls in a row; an asynchronous store is not left in between."""

@@ -396,6 +396,32 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         "Write everything before the call returns, and read from the files after opening.",
     ),
     Requirement(
+        "DATA-ALIAS",
+        Profile.BASIC,
+        "keeps what it was given, whatever the caller does to it during and after the call, and hands out nothing that reaches back",
+        "A program saves its portfolio and goes on trading with the same dictionary. If the store has kept that very object, "
+        "positions that nobody saved read as saved, and are gone after a restart.",
+        "Serialise what was given before the first await, and copy (copy.deepcopy, or parse again) what goes into a cache "
+        "and what comes out of it.",
+    ),
+    Requirement(
+        "DATA-VOLUME",
+        Profile.BASIC,
+        "keeps all of it when there is much: thousands of records, hundreds of keys, pages, chunks and compactions",
+        "Small examples end before the first chunk is full, the first page has a second, the log is compacted. A trading day "
+        "does not.",
+        "Look for the number at which it begins: a limit with a default, a slice, a rotation, a chunk that is replaced "
+        "instead of added.",
+    ),
+    Requirement(
+        "DATA-TIME",
+        Profile.BASIC,
+        "keeps instants apart and ranges exact across zones, folds, gaps, days and months",
+        "When the clocks go back, 01:30 comes twice, and half past eleven in New York is tomorrow in London. A store that files "
+        "by what the clock shows loses the one and does not find the other.",
+        "Compare and file instants: moment.astimezone(UTC), fold included; keep the zone beside it if it has to come back.",
+    ),
+    Requirement(
         "DATA-BARS-EXACT",
         Profile.BASIC,
         "returns the symbol, the prices and the volume of every bar bit for bit",

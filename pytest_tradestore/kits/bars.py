@@ -1,10 +1,12 @@
 """The contract of price bars, sentence by sentence."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from zoneinfo import ZoneInfo
 
+from pytest_tradestore.kits import times
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.kits.grammar import OneOf, Several, Step, StepKind
 from pytest_tradestore.kits.kit import ABSENT, REOPEN, Case, Concurrent, Kit, NotAskedError, Unstorable
@@ -66,6 +68,8 @@ def _bounds(call: Call) -> tuple[str, str]:
     return canonical(plain(start)), canonical(plain(end))
 
 
+_MANY = 40
+"""Bars of one call, where there are many calls."""
 _SYMBOL, _SLOT, _APART_BY = OneOf(("AAPL", "MSFT")), OneOf(range(6)), timedelta(hours=17)
 
 
@@ -137,6 +141,15 @@ class BarsKit(Kit):
             lambda _: (read("AAPL"),),
         )
 
+    def much(self, make: Records, methods: frozenset[str], most: int) -> tuple[list[Call], list[Call]]:
+        """Return calls with many bars each, over two months."""
+        apart = timedelta(minutes=30)
+        days = [datetime(2026, 1, 1) + number * _MANY * apart for number in range(min(most, 3_000 // _MANY))]
+        calls = [_recorded(make, "AAPL", day, _MANY, number, apart) for number, day in enumerate(days, 1)]
+        always = make.takes.time(datetime(2026, 1, 1)), make.takes.time(datetime(2026, 12, 31))
+        read = Call("read_bars", ("AAPL", *always), "AAPL", "read_bars('AAPL', 2026-01-01, 2026-12-31)")
+        return [replace(call, key="AAPL") for call in calls], [read]
+
     def spec_of(self, key: str) -> Spec:
         return Table("write_bars", "read_bars", rows_by("date", "volume"), _bounds)
 
@@ -185,6 +198,7 @@ class BarsKit(Kit):
             Case("DATA-BARS-MISSING", _missing),
             Case("DATA-BARS-SYMBOLS", _symbols),
             Case("DATA-REOPEN", _reopened),
+            *times.cases(_TIMED),
         )
 
     def unstorable(self) -> Unstorable:
@@ -310,14 +324,14 @@ TIMESTAMPS: dict[str, tuple[datetime, ...]] = {
 
 def _timestamps(visit: "Visit") -> "Mismatch | None":
     taken: set[bool] = set()
-    for number, (name, times) in enumerate(TIMESTAMPS.items()):
+    for number, (name, moments) in enumerate(TIMESTAMPS.items()):
         symbol = f"TS{number}"
-        bars = [_bar(visit, symbol, when) for when in times]
+        bars = [_bar(visit, symbol, when) for when in moments]
         wanted = [plain(bar) for bar in bars]
         if not visit.accepted("write_bars", symbol, bars, shown=f"write_bars({symbol!r}, {_shown(bars)})"):
             continue
-        taken.add(times[0].tzinfo is None)
-        found = _read(visit, symbol, min(times) - timedelta(days=1), max(times) + timedelta(days=1))
+        taken.add(moments[0].tzinfo is None)
+        found = _read(visit, symbol, min(moments) - timedelta(days=1), max(moments) + timedelta(days=1))
         if mismatch := visit.expect_records(f"a timestamp ({name}) is not kept as given", found, wanted, "date"):
             return mismatch
     if not taken:
@@ -426,6 +440,20 @@ def _symbols(visit: "Visit") -> "Mismatch | None":
         if found := visit.expect_records(f"{symbol} does not have its own bars", _read(visit, symbol), wanted, "date"):
             return found
     return None
+
+
+def _timed_write(visit: "Visit", when: datetime, number: int) -> bool:
+    bar = _made(visit.make, "AAPL", when, (100.0, 102.5, 98.75, 101.0), number)
+    return visit.accepted(
+        "write_bars", "AAPL", [bar], shown=f"write_bars('AAPL', [bar {number} at {when.isoformat()}])"
+    )
+
+
+def _timed_read(visit: "Visit", start: datetime, end: datetime) -> list[tuple[datetime, int]]:
+    return [(field(bar, "date"), int(field(bar, "volume"))) for bar in visit.call("read_bars", "AAPL", start, end)]
+
+
+_TIMED = times.Timed(_timed_write, _timed_read, replaces=True)
 
 
 def _reopened(visit: "Visit") -> "Mismatch | None":

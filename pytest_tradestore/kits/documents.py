@@ -34,6 +34,8 @@ class Documents(Protocol):
 
 THE_KEYS = "keys()"
 _KEYS = ("AAPL", "MSFT", "TSLA")
+_MANY = 320
+"""Keys, where there are many."""
 _DIALECT = Dialect("put", "get", ("AAPL",), (None, {}), update="update")
 
 
@@ -99,6 +101,14 @@ class DocumentsKit(Kit):
             _delete(_KEYS[0]) if "delete" in methods else None,
             change=_DIALECT.change if BY_FUNCTION in methods else None,
         )
+
+    def much(self, make: Records, methods: frozenset[str], most: int) -> tuple[list[Call], list[Call]]:
+        keys = [f"KEY-{number}" for number in range(1, min(most, _MANY) + 1)]
+        listing = [Call("keys", (), THE_KEYS)] if "keys" in methods else []
+        return [_put(key, small(number), f"{{version: {number}}}") for number, key in enumerate(keys)], [
+            *listing,
+            *map(_get, keys),
+        ]
 
     def trying(self, methods: frozenset[str]) -> "Callable[[OpenStore, Records], Iterable[str]] | None":
         return _DIALECT.trying(methods)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from pytest_tradestore.kits import times
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.kits.grammar import OneOf, Step, StepKind
 from pytest_tradestore.kits.kit import LARGE, REOPEN, Case, Concurrent, Kit
@@ -115,6 +116,17 @@ class EventsKit(Kit):
         read = _read(make)
         return Concurrent(write, write, lambda _: read, lambda _: (read,))
 
+    def much(self, make: Records, methods: frozenset[str], most: int) -> tuple[list[Call], list[Call]]:
+        """Return events half an hour apart, over most of a month."""
+        begin = make.takes.time(datetime(2026, 1, 1))
+
+        def write(number: int) -> Call:
+            when, data = begin + number * timedelta(minutes=30), {"number": number}
+            event = make.make_event(timestamp=when, type="news", symbol="AAPL", data=data)
+            return Call("write_event", (event,), "events", f"write_event({{number: {number}}})")
+
+        return [write(number) for number in range(most)], [_read(make)]
+
     def spec_of(self, key: str) -> Spec:
         return Table("write_event", "read_events", rows_by("timestamp", "data", "number"), _bounds)
 
@@ -161,6 +173,7 @@ class EventsKit(Kit):
             Case("DATA-EVENTS-EACH", _each),
             Case("DATA-EVENTS-MISSING", _missing),
             Case("DATA-REOPEN", _reopened),
+            *times.cases(_TIMED),
         )
 
 
@@ -293,6 +306,19 @@ def _missing(visit: "Visit") -> "Mismatch | None":
         return found
     diary.write(visit.at(2026, 1, 5))
     return diary.wrong(sentence, visit.at(2026, 3, 1), visit.at(2026, 3, 2))
+
+
+def _timed_write(visit: "Visit", when: datetime, number: int) -> bool:
+    event = visit.make.make_event(timestamp=when, type="news", symbol="AAPL", data={"number": number})
+    return visit.accepted("write_event", event, shown=f"write_event(event {number} at {when.isoformat()})")
+
+
+def _timed_read(visit: "Visit", start: datetime, end: datetime) -> list[tuple[datetime, int]]:
+    found = visit.call("read_events", start, end)
+    return [(field(event, "timestamp"), plain(field(event, "data"))["number"]) for event in found]
+
+
+_TIMED = times.Timed(_timed_write, _timed_read, replaces=False)
 
 
 def _reopened(visit: "Visit") -> "Mismatch | None":

@@ -157,6 +157,10 @@ _JOBS = "the jobs"
 _PAGED = ("limit", "offset")
 
 
+_HUNDREDS = 320
+"""Jobs, where there are many."""
+
+
 class JobsKit(Kit):
     """A job changed in a file with several, until the file covers pages; old jobs cleaned up."""
 
@@ -206,6 +210,10 @@ class JobsKit(Kit):
             lambda number: _get(f"job-{number}"),
             lambda count: tuple(_get(f"job-{number}") for number in range(count)),
         )
+
+    def much(self, make: Records, methods: frozenset[str], most: int) -> tuple[list[Call], list[Call]]:
+        say, numbers = self.concurrent(make, methods), range(min(most, _HUNDREDS))
+        return [say.write(number) for number in numbers], list(say.last(len(numbers)))
 
     def spec_of(self, key: str) -> Spec:
         return JobsSpec(told_by("params", "version"))

@@ -172,6 +172,11 @@ class Kit:
         looks = self.looks(make, methods)
         return Concurrent(self.update, lambda number: self.update(10 + number), lambda _: looks[0], lambda _: looks)
 
+    def much(self, make: Records, methods: frozenset[str], most: int) -> tuple[Sequence[Call], Sequence[Call]]:
+        """Return up to ``most`` updates and the reads that show all of them; nothing where reads show too little."""
+        looks = self.looks(make, methods)
+        return [self.next_update(make, looks[0].key, number) for number in range(1, most + 1)], looks[:1]
+
     def spec_of(self, key: str) -> Spec:
         """Return what concurrent calls do to a key: compared by what a program makes unique."""
         return self.spec

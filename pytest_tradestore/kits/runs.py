@@ -94,6 +94,10 @@ _PAGED = ("limit", "offset")
 _NAME = OneOf(("run-1", "run-2", "run-3"))
 
 
+_HUNDREDS = 320
+"""Runs, where there are many."""
+
+
 class RunsKit(Kit):
     """Runs created, updated, finished and deleted."""
 
@@ -134,6 +138,10 @@ class RunsKit(Kit):
             lambda count: tuple(_get_call(f"run-{number}") for number in range(count)),
             Call("delete_run", ("run-0",), "run-0"),
         )
+
+    def much(self, make: Records, methods: frozenset[str], most: int) -> tuple[list[Call], list[Call]]:
+        say, numbers = self.concurrent(make, methods), range(min(most, _HUNDREDS))
+        return [say.write(number) for number in numbers], list(say.last(len(numbers)))
 
     def spec_of(self, key: str) -> Spec:
         return RunsSpec(told_by("kind"))  # what the store keeps beside it is not asked of concurrent callers

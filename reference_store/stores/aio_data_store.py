@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
@@ -49,7 +50,8 @@ class AsyncFileDataStore(AsyncClosing, AsyncTradingBars, AsyncTradingLogs, Reope
 
     async def write_fundamental(self, symbol: str, data: FundamentalData) -> None:
         """Add a version, durable on return."""
-        await whole(self._store.write_fundamental, symbol, data)
+        ours = deepcopy(data)  # the caller may go on changing its own meanwhile
+        await whole(self._store.write_fundamental, symbol, ours)
 
     async def read_fundamental(self, symbol: str, as_of: datetime | None = None) -> FundamentalData | None:
         """Return the latest version, not later than ``as_of``; None if there is none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from datetime import datetime
 
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -22,7 +23,7 @@ class AsyncTradingBars:
 
     async def write_bars(self, symbol: str, bars: Sequence[PriceBar]) -> None:
         """Add bars, all or none, durable on return; see FileDataStore.write_bars."""
-        await whole(self._of_bars.write_bars, symbol, bars)
+        await whole(self._of_bars.write_bars, symbol, _of_ours(bars))
 
     async def write_bars_table(self, symbol: str, table: object) -> None:
         """Add the rows of a table, all or none, durable on return; see FileDataStore.write_bars_table."""
@@ -30,7 +31,7 @@ class AsyncTradingBars:
 
     async def write_bars_of_many(self, bars: Mapping[str, Iterable[PriceBar]]) -> None:
         """Add bars of many symbols, all or none, durable on return; see FileDataStore.write_bars_of_many."""
-        await whole(self._of_bars.write_bars_of_many, bars)
+        await whole(self._of_bars.write_bars_of_many, _each_of_ours(bars))
 
     async def read_bars(self, symbol: str, start: datetime, end: datetime) -> list[PriceBar]:
         """Return the bars from ``start`` to ``end``, both included, by date; see FileDataStore.read_bars."""
@@ -63,3 +64,12 @@ class AsyncTradingBars:
     async def salvage_bars(self, symbol: str) -> list[SalvagedMonth]:
         """Make the damaged months of ``symbol`` readable again; see FileDataStore.salvage_bars."""
         return await whole(self._of_bars.salvage_bars, symbol)
+
+
+def _of_ours(bars: Iterable[PriceBar]) -> list[PriceBar]:
+    """Return copies: the caller may go on changing its bars while a thread writes them."""
+    return list(map(copy, bars)) if isinstance(bars, Iterable) else bars  # what is no bars the store refuses
+
+
+def _each_of_ours(bars: Mapping[str, Iterable[PriceBar]]) -> Mapping[str, Iterable[PriceBar]]:
+    return {symbol: _of_ours(some) for symbol, some in bars.items()} if isinstance(bars, Mapping) else bars

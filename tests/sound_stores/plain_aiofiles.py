@@ -1,6 +1,7 @@
 """The same with aiofiles: every call that can block runs in a thread of the pool."""
 
 import asyncio
+import copy
 import fcntl
 import functools
 import json
@@ -24,11 +25,14 @@ from tests.sound_stores.files import (
 
 
 def whole(update):
-    """Run an update to its end, whoever is cancelled meanwhile: its threads cannot be called back."""
+    """Run an update to its end, whoever is cancelled meanwhile: its threads cannot be called back.
+
+    What it was given is the caller's, who may go on changing it meanwhile.
+    """
 
     @functools.wraps(update)
-    async def run(*arguments, **options):
-        running = asyncio.ensure_future(update(*arguments, **options))
+    async def run(store, *arguments, **options):
+        running = asyncio.ensure_future(update(store, *copy.deepcopy(arguments), **copy.deepcopy(options)))
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:

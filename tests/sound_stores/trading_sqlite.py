@@ -39,6 +39,11 @@ def connect(root: Path) -> sqlite3.Connection:
     return database
 
 
+def instant(when: datetime) -> str:
+    """Return what is equal for equal instants only; summer time and other zones show one in several ways."""
+    return (when if when.tzinfo is None else when.astimezone(UTC)).isoformat()
+
+
 class Data:
     """Bars, fundamentals, events, state and audit lines: the sum of five contracts."""
 
@@ -59,8 +64,7 @@ class Data:
 
     def write_bars(self, symbol, bars):
         rows = [
-            (text(symbol), bar.date.isoformat(), json.dumps(asdict(bar) | {"date": bar.date.isoformat()}))
-            for bar in bars
+            (text(symbol), instant(bar.date), json.dumps(asdict(bar) | {"date": bar.date.isoformat()})) for bar in bars
         ]
         self._change("INSERT OR REPLACE INTO bars VALUES (?, ?, ?)", *rows)
 

@@ -1,0 +1,123 @@
+"""Times that stores get wrong (DATA-TIME): hours that come twice or never, one instant in two zones, ends of days.
+
+Each row is a few instants as clocks show them, and the ranges in which they are asked for; what has to be found is said
+by instants alone. Stores that refuse times with a zone, or times of another zone than before, are not asked.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pytest_tradestore.kits.kit import Case, NotAskedError
+
+if TYPE_CHECKING:
+    from pytest_tradestore.conformance.visit import Mismatch, Visit
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """How a contract writes something at a time, under a number, and what it reads in a range: times and numbers.
+
+    ``replaces``: of two at one instant the later one counts.
+    """
+
+    write: "Callable[[Visit, datetime, int], bool]"
+    read: "Callable[[Visit, datetime, datetime], list[tuple[datetime, int]]]"
+    replaces: bool
+
+
+def _at(zone: str, *when: int, fold: int = 0) -> datetime:
+    return datetime(*when, tzinfo=_zone(zone), fold=fold)  # type: ignore[arg-type,misc] # a date and an hour
+
+
+def _zone(name: str) -> tzinfo:
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        return UTC if name == "UTC" else ZoneInfo(name)
+    except ZoneInfoNotFoundError:
+        raise NotAskedError(f"there is no time zone database here: {name} is not known") from None
+
+
+_YORK, _LONDON, _TOKYO = "America/New_York", "Europe/London", "Asia/Tokyo"
+_HOUR, _MOMENT = timedelta(hours=1), timedelta(microseconds=1)
+
+
+def _fold() -> list[datetime]:
+    return [_at(_YORK, 2026, 11, 1, 1, 30), _at(_YORK, 2026, 11, 1, 1, 30, fold=1), _at(_YORK, 2026, 11, 1, 2, 30)]
+
+
+def _gap() -> list[datetime]:
+    return [_at(_YORK, 2026, 3, 8, 1, 30), _at(_YORK, 2026, 3, 8, 2, 30), _at(_YORK, 2026, 3, 8, 4, 30)]
+
+
+def _zones() -> list[datetime]:
+    return [
+        _at(_YORK, 2026, 3, 2, 23, 30),
+        _at("UTC", 2026, 3, 3, 1),
+        _at(_TOKYO, 2026, 3, 3, 0, 30),
+        _at(_LONDON, 2026, 3, 2, 12),
+    ]
+
+
+def _instant() -> list[datetime]:
+    return [_at(_YORK, 2026, 3, 2, 9, 30), _at("UTC", 2026, 3, 2, 14, 30), _at(_TOKYO, 2026, 3, 2, 23, 30)]
+
+
+def _boundaries() -> list[datetime]:
+    midnights = [_at(zone, 2026, month, 1) for zone in ("UTC", _YORK, _TOKYO) for month in (2, 3)]
+    return [midnight + apart for midnight in midnights for apart in (-_MOMENT, timedelta(0))]
+
+
+ROWS = {
+    "fold": (_fold, "of two times that a clock shows alike when summer time ends, each is its own"),
+    "gap": (_gap, "an hour that summer time skips does not move what is beside it"),
+    "zones": (_zones, "a time is found where it is, whatever zone it was written in and is asked for in"),
+    "instant": (_instant, "one instant in several zones is one instant"),
+    "boundaries": (_boundaries, "at the end of a day and of a month nothing is missed or found twice"),
+}
+
+
+def cases(timed: Timed) -> Iterator[Case]:
+    """Yield a case for each row."""
+    for name, (times, sentence) in ROWS.items():
+        yield Case("DATA-TIME", partial(_asked, timed, times, sentence), name)
+
+
+def _asked(timed: Timed, times: Callable[[], list[datetime]], sentence: str, visit: "Visit") -> "Mismatch | None":
+    there: list[tuple[datetime, int]] = []
+    for number, when in enumerate(times(), 1):
+        if not timed.write(visit, when, number):
+            continue
+        instant = when.astimezone(UTC)
+        there = [old for old in there if not (timed.replaces and old[0] == instant)] + [(instant, number)]
+    if not there:
+        raise NotAskedError("it takes no times with a zone")
+    for _ in range(2):
+        for start, end in _ranges(sorted(instant for instant, _ in there)):
+            found = [(when, number) for when, number in timed.read(visit, start, end) if when.tzinfo is not None]
+            told = sorted((when.astimezone(UTC).isoformat(), number) for when, number in found)
+            wanted = sorted((when.isoformat(), number) for when, number in there if start <= when <= end)
+            if told != wanted:
+                return visit.mismatch(f"it does not hold that {sentence}", _shown(told), _shown(wanted))
+        visit.reopen()
+    return None
+
+
+def _ranges(instants: list[datetime]) -> Iterator[tuple[datetime, datetime]]:
+    """Yield all of it, each by itself, and all but the first and the last by a moment, in one zone after the other."""
+    first, last = instants[0], instants[-1]
+    for start, end in (
+        (first - _HOUR, last + _HOUR),
+        (first + _MOMENT, last),
+        (first, last - _MOMENT),
+        *((instant, instant) for instant in instants),
+    ):
+        for zone in ("UTC", _YORK, _TOKYO):
+            yield start.astimezone(_zone(zone)), end.astimezone(_zone(zone))
+
+
+def _shown(rows: Any) -> str:
+    return ", ".join(f"{when} (number {number})" for when, number in rows) or "nothing"
