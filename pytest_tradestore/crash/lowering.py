@@ -164,6 +164,7 @@ def lower(trace: Trace, *, apart: bool = False) -> Program:
                 waiting[write.inode] = write.origin.end
             first = len(micros) + len(loose)
             add(step, [*loose, *own])
+            taken.by(number, write, tree)
             if write.durable:
                 add(WriteThrough(write.inode, first, len(micros) - 1), [])
         elif not isinstance(step, WriteThrough):
@@ -172,7 +173,7 @@ def lower(trace: Trace, *, apart: bool = False) -> Program:
             parts = _parts_of(number, step, size_before, tree, moves)
             if isinstance(step, Allocate) and step.size <= size_before and step.inode in waiting:
                 parts = [Size(number, step.inode, step.size, Sets.LEAST)]
-            add(step, [*parts, *taken.by(number, step, tree)])
+            add(step, [*taken.before(number, step), *parts, *taken.by(number, step, tree)])
             if isinstance(step, SyncAll) or (isinstance(step, Sync) and not step.failed):
                 moves.settle(step)
                 reached = list(waiting) if isinstance(step, SyncAll) else [step.inode]
@@ -292,10 +293,24 @@ class _Moves:
 
 
 class _Taken:
-    """The entries that files have lost to renames of others, while the directory has not been synced since."""
+    """What the log may take from a file that it knows, not knowing what came in its place.
+
+    That is the entries which files have lost to renames of others, while the directory has not been synced since; and
+    the entry of a file that was synced after its directory, when one from another directory is renamed over it.
+    """
 
     def __init__(self) -> None:
         self._lost: dict[Inode, dict[Entry, None]] = {}
+        self._known: dict[Inode, set[Inode]] = {}  # synced files, each with the directories synced since
+
+    def before(self, number: int, operation: Operation) -> list[Micro]:
+        """Return the removal of what a rename replaces, by itself."""
+        match operation:
+            case Rename(_, Entry() as source, Entry() as target, int() as replaced, False):
+                elsewhere = source.directory != target.directory
+                if elsewhere and target.directory not in self._known.get(replaced, {target.directory}):
+                    return [Name(number, ((target, None),), replaced, half=True)]
+        return []
 
     def by(self, number: int, operation: Operation, tree: Tree) -> list[Micro]:
         """Take note of an operation; return the removal of such entries that it can bring by itself."""
@@ -304,9 +319,15 @@ class _Taken:
                 self._lost.setdefault(replaced, {})[target] = None
             case Create(inode, _, Entry() as entry) | Link(inode, entry) | Rename(inode, _, Entry() as entry):
                 self._lost.get(inode, {}).pop(entry, None)
+            case Write(inode, _, _, True):
+                self._known[inode] = set()
             case SyncAll():
                 self._lost.clear()
+                self._known.clear()
             case Sync(inode, _, False):
+                for directories in self._known.values():
+                    directories.add(inode)
+                self._known[inode] = set()
                 for entries in self._lost.values():
                     for entry in [entry for entry in entries if entry.directory == inode]:
                         del entries[entry]

@@ -1089,3 +1089,39 @@ def test_control_a_directory_that_nothing_synced_lies_in_is_not_brought():
     story.create("g/b")
 
     assert all("s" in files for files in found_after(story, by_name("btrfs")) if "g" in files)
+
+
+@pytest.mark.parametrize("model", ["strict", "btrfs"])
+def test_what_is_renamed_from_another_directory_over_a_synced_file_can_take_it_away_and_not_arrive(model):
+    """Seen on btrfs: t synced, d/a renamed over it: no t, and the other file is still d/a."""
+    story = Story({"t": b"old", "d/a": b"new"})
+    story.fsync("t")
+    story.rename("d/a", "t")
+
+    assert {"d": DIRECTORY, "d/a": b"new"} in found_after(story, by_name(model))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda s: s.rename("d/a", "t"),
+        lambda s: (s.fsync("t"), s.rename("s", "t")),
+        lambda s: (s.fsync("t"), s.fsync(""), s.rename("d/a", "t")),
+        lambda s: (s.fsync("t"), s.rename("d/a", "t"), s.fsync("")),
+    ],
+    ids=["not synced", "same directory", "directory synced before", "directory synced after"],
+)
+def test_control_otherwise_the_name_is_never_missing(make):
+    story = Story({"t": b"old", "d/a": b"new", "s": b"new"})
+    make(story)
+
+    assert all("t" in files for files in found_after(story))
+
+
+@pytest.mark.parametrize("model", ["ext4", "xfs"])
+def test_control_nor_on_a_file_system_with_one_journal(model):
+    story = Story({"t": b"old", "d/a": b"new"})
+    story.fsync("t")
+    story.rename("d/a", "t")
+
+    assert all("t" in files for files in found_anytime(story, by_name(model)))
