@@ -11,7 +11,13 @@ from pytest_tradestore.kits.values import SAMPLED
 def checks(kit: Kit) -> tuple[Check, ...]:
     """Return the checks of one contract's data."""
     made = [
-        check(case.requirement, f"{kit.name}-{case.variant}" if case.variant else kit.name, case.program, case.needs)
+        check(
+            case.requirement,
+            f"{kit.name}-{case.variant}" if case.variant else kit.name,
+            case.program,
+            case.needs,
+            case.unasked,
+        )
         for case in kit.cases()
     ]
     made += [*aliasing.checks(kit), *volume.checks(kit)]

@@ -282,12 +282,16 @@ def _listed(records: list[Any], named: str) -> str:
 Program = Callable[[Visit], Mismatch | None]
 
 
-def check(requirement: str, case: str, program: Program, needs: str = "") -> Check:
-    """Return the check that runs ``program``; without the method that it ``needs`` it is not applicable."""
+def check(requirement: str, case: str, program: Program, needs: str = "", unasked: str = "") -> Check:
+    """Return the check that runs ``program``.
+
+    Without the method that it ``needs`` it is not applicable, and ``unasked`` says what that leaves open.
+    """
 
     def judge(bench: "Bench", store: StoreUnderTest) -> Result:
         if needs and needs not in bench.examined(store).methods:
-            return Result(requirement, case, Verdict.NOT_APPLICABLE, f"the store has no {needs}()")
+            lacking = f"the store has no {needs}()"
+            return Result(requirement, case, Verdict.NOT_APPLICABLE, f"{lacking}: {unasked}" if unasked else lacking)
         return run(requirement, case, program, bench.settings, store)
 
     return Check(requirement, case, judge)

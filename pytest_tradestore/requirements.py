@@ -784,12 +784,18 @@ _own: dict[str, Requirement] = {}
 
 def adopt(requirement: Requirement) -> None:
     """Know a team's own requirement from now on. Raises ValueError if its id is not one with a prefix of its own."""
+    check_own(requirement)
+    _own[requirement.id] = requirement
+
+
+def check_own(requirement: Requirement) -> None:
+    """Raise ValueError if a team cannot have this requirement: its id is not its own, or is another's already."""
     if not _OWN_ID.fullmatch(requirement.id) or not is_of_a_team(requirement.id):
         raise ValueError(
             f"{requirement.id!r} cannot be the id of a requirement of your own: write capitals, digits and '-', "
             f"beginning with a prefix that the catalogue does not have, such as ACME-{requirement.id or 'ORDER'}"
         )
-    if _own.setdefault(requirement.id, requirement) != requirement:
+    if _own.get(requirement.id, requirement) != requirement:
         raise ValueError(f"two different requirements are called {requirement.id}; give one of them another id")
 
 

@@ -104,7 +104,12 @@ class Dialect:
     def cases_of_update(self) -> Iterator[Case]:
         """Yield what is asked of an update by a function, if the contract has one."""
         if self.update:
-            yield Case("DATA-UPDATE", partial(_updated, self), needs=self.update)
+            given = "name, function" if self.update != "update" else "key, function" if self.place else "function"
+            unasked = (
+                f"what {self.read}, change, {self.write} by several callers loses is not checked; a method "
+                f"{self.update}({given}) has it asked, tradestore_race asks it of your own callers"
+            )
+            yield Case("DATA-UPDATE", partial(_updated, self), needs=self.update, unasked=unasked)
 
     def change(self, number: int) -> Call:
         """Return an update by a function that adds ``number`` to what was counted."""

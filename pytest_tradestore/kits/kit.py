@@ -37,13 +37,15 @@ REOPEN = "reopen"
 class Case:
     """One case of a requirement of the contract's data: a short program against an open store.
 
-    ``needs`` is an optional method without which it is not asked; ``variant`` tells cases of one requirement apart.
+    ``needs`` is an optional method without which it is not asked, and ``unasked`` what that leaves open, for the
+    report; ``variant`` tells cases of one requirement apart.
     """
 
     requirement: str
     program: "Callable[[Visit], Mismatch | None]"
     variant: str = ""
     needs: str = ""
+    unasked: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from pytest_tradestore.kits.fundamentals import FundamentalsKit
 from pytest_tradestore.kits.jobs import JobsKit
 from pytest_tradestore.kits.journal import JournalKit
 from pytest_tradestore.kits.kit import Kit
+from pytest_tradestore.kits.rehearsal import problem_of
 from pytest_tradestore.kits.runs import RunsKit
 from pytest_tradestore.kits.spec import Spec
 from pytest_tradestore.kits.state import StrategyStateKit
@@ -85,6 +86,8 @@ def _checked(kit: Kit | str) -> Kit:
         raise ValueError(f"{who} has to say the method names that make up its contract: required = ('put', 'get')")
     if type(kit).spec_of is Kit.spec_of and type(kit.spec).apply is Spec.apply:
         raise ValueError(f"{who} needs a spec: an object of a subclass of Spec with an apply(state, call)")
+    if problem := problem_of(kit):
+        raise ValueError(f"{who}: {problem}")
     for requirement in kit.requirements:
         adopt(requirement)
     return kit
