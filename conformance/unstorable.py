@@ -91,6 +91,8 @@ def _one_value(visit: Visit, name: str, way: Unstorable) -> Mismatch | None:
             )
         if not same(kept, before):
             return visit.expect(f"{name} was refused, and the value before it is no longer what is read", kept, before)
+        if way.another is not None and (found := _others(visit, name, way.another)):
+            return found
         visit.reopen()
         kept = way.compared(way.read(visit))
         return visit.expect(
@@ -104,6 +106,16 @@ def _one_value(visit: Visit, name: str, way: Unstorable) -> Mismatch | None:
         "nothing of it" if value is ABSENT else _shown(value),
         f"{name}, or an error when it is written",
     )
+
+
+def _others(visit: Visit, name: str, another: Callable[[Visit], tuple[Any, Any]]) -> Mismatch | None:
+    """Say what is wrong when an ordinary value is written elsewhere after a refusal: nobody may remember that."""
+    sentence = f"after {name} was refused, an ordinary value elsewhere"
+    try:
+        found, wanted = another(visit)
+    except Exception as error:
+        return visit.mismatch(f"{sentence} is refused, too", f"{type(error).__name__}: {error}", "it is stored")
+    return visit.expect(f"{sentence} is not what is read", found, wanted)
 
 
 def _alike(found: Any, wanted: Any) -> bool:

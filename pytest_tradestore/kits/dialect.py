@@ -148,12 +148,17 @@ class Dialect:
             newest = found[-1] if self.log and isinstance(found, list) and found else found
             return newest.get("value", ABSENT) if isinstance(newest, dict) else ABSENT
 
+        def another(visit: "Visit") -> tuple[Any, Any]:
+            visit.call(self.write, "MSFT", good)
+            return self.newest(visit, ("MSFT",)), good
+
         good = {"version": 1, "cash": 1.5, "positions": {"AAPL": 100}}
         return Unstorable(
             lambda visit: visit.must(self.write, *self.place, good),
             bad,
             lambda visit: visit.call(self.read, *self.place),
             stored,
+            another=another if self.place else None,
         )
 
 

@@ -1,6 +1,7 @@
 """The contract of documents under keys: what goes in comes out, whole, under its own key, for good."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from pytest_tradestore.kits import slots
@@ -146,6 +147,12 @@ def _deleted(visit: "Visit") -> "Mismatch | None":
         if key != "AAPL" and (
             mismatch := visit.expect(f"deleting one key changed {key!r}", visit.call("get", key), {"version": number})
         ):
+            return mismatch
+    with suppress(*visit.errors, LookupError):  # to say that it is not there is an answer
+        visit.call("delete", "GOOG")
+    for number, key in enumerate(_SIMILAR_KEYS):
+        sentence = f"deleting what is not there changed {key!r}"
+        if key != "AAPL" and (mismatch := visit.expect(sentence, visit.call("get", key), {"version": number})):
             return mismatch
     visit.accepted("put", "AAPL", {"version": 10})
     return visit.expect(

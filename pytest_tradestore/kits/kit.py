@@ -83,6 +83,8 @@ class Unstorable:
     stored: Callable[[Any], Any]
     values: tuple[str, ...] = ()
     compared: Callable[[Any], Any] = field(default=lambda found: found)
+    another: "Callable[[Visit], tuple[Any, Any]] | None" = None
+    """Writes an ordinary value elsewhere, and returns what is read there and what has to be."""
 
 
 class NotAskedError(Exception):

@@ -4,7 +4,8 @@ import copy
 from dataclasses import replace
 
 from tests.broken_stores import IN_MEMORY, breaks
-from tests.sound_stores.plain import PlainDocument, PlainDocuments, PlainJournal
+from tests.sound_stores.files import encode, locked, replace_durably
+from tests.sound_stores.plain import OneFileDocuments, PlainDocument, PlainDocuments, PlainJournal
 from tests.sound_stores.plain_aiofiles import AsyncDocument
 from tests.sound_stores.trading_sqlite import Data
 
@@ -100,3 +101,31 @@ class LooksAtTheDaysOfTheQuestion(Data):
     def read_events(self, start, end, types=None):
         found = super().read_events(start, end, types)
         return [e for e in found if start.date() <= e.timestamp.date() <= end.date()]
+
+
+@breaks("documents", DATA_DELETE="deleting what is not there changed", recorders=IN_MEMORY)
+class DeletesTheLastInstead(OneFileDocuments):
+    """looks for the place of a key in the list of all; where there is none, that is -1: the last one."""
+
+    def delete(self, key):
+        with locked(self.root):
+            everything = list(self._all().items())
+            place = next((n for n, (known, _) in enumerate(everything) if known == key), -1)
+            del everything[place : place + 1 or None]
+            replace_durably(self.file, encode(dict(everything)))
+
+
+@breaks("documents", FAULT_4="an ordinary value elsewhere is refused, too", recorders=IN_MEMORY)
+class RemembersWhatItRefused(OneFileDocuments):
+    """puts a document into its table before it is known whether that can be written; then nothing can be any more."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        self._refused = {}
+
+    def put(self, key, document):
+        text = self._all() | self._refused | {key: document}
+        with locked(self.root):
+            self._refused = {key: document}
+            replace_durably(self.file, encode(text))
+            self._refused = {}
