@@ -1,13 +1,14 @@
 """Runs the trials of one contract in a process of their own, and says what became of it: hangs and deaths included."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
 from pytest_tradestore.crash.recorders.base import Recorder
-from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, stream_isolated
+from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, run_isolated, stream_isolated
 from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.kits.slots import Slot, shown
-from pytest_tradestore.names.context import Context
+from pytest_tradestore.names.context import NEIGHBOUR, Context
 from pytest_tradestore.names.corpus import CORPUS, Identifier, generated
 from pytest_tradestore.names.findings import Finding, Findings
 from pytest_tradestore.names.planting import try_planted
@@ -51,14 +52,38 @@ def gather(store: StoreUnderTest, kit: Kit, settings: Settings) -> Findings:
                         findings: Findings = found
                         return replace(findings, violations=(*stops, *findings.violations))
                     case Hung(_, seconds):
-                        stops.append(_stopped(at, f"took longer than {seconds:g} s"))
+                        stops.append(_stopped(at, f"took longer than {seconds:g} s (tradestore_deadline)"))
                     case Died(_, how):
                         stops.append(_stopped(at, f"ended its process: {how}"))
         what, value, _ = at
+        if not _stops_alone(store, slots, what, value):
+            stopped = stops.pop()
+            return Findings(tuple(stops), unfinished=f"{stopped.found} while identifiers were tried, whichever it was")
         if len(stops) > _MOST_STOPS or (what, value) in skipped:
             reason = f"not all identifiers were tried: {stops[-1].sentence}"
             return Findings(tuple(stops), unfinished=reason)
         skipped.add((what, value))
+
+
+def _stops_alone(store: StoreUnderTest, slots: Sequence[Slot], what: str, value: str) -> bool:
+    """Say whether a store stops on an identifier also when nothing but an ordinary one was there before it."""
+    slot = next((slot for slot in slots if slot.what == what), None)
+    if slot is None or "{" in value:
+        return slot is not None
+
+    with Sandbox() as sandbox:
+
+        def visit(channel: Channel) -> None:
+            context = Context(store, sandbox.path, channel)
+            with context.session() as session:
+                session.write(slot, NEIGHBOUR, context.mark())
+                if session.may_write(value):
+                    session.write(slot, value, context.mark())
+                for call in (slot.read, slot.touch, slot.delete):
+                    if call is not None:
+                        session.attempt(partial(call, session, value))
+
+        return not isinstance(run_isolated(visit, store.declarations.deadline), Finished)
 
 
 OPERATIONS_IN_A_RACE = 2000

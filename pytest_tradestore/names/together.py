@@ -196,6 +196,9 @@ class _Library:
         slot, mark = self._slot, self._context.mark()
         with self._context.session() as session:
             session.write(slot, value, mark)
+            alone = session.attempt(lambda: slot.read(session, value))  # type: ignore[misc]
+            if alone.how is not How.ACCEPTED or alone.value.marks != (mark,):
+                return False  # it cannot be read back at all, with or without the other
             session.write(slot, rival, self._context.mark())
             back = session.attempt(lambda: slot.read(session, value))  # type: ignore[misc]
             return back.how is not How.ACCEPTED or back.value.marks != (mark,)
