@@ -54,6 +54,10 @@ class RequirementFailed(Exception):  # noqa: N818 - a finding about a store, not
     """A requirement is violated, or could not be decided, in the chosen profile."""
 
 
+class StoreDoesNotWork(Exception):  # noqa: N818 - about the store, not about us
+    """Not even ordinary use of a contract works; one item of it says so, and none is judged."""
+
+
 class StoreCollector(pytest.Collector):
     """The items of one store."""
 
@@ -113,6 +117,8 @@ class RequirementItem(pytest.Item):
     facts: StoreFacts
     result: Result | None = None
     trouble: str = ""
+    tells: bool = False
+    """Whether this is the item that says for all of its contract that ordinary use does not work."""
 
     @classmethod
     def of(
@@ -134,6 +140,12 @@ class RequirementItem(pytest.Item):
         """Judge, and end as pytest expects a test to end."""
         if self.facts.output:
             self.add_report_section("opening", "stdout", printable(self.facts.output))
+        if (trouble := self.facts.trouble_of(self.check.case)) is not None:
+            contract, sentence, *_ = trouble
+            if not self.tells:
+                raise pytest.skip.Exception(f"not run: {sentence}")
+            self._hand_over(error=f"{contract}: {sentence}")
+            raise StoreDoesNotWork(sentence)
         try:
             result = self.run.judge(self.check, self.store, self.facts)
         except Exception as error:
@@ -187,6 +199,11 @@ class RequirementItem(pytest.Item):
                 pass
 
     @property
+    def works(self) -> bool:
+        """Whether ordinary use of its contract works, so that there is something to judge."""
+        return self.facts.trouble_of(self.check.case) is None
+
+    @property
     def decides(self) -> bool:
         """Whether the chosen profile contains this requirement."""
         return profile_of(self.check.requirement) <= self.run.settings.profile
@@ -194,12 +211,21 @@ class RequirementItem(pytest.Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         if isinstance(excinfo.value, RequirementFailed) and self.result is not None:
             return FailureText(self.result)
+        if isinstance(excinfo.value, StoreDoesNotWork):
+            return self._does_not_work()
         if not self.trouble:
             return super().repr_failure(excinfo, style)
         return (
             f"The suite itself failed while it judged {self.check.requirement} ({self.check.case}), so nothing is "
             f"known about {self.store.name}. Please report this with the text below.\n\n{self.trouble.rstrip()}"
         )
+
+    def _does_not_work(self) -> str:
+        trouble = self.facts.trouble_of(self.check.case)
+        assert trouble is not None
+        contract, sentence, remedy, trace = trouble
+        told = f"{self.store.name} does not work as {contract}: {sentence}. {remedy}; nothing else of it was run."
+        return printable(f"{told}\n\n{trace}" if trace else told)
 
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
         if self.facts.id.startswith(PREFIX):
@@ -214,6 +240,15 @@ def in_short(text: str) -> str:
         return text
     left = len(lines) - 2 * _LINES_OF_OUTPUT
     return "".join((*lines[:_LINES_OF_OUTPUT], f"... {left:,} more lines ...\n", *lines[-_LINES_OF_OUTPUT:]))
+
+
+def choose_who_tells(items: list[pytest.Item]) -> None:
+    """Let the first item of each contract that does not work say so for all of them."""
+    told = set()
+    for item in items:
+        if isinstance(item, RequirementItem) and (trouble := item.facts.trouble_of(item.check.case)) is not None:
+            item.tells = (item.facts.id, trouble[0]) not in told
+            told.add((item.facts.id, trouble[0]))
 
 
 def printable(text: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Generator
 import pytest
 
 from pytest_tradestore import session
-from pytest_tradestore.collection import RequirementItem, StoreCollector
+from pytest_tradestore.collection import RequirementItem, StoreCollector, choose_who_tells
 from pytest_tradestore.ids import PREFIX
 from pytest_tradestore.portions import Asked
 from pytest_tradestore.replaying import ReplayItem
@@ -59,8 +59,12 @@ class ItemHooks:
     def pytest_runtestloop(self, session: pytest.Session) -> None:
         """Begin with the work that the items will ask for, now that it is known which they are."""
         if not session.config.option.collectonly:
-            items = [item for item in session.items if isinstance(item, RequirementItem)]
+            items = [item for item in session.items if isinstance(item, RequirementItem) and item.works]
             self._run.work_ahead([Asked(item.check, item.store, item.facts) for item in items])
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        choose_who_tells(items)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

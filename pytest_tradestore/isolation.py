@@ -131,13 +131,18 @@ def trace_of(error: BaseException) -> str:
     theirs = [number for number, frame in enumerate(frames) if _is_theirs(frame.filename)]
     if not theirs:
         return ""
-    own = [frame for frame in frames[theirs[0] :] if not frame.filename.startswith((_OURS, _SUITE))]
+    own = [frame for frame in frames[theirs[0] :] if not is_ours(frame.filename)]
     told = [*traceback.format_list(own), *traceback.format_exception_only(error)]
     return "Traceback (most recent call last):\n" + "".join(told)
 
 
+def is_ours(path: str) -> bool:
+    """Say whether a source file is one of the suite's."""
+    return path.startswith((_OURS, _SUITE))
+
+
 def _is_theirs(path: str) -> bool:
-    if path.startswith((_OURS, _SUITE, "<")):
+    if is_ours(path) or path.startswith("<"):
         return False
     return path.startswith(_INSTALLED) or not path.startswith(_PYTHON)
 

@@ -7,9 +7,9 @@ run; under xdist in the controller, which examines the stores and makes the repo
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, astuple
+from dataclasses import asdict, astuple, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,8 @@ from pytest_tradestore.report.files import write_report
 from pytest_tradestore.report.progress import ProgressLine
 from pytest_tradestore.report.records import Note, StoreFacts, StoreRecord, check_id, facts_from_dict
 from pytest_tradestore.rootdir import refuse_a_misled_start
+from pytest_tradestore.takes import EVERYTHING, Takes
+from pytest_tradestore.target import DEADLINE
 from pytest_tradestore.termination import end_on_signals, tidy_when_terminated
 from pytest_tradestore.verdict import Result, Verdict
 
@@ -46,7 +48,9 @@ if TYPE_CHECKING:
     from pytest_tradestore.bench import Bench, Races
     from pytest_tradestore.causes import Culprit
     from pytest_tradestore.conformance import Check
+    from pytest_tradestore.examination import Examined
     from pytest_tradestore.kits.kit import Kit
+    from pytest_tradestore.smoke import Smoked
     from pytest_tradestore.target import StoreUnderTest
 
 _RUN: "pytest.StashKey[ConformanceRun]" = pytest.StashKey()
@@ -132,7 +136,8 @@ class ConformanceRun:
         """Make this a run of nothing but one replay; raises ReplayError if the token is of no store here."""
         from pytest_tradestore.replay import store_of
 
-        self.replaying = token, store_of(token, self.stores.stores)
+        store = store_of(token, self.stores.stores)
+        self.replaying = token, fitted(store, self.records[PREFIX + store.name].facts)
         self.config.args = []
 
     def examined(self, store: "StoreUnderTest", store_id: str) -> StoreFacts:
@@ -142,6 +147,8 @@ class ConformanceRun:
 
         found = examine(store)
         checks = conformance.checks_for(found.contracts)
+        smoked = {} if self.config.option.collectonly else self._smoked(store, found)
+        slowest = max((one.seconds for one in smoked.values()), default=0.0)
         return StoreFacts(
             store_id,
             store.name,
@@ -151,7 +158,17 @@ class ConformanceRun:
             found.methods,
             found.output,
             tuple(astuple(requirement) for kit in found.contracts for requirement in kit.requirements),
+            tuple((name, *astuple(one.trouble)) for name, one in smoked.items() if one.trouble is not None),
+            _taken(store, smoked.values()),
+            0.0 if store.declared("deadline") is not None else deadline_for(slowest),
         )
+
+    def _smoked(self, store: "StoreUnderTest", found: "Examined") -> "dict[str, Smoked]":
+        """Use each contract that anything is asked of in the ordinary way."""
+        from pytest_tradestore.examination import offered
+        from pytest_tradestore.smoke import smoke
+
+        return {kit.name: smoke(store, kit, offered(store, kit, frozenset(found.methods))) for kit in found.contracts}
 
     def checks_for(self, store: "StoreUnderTest", facts: StoreFacts) -> "tuple[Check, ...]":
         """Return every check there is for a store."""
@@ -172,6 +189,7 @@ class ConformanceRun:
         return waivers.waived(result, store.name, self.waivers, self.today)
 
     def _decided(self, check: "Check", store: "StoreUnderTest", facts: StoreFacts) -> Result:
+        store = fitted(store, facts)
         try:
             return check.judge(self.bench_for(store, facts), store)
         except StoreRaisedError as error:
@@ -334,6 +352,40 @@ class ConformanceRun:
             writer.line(f"ERROR: {problem}", red=True)
         if self.stores.self_check:
             writer.line("SELF-CHECK: no store of yours was tested; name one with --tradestore-store", yellow=True)
+
+
+def fitted(store: "StoreUnderTest", facts: StoreFacts) -> "StoreUnderTest":
+    """Return the store with the values and the deadline that were found out for it."""
+    if facts.takes:
+        store = replace(store, takes=Takes(*facts.takes))
+    return replace(store, deadline=facts.deadline) if facts.deadline else store
+
+
+def _taken(store: "StoreUnderTest", smoked: "Iterable[Smoked]") -> tuple[Any, ...]:
+    """Return what all contracts of a store take together, where that was found out and is not everything."""
+    if store.declared("takes") is not None:
+        return ()
+    worked = [astuple(one.takes) for one in smoked if one.trouble is None]
+    everything = astuple(EVERYTHING)
+    strictest = tuple(
+        next((value for value in values if value != usual), usual)
+        for usual, values in zip(everything, zip(*worked, strict=True), strict=bool(worked))
+    )
+    return strictest if worked and strictest != everything else ()
+
+
+_SLOWEST = 20
+"""How many times longer than the slowest ordinary step any other may take."""
+_BUSIEST = 3.0
+
+
+def deadline_for(slowest: float) -> float:
+    """Return the seconds for one step of a store that declares none: more for a slow one, and on a busy machine."""
+    try:
+        load = os.getloadavg()[0] / (os.cpu_count() or 1)
+    except OSError:
+        load = 1.0
+    return round(max(DEADLINE * min(max(load, 1.0), _BUSIEST), _SLOWEST * slowest), 1)
 
 
 def _kits(store: "StoreUnderTest", facts: StoreFacts) -> "tuple[Kit, ...]":

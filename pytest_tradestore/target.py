@@ -98,15 +98,20 @@ class StoreUnderTest:
     @property
     def records(self) -> Records:
         """What makes the records that this store takes."""
-        own = {name: getattr(self, name) or getattr(self.target, name, None) for name in MAKERS}
-        return Records({name: make for name, make in own.items() if make is not None}, self.declarations.takes)
+        return self.records_of(self.declarations.takes)
 
-    def _declared(self, what: str) -> Any:
+    def records_of(self, takes: Takes) -> Records:
+        """What makes its records, with values of which it takes those that ``takes`` says."""
+        own = {name: getattr(self, name) or getattr(self.target, name, None) for name in MAKERS}
+        return Records({name: make for name, make in own.items() if make is not None}, takes)
+
+    def declared(self, what: str) -> Any:
+        """Return what was given as an argument or an attribute, unchecked; None where it was not."""
         given = getattr(self, what)
         return getattr(self.target, f"tradestore_{what}", None) if given is None else given
 
     def _errors(self) -> tuple[type[BaseException], ...]:
-        errors = self._declared("errors")
+        errors = self.declared("errors")
         if errors is None:
             return (ValueError, OSError)
         listed = errors if isinstance(errors, (tuple, list)) else (errors,)
@@ -117,7 +122,7 @@ class StoreUnderTest:
         return tuple(listed)
 
     def _names(self, what: str) -> tuple[str, ...]:
-        names = self._declared(what)
+        names = self.declared(what)
         if names is None:
             return ()
         listed = isinstance(names, Collection) and not isinstance(names, (str, bytes))
@@ -142,7 +147,7 @@ class StoreUnderTest:
         return (CLAIMED_BY_DEFAULT | set(claims)) - set(disclaims)
 
     def _one_of(self, what: str, choices: tuple[str, ...], default: str) -> str:
-        chosen = self._declared(what) or default
+        chosen = self.declared(what) or default
         if chosen not in choices:
             raise ConfigurationError(
                 f"store {self.name!r}: tradestore_{what} must be {' or '.join(choices)}, not {chosen!r}"
@@ -150,7 +155,7 @@ class StoreUnderTest:
         return str(chosen)
 
     def _contracts(self) -> tuple[Kit, ...]:
-        listed = self._declared("contracts")
+        listed = self.declared("contracts")
         if listed is None:
             return ()
         if isinstance(listed, (str, Kit, type)) or not isinstance(listed, Collection) or not listed:
@@ -163,7 +168,7 @@ class StoreUnderTest:
             raise ConfigurationError(f"store {self.name!r}: tradestore_contracts: {error}") from None
 
     def _takes(self) -> Takes:
-        takes = self._declared("takes")
+        takes = self.declared("takes")
         if takes is None:
             return EVERYTHING
         if not isinstance(takes, Takes):
@@ -173,7 +178,7 @@ class StoreUnderTest:
         return takes
 
     def _deadline(self) -> float:
-        deadline = self._declared("deadline")
+        deadline = self.declared("deadline")
         if deadline is None:
             return DEADLINE
         if isinstance(deadline, bool) or not isinstance(deadline, (int, float)) or not 0 < deadline < float("inf"):

@@ -26,6 +26,20 @@ class StoreFacts:
     output: str = ""
     requirements: tuple[tuple[Any, ...], ...] = ()
     """What its team asks beyond the catalogue, as plain values."""
+    troubles: tuple[tuple[str, str, str, str], ...] = ()
+    """Contracts of which nothing is asked, because not even ordinary use works: with the sentence, the remedy, and the
+    store's traceback."""
+    takes: tuple[Any, ...] = ()
+    """The values that it was found to take, as plain values; empty where it declares them, or takes all."""
+    deadline: float = 0.0
+    """Seconds for one step of it, as found out; 0 where it declares them."""
+
+    def trouble_of(self, case: str) -> tuple[str, str, str, str] | None:
+        """Return why a case is not asked, if it is of a contract that does not work."""
+        for trouble in self.troubles:
+            if case == trouble[0] or case.startswith(f"{trouble[0]}-"):
+                return tuple(trouble)  # type: ignore[return-value] # a list, where it came from JSON
+        return None
 
 
 @dataclass

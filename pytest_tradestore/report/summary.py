@@ -50,6 +50,10 @@ def requirement_of(check: str) -> str:
     return check.partition("[")[0]
 
 
+def _case_of(check: str) -> str:
+    return check.partition("[")[2].removesuffix("]")
+
+
 def cell(record: StoreRecord, requirement: str) -> Cell:
     """Return the worst that became of the checks of one requirement."""
     cells = [_cell_of(record, check) for check in record.facts.checks if requirement_of(check) == requirement]
@@ -134,11 +138,14 @@ def _gaps(record: StoreRecord, profile: Profile) -> list[str]:
     gaps = []
     if not checks:
         return [f"there is no check yet for its contracts ({', '.join(record.facts.contracts)})"]
-    done = len(results) + len(record.errors)
-    if done < len(checks):
-        gaps.append(f"only {done} of {len(checks)} checks were run")
-    if record.errors:
-        gaps.append(f"{_count(len(record.errors), 'check')} ended in an error of the suite")
+    for contract, sentence, *_ in record.facts.troubles:
+        gaps.append(f"{contract} does not work: {sentence}")
+    working = [check for check in checks if record.facts.trouble_of(_case_of(check)) is None]
+    done = len([check for check in working if check in results or check in record.errors])
+    if done < len(working):
+        gaps.append(f"only {done} of {len(working)} checks were run")
+    if failed := [check for check in working if check in record.errors]:
+        gaps.append(f"{_count(len(failed), 'check')} ended in an error of the suite")
     if undecided := requirements_with(record, Verdict.UNDECIDED, upto=profile):
         gaps.append(f"undecided: {' '.join(undecided)}")
     inside = [r for r in results.values() if profile_of(r.requirement) <= profile]

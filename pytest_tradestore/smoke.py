@@ -1,0 +1,222 @@
+"""First the ordinary: open, write, read, reopen and read, per contract, before anything else is asked of a store.
+
+Says what a store takes, how long a step of it lasts, and what went wrong if even that does not work. What follows from
+it (one error, and nothing else is run; the values and deadlines of all that is) is decided in ``session``.
+"""
+
+import faulthandler
+import re
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from time import perf_counter
+from typing import Any, get_args
+
+from pytest_tradestore.crash.workloads import workload_for
+from pytest_tradestore.isolation import (
+    Channel,
+    Died,
+    Finished,
+    Hung,
+    Sent,
+    StoreRaisedError,
+    is_ours,
+    stream_isolated,
+    trace_of,
+)
+from pytest_tradestore.kits.call import Call
+from pytest_tradestore.kits.kit import Kit
+from pytest_tradestore.sandbox import Sandbox
+from pytest_tradestore.takes import EVERYTHING, Takes, Writing
+from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest
+
+_MISTAKES = (AttributeError, TypeError, NameError, NotImplementedError, ImportError)
+"""What programs raise that are not finished, rather than stores that refuse something."""
+_PATIENCE = 10.0
+"""Seconds after which no further kind of values is tried; each takes a store that is not slow some milliseconds."""
+_EVERYTHING = 1000
+"""Counts as more refusals than a workload has calls."""
+_TICKS = (0.0, 0.0001, 0.01, 0.05, 0.25, 1.0)
+_FRAME = re.compile(r'  File "(?P<path>.*)", line (?P<line>\d+)')
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why nothing else is asked: what happened in a sentence, what to do in another, and where, as a traceback."""
+
+    sentence: str
+    remedy: str
+    trace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Smoked:
+    """What the first, ordinary use of one contract showed: ``seconds`` is how long the slowest step of it took."""
+
+    trouble: Trouble | None = None
+    takes: Takes = EVERYTHING
+    seconds: float = 0.0
+
+
+def smoke(store: StoreUnderTest, kit: Kit, methods: frozenset[str]) -> Smoked:
+    """Use one contract of a store in the ordinary way, in a process of its own; costs one deadline if it hangs."""
+    deadline = store.declarations.deadline
+    declared = store.declared("takes") is not None
+    candidates = (store.declarations.takes,) if declared else tuple(_candidates(kit))
+
+    with Sandbox() as sandbox:
+
+        def visit(channel: Channel) -> Smoked:
+            # Not dump_traceback_later: after a fork it waits for a timer of the process that this one was forked from.
+            faulthandler.register(signal.SIGALRM, file=2)
+            signal.setitimer(signal.ITIMER_REAL, deadline * 0.9)
+            return _first_taken(store, kit, methods, candidates, sandbox, channel)
+
+        doing = "opening the store"
+        try:
+            for event in stream_isolated(visit, deadline):
+                match event:
+                    case Sent(said):
+                        doing = said
+                    case Finished(value):
+                        return value  # type: ignore[no-any-return]
+                    case Hung(_, seconds, output):
+                        remedy = "If that is right for it, set tradestore_deadline"
+                        return Smoked(Trouble(f"{doing} took longer than {seconds:g} s", remedy, _where(output)))
+                    case Died(_, how, output):
+                        remedy = "A store must raise an exception instead"
+                        return Smoked(Trouble(f"{doing} ended the whole process: {how}", remedy, output.strip()))
+        except StoreRaisedError as error:
+            return Smoked(Trouble(f"{doing} raised {error.told}", _MEND, error.trace))
+    raise AssertionError("the stream of a task ends with its ending")
+
+
+_MEND = "Mend that in the store or its adapter first"
+_TELL = "Mend that first; if it takes other values only, declare them (tradestore_takes, make_bar and the other makers)"
+
+
+def _candidates(kit: Kit) -> Iterator[Takes]:
+    """Yield what a store may take, the fewest restrictions first: those that records of the contract know."""
+    if kit.name == "bars":
+        ways = get_args(Writing)
+        every = [
+            Takes(aware, bars, tick, floats)
+            for aware, bars, tick, floats in product((False, True), ways, _TICKS, (False, True))
+        ]
+        yield from sorted(every, key=lambda t: (t.aware, t.float_volume, t.tick > 0, not t.replaces).count(True))
+    else:
+        yield from (Takes(), Takes(aware=True))
+
+
+class _Raised(Exception):  # noqa: N818 - an answer
+    def __init__(self, trouble: Trouble, error: BaseException) -> None:
+        self.trouble, self.error = trouble, error
+
+
+def _first_taken(
+    store: StoreUnderTest,
+    kit: Kit,
+    methods: frozenset[str],
+    candidates: tuple[Takes, ...],
+    sandbox: Sandbox,
+    channel: Channel,
+) -> Smoked:
+    """Return how the store fares with the first values of which it refuses none; else, with which it refuses least."""
+    best: tuple[int, Smoked] | None = None
+    began = perf_counter()
+    for takes in candidates:
+        visit = _Visit(store, kit, methods, takes, sandbox, channel)
+        try:
+            visit.make()
+        except _Raised as raised:
+            visit.trouble, visit.refusals = raised.trouble, _EVERYTHING
+        smoked = Smoked(visit.trouble, visit.takes, visit.slowest)
+        if not visit.refusals:
+            return smoked
+        if best is None or visit.refusals < best[0]:
+            best = visit.refusals, smoked
+        if perf_counter() - began > _PATIENCE:
+            break
+    assert best is not None, "there is always a candidate"
+    return best[1]
+
+
+class _Visit:
+    """One run through the workload of a contract with values of one kind."""
+
+    def __init__(
+        self,
+        store: StoreUnderTest,
+        kit: Kit,
+        methods: frozenset[str],
+        takes: Takes,
+        sandbox: Sandbox,
+        channel: Channel,
+    ) -> None:
+        self._store, self._kit, self._methods = store, kit, methods
+        self._channel, self._sandbox = channel, sandbox
+        self._records = store.records_of(takes)
+        self._bridge = Bridge()
+        self._steps = 0
+        self.takes = takes
+        self.slowest = 0.0
+        self.refusals = 0
+        self.trouble: Trouble | None = None
+
+    def make(self) -> None:
+        """Go through it. Raises _Raised for what no store may do with ordinary values."""
+        root = self._sandbox.fresh_root()
+        make = lambda: workload_for(self._kit, self._methods, self._records)  # noqa: E731 - reads no better as a def
+        workload = self._step("making the records of the first calls", make)
+        opened = self._step("opening the store", lambda: self._store.open(root, self._bridge))
+        first, *more = workload.updates
+        self._step(first.rendered, lambda: first.make(opened))
+        look = next((look for look in workload.looks if look.key == first.key), workload.looks[0])
+        self._step(look.rendered, lambda: _read(opened, look))
+        worked = {first.method}
+        for update in more:
+            try:
+                self._step(update.rendered, partial(update.make, opened))
+                worked.add(update.method)
+            except _Raised as raised:
+                if isinstance(raised.error, _MISTAKES) and update.method not in worked:
+                    raise
+                self.refusals += 1
+        self._step("closing the store", opened.close)
+        again = self._step("reopening the store", lambda: self._store.open(root, self._bridge))
+        self._step(f"{look.rendered} after reopening", lambda: _read(again, look))
+        self._step("closing the store again", again.close)
+        self._bridge.close()
+
+    def _step(self, doing: str, do: Callable[[], Any]) -> Any:
+        self._steps += 1
+        self._channel.send(doing)
+        self._channel.step(self._steps)
+        began = perf_counter()
+        try:
+            return do()
+        except (Exception, SystemExit) as error:
+            told = f"{doing} raised {type(error).__name__}{f': {error}' if str(error) else ''}"
+            remedy = _MEND if isinstance(error, (*_MISTAKES, SystemExit)) else _TELL
+            raise _Raised(Trouble(told, remedy, trace_of(error)), error) from None
+        finally:
+            self.slowest = max(self.slowest, perf_counter() - began)
+
+
+def _read(opened: OpenStore, look: Call) -> Any:
+    found = look.make(opened)
+    return list(found) if hasattr(found, "__next__") else found
+
+
+def _where(output: str) -> str:
+    """Return where a process stood when its time was nearly up, as a traceback without frames of the suite."""
+    current = output.rpartition("(most recent call first):")[2]  # the main thread is the last
+    frames: list[str] = []
+    for line in current.splitlines():
+        if (found := _FRAME.match(line)) is not None:
+            if is_ours(found["path"]):
+                break  # what comes now called us
+            frames.append(line)
+    return "\n".join(["It stood at (most recent call last):", *reversed(frames)]) if frames else ""
