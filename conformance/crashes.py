@@ -50,7 +50,7 @@ def _check(requirement: str, kit: Kit) -> Check:
         )
         return replace(found, example=first, others=tuple(others))
 
-    return check_by(requirement, kit, grounds, _NEEDS_CLAIM.get(requirement, ""))
+    return check_by(requirement, kit, grounds, _NEEDS_CLAIM.get(requirement, ""), by_sight=True)
 
 
 def _not_applicable(requirement: str, kit: Kit, methods: frozenset[str]) -> str:

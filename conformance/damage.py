@@ -47,7 +47,7 @@ def _check(requirement: str, kit: Kit) -> Check:
         return check_by(requirement, kit, grounds)
     # A log is only ever appended to, so that most have no older version: not claiming one leaves nothing open there.
     claim = "" if requirement == "CORR-3" and kit.log else _NEEDS_CLAIM.get(requirement, "")
-    return check_by(requirement, kit, grounds, claim)
+    return check_by(requirement, kit, grounds, claim, by_sight=True)
 
 
 def _not_asked(requirement: str, kit: Kit, evidence: "DamageEvidence", *, backup: bool) -> str:

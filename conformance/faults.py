@@ -45,7 +45,7 @@ def _of_trials(requirement: str, kit: Kit) -> Check:
             others=tuple(examples[1:]),
         )
 
-    return check_by(requirement, kit, grounds)
+    return check_by(requirement, kit, grounds, by_sight=True)
 
 
 def _powerless(evidence: "FaultEvidence") -> str:
@@ -91,7 +91,7 @@ def _of_syncs(kit: Kit) -> Check:
             exhaustive=evidence.exhaustive and not evidence.undecided,
         )
 
-    return check_by("FAULT-2", kit, grounds, "power-loss")
+    return check_by("FAULT-2", kit, grounds, "power-loss", by_sight=True)
 
 
 def after_failed_sync(store: str, kit: Kit, evidence: "SyncEvidence") -> Counterexample:

@@ -36,6 +36,7 @@ class Grounds:
     output: str = ""
     """What the store printed meanwhile, told unless the requirement holds."""
     others: tuple[Counterexample, ...] = ()
+    portability: tuple[str, ...] = ()
 
     def verdict(self) -> tuple[Verdict, str]:
         """Return what follows, and the reason in a sentence."""
@@ -64,17 +65,49 @@ def judged(requirement: str, case: str, grounds: Grounds) -> Result:
         evidence=shared,
         output=output,
         others=grounds.others,
+        portability=grounds.portability,
     )
 
 
+def as_seen(bench: "Bench", store: "StoreUnderTest", kit: Kit, requirement: str, judge: Callable[[], Result]) -> Result:
+    """Judge what rests on seeing what a store does below its root; where nothing is to be seen, nothing holds.
+
+    A store that keeps its data somewhere else is not judged at all: what is done to its root does not reach them.
+    """
+    from pytest_tradestore.examination import Place
+
+    place = bench.place(store, kit)
+    if place is Place.ELSEWHERE:
+        reason = (
+            "what it was given is not below its root, and the next process finds it all the same: nothing of what it "
+            "does can be seen. Let the adapter keep its data in the directory that it is given"
+        )
+        return judged(requirement, kit.name, Grounds(undecided=reason))
+    result = judge()
+    if place is Place.NOWHERE and result.verdict is Verdict.HOLDS:
+        reason = "it leaves nothing below its root, so that nothing of what it does was seen"
+        return judged(requirement, kit.name, Grounds(undecided=reason))
+    return result
+
+
 def check_by(
-    requirement: str, kit: Kit, grounds: "Callable[[Bench, StoreUnderTest], Grounds]", claim: str = ""
+    requirement: str,
+    kit: Kit,
+    grounds: "Callable[[Bench, StoreUnderTest], Grounds]",
+    claim: str = "",
+    *,
+    by_sight: bool = False,
 ) -> Check:
-    """Return the check that judges a requirement by its grounds; a store that does not claim ``claim`` is not asked."""
+    """Return the check that judges a requirement by its grounds; a store that does not claim ``claim`` is not asked.
+
+    ``by_sight``: it rests on seeing what the store does below its root.
+    """
 
     def judge(bench: "Bench", store: "StoreUnderTest") -> Result:
         if claim and claim not in store.declarations.claims:
             return unclaimed(requirement, kit.name, claim, store.declarations)
-        return judged(requirement, kit.name, grounds(bench, store))
+        if not by_sight:
+            return judged(requirement, kit.name, grounds(bench, store))
+        return as_seen(bench, store, kit, requirement, lambda: judged(requirement, kit.name, grounds(bench, store)))
 
     return Check(requirement, kit.name, judge)

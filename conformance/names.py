@@ -35,12 +35,15 @@ def _planted(kit: Kit) -> Check:
 def _check(requirement: str, kit: Kit) -> Check:
     def grounds(bench: "Bench", store: "StoreUnderTest") -> Grounds:
         findings = bench.names(store, kit)
+        found = [finding for finding in findings.violations if finding.requirement == requirement]
+        here = [one for one in found if not one.platform or one.platform in store.declarations.platforms]
         return Grounds(
-            _told([finding for finding in findings.violations if finding.requirement == requirement]),
+            _told(here),
             findings.unfinished or findings.undecided.get(requirement, ""),
             findings.not_asked.get(requirement, ""),
             checked=findings.checked,
             shared=f"identifiers of {kit.name}",
+            portability=tuple(f"on {one.platform}: {one.sentence}" for one in found if one not in here),
         )
 
     return check_by(requirement, kit, grounds)

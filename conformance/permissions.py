@@ -30,7 +30,7 @@ def _check(requirement: str, kit: Kit) -> Check:
             shared=f"modes of {kit.name}",
         )
 
-    return check_by(requirement, kit, grounds, CLAIM)
+    return check_by(requirement, kit, grounds, CLAIM, by_sight=True)
 
 
 def _too_wide(modes: "Modes") -> Counterexample | None:

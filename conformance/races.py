@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_tradestore.causes import Harm
 from pytest_tradestore.conformance.asking import restricted, unclaimed
 from pytest_tradestore.conformance.check import Check
-from pytest_tradestore.conformance.judge import Grounds, judged
+from pytest_tradestore.conformance.judge import Grounds, as_seen, judged
 from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.target import SINGLE_INSTANCE
 from pytest_tradestore.verdict import JOINT, Counterexample, Result
@@ -31,7 +31,7 @@ def checks(kit: Kit) -> tuple[Check, ...]:
 
 def _check(requirement: str, kit: Kit) -> Check:
     def judge(bench: "Bench", store: "StoreUnderTest") -> Result:
-        return _judged(requirement, kit, bench, store)
+        return as_seen(bench, store, kit, requirement, lambda: _judged(requirement, kit, bench, store))
 
     return Check(requirement, kit.name, judge)
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from pytest_tradestore.crash.evidence import Evidence, gather
 from pytest_tradestore.crash.workloads import Workload, workload_for
-from pytest_tradestore.examination import Examined, examine, offered
+from pytest_tradestore.examination import Examined, Place, examine, offered, place_of
 from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.names.findings import Findings
 from pytest_tradestore.race.addresses import Setting
@@ -39,6 +39,7 @@ class Bench:
         self._syncs: dict[tuple[str, str], SyncEvidence] = {}
         self._examined: dict[str, Examined] = {}
         self._offered: dict[tuple[str, str], frozenset[str]] = {}
+        self._places: dict[tuple[str, str], Place] = {}
         self._names: dict[tuple[str, str], Findings] = {}
         self._modes: dict[tuple[str, str], Modes] = {}
 
@@ -58,6 +59,13 @@ class Bench:
         if key not in self._offered:
             self._offered[key] = offered(store, kit, frozenset(self.examined(store).methods))
         return self._offered[key]
+
+    def place(self, store: StoreUnderTest, kit: Kit) -> Place:
+        """Return where a store has what one of its contracts was given."""
+        key = (store.name, kit.name)
+        if key not in self._places:
+            self._places[key] = place_of(store, kit, self.offered(store, kit))
+        return self._places[key]
 
     def crashes(self, store: StoreUnderTest, kit: Kit) -> Evidence:
         """Return what crashes do to one contract of a store."""

@@ -23,7 +23,7 @@ from pytest_tradestore.errors import ConfigurationError
 from pytest_tradestore.ids import PREFIX
 from pytest_tradestore.requirements import Profile, find, known
 from pytest_tradestore.settings import Budget, Settings
-from pytest_tradestore.target import StoreUnderTest
+from pytest_tradestore.target import PLATFORMS, StoreUnderTest
 from pytest_tradestore.waivers import Waiver
 from pytest_tradestore.waivers import load as load_waivers
 
@@ -109,9 +109,21 @@ def settings_of(config: pytest.Config) -> Settings:
         model=config.option.tradestore_model,
         budget=Budget[config.option.tradestore_budget.upper()],
         seed=config.option.tradestore_seed,
+        platforms=_platforms_of(config),
         confirm=_confirmed_on(config),
         keep=_kept_in(config),
     )
+
+
+def _platforms_of(config: pytest.Config) -> tuple[str, ...]:
+    named: list[str] = config.option.tradestore_platform or config.getini("tradestore_platforms")
+    for name in named:
+        if name not in PLATFORMS:
+            place = "--tradestore-platform" if config.option.tradestore_platform else _ini_name(config)
+            raise ConfigurationError(
+                f"tradestore_platforms ({place}): there is no platform {name!r}; choose from {', '.join(PLATFORMS)}"
+            )
+    return tuple(named)
 
 
 def _confirmed_on(config: pytest.Config) -> tuple[str, ...]:

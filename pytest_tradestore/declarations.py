@@ -94,6 +94,13 @@ DECLARATIONS = (
         "30.0",
     ),
     Declaration(
+        "tradestore_platforms",
+        "the platforms that it is used on, of `linux`, `macos` and `windows`: what can only happen on others is a note "
+        "on portability and violates nothing (for all stores: `tradestore_platforms` in the configuration file)",
+        "the one that the suite runs on",
+        '("linux", "macos")',
+    ),
+    Declaration(
         "tradestore_contracts",
         "the contracts that it is asked by: kits of the team's own, and those of the suite by name",
         "what its methods show",

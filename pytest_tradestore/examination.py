@@ -4,11 +4,13 @@ import os
 import textwrap
 import traceback
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from pytest_tradestore.errors import TargetError
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, run_isolated
 from pytest_tradestore.kits.kit import Kit
+from pytest_tradestore.observation import Seen
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import Bridge, StoreUnderTest
 
@@ -92,6 +94,59 @@ def offered(store: StoreUnderTest, kit: Kit, methods: frozenset[str]) -> frozens
 
         found = run_isolated(look, store.declarations.deadline)
     return methods | set(found.value) if isinstance(found, Finished) else methods
+
+
+class Place(Enum):
+    """Where a store has what it was given."""
+
+    BELOW = "below its root"
+    NOWHERE = "in memory alone"
+    ELSEWHERE = "somewhere else"
+
+
+def place_of(store: StoreUnderTest, kit: Kit, methods: frozenset[str]) -> Place:
+    """Find out where the first update of a contract goes: is anything below the root, and does the next process see it?
+
+    Whatever goes wrong on the way is for others to find; then it counts as below the root.
+    """
+    with Sandbox() as sandbox:
+        root = sandbox.fresh_root()
+
+        def update(channel: Channel) -> tuple[Seen, Seen] | None:
+            return _seen_after(store, kit, methods, root, channel, write=True)
+
+        def look(channel: Channel) -> tuple[Seen, Seen] | None:
+            return _seen_after(store, kit, methods, root, channel, write=False)
+
+        wrote = run_isolated(update, store.declarations.deadline)
+        if not isinstance(wrote, Finished) or wrote.value is None or os.listdir(root):
+            return Place.BELOW
+        before, after = wrote.value
+        found = run_isolated(look, store.declarations.deadline)
+        if not isinstance(found, Finished) or found.value is None or before == after:
+            return Place.BELOW
+        return Place.ELSEWHERE if found.value[0] == after else Place.NOWHERE
+
+
+def _seen_after(
+    store: StoreUnderTest, kit: Kit, methods: frozenset[str], root: Path, channel: Channel, *, write: bool
+) -> "tuple[Seen, Seen] | None":
+    """Return what is seen of the first place before and after its update, which is made only to ``write``."""
+    from pytest_tradestore.crash.workloads import workload_for
+
+    channel.step(0)
+    try:
+        workload, bridge = workload_for(kit, methods, store.records), Bridge()
+        with store.open(root, bridge) as opened:
+            first = workload.updates[0]
+            before = workload.look(opened, first.key)
+            if write:
+                first.make(opened)
+            after = workload.look(opened, first.key)
+        bridge.close()
+    except Exception:
+        return None
+    return before, after
 
 
 def _raised(error: Exception, when: str, root: Path) -> str:

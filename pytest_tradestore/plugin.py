@@ -34,6 +34,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Which requirements decide the exit status; all are reported. Default: durable.",
     )
     group.addoption(
+        "--tradestore-platform",
+        action="append",
+        default=[],
+        choices=("linux", "macos", "windows"),
+        help="A platform that the stores are used on: what can only happen on others is a note. Repeatable. "
+        "Default: the one that this runs on.",
+    )
+    group.addoption(
         "--tradestore-requirement",
         action="append",
         default=[],
@@ -105,6 +113,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("tradestore_stores", "Stores to check: [name=]module:callable", type="linelist", default=[])
     parser.addini(
         "tradestore_profile", "Which requirements decide: basic, durable or hardened", type="string", default="durable"
+    )
+    parser.addini(
+        "tradestore_platforms", "Platforms that the stores are used on: linux, macos, windows", type="args", default=[]
     )
     parser.addini("tradestore_waivers", "A TOML file of known violations", type="string", default="")
 

@@ -190,6 +190,8 @@ class ConformanceRun:
 
     def _decided(self, check: "Check", store: "StoreUnderTest", facts: StoreFacts) -> Result:
         store = fitted(store, facts)
+        if self.settings.platforms and store.declared("platforms") is None:
+            store = replace(store, platforms=self.settings.platforms)
         try:
             return check.judge(self.bench_for(store, facts), store)
         except StoreRaisedError as error:

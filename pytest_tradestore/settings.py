@@ -65,5 +65,7 @@ class Settings:
     model: str = "strict"
     budget: Budget = Budget.NORMAL
     seed: int = 0
+    platforms: tuple[str, ...] = ()
+    """On which all stores are used that do not say it themselves; none is the one that the suite runs on."""
     confirm: tuple[str, ...] = ()
     keep: Path | None = None

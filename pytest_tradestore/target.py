@@ -6,6 +6,7 @@ Everything here runs the store's own code, so it is called only inside an isolat
 import asyncio
 import difflib
 import inspect
+import sys
 from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
@@ -41,10 +42,10 @@ class StoreUnderTest:
     ``volatile``: globs, relative to the root, of files whose content after a crash does not matter.
     ``deadline``: seconds for one step of the store. ``contracts``: the kits that it is asked by, those of the suite by
     name; without them it is asked what its methods show. ``takes``: which values it takes where its contract leaves
-    that open. What is not given here is taken from plain attributes of the target: ``tradestore_errors``,
-    ``tradestore_claims``, ``tradestore_disclaims``, ``tradestore_identifiers``, ``tradestore_volatile``,
-    ``tradestore_deadline``, ``tradestore_contracts``, ``tradestore_takes``, ``make_bar`` and the other makers of the
-    store's own records.
+    that open. ``platforms``: those that it is used on. What is not given here is taken from plain attributes of the
+    target: ``tradestore_errors``, ``tradestore_claims``, ``tradestore_disclaims``, ``tradestore_identifiers``,
+    ``tradestore_volatile``, ``tradestore_deadline``, ``tradestore_contracts``, ``tradestore_takes``,
+    ``tradestore_platforms``, ``make_bar`` and the other makers of the store's own records.
     """
 
     name: str
@@ -57,6 +58,7 @@ class StoreUnderTest:
     deadline: float | None = None
     contracts: Collection[Kit | str] | None = None
     takes: Takes | None = None
+    platforms: Collection[str] | None = None
     make_bar: Make | None = None
     make_fundamental: Make | None = None
     make_event: Make | None = None
@@ -84,6 +86,7 @@ class StoreUnderTest:
             deadline=self._deadline(),
             contracts=self._contracts(),
             takes=self._takes(),
+            platforms=self._platforms(),
         )
 
     @property
@@ -177,6 +180,15 @@ class StoreUnderTest:
             )
         return takes
 
+    def _platforms(self) -> frozenset[str]:
+        platforms = self._names("platforms")
+        for platform in platforms:
+            if platform not in PLATFORMS:
+                raise ConfigurationError(
+                    f"store {self.name!r}: there is no platform {platform!r}; choose from {', '.join(PLATFORMS)}"
+                )
+        return frozenset(platforms) or frozenset({this_platform()})
+
     def _deadline(self) -> float:
         deadline = self.declared("deadline")
         if deadline is None:
@@ -211,6 +223,15 @@ class Declarations:
     deadline: float = DEADLINE
     contracts: tuple[Kit, ...] = ()
     takes: Takes = EVERYTHING
+    platforms: frozenset[str] = frozenset({"linux"})
+
+
+PLATFORMS = ("linux", "macos", "windows")
+
+
+def this_platform() -> str:
+    """Return which of the platforms the suite runs on."""
+    return {"darwin": "macos", "win32": "windows"}.get(sys.platform, "linux")
 
 
 class Bridge:

@@ -125,6 +125,8 @@ class Result:
     """What the store printed meanwhile, where that may help to understand the verdict."""
     others: tuple[Counterexample, ...] = ()
     """Those of the other root causes of the violation, worst first."""
+    portability: tuple[str, ...] = ()
+    """What can happen only on platforms that the store is not used on: worth a note, and no violation."""
 
     @property
     def examples(self) -> tuple[Counterexample, ...]:

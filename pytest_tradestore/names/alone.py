@@ -188,18 +188,26 @@ def refuses_hostile(context: Context, slot: Slot, tried: list[Tried]) -> None:
             session.forget()
             session.write(slot, value, context.mark())
             now = paths_of(session.nest.root)
-            raw = next((path for path in sorted(now - before) if _raw(value, path, usual)), "")
+            named = sorted(now - before)
+            raw = next((path for path in named if _raw(value, path, usual)), "")
+            climbs = next((path for path in named if not raw and _climbs_on_windows(value, path)), "")
             before = now
             allowed = f"a clear error: it {row.reason}" if " " in row.reason else "a clear error"
             if context.strict:
                 context.violation(
                     "NAME-5", f"the {slot.what} {shown(value)} was accepted", session, "accepted", allowed
                 )
-            elif raw:
+            elif raw or climbs:
                 sentence = f"the {slot.what} {shown(value)} was accepted and stands in the file system as it is"
                 hint = "declare tradestore_identifiers = 'opaque' if any text is meant to be kept"
                 context.violation(
-                    "NAME-5", sentence, session, f"a new name in the root: {raw!a}", allowed, notes=(hint,)
+                    "NAME-5",
+                    sentence,
+                    session,
+                    f"a new name in the root: {raw or climbs!a}",
+                    allowed,
+                    notes=(hint,),
+                    platform="windows" if climbs else "",
                 )
 
 
@@ -212,8 +220,6 @@ def _raw(value: str, path: str, usual: int) -> bool:
     if any(character in path for character in dangerous):
         return True
     components = path.split("/")
-    if "\\" in value and any(_climbs_on_windows(component) for component in components):
-        return True
     parts = [part for part in value.split("/") if part not in ("", ".", "..")]
     if "/" not in value or len(components) - 1 <= usual:
         return False
@@ -223,10 +229,10 @@ def _raw(value: str, path: str, usual: int) -> bool:
     return any(run[:-1] == above and run[-1].startswith(last) for run in runs if run)
 
 
-def _climbs_on_windows(component: str) -> bool:
+def _climbs_on_windows(value: str, path: str) -> bool:
     """Say whether one name here is, on Windows, a path that leads out of its directory."""
-    path = PureWindowsPath(component)
-    return "\\" in component and (".." in path.parts or bool(path.anchor))
+    names = [PureWindowsPath(name) for name in path.split("/") if "\\" in name and "\\" in value]
+    return any(".." in name.parts or bool(name.anchor) for name in names)
 
 
 def refuses_without_effect(context: Context, slot: Slot, tried: list[Tried]) -> None:

@@ -30,6 +30,8 @@ def _as_windows_does(name: str) -> str:
 
 _SYSTEMS: dict[str, Fold] = {"APFS (macOS)": _ignoring_case, "NTFS (Windows)": _as_windows_does}
 
+_PLATFORMS = {"APFS (macOS)": "macos", "NTFS (Windows)": "windows"}
+
 
 def try_elsewhere(context: Context, slot: Slot) -> None:
     """NAME-3: compare the names that the members of each group get, as other file systems compare them."""
@@ -64,11 +66,11 @@ def _files_by_identifier(context: Context, slot: Slot) -> dict[str, tuple[str, .
 
 
 def _told_apart(context: Context, slot: Slot, first: str, second: str, files: dict[str, tuple[str, ...]]) -> bool:
-    for system, fold in _SYSTEMS.items():
+    fooled = False
+    for system, fold in _SYSTEMS.items():  # each, for a store may be used on one of them alone
         renames = _one_there(files[first], files[second], fold)
-        if renames and _taken_for(context, slot, first, second, renames, system):
-            return False
-    return True
+        fooled = bool(renames and _taken_for(context, slot, first, second, renames, system)) or fooled
+    return not fooled
 
 
 def _one_there(first: Sequence[str], second: Sequence[str], fold: Fold) -> Renames:
@@ -112,5 +114,6 @@ def _taken_for(context: Context, slot: Slot, first: str, second: str, renames: R
             f"what was written under {shown(first)}: {source!a} and {target!a} are one name there",
             f"nothing was written under {shown(second)}",
             filesystems=(system,),
+            platform=_PLATFORMS[system],
         )
         return True

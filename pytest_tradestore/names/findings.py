@@ -15,6 +15,8 @@ class Finding:
     allowed: str
     notes: tuple[str, ...] = ()
     filesystems: tuple[str, ...] = ()
+    platform: str = ""
+    """The only one on which it can happen; empty where it can on any."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,6 +118,7 @@ def result_to_dict(result: Result) -> dict[str, Any]:
         "evidence": result.evidence,
         "unclaimed": result.unclaimed,
         "output": result.output,
+        "portability": list(result.portability),
         "others": [_example_to_dict(other) for other in result.others],
     }
 
@@ -136,6 +137,7 @@ def result_from_dict(read: Mapping[str, Any]) -> Result:
         read.get("unclaimed", ""),
         read.get("output", ""),
         tuple(_example_from_dict(other) for other in read.get("others", ())),
+        tuple(read.get("portability", ())),
     )
 
 

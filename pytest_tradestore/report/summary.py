@@ -166,6 +166,13 @@ def details(record: StoreRecord, profile: Profile) -> list[str]:
         lines.append(f"schedules: {', '.join(races)}")
     for capability, requirements in _unclaimed(record).items():
         lines.append(f"not asked, because {capability} is not claimed: {' '.join(requirements)}")
+    lines += [
+        f"portability: {result.requirement}: {note}"
+        for result in record.results.values()
+        for note in result.portability
+    ]
+    if strict := _by_posix_alone(record):
+        lines.append(f"by POSIX to the letter alone, not on ext4, XFS or btrfs: {' '.join(strict)}")
     for words, verdict in _WORTH_A_LINE.items():
         found = requirements_with(record, verdict)
         inside = requirements_with(record, verdict, upto=profile)
@@ -174,6 +181,20 @@ def details(record: StoreRecord, profile: Profile) -> list[str]:
         if outside := [requirement for requirement in found if requirement not in inside]:
             lines.append(f"{words}, outside of the {profile.label} profile: {' '.join(outside)}")
     return lines
+
+
+_ONLY_STRICT = ("strict",)
+
+
+def _by_posix_alone(record: StoreRecord) -> list[str]:
+    """Return the requirements that are violated in no way that a file system of those modelled shows."""
+    return _sorted(
+        result.requirement
+        for result in record.results.values()
+        if result.verdict is Verdict.VIOLATED
+        and result.examples
+        and all(len(e.filesystems) == 1 and e.filesystems[0].startswith(_ONLY_STRICT) for e in result.examples)
+    )
 
 
 def _unclaimed(record: StoreRecord) -> dict[str, list[str]]:

@@ -197,6 +197,7 @@ def test_the_json_report_has_what_its_schema_says(project):
         "exhaustive": True,
         "evidence": "",
         "unclaimed": "",
+        "portability": [],
         "output": "",
         "counterexample": None,
         "others": [],
