@@ -67,7 +67,9 @@ def gather(store: StoreUnderTest, workload: Workload) -> Leaks:
             case Finished(value):
                 return Leaks(undecided=value) if isinstance(value, str) else value
             case Hung(_, seconds):
-                return Leaks(undecided=f"the workload took longer than {seconds:g} s for one step")
+                return Leaks(
+                    undecided=f"the workload took longer than {seconds:g} s (tradestore_deadline) for one step"
+                )
             case Died(_, how):
                 return Leaks(undecided=f"the store ended its process: {how}")
     raise AssertionError("every ending is matched")

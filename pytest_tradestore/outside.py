@@ -111,7 +111,7 @@ def _run(store: StoreUnderTest, workload: Workload, sandbox: Sandbox, temporary:
             assert isinstance(value, Outside)
             return value
         case Hung(_, seconds):
-            return Outside(undecided=f"the workload took longer than {seconds:g} s for one step")
+            return Outside(undecided=f"the workload took longer than {seconds:g} s (tradestore_deadline) for one step")
         case Died(_, how):
             return Outside(undecided=f"the store ended its process: {how}")
     raise AssertionError("every ending is matched")

@@ -105,7 +105,7 @@ def _isolated(store: StoreUnderTest, task: Callable[[Channel, Iterator[Path]], A
             case Finished(value):
                 return value
             case Hung(_, seconds):
-                return f"the workload took longer than {seconds:g} s for one step"
+                return f"the workload took longer than {seconds:g} s (tradestore_deadline) for one step"
             case Died(_, how):
                 return f"the store ended its process: {how}"
     raise AssertionError("every ending is matched")

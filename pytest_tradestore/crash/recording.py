@@ -89,7 +89,9 @@ def record(
             vacuous = _without_effect(history, updates)
             return NotRecorded(vacuous, output) if vacuous else Recorded(movable(trace, str(root)), history, output)
         case Hung(step, seconds, output):
-            return NotRecorded(f"{names[min(step, len(names) - 1)]} took longer than {seconds:g} s", output)
+            return NotRecorded(
+                f"{names[min(step, len(names) - 1)]} took longer than {seconds:g} s (tradestore_deadline)", output
+            )
         case Died(step, how, output):
             return NotRecorded(f"its process {how} during {names[min(step, len(names) - 1)]}", output)
     raise AssertionError("every ending is matched")

@@ -125,7 +125,7 @@ class _Run:
                     self.trouble = trouble
                     return ""
                 case Hung(_, seconds):
-                    self.trouble = f"the workload took longer than {seconds:g} s"
+                    self.trouble = f"the workload took longer than {seconds:g} s (tradestore_deadline)"
                     return f"takes longer than {seconds:g} s"
                 case Died(_, how):
                     self.trouble = f"the store ended its process: {how}"

@@ -183,7 +183,7 @@ class _Run:
                     self.trouble = trouble
                     return None
                 case Hung(step, seconds):
-                    self.trouble = f"the workload took longer than {seconds:g} s"
+                    self.trouble = f"the workload took longer than {seconds:g} s (tradestore_deadline)"
                     return f"took longer than {seconds:g} s", bool(step % 2)
                 case Died(step, how):
                     self.trouble = f"the store ended its process: {how}"

@@ -5,6 +5,7 @@ It stands above the kits; engines are handed a kit and never look one up.
 
 import re
 from collections.abc import Iterable
+from difflib import SequenceMatcher
 
 from pytest_tradestore.kits.audit import AuditLogKit
 from pytest_tradestore.kits.bars import BarsKit
@@ -95,15 +96,33 @@ def _checked(kit: Kit | str) -> Kit:
 
 def nearest_kit(store: object) -> str:
     """Say in one sentence what ``store`` lacks most nearly: for the message when it offers no contract."""
-    nearest = min(KITS, key=lambda kit: len(kit.lacking(store)) / len(kit.required))
+    nearest = max(KITS, key=lambda kit: _likeness(kit, store))
     lacking = nearest.lacking(store)
-    if len(lacking) < len(nearest.required):
+    if len(lacking) < len(nearest.required) or _likeness(nearest, store) >= _LIKE_ENOUGH:
         names = " and ".join(f"{method}()" for method in lacking)
         return f"the nearest is {_title(nearest)}, for which it lacks {names}"
     public = sorted(name for name in dir(store) if not name.startswith("_") and callable(getattr(store, name, None)))
     has = ", ".join(f"{name}()" for name in public[:8]) or "no public methods"
     simple = "; ".join(f"{_title(kit)} needs {', '.join(f'{m}()' for m in kit.required)}" for kit in KITS[:3])
     return f"it has {has}. {simple}; the documentation lists the trading contracts"
+
+
+_LIKE_ENOUGH = 0.8
+
+
+def _likeness(kit: Kit, store: object) -> float:
+    """Say how much the methods of a store, and its name, are like those of a contract."""
+    own = [name for name in dir(store) if not name.startswith("_") and callable(getattr(store, name, None))]
+    methods = [max((_alike(wanted, name) for name in own), default=0.0) for wanted in kit.required]
+    named = kit.name.rstrip("s").lower() in type(store).__name__.lower()
+    return sum(methods) / len(methods) + (0.2 if named else 0.0)
+
+
+def _alike(wanted: str, name: str) -> float:
+    if wanted == name:
+        return 1.0
+    ratio = SequenceMatcher(None, wanted, name).ratio()
+    return max(0.7, ratio) if wanted.startswith(f"{name}_") else ratio * 0.9
 
 
 def _title(kit: Kit) -> str:

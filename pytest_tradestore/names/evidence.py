@@ -107,7 +107,7 @@ def gather_planted(store: StoreUnderTest, kit: Kit, settings: Settings) -> Findi
                     findings: Findings = found
                     return findings
                 case Hung(_, seconds):
-                    return Findings((_stuck(at, f"took longer than {seconds:g} s"),))
+                    return Findings((_stuck(at, f"took longer than {seconds:g} s (tradestore_deadline)"),))
                 case Died(_, how):
                     return Findings((_stuck(at, f"ended its process: {how}"),))
     raise AssertionError("the stream of a task ends with its ending")

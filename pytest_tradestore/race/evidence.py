@@ -95,7 +95,7 @@ def kind_of(store: StoreUnderTest, kit: Kit) -> Actors | str:
         case Finished(awaited):
             return Actors.TASKS if awaited else Actors.THREADS
         case Hung(_, seconds):
-            return f"the store could not be opened within {seconds:g} s"
+            return f"the store could not be opened within {seconds:g} s (tradestore_deadline)"
         case Died(_, how):
             return f"its process {how} when the store was opened"
     raise AssertionError("every ending is matched")
@@ -147,7 +147,10 @@ def _searched(
                         return
                     case Hung(_, seconds):
                         at += 1
-                        yield Searched(Search(0, False), trouble=f"a schedule made no step within {seconds:g} s")
+                        yield Searched(
+                            Search(0, False),
+                            trouble=f"a schedule made no step within {seconds:g} s (tradestore_deadline)",
+                        )
                     case Died(_, how):
                         at += 1
                         yield Searched(Search(0, False), trouble=f"its process {how} in the middle of a schedule")

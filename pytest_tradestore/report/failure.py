@@ -21,6 +21,19 @@ class Crash:
     message: str
 
 
+_IN_ASCII = str.maketrans({"…": "...", "—": "-", "─": "-", "│": "|", "→": "->"})
+
+
+def sayable(text: str, tw: Any) -> str:
+    """Return a text in characters that the writer's file has: pytest would escape all of it, line ends included."""
+    encoding = getattr(getattr(tw, "_file", None), "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return text.translate(_IN_ASCII).encode("ascii", "backslashreplace").decode("ascii")
+    return text
+
+
 class FailureText:
     """Stands where pytest has the representation of an exception; ``str()`` of it is for files, without colours.
 
@@ -35,7 +48,7 @@ class FailureText:
         self.reprcrash = Crash(f"{result.verdict.value}: {example.headline if example else result.reason}")
 
     def toterminal(self, tw: Any) -> None:
-        tw.line(rendered(self.result, tw.fullwidth, color=tw.hasmarkup, told=self.told))
+        tw.line(sayable(rendered(self.result, tw.fullwidth, color=tw.hasmarkup, told=self.told), tw))
 
     def __str__(self) -> str:
         return all_of(self.result, _WIDTH_IN_FILES)
@@ -50,7 +63,7 @@ class ReplayText:
 
     def toterminal(self, tw: Any) -> None:
         texts = [render(e, requirement, tw.fullwidth, color=tw.hasmarkup) for requirement, e in self.violations]
-        tw.line("\n\n".join(texts))
+        tw.line(sayable("\n\n".join(texts), tw))
 
     def __str__(self) -> str:
         return "\n\n".join(render(example, requirement, _WIDTH_IN_FILES) for requirement, example in self.violations)
