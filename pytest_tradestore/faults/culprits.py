@@ -53,9 +53,14 @@ _ACROSS = (
 )
 
 
-def cause_of(flaw: Flaw, harm: Harm, refusal: Refusal | None, left: str = "") -> Cause:
-    """Return the cause of a breach that ``refusal`` has shown; ``left`` is what it leaves behind, if that is it."""
-    return Cause(Culprit(flaw.value, (left or _where(refusal),)), harm, remedy_for(flaw, refusal))
+def cause_of(flaw: Flaw, harm: Harm, refusal: Refusal | None, left: str = "", key: str = "") -> Cause:
+    """Return the cause of a breach that ``refusal`` has shown.
+
+    ``left`` is what it leaves behind, if that is what is wrong; ``key`` is what the call was about, which the names of
+    files may begin with.
+    """
+    where = left or _where(refusal)
+    return Cause(Culprit(flaw.value, (where.replace(key, "KEY") if key else where,)), harm, remedy_for(flaw, refusal))
 
 
 def remedy_for(flaw: Flaw, refusal: Refusal | None) -> str:

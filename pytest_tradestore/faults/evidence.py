@@ -268,14 +268,16 @@ def _undisturbed(bench: Bench) -> Iterator[tuple[Subject, Trial]]:
 
 def _evidence(run: _Run, plan: Plan, store: StoreUnderTest, loses: bool) -> FaultEvidence:
     whole = "atomic-batch" in store.declarations.claims
-    found: list[tuple[Trial, FaultBreach]] = []
+    found: list[tuple[Trial, FaultBreach, str]] = []
     of_trial: dict[int, int] = {}
     for number in sorted(run.trials):
         subject, _ = plan.tries[number]
         trial = run.trials[number]
         of_trial[id(trial)] = subject
-        broken = breaches(trial, plan.controls[subject], plan.subjects[subject], whole=whole, loses=loses)
-        found += [(trial, breach) for breach in broken]
+        about = plan.subjects[subject]
+        key = about.update.key if about.update is not None else about.place
+        broken = breaches(trial, plan.controls[subject], about, whole=whole, loses=loses)
+        found += [(trial, breach, key) for breach in broken]
     violations = {
         requirement: tuple(
             FaultViolation(breach, trial, cause, how_many, _done(plan, of_trial[id(trial)]), trial.watched.calls)

@@ -233,11 +233,14 @@ Broken = tuple[Trial, FaultBreach, Cause, int]
 """A trial and what it breaks, why, and in how many trials that is so."""
 
 
-def causes_of(found: list[tuple[Trial, FaultBreach]]) -> dict[str, tuple[Broken, ...]]:
-    """Return for each requirement one breach for each cause, the one that does most harm; and the worst cause first."""
+def causes_of(found: list[tuple[Trial, FaultBreach, str]]) -> dict[str, tuple[Broken, ...]]:
+    """Return for each requirement one breach for each cause, the one that does most harm; and the worst cause first.
+
+    With each trial comes the key that it was about: files of two keys are written by the same lines.
+    """
     kept: dict[str, dict[Culprit, Broken]] = {}
-    for trial, breach in found:
-        cause = cause_of(breach.flaw, breach.harm, trial.refusal, breach.left)
+    for trial, breach, key in found:
+        cause = cause_of(breach.flaw, breach.harm, trial.refusal, breach.left, key)
         of_requirement = kept.setdefault(breach.requirement, {})
         known = of_requirement.get(cause.culprit)
         if known is None or breach.harm < known[1].harm:

@@ -27,8 +27,8 @@ def trial_of(refusal, **seen):
 
 def causes(*rows):
     found = [
-        (trial_of(fault), FaultBreach("FAULT-5", "it is so", flaw=flaw, harm=harm, left=left))
-        for fault, flaw, harm, left in rows
+        (trial_of(fault), FaultBreach("FAULT-5", "it is so", flaw=flaw, harm=harm, left=left), key)
+        for fault, flaw, harm, left, key in (row if len(row) == 5 else (*row, "") for row in rows)
     ]
     return [(str(cause.culprit), how_many) for _, _, cause, how_many in causes_of(found)["FAULT-5"]]
 
@@ -56,6 +56,12 @@ def test_control_another_file_is_another_cause():
     rows = [(RENAME, Flaw.LITTER, Harm.LEFTOVER, left) for left in ("a.*.tmp", "b.*.tmp")]
 
     assert len(causes(*rows)) == 2
+
+
+def test_the_files_of_two_keys_are_one_cause():
+    rows = [(replace(RENAME, role=f"{key}.json"), Flaw.SWALLOWED, Harm.LOST, "", key) for key in ("AAPL", "MSFT")]
+
+    assert causes(*rows) == [("error swallowed at KEY.json", 2)]
 
 
 def test_a_rename_across_file_systems_is_told_where_to_make_its_temporary_files():

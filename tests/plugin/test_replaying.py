@@ -90,7 +90,7 @@ def test_keep_without_a_token_is_told_that_it_does_nothing(project):
 )
 def test_a_token_tries_one_thing_again(project, requirement, sort):
     failed = project.run(*OPTIONS, f"--tradestore-requirement={requirement}", "--tradestore-profile=hardened")
-    (token,) = set(re.findall(rf"--tradestore-replay (\S+/{sort}/\S+)", failed.stdout.str()))
+    token, *_ = re.findall(rf"--tradestore-replay (\S+/{sort}/\S+)", failed.stdout.str())  # of the worst cause
 
     again = project.run(*OPTIONS, f"--tradestore-replay={token}")
     stranger = project.run(*OPTIONS, f"--tradestore-replay={token[:-8]}00000000")
