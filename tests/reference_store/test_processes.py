@@ -8,7 +8,7 @@ import os
 import pickle
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +19,35 @@ from reference_store import (
     AsyncDocumentStore,
     AsyncFileDataStore,
     AsyncJournalStore,
+    AsyncPaperTradingStore,
+    AsyncPerformanceStore,
+    AsyncPortfolioStore,
     AsyncRunStore,
     AsyncSingleDocumentStore,
+    AsyncStockStateStore,
+    AsyncStrategyLogStore,
+    AsyncStrategyStore,
+    AsyncTaskStore,
     DocumentStore,
     FileDataStore,
     JobStore,
     JournalStore,
     LockTimeout,
+    PaperTradingStore,
+    PerformanceStore,
+    PortfolioStore,
     RunStore,
     SingleDocumentStore,
+    StockStateStore,
+    StrategyLogStore,
+    StrategyStore,
     SyncJobStore,
+    TaskStore,
 )
+from reference_store.bot_models import StockState, Strategy, StrategyLogEntry, Task
 from reference_store.models import Decision, Event, Job
+from reference_store.performance_models import Snapshot, SnapshotType
+from tests.reference_store.conforming import bought, traded
 from tests.reference_store.trading import ALWAYS, JANUARY, bar
 
 
@@ -51,6 +68,29 @@ def write_all_parts(store: FileDataStore, number: int) -> None:
 
 async def decisions(store: AsyncFileDataStore) -> int:
     return len(await store.read_decisions(noon().date())) + len(await store.read_bars("AAPL", *ALWAYS)) >> 1
+
+
+def buy(store: PaperTradingStore, number: int) -> None:
+    store.open_account(1_000_000)
+    store.execute(*bought(number, number + 1))
+
+
+async def buy_there(store: AsyncPaperTradingStore, number: int) -> None:
+    await store.open_account(1_000_000)
+    await store.execute(*bought(number, number + 1))
+
+
+def worth(number: int) -> Snapshot:
+    return Snapshot(
+        timestamp=noon() + timedelta(hours=number),
+        total_value_eur=1.0 + number,
+        snapshot_type=SnapshotType.INITIAL_SETUP,
+    )
+
+
+async def add_snapshot_there(store: AsyncPerformanceStore, number: int) -> None:
+    await store.start(worth(0))
+    await store.add_snapshot(worth(number))
 
 
 # How each store is opened with options, what adds something to it, and how much was added.
@@ -111,6 +151,72 @@ STORES: dict[str, tuple[Callable[[Path], Any], Callable[[Any, int], Any], Callab
         lambda store: _length(store.read("S")),
     ),
     "AsyncFileDataStore": (lambda root: AsyncFileDataStore(root, clock=noon), decide, decisions),
+    "PortfolioStore": (
+        lambda root: PortfolioStore(root, clock=noon),
+        lambda store, number: store.update(lambda present: traded(present, "BTC", number + 1)),
+        lambda store: store.load().trades_executed,
+    ),
+    "AsyncPortfolioStore": (
+        lambda root: AsyncPortfolioStore(root, clock=noon),
+        lambda store, number: store.update(lambda present: traded(present, "BTC", number + 1)),
+        lambda store: _of(store.load(), lambda portfolio: portfolio.trades_executed),
+    ),
+    "PaperTradingStore": (lambda root: PaperTradingStore(root, clock=noon), buy, lambda store: len(store.load().fills)),
+    "AsyncPaperTradingStore": (
+        lambda root: AsyncPaperTradingStore(root, clock=noon),
+        buy_there,
+        lambda store: _of(store.load(), lambda book: len(book.fills)),
+    ),
+    "StrategyStore": (
+        lambda root: StrategyStore(root, clock=noon),
+        lambda store, number: store.save(Strategy(strategy_id=f"S{number}", name="any")),
+        lambda store: len(store.ids()),
+    ),
+    "AsyncStrategyStore": (
+        lambda root: AsyncStrategyStore(root, clock=noon),
+        lambda store, number: store.save(Strategy(strategy_id=f"S{number}", name="any")),
+        lambda store: _length(store.ids()),
+    ),
+    "TaskStore": (
+        lambda root: TaskStore(root, clock=noon),
+        lambda store, number: store.save(Task(task_id=f"T{number}", action="any")),
+        lambda store: len(store.ids()),
+    ),
+    "AsyncTaskStore": (
+        lambda root: AsyncTaskStore(root, clock=noon),
+        lambda store, number: store.save(Task(task_id=f"T{number}", action="any")),
+        lambda store: _length(store.ids()),
+    ),
+    "StockStateStore": (
+        lambda root: StockStateStore(root, clock=noon),
+        lambda store, number: store.save(StockState(symbol=f"S{number}")),
+        lambda store: len(store.ids()),
+    ),
+    "AsyncStockStateStore": (
+        lambda root: AsyncStockStateStore(root, clock=noon),
+        lambda store, number: store.save(StockState(symbol=f"S{number}")),
+        lambda store: _length(store.ids()),
+    ),
+    "StrategyLogStore": (
+        lambda root: StrategyLogStore(root, clock=noon),
+        lambda store, number: store.append(StrategyLogEntry(strategy="S", message=f"{number}")),
+        lambda store: len(store.read("S")),
+    ),
+    "AsyncStrategyLogStore": (
+        lambda root: AsyncStrategyLogStore(root, clock=noon),
+        lambda store, number: store.append(StrategyLogEntry(strategy="S", message=f"{number}")),
+        lambda store: _length(store.read("S")),
+    ),
+    "PerformanceStore": (
+        lambda root: PerformanceStore(root, clock=noon),
+        lambda store, number: (store.start(worth(0)), store.add_snapshot(worth(number))),
+        lambda store: len(store.snapshots()),
+    ),
+    "AsyncPerformanceStore": (
+        lambda root: AsyncPerformanceStore(root, clock=noon),
+        add_snapshot_there,
+        lambda store: _length(store.snapshots()),
+    ),
 }
 in_a_child = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 every_store = pytest.mark.parametrize("name", STORES)
@@ -118,6 +224,10 @@ every_store = pytest.mark.parametrize("name", STORES)
 
 async def _length(found: Any) -> int:
     return len(await found)
+
+
+async def _of(found: Any, count: Callable[[Any], int]) -> int:
+    return count(await found)
 
 
 async def _add(store: AsyncSingleDocumentStore, number: int) -> None:
