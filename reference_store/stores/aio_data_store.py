@@ -50,7 +50,10 @@ class AsyncFileDataStore(AsyncClosing, AsyncTradingBars, AsyncTradingLogs, Reope
 
     async def write_fundamental(self, symbol: str, data: FundamentalData) -> None:
         """Add a version, durable on return."""
-        ours = deepcopy(data)  # the caller may go on changing its own meanwhile
+        try:
+            ours = deepcopy(data)  # the caller may go on changing its own meanwhile
+        except Exception:
+            ours = data  # nothing that can be kept, and the store says why not
         await whole(self._store.write_fundamental, symbol, ours)
 
     async def read_fundamental(self, symbol: str, as_of: datetime | None = None) -> FundamentalData | None:

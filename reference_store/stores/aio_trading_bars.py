@@ -8,9 +8,11 @@ from datetime import datetime
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
+from reference_store.errors import InvalidRecord
 from reference_store.models import PriceBar
 from reference_store.stores.aio import _whole as whole
 from reference_store.stores.aio import reading
+from reference_store.stores.bars.checks import listed
 from reference_store.stores.bars.salvage import SalvagedMonth
 from reference_store.stores.trading_bars import TradingBars
 
@@ -68,8 +70,18 @@ class AsyncTradingBars:
 
 def _of_ours(bars: Iterable[PriceBar]) -> list[PriceBar]:
     """Return copies: the caller may go on changing its bars while a thread writes them."""
-    return list(map(copy, bars)) if isinstance(bars, Iterable) else bars  # what is no bars the store refuses
+    given = listed(bars)
+    try:
+        return list(map(copy, given))
+    except Exception as error:
+        raise InvalidRecord("bars", f"cannot be copied ({type(error).__name__})") from error
 
 
 def _each_of_ours(bars: Mapping[str, Iterable[PriceBar]]) -> Mapping[str, Iterable[PriceBar]]:
-    return {symbol: _of_ours(some) for symbol, some in bars.items()} if isinstance(bars, Mapping) else bars
+    if not isinstance(bars, Mapping):
+        return bars  # which the store refuses
+    try:
+        of_symbols = dict(bars.items())
+    except Exception as error:
+        raise InvalidRecord("bars", f"cannot be gone through ({type(error).__name__})") from error
+    return {symbol: _of_ours(some) for symbol, some in of_symbols.items()}

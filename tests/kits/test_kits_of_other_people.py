@@ -288,6 +288,9 @@ def test_an_own_requirement_of_another_profile_decides_only_there():
     class Later(QueueKit):
         requirements = (requirement,)
 
+        def cases(self):
+            return ()
+
     from pytest_tradestore.report.summary import profile_of
 
     _ = StoreUnderTest("acme", FileQueue, contracts=(Later(),)).declarations

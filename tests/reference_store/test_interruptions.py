@@ -47,8 +47,8 @@ def interrupted_at_each_step(call: Callable[[], Any]) -> Iterator[int]:
 
         def trace(frame: FrameType, event: str, _argument: object) -> Any:
             nonlocal left
-            if not frame.f_code.co_filename.startswith(PACKAGE) or frame.f_code.co_name == "__del__":
-                return None  # Python lets no exception out of a finalizer
+            if not frame.f_code.co_filename.startswith(PACKAGE) or frame.f_code.co_name in ("__del__", "_close"):
+                return None  # Python lets no exception out of a finalizer, nor out of what closes a dropped directory
             frame.f_trace_opcodes = True
             if event == "opcode" and left:
                 left -= 1

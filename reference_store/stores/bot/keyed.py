@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -73,7 +74,8 @@ class Records(Generic[K]):
 
     def page(self, wanted: Callable[[K], bool], limit: int, offset: int) -> list[K]:
         checked_page(limit, offset)
-        return list(islice(filter(wanted, self._listed()), offset, offset + limit))
+        first, end = min(offset, sys.maxsize), min(offset + limit, sys.maxsize)
+        return list(islice(filter(wanted, self._listed()), first, end))
 
     def all(self) -> list[K]:
         return list(self._listed())

@@ -21,8 +21,15 @@ def _wanted(status: str | None) -> Callable[[Task], bool]:
     return lambda task: status is None or task.status == status
 
 
+def _has_a_zone(now: object) -> bool:
+    try:
+        return isinstance(now, datetime) and now.utcoffset() is not None
+    except ValueError:  # NaT is a datetime, but has no zone
+        return False
+
+
 def _is_due(now: datetime) -> Callable[[Task], bool]:
-    if not isinstance(now, datetime) or now.utcoffset() is None:
+    if not _has_a_zone(now):
         raise InvalidRecord("now", "is no datetime with a time zone")
     return lambda task: task.status == TaskStatus.WAITING and task.due_at is not None and task.due_at <= now
 
