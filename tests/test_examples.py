@@ -10,7 +10,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 with open(DOCS / "examples" / "pyproject.toml", "rb") as configuration:
     STORES = tomllib.load(configuration)["tool"]["pytest"]["tradestore_stores"]
 MODULES = [store.partition("=")[2].partition(":")[0] for store in STORES]
-PINNED = re.findall(r"^(\w+)==(\S+)$", (DOCS / "examples" / "requirements.txt").read_text(encoding="utf-8"), re.M)
+PINNED = re.findall(r"^([\w-]+)==(\S+)$", (DOCS / "examples" / "requirements.txt").read_text(encoding="utf-8"), re.M)
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -22,7 +22,7 @@ def test_an_adapter_has_at_most_fifteen_lines_of_code(module):
 
 @pytest.mark.parametrize(("library", "version"), PINNED)
 def test_the_one_command_runs_every_library_that_it_installs(library, version):
-    assert f"{library}_store" in MODULES
+    assert f"{library.lower().replace('-', '')}_store" in MODULES
 
 
 @pytest.mark.parametrize(("library", "version"), PINNED)

@@ -10,9 +10,9 @@ pytestmark = pytest.mark.proof
 TOP = Path(__file__).parents[2]
 
 
-def verdict(tmp_path: Path, target: str, *options: str) -> str:
+def verdict(target: str, *options: str) -> str:
     store = f"--tradestore-store={target}=tests.reference_store.conforming:{target}"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", f"cache_dir={tmp_path}"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     suite = ["--tradestore-conformance", store, "--tradestore-profile=hardened", "--tradestore-budget=quick"]
     done = subprocess.run([*command, *suite, *options], cwd=TOP, capture_output=True, text=True, check=False)
     (line,) = [line for line in done.stdout.splitlines() if line.startswith(f"{target}: ")]
@@ -24,10 +24,10 @@ TARGETS = [f"{face}Bot{store}" for store in STORES for face in ("", "Async")]
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_a_store_of_a_bot_is_conformant(tmp_path: Path, target: str) -> None:
-    assert verdict(tmp_path, target) == "CONFORMANT hardened"
+def test_a_store_of_a_bot_is_conformant(target: str) -> None:
+    assert verdict(target) == "CONFORMANT hardened"
 
 
 @pytest.mark.parametrize("target", ["CarelessPortfolio"])
-def test_control_one_that_loads_changes_and_saves_is_not(tmp_path: Path, target: str) -> None:
-    assert verdict(tmp_path, target, "--tradestore-requirement=RACE-1") == "NOT CONFORMANT: RACE-1"
+def test_control_one_that_loads_changes_and_saves_is_not(target: str) -> None:
+    assert verdict(target, "--tradestore-requirement=RACE-1") == "NOT CONFORMANT: RACE-1"
