@@ -2,8 +2,11 @@
 
 import asyncio
 import errno
+import shutil
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -14,9 +17,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from reference_store import AsyncFileDataStore, CorruptData, FileDataStore, InvalidRecord, StorageFailure
 from reference_store.models import PriceBar
 from reference_store.stores.bars import files
+from reference_store.stores.bars.snapshots import Snapshots
 from tests.reference_store.faults import fail_call
 from tests.reference_store.test_atomic import calls_of
-from tests.reference_store.trading import ALWAYS, ALWAYS_UTC, DAY, JANUARY, bar, flip, tree
+from tests.reference_store.trading import ALWAYS, ALWAYS_UTC, DAY, JANUARY, bar, bars, flip, tree
 
 MINUTE = timedelta(minutes=1)
 
@@ -72,6 +76,128 @@ def test_many_bars_take_along_what_waits_and_outdated_ones_never_come_back(
     store.write_bars("AAPL", [bar(JANUARY, 8.0)])
     store.fold_bars()
     assert closes(tmp_path) == [8.0] + [7.0] * files.FEW
+
+
+def test_bars_that_many_took_along_never_come_back_with_the_next_ones_and_those_of_another_symbol_folded(
+    store: FileDataStore, tmp_path: Path
+) -> None:
+    store.write_bars_of_many({s: [bar(JANUARY, 1.0, symbol=s)] for s in ("AAPL", "MSFT")})
+    store.write_bars("AAPL", bars(JANUARY, files.FEW + 1, 2.0))
+    store.write_bars_of_many({s: [bar(JANUARY - DAY, 3.0, symbol=s)] for s in ("AAPL", "MSFT")})
+
+    store.delete_bars("MSFT", JANUARY, JANUARY)
+    assert closes(tmp_path)[:2] == [3.0, 2.0]
+
+
+@pytest.mark.parametrize("making_room", ["fold of another symbol", "too many lines"])
+@pytest.mark.parametrize("manifest", ["sound", "damaged"])
+def test_lines_in_months_already_never_count_again_when_those_of_another_symbol_are_cleared_away(
+    store: FileDataStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, making_room: str, manifest: str
+) -> None:
+    store.write_bars_of_many({s: [bar(JANUARY, 1.0, symbol=s)] for s in ("AAPL", "MSFT")})
+    with monkeypatch.context() as patch:  # the month gets a newer bar of this date, the outdated line stays
+        patch.setattr(files, "LARGE", 1000)
+        fail_call(patch, "rename", errno.EIO, when=lambda *names: ".recent.jsonl" in names)
+        store.write_bars("AAPL", [bar(JANUARY, 2.0)])
+    store.write_bars_of_many({s: [bar(JANUARY + DAY, 3.0, symbol=s)] for s in ("AAPL", "MSFT")})
+    place = tmp_path / "prices" / "AAPL" / ".manifest.json"
+    sound = place.read_bytes()
+    if manifest == "damaged":
+        flip(place, 30)
+
+    if making_room == "too many lines":
+        monkeypatch.setattr(files, "OUTGROWN", 100)
+        for day in range(2, 6):
+            store.write_bars("MSFT", [bar(JANUARY + day * DAY, symbol="MSFT")])
+    else:
+        store.delete_bars("MSFT", JANUARY, JANUARY)
+
+    if manifest == "damaged":
+        place.write_bytes(sound)
+    for opened in (store, FileDataStore(tmp_path)):
+        assert [b.close for b in opened.read_bars("AAPL", *ALWAYS)] == [2.0, 3.0]
+    store.fold_bars()
+    assert month(tmp_path) == closes(tmp_path) == [2.0, 3.0]
+
+
+def test_what_is_taken_along_is_cleared_away_so_that_a_lost_manifest_brings_nothing_outdated_back(
+    store: FileDataStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun(store)
+    monkeypatch.setattr(files, "LARGE", 1000)
+    store.write_bars("AAPL", [bar(JANUARY + 3 * DAY, 5.0)])
+    flip(tmp_path / "prices" / "AAPL" / ".manifest.json", 30)
+
+    store.reseal_bars("AAPL")
+    assert closes(tmp_path) == [1.0, 2.0, 3.0, 5.0]
+
+
+def test_lines_are_cleared_away_only_when_the_manifest_that_has_them_in_months_is_pinned(
+    store: FileDataStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun(store)
+    with monkeypatch.context() as patch:  # it died when the manifest was visible, and not durable yet
+        fail_call(patch, "rename", errno.EIO, when=lambda *names: ".recent.jsonl" in names)
+        with pytest.raises(StorageFailure):
+            store.fold_bars()
+    root = tmp_path.with_name(tmp_path.name + "-too")
+    shutil.copytree(tmp_path, root)
+    seen = calls_of(monkeypatch, "rename", "fsync")
+
+    FileDataStore(tmp_path).fold_bars()
+    assert seen.index("fsync directory") < seen.index("rename")
+    seen.clear()
+    FileDataStore(root).write_bars("AAPL", bars(JANUARY, files.FEW + 1))
+    assert seen.index("fsync directory") < seen.index("rename")
+
+
+@pytest.mark.parametrize("cleared", [True, False])
+def test_a_reader_between_whose_two_looks_bars_are_written_and_folded_is_told_of_no_damage(
+    store: FileDataStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    cleared: bool,
+) -> None:
+    begun(store)
+    for look in ("take", "standing"):
+        real, left = getattr(Snapshots, look), [True]
+
+        def late(*args: Any, real: Any = real, left: list[bool] = left) -> Any:
+            if left and left.pop():
+                store.write_bars("AAPL", [bar(JANUARY + 4 * DAY, 5.0)])
+                with monkeypatch.context() as patch:
+                    if not cleared:
+                        fail_call(patch, "rename", errno.EIO, when=lambda *names: ".recent.jsonl" in names)
+                    with nullcontext() if cleared else pytest.raises(StorageFailure):
+                        store.fold_bars()
+            return real(*args)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Snapshots, look, late)
+            reader = FileDataStore(tmp_path)
+            if look == "take":
+                assert [b.close for b in reader.read_bars("AAPL", *ALWAYS)] == [1.0, 2.0, 3.0, 4.0, 5.0]
+            else:
+                assert reader.months("AAPL") == ["2026-01"]
+    assert "damaged" not in caplog.text
+
+
+def test_a_reader_who_comes_when_the_first_bars_are_written_is_told_of_no_damage(
+    store: FileDataStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    real, left = Snapshots.take, [True]
+
+    def late(*args: Any) -> Any:
+        if left and left.pop():
+            for day in (0, 1):
+                store.write_bars_of_many({"AAPL": [bar(JANUARY + day * DAY)]})
+        return real(*args)
+
+    store.write_bars("AAPL", [bar(JANUARY - DAY)])
+    monkeypatch.setattr(Snapshots, "take", late)
+    assert closes(tmp_path)[:1] == [1.0]
+    assert "damaged" not in caplog.text
 
 
 def test_the_next_bar_of_many_symbols_is_one_file_and_all_or_none(
@@ -337,6 +463,22 @@ class Bars(RuleBasedStateMachine):
         assert self.store.delete_bars(symbol, start, end) == len(gone)
         for date in gone:
             del self.model[symbol][date]
+
+    @rule(symbol=symbols, days=days, close=st.floats(0, 9))
+    def write_and_clear_nothing_away(self, symbol: str, days: list[int], close: float) -> None:
+        made = self.made(symbol, days, close)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(files, "LARGE", 1000)
+            fail_call(patch, "rename", errno.EIO, when=lambda *names: ".recent.jsonl" in names)
+            with suppress(StorageFailure):  # what has to be cleared away before it stands in the way
+                self.store.write_bars(symbol, made)
+                return
+        self.store.write_bars(symbol, made)
+
+    @rule(symbol=symbols)
+    def reseal(self, symbol: str) -> None:
+        if self.model[symbol]:
+            self.store.reseal_bars(symbol)
 
     @rule()
     def fold(self) -> None:

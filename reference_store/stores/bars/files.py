@@ -117,12 +117,14 @@ class BarFiles:
         elif few and manifest.recent and recent.rows(symbol, manifest.folded) < FEW:
             self._fold_some(root, self._recent.add(root, recent, {symbol: new}))
         else:
-            recent = self._dropped(root, recent, symbol, manifest)
+            recent = self._dropped(root, directory, recent, symbol, manifest)
             waiting = recent.of(symbol, manifest.folded)
             if waiting is not None:
                 changes = dict(by_month(merged(waiting, new)))
             folded = max(manifest.folded, recent.newest(symbol))
             publish(directory, symbol, manifest, changes, folded=folded, recent=True)
+            if waiting is not None:
+                self._clear_after(root, recent, [symbol])
 
     def delete(self, operation: str, symbol: str, first: int, last: int, *, aware: bool) -> int:
         """Remove the bars from ``first`` to ``last``, both included, durably and all or none; say how many."""
@@ -218,7 +220,7 @@ class BarFiles:
                 self._recent.mend(root, symbol)
                 recent = self._recent.load(root, symbol)
                 if recent is not None and (manifest := self._snapshots.manifest(directory, symbol)) is not None:
-                    self._dropped(root, recent, symbol, manifest)
+                    self._dropped(root, directory, recent, symbol, manifest)
             except CorruptData as damage:
                 _log.warning("%s: %s", shown(symbol), damage)
             upkeep.reseal(directory, symbol, negative=self.negative, recent=recent is not None)
@@ -254,6 +256,10 @@ class BarFiles:
             found = sound(symbol, manifest, recent)
         except CorruptData as damage:
             with self.root.reading("read", symbol) as root:
+                again = self._recent.standing(root, symbol)
+                undamaged = isinstance(again, Recent) and again.damage is None and again.generation >= manifest.folded
+                if undamaged and (recent is None or (isinstance(recent, Recent) and recent.damage is None)):
+                    return recent  # written between two looks: what the first has not is in the months, or came later
                 found = sound(symbol, manifest, self._recent.before(root, symbol, damage))
         if found is not None and found.damage is not None:
             self.recoveries.note(symbol, found.damage, found.generation)
@@ -276,14 +282,39 @@ class BarFiles:
         if recent is None:
             return self._recent.put(root, None, [])
         if recent.newest(symbol):  # given up
-            return self._recent.put(root, recent, recent.without([symbol]))
+            return self._clear(root, recent, [symbol])
         return recent
 
-    def _dropped(self, root: Directory, recent: Recent, symbol: str, manifest: Manifest) -> Recent:
+    def _dropped(
+        self, root: Directory, directory: Directory, recent: Recent, symbol: str, manifest: Manifest
+    ) -> Recent:
         """Clear away lines that are in the months already, before these change again and the lines are outdated."""
         if 0 < recent.newest(symbol) <= manifest.folded:
-            return self._recent.put(root, recent, recent.without([symbol]))
+            directory.sync()  # whoever folded them may have died before that
+            return self._clear(root, recent, [symbol])
         return recent
+
+    def _clear(self, root: Directory, recent: Recent, symbols: Iterable[str]) -> Recent:
+        """Clear away the lines of these symbols; those of others count as before."""
+        return self._recent.put(root, recent, recent.without(symbols, partial(self._folded, root)))
+
+    def _clear_after(self, root: Directory, recent: Recent, symbols: Iterable[str]) -> None:
+        """Clear away the lines of these symbols after a write, which is done; else they would soon be outdated."""
+        try:
+            self._clear(root, recent, symbols)
+        except (OSError, NotPinned, StoreError) as error:
+            _log.warning("recent bars that are in their months already could not be cleared away: %s", error)
+
+    def _folded(self, root: Directory, symbol: str) -> int | None:
+        """The number up to which the lines of a symbol are in its months; None if its manifest is damaged."""
+        try:
+            with closing(child(root, symbol, keys.encode(symbol))) as directory:
+                manifest = self._snapshots.manifest(directory, symbol)
+        except FileNotFoundError:
+            return 0
+        except CorruptData:
+            return None
+        return 0 if manifest is None else manifest.folded
 
     def _fold(self, root: Directory, symbol: str) -> None:
         """Move the recent bars of a symbol into its months, and clear them away."""
@@ -291,7 +322,7 @@ class BarFiles:
         if recent is None or not recent.newest(symbol):
             return
         self._into_months(root, recent, symbol)
-        self._recent.put(root, recent, recent.without([symbol]))
+        self._clear(root, recent, [symbol])
 
     def _into_months(self, root: Directory, recent: Recent, symbol: str) -> None:
         try:
@@ -302,7 +333,9 @@ class BarFiles:
         if manifest is None or not manifest.recent:
             return  # given up
         waiting = recent.of(symbol, manifest.folded)
-        if waiting is not None:
+        if waiting is None:
+            directory.sync()  # whoever folded them may have died before that
+        else:
             manifest, months = replace(manifest, aware=waiting.aware), dict(by_month(waiting))
             publish(directory, symbol, manifest, months, folded=recent.newest(symbol), recent=True)
 
@@ -326,11 +359,8 @@ class BarFiles:
             else:
                 folded.append(symbol)
                 left -= rows[symbol]
-        try:
-            if folded:
-                self._recent.put(root, recent, recent.without(folded))
-        except (OSError, NotPinned, StoreError) as error:
-            _log.warning("recent bars that are in their months already could not be cleared away: %s", error)
+        if folded:
+            self._clear_after(root, recent, folded)
 
 
 def _go_together(first: Columns, second: Columns) -> bool:

@@ -9,7 +9,7 @@ may die anywhere. The last line is the seal of the file: a symbol whose manifest
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -77,15 +77,25 @@ class Recent:
         """The number of the last line that has bars of a symbol, 0 if none has."""
         return max((line.number for line in self.lines if symbol in line.bars), default=0)
 
-    def without(self, symbols: Iterable[str]) -> list[Line]:
-        """The lines without these symbols, one for each symbol that stays."""
+    def without(self, symbols: Iterable[str], folded: Callable[[str], int | None]) -> list[Line]:
+        """The lines without these symbols, those of each symbol that stays made one as far as this is safe.
+
+        ``folded`` returns the number up to which the lines of a symbol are in its months, None if nobody can say: those
+        lines stay apart, for one with a higher number would count again, over bars that were written later.
+        """
         gone = set(symbols)
-        staying = {symbol: None for line in self.lines for symbol in line.bars if symbol not in gone}
+        staying: dict[str, list[Line]] = {}
+        for line in self.lines:
+            for symbol in line.bars:
+                if symbol not in gone:
+                    staying.setdefault(symbol, []).append(line)
         kept = []
-        for symbol in staying:
-            bars = self.of(symbol, 0)
-            assert bars is not None, "it is in a line"
-            kept.append(line_of(self.newest(symbol), {symbol: bars}))
+        for symbol, found in staying.items():
+            end = folded(symbol) if len(found) > 1 else 0
+            apart = [line for line in found if end is None or line.number <= end]
+            kept += [line_of(line.number, {symbol: line.bars[symbol]}) for line in apart]
+            if end is not None and (waiting := self.of(symbol, end)) is not None:
+                kept.append(line_of(found[-1].number, {symbol: waiting}))
         return sorted(kept, key=lambda line: line.number)
 
 
