@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
     "document",
     ATOM_2="reads as nothing, although my_data.json is there and holds what no update left",
     DUR_2="partly lost write my_data.json.tmp",
+    DATA_ALIAS="while it is awaited, is stored",
 )
 class GuidelineStore:
     """a fixed ``.tmp``, no fsync, and a load() that takes whatever it cannot read for an empty store."""

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+from copy import deepcopy
 from pathlib import Path
 
 import aiofiles
@@ -36,8 +37,9 @@ class NoDirectorySyncAiofiles(OneFileAwaited):
     """the same through aiofiles."""
 
     async def save(self, data):
+        text = encode(data)
         async with aiofiles.open(f"{self.file}.tmp", "w") as file:
-            await file.write(encode(data))
+            await file.write(text)
             await file.flush()
             await asyncio.to_thread(os.fsync, file.fileno())
         await aiofiles.os.replace(f"{self.file}.tmp", self.file)
@@ -75,7 +77,7 @@ class UnsyncedParentAsync(UnsyncedParent):
     """the same with async methods, one thread hop each."""
 
     async def put(self, key, document):
-        await asyncio.to_thread(super().put, key, document)
+        await asyncio.to_thread(super().put, key, deepcopy(document))
 
     async def get(self, key):
         return await asyncio.to_thread(super().get, key)
@@ -100,7 +102,7 @@ class UnsyncedDeleteAiofiles(UnsyncedDelete):
     """the same through aiofiles."""
 
     async def put(self, key, document):
-        await asyncio.to_thread(super().put, key, document)
+        await asyncio.to_thread(super().put, key, deepcopy(document))
 
     async def delete(self, key):
         if await aiofiles.os.path.exists(self.root / file_name(key)):

@@ -45,8 +45,9 @@ class BackupFirstAiofiles:
         self.file, self.backup = root / "portfolio.json", root / "portfolio.json.bak"
 
     async def save(self, data):
+        text = encode(data)
         async with aiofiles.open(f"{self.file}.tmp", "w") as file:
-            await file.write(encode(data))
+            await file.write(text)
             await file.flush()
             os.fsync(file.fileno())
         if await aiofiles.os.path.exists(self.file):

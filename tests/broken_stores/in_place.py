@@ -39,8 +39,9 @@ class InPlaceDocumentAiofiles(OneFileAwaited):
     """the same through aiofiles."""
 
     async def save(self, data):
+        text = json.dumps(data)
         async with aiofiles.open(self.file, "w") as file:
-            await file.write(json.dumps(data))
+            await file.write(text)
             await file.flush()
             os.fsync(file.fileno())
         sync_directory(self.file.parent)
@@ -69,8 +70,9 @@ class InPlaceDocumentsAiofiles(FileEachAwaited):
     """the same through aiofiles."""
 
     async def put(self, key, document):
+        text = json.dumps(document)
         async with aiofiles.open(self.root / file_name(key), "w") as file:
-            await file.write(json.dumps(document))
+            await file.write(text)
 
 
 @breaks(

@@ -30,8 +30,9 @@ class SyncAfterRenameAiofiles(OneFileAwaited):
 
     async def save(self, data):
         staged = self.file.with_suffix(".tmp")
+        text = encode(data)
         async with aiofiles.open(staged, "w") as file:
-            await file.write(encode(data))
+            await file.write(text)
             await file.flush()
             os.replace(staged, self.file)
             await asyncio.to_thread(os.fsync, file.fileno())
@@ -57,8 +58,9 @@ class SyncBeforeFlushAiofiles(OneFileAwaited):
 
     async def save(self, data):
         staged = self.file.with_suffix(".tmp")
+        text = encode(data)
         async with aiofiles.open(staged, "w") as file:
-            await file.write(encode(data))
+            await file.write(text)
             await asyncio.to_thread(os.fsync, file.fileno())
         os.replace(staged, self.file)
         sync_directory(self.file.parent)

@@ -57,8 +57,9 @@ class GluedJournalAiofiles(GluedJournal):
     """the same through aiofiles."""
 
     async def append(self, stream, record):
+        text = encode(record) + "\n"
         async with aiofiles.open(self.root / file_name(stream), "a") as log:
-            await log.write(encode(record) + "\n")
+            await log.write(text)
             await log.flush()
             os.fsync(log.fileno())
         sync_directory(self.root)
@@ -117,8 +118,9 @@ class UnsyncedJournalAiofiles(UnsyncedJournal):
             os.truncate(path, sum(len(line) for line, _ in self._whole(path)))
             sync_directory(self.root)
             self._repaired.add(stream)
+        text = encode(record) + "\n"
         async with aiofiles.open(path, "a") as log:
-            await log.write(encode(record) + "\n")
+            await log.write(text)
 
 
 @breaks("journal", DUR_2="lost create orders+.json", DUR_3="partly lost write orders+.json")
@@ -161,8 +163,9 @@ class UnsyncedCreationAiofiles(UnsyncedCreation):
         if stream not in self._repaired and path.exists():
             cut_torn_tail(path)
         self._repaired.add(stream)
+        text = log_line(record)
         async with aiofiles.open(path, "ab") as log:
-            await log.write(log_line(record))
+            await log.write(text)
             await log.flush()
             os.fsync(log.fileno())
 

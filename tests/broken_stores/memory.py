@@ -1,6 +1,7 @@
 """Stores that say "saved" while the data is still in the memory of the process."""
 
 import asyncio
+import json
 import threading
 from pathlib import Path
 
@@ -16,6 +17,11 @@ from tests.sound_stores.files import (
     read_log,
     replace_durably,
 )
+
+
+def copied(document):
+    """A copy that the caller cannot change: memory is all that these stores are wrong about."""
+    return document if document is None else json.loads(encode(document))
 
 
 @breaks("journal", DUR_1="has lost 1 acknowledged record", DUR_2="has lost 1 acknowledged record")
@@ -64,11 +70,10 @@ class FlushedAtClose:
         self._cache = read_document(self.file) or {}
 
     def put(self, key, document):
-        encode(document)
-        self._cache[key] = document
+        self._cache[key] = copied(document)
 
     def get(self, key):
-        return self._cache.get(key)
+        return copied(self._cache.get(key))
 
     def close(self):
         replace_durably(self.file, encode(self._cache))
@@ -97,12 +102,12 @@ class EveryThirdUpdate:
         self._data = read_document(self.file)
 
     def save(self, data):
-        text, self._data, self._updates = encode(data), data, self._updates + 1
+        text, self._data, self._updates = encode(data), copied(data), self._updates + 1
         if self._updates % 3 == 0:
             replace_durably(self.file, text)
 
     def load(self):
-        return self._data
+        return copied(self._data)
 
     def close(self):
         if self._data is not None:
@@ -126,8 +131,7 @@ class OnlyRemembers:
         self._documents = {}
 
     def put(self, key, document):
-        encode(document)
-        self._documents[key] = document
+        self._documents[key] = copied(document)
 
     def get(self, key):
-        return self._documents.get(key)
+        return copied(self._documents.get(key))

@@ -37,8 +37,9 @@ class ManifestFirstAiofiles(ManifestFirst):
     async def put(self, key, document):
         named = read_document(self.manifest) or {}
         data_file = file_name(key) + "." + ("b" if named.get(key, "").endswith("a") else "a")
+        text = encode(document)
         async with aiofiles.open(self.root / data_file, "w") as file:
-            await file.write(encode(document))
+            await file.write(text)
         replace_durably(self.manifest, json.dumps(named | {key: data_file}))
 
 

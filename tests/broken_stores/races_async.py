@@ -101,8 +101,9 @@ class AsyncFixedTemporary:
 
     async def save(self, data):
         staged = f"{self.file}.tmp"
+        text = encode(data)
         async with aiofiles.open(staged, "w") as file:
-            await file.write(encode(data))
+            await file.write(text)
             await file.flush()
             await asyncio.to_thread(os.fsync, file.fileno())
         os.replace(staged, self.file)

@@ -55,8 +55,9 @@ class PromotesTemporaryAiofiles(PromotesTemporary):
     """the same through aiofiles."""
 
     async def save(self, data):
+        text = encode(data)
         async with aiofiles.open(self.staged, "w") as file:
-            await file.write(encode(data))
+            await file.write(text)
             await file.flush()
             os.fsync(file.fileno())
         os.replace(self.staged, self.file)
@@ -110,8 +111,9 @@ class ExclusiveTemporaryAiofiles(ExclusiveTemporary):
 
     async def put(self, key, document):
         path = self.root / file_name(key)
+        text = encode(document)
         async with aiofiles.open(f"{path}.tmp", "x") as file:
-            await file.write(encode(document))
+            await file.write(text)
             await file.flush()
             os.fsync(file.fileno())
         os.replace(f"{path}.tmp", path)

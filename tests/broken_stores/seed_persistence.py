@@ -23,6 +23,7 @@ def _now() -> str:
 @breaks(
     "jobs",
     ATOM_2="partly lost write jobs.tmp",
+    DATA_ALIAS="what save() was given after the call shows",
     DUR_2="partly lost write jobs.tmp",
     DUR_4="lost rename jobs.tmp -> jobs.json",
     RACE_1="then gives nothing",

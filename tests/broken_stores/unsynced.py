@@ -44,8 +44,9 @@ class RenameWithoutSyncAiofiles(OneFileAwaited):
 
     async def save(self, data):
         staged = f"{self.file}.tmp"
+        text = json.dumps(data)
         async with aiofiles.open(staged, "w") as file:
-            await file.write(json.dumps(data))
+            await file.write(text)
         os.replace(staged, self.file)
 
 
@@ -68,14 +69,20 @@ class FlushIsNotSyncAiofiles(FileEachAwaited):
 
     async def put(self, key, document):
         path = self.root / file_name(key)
+        text = encode(document)
         async with aiofiles.open(f"{path}.tmp", "w") as file:
-            await file.write(encode(document))
+            await file.write(text)
             await file.flush()
         await asyncio.to_thread(os.replace, f"{path}.tmp", path)
         await asyncio.to_thread(sync_directory, self.root)
 
 
-@breaks("documents", ATOM_2="partly lost write jobs.tmp", DUR_2="partly lost write jobs.tmp")
+@breaks(
+    "documents",
+    ATOM_2="partly lost write jobs.tmp",
+    DATA_ALIAS="what put() was given after the call shows",
+    DUR_2="partly lost write jobs.tmp",
+)
 class JobsFile:
     """a job store as commonly described: one JSON file, loaded lazily, ``.tmp`` then os.replace."""
 
