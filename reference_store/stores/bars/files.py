@@ -179,14 +179,17 @@ class BarFiles:
             except FileNotFoundError:
                 return []
             with opened as directory:
-                manifest, found = self._snapshots.take(directory, symbol, first, last)
+                manifest, found, older = self._snapshots.take(directory, symbol, first, last)
         if manifest is None:
             return []
         recent = self._found(symbol, manifest, recent)
         _refuse_mixture("start", symbol, manifest, recent, aware=aware)
         parts = [decoded(symbol, month, data, first, last, aware=aware) for month, data in found]
         waiting = recent.of(symbol, manifest.folded) if recent is not None and manifest.recent else None
-        if waiting is None or not len(waiting := waiting.between(first, last)):
+        waiting = None if waiting is None else waiting.between(first, last)
+        if waiting is not None and older:
+            waiting = joined([bars for month, bars in by_month(waiting) if month not in older])
+        if waiting is None or not len(waiting):
             return parts
         together = joined(parts)
         return [waiting if together is None else merged(together, waiting)]

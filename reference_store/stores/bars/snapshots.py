@@ -50,17 +50,19 @@ class Snapshots:
 
     def take(
         self, directory: Directory, symbol: str, first: int, last: int
-    ) -> tuple[Manifest | None, list[tuple[str, bytes]]]:
+    ) -> tuple[Manifest | None, list[tuple[str, bytes]], set[str]]:
         """Return a manifest and the months with bars from ``first`` to ``last`` with their bytes, all as it says.
 
-        A damaged month is as it was before it was written last, and that is said.
+        A damaged month is as it was before it was written last, and that is said; which months are so comes last: they
+        are of a moment of their own, and no bars that came later and wait beside the months belong to them.
         """
         missed: set[tuple[int, str]] = set()
         seen: dict[str, bytes] = {}
+        older: set[str] = set()
         while True:
             manifest = self.standing(directory, symbol)
             if manifest is None:
-                return None, []
+                return None, [], set()
             months = manifest.overlapping(first, last)
             for month in months:
                 file = manifest.months[month]
@@ -69,16 +71,21 @@ class Snapshots:
                 try:
                     # Another manifest excuses what is not there; when that one is still in force, the content is gone.
                     gone = (manifest.generation, month) in missed
-                    seen[file.sha256] = self._content(directory, symbol, month, file, gone=gone)
+                    seen[file.sha256], stands_in = self._content(directory, symbol, month, file, gone=gone)
+                    older.update([file.sha256] if stands_in else [])
                 except Moved:
                     missed.add((manifest.generation, month))
                     break
             else:
-                return manifest, [(month, seen[manifest.months[month].sha256]) for month in months]
+                named = [(month, manifest.months[month].sha256) for month in months]
+                return manifest, [(month, seen[sha]) for month, sha in named], {m for m, sha in named if sha in older}
 
-    def _content(self, directory: Directory, symbol: str, month: str, file: MonthFile, *, gone: bool) -> bytes:
+    def _content(
+        self, directory: Directory, symbol: str, month: str, file: MonthFile, *, gone: bool
+    ) -> tuple[bytes, bool]:
+        """Return what a month has, and whether that is its backup."""
         try:
-            return content(directory, symbol, month, file).data
+            return content(directory, symbol, month, file).data, False
         except Moved as moved:
             if not gone:
                 raise
@@ -86,7 +93,7 @@ class Snapshots:
             if older is None:
                 raise moved.damage from None
             self.recoveries.note(symbol, moved.damage, older[1])
-            return older[0]
+            return older[0], True
 
     def _manifest(self, directory: Directory, symbol: str) -> Manifest | None:
         known = self._manifests.get(symbol)
