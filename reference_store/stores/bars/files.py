@@ -22,9 +22,11 @@ from reference_store.core.group_commit import GroupCommit, Take
 from reference_store.core.root import Place, Root
 from reference_store.errors import CorruptData, InvalidRecord, StoreError, shown
 from reference_store.stores.bars import upkeep
+from reference_store.stores.bars.awareness import go_together, refuse_mixture
 from reference_store.stores.bars.backups import Recoveries
 from reference_store.stores.bars.checks import columns_of, listed
 from reference_store.stores.bars.columns import Columns, by_month, joined, merged
+from reference_store.stores.bars.folding import into_months, symbols_by_need
 from reference_store.stores.bars.manifest import Manifest
 from reference_store.stores.bars.months import publish
 from reference_store.stores.bars.places import Moved, child, content, decoded
@@ -76,7 +78,7 @@ class BarFiles:
                 directory = child(root, symbol, keys.encode(symbol), create=True)
                 manifest = self._known(root, directory, symbol, bars)
                 recent = self._relied_on(root, symbol, manifest, recent)
-                _refuse_mixture("date", symbol, manifest, recent, aware=bars.aware)
+                refuse_mixture("date", symbol, manifest, recent, aware=bars.aware)
                 states[symbol] = directory, manifest
             assert recent is not None, "it is relied on"
             for symbol, (directory, manifest) in states.items():
@@ -85,7 +87,7 @@ class BarFiles:
             self._fold_some(root, self._recent.add(root, recent, new))
 
     def _group(self, symbol: str) -> GroupCommit[Columns]:
-        return self.root.group(partial(self._write_all, symbol), _go_together)
+        return self.root.group(partial(self._write_all, symbol), go_together)
 
     def _write_all(self, symbol: str, _first: Columns, take: Take[Columns]) -> None:
         """Write the bars of several callers; what stands in the way of one of them is no concern of the others."""
@@ -111,7 +113,7 @@ class BarFiles:
         few = large and len(new) <= FEW
         if few or manifest.recent:
             recent = self._relied_on(root, symbol, manifest, self._recent.load(root, symbol))
-        _refuse_mixture("date", symbol, manifest, recent, aware=new.aware)
+        refuse_mixture("date", symbol, manifest, recent, aware=new.aware)
         if recent is None:
             publish(directory, symbol, manifest, changes, folded=manifest.folded, recent=False)
         elif few and manifest.recent and recent.rows(symbol, manifest.folded) < FEW:
@@ -138,7 +140,7 @@ class BarFiles:
             manifest = self._snapshots.manifest(directory, symbol)
             if manifest is None:
                 return 0
-            _refuse_mixture("start", symbol, manifest, None, aware=aware)
+            refuse_mixture("start", symbol, manifest, None, aware=aware)
             left: dict[str, Columns] = {}
             count = 0
             for month in manifest.overlapping(first, last):
@@ -183,7 +185,7 @@ class BarFiles:
         if manifest is None:
             return []
         recent = self._found(symbol, manifest, recent)
-        _refuse_mixture("start", symbol, manifest, recent, aware=aware)
+        refuse_mixture("start", symbol, manifest, recent, aware=aware)
         parts = [decoded(symbol, month, data, first, last, aware=aware) for month, data in found]
         waiting = recent.of(symbol, manifest.folded) if recent is not None and manifest.recent else None
         waiting = None if waiting is None else waiting.between(first, last)
@@ -324,55 +326,23 @@ class BarFiles:
         recent = self._recent.load(root, symbol)
         if recent is None or not recent.newest(symbol):
             return
-        self._into_months(root, recent, symbol)
+        into_months(self._snapshots, root, recent, symbol)
         self._clear(root, recent, [symbol])
-
-    def _into_months(self, root: Directory, recent: Recent, symbol: str) -> None:
-        try:
-            directory = child(root, symbol, keys.encode(symbol))
-        except FileNotFoundError:
-            return  # somebody has taken all of it away
-        manifest = self._snapshots.manifest(directory, symbol)
-        if manifest is None or not manifest.recent:
-            return  # given up
-        waiting = recent.of(symbol, manifest.folded)
-        if waiting is None:
-            directory.sync()  # whoever folded them may have died before that
-        else:
-            manifest, months = replace(manifest, aware=waiting.aware), dict(by_month(waiting))
-            publish(directory, symbol, manifest, months, folded=recent.newest(symbol), recent=True)
 
     def _fold_some(self, root: Directory, recent: Recent) -> None:
         """Make room, when there are too many recent bars, with the symbols that have most; the write itself is done."""
-        if recent.size <= OUTGROWN:
-            return
-        rows: dict[str, int] = {}
-        for line in recent.lines:
-            for symbol, bars in line.bars.items():
-                rows[symbol] = rows.get(symbol, 0) + len(bars)
-        left, total = sum(rows.values()), sum(rows.values())
+        rows = symbols_by_need(recent, OUTGROWN)
+        left = total = sum(number for _, number in rows)
         folded: list[str] = []
-        for symbol in sorted(rows, key=rows.__getitem__, reverse=True):
+        for symbol, number in rows:
             if recent.size * left <= total * (OUTGROWN - OUTGROWN // 8):
                 break
             try:
-                self._into_months(root, recent, symbol)
+                into_months(self._snapshots, root, recent, symbol)
             except (OSError, NotPinned, StoreError) as error:
                 _log.warning("%s: recent bars stay where they are, and are read from there: %s", shown(symbol), error)
             else:
                 folded.append(symbol)
-                left -= rows[symbol]
+                left -= number
         if folded:
             self._clear_after(root, recent, folded)
-
-
-def _go_together(first: Columns, second: Columns) -> bool:
-    return first.aware is second.aware
-
-
-def _refuse_mixture(field: str, symbol: str, manifest: Manifest, recent: Recent | None, *, aware: bool) -> None:
-    waiting = recent.aware(symbol, manifest.folded) if recent is not None and manifest.recent else None
-    known = manifest.aware if manifest.months else waiting
-    if known is not None and known is not aware:
-        here, there = ("a", "none") if aware else ("no", "one")
-        raise InvalidRecord(field, f"has {here} time zone, while the dates of {shown(symbol)} have {there}")
