@@ -78,7 +78,7 @@ class ReadsAPage(PlainJournal):
         return super().read(stream)[-1_000:]
 
 
-@breaks("documents", DATA_VOLUME="not all is read", recorders=IN_MEMORY)
+@breaks("documents", DATA_VOLUME="not all is read", NAME_4="is not listed as it was given", recorders=IN_MEMORY)
 class ListsAHundred(PlainDocuments):
     """lists a hundred keys and has no way to ask for more."""
 

@@ -183,6 +183,7 @@ class _Face:
     ATOM_1="ArrowInvalid: Could not open Parquet input source",
     ATOM_2="ArrowInvalid: Could not open Parquet input source",
     ATOM_3="is half done: AAPL 2026-01 as after it",
+    DATA_TIME="that of two times that a clock shows alike when summer time ends, each is its own",
     DUR_2="lost mkdir prices",
     NAME_1="the symbol '../../x' led out of the root",
     NAME_3="share data",

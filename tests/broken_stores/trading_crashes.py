@@ -74,6 +74,7 @@ class SkippedLines(trading.PlainAudit):
 
 @breaks(
     "events",
+    ATOM_2="the log is damaged at byte",
     DUR_2="events has lost 1 acknowledged record",
     DUR_3="events shows record 5 without record 4",
     REC_1="the log is damaged",
