@@ -94,7 +94,7 @@ class CacheKit(Kit):
         )
 
     def slots(self) -> tuple[slots.Slot, ...]:
-        return (slots.Slot("key", slots.put("put"), slots.get("get"), delete=slots.remove("delete")),)
+        return (slots.Slot("key", slots.put("put"), slots.get("get"), delete=slots.remove("delete"), loses=True),)
 
     grammar = (
         StepKind("put", (_NAME, OneOf(range(1, 9))), often=3),

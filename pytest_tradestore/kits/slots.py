@@ -49,6 +49,7 @@ class Slot:
     ``read(ask, identifier)`` is given where the store can be asked by it; ``everything(ask)`` where its records carry
     it. ``names(ask)`` lists identifiers, or gives None where the store cannot. ``appends``: earlier marks stay.
     ``normalises``: the contract lets the store change the identifier. ``blank``: an empty one means "none given".
+    ``loses``: what was written may be gone, so that nothing is always an answer.
     ``read_several(ask, identifiers)`` is given where one call takes several and looks through all records anyway.
     """
 
@@ -63,6 +64,7 @@ class Slot:
     appends: bool = False
     normalises: bool = False
     blank: bool = False
+    loses: bool = False
     symbols: bool = True
     """Whether what it takes are symbols and names, with dots; otherwise generated ids and kinds."""
 

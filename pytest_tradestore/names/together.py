@@ -148,6 +148,8 @@ class _Library:
                 sentence = f"{moment}the {slot.what} {shown(value)} comes back as {shown(strange[0])}"
                 context.violation("NAME-4", sentence, session, shown(strange[0]), shown(value))
             return
+        if slot.loses and not back.marks:
+            return
         owner = {mark: name for name, marks in self.marks.items() for mark in marks}
         foreign = next((owner[mark] for mark in back.marks if owner.get(mark, value) != value), None)
         rival = foreign if foreign is not None else self._rival(value)
