@@ -28,6 +28,7 @@ def _now() -> str:
     DUR_4="lost rename jobs.tmp -> jobs.json",
     RACE_1="then gives nothing",
     RACE_2="then gives nothing",
+    RACE_4="gives nothing, and no order of the calls explains that",
     RACE_6="because of another caller",
 )
 class SeedJobStore:
