@@ -22,7 +22,6 @@ from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Verdict
 
-pytestmark = pytest.mark.proof
 PACKAGE = Path(reference_store.__file__).parent
 REPOSITORY = PACKAGE.parent
 
@@ -111,6 +110,7 @@ MANIFEST = "test_order_of_calls.py::test_a_manifest_is_durable_before_what_it_na
 JOINED = "test_bars.py::test_bars_come_back_sorted_whatever_their_order_and_join_months"
 FINISHED = "test_bars.py::test_a_write_whose_last_sync_failed_is_finished_by_the_next_writer"
 
+PINNED = "test_recent_bars.py::test_lines_are_cleared_away_only_when_the_manifest_that_has_them_in_months_is_pinned"
 GONE = "test_bar_backups.py::test_deleted_bars_are_in_no_backup"
 OVERLOOKED = "test_bar_backups.py::test_damage_that_an_open_store_has_overlooked_never_becomes_the_backup"
 ROTATED = "test_bar_backups.py::test_what_was_damaged_before_a_crash_was_mended_never_becomes_the_backup"
@@ -158,6 +158,8 @@ BY_TEST = [
     by_test("stores.fundamental_files", "directory.sync()  # before the index", ARCHIVED),
     by_test("stores.fundamental_files", "directory.sync()  # the archives made here", LEFT),
     by_test("stores.bars.files", "root.sync()  # whoever made", OF_BARS),
+    by_test("stores.bars.files", "directory.sync()  # whoever folded", PINNED),
+    by_test("stores.bars.folding", "directory.sync()  # whoever folded", PINNED),
     by_test("stores.bars.months", "directory.sync()  # the manifest", MANIFEST),
     by_test("stores.bars.months", "directory.move(staged_name(month, file), file_name(month))", JOINED),
     by_test(
@@ -210,6 +212,7 @@ def write(package: Path, module: str, source: str) -> None:
     file.write_text(source, encoding="utf-8")
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("mutation", BY_REQUIREMENT, ids=str)
 def test_without_it_the_suite_finds_a_violation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mutation: Mutation
@@ -250,6 +253,7 @@ def outcome(place: Path, mutation: Mutation | None, tests: list[str]) -> str:
     return ended.stdout + ended.stderr
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("mutation", BY_TEST, ids=str)
 def test_without_it_a_test_fails(tmp_path: Path, mutation: Mutation) -> None:
     said = outcome(tmp_path, mutation, [mutation.test])
@@ -258,6 +262,7 @@ def test_without_it_a_test_fails(tmp_path: Path, mutation: Mutation) -> None:
     assert "1 failed in" in said, said
 
 
+@pytest.mark.proof
 def test_control_with_all_of_them_the_tests_pass(tmp_path: Path) -> None:
     tests = sorted({mutation.test for mutation in BY_TEST})
     said = outcome(tmp_path, None, tests)
