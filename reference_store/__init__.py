@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from reference_store.stores.aio_journal import AsyncJournalStore
     from reference_store.stores.aio_run_store import AsyncRunStore
     from reference_store.stores.bars.salvage import SalvagedMonth
+    from reference_store.stores.bot.cache import AsyncCacheStore, CacheStore
     from reference_store.stores.bot.paper_trading import AsyncPaperTradingStore, PaperTradingStore
     from reference_store.stores.bot.performance import AsyncPerformanceStore, PerformanceStore
     from reference_store.stores.bot.portfolio import AsyncPortfolioStore, PortfolioStore
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from reference_store.stores.run_store import RunStore
 
 __all__ = [
+    "AsyncCacheStore",
     "AsyncDocumentStore",
     "AsyncFileDataStore",
     "AsyncJournalStore",
@@ -78,6 +80,7 @@ __all__ = [
     "AsyncStrategyLogStore",
     "AsyncStrategyStore",
     "AsyncTaskStore",
+    "CacheStore",
     "CalledInside",
     "CorruptData",
     "DataStore",
@@ -130,6 +133,8 @@ _LATER = {
     "AsyncDocumentStore": "stores.aio",
     "AsyncJournalStore": "stores.aio_journal",
     "AsyncSingleDocumentStore": "stores.aio",
+    "CacheStore": "stores.bot.cache",
+    "AsyncCacheStore": "stores.bot.cache",
     "AsyncFileDataStore": "stores.aio_data_store",
     "AsyncPortfolioStore": "stores.bot.portfolio",
     "DataStore": "stores.data_store",

@@ -172,6 +172,11 @@ class OpenDirectory:
         return os.open(name, DIRECTORY | os.O_NOFOLLOW, dir_fd=self.descriptor)
 
 
+def is_settled(changed: int) -> bool:
+    """Whether what comes now is stamped later than ``changed`` (ns), so that the two can be told apart."""
+    return changed < _stamp()
+
+
 def _close(close: Callable[[int], None], descriptor: int) -> None:
     with suppress(OSError):
         close(descriptor)

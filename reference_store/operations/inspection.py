@@ -23,6 +23,7 @@ from reference_store.core.document_reading import regular
 from reference_store.core.integrity import RESERVED, Unsealed
 from reference_store.errors import CorruptData, InvalidIdentifier, StorageFailure, StoreError
 from reference_store.stores.bars import manifest
+from reference_store.stores.bot.cache_files import cache_key
 from reference_store.stores.journal_ends import place_behind
 from reference_store.stores.journal_files import SUFFIX as LOG
 from reference_store.stores.journal_files import opened_log
@@ -101,7 +102,7 @@ def _file(directory: Directory, path: str, name: str, names: set[str]) -> Iterat
 
 
 def identifiers(stem: str) -> list[str]:
-    """The keys and names whose file has this stem: that of a key, that of a single document, or none."""
+    """The keys and names whose file has this stem: that of a key, that of a single document, of a cache, or none."""
     found = []
     if (key := keys.decode(stem)) is not None:
         found.append(key)
@@ -109,6 +110,8 @@ def identifiers(stem: str) -> list[str]:
         with suppress(InvalidIdentifier):
             if file_stem(name) == stem and name not in found:
                 found.append(name)
+    if (key := cache_key(stem)) is not None and key not in found:
+        found.append(key)
     return found
 
 

@@ -12,12 +12,14 @@ from typing import Any
 
 from pytest_tradestore.kits import REOPEN, UNSAID, Call, Concurrent, Kit, OneOf, Spec, StepKind
 from reference_store import (
+    AsyncCacheStore,
     AsyncPaperTradingStore,
     AsyncPortfolioStore,
     AsyncStockStateStore,
     AsyncStrategyLogStore,
     AsyncStrategyStore,
     AsyncTaskStore,
+    CacheStore,
     PaperTradingStore,
     PortfolioStore,
     StockStateStore,
@@ -347,6 +349,14 @@ class AsyncBotPaper(AsyncTarget):
 
     async def book(self) -> dict[str, int]:
         return book(await self._store.load())
+
+
+class BotCache(CacheStore):
+    """It has the methods of the contract itself."""
+
+
+class AsyncBotCache(AsyncCacheStore):
+    """The same for asyncio."""
 
 
 class CarelessPortfolio(BotPortfolio):

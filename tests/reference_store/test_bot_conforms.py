@@ -19,7 +19,7 @@ def verdict(target: str, *options: str) -> str:
     return line.removeprefix(f"{target}: ")
 
 
-STORES = ("Portfolio", "Paper", "Strategies", "Tasks", "StockState", "StrategyLog")
+STORES = ("Portfolio", "Paper", "Strategies", "Tasks", "StockState", "StrategyLog", "Cache")
 TARGETS = [f"{face}Bot{store}" for store in STORES for face in ("", "Async")]
 
 

@@ -16,6 +16,7 @@ import pytest
 
 import reference_store
 from reference_store import (
+    AsyncCacheStore,
     AsyncDocumentStore,
     AsyncFileDataStore,
     AsyncJournalStore,
@@ -28,6 +29,7 @@ from reference_store import (
     AsyncStrategyLogStore,
     AsyncStrategyStore,
     AsyncTaskStore,
+    CacheStore,
     DocumentStore,
     FileDataStore,
     JobStore,
@@ -206,6 +208,16 @@ STORES: dict[str, tuple[Callable[[Path], Any], Callable[[Any, int], Any], Callab
         lambda root: AsyncStrategyLogStore(root, clock=noon),
         lambda store, number: store.append(StrategyLogEntry(strategy="S", message=f"{number}")),
         lambda store: _length(store.read("S")),
+    ),
+    "CacheStore": (
+        lambda root: CacheStore(root, clock=noon),
+        lambda store, number: store.put(f"quote_{number}", {"n": number}),
+        lambda store: len(store.keys()),
+    ),
+    "AsyncCacheStore": (
+        lambda root: AsyncCacheStore(root, clock=noon),
+        lambda store, number: store.put(f"quote_{number}", {"n": number}),
+        lambda store: _length(store.keys()),
     ),
     "PerformanceStore": (
         lambda root: PerformanceStore(root, clock=noon),

@@ -175,6 +175,8 @@ VALID: dict[str, Callable[[], Any]] = {
     "state": lambda: {"n": 1},
     "record": lambda: {"n": 1},
     "function": lambda: lambda found: found or {"n": 1},
+    "loader": lambda: lambda: {"n": 1},
+    "value": lambda: {"n": 1},
     "bars": lambda: [bar(JANUARY)],
     "table": lambda: None,
     "start": lambda: JANUARY,
@@ -296,9 +298,10 @@ def test_whatever_a_method_is_given_a_store_error_or_a_type_error_comes_out(plac
                 arguments |= {parameter: VALUES[value]() for parameter, value in hostile.items()}
                 told = f"{method}({', '.join(f'{parameter}={value}' for parameter, value in hostile.items())})"
                 caller.call(told, function, **arguments)
-                if "function" in hostile and caller.escaped.get(told) == RAISED_BY_VALUES:
+                own = hostile.keys() & {"function", "loader"}
+                if own and caller.escaped.get(told) == RAISED_BY_VALUES:
                     del caller.escaped[told]  # of that function, or of another value: then it comes again without it
-                    caller.call(told, function, **arguments | {"function": valid(method, "function")})
+                    caller.call(told, function, **arguments | {name: valid(method, name) for name in own})
         if hasattr(store, "aclose"):
             runner.run(store.aclose())
 

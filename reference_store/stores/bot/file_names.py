@@ -13,6 +13,8 @@ from typing import Self
 
 from reference_store.errors import InvalidIdentifier
 
+_CACHED = re.compile(r"(?P<purpose>[a-z][a-z0-9]*)_(?P<context>[a-z0-9]+(?:_[a-z0-9]+)*)")
+_WORD, _CONTEXT = re.compile(r"[a-z][a-z0-9]*"), re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*")
 _ASSET = re.compile(r"[A-Z0-9]{1,20}")
 _PERIOD = re.compile(r"[1-9][0-9]{0,4}[hdwmy]")
 _WORDS = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
@@ -35,6 +37,45 @@ class ReportKind(StrEnum):
 
     REPORT = "txt"
     ANALYSIS = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class CacheName:
+    """``{purpose}_{context}.json``: ``bot_startup.json``. The purpose is one word, the context one or more.
+
+    Raises InvalidIdentifier for parts that it cannot be made of.
+    """
+
+    purpose: str
+    context: str
+
+    def __post_init__(self) -> None:
+        _fits(_WORD, self.purpose, "(purpose) is not one word of small letters and digits")
+        _fits(_CONTEXT, self.context, "(context) is not made of small letters and digits with '_' between")
+        _fits(_CACHED, self.key, "is too long")
+
+    @property
+    def key(self) -> str:
+        """The name without its suffix: what a cache calls it."""
+        return f"{self.purpose}_{self.context}"
+
+    def __str__(self) -> str:
+        return f"{self.key}.json"
+
+    @classmethod
+    def of(cls, key: str) -> Self:
+        """Return the parts of a key; raises InvalidIdentifier for one that is not of this form."""
+        found = _CACHED.fullmatch(_fits(_CACHED, key, "is not of the form purpose_context, in small letters"))
+        assert found is not None
+        return cls(found["purpose"], found["context"])
+
+    @classmethod
+    def parse(cls, name: str) -> Self:
+        """Return the parts of a file's name; raises InvalidIdentifier for any other one."""
+        key = name.removesuffix(".json") if type(name) is str else name
+        if key == name:
+            raise InvalidIdentifier(name, "is no name of a cache file, like bot_startup.json")
+        return cls.of(key)
 
 
 @dataclass(frozen=True, slots=True)
