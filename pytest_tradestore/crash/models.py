@@ -4,7 +4,7 @@
 can say where it really happens. ``docs/concepts/persistence-models.md`` gives each rule with its source.
 """
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
@@ -15,6 +15,7 @@ from pytest_tradestore.crash.lowering import Data, Extent, Micro, Name, Program,
 from pytest_tradestore.crash.operations import (
     Allocate,
     Create,
+    Entry,
     Inode,
     Origin,
     Rename,
@@ -24,6 +25,21 @@ from pytest_tradestore.crash.operations import (
     Truncate,
     Unlink,
 )
+
+_NEVER = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Durable from step ``since`` on until step ``until`` is issued, or until one of ``newer`` has arrived."""
+
+    since: int
+    until: int
+    newer: frozenset[int]
+
+    def binds(self, cut: int, lost: Set[int], end: int) -> bool:
+        """Say whether it cannot have been lost in a crash after ``cut`` steps, with ``end`` micro-operations issued."""
+        return self.since < cut <= self.until and all(m in lost or m >= end for m in self.newer)
 
 
 class PersistenceModel(Protocol):
@@ -38,6 +54,10 @@ class PersistenceModel(Protocol):
 
     def pins(self, program: Program) -> tuple[int | None, ...]:
         """Return for each micro-operation the step whose completion makes it durable, None if none does."""
+        ...
+
+    def held(self, program: Program) -> Mapping[int, "Held"]:
+        """Return what a sync keeps for a while, or until something newer stands for it; ``pins`` has none of it."""
         ...
 
     def journal(self, program: Program) -> frozenset[int]:
@@ -107,6 +127,9 @@ class Strict:
                 if isinstance(step, SyncAll) or _reached_by_sync(program, part, step.inode, number):
                     yield m
 
+    def held(self, program: Program) -> Mapping[int, Held]:  # noqa: ARG002 - what is durable stays so
+        return {}
+
     def journal(self, program: Program) -> frozenset[int]:  # noqa: ARG002 - nothing is ordered
         return frozenset()
 
@@ -118,7 +141,8 @@ class Strict:
 
     def allows(self, program: Program, cut: int, lost: frozenset[int]) -> bool:
         end = program.starts[cut]
-        if not self._in_order(program, cut, lost):
+        held = self.held(program)
+        if any(m in held and held[m].binds(cut, lost, end) for m in lost) or not self._in_order(program, cut, lost):
             return False
         files: dict[Inode, list[tuple[int, Micro]]] = {}
         for m in range(end):
@@ -246,6 +270,9 @@ class Btrfs(Strict):
     a write has set comes with some data of the file. A directory that was only renamed is not logged with a new file in
     it. What brings the names of a synced file takes them away again when it is unlinked or replaced: the log forgets
     the file, not knowing the new one (t written, synced and renamed to a; another t written and renamed to a: no a).
+    A rename takes the old entry of its file out of the log and leaves no word of it there (``del_logged_dentry`` in
+    ``btrfs_log_new_name``): if another file had had that name before, and nothing has synced that it lost it, it is
+    back (b unlinked; b made anew, synced, renamed to g: g is the new one, b the old).
     """
 
     name = "btrfs"
@@ -254,21 +281,8 @@ class Btrfs(Strict):
     def journal(self, program: Program) -> frozenset[int]:
         return _never_logged(program)
 
-    def _reached(self, program: Program, number: int, step: Step) -> Iterable[int]:
-        yield from super()._reached(program, number, step)
-        if not isinstance(step, Sync) or step.failed:
-            return
-        if _loses_a_name(program, step.inode):
-            return
-        wanted = [step.inode]
-        for inode in wanted:  # the names of the file, and of new directories on the way to it
-            for m in range(program.starts[number]):
-                part = program.micros[m]
-                if not isinstance(part, Name) or not _names(part, inode) or not _earlier(program, part, step):
-                    continue
-                if inode == step.inode or isinstance(program.steps[part.operation], Create):
-                    yield m
-                    wanted += [entry.directory for entry, _ in part.changes if entry.directory not in wanted]
+    def held(self, program: Program) -> Mapping[int, Held]:
+        return _held_by_log(program)
 
     def content_rule(self, program: Program, inode: Inode) -> ContentRule:
         if inode in logged(program).files:
@@ -306,6 +320,9 @@ class Settled:
             self.since if m < settled and m not in given_up and (pin is None or pin > self.since) else pin
             for m, pin in enumerate(self.model.pins(program))
         )
+
+    def held(self, program: Program) -> Mapping[int, Held]:
+        return self.model.held(program)
 
     def journal(self, program: Program) -> frozenset[int]:
         return self.model.journal(program)
@@ -432,11 +449,53 @@ def _metadata(program: Program) -> frozenset[int]:
     )
 
 
-def _loses_a_name(program: Program, inode: Inode) -> bool:
-    """Say whether a name of this file is removed or given to another one in the program, other than by renaming it."""
-    return any(
-        (isinstance(step, Unlink) and step.inode == inode) or (isinstance(step, Rename) and step.replaced == inode)
-        for step in program.steps
+@lru_cache(maxsize=16)
+def _held_by_log(program: Program) -> dict[int, Held]:
+    """Return the names that the log of btrfs holds: those of each synced file, and of new directories on the way to it.
+
+    It forgets them when one of the file's names is removed or given to another, and each one that a rename has arrived
+    for: then what the entry led to before may be back, since the log has nothing to say of it any more.
+    """
+    held: dict[int, Held] = {}
+    for number, step in enumerate(program.steps):
+        if not isinstance(step, Sync) or step.failed or (until := _loses_a_name(program, step.inode)) < number:
+            continue
+        wanted = [step.inode]
+        for inode in wanted:
+            for m in range(program.starts[number]):
+                part = program.micros[m]
+                if not isinstance(part, Name) or not _names(part, inode) or not _earlier(program, part, step):
+                    continue
+                if inode == step.inode or isinstance(program.steps[part.operation], Create):
+                    held.setdefault(m, Held(number, until, _moved_on(program, m, part)))
+                    wanted += [entry.directory for entry, _ in part.changes if entry.directory not in wanted]
+    return held
+
+
+def _moved_on(program: Program, m: int, part: Name) -> frozenset[int]:
+    """Return the renames that took away an entry which ``part``, number ``m``, had set and another file had had."""
+    before = {entry for other in program.micros[:m] if isinstance(other, Name) for entry, new in other.changes if new}
+    before |= {Entry(d, name) for d, node in program.initial.nodes.items() for name, _ in node.entries}
+    taken = {(entry, inode) for entry, inode in part.changes if inode is not None and entry in before}
+    return frozenset(
+        later
+        for later in range(m + 1, len(program.micros))
+        if isinstance(other := program.micros[later], Name)
+        and isinstance(program.steps[other.operation], Rename)
+        and any(gone is None and (entry, other.about) in taken for entry, gone in other.changes)
+    )
+
+
+def _loses_a_name(program: Program, inode: Inode) -> int:
+    """Return the first step that removes a name of this file or gives it to another, other than by renaming it."""
+    return next(
+        (
+            number
+            for number, step in enumerate(program.steps)
+            if (isinstance(step, Unlink) and step.inode == inode)
+            or (isinstance(step, Rename) and step.replaced == inode)
+        ),
+        _NEVER,
     )
 
 

@@ -196,6 +196,7 @@ class _Search:
         self.images = images
         self.random = random.Random(seed)  # noqa: S311 - a reproducible choice, no secret
         self.pins = model.pins(program)
+        self.held = model.held(program)
         self.journal = model.journal(program)
         self.windows = windows(program)
         self.exhaustive = True
@@ -318,6 +319,7 @@ class _Search:
         free = self._losable(cut)
         ordered = [m for m in free if m in self.journal]
         names = [m for m in free if isinstance(self.program.micros[m], Name) and m not in self.journal]
+        names = [m for m in names if m not in self.held or not self.held[m].binds(cut, frozenset(), end)]
         seen = set()
         for at in range(len(ordered), -1, -1):
             if at < len(ordered) and self._halved(ordered[at - 1] if at else None, ordered[at]):
@@ -327,6 +329,8 @@ class _Search:
             for some in self._subsets(ahead, self._by_directory(ahead)):
                 lost = tuple(sorted((*ordered[at:], *some)))
                 gone = frozenset(lost)
+                if any(m in self.held and self.held[m].binds(cut, gone, end) for m in some):
+                    continue
                 tree = self._tree(end, gone)
                 if not self.journal:
                     key: tuple[object, ...] = (tree,)

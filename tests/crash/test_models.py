@@ -5,7 +5,8 @@ import pytest
 from pytest_tradestore.crash.lowering import PAGE
 from pytest_tradestore.crash.models import MODELS, STRICT, by_name, names
 from pytest_tradestore.crash.operations import SyncKind
-from tests.crash.handmade import DIRECTORY, Story, found_after, found_anytime, page
+from pytest_tradestore.crash.states import Window
+from tests.crash.handmade import DIRECTORY, Story, contents, enumerated, found_after, found_anytime, page
 
 # -- strict: syncs and what they pin ---------------------------------------------------------------
 
@@ -1125,3 +1126,81 @@ def test_control_nor_on_a_file_system_with_one_journal(model):
     story.rename("d/a", "t")
 
     assert all("t" in files for files in found_anytime(story, by_name(model)))
+
+
+LEFT = {
+    "unlinked": lambda s: s.unlink("b"),
+    "renamed": lambda s: s.rename("b", "x"),
+    "renamed into another directory": lambda s: s.rename("b", "d/x"),
+    "replaced": lambda s: s.rename("s", "b"),
+}
+
+
+def made_anew(leave, then, *, directory_synced=False, sync=lambda s: s.fsync("b")):
+    """A file leaves the name b; a new one is given it and is synced; what ``then`` does follows."""
+    story = Story({"b": b"old", "s": b"s", "d": DIRECTORY, "other": b""})
+    leave(story)
+    if "b" in dict(story._tree.walk()):
+        story.unlink("b")
+    if directory_synced:
+        story.fsync("")
+        story.fsync("d")
+    story.create("b")
+    story.write("b", b"new")
+    sync(story)
+    then(story)
+    return story
+
+
+@pytest.mark.parametrize("moved", ["g", "d/g"], ids=["same directory", "another directory"])
+@pytest.mark.parametrize("leave", LEFT.values(), ids=list(LEFT))
+def test_on_btrfs_an_old_file_can_be_back_under_a_name_that_a_newer_synced_one_has_been_renamed_from(leave, moved):
+    """Seen: unlink(b), or a rename; b made anew and synced, renamed to g: g is there, and b is what it was before."""
+    story = made_anew(leave, lambda s: s.rename("b", moved))
+
+    found = found_after(story, by_name("btrfs"))
+    assert any(f.get("b") == b"old" and f.get(moved) == b"new" for f in found)
+    assert any(f.get("b") == b"new" for f in found)
+
+
+def test_also_after_it_was_synced_by_its_new_name():
+    story = made_anew(LEFT["unlinked"], lambda s: (s.rename("b", "g"), s.fsync("g")))
+
+    assert any(f.get("b") == b"old" for f in found_after(story, by_name("btrfs")))
+
+
+def test_control_not_as_long_as_the_rename_has_not_arrived():
+    for leave in LEFT.values():
+        story = made_anew(leave, lambda s: s.rename("b", "g"))
+
+        found = found_after(story, by_name("btrfs"))
+        assert all(f["b"] == b"new" for f in found if f.get("g") != b"new")
+
+
+def test_control_nor_where_the_directory_was_synced_in_between_or_afterwards():
+    for leave in LEFT.values():
+        between = made_anew(leave, lambda s: s.rename("b", "g"), directory_synced=True)
+        afterwards = made_anew(leave, lambda s: (s.rename("b", "g"), s.fsync(""), s.fsync("d")))
+
+        for story in (between, afterwards):
+            assert all(f.get("b") != b"old" for f in found_after(story, by_name("btrfs")))
+
+
+@pytest.mark.parametrize("model", ["ext4", "xfs"])
+def test_control_nor_in_one_journal(model):
+    story = made_anew(LEFT["unlinked"], lambda s: s.rename("b", "g"))
+
+    assert all(f.get("b") != b"old" for f in found_after(story, by_name(model)))
+
+
+def test_on_btrfs_a_synced_name_stays_until_it_is_removed():
+    story = Story()
+    story.create("f")
+    story.fsync("f")
+    story.acknowledge(1)
+    story.invoke(2)
+    story.unlink("f")
+
+    found = [group for group in enumerated(story, by_name("btrfs")).groups if group.power is not None]
+    assert [contents(g.image) for g in found if g.window == Window(1, -1)] == [{"f": b""}]
+    assert {} in [contents(g.image) for g in found if g.window == Window(1, 2)]

@@ -171,10 +171,20 @@ _ACTIONS = (
 def random_program(seed: int) -> Program:
     """Return a program of 4 to 10 calls, each of which has an effect."""
     drawn = _Drawn(seed)
+    drawn.go_on(drawn.random.randint(4, 10))
     return Program(f"random {seed}", timed(drawn.story))
 
 
+def name_taken_again(seed: int) -> Program:
+    """Return a program in which a file loses a name, and a new one is given it, synced, and moved on in its turn."""
+    drawn = _Drawn(seed)
+    drawn.take_again()
+    return Program(f"taken again {seed}", timed(drawn.story))
+
+
 class _Drawn:
+    """A story that grows by calls drawn from ``seed``, out of those that the kernel would carry out."""
+
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
         self.letters = iter(_LETTERS)
@@ -185,9 +195,68 @@ class _Drawn:
         if self.random.random() < 0.5:
             before["e"] = DIRECTORY
         self.story = Story(before)
-        wanted = self.random.randint(4, 10)
+
+    def go_on(self, wanted: int) -> None:
+        """Add calls until there are ``wanted``."""
         while len(self.story.operations) < wanted:
             self.act(self.random.choice(_ACTIONS))
+
+    def take_again(self) -> None:
+        """Let a file leave its name, another one be known by it, and leave it too; other calls now and then between."""
+        name = self.random.choice(self.paths() or ["b"])
+        for _ in range(self.random.choice((2, 3, 3, 4))):
+            self.leave(name)
+            self.aside()
+            if self.random.random() < 0.9:
+                self.make(name)
+                self.aside()
+            if self.random.random() < 0.8:
+                self.settle(name)
+            self.aside()
+        self.settle(self.random.choice(self.paths() or [name]))
+
+    def aside(self) -> None:
+        if self.random.random() < 0.25:
+            self.act(self.random.choice(_ACTIONS))
+
+    def leave(self, name: str) -> None:
+        """Take a name from its file: by a rename in or between directories, over another one or not, or an unlink."""
+        if name not in self.paths():
+            return
+        how, elsewhere = self.random.choice(("rename", "rename", "rename", "unlink", "link")), self.place()
+        if how == "rename":
+            self.rename(name, elsewhere)
+            return
+        if how == "link" and elsewhere not in dict(self.story._tree.walk()):
+            self.story.link(name, elsewhere)
+        self.story.unlink(name)
+
+    def make(self, name: str) -> None:
+        """Give a free name to a file: a new one, one that had no name, or one that is known by another."""
+        there = dict(self.story._tree.walk())
+        if name in there or name.rpartition("/")[0] not in ("", *there):
+            return
+        how = self.random.choice(("create", "create", "nameless", "rename", "link"))
+        if how in ("rename", "link") and (files := self.paths()):
+            source = self.random.choice(files)
+            if self.random.random() < 0.5:
+                self.sync(source)
+            (self.story.rename if how == "rename" else self.story.link)(source, name)
+            return
+        file = self.story.nameless() if how == "nameless" else self.story.create(name)
+        if self.random.random() < 0.8:
+            self.story.write(file, self.body())
+        if how == "nameless":
+            self.story.link(file, name)
+
+    def settle(self, name: str) -> None:
+        """Sync a file, by a call or by a write that waits for the disk."""
+        if name not in self.paths():
+            return
+        if self.random.random() < 0.25:
+            self.story.write(name, self.body(), durable=True)
+        else:
+            self.sync(name)
 
     def node(self, path: str | int) -> Node:
         return self.story._tree.nodes[self.story.inode(path)]

@@ -7,10 +7,17 @@ from pytest_tradestore.crash.images import DurableImage, read_image
 from pytest_tradestore.crash.operations import SyncKind
 from pytest_tradestore.crash.trace import replay
 from tests.crash.handmade import Story
-from tests.kernel.programs import patterns, random_program, timed
+from tests.kernel.programs import name_taken_again, patterns, random_program, timed
 from tests.kernel.running import end_of
 
-PROGRAMS = {program.name: program for program in [*patterns(), *(random_program(seed) for seed in range(40))]}
+PROGRAMS = {
+    program.name: program
+    for program in [
+        *patterns(),
+        *(random_program(seed) for seed in range(40)),
+        *(name_taken_again(seed) for seed in range(20)),
+    ]
+}
 
 
 @pytest.mark.parametrize("holding", Holding, ids=lambda holding: holding.value)
