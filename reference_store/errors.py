@@ -130,6 +130,44 @@ class RecoveryFailed(StoreError):
         )
 
 
+class RestoreUnfinished(StoreError):
+    """A restore into this directory was begun and did not come to its end: files of two moments are in it.
+
+    ``root`` is the directory, ``generation`` what was being restored and ``vault`` where from. Nothing was touched.
+    """
+
+    def __init__(self, root: str, generation: str, vault: str) -> None:
+        self.root, self.generation, self.vault = root, generation, vault
+        super().__init__(
+            f"a restore of generation {generation} from {vault!r} into {root!r} was not finished; "
+            "run it again: tradestore backup restore --over --generation GENERATION VAULT DIRECTORY"
+        )
+
+
+class NoSuchGeneration(StoreError, LookupError):
+    """A vault has no such backup; ``vault`` is its name, ``asked`` what was asked for."""
+
+    def __init__(self, vault: str, asked: str) -> None:
+        self.vault, self.asked = vault, asked
+        super().__init__(
+            f"{vault!r} has no such generation: {shown(asked)}; list those that it has: tradestore backup list"
+        )
+
+
+class DamagedBackup(StoreError):
+    """A generation that cannot be restored as it was; nothing was changed.
+
+    ``generation`` is its id, ``vault`` where it is, and ``files`` the paths whose contents are gone or damaged.
+    """
+
+    def __init__(self, generation: str, vault: str, files: tuple[str, ...]) -> None:
+        self.generation, self.vault, self.files = generation, vault, files
+        super().__init__(
+            f"generation {generation} in {vault!r} is damaged: the contents of {len(files)} files are gone or not what "
+            f"they were, of {shown(files[0])} for one; restore another generation, and make a new one"
+        )
+
+
 class LockTimeout(StoreError, TimeoutError):
     """Another writer held the root's lock for longer than this store waits; nothing was changed.
 

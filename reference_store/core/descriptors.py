@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+from contextlib import suppress
 
 _CHUNK = 1 << 20
 
@@ -52,3 +53,10 @@ def sync(descriptor: int) -> None:
 def sync_data(descriptor: int) -> None:
     """Wait until what the file holds is on the medium, within the size that it had when it was last synced."""
     getattr(os, "fdatasync", sync)(descriptor)  # which macOS has not
+
+
+def hand_over(descriptor: int) -> None:
+    """Have the system begin to write a file, or forget what it has read of it, where it takes the hint."""
+    if hasattr(os, "posix_fadvise"):
+        with suppress(OSError):
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)

@@ -6,12 +6,11 @@ a file system with a journal has one commit to make for them, not one for each.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from reference_store.core.atomic import FILE_MODE, Directory, NotPinned
+from reference_store.core.descriptors import hand_over
 from reference_store.core.directory import Found
 
 _AT_ONCE = 32
@@ -64,7 +63,7 @@ def _staged(directory: Directory, files: Sequence[Replacement]) -> list[tuple[Re
             file.error = error
     if len(written) > 1:
         for _, _, descriptor in written:
-            _hand_over(descriptor)
+            hand_over(descriptor)
     staged: list[tuple[Replacement, str]] = []
     for file, name, descriptor in written:
         try:
@@ -73,10 +72,3 @@ def _staged(directory: Directory, files: Sequence[Replacement]) -> list[tuple[Re
         except OSError as error:
             file.error = error
     return staged
-
-
-def _hand_over(descriptor: int) -> None:
-    """Have the system begin to write a file, where it takes the hint; only a sync makes it durable."""
-    if hasattr(os, "posix_fadvise"):
-        with suppress(OSError):
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)

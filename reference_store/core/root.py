@@ -22,6 +22,7 @@ from reference_store.core.by_key import ByKey
 from reference_store.core.group_commit import GroupCommit, Take, Ticket
 from reference_store.core.locking import LOCK_FILE, RootLock
 from reference_store.core.numbers import Inexact, exact_float
+from reference_store.core.restoring import RESTORING, refuse_unfinished
 from reference_store.core.writer import Loan, Writer
 from reference_store.errors import CalledInside, InvalidRecord, LockTimeout, StorageFailure, StoreClosed, StoreError
 
@@ -53,9 +54,13 @@ class _Task:
 
 
 class Root:
-    """An open root directory; a store has one and every call on the store goes through it."""
+    """An open root directory; a store has one and every call on the store goes through it.
 
-    def __init__(self, place: Place, lock_timeout: float) -> None:
+    One into which a restore was begun and not finished is refused (RestoreUnfinished), except to a restore.
+    """
+
+    def __init__(self, place: Place, lock_timeout: float, *, unfinished: bool = False) -> None:
+        self._unfinished = unfinished
         self.path = place.path if isinstance(place, Directory) else os.fspath(place)
         self.lock_timeout = _seconds(lock_timeout)
         try:
@@ -63,6 +68,8 @@ class Root:
             self._lock = RootLock(directory.descriptor)
             self._directory: Directory | None = directory
             names = directory.names()
+            if RESTORING in names:
+                self.refuse_unfinished(directory)
             # The lock file is made after the names that lead here are pinned: where it is, they are.
             self._pinned = LOCK_FILE in names
             self.writer: Writer = self._lock.writer
@@ -74,6 +81,11 @@ class Root:
             if isinstance(error, StoreError):
                 raise
             raise StorageFailure("open", self.path, error) from error
+
+    def refuse_unfinished(self, directory: Directory) -> None:
+        """Raise RestoreUnfinished if files of two moments are in the directory, and this is no restore."""
+        if not self._unfinished:
+            refuse_unfinished(directory)
 
     def _sweep(self) -> None:
         """Clear away what writers left that died; a living one holds the lock, and its files stay."""
@@ -194,6 +206,11 @@ class _Held:
                 directory.pin_name()
                 root._pinned = True
             root._lock.acquire_in_turn(directory.descriptor)
+            try:
+                root.refuse_unfinished(directory)
+            except BaseException:
+                root._lock.release()
+                raise
             root.writer.holds = True
         except OSError as error:
             raise StorageFailure(self._operation, self._identifier, error) from error

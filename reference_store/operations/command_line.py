@@ -9,12 +9,10 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
-from functools import wraps
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
@@ -22,7 +20,8 @@ from reference_store.core import keys
 from reference_store.core.atomic import Directory
 from reference_store.core.document_files import BACKUP, SUFFIX
 from reference_store.core.document_reading import regular
-from reference_store.errors import StoreError
+from reference_store.operations.commands.backup_commands import backup
+from reference_store.operations.commands.console import AS_JSON, ROOT, print_json, refuse, shown, told
 from reference_store.operations.health import Thresholds
 from reference_store.operations.health import health as look_after
 from reference_store.operations.inspection import State, identifiers, inspect, opened, unsealed
@@ -33,24 +32,7 @@ from reference_store.stores.journal_files import SUFFIX as LOG
 from reference_store.stores.journal_lines import Entry
 from reference_store.stores.single import SingleDocumentStore, file_stem
 
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-_ROOT = click.argument("root", type=click.Path(path_type=str))
 _FILE = click.argument("file", type=click.Path(path_type=Path))
-
-
-def _told(command: Callable[..., None]) -> Callable[..., None]:
-    """Let what a store refuses be one sentence and status 1."""
-
-    @wraps(command)
-    def call(*args: Any, **options: Any) -> None:
-        try:
-            command(*args, **options)
-        except StoreError as error:
-            raise click.ClickException(str(error)) from error
-        except OSError as error:
-            raise click.ClickException(error.strerror or type(error).__name__) from error
-
-    return call
 
 
 @click.group(name="tradestore", context_settings={"help_option_names": ["-h", "--help"]})
@@ -59,10 +41,10 @@ def COMMAND() -> None:  # noqa: N802 - what others look up is one object with a 
 
 
 @COMMAND.command()
-@_ROOT
-@_JSON
+@ROOT
+@AS_JSON
 @click.pass_context
-@_told
+@told
 def verify(context: click.Context, root: str, *, as_json: bool) -> None:
     """Look at every file below ROOT and say what is damaged. Nothing is changed; status 1 if something is."""
     counts: Counter[str] = Counter()
@@ -73,17 +55,17 @@ def verify(context: click.Context, root: str, *, as_json: bool) -> None:
             problems.append(found)
     if as_json:
         told = [{"file": each.file, "kind": each.kind, "state": each.state, "reason": each.reason} for each in problems]
-        _print_json({"root": root, "counts": {state: counts[state] for state in State}, "problems": told})
+        print_json({"root": root, "counts": {state: counts[state] for state in State}, "problems": told})
     else:
         for each in problems:
-            click.echo(f"{_shown(each.file)}: {each.state}: {each.reason}")
+            click.echo(f"{shown(each.file)}: {each.state}: {each.reason}")
         click.echo(", ".join(f"{counts[state]} {state}" for state in State if counts[state]) or "no files")
     context.exit(1 if problems else 0)
 
 
 @COMMAND.command()
-@_ROOT
-@_JSON
+@ROOT
+@AS_JSON
 @click.option("--open-metrics", is_flag=True, help="Print OpenMetrics text, for monitoring.")
 @click.option("--portfolio-age", type=click.FloatRange(0), help="Seconds that the portfolio may be unchanged.")
 @click.option("--snapshot-age", type=click.FloatRange(0), help="Seconds since the last snapshot.")
@@ -91,26 +73,26 @@ def verify(context: click.Context, root: str, *, as_json: bool) -> None:
 @click.option("--disk-usage", type=click.FloatRange(0), help="Bytes on the disk.")
 @click.option("--evidence", type=click.FloatRange(0), help="Files of evidence.")
 @click.pass_context
-@_told
+@told
 def health(context: click.Context, root: str, *, as_json: bool, open_metrics: bool, **limits: float | None) -> None:
     """Say how the data of a bot in ROOT is; status 1 if there is a problem. Nothing is changed."""
     found = look_after(root, thresholds=Thresholds(**limits))
     if open_metrics:
         click.echo(found.open_metrics(), nl=False)
     elif as_json:
-        _print_json(asdict(found))
+        print_json(asdict(found))
     else:
         for name, value in asdict(found).items():
             if name != "problems":
                 click.echo(f"{name}: {'unknown' if value is None else value}")
         for problem in found.problems:
-            click.echo(f"problem: {_shown(problem)}")
+            click.echo(f"problem: {shown(problem)}")
     context.exit(1 if found.problems else 0)
 
 
 @COMMAND.command()
 @_FILE
-@_told
+@told
 def cat(file: Path) -> None:
     """Print what a document or a log holds, as JSON, without its seal; status 1 if it is damaged."""
     directory, name = _beside(file)
@@ -120,21 +102,21 @@ def cat(file: Path) -> None:
         return
     found = regular(directory, name, name)
     if found is None:
-        _refuse(f"{_shown(str(file))} is not there")
+        refuse(f"{shown(str(file))} is not there")
     content = unsealed(found.data, name.removesuffix(BACKUP).removesuffix(SUFFIX), name)[1].content
-    _print_json(content)
+    print_json(content)
 
 
 @COMMAND.command()
 @_FILE
-@_told
+@told
 def reseal(file: Path) -> None:
     """Vouch for a document that was edited by hand: it is read from now on as it stands."""
     directory, name = _beside(file)
     stem = name.removesuffix(SUFFIX)
     names = identifiers(stem)
     if not name.endswith(SUFFIX) or not names:
-        _refuse(f"{_shown(str(file))} is no document of a store: its name would be one of a key, with .json")
+        refuse(f"{shown(str(file))} is no document of a store: its name would be one of a key, with .json")
     key = keys.decode(stem)
     if key is not None:
         with DocumentStore(directory.path) as keyed:
@@ -143,13 +125,13 @@ def reseal(file: Path) -> None:
         single = next(each for each in names if file_stem(each) == stem)
         with SingleDocumentStore(directory.path, single) as store:
             store.reseal()
-    click.echo(f"{_shown(str(file))}: resealed")
+    click.echo(f"{shown(str(file))}: resealed")
 
 
 @COMMAND.command()
 @_FILE
-@_JSON
-@_told
+@AS_JSON
+@told
 def salvage(file: Path, *, as_json: bool) -> None:
     """Make a damaged log readable again; what is lost is told, and the damaged file stays as evidence."""
     directory, name = _beside(file)
@@ -157,10 +139,10 @@ def salvage(file: Path, *, as_json: bool) -> None:
     report = journal.salvage(stream)
     lost = [{"first": each.first, "last": each.last} for each in report.lost]
     if as_json:
-        _print_json({"file": str(file), "kept": report.kept, "lost": lost, "evidence": report.evidence})
+        print_json({"file": str(file), "kept": report.kept, "lost": lost, "evidence": report.evidence})
     else:
         gone = ", ".join(f"{each['first']}-{each['last']}" for each in lost) or "none"
-        click.echo(f"{_shown(str(file))}: {report.kept} records kept, lost: {gone}")
+        click.echo(f"{shown(str(file))}: {report.kept} records kept, lost: {gone}")
 
 
 @COMMAND.group()
@@ -169,9 +151,9 @@ def evidence() -> None:
 
 
 @evidence.command(name="list")
-@_ROOT
-@_JSON
-@_told
+@ROOT
+@AS_JSON
+@told
 def list_evidence(root: str, *, as_json: bool) -> None:
     """List the evidence in ROOT and below, with its size in bytes and since when it is there."""
     found = [
@@ -180,18 +162,18 @@ def list_evidence(root: str, *, as_json: bool) -> None:
         for each in evidence_in(opened(path))
     ]
     if as_json:
-        _print_json([{**each, "since": str(each["since"])} for each in found])
+        print_json([{**each, "since": str(each["since"])} for each in found])
     else:
         for each in found:
-            click.echo(f"{each['since']:%Y-%m-%d %H:%M}  {each['bytes']:>10}  {_shown(str(each['file']))}")
+            click.echo(f"{each['since']:%Y-%m-%d %H:%M}  {each['bytes']:>10}  {shown(str(each['file']))}")
 
 
 @evidence.command()
-@_ROOT
+@ROOT
 @click.option(
     "--before", type=click.DateTime(["%Y-%m-%d"]), required=True, help="A day, in UTC: what is younger stays."
 )
-@_told
+@told
 def purge(root: str, before: datetime) -> None:
     """Remove evidence in ROOT and below that was there before a day, for good."""
     removed = 0
@@ -209,14 +191,14 @@ def _beside(file: Path) -> tuple[Directory, str]:
 def _stream(name: str) -> str:
     stream = keys.decode(name.removesuffix(LOG))
     if stream is None or not name.endswith(LOG):
-        _refuse(f"{_shown(name)} is no log of a store: its name would be one of a stream, with {LOG}")
+        refuse(f"{shown(name)} is no log of a store: its name would be one of a stream, with {LOG}")
     return stream
 
 
 def _journal(directory: Directory, name: str) -> tuple[JournalStore, str]:
     stream = _stream(name)
     if not directory.has(name):
-        _refuse(f"{_shown(name)} is not there")
+        refuse(f"{shown(name)} is not there")
     return JournalStore(directory.path), stream
 
 
@@ -229,17 +211,7 @@ def _numbered(entry: Entry) -> dict[str, Any]:
     return {"number": entry.number, "record": entry.record}
 
 
-def _print_json(value: object) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=True))
-
-
-def _shown(text: str) -> str:
-    """A name as it may appear on a terminal: nothing in it moves the cursor."""
-    return text if text.isprintable() else ascii(text)
-
-
-def _refuse(sentence: str) -> NoReturn:
-    raise click.ClickException(sentence)
+COMMAND.add_command(backup)
 
 
 def main() -> None:

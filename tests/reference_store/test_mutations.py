@@ -127,7 +127,15 @@ CLOSING = "test_record_file.py::test_a_change_is_a_line_in_the_log_and_closing_b
 LOST_LOG = "test_record_file.py::test_a_lost_log_is_damage_and_never_an_older_state"
 CUT_LOG = "test_record_file.py::test_a_log_is_noticed_to_be_cut_wherever_it_is_cut"
 
+WHOLE = "test_backups.py::test_no_crash_in_a_backup_leaves_a_generation_that_looks_whole_and_is_not"
+MARKED = "test_backups.py::test_a_crash_in_a_restore_leaves_what_was_or_is_told_and_the_next_one_finishes_it"
+
 BY_TEST = [
+    by_test("core.restoring", "directory.sync()  # before the first file", MARKED),
+    by_test("operations.backups.local", "self._generations.sync()  # from here on", WHOLE),
+    by_test("operations.backups.local", "self._contents.sync()  # before a generation", WHOLE),
+    by_test("operations.backups.restoring", "each.sync()  # all files", MARKED),
+    by_test("operations.backups.restoring", "directories[path].sync()", MARKED),
     by_test("core.atomic", "self._parent.sync()", PINS),
     by_test("core.atomic", "above.sync()", PINS),
     by_test("core.atomic", "self.sync()  # before anything takes", EVIDENCE),

@@ -1,0 +1,135 @@
+"""The files below a directory of stores, and all of its locks held at once.
+
+No link is followed. A lock covers the directories below it that have none of their own; where there is no lock no
+store has written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from reference_store.core.atomic import Directory
+from reference_store.core.locking import LOCK_FILE
+from reference_store.core.root import Root
+from reference_store.errors import LockTimeout
+from reference_store.operations.backups.generations import is_left_out
+
+PIECE = 1 << 20
+_AT_A_TIME = 1.0
+"""Seconds that one lock is waited for while others are held; then all are given back, for a user of two might wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A directory by its ``path`` below the root (``""`` for that itself), and what is in it.
+
+    ``others`` are neither files nor directories; locks, marks and temporary files are in none of these.
+    """
+
+    path: str
+    directory: Directory
+    mode: int
+    files: dict[str, os.stat_result]
+    others: tuple[str, ...]
+    has_lock: bool
+
+    def path_of(self, name: str) -> str:
+        return f"{self.path}/{name}" if self.path else name
+
+
+def walk(directory: Directory, path: str = "") -> Iterator[Place]:
+    """Yield the directory and all below it, each before what is in it; names are in order."""
+    files: dict[str, os.stat_result] = {}
+    others, below = [], []
+    names = directory.names()
+    for name in sorted(names):
+        if is_left_out(name):
+            continue
+        try:
+            about = os.stat(name, dir_fd=directory.descriptor, follow_symlinks=False)
+        except FileNotFoundError:
+            continue  # replaced or removed meanwhile
+        if not _is_text(name):
+            others.append(ascii(name))
+        elif stat.S_ISDIR(about.st_mode):
+            below.append(name)
+        elif stat.S_ISREG(about.st_mode):
+            files[name] = about
+        else:
+            others.append(name)
+    mode = stat.S_IMODE(os.fstat(directory.descriptor).st_mode)
+    yield Place(path, directory, mode, files, tuple(others), LOCK_FILE in names)
+    for name in below:
+        try:
+            child = directory.child(name)
+        except FileNotFoundError:
+            continue
+        yield from walk(child, f"{path}/{name}" if path else name)
+
+
+@contextmanager
+def locked(directory: Directory, timeout: float, *, unfinished: bool = False) -> Iterator[None]:
+    """Hold all locks of a directory and of those below it, so that no store writes there; raises LockTimeout."""
+    deadline = time.monotonic() + timeout
+    wanted = _with_locks(directory)
+    while True:
+        with ExitStack() as held:
+            try:
+                for path in wanted:
+                    left = max(min(deadline - time.monotonic(), _AT_A_TIME), 0.0)
+                    held.enter_context(_held(_below(directory, path), left, unfinished=unfinished))
+            except LockTimeout as error:
+                if time.monotonic() >= deadline:
+                    raise LockTimeout(error.root, timeout) from None
+                continue
+            if (found := _with_locks(directory)) == wanted:
+                yield
+                return
+            wanted = found  # a store was used for the first time meanwhile
+
+
+@contextmanager
+def _held(directory: Directory, timeout: float, *, unfinished: bool) -> Iterator[None]:
+    # A generator: the lock is lent for as long as this frame goes on, wherever it was entered.
+    with Root(directory, timeout, unfinished=unfinished).updating("backup", directory.path):
+        yield
+
+
+def _with_locks(directory: Directory) -> list[str]:
+    return [place.path for place in walk(directory) if place.has_lock]
+
+
+def _below(directory: Directory, path: str) -> Directory:
+    for name in path.split("/") if path else ():
+        directory = directory.child(name)
+    return directory
+
+
+def digest_of(descriptor: int, size: int) -> str:
+    """The SHA-256 of the first ``size`` bytes of a file."""
+    digest = hashlib.sha256()
+    for piece in pieces_of(descriptor, size):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def pieces_of(descriptor: int, size: int) -> Iterator[bytes]:
+    """Read the first ``size`` bytes of a file, or what there is of them."""
+    at = 0
+    while at < size and (piece := os.pread(descriptor, min(PIECE, size - at), at)):
+        at += len(piece)
+        yield piece
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
