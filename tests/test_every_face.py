@@ -32,6 +32,7 @@ def test_control_the_other_faces_offer_what_it_has_asked_for():
 @pytest.mark.parametrize("face", OTHER_FACES, ids=[face.partition("=")[0] for face in OTHER_FACES])
 def test_the_other_faces_conform(face, tmp_path):
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--tradestore-conformance"]
+    command += ["--tradestore-budget", "quick"]  # what is below the faces was asked with the budget of a plain run
 
     done = subprocess.run(
         [*command, "--tradestore-store", face], cwd=tmp_path, capture_output=True, text=True, stdin=subprocess.DEVNULL

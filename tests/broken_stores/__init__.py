@@ -15,7 +15,7 @@ from tests.sound_stores import BOTH, NATIVE
 __all__ = ["BOTH", "DECLARED", "IN_MEMORY", "NATIVE", "Broken", "breaks"]
 
 IN_MEMORY = ("fake",)
-"""For stores that are wrong without any crash: one recorder is enough to see that crashes are not what is wrong."""
+"""For stores whose operations are not what is wrong: no system call has to be seen."""
 
 
 @dataclass(frozen=True, slots=True)
