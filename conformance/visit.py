@@ -6,7 +6,7 @@ The program answers with a mismatch or nothing; what becomes of that, of an exce
 import asyncio
 import inspect
 import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -175,26 +175,27 @@ class Visit:
             self._channel.rest()
         return True
 
-    def many(self, method: str, calls: list[tuple[Any, ...]]) -> None:
-        """Make many calls in a row; an asynchronous store is not left in between."""
+    def many(self, calls: Sequence[Call]) -> None:
+        """Make many calls of one method in a row; an asynchronous store is not left in between."""
+        method = calls[0].method
         function = getattr(self.opened.store, method)
 
         async def awaited(first: Any) -> None:
             await first
-            for number, arguments in enumerate(calls[1:]):
+            for number, call in enumerate(calls[1:]):
                 if number % _CALLS_PER_STEP == 0:
                     self._step(f"{method}()")
-                await function(*arguments)
+                await function(*call.arguments, **call.options)
 
         self._step(f"{method}()")
-        first = function(*calls[0])
+        first = function(*calls[0].arguments, **calls[0].options)
         if hasattr(first, "__await__"):
             self._bridge.settle(awaited(first))
             return
-        for number, arguments in enumerate(calls[1:]):
+        for number, call in enumerate(calls[1:]):
             if number % _CALLS_PER_STEP == 0:
                 self._step(f"{method}()")
-            function(*arguments)
+            function(*call.arguments, **call.options)
 
     def reopen(self) -> None:
         """Close the store and open it again."""

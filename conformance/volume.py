@@ -54,7 +54,7 @@ def _program(kit: Kit, visit: Visit) -> Mismatch | None:
 def _make(visit: Visit, kit: Kit, states: dict[str, Any], calls: Sequence[Call]) -> None:
     """Make the calls, those of one method in a row together, and keep what they lead to."""
     try:
-        visit.many(calls[0].method, [call.arguments for call in calls])
+        visit.many(calls)
     except visit.errors as error:
         raise RefusedError(f"{type(error).__name__}: {visit.opened.told(error)}") from error
     visit.checked["values"] += len(calls)

@@ -108,11 +108,17 @@ DECLARATIONS = (
     ),
     Declaration(
         "tradestore_takes",
-        "which values it takes where its contract leaves that open (`from pytest_tradestore.takes import Takes`): "
-        '`aware`, only times with a zone; `bars`, `"apart"` or `"later"` if it refuses bars where, or before, there '
-        "are others; `tick`, the step of prices; `float_volume`",
+        "which values it takes where its contract leaves that open: [see below](#what-a-store-takes)",
         "everything",
         'Takes(aware=True, bars="later", tick=0.01)',
+    ),
+    Declaration(
+        "tradestore_damage_reported",
+        'how it tells of damage where it raises nothing: `"log"`, by a log record of level WARNING or above, a warning '
+        "or a line on its output; or a function of the open store that says whether it has. What it then shows is "
+        "nothing, or what it once held; a value that it never held stays wrong",
+        '"error"',
+        "lambda store: store.issues",
     ),
     *(
         Declaration(f"make_{what}", f"`make_{what}(**fields)` builds its own type for {of}", f"{model}", "AcmeRecord")
@@ -127,6 +133,39 @@ DECLARATIONS = (
         )
     ),
 )
+
+TAKES = (
+    Declaration(
+        "keys",
+        "keys (of documents, logs, caches) are no text: the function makes the n-th key of them, another one for each "
+        "number and always the same; hostile identifiers are then not asked",
+        "text",
+        'keys=lambda n: ("AAPL", n)',
+    ),
+    Declaration("aware", "only times with a zone", "with and without", "aware=True"),
+    Declaration(
+        "bars",
+        '`"apart"` where bars are refused if there are others at their time, `"later"` if there are any at or after it',
+        '`"replace"`',
+        'bars="later"',
+    ),
+    Declaration("tick", "the step of prices of bars; prices between two steps are refused", "none", "tick=0.01"),
+    Declaration("float_volume", "volumes of bars are floats", "integers", "float_volume=True"),
+    Declaration(
+        "intervals",
+        "bars are kept by symbol and interval: all calls name one, `write_bars(symbol, bars, interval=...)` and "
+        "`read_bars(symbol, start, end, interval=...)`; two or more of those that the store knows",
+        "none",
+        'intervals=("1m", "1h")',
+    ),
+    Declaration(
+        "nanoseconds",
+        "times of bars, in `make_bar(date=...)` and in `read_bars`, are whole numbers of nanoseconds since 1970 in UTC",
+        "datetimes",
+        "nanoseconds=True",
+    ),
+)
+"""The arguments of ``Takes``."""
 
 
 def page() -> str:
@@ -152,6 +191,24 @@ def _lines() -> Iterator[str]:
     for declaration in DECLARATIONS:
         default, example = f"`{declaration.default}`", f"`{declaration.example}`"
         yield f"| `{declaration.name}` | {declaration.meaning} | {default} | {example} |"
+    yield ""
+    yield "## What a store takes"
+    yield ""
+    yield "Times, bars, ticks and volumes are found out by trying where nothing is declared; the rest has to be said. A"
+    yield "value that a store refuses leaves undecided what it was needed for; what is said here, every family asks in."
+    yield ""
+    yield "```python"
+    yield "from pytest_tradestore.takes import Takes"
+    yield ""
+    yield ""
+    yield "class Catalogue:"
+    yield '    tradestore_takes = Takes(aware=True, bars="later", tick=0.01)'
+    yield "```"
+    yield ""
+    yield "| argument | says that | without it | example |"
+    yield "|---|---|---|---|"
+    for takes in TAKES:
+        yield f"| `{takes.name}` | {takes.meaning} | {takes.default} | `{takes.example}` |"
     yield ""
     yield "## Capabilities"
     yield ""

@@ -107,7 +107,12 @@ def names_seen(value: Any) -> Seen:
     """Return what listing the keys gave; anything that is no collection is shown as it is."""
     if not isinstance(value, Iterable):
         return Value(canonical(value))
-    return Names(tuple(sorted(str(name) for name in value)))
+    return Names(tuple(sorted(map(key_seen, value))))
+
+
+def key_seen(key: Any) -> str:
+    """Return a key as text: itself, or how Python shows one that is no text; a list is as good as a tuple."""
+    return str(tuple(key) if isinstance(key, list) else key)
 
 
 def shortened(text: str, width: int = 60) -> str:

@@ -7,12 +7,11 @@ it (one error, and nothing else is run; the values and deadlines of all that is)
 import faulthandler
 import re
 import signal
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import product
 from time import perf_counter
-from typing import Any, get_args
+from typing import Any
 
 from pytest_tradestore.crash.workloads import workload_for
 from pytest_tradestore.isolation import (
@@ -29,7 +28,7 @@ from pytest_tradestore.isolation import (
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.sandbox import Sandbox
-from pytest_tradestore.takes import EVERYTHING, Takes, Writing
+from pytest_tradestore.takes import EVERYTHING, Takes
 from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest
 
 _MISTAKES = (AttributeError, TypeError, NameError, NotImplementedError, ImportError)
@@ -38,7 +37,6 @@ _PATIENCE = 10.0
 """Seconds after which no further kind of values is tried; each takes a store that is not slow some milliseconds."""
 _EVERYTHING = 1000
 """Counts as more refusals than a workload has calls."""
-_TICKS = (0.0, 0.0001, 0.01, 0.05, 0.25, 1.0)
 _FRAME = re.compile(r'  File "(?P<path>.*)", line (?P<line>\d+)')
 
 
@@ -64,7 +62,7 @@ def smoke(store: StoreUnderTest, kit: Kit, methods: frozenset[str]) -> Smoked:
     """Use one contract of a store in the ordinary way, in a process of its own; costs one deadline if it hangs."""
     deadline = store.declarations.deadline
     declared = store.declared("takes") is not None
-    candidates = (store.declarations.takes,) if declared else tuple(_candidates(kit))
+    candidates = (store.declarations.takes,) if declared else kit.takings()
 
     with Sandbox() as sandbox:
 
@@ -72,7 +70,8 @@ def smoke(store: StoreUnderTest, kit: Kit, methods: frozenset[str]) -> Smoked:
             # Not dump_traceback_later: after a fork it waits for a timer of the process that this one was forked from.
             faulthandler.register(signal.SIGALRM, file=2)
             signal.setitimer(signal.ITIMER_REAL, deadline * 0.9)
-            return _first_taken(store, kit, methods, candidates, sandbox, channel)
+            found = _first_taken(store, kit, methods, candidates, sandbox, channel)
+            return replace(found, takes=EVERYTHING) if declared else found  # a function cannot leave the process
 
         doing = "opening the store"
         try:
@@ -80,8 +79,8 @@ def smoke(store: StoreUnderTest, kit: Kit, methods: frozenset[str]) -> Smoked:
                 match event:
                     case Sent(said):
                         doing = said
-                    case Finished(value):
-                        return value  # type: ignore[no-any-return]
+                    case Finished(Smoked() as found):
+                        return replace(found, takes=candidates[0]) if declared else found
                     case Hung(_, seconds, output):
                         remedy = "If that is right for it, set tradestore_deadline"
                         return Smoked(Trouble(f"{doing} took longer than {seconds:g} s", remedy, _where(output)))
@@ -95,19 +94,6 @@ def smoke(store: StoreUnderTest, kit: Kit, methods: frozenset[str]) -> Smoked:
 
 _MEND = "Mend that in the store or its adapter first"
 _TELL = "Mend that first; if it takes other values only, declare them (tradestore_takes, make_bar and the other makers)"
-
-
-def _candidates(kit: Kit) -> Iterator[Takes]:
-    """Yield what a store may take, the fewest restrictions first: those that records of the contract know."""
-    if kit.name == "bars":
-        ways = get_args(Writing)
-        every = [
-            Takes(aware, bars, tick, floats)
-            for aware, bars, tick, floats in product((False, True), ways, _TICKS, (False, True))
-        ]
-        yield from sorted(every, key=lambda t: (t.aware, t.float_volume, t.tick > 0, not t.replaces).count(True))
-    else:
-        yield from (Takes(), Takes(aware=True))
 
 
 class _Raised(Exception):  # noqa: N818 - an answer

@@ -31,6 +31,9 @@ SINGLE_INSTANCE = "single-instance"
 DEADLINE = 10.0
 """Seconds that a store may take for one step (open, read, update) before it counts as hung."""
 
+DamageReported = Literal["error", "log"] | Callable[[Any], Any]
+"""How a store tells of damage: by an error, by its log, or so that a function of the open store finds it."""
+
 
 @dataclass(frozen=True)
 class StoreUnderTest:
@@ -42,10 +45,11 @@ class StoreUnderTest:
     ``volatile``: globs, relative to the root, of files whose content after a crash does not matter.
     ``deadline``: seconds for one step of the store. ``contracts``: the kits that it is asked by, those of the suite by
     name; without them it is asked what its methods show. ``takes``: which values it takes where its contract leaves
-    that open. ``platforms``: those that it is used on. What is not given here is taken from plain attributes of the
+    that open. ``platforms``: those that it is used on. ``damage_reported``: how it tells of damage, ``"log"`` or a
+    function of the store, where it raises nothing. What is not given here is taken from plain attributes of the
     target: ``tradestore_errors``, ``tradestore_claims``, ``tradestore_disclaims``, ``tradestore_identifiers``,
     ``tradestore_volatile``, ``tradestore_deadline``, ``tradestore_contracts``, ``tradestore_takes``,
-    ``tradestore_platforms``, ``make_bar`` and the other makers of the store's own records.
+    ``tradestore_platforms``, ``tradestore_damage_reported``, ``make_bar`` and the other makers of its own records.
     """
 
     name: str
@@ -59,6 +63,7 @@ class StoreUnderTest:
     contracts: Collection[Kit | str] | None = None
     takes: Takes | None = None
     platforms: Collection[str] | None = None
+    damage_reported: DamageReported | None = None
     make_bar: Make | None = None
     make_fundamental: Make | None = None
     make_event: Make | None = None
@@ -87,6 +92,7 @@ class StoreUnderTest:
             contracts=self._contracts(),
             takes=self._takes(),
             platforms=self._platforms(),
+            damage_reported=self._damage_reported(),
         )
 
     @property
@@ -189,6 +195,17 @@ class StoreUnderTest:
                 )
         return frozenset(platforms) or frozenset({this_platform()})
 
+    def _damage_reported(self) -> DamageReported:
+        how = self.declared("damage_reported")
+        if how is None:
+            return "error"
+        if how not in ("error", "log") and not callable(how):
+            raise ConfigurationError(
+                f"store {self.name!r}: tradestore_damage_reported must be 'error', 'log', or a function of the open "
+                f"store that says whether it has reported damage, not {how!r}"
+            )
+        return how  # type: ignore[no-any-return] # checked just now
+
     def _deadline(self) -> float:
         deadline = self.declared("deadline")
         if deadline is None:
@@ -224,6 +241,7 @@ class Declarations:
     contracts: tuple[Kit, ...] = ()
     takes: Takes = EVERYTHING
     platforms: frozenset[str] = frozenset({"linux"})
+    damage_reported: DamageReported = "error"
 
 
 PLATFORMS = ("linux", "macos", "windows")

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from pytest_tradestore.kits.registry import KITS, ON_REQUEST
+
 TOP = Path(__file__).parents[1]
 PACKAGES = {
     "pytest_tradestore": "pytest_tradestore",
@@ -120,3 +122,52 @@ def test_control_a_circle_is_found():
 )
 def test_what_counts_as_an_import(text, found):
     assert list(imported(ast.parse(text), {"pytest_tradestore.session": None})) == found
+
+
+CONTRACTS = {kit.name for kit in (*KITS, *ON_REQUEST)}
+METHODS = {method for kit in (*KITS, *ON_REQUEST) for method in (*kit.required, *kit.optional) if "_" in method}
+TELLS_PEOPLE = ("declarations", "requirements", "contracts")
+"""What speaks of contracts to people: pages, the catalogue, and the protocols by name."""
+
+
+def named_contracts(tree: ast.AST) -> list[str]:
+    """The contracts that code names: by their name in a comparison, by a method of theirs, by their module."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare):
+            found += [text for part in ast.walk(node) for text in texts(part) if text in CONTRACTS]
+        elif isinstance(node, ast.ImportFrom) and str(node.module).startswith("pytest_tradestore.kits."):
+            found += [str(node.module)] if (str(node.module).rpartition(".")[2] in KIT_MODULES) else []
+        found += [text for text in texts(node) if text in METHODS]
+    return found
+
+
+def texts(node: ast.AST) -> list[str]:
+    return [node.value] if isinstance(node, ast.Constant) and isinstance(node.value, str) else []
+
+
+KIT_MODULES = {type(kit).__module__.rpartition(".")[2] for kit in (*KITS, *ON_REQUEST)}
+
+
+def test_no_engine_and_no_rule_names_a_contract():
+    engines = {
+        module: path
+        for module, path in modules().items()
+        if room_of(module) not in ("kits", "reference_store", *TELLS_PEOPLE) and module != "pytest_tradestore"
+    }
+
+    named = {module: named_contracts(ast.parse(path.read_text("utf-8"))) for module, path in engines.items()}
+    assert {module: names for module, names in named.items() if names} == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'if kit.name == "bars": pass',
+        'if kit.name in ("audit", "jobs"): pass',
+        'store.call("write_bars", 1)',
+        "from pytest_tradestore.kits.jobs import JobsKit",
+    ],
+)
+def test_control_a_contract_that_is_named_is_found(text):
+    assert named_contracts(ast.parse(text))

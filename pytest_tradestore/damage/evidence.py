@@ -9,8 +9,8 @@ from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.damage.culprits import cause_of
 from pytest_tradestore.damage.judging import DamageBreach, breaches
 from pytest_tradestore.damage.operators import Damage
-from pytest_tradestore.damage.planning import Plan, Unusable, planned
-from pytest_tradestore.damage.trials import Reading, Ward, bounded_memory, read_damaged
+from pytest_tradestore.damage.planning import Plan, planned
+from pytest_tradestore.damage.trials import Reading, Unusable, Ward, bounded_memory, read_damaged
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, so_often, stream_isolated
 from pytest_tradestore.observation import Observation
 from pytest_tradestore.sandbox import Sandbox
@@ -107,11 +107,9 @@ class _Run:
                     return str(reason)
                 channel.send(todo)
             with bounded_memory():
-                batch = []
                 for number, (damage, place, thorough) in enumerate(todo.tries):
                     if number not in done:
-                        batch.append((number, read_damaged(ward, todo.image, damage, place, thorough=thorough)))
-                        channel.send(batch.pop())
+                        channel.send((number, read_damaged(ward, todo.image, damage, place, thorough=thorough)))
             ward.bridge.close()
             return ""
 

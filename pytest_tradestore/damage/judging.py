@@ -90,7 +90,14 @@ def _at(damage: Damage, reading: Reading, case: Case, place: str, *, asked: bool
                 "CORR-3", sentence, f"{place}: {seen}", ("the older version, and a word about it",), Flaw.STAND_IN
             )
         return
-    if isinstance(seen, Names) or not asked:
+    if isinstance(seen, Names):
+        return
+    if reading.reported and _is_what_a_report_explains(seen, intact, case, place):
+        if case.owners and place not in case.owners and not case.kit.loses:
+            sentence = f"when {damage}, {place} shows {_told(seen)}, though nothing of it is damaged"
+            yield DamageBreach("CORR-5", sentence, f"{place}: {seen}", (f"{place}: {intact}",), Flaw.SPREADS)
+        return
+    if not asked:
         return
     if damage.kind is Kind.GONE and not _is_missed(damage, seen, case, place):
         return
@@ -122,6 +129,17 @@ def _at(damage: Damage, reading: Reading, case: Case, place: str, *, asked: bool
         sentence = f"when {damage}, {place} shows {'nothing' if nothing else 'wrong data'} without an error"
         flaw = Flaw.ABSENCE if nothing else Flaw.SHOWN
         yield DamageBreach("CORR-1", sentence, f"{place}: {seen}", allowed, flaw)
+
+
+def _is_what_a_report_explains(seen: Seen, intact: Seen, case: Case, place: str) -> bool:
+    """Say whether a place shows nothing, what it once showed, or a part of it: no value that was never written."""
+    if isinstance(seen, Records) and isinstance(intact, Records):
+        return _is_part(seen.items, intact.items)
+    return seen == Absent() or any(seen == observation.at(place) for observation in case.history)
+
+
+def _told(seen: Seen) -> str:
+    return "nothing" if seen in (Absent(), Records(())) else "less than there was"
 
 
 def _has_a_stand_in(damage: Damage, case: Case) -> bool:

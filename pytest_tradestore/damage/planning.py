@@ -14,7 +14,7 @@ from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.damage.formats import format_damages, mentions
 from pytest_tradestore.damage.judging import Case, is_asked
 from pytest_tradestore.damage.operators import Damage, Kind, drawn_damages, plain_damages
-from pytest_tradestore.damage.trials import Ward
+from pytest_tradestore.damage.trials import Unusable, Ward, listening
 from pytest_tradestore.faults.timeless import timeless
 from pytest_tradestore.faults.workbench import image_below
 from pytest_tradestore.observation import Absent, Failed, Names, Observation, Records
@@ -35,18 +35,19 @@ class Plan:
     tries: tuple[tuple[Damage, str, bool], ...]
 
 
-class Unusable(Exception):  # noqa: N818 - says what is the case
-    """The workload does not run even when nothing is damaged."""
-
-
 def planned(ward: Ward, settings: Settings) -> Plan:
     """Run the workload, look at the files that it leaves, and say what is to be done to them."""
     declared = ward.store.declarations
     grown = _grown(ward)
-    with ward.root(grown.image) as root:
+    with ward.root(grown.image) as root, listening() as heard:
         intact, opening = ward.look(root)
+        alarmed = ward.reports or (declared.damage_reported == "log" and heard())
     if opening is not None or any(isinstance(seen, Failed) for _, seen in intact.places):
         raise Unusable("after reopening the store cannot be read although nothing is damaged")
+    if alarmed:
+        raise Unusable(
+            "it reports damage (tradestore_damage_reported) also where nothing is damaged, so that it cannot be told"
+        )
     files = {
         f.path: f.content
         for f in grown.image.files

@@ -7,10 +7,12 @@ import logging
 import os
 import resource
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.operations import Kind as FileKind
@@ -27,10 +29,15 @@ ROOM = 1 << 30
 """Bytes of memory that reading a damaged file may take beyond what the process has already."""
 
 
+class Unusable(Exception):  # noqa: N818 - says what is the case
+    """The workload does not run, or the store reports damage, even when nothing is damaged."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What a damaged store showed. ``said`` when it told somebody: a log record, a warning, or text on its output.
 
+    ``reported`` when it told of it in the way that it declares instead of raising (``tradestore_damage_reported``).
     ``opening`` is what opening it raised, as an observation of every place. ``kept`` says whether the damaged bytes
     were still somewhere after the look, ``kept_later`` after the next update of ``place`` too; None: not asked.
     ``again`` is what it showed when the file written by that update was emptied in turn.
@@ -38,6 +45,7 @@ class Reading:
 
     seen: Observation
     said: bool = False
+    reported: bool = False
     opening: Failed | None = None
     kept: bool | None = None
     kept_later: bool | None = None
@@ -55,6 +63,8 @@ class Ward:
     directory: Path
     step: Callable[[], None]
     bridge: Bridge = field(default_factory=Bridge)
+    reports: bool = False
+    """Whether the store that was looked at last reported damage by the function that it declares."""
     _count: int = 0
 
     @contextmanager
@@ -75,6 +85,7 @@ class Ward:
 
     def look(self, root: Path) -> tuple[Observation, Failed | None]:
         """Open, look at every place and close; what opening raises is seen everywhere."""
+        self.reports = False
         try:
             opened = self.open(root)
         except Exception as error:
@@ -86,9 +97,20 @@ class Ward:
             return Observation(tuple((place, failed) for place in self.workload.place_names)), failed
         self.step()
         seen = timeless(self.workload.observe(opened, self.store.declarations.errors))
+        self.reports = self._reports(opened)
         with suppress(Exception):
             opened.close()
         return seen, None
+
+    def _reports(self, opened: OpenStore) -> bool:
+        """Say whether an open store reports damage by the function that it declares. Raises Unusable if that raises."""
+        asked = self.store.declarations.damage_reported
+        if not callable(asked):
+            return False
+        try:
+            return bool(self.bridge.settle(asked(opened.store)))
+        except Exception as error:
+            raise Unusable(f"tradestore_damage_reported raised {type(error).__name__}: {error}") from error
 
 
 def damaged_image(image: DurableImage, damage: Damage) -> DurableImage:
@@ -111,9 +133,11 @@ def damaged_image(image: DurableImage, damage: Damage) -> DurableImage:
 
 def read_damaged(ward: Ward, image: DurableImage, damage: Damage, place: str, *, thorough: bool) -> Reading:
     """Look at a store with one damaged file; ``thorough``: go on with an update of ``place``."""
-    with ward.root(damaged_image(image, damage)) as root, _listening() as heard:
+    with ward.root(damaged_image(image, damage)) as root, listening() as heard:
         seen, opening = ward.look(root)
-        reading = Reading(seen, heard(), opening)
+        said = heard()
+        by_log = said and ward.store.declarations.damage_reported == "log"
+        reading = Reading(seen, said, by_log or ward.reports, opening)
         if not thorough:
             return reading
         reading = replace(reading, kept=is_kept(root, damage.content))
@@ -157,22 +181,35 @@ def is_kept(root: Path, content: bytes) -> bool:
 
 
 @contextmanager
-def _listening() -> Iterator[Callable[[], bool]]:
-    """Give a function that says whether anything was logged, warned of or printed since."""
+def listening() -> Iterator[Callable[[], bool]]:
+    """Give a function that says whether anything was logged, warned of or printed since.
+
+    Records are heard where they are made: many a logger has a handler of its own and hands nothing on.
+    """
     records: list[logging.LogRecord] = []
+    make = logging.getLogRecordFactory()
 
-    class _Ear(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
+    def heard(*arguments: Any, **named: Any) -> logging.LogRecord:
+        record = make(*arguments, **named)
+        if record.levelno >= logging.WARNING:
             records.append(record)
+        return record
 
-    ear = _Ear(logging.WARNING)
-    root = logging.getLogger()
     before = _printed()
-    root.addHandler(ear)
+    logging.setLogRecordFactory(heard)
     try:
-        yield lambda: bool(records) or _printed() > before
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            yield lambda: bool(records) or any(map(_is_about_data, warned)) or _printed() > before
     finally:
-        root.removeHandler(ear)
+        logging.setLogRecordFactory(make)
+
+
+def _is_about_data(warning: warnings.WarningMessage) -> bool:
+    """Say whether a warning is none about how the program is written."""
+    return not issubclass(
+        warning.category, (DeprecationWarning, PendingDeprecationWarning, FutureWarning, ResourceWarning)
+    )
 
 
 def _printed() -> int:

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from itertools import product
+from typing import TYPE_CHECKING, Any, Protocol, get_args, runtime_checkable
 from zoneinfo import ZoneInfo
 
 from pytest_tradestore.kits import times
@@ -15,6 +16,7 @@ from pytest_tradestore.kits.slots import Ask, Back, Slot, around, shown, time_of
 from pytest_tradestore.kits.spec import Spec, Table, rows_by
 from pytest_tradestore.observation import Absent, Seen, Value, canonical, counted
 from pytest_tradestore.records import Records, field, plain
+from pytest_tradestore.takes import Takes, Writing
 
 if TYPE_CHECKING:
     from pytest_tradestore.conformance.visit import Mismatch, Visit
@@ -37,6 +39,8 @@ _MONTHS = {"2026-01": 1, "2026-02": 2, "2026-03": 3}
 _ALL = "2026"
 """What is looked at of a symbol that takes new bars only after all others: there a month cannot change by itself."""
 _APART = ("AAPL", "MSFT", "GOOG")
+_TICKS = (0.0, 0.0001, 0.01, 0.05, 0.25, 1.0)
+"""Steps of prices that are tried."""
 
 
 def _recorded(make: Records, symbol: str, first: datetime, count: int, version: int, step: timedelta) -> Call:
@@ -46,21 +50,47 @@ def _recorded(make: Records, symbol: str, first: datetime, count: int, version: 
         price = 100.0 + version + day.day / 100 + day.hour / 7 + day.minute / 1000
         made.append(_made(make, symbol, day, (price, price + 2.5, price - 1.25, price + 1), 1000 + version))
     months = sorted({f"{first + number * step:%Y-%m}" for number in range(count)})
-    told = f"write_bars({symbol!r}, {counted(count, 'bar')} of {' '.join(months)}, version {version})"
-    return Call("write_bars", (symbol, made), f"{symbol} {months[0] if make.takes.replaces else _ALL}", told)
+    told = f"{counted(count, 'bar')} of {' '.join(months)}, version {version}"
+    return _writing(make, symbol, made, told, f"{symbol} {months[0] if make.takes.replaces else _ALL}")
 
 
 def _made(make: Records, symbol: Any, when: datetime, prices: tuple[float, ...], volume: int) -> Any:
     """Return a bar of values that the store takes; prices are open, high, low, close."""
-    named = dict(zip(("open", "high", "low", "close"), map(make.takes.price, prices), strict=True))
-    return make.make_bar(symbol=symbol, date=make.takes.time(when), volume=make.takes.volume(volume), **named)
+    series, _ = make.takes.series(symbol)
+    return _bar_of(make, series, make.takes.time(when), volume, **_prices(make, *prices))
+
+
+def _prices(make: Records, *prices: float) -> dict[str, float]:
+    return dict(zip(("open", "high", "low", "close"), map(make.takes.price, prices), strict=True))
+
+
+def _bar_of(make: Records, symbol: Any, when: datetime | int, volume: int, **prices: Any) -> Any:
+    """Return a bar of these very prices, which the store may refuse."""
+    return make.make_bar(symbol=symbol, date=make.takes.instant(when), volume=make.takes.volume(volume), **prices)
+
+
+def _writing(make: Records, symbol: Any, bars: Sequence[Any], told: str, key: str = "") -> Call:
+    """Return the call that writes bars; ``told`` is how a report shows them."""
+    series, options = make.takes.series(symbol)
+    named = "".join(f", {name}={value!r}" for name, value in options.items())
+    return Call("write_bars", (series, list(bars)), key or symbol, f"write_bars({series!r}, {told}{named})", options)
+
+
+def _reading(make: Records, symbol: Any, start: datetime | int, end: datetime | int, told: str = "") -> Call:
+    """Return the call that reads the bars of a range; ``told`` is how a report shows it."""
+    series, options = make.takes.series(symbol)
+    named = "".join(f", {name}={value!r}" for name, value in options.items())
+    rendered = f"read_bars({series!r}, {told}{named})" if told else ""
+    bounds = map(make.takes.instant, (start, end))
+    return Call("read_bars", (series, *bounds), symbol, rendered, options)
 
 
 def _month(make: Records, key: str) -> Call:
     symbol, month = key.split(" ")
     first = datetime(2026, _MONTHS.get(month, 1), 1)
     end = datetime(2027, 1, 1) if month == _ALL else datetime(2026, _MONTHS[month] + 1, 1)
-    return Call("read_bars", (symbol, *map(make.takes.time, (first, end - timedelta(microseconds=1)))), key)
+    last = end - timedelta(microseconds=1)
+    return replace(_reading(make, symbol, make.takes.time(first), make.takes.time(last)), key=key)
 
 
 def _bounds(call: Call) -> tuple[str, str]:
@@ -92,6 +122,15 @@ class BarsKit(Kit):
     def seen(self, look: Call, result: Any) -> Seen:
         return Value(canonical([plain(bar) for bar in result])) if result else Absent()
 
+    def takings(self) -> tuple[Takes, ...]:
+        every = product((False, True), get_args(Writing), _TICKS, (False, True))
+        return tuple(
+            sorted(
+                (Takes(aware, bars, tick, floats) for aware, bars, tick, floats in every),
+                key=lambda t: (t.aware, t.float_volume, t.tick > 0, not t.replaces).count(True),
+            )
+        )
+
     def key_of(self, key: str) -> str:
         return key.partition(" ")[0]  # months of one symbol belong together
 
@@ -119,12 +158,11 @@ class BarsKit(Kit):
 
         def write(day: int, volume: int, symbol: str = "AAPL") -> Call:
             bar = _made(make, symbol, datetime(2026, 1, day), (100.0, 102.5, 98.75, 101.0), volume)
-            told = f"write_bars({symbol!r}, [bar of 2026-01-{day:02d}, volume {volume}])"
-            return Call("write_bars", (symbol, [bar]), symbol, told)
+            return _writing(make, symbol, [bar], f"[bar of 2026-01-{day:02d}, volume {volume}]")
 
         def read(symbol: str) -> Call:
-            month = map(make.takes.time, (datetime(2026, 1, 1), datetime(2026, 1, 31, 23, 59)))
-            return Call("read_bars", (symbol, *month), symbol, f"read_bars({symbol!r}, 2026-01-01, 2026-01-31)")
+            start, end = map(make.takes.time, (datetime(2026, 1, 1), datetime(2026, 1, 31, 23, 59)))
+            return _reading(make, symbol, start, end, "2026-01-01, 2026-01-31")
 
         if make.takes.bars == "later":
             return Concurrent(
@@ -146,8 +184,8 @@ class BarsKit(Kit):
         apart = timedelta(minutes=30)
         days = [datetime(2026, 1, 1) + number * _MANY * apart for number in range(min(most, 3_000 // _MANY))]
         calls = [_recorded(make, "AAPL", day, _MANY, number, apart) for number, day in enumerate(days, 1)]
-        always = make.takes.time(datetime(2026, 1, 1)), make.takes.time(datetime(2026, 12, 31))
-        read = Call("read_bars", ("AAPL", *always), "AAPL", "read_bars('AAPL', 2026-01-01, 2026-12-31)")
+        start, end = map(make.takes.time, (datetime(2026, 1, 1), datetime(2026, 12, 31)))
+        read = _reading(make, "AAPL", start, end, "2026-01-01, 2026-12-31")
         return [replace(call, key="AAPL") for call in calls], [read]
 
     def spec_of(self, key: str) -> Spec:
@@ -167,11 +205,10 @@ class BarsKit(Kit):
         match step:
             case ("write", symbol, rows):
                 bars = [_bar(visit, symbol, begin + _APART_BY * slot, float(price)) for slot, price in rows]
-                return Call("write_bars", (symbol, bars), symbol, f"write_bars({symbol!r}, {_shown(bars)})")
+                return _writing(visit.make, symbol, bars, _shown(bars))
             case (_, symbol, first, last):
-                return Call(
-                    "read_bars", (symbol, *(begin + _APART_BY * slot for slot in sorted((first, last)))), symbol
-                )
+                start, end = (begin + _APART_BY * slot for slot in sorted((first, last)))
+                return _reading(visit.make, symbol, start, end)
         raise AssertionError("the grammar has no other steps")
 
     def answered(self, visit: "Visit", states: dict[str, Any], call: Call) -> "Mismatch | None":
@@ -183,8 +220,7 @@ class BarsKit(Kit):
         return super().answered(visit, states, call)
 
     def last_calls(self, visit: "Visit") -> Iterable[Call]:
-        always = visit.at(*_FIRST), visit.at(*_LAST)
-        return [Call("read_bars", (symbol, *always), symbol) for symbol in ("AAPL", "MSFT")]
+        return [_reading(visit.make, symbol, visit.at(*_FIRST), visit.at(*_LAST)) for symbol in ("AAPL", "MSFT")]
 
     def cases(self) -> Iterable[Case]:
         return (
@@ -210,16 +246,16 @@ class BarsKit(Kit):
                 bars = [*(_priced(visit, number, 2.5) for number in range(first, 200)), _priced(visit, 200, value)]
             except Exception:
                 return None
-            told = f"write_bars('AAPL', [{200 - first} bars, and one with {name} for its price])"
-            return lambda: visit.call("write_bars", "AAPL", bars, shown=told)
+            told = f"[{200 - first} bars, and one with {name} for its price]"
+            return lambda: visit.make_call(_writing(visit.make, "AAPL", bars, told))
 
         def good(visit: "Visit") -> None:
-            visit.must("write_bars", "AAPL", [_priced(visit, 0, 1.5)], shown="write_bars('AAPL', [a bar])")
+            _write(visit, "AAPL", _priced(visit, 0, 1.5), told="[a bar]")
 
         return Unstorable(
             good,
             bad,
-            lambda visit: list(visit.call("read_bars", "AAPL", visit.at(2026, 1, 1), visit.at(2026, 12, 31))),
+            lambda visit: _read(visit, "AAPL", visit.at(2026, 1, 1), visit.at(2026, 12, 31)),
             lambda found: field(found[-1], "close") if len(found) == 201 else ABSENT,
             ("a set", "an object", "a complex number", "NaN", "infinity", "an object that raises when it is looked at"),
             plain,
@@ -231,12 +267,15 @@ class BarsKit(Kit):
 
 def _write_mark(ask: Ask, symbol: Any, mark: int) -> Any:
     when = time_of(ask) if ask.make.takes.replaces else time_of(ask, mark)
-    bar = _made(ask.make, symbol, when, (100.5, 101.0, 99.75, 100.0), 1000 + mark)
-    return ask.call("write_bars", symbol, [bar], shown=f"write_bars({shown(symbol)}, [bar {mark}])")
+    bar = _bar_of(ask.make, symbol, when, 1000 + mark, **_prices(ask.make, 100.5, 101.0, 99.75, 100.0))
+    _, options = ask.make.takes.series("AAPL")
+    return ask.call("write_bars", symbol, [bar], shown=f"write_bars({shown(symbol)}, [bar {mark}])", **options)
 
 
 def _read_marks(ask: Ask, symbol: Any) -> Back:
-    found = list(ask.call("read_bars", symbol, *around(ask), shown=f"read_bars({shown(symbol)}, ...)") or ())
+    _, options = ask.make.takes.series("AAPL")
+    bounds = map(ask.make.takes.instant, around(ask))
+    found = list(ask.call("read_bars", symbol, *bounds, shown=f"read_bars({shown(symbol)}, ...)", **options) or ())
     if not ask.make.takes.replaces:
         found = found[-1:]  # a later mark stands beside the earlier ones
     marks = tuple(int(field(bar, "volume")) - 1000 for bar in found)
@@ -250,18 +289,17 @@ _FIRST, _LAST = (1970, 1, 1), (2099, 12, 31)
 
 def _priced(visit: "Visit", number: int, price: Any) -> Any:
     when = visit.at(2026, 1, 2) + timedelta(hours=3 * number)
-    volume = visit.make.takes.volume(100)
-    return visit.make.make_bar(symbol="AAPL", date=when, open=1.5, high=2.5, low=0.5, close=price, volume=volume)
+    return _bar_of(visit.make, "AAPL", when, 100, open=1.5, high=2.5, low=0.5, close=price)
 
 
-def _bar(visit: "Visit", symbol: str, when: datetime, price: float = 100.0, volume: int = 1000) -> Any:
+def _bar(visit: "Visit", symbol: str, when: datetime | int, price: float = 100.0, volume: int = 1000) -> Any:
     return _exactly(visit, symbol, when, visit.make.takes.price(price), volume)
 
 
-def _exactly(visit: "Visit", symbol: str, when: datetime, price: float, volume: int) -> Any:
+def _exactly(visit: "Visit", symbol: str, when: datetime | int, price: float, volume: int) -> Any:
     """Return a bar of this very price, which the store may refuse."""
-    prices = {"open": price, "high": price, "low": price, "close": price}
-    return visit.make.make_bar(symbol=symbol, date=when, volume=visit.make.takes.volume(volume), **prices)
+    series, _ = visit.make.takes.series(symbol)
+    return _bar_of(visit.make, series, when, volume, open=price, high=price, low=price, close=price)
 
 
 def _shown(bars: Sequence[Any]) -> str:
@@ -274,12 +312,18 @@ def _day(when: Any) -> str:
     return repr(str(plain(when)).removesuffix("T00:00:00"))
 
 
-def _write(visit: "Visit", symbol: str, *bars: Any) -> None:
-    visit.must("write_bars", symbol, list(bars), shown=f"write_bars({symbol!r}, {_shown(bars)})")
+def _write(visit: "Visit", symbol: str, *bars: Any, told: str = "") -> None:
+    call = _writing(visit.make, symbol, bars, told or _shown(bars))
+    visit.must(call.method, *call.arguments, shown=call.rendered, **call.options)
 
 
-def _read(visit: "Visit", symbol: str, start: datetime | None = None, end: datetime | None = None) -> Any:
-    found = visit.call("read_bars", symbol, start or visit.at(*_FIRST), end or visit.at(*_LAST))
+def _is_taken(visit: "Visit", symbol: str, bars: Sequence[Any], told: str = "") -> bool:
+    call = _writing(visit.make, symbol, bars, told or _shown(bars))
+    return visit.accepted(call.method, *call.arguments, shown=call.rendered, **call.options)
+
+
+def _read(visit: "Visit", symbol: str, start: datetime | int | None = None, end: datetime | int | None = None) -> Any:
+    found = visit.make_call(_reading(visit.make, symbol, start or visit.at(*_FIRST), end or visit.at(*_LAST)))
     return list(found) if isinstance(found, (list, tuple)) else found
 
 
@@ -293,7 +337,7 @@ def _exact(visit: "Visit") -> "Mismatch | None":
     for day, (price, volume) in enumerate(values, 3):
         bar = _exactly(visit, "AAPL", visit.at(2026, 1, day), price, volume)
         told = plain(bar)
-        if visit.accepted("write_bars", "AAPL", [bar], shown=f"write_bars('AAPL', {_shown([bar])})"):
+        if _is_taken(visit, "AAPL", [bar]):
             wanted.append(told)
     apart = _made(visit.make, "AAPL", visit.at(2026, 1, 30), (151.0, 153.5, 149.25, 152.0), 42)
     wanted.append(plain(apart))
@@ -323,20 +367,32 @@ TIMESTAMPS: dict[str, tuple[datetime, ...]] = {
 
 
 def _timestamps(visit: "Visit") -> "Mismatch | None":
-    taken: set[bool] = set()
-    for number, (name, moments) in enumerate(TIMESTAMPS.items()):
+    taken: set[str] = set()
+    rows: dict[str, Sequence[datetime | int]] = dict(TIMESTAMPS)
+    if visit.make.takes.nanoseconds:
+        first = visit.make.takes.instant(_MORNING)
+        rows["nanoseconds"] = (first, first + 1, first + 999)
+    for number, (name, moments) in enumerate(rows.items()):
         symbol = f"TS{number}"
         bars = [_bar(visit, symbol, when) for when in moments]
         wanted = [plain(bar) for bar in bars]
-        if not visit.accepted("write_bars", symbol, bars, shown=f"write_bars({symbol!r}, {_shown(bars)})"):
+        if not _is_taken(visit, symbol, bars):
             continue
-        taken.add(moments[0].tzinfo is None)
-        found = _read(visit, symbol, min(moments) - timedelta(days=1), max(moments) + timedelta(days=1))
+        taken.add(name)
+        found = _read(visit, symbol, *_day_around(moments))
         if mismatch := visit.expect_records(f"a timestamp ({name}) is not kept as given", found, wanted, "date"):
             return mismatch
     if not taken:
         return visit.mismatch("neither times without a zone nor times in UTC are taken", "refused", "one of them")
+    if "nanoseconds" in taken:
+        found = _read(visit, symbol, first + 1, first + 998)
+        return visit.expect_records("a range is not exact to the nanosecond", found, wanted[1:2], "date")
     return None
+
+
+def _day_around(moments: Sequence[Any]) -> tuple[Any, Any]:
+    day = 86_400 * 10**9 if isinstance(moments[0], int) else timedelta(days=1)
+    return min(moments) - day, max(moments) + day
 
 
 def _deduplicated(visit: "Visit") -> "Mismatch | None":
@@ -439,18 +495,41 @@ def _symbols(visit: "Visit") -> "Mismatch | None":
         wanted = [_bar(visit, symbol, when, 100.0 + number)]
         if found := visit.expect_records(f"{symbol} does not have its own bars", _read(visit, symbol), wanted, "date"):
             return found
+    return _intervals(visit, when) if visit.make.takes.intervals else None
+
+
+def _intervals(visit: "Visit", when: datetime) -> "Mismatch | None":
+    """Write one bar of each interval of one symbol, all at one time; then read each, here and after reopening."""
+
+    def read(interval: str) -> Any:
+        bounds = map(visit.make.takes.instant, (visit.at(*_FIRST), visit.at(*_LAST)))
+        return visit.call("read_bars", "TSLA", *bounds, interval=interval)
+
+    bars = {
+        interval: [_bar(visit, "TSLA", when, 200.0 + number)]
+        for number, interval in enumerate(visit.make.takes.intervals)
+    }
+    for interval, written in bars.items():
+        told = f"write_bars('TSLA', {_shown(written)}, interval={interval!r})"
+        visit.must("write_bars", "TSLA", written, shown=told, interval=interval)
+    for again in ("", " after reopening"):
+        for interval, wanted in bars.items():
+            sentence = f"TSLA in {interval} does not have its own bars{again}"
+            if found := visit.expect_records(sentence, read(interval), wanted, "date"):
+                return found
+        if not again:
+            visit.reopen()
     return None
 
 
 def _timed_write(visit: "Visit", when: datetime, number: int) -> bool:
     bar = _made(visit.make, "AAPL", when, (100.0, 102.5, 98.75, 101.0), number)
-    return visit.accepted(
-        "write_bars", "AAPL", [bar], shown=f"write_bars('AAPL', [bar {number} at {when.isoformat()}])"
-    )
+    return _is_taken(visit, "AAPL", [bar], f"[bar {number} at {when.isoformat()}]")
 
 
 def _timed_read(visit: "Visit", start: datetime, end: datetime) -> list[tuple[datetime, int]]:
-    return [(field(bar, "date"), int(field(bar, "volume"))) for bar in visit.call("read_bars", "AAPL", start, end)]
+    found = _read(visit, "AAPL", start, end)
+    return [(visit.make.takes.datetime_of(field(bar, "date")), int(field(bar, "volume"))) for bar in found]
 
 
 _TIMED = times.Timed(_timed_write, _timed_read, replaces=True)

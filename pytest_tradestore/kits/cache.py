@@ -17,7 +17,7 @@ from pytest_tradestore.kits.kit import LARGE, REOPEN, Case, Concurrent, Kit, Not
 from pytest_tradestore.kits.protocol import Document, Now
 from pytest_tradestore.kits.spec import Register
 from pytest_tradestore.kits.values import ORDINARY, VALUES
-from pytest_tradestore.observation import Seen, document_seen
+from pytest_tradestore.observation import Seen, document_seen, key_seen
 from pytest_tradestore.records import Records
 
 if TYPE_CHECKING:
@@ -43,21 +43,25 @@ _NAME = OneOf(_KEYS[:2])
 _DIALECT = Dialect("put", "get", ("AAPL",), (None, {}))
 
 
-def _put(key: str, value: Document, told: str) -> Call:
-    return Call("put", (key, value), key, f"put({key!r}, {told})")
+def _put(key: Any, value: Document, told: str) -> Call:
+    return Call("put", (key, value), key_seen(key), f"put({key!r}, {told})")
 
 
-def _recorded(key: str, version: int, size: int = 0) -> Call:
+def _recorded(key: Any, version: int, size: int = 0) -> Call:
     value = ledger(version, size)
     return _put(key, value, described(value))
 
 
-def _raced(key: str, number: int) -> Call:
+def _raced(key: Any, number: int) -> Call:
     return _put(key, small(number), f"{{version: {number}}}")
 
 
-def _get(key: str) -> Call:
-    return Call("get", (key,), key)
+def _get(key: Any) -> Call:
+    return Call("get", (key,), key_seen(key))
+
+
+def _delete(key: Any) -> Call:
+    return Call("delete", (key,), key_seen(key))
 
 
 class CacheKit(Kit):
@@ -71,30 +75,32 @@ class CacheKit(Kit):
     differs = "what is read is neither the value put last nor nothing"
 
     def looks(self, make: Records, methods: frozenset[str]) -> tuple[Call, ...]:
-        return tuple(map(_get, _KEYS[:2]))
+        return tuple(map(_get, map(make.takes.key, _KEYS[:2])))
 
     def seen(self, look: Call, result: object) -> Seen:
         return document_seen(result)
 
     def workload(self, make: Records, methods: frozenset[str]) -> Iterable[Call]:
-        put = _recorded
-        yield from (put("AAPL", 1), put("AAPL", 2), put("MSFT", 3, LARGE), put("AAPL", 4, LARGE), put("AAPL", 5))
-        yield from (Call("delete", ("MSFT",), "MSFT"), put("MSFT", 7))
+        put, one, other = _recorded, make.takes.key("AAPL"), make.takes.key("MSFT")
+        yield from (put(one, 1), put(one, 2), put(other, 3, LARGE), put(one, 4, LARGE), put(one, 5))
+        yield from (_delete(other), put(other, 7))
 
     def next_update(self, make: Records, key: str, version: int) -> Call:
-        return _recorded(key, version)
+        return _recorded(make.takes.key_among(_KEYS, key), version)
 
     def concurrent(self, make: Records, methods: frozenset[str]) -> Concurrent:
+        keys = tuple(map(make.takes.key, _KEYS))
         return Concurrent(
-            lambda number: _raced(_KEYS[number], number),
-            lambda number: _raced(_KEYS[0], 10 + number),
-            lambda number: _get(_KEYS[number]),
-            lambda count: tuple(map(_get, _KEYS[:count])),
-            Call("delete", (_KEYS[0],), _KEYS[0]),
+            lambda number: _raced(keys[number], number),
+            lambda number: _raced(keys[0], 10 + number),
+            lambda number: _get(keys[number]),
+            lambda count: tuple(map(_get, keys[:count])),
+            _delete(keys[0]),
         )
 
     def slots(self) -> tuple[slots.Slot, ...]:
-        return (slots.Slot("key", slots.put("put"), slots.get("get"), delete=slots.remove("delete"), loses=True),)
+        put, get, delete = slots.put("put"), slots.get("get"), slots.remove("delete")
+        return (slots.Slot("key", put, get, delete=delete, loses=True, declared=True),)
 
     grammar = (
         StepKind("put", (_NAME, OneOf(range(1, 9))), often=3),
@@ -105,14 +111,15 @@ class CacheKit(Kit):
 
     def call(self, visit: "Visit", step: Step) -> Call:
         match step:
-            case ("put", key, version):
-                return _put(key, {"version": version}, f"{{version: {version}}}")
-            case (method, key):
-                return Call(method, (key,), key)
+            case ("put", name, version):
+                return _put(visit.make.takes.key(name), {"version": version}, f"{{version: {version}}}")
+            case (method, name):
+                key = visit.make.takes.key(name)
+                return Call(method, (key,), key_seen(key))
         raise AssertionError("the grammar has no other steps")
 
     def last_calls(self, visit: "Visit") -> Iterable[Call]:
-        return tuple(map(_get, _NAME.values))
+        return tuple(map(_get, map(visit.make.takes.key, _NAME.values)))
 
     def mismatch(self, visit: "Visit", found: Any, wanted: Any) -> "Mismatch | None":
         return None if found in (None, {}) else visit.expect(self.differs, found, wanted or None)
@@ -137,17 +144,17 @@ def _is_gone(value: Any) -> bool:
     return value is None or value == {}
 
 
-def _wrong(visit: "Visit", sentence: str, key: str, *wanted: Any) -> "Mismatch | None":
+def _wrong(visit: "Visit", sentence: str, name: str, *wanted: Any) -> "Mismatch | None":
     """Read a key; return a mismatch unless it shows nothing or what is ``wanted``."""
-    found = visit.call("get", key)
+    found = visit.call("get", visit.make.takes.key(name))
     return None if _is_gone(found) else visit.expect(sentence, found, *(wanted or (None,)))
 
 
 def _right(name: str, value: Document, visit: "Visit") -> "Mismatch | None":
-    if not visit.accepted("put", "AAPL", value):
+    if not visit.accepted("put", visit.make.takes.key("AAPL"), value):
         refused = visit.mismatch("an ordinary value was refused", "refused", "accepted")
         return refused if name == ORDINARY else None
-    if name == ORDINARY and _is_gone(visit.call("get", "AAPL")):
+    if name == ORDINARY and _is_gone(visit.call("get", visit.make.takes.key("AAPL"))):
         raise NotAskedError("what was put is not read back at all, so nothing can be said of it")
     sentence = "what is read is not what was put"
     if found := _wrong(visit, sentence, "AAPL", value):
@@ -161,21 +168,21 @@ def _replaced(visit: "Visit") -> "Mismatch | None":
     sentence = "a value that was replaced is read"
     values = ({"price": 150.25, "bid": 150.0}, {"price": 151.25}, {"price": 152.25})
     for value in values:
-        visit.must("put", "AAPL", value)
+        visit.must("put", visit.make.takes.key("AAPL"), value)
         if found := _wrong(visit, sentence, "AAPL", value):
             return found
     visit.reopen()
     if found := _wrong(visit, f"after reopening, {sentence}", "AAPL", values[-1]):
         return found
-    visit.must("put", "AAPL", values[0])
+    visit.must("put", visit.make.takes.key("AAPL"), values[0])
     visit.reopen()
     return _wrong(visit, f"after reopening, {sentence}", "AAPL", values[0])
 
 
 def _deleted(visit: "Visit") -> "Mismatch | None":
-    visit.must("put", "AAPL", {"price": 150.25})
-    visit.must("put", "MSFT", {"price": 400.5})
-    visit.call("delete", "AAPL")
+    visit.must("put", visit.make.takes.key("AAPL"), {"price": 150.25})
+    visit.must("put", visit.make.takes.key("MSFT"), {"price": 400.5})
+    visit.call("delete", visit.make.takes.key("AAPL"))
     sentence = "a deleted value is read"
     if found := _wrong(visit, sentence, "AAPL"):
         return found
@@ -193,21 +200,21 @@ def _expired(visit: "Visit") -> "Mismatch | None":
     value = {"price": 150.25}
     for reopened in (False, True):
         try:
-            visit.must("put", "AAPL", value, ttl=_TTL)
+            visit.must("put", visit.make.takes.key("AAPL"), value, ttl=_TTL)
         except TypeError:
             raise NotAskedError("its put() takes no ttl") from None
         began = monotonic()
         if reopened:
             visit.reopen()
-        while not _is_gone(found := visit.call("get", "AAPL")):
+        while not _is_gone(found := visit.call("get", visit.make.takes.key("AAPL"))):
             if monotonic() - began > _LATE:
                 sentence = "a value is read after its time is over"
                 told = f"{found}, {_LATE} s after it was put for {_TTL} s"
                 return visit.mismatch(f"after reopening, {sentence}" if reopened else sentence, told, "nothing")
             visit.calls.pop()
             sleep(_TTL)
-    visit.must("put", "AAPL", value, ttl=_TTL)
-    visit.must("put", "AAPL", {"price": 151.25}, ttl=3600.0)
+    visit.must("put", visit.make.takes.key("AAPL"), value, ttl=_TTL)
+    visit.must("put", visit.make.takes.key("AAPL"), {"price": 151.25}, ttl=3600.0)
     sleep(2 * _TTL)
     return _wrong(visit, "a value that was replaced is read", "AAPL", {"price": 151.25})
 
@@ -216,9 +223,12 @@ _SIMILAR = ("AAPL", "aapl", "AAPL ", "AAPL/1d", "AAPL-1d", "AAPL_1d", "AAPL:1d",
 
 
 def _apart(visit: "Visit") -> "Mismatch | None":
-    taken = [(key, {"of": key}) for key in _SIMILAR if visit.accepted("put", key, {"of": key})]
-    for key, value in taken:
-        if found := _wrong(visit, f"under {key!r} is read what was put under another key", key, value):
+    similar = visit.make.takes.keys is None
+    names = _SIMILAR if similar else tuple(f"KEY-{number}" for number in range(1, 40))
+    keys = ((name, visit.make.takes.key(name)) for name in names)
+    taken = [(name, key) for name, key in keys if visit.accepted("put", key, {"of": name})]
+    for name, key in taken:
+        if found := _wrong(visit, f"under {key!r} is read what was put under another key", name, {"of": name}):
             return found
     return None
 
@@ -229,7 +239,9 @@ _ROUNDS, _SIZE = 200, 50_000
 def _bounded(visit: "Visit") -> "Mismatch | None":
     """Put a few keys again and again: what was replaced must not stay on the disk for good."""
     for number in range(_ROUNDS):
-        visit.must("put", _KEYS[number % 3], {"number": number, "text": "x" * _SIZE}, shown="put(…)")
+        visit.must(
+            "put", visit.make.takes.key(_KEYS[number % 3]), {"number": number, "text": "x" * _SIZE}, shown="put(…)"
+        )
     visit.reopen()
     written, left = _ROUNDS * _SIZE, _bytes_of(list(visit.files()))
     visit.calls[:] = [f"put('AAPL', {_SIZE:,} bytes)  # {_ROUNDS} times, for three keys in turn", "close, reopen"]

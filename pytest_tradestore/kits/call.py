@@ -5,7 +5,7 @@ It is the only form of a call: recorded and crashed, raced, damaged after, drawn
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from pytest_tradestore.observation import canonical, shortened
@@ -53,4 +53,8 @@ def _rendered(argument: Any) -> str:
         return shortened(repr(argument), 50)
     if isinstance(argument, datetime):
         return repr(argument.isoformat(" ").removesuffix(" 00:00:00"))
+    if isinstance(argument, (bytes, date)):
+        return shortened(repr(argument), 50)
+    if isinstance(argument, tuple):
+        return f"({', '.join(map(_rendered, argument))}{',' * (len(argument) == 1)})"
     return shortened(canonical(argument), 50)

@@ -13,7 +13,7 @@ from pytest_tradestore.kits.call import Call
 from pytest_tradestore.kits.generated import generated
 from pytest_tradestore.kits.kit import ABSENT, Case, NotAskedError, Unstorable
 from pytest_tradestore.kits.values import ORDINARY, SAMPLED, VALUES
-from pytest_tradestore.observation import canonical
+from pytest_tradestore.observation import canonical, key_seen
 from pytest_tradestore.records import Records
 
 if TYPE_CHECKING:
@@ -79,12 +79,19 @@ class Dialect:
     log: bool = False
     update: str = ""
     """The optional method that changes a document by a function of it."""
+    keys: bool = True
+    """Whether places are keys, which may be no text, and not names."""
+
+    def at(self, make: Records, place: tuple[str, ...] | None = None) -> tuple[Any, ...]:
+        """Return a place as the store takes it: its key, or nothing where there is but one value."""
+        place = self.place if place is None else place
+        return tuple(map(make.takes.key, place)) if self.keys else place
 
     def put(self, visit: "Visit", value: Any, place: tuple[str, ...] | None = None) -> bool:
-        return visit.accepted(self.write, *(self.place if place is None else place), value)
+        return visit.accepted(self.write, *self.at(visit.make, place), value)
 
     def get(self, visit: "Visit", place: tuple[str, ...] | None = None) -> Any:
-        return visit.call(self.read, *(self.place if place is None else place))
+        return visit.call(self.read, *self.at(visit.make, place))
 
     def newest(self, visit: "Visit", place: tuple[str, ...] | None = None) -> Any:
         value = self.get(visit, place)
@@ -111,25 +118,27 @@ class Dialect:
             )
             yield Case("DATA-UPDATE", partial(_updated, self), needs=self.update, unasked=unasked)
 
-    def change(self, number: int) -> Call:
+    def change(self, make: Records, number: int) -> Call:
         """Return an update by a function that adds ``number`` to what was counted."""
-        given = ", ".join([*map(repr, self.place), f"count {number}"])
-        key = self.place[0] if self.place else THE_DOCUMENT
-        return Call(self.update, (*self.place, Counts(number)), key, f"{self.update}({given})")
+        place = self.at(make)
+        given = ", ".join([*map(repr, place), f"count {number}"])
+        key = key_seen(place[0]) if place else THE_DOCUMENT
+        return Call(self.update, (*place, Counts(number)), key, f"{self.update}({given})")
 
     def trying(self, methods: frozenset[str]) -> "Callable[[OpenStore, Records], Iterable[str]] | None":
         """Return what finds out whether an update takes a function: many methods of that name take something else."""
 
-        def tried(store: "OpenStore", _: Records) -> Iterator[str]:
+        def tried(store: "OpenStore", make: Records) -> Iterator[str]:
             asked: list[Any] = []
+            place = self.at(make)
 
             def look(document: Any) -> Any:
                 asked.append(document)
                 return document
 
             with suppress(Exception):  # whatever it says to a function, it is not the update that the contract has
-                store.call(self.write, *self.place, small(1))
-                store.call(self.update, *self.place, look)
+                store.call(self.write, *place, small(1))
+                store.call(self.update, *place, look)
             if asked:
                 yield BY_FUNCTION
 
@@ -140,23 +149,24 @@ class Dialect:
 
         def bad(visit: "Visit", value: Any, name: str) -> Callable[[], None] | None:
             document = {"version": 2, "notes": "x" * 20_000, "value": value}
-            given = ", ".join([*map(repr, self.place), f"{{version: 2, notes: ..., value: {name}}}"])
+            place = self.at(visit.make)
+            given = ", ".join([*map(repr, place), f"{{version: 2, notes: ..., value: {name}}}"])
             shown = f"{self.write}({given})"
-            return lambda: visit.call(self.write, *self.place, document, shown=shown)
+            return lambda: visit.call(self.write, *place, document, shown=shown)
 
         def stored(found: Any) -> Any:
             newest = found[-1] if self.log and isinstance(found, list) and found else found
             return newest.get("value", ABSENT) if isinstance(newest, dict) else ABSENT
 
         def another(visit: "Visit") -> tuple[Any, Any]:
-            visit.call(self.write, "MSFT", good)
+            visit.call(self.write, *self.at(visit.make, ("MSFT",)), good)
             return self.newest(visit, ("MSFT",)), good
 
         good = {"version": 1, "cash": 1.5, "positions": {"AAPL": 100}}
         return Unstorable(
-            lambda visit: visit.must(self.write, *self.place, good),
+            lambda visit: visit.must(self.write, *self.at(visit.make), good),
             bad,
-            lambda visit: visit.call(self.read, *self.place),
+            lambda visit: visit.call(self.read, *self.at(visit.make)),
             stored,
             another=another if self.place else None,
         )
@@ -265,10 +275,11 @@ def _updated(dialect: Dialect, visit: "Visit") -> "Mismatch | None":
         document["positions"].clear()
         raise _GivesUp("no money left")
 
-    named = ", ".join([*map(repr, dialect.place), "{}"])
+    place = dialect.at(visit.make)
+    named = ", ".join([*map(repr, place), "{}"])
     refusals: tuple[type[BaseException], ...] = (*visit.errors, TypeError, AttributeError)
     try:
-        visit.call(dialect.update, *dialect.place, pays, shown=f"{dialect.update}({named.format('cash + 1')})")
+        visit.call(dialect.update, *place, pays, shown=f"{dialect.update}({named.format('cash + 1')})")
     except refusals:
         if not given:
             raise NotAskedError(f"its {dialect.update}() takes no function") from None
@@ -284,7 +295,7 @@ def _updated(dialect: Dialect, visit: "Visit") -> "Mismatch | None":
         return found
     told = f"{dialect.update}({named.format('a function that changes the document and raises')})"
     try:
-        visit.call(dialect.update, *dialect.place, gives_up, shown=told)
+        visit.call(dialect.update, *place, gives_up, shown=told)
     except _GivesUp:
         pass
     else:
@@ -292,7 +303,7 @@ def _updated(dialect: Dialect, visit: "Visit") -> "Mismatch | None":
     sentence = "a function that raised has changed the document"
     if found := visit.expect(sentence, dialect.get(visit), after):
         return found
-    visit.call(dialect.update, *dialect.place, Counts(1), shown=f"{dialect.update}({named.format('count 1')})")
+    visit.call(dialect.update, *place, Counts(1), shown=f"{dialect.update}({named.format('count 1')})")
     after |= {"counted": [1]}
     if found := visit.expect("after a function that raised, the next update is lost", dialect.get(visit), after):
         return found

@@ -1,6 +1,7 @@
 """The contract of a single document: saved and loaded as a whole."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from pytest_tradestore.kits.call import Call
@@ -11,6 +12,7 @@ from pytest_tradestore.kits.slots import Slot, get_only, put_only
 from pytest_tradestore.kits.spec import Register
 from pytest_tradestore.observation import Seen, document_seen
 from pytest_tradestore.records import Records
+from pytest_tradestore.takes import EVERYTHING, Takes
 
 if TYPE_CHECKING:
     from pytest_tradestore.target import OpenStore
@@ -57,20 +59,20 @@ class SingleDocumentKit(Kit):
     def workload(self, make: Records, methods: frozenset[str]) -> Iterable[Call]:
         yield from (self.update(1), self.update(2), self.update(3, LARGE), self.update(4, LARGE + 500), self.update(5))
         if BY_FUNCTION in methods:
-            yield _DIALECT.change(6)
+            yield _DIALECT.change(make, 6)
 
     def concurrent(self, make: Records, methods: frozenset[str]) -> Concurrent:
         def save(number: int) -> Call:
             return Call("save", (small(number),), THE_DOCUMENT, f"save({{version: {number}}})")
 
         (load,) = self.looks(make, methods)
-        change = _DIALECT.change if BY_FUNCTION in methods else None
+        change = partial(_DIALECT.change, make) if BY_FUNCTION in methods else None
         return Concurrent(save, save, lambda _: load, lambda _: (load,), change=change)
 
     def trying(self, methods: frozenset[str]) -> "Callable[[OpenStore, Records], Iterable[str]] | None":
         return _DIALECT.trying(methods)
 
-    def place(self) -> Slot:
+    def place(self, takes: Takes = EVERYTHING) -> Slot:
         return Slot("document", put_only("save"), get_only("load"))
 
     def cases(self) -> Iterable[Case]:

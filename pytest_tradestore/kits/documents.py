@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pytest_tradestore.kits import slots
 from pytest_tradestore.kits.call import Call
@@ -10,7 +11,7 @@ from pytest_tradestore.kits.dialect import BY_FUNCTION, Dialect, described, ledg
 from pytest_tradestore.kits.kit import LARGE, Case, Concurrent, Kit, Unstorable
 from pytest_tradestore.kits.protocol import Document, Now
 from pytest_tradestore.kits.spec import Listing, Register, Spec
-from pytest_tradestore.observation import Seen, canonical, document_seen, names_seen
+from pytest_tradestore.observation import Seen, canonical, document_seen, key_seen, names_seen
 from pytest_tradestore.records import Records
 
 if TYPE_CHECKING:
@@ -40,25 +41,25 @@ _MANY = 320
 _DIALECT = Dialect("put", "get", ("AAPL",), (None, {}), update="update")
 
 
-def _put(key: str, made: Document, told: str) -> Call:
-    return Call("put", (key, made), key, f"put({key!r}, {told})")
+def _put(key: Any, made: Document, told: str) -> Call:
+    return Call("put", (key, made), key_seen(key), f"put({key!r}, {told})")
 
 
-def _recorded(key: str, version: int, size: int = 0) -> Call:
+def _recorded(key: Any, version: int, size: int = 0) -> Call:
     made = ledger(version, size)
     return _put(key, made, described(made))
 
 
-def _raced(key: str, number: int) -> Call:
+def _raced(key: Any, number: int) -> Call:
     return _put(key, small(number), f"{{version: {number}}}")
 
 
-def _get(key: str) -> Call:
-    return Call("get", (key,), key)
+def _get(key: Any) -> Call:
+    return Call("get", (key,), key_seen(key))
 
 
-def _delete(key: str) -> Call:
-    return Call("delete", (key,), key)
+def _delete(key: Any) -> Call:
+    return Call("delete", (key,), key_seen(key))
 
 
 class DocumentsKit(Kit):
@@ -76,35 +77,35 @@ class DocumentsKit(Kit):
 
     def looks(self, make: Records, methods: frozenset[str]) -> tuple[Call, ...]:
         listing = (Call("keys", (), THE_KEYS),) if "keys" in methods else ()
-        return (*map(_get, _KEYS[:2]), *listing)
+        return (*map(_get, map(make.takes.key, _KEYS[:2])), *listing)
 
     def seen(self, look: Call, result: object) -> Seen:
         return names_seen(result) if look.key == THE_KEYS else document_seen(result)
 
     def workload(self, make: Records, methods: frozenset[str]) -> Iterable[Call]:
-        put = _recorded
-        yield from (put("AAPL", 1), put("AAPL", 2), put("MSFT", 3, LARGE), put("AAPL", 4, LARGE), put("AAPL", 5))
+        put, one, other = _recorded, make.takes.key("AAPL"), make.takes.key("MSFT")
+        yield from (put(one, 1), put(one, 2), put(other, 3, LARGE), put(one, 4, LARGE), put(one, 5))
         if "delete" in methods:
-            yield from (_delete("MSFT"), put("MSFT", 7))
+            yield from (_delete(other), put(other, 7))
         if BY_FUNCTION in methods:
-            yield _DIALECT.change(8)
+            yield _DIALECT.change(make, 8)
 
     def next_update(self, make: Records, key: str, version: int) -> Call:
-        return _recorded(key, version)
+        return _recorded(make.takes.key_among(_KEYS, key), version)
 
     def concurrent(self, make: Records, methods: frozenset[str]) -> Concurrent:
-        listing = self.looks(make, methods)[2:]
+        listing, keys = self.looks(make, methods)[2:], tuple(map(make.takes.key, _KEYS))
         return Concurrent(
-            lambda number: _raced(_KEYS[number], number),
-            lambda number: _raced(_KEYS[0], 10 + number),
-            lambda number: _get(_KEYS[number]),
-            lambda count: (*map(_get, _KEYS[:count]), *listing),
-            _delete(_KEYS[0]) if "delete" in methods else None,
-            change=_DIALECT.change if BY_FUNCTION in methods else None,
+            lambda number: _raced(keys[number], number),
+            lambda number: _raced(keys[0], 10 + number),
+            lambda number: _get(keys[number]),
+            lambda count: (*map(_get, keys[:count]), *listing),
+            _delete(keys[0]) if "delete" in methods else None,
+            change=partial(_DIALECT.change, make) if BY_FUNCTION in methods else None,
         )
 
     def much(self, make: Records, methods: frozenset[str], most: int) -> tuple[list[Call], list[Call]]:
-        keys = [f"KEY-{number}" for number in range(1, min(most, _MANY) + 1)]
+        keys = [make.takes.key(f"KEY-{number}") for number in range(1, min(most, _MANY) + 1)]
         listing = [Call("keys", (), THE_KEYS)] if "keys" in methods else []
         return [_put(key, small(number), f"{{version: {number}}}") for number, key in enumerate(keys)], [
             *listing,
@@ -118,7 +119,8 @@ class DocumentsKit(Kit):
         return Listing() if key == THE_KEYS else self.spec
 
     def slots(self) -> tuple[slots.Slot, ...]:
-        return (slots.Slot("key", slots.put("put"), slots.get("get"), names=_listed, delete=slots.remove("delete")),)
+        delete = slots.remove("delete")
+        return (slots.Slot("key", slots.put("put"), slots.get("get"), names=_listed, delete=delete, declared=True),)
 
     def cases(self) -> Iterator[Case]:
         yield from _DIALECT.cases()
@@ -137,47 +139,58 @@ _SIMILAR_KEYS = ("AAPL", "AAPL2", "AAP", "MSFT")
 
 
 def _deleted(visit: "Visit") -> "Mismatch | None":
-    for number, key in enumerate(_SIMILAR_KEYS):
+    first, *others = keys = [visit.make.takes.key(name) for name in _SIMILAR_KEYS]
+    for number, key in enumerate(keys):
         visit.accepted("put", key, {"version": number})
-    visit.call("delete", "AAPL")
-    found = visit.call("get", "AAPL")
+    visit.call("delete", first)
+    found = visit.call("get", first)
     if found not in (None, {}):
         return visit.mismatch("a deleted key is still read", canonical(found), "None or {}")
-    for number, key in enumerate(_SIMILAR_KEYS):
-        if key != "AAPL" and (
-            mismatch := visit.expect(f"deleting one key changed {key!r}", visit.call("get", key), {"version": number})
-        ):
-            return mismatch
+
+    def changed(sentence: str) -> "Mismatch | None":
+        for number, key in enumerate(others, 1):
+            if mismatch := visit.expect(f"{sentence} changed {key!r}", visit.call("get", key), {"version": number}):
+                return mismatch
+        return None
+
+    if mismatch := changed("deleting one key"):
+        return mismatch
     with suppress(*visit.errors, LookupError):  # to say that it is not there is an answer
-        visit.call("delete", "GOOG")
-    for number, key in enumerate(_SIMILAR_KEYS):
-        sentence = f"deleting what is not there changed {key!r}"
-        if key != "AAPL" and (mismatch := visit.expect(sentence, visit.call("get", key), {"version": number})):
-            return mismatch
-    visit.accepted("put", "AAPL", {"version": 10})
-    return visit.expect(
-        "a key written again after its deletion is not read", visit.call("get", "AAPL"), {"version": 10}
-    )
+        visit.call("delete", visit.make.takes.key("GOOG"))
+    if mismatch := changed("deleting what is not there"):
+        return mismatch
+    visit.accepted("put", first, {"version": 10})
+    return visit.expect("a key written again after its deletion is not read", visit.call("get", first), {"version": 10})
+
+
+_LISTED = ("AAPL", "BRK.B", "005930.KS", "BTC-USD", "aapl.json")
 
 
 def _keys_listed(visit: "Visit") -> "Mismatch | None":
-    wanted: list[str] = []
+    wanted: list[Any] = []
+    keys = [visit.make.takes.key(name) for name in _LISTED]
 
     def wrong(sentence: str) -> "Mismatch | None":
-        return visit.expect(sentence, sorted(str(key) for key in visit.call("keys")), sorted(wanted))
+        found = list(visit.call("keys"))
+        if mismatch := visit.expect(sentence, sorted(map(str, found)), sorted(map(str, wanted))):
+            return mismatch
+        strange = [key for key in found if key not in wanted]
+        if visit.make.takes.keys is None or not strange:
+            return None
+        given = next(key for key in wanted if str(key) == str(strange[0]))
+        return visit.mismatch("a listed key is not the one that was given", repr(strange[0]), repr(given))
 
     if mismatch := wrong("an empty store lists keys"):
         return mismatch
-    keys = ("AAPL", "BRK.B", "005930.KS", "BTC-USD", "aapl.json")
-    wanted.extend(key for key in keys if visit.accepted("put", key, {"symbol": key}))
-    visit.accepted("put", "AAPL", {"symbol": "AAPL", "again": True})
+    wanted.extend(key for key in keys if visit.accepted("put", key, {"symbol": str(key)}))
+    visit.accepted("put", keys[0], {"symbol": str(keys[0]), "again": True})
     if mismatch := wrong("the keys listed are not the keys written"):
         return mismatch
     visit.reopen()
     if mismatch := wrong("the keys listed after reopening are not the keys written"):
         return mismatch
     if visit.opened.has("delete"):
-        visit.call("delete", "BRK.B")
-        wanted[:] = [key for key in wanted if key != "BRK.B"]
+        visit.call("delete", keys[1])
+        wanted[:] = [key for key in wanted if key != keys[1]]
         return wrong("the keys listed after a deletion are not the ones left")
     return None

@@ -494,7 +494,7 @@ def _without_disk_writes(visit: "Visit") -> "Mismatch | None":
         _save(visit, "job-1", "running")
         before.update(visit.fingerprint())
         with inside(1):
-            visit.many("update_progress", [("job-1", n / calls) for n in range(1, calls + 1)])
+            visit.many([Call("update_progress", ("job-1", n / calls)) for n in range(1, calls + 1)])
         visit.calls.append(shown)
         after.update(visit.fingerprint())
         seen.append(plain(field(visit.call("get", "job-1"), "progress")))

@@ -18,6 +18,7 @@ from pytest_tradestore.kits.spec import UNSAID, Spec
 from pytest_tradestore.observation import Absent, Seen, Value, canonical, records_seen
 from pytest_tradestore.records import Records, plain
 from pytest_tradestore.requirements import Requirement
+from pytest_tradestore.takes import EVERYTHING, Takes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -192,6 +193,10 @@ class Kit:
         """
         return None
 
+    def takings(self) -> tuple[Takes, ...]:
+        """Return what stores of it may take, the fewest restrictions first: found out where it is not declared."""
+        return (Takes(), Takes(aware=True))
+
     def key_of(self, key: str) -> str:
         """Return what a key is kept under, where several that are looked at belong together."""
         return key
@@ -202,9 +207,13 @@ class Kit:
         """Return the places where it takes identifiers."""
         return ()
 
-    def place(self) -> Slot:
+    def slots_of(self, takes: Takes) -> tuple[Slot, ...]:
+        """Return the places where a store takes identifiers: keys that are no text are none."""
+        return tuple(slot for slot in self.slots() if takes.keys is None or not slot.declared)
+
+    def place(self, takes: Takes = EVERYTHING) -> Slot:
         """Return the first place where something can be written and read again, by identifier or not."""
-        return (*self.slots(), self._only_place())[0]
+        return (*self.slots_of(takes), self._only_place())[0]
 
     def _only_place(self) -> Slot:
         def ask_for(ask: Ask, call: Call) -> Any:

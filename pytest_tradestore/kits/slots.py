@@ -67,6 +67,8 @@ class Slot:
     loses: bool = False
     symbols: bool = True
     """Whether what it takes are symbols and names, with dots; otherwise generated ids and kinds."""
+    declared: bool = False
+    """Whether what it takes are the keys of ``Takes``: no identifiers where those are no text."""
 
 
 def shown(identifier: Any, width: int = 60) -> str:

@@ -20,6 +20,7 @@ from pytest_tradestore.observation import (
     Value,
     canonical,
     document_seen,
+    key_seen,
     names_seen,
     records_seen,
 )
@@ -165,9 +166,10 @@ class Listing(Spec):
 
     def apply(self, state: State, call: Call) -> tuple[State, Any]:
         if call.method in self.puts:
-            return Names(tuple(sorted({*state.names, call.arguments[0]}))), UNSAID
+            return Names(tuple(sorted({*state.names, key_seen(call.arguments[0])}))), UNSAID
         if call.method == self.deletes:
-            return Names(tuple(name for name in state.names if name != call.arguments[0])), UNSAID
+            gone = key_seen(call.arguments[0])
+            return Names(tuple(name for name in state.names if name != gone)), UNSAID
         return state, state if call.method == self.lists else UNSAID
 
     def changes(self, call: Call) -> bool:
@@ -181,7 +183,8 @@ class Listing(Spec):
 
     def made_of(self, call: Call, result: Any, updates: Sequence[Call]) -> bool:
         seen = names_seen(result)
-        return isinstance(seen, Names) and set(seen.names) <= {u.arguments[0] for u in updates if u.method in self.puts}
+        put = {key_seen(update.arguments[0]) for update in updates if update.method in self.puts}
+        return isinstance(seen, Names) and set(seen.names) <= put
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,9 @@ class StrategyState(Protocol):
 
 
 _NAMES = ("momentum", "value", "carry")
-_DIALECT = Dialect("save_strategy_state", "load_strategy_state", ("momentum",), (None,), update="update_strategy_state")
+_DIALECT = Dialect(
+    "save_strategy_state", "load_strategy_state", ("momentum",), (None,), update="update_strategy_state", keys=False
+)
 
 
 def _save(name: str, state: Document, told: str) -> Call:
@@ -81,7 +83,7 @@ class StrategyStateKit(Kit):
         yield from (_recorded("momentum", 1), _recorded("momentum", 2), _recorded("value", 3, LARGE))
         yield from (_recorded("momentum", 4, LARGE), _recorded("momentum", 5))
         if BY_FUNCTION in methods:
-            yield _DIALECT.change(6)
+            yield _DIALECT.change(make, 6)
 
     def next_update(self, make: Records, key: str, version: int) -> Call:
         return _recorded(key, version)
@@ -92,7 +94,7 @@ class StrategyStateKit(Kit):
             lambda number: _raced(_NAMES[0], 10 + number),
             lambda number: _read(_NAMES[number]),
             lambda count: tuple(map(_read, _NAMES[:count])),
-            change=_DIALECT.change if BY_FUNCTION in methods else None,
+            change=partial(_DIALECT.change, make) if BY_FUNCTION in methods else None,
         )
 
     def trying(self, methods: frozenset[str]) -> "Callable[[OpenStore, Records], Iterable[str]] | None":

@@ -30,7 +30,7 @@ def rows_for(budget: Budget) -> tuple[Identifier, ...]:
 
 def gather(store: StoreUnderTest, kit: Kit, settings: Settings) -> Findings:
     """Put the identifiers through one contract of a store."""
-    slots = kit.slots()
+    slots = kit.slots_of(store.declarations.takes)
     rows = rows_for(settings.budget)
     stops: list[Finding] = []
     skipped: set[tuple[str, str]] = set()
@@ -94,7 +94,7 @@ def gather_planted(store: StoreUnderTest, kit: Kit, settings: Settings) -> Findi
     """Plant links, pipes and directories where one contract of a store has its files."""
     from pytest_tradestore.crash.recording import choose_recorder
 
-    slot = kit.place()
+    slot = kit.place(store.declarations.takes)
     recorder, _ = choose_recorder(settings.recorder)
     with Sandbox() as sandbox:
         at = ("", "", "opening the store")

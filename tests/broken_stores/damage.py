@@ -20,7 +20,7 @@ from tests.sound_stores.files import (
 _log = logging.getLogger(__name__)
 
 
-class _Documents(Rooted):
+class SetsAside(Rooted):
     """One JSON file per key; a file that cannot be read is kept beside before an update takes its place."""
 
     def path(self, key):
@@ -50,7 +50,7 @@ class _Documents(Rooted):
     CORR_2="the next update destroys the damaged bytes",
     CORR_6="AAPL.json is emptied, AAPL reads as if nothing had ever been stored",
 )
-class DefaultOnDamage(_Documents):
+class DefaultOnDamage(SetsAside):
     """what cannot be parsed counts as nothing, and the next save makes that so."""
 
     def put(self, key, document):
@@ -64,7 +64,7 @@ class DefaultOnDamage(_Documents):
 
 
 @breaks("documents", CORR_6="is emptied, AAPL reads as if nothing had ever been stored")
-class EmptyIsNew(_Documents):
+class EmptyIsNew(SetsAside):
     """takes a file of no bytes for a key that has not been saved yet."""
 
     def read(self, path, key):
@@ -74,7 +74,7 @@ class EmptyIsNew(_Documents):
 
 
 @breaks("documents", CORR_2="the next update destroys the damaged bytes")
-class OverwritesEvidence(_Documents):
+class OverwritesEvidence(SetsAside):
     """raises on a damaged file, and replaces it with the next save all the same."""
 
     def put(self, key, document):
@@ -82,7 +82,7 @@ class OverwritesEvidence(_Documents):
 
 
 @breaks("documents", CORR_2="a mere look destroys the damaged bytes")
-class DeletesDamage(_Documents):
+class DeletesDamage(SetsAside):
     """clears a file away that cannot be parsed."""
 
     def get(self, key):
@@ -94,7 +94,7 @@ class DeletesDamage(_Documents):
 
 
 @breaks("documents", CORR_1="edited: a digit")
-class ClaimsChecksums(_Documents):
+class ClaimsChecksums(SetsAside):
     """claims checksums because JSON would not parse otherwise; mostly it would."""
 
     tradestore_claims = ("checksums",)
@@ -112,7 +112,7 @@ class ClaimsChecksums(_Documents):
 
 
 @breaks("documents", CORR_7="shows what belongs to another key")
-class KeyNotBound(_Documents):
+class KeyNotBound(SetsAside):
     """the checksum covers the document, but not whose it is."""
 
     tradestore_claims = ("checksums",)
@@ -137,7 +137,7 @@ class StoreError(Exception):
 
 
 @breaks("documents", CORR_4="raises StoreError, which is none")
-class UndeclaredError(_Documents):
+class UndeclaredError(SetsAside):
     """raises an error of its own that it has told nobody about."""
 
     def get(self, key):
@@ -148,7 +148,7 @@ class UndeclaredError(_Documents):
 
 
 @breaks("documents", CORR_4="raises RecursionError")
-class NestedTooDeep(_Documents):
+class NestedTooDeep(SetsAside):
     """knows that JSON can be malformed, but not that it can be too deep."""
 
     def read(self, path, key):
@@ -159,7 +159,7 @@ class NestedTooDeep(_Documents):
 
 
 @breaks("documents", CORR_5="though nothing of it is damaged")
-class SpoiledByOne(_Documents):
+class SpoiledByOne(SetsAside):
     """reads all files to find one key, and trips over any of them."""
 
     def get(self, key):
@@ -167,7 +167,7 @@ class SpoiledByOne(_Documents):
         return {key_of(name): read_document(self.root / name) for name in names}.get(key)
 
 
-class _BackedUp(_Documents):
+class _BackedUp(SetsAside):
     """Keeps the version before, and reads it with a warning when the new one cannot be read."""
 
     tradestore_claims = ("backup",)

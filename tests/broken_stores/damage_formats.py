@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from reference_store.models import PriceBar
 from tests.broken_stores import breaks
-from tests.broken_stores.damage import _Documents
+from tests.broken_stores.damage import SetsAside
 from tests.sound_stores.files import append_synced, encode, file_name, replace_durably, sync_directory
 
 
@@ -27,7 +27,7 @@ from tests.sound_stores.files import append_synced, encode, file_name, replace_d
     CORR_6="AAPL.json is gone, AAPL shows that without a word, though MANIFEST has its digest",
     CORR_7="replaced by an older version of itself, AAPL shows that without a word",
 )
-class NeverAsksItsManifest(_Documents):
+class NeverAsksItsManifest(SetsAside):
     """keeps the digest of every file in a manifest, and looks at it only when somebody complains."""
 
     tradestore_claims = ("checksums",)
@@ -202,7 +202,7 @@ class ThinksThatDatabasesCheck:
 
 
 @breaks("documents", CORR_4="replaced by 2 GiB of zeros, packed, reading AAPL raises MemoryError")
-class UnpacksWhateverComes(_Documents):
+class UnpacksWhateverComes(SetsAside):
     """reads packed documents without asking how large they will be."""
 
     tradestore_errors = (ValueError, OSError, EOFError)

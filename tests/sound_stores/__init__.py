@@ -36,6 +36,7 @@ SOUND = (
     Sound("plain-documents", "tests.sound_stores.plain:PlainDocuments", ("documents",)),
     Sound("swept-documents", "tests.sound_stores.plain:SweptDocuments", ("documents",)),
     Sound("one-file-documents", "tests.sound_stores.plain:OneFileDocuments", ("documents",)),
+    Sound("paired-documents", "tests.sound_stores.keyed:PairedDocuments", ("documents",)),
     Sound("updating-document", "tests.sound_stores.updating:UpdatingDocument", ("document",)),
     Sound("updating-documents", "tests.sound_stores.updating:UpdatingDocuments", ("documents",)),
     Sound("updating-states", "tests.sound_stores.updating:UpdatingStates", ("state",)),
