@@ -9,6 +9,7 @@ import dataclasses
 import enum
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import partial
 from typing import Any
@@ -33,7 +34,9 @@ def checks(kit: Kit) -> tuple[Check, ...]:
 
 
 def _program(kit: Kit, visit: Visit) -> Mismatch | None:
-    return _given(kit, visit) or _awaited(kit, visit) or _handed_out(kit, visit)
+    """Ask each of them, for a store that keeps what it was given may hand out what it keeps as well."""
+    found = [wrong for part in (_given, _awaited, _handed_out) if (wrong := part(kit, visit))]
+    return replace(found[0], others=tuple(found[1:])) if found else None
 
 
 def _given(kit: Kit, visit: Visit) -> Mismatch | None:

@@ -3,10 +3,11 @@
 Families gather evidence and say what it means; which verdict follows is the same for all of them.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from pytest_tradestore.causes import Cause, Culprit
 from pytest_tradestore.conformance.asking import unclaimed
 from pytest_tradestore.conformance.check import Check
 from pytest_tradestore.kits.kit import Kit
@@ -47,6 +48,34 @@ class Grounds:
         if self.not_asked:
             return Verdict.NOT_APPLICABLE, self.not_asked
         return Verdict.HOLDS, self.remark
+
+
+def each_cause(examples: Iterable[Counterexample]) -> tuple[Counterexample, ...]:
+    """Return the first counterexample of each root cause, the worst cause first; the others of a cause are notes.
+
+    All of them name their cause.
+    """
+    found: dict[Culprit, list[Counterexample]] = {}
+    for example in examples:
+        found.setdefault(_cause(example).culprit, []).append(example)
+    told = (replace(first, notes=(*first.notes, *_also(others))) for first, *others in found.values())
+    return tuple(sorted(told, key=lambda example: _cause(example).harm))
+
+
+_NOTED = 4
+"""Other counterexamples of a cause that are told in a note each."""
+
+
+def _also(others: Sequence[Counterexample]) -> Iterator[str]:
+    headlines = tuple(dict.fromkeys(other.headline for other in others))
+    yield from (f"also: {headline}" for headline in headlines[:_NOTED])
+    if more := len(headlines[_NOTED:]):
+        yield f"and {more} more like these"
+
+
+def _cause(example: Counterexample) -> Cause:
+    assert example.cause is not None, example.headline
+    return example.cause
 
 
 def judged(requirement: str, case: str, grounds: Grounds) -> Result:

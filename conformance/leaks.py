@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from pytest_tradestore.causes import Cause, Culprit, Harm
 from pytest_tradestore.conformance.check import Check
-from pytest_tradestore.conformance.judge import Grounds, check_by
+from pytest_tradestore.conformance.judge import Grounds, check_by, each_cause
 from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.verdict import Counterexample
 
@@ -18,19 +19,24 @@ def checks(kit: Kit) -> tuple[Check, ...]:
 
     def grounds(bench: "Bench", store: "StoreUnderTest") -> Grounds:
         leaks = bench.leaks(store, kit)
+        examples = each_cause(map(_told, leaks.found))
         return Grounds(
-            _told(leaks.found) if leaks.found else None, leaks.undecided, checked={"repeated_calls": leaks.calls}
+            examples[0] if examples else None,
+            leaks.undecided,
+            checked={"repeated_calls": leaks.calls},
+            others=examples[1:],
         )
 
     return (check_by("LEAK-1", kit, grounds),)
 
 
-def _told(found: "tuple[Leak, ...]") -> Counterexample:
-    first, *others = found
+def _told(leak: "Leak") -> Counterexample:
+    remedy = "Close and end in finally, or by with, what the call opens or starts, also when it succeeds."
     return Counterexample(
-        f"{first.call} succeeds and leaves {first.what} behind",
-        workload=(*first.calls, "all of it again, several times"),
-        found=tuple(f"{leak.what}: {', '.join(map(str, leak.counts))} after one round and the next" for leak in found),
+        f"{leak.call} succeeds and leaves {leak.what} behind",
+        workload=(*leak.calls, "all of it again, several times"),
+        found=(f"{leak.what}: {', '.join(map(str, leak.counts))} after one round and the next",),
         allowed=("as many after each round as after the one before",),
-        notes=tuple(f"{leak.call} leaves {leak.what} behind, too" for leak in others),
+        remedy=remedy,
+        cause=Cause(Culprit(f"{leak.what} left behind", (leak.method,)), Harm.LEFTOVER, remedy),
     )

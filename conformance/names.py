@@ -6,7 +6,7 @@ One run of the trials on a contract is the evidence for all of these requirement
 from typing import TYPE_CHECKING
 
 from pytest_tradestore.conformance.check import Check
-from pytest_tradestore.conformance.judge import Grounds, check_by
+from pytest_tradestore.conformance.judge import Grounds, check_by, each_cause
 from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.verdict import Counterexample
 
@@ -29,7 +29,13 @@ def checks(kit: Kit) -> tuple[Check, ...]:
 def _planted(kit: Kit) -> Check:
     def grounds(bench: "Bench", store: "StoreUnderTest") -> Grounds:
         findings = bench.planted(store, kit)
-        return Grounds(_told(list(findings.violations)), findings.undecided.get("NAME-2", ""), checked=findings.checked)
+        examples = each_cause(map(_told, findings.violations))
+        return Grounds(
+            examples[0] if examples else None,
+            findings.undecided.get("NAME-2", ""),
+            checked=findings.checked,
+            others=examples[1:],
+        )
 
     return check_by("NAME-2", kit, grounds, "private-files")
 
@@ -41,31 +47,27 @@ def _check(requirement: str, kit: Kit) -> Check:
         findings = bench.names(store, kit)
         found = [finding for finding in findings.violations if finding.requirement == requirement]
         here = [one for one in found if not one.platform or one.platform in store.declarations.platforms]
+        examples = each_cause(map(_told, here))
         return Grounds(
-            _told(here),
+            examples[0] if examples else None,
             findings.unfinished or findings.undecided.get(requirement, ""),
             findings.not_asked.get(requirement, ""),
             checked=findings.checked,
             shared=f"identifiers of {kit.name}",
             portability=tuple(f"on {one.platform}: {one.sentence}" for one in found if one not in here),
+            others=examples[1:],
         )
 
     return check_by(requirement, kit, grounds)
 
 
-def _told(found: "list[Finding]") -> Counterexample | None:
-    """Return the first finding, if there is one, as a counterexample; the beginnings of the others are notes."""
-    if not found:
-        return None
-    first, others = found[0], found[1:]
-    more = tuple(f"also: {finding.sentence}" for finding in others[:4])
-    if len(others) > len(more):
-        more += (f"and {len(others) - len(more)} more like these",)
+def _told(finding: "Finding") -> Counterexample:
     return Counterexample(
-        first.sentence,
-        workload=first.calls,
-        found=(first.found,),
-        allowed=(first.allowed,),
-        filesystems=first.filesystems,
-        notes=(*first.notes, *more),
+        finding.sentence,
+        workload=finding.calls,
+        found=(finding.found,),
+        allowed=(finding.allowed,),
+        filesystems=finding.filesystems,
+        notes=finding.notes,
+        cause=finding.cause,
     )

@@ -1,9 +1,11 @@
 """Who may read what a store writes: the modes of its files and directories at every moment, and the umask."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from pytest_tradestore.causes import Cause, Culprit, Harm, role_of_path
 from pytest_tradestore.conformance.check import Check
-from pytest_tradestore.conformance.judge import Grounds, check_by
+from pytest_tradestore.conformance.judge import Grounds, check_by, each_cause
 from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.verdict import Counterexample
 
@@ -23,41 +25,41 @@ def checks(kit: Kit) -> tuple[Check, ...]:
 def _check(requirement: str, kit: Kit) -> Check:
     def grounds(bench: "Bench", store: "StoreUnderTest") -> Grounds:
         modes = bench.modes(store, kit)
+        examples = each_cause(_too_wide(modes) if requirement == "PERM-1" else _widened(modes))
         return Grounds(
-            _too_wide(modes) if requirement == "PERM-1" else _widened(modes),
+            examples[0] if examples else None,
             modes.undecided,
             checked={"modes": modes.looked_at},
             shared=f"modes of {kit.name}",
+            others=examples[1:],
         )
 
     return check_by(requirement, kit, grounds, CLAIM, by_sight=True)
 
 
-def _too_wide(modes: "Modes") -> Counterexample | None:
-    if not modes.wide:
-        return None
-    return _told(modes.wide, "no wider than {:04o}, at any moment and whatever the umask")
+def _too_wide(modes: "Modes") -> Iterator[Counterexample]:
+    for wide in modes.wide:
+        yield _told(wide, "made with a mode too wide", "no wider than {:04o}, at any moment and whatever the umask")
 
 
-def _widened(modes: "Modes") -> Counterexample | None:
-    if modes.widened:
-        return _told(modes.widened, "no wider than {:04o}, which somebody had set")
-    if modes.umask_changes:
-        change = modes.umask_changes[0]
-        sentence = f"the store changes the umask of the whole process: {change}"
-        allowed = "the umask is left alone: other threads create files at the same time"
-        return Counterexample(sentence, found=modes.umask_changes[:5], allowed=(allowed,))
-    return None
+def _widened(modes: "Modes") -> Iterator[Counterexample]:
+    for wide in modes.widened:
+        yield _told(wide, "mode widened by a replacement", "no wider than {:04o}, which somebody had set")
+    for change in modes.umask_changes[:1]:
+        yield Counterexample(
+            f"the store changes the umask of the whole process: {change}",
+            found=modes.umask_changes[:5],
+            allowed=("the umask is left alone: other threads create files at the same time",),
+            cause=Cause(Culprit("umask of the whole process changed"), Harm.WRONG),
+        )
 
 
-def _told(found: "tuple[Wide, ...]", allowed: str) -> Counterexample:
-    first = found[0]
-    paths = list(dict.fromkeys(f"{wide.path!a} {wide.mode:04o}" for wide in found[1:]))
-    notes = (f"also too wide: {', '.join(paths[:6])}",) if paths else ()
+def _told(wide: "Wide", fault: str, allowed: str) -> Counterexample:
+    place = wide.place or role_of_path(wide.path)
     return Counterexample(
-        str(first),
-        workload=first.calls,
-        found=(f"{first.mode:04o}",),
-        allowed=(allowed.format(first.widest),),
-        notes=notes,
+        str(wide),
+        workload=wide.calls,
+        found=(f"{wide.mode:04o}",),
+        allowed=(allowed.format(wide.widest),),
+        cause=Cause(Culprit(fault, (place,)), Harm.WRONG),
     )

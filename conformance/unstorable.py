@@ -5,6 +5,7 @@ Each is tried at the end of something long, so that a store which writes while i
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from pytest_tradestore.conformance.check import Check
@@ -62,11 +63,20 @@ def checks(kit: Kit) -> tuple[Check, ...]:
 
 def _program(way: Unstorable) -> Callable[[Visit], Mismatch | None]:
     def program(visit: Visit) -> Mismatch | None:
+        found: dict[str, Mismatch] = {}
         for name in way.values or HOPELESS:
-            visit.fresh()
-            if found := _one_value(visit, name, way):
-                return found
-        return None
+            try:
+                visit.fresh()
+                wrong = _one_value(visit, name, way)
+            except Exception:  # what an ordinary call raises is a finding of its own, unless there is one
+                if not found:
+                    raise
+                break
+            if wrong is not None:
+                flaw = wrong.sentence.replace(name, "a value that cannot be stored")
+                found.setdefault(flaw, replace(wrong, flaw=flaw))
+        first, *others = tuple(found.values()) or (None,)
+        return None if first is None else replace(first, others=tuple(filter(None, others)))
 
     return program
 

@@ -13,8 +13,10 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pytest_tradestore.causes import Cause, Culprit, Harm
 from pytest_tradestore.conformance import recorded
 from pytest_tradestore.conformance.check import Check
+from pytest_tradestore.conformance.judge import each_cause
 from pytest_tradestore.isolation import Channel, Died, Ending, Finished, Hung, Sent, stream_isolated
 from pytest_tradestore.kits.call import Call, rendered_call
 from pytest_tradestore.kits.kit import Kit, NotAskedError
@@ -36,12 +38,15 @@ _CALLS_KEPT = 16
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """What a case found: the calls made, what they gave, what they had to give."""
+    """What a case found: the calls made, what they gave, what they had to give; ``others`` have causes of their own."""
 
     sentence: str
     calls: tuple[str, ...]
     found: str
     allowed: str
+    others: "tuple[Mismatch, ...]" = ()
+    flaw: str = ""
+    """What is wrong, whatever value has shown it; without it, what the sentence says."""
 
 
 class RefusedError(Exception):
@@ -364,8 +369,23 @@ def _stopped(sentence: str, calls: tuple[str, ...]) -> Mismatch:
 
 
 def _violated(requirement: str, case: str, mismatch: Mismatch, checked: dict[str, int], output: str = "") -> Result:
-    told = Counterexample(
-        mismatch.sentence, workload=mismatch.calls, found=(mismatch.found,), allowed=(mismatch.allowed,)
+    first, *others = each_cause(_told(found, case) for found in (mismatch, *mismatch.others))
+    reason = first.headline
+    return Result(
+        requirement, case, Verdict.VIOLATED, reason, checked, counterexample=first, output=output, others=tuple(others)
     )
-    sentence = mismatch.sentence
-    return Result(requirement, case, Verdict.VIOLATED, sentence, checked, counterexample=told, output=output)
+
+
+def _told(mismatch: Mismatch, case: str) -> Counterexample:
+    return Counterexample(
+        mismatch.sentence,
+        workload=mismatch.calls,
+        found=(mismatch.found,),
+        allowed=(mismatch.allowed,),
+        cause=Cause(Culprit(mismatch.flaw or _flaw(mismatch.sentence), (case.partition("-")[0],)), Harm.WRONG),
+    )
+
+
+def _flaw(sentence: str) -> str:
+    """Return what is wrong in the words of a sentence: whether it shows before or after reopening is one flaw."""
+    return sentence.removeprefix("after reopening, ").removeprefix("after reopening ").removesuffix(" after reopening")

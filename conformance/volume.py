@@ -4,7 +4,9 @@ Small examples do not reach the place where a page, a chunk, a compaction or a l
 is read, the kit says; what has to be read then, its specification.
 """
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 
@@ -74,9 +76,13 @@ def _read(visit: Visit, kit: Kit, states: dict[str, Any], reads: Sequence[Call],
         _, answer = spec.apply(state, call)
         shown = len(visit.calls)
         found = visit.make_call(call)
-        if spec.seen(call, found) != spec.told(answer):
-            told = _difference(spec.seen(call, found), spec.told(answer))
-            return visit.mismatch(f"{sentence}: {call.rendered}", *told)
+        seen, wanted = spec.seen(call, found), spec.told(answer)
+        if seen != wanted:
+            told = _difference(seen, wanted)
+            if _same_items(seen, wanted):
+                sentence = sentence.replace("not all is read", "some are read in another order")
+            wrong = visit.mismatch(f"{sentence}: {call.rendered}", *told)
+            return replace(wrong, flaw=f"much is not read as it was written: {call.method}()")
         del visit.calls[shown:]
     return None
 
@@ -90,6 +96,11 @@ def _difference(found: Any, wanted: Any) -> tuple[str, str]:
     strange = next((item for item in one if item not in other), None)
     told = f"{len(one):,}" if strange is None else f"{len(one):,}, among them {shortened(str(strange), 120)}"
     return told, f"{len(other):,}" if missing is None else f"{len(other):,}, among them {shortened(str(missing), 120)}"
+
+
+def _same_items(found: Any, wanted: Any) -> bool:
+    one, other = _items(found), _items(wanted)
+    return one is not None and other is not None and Counter(map(str, one)) == Counter(map(str, other))
 
 
 def _items(seen: Any) -> tuple[Any, ...] | None:

@@ -40,6 +40,11 @@ class Leak:
     calls: tuple[str, ...]
     counts: tuple[int, ...]
 
+    @property
+    def method(self) -> str:
+        """Which method the call is one of."""
+        return _method_of(self.call)
+
     def __str__(self) -> str:
         return f"{self.call} leaves {self.what} behind: {', '.join(map(str, self.counts))} after one round and the next"
 
@@ -102,12 +107,29 @@ def _repeated(store: StoreUnderTest, workload: Workload, root: Path, temporary: 
     shown = tuple(update.rendered for update in workload.updates)
     found = []
     for what in suspects:
-        culprit = next((number for number, counts in enumerate(looks) if counts[what] > last[what]), len(looks) - 1)
         numbers = tuple(counts[what] for counts in counted[:4])
         each = min(after[what] - before[what] for before, after in pairwise(counted))
-        call = shown[culprit] if culprit < len(shown) else "reading"
-        found.append(Leak(what, each, call, shown[: culprit + 1], numbers))
+        for call, number in _leaking(what, [last, *looks], shown).items():
+            found.append(Leak(what, each, call, shown[: number + 1], numbers))
     return Leaks(tuple(found), rounds * len(shown))
+
+
+def _leaking(what: str, looks: list[Counts], shown: tuple[str, ...]) -> dict[str, int]:
+    """Return the calls after which there was more than before, one for each method, with their numbers.
+
+    Threads end when they please: of those the first call alone says anything.
+    """
+    grown = [number for number, (before, after) in enumerate(pairwise(looks)) if after[what] > before[what]]
+    grown = (grown or [len(looks) - 2])[: 1 if what == "threads" else None]
+    found: dict[str, tuple[str, int]] = {}
+    for number in grown:
+        call = shown[number] if number < len(shown) else "reading"
+        found.setdefault(_method_of(call), (call, number))
+    return dict(found.values())
+
+
+def _method_of(call: str) -> str:
+    return f"{call.partition('(')[0]}()" if "(" in call else call
 
 
 def _round(

@@ -31,7 +31,9 @@ _CHANGING = {
 }
 """Audit events of calls that change something, and how many of their first arguments are paths."""
 _FOR_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-_NO_DATA = ("/dev/", "/proc/", "/sys/")
+_MOST = 8
+"""Changes that are told of one run: the others are like these."""
+_NO_DATA, _DATA_THERE = ("/dev/", "/proc/", "/sys/"), "/dev/shm/"  # noqa: S108 - a file system like others
 _ELSEWHERE = ("/dev/shm", "/tmp", "/var/tmp", "/run")  # noqa: S108 - parents for a private directory, never used as such
 
 
@@ -134,6 +136,8 @@ class _Visit:
         self._store, self._workload, self._root, self._places = store, workload, root, places
         self._inside = f"{os.path.realpath(root)}/"
         self._heard: list[Change] = []
+        self._known: set[str] = set()
+        """What needs no telling any more: paths, and lines that changed one, and directories of ours."""
         self._during = ""
         self._done: list[str] = []
         self._beside = {root.name, *(path.name for path in places.values() if path.parent == root.parent)}
@@ -171,17 +175,16 @@ class _Visit:
             self._look_around(shown)
 
     def _look_around(self, during: str) -> None:
-        if self._heard:
-            return  # the first one is told; the rest follow from it
         for name, place in self._places.items():
-            if os.listdir(place):
+            if name not in self._known and os.listdir(place):
+                self._known.add(name)
                 self._heard.append(Change(f"something in {name}", during, tuple(self._done)))
-                return
-        if more := sorted(set(os.listdir(self._root.parent)) - self._beside):
+        if "beside" not in self._known and (more := sorted(set(os.listdir(self._root.parent)) - self._beside)):
+            self._known.add("beside")
             self._heard.append(Change(f"{more[0]!a} beside the root", during, tuple(self._done)))
 
     def _listen(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if not self._during or self._heard:
+        if not self._during or len(self._heard) >= _MOST:
             return
         if event == "open":
             flags = arguments[2] if len(arguments) > 2 and isinstance(arguments[2], int) else 0
@@ -196,14 +199,24 @@ class _Visit:
         if not given.startswith("/"):
             return  # relative to the working directory, which is looked at, or to a directory that events do not name
         path = os.path.realpath(os.path.dirname(given)) + "/" + os.path.basename(given)
-        if f"{path}/".startswith(self._inside) or path.startswith(_NO_DATA):
+        if f"{path}/".startswith(self._inside) or (path.startswith(_NO_DATA) and not path.startswith(_DATA_THERE)):
             return
         frame = _of_the_store(sys._getframe(2))
         if frame is None:
             return  # while a module is loaded
         line = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
         location = f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
+        if self._known & {path, location}:
+            self._known |= {path, location}  # what follows from what is told: a file that is written, and moved away
+            return
+        self._known |= {path, location, *self._places_of(path)}
         self._heard.append(Change(self._named(path), self._during, tuple(self._done), location, line))
+
+    def _places_of(self, path: str) -> list[str]:
+        """Return which of the places that are looked at a path lies in."""
+        beside = os.path.realpath(self._root.parent)
+        places = [name for name, place in self._places.items() if path.startswith(f"{os.path.realpath(place)}/")]
+        return places or (["beside"] if path.startswith(f"{beside}/") else [])
 
     def _named(self, path: str) -> str:
         for name, place in self._places.items():

@@ -39,6 +39,8 @@ class Wide:
     umask: int
     during: str
     calls: tuple[str, ...]
+    place: str = ""
+    """The line that gave it the mode, where that is known."""
 
     def __str__(self) -> str:
         return f"{self.path!a} has mode {self.mode:04o} during {self.during}, with umask {self.umask:03o}"
@@ -77,8 +79,8 @@ def gather(store: StoreUnderTest, workload: Workload, recorder: Recorder) -> Mod
         modes = list(_modes(trace, workload.updates))
         looked_at += len(modes)
         wide += [
-            Wide(path, mode, widest, umask, during, calls)
-            for path, mode, widest, during, calls in modes
+            Wide(path, mode, widest, umask, during, calls, place)
+            for path, mode, widest, during, calls, place in modes
             if mode & ~widest
         ]
     found = _isolated(store, partial(_tightened, store, workload))
@@ -220,9 +222,14 @@ def _drive(
     return ""
 
 
-def _modes(trace: Trace, updates: tuple[Call, ...]) -> Iterator[tuple[str, int, int, str, tuple[str, ...]]]:
-    """Yield every mode that anything had at any moment: path, mode, the widest allowed, the call, the calls so far."""
+_Mode = tuple[str, int, int, str, tuple[str, ...], str]
+"""A path, its mode, the widest allowed, the call, the calls so far, and the line that gave it the mode."""
+
+
+def _modes(trace: Trace, updates: tuple[Call, ...]) -> Iterator[_Mode]:
+    """Yield every mode that anything had at any moment."""
     tree = Tree(trace.initial)
+    given: dict[Any, str] = {}
     names = ("opening the store", *(update.rendered for update in updates), "closing the store")
     now = 0
     for operation in trace.operations:
@@ -231,16 +238,19 @@ def _modes(trace: Trace, updates: tuple[Call, ...]) -> Iterator[tuple[str, int, 
             case Mark(Moment.INVOKED, number):
                 now = min(number, len(names) - 1)
             case Create(inode, kind) if kind is not Kind.SYMLINK:
-                yield _mode(tree, inode, names, now)
+                given[inode] = str(operation.origin.location or "")
+                yield _mode(tree, inode, names, now, given)
             case SetMode(inode) | Link(inode) | Rename(inode) if tree.nodes[inode].kind is not Kind.SYMLINK and inode:
-                yield _mode(tree, inode, names, now)
+                if isinstance(operation, SetMode):
+                    given[inode] = str(operation.origin.location or "")
+                yield _mode(tree, inode, names, now, given)
 
 
-def _mode(tree: Tree, inode: Any, names: tuple[str, ...], now: int) -> tuple[str, int, int, str, tuple[str, ...]]:
+def _mode(tree: Tree, inode: Any, names: tuple[str, ...], now: int, given: dict[Any, str]) -> _Mode:
     node = tree.nodes[inode]
     path = next((path for path, found in tree.walk() if found == inode), "a file without a name")
     widest = WIDEST_DIRECTORY if node.kind is Kind.DIRECTORY else WIDEST_FILE
-    return path, node.mode & 0o777, widest, names[now], names[1 : now + 1]
+    return path, node.mode & 0o777, widest, names[now], names[1 : now + 1], given.get(inode, "")
 
 
 def _tightened(

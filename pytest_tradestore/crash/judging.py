@@ -99,15 +99,52 @@ def _sightings(
         Crash.PROCESS: Oracle(facts.history, durable=True, whole_batches=whole),
         Crash.POWER: oracle_for(facts.history, claims),
     }
+    fewest = _FewestLosses()
     for group, question in asked:
         inspection = answers[question]
         if inspection is None:
             continue
         for crash, state in _states(group):
-            breaches = _breaches(oracles[crash], group, question, inspection, facts.program, state)
+            needed = fewest.of(state, group.window, inspection)
+            breaches = _breaches(oracles[crash], group, question, inspection, facts.program, needed.to_see_it)
             for family, breach in first_of_each(breaches).items():
-                culprit = facts.culprit(state, group.window, breach)
+                culprit = facts.culprit(needed.by(family), group.window, breach)
                 yield Violation(_requirement(family, crash), state, group, question.image, breach, inspection, culprit)
+
+
+@dataclass(frozen=True, slots=True)
+class _Needed:
+    """The states with the fewest losses that do it: to see what was seen, and for what became of the next update."""
+
+    to_see_it: CrashState
+    to_go_on: CrashState
+
+    def by(self, family: Family) -> CrashState:
+        return self.to_go_on if family is Family.NEXT_UPDATE else self.to_see_it
+
+
+class _FewestLosses:
+    """Knows what it takes for what was seen; states are to be told simplest first.
+
+    What can be seen without a loss is not its doing: the name of a lock file that is lost beside it explains nothing.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[object, ...], list[tuple[frozenset[int], CrashState]]] = {}
+
+    def of(self, state: CrashState, window: Window, inspection: Inspection) -> _Needed:
+        """Return the states among whose losses are none but those of ``state``, and by which the same was seen."""
+        seen = inspection.seen if inspection.seen is not None else (inspection.failed, inspection.how)
+        later = (inspection.after, inspection.later, inspection.failed, inspection.how)
+        return _Needed(self._fewest(state, (window, seen)), self._fewest(state, (window, seen, later)))
+
+    def _fewest(self, state: CrashState, seen: tuple[object, ...]) -> CrashState:
+        known = self._known.setdefault(seen, [])
+        lost = frozenset(state.lost)
+        fewer = next((other for few, other in known if few <= lost and other.cut <= state.cut), None)
+        if fewer is None:
+            known.append((lost, state))
+        return fewer or state
 
 
 def _cut_short_alike(sightings: Iterator[Violation]) -> Iterator[Violation]:

@@ -418,7 +418,7 @@ def _reopened(visit: "Visit") -> "Mismatch | None":
     desk.order()
     visit.reopen()
     desk.decide()
-    sentence = "after reopening the audit log is not what was logged"
+    sentence = "after reopening the audit log is not what was logged, once each and in order"
     return desk.wrong("decisions", sentence) or desk.wrong("orders", sentence)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import PureWindowsPath
 from typing import Any
 
+from pytest_tradestore.causes import Harm
 from pytest_tradestore.kits.slots import Slot, shown
 from pytest_tradestore.names.context import (
     NEIGHBOUR,
@@ -16,6 +17,7 @@ from pytest_tradestore.names.context import (
     value_of,
 )
 from pytest_tradestore.names.corpus import OPAQUE_OK, Identifier
+from pytest_tradestore.names.flaws import LATE, LET_IN, RAW
 from pytest_tradestore.names.nest import Nest
 from pytest_tradestore.names.session import Ended, How, Session, shows_secret
 from pytest_tradestore.names.tree import changed, paths_of, tree_of
@@ -70,7 +72,8 @@ class _Alone:
             if outside or change:
                 last = self._tried.pop()
                 self._tried.append(Tried(last.row, last.ended, escaped=True))
-                _escaped(context, self._slot, value_of(row, self._session), change or outside, self._session)
+                spelled = value_of(row, self._session)
+                _escaped(context, self._slot, spelled, change or outside, self._session, changed=bool(change))
         self._renew()
 
     def _visit(self, row: Identifier) -> str:
@@ -97,7 +100,7 @@ class _Alone:
         session.forget()
         if change := session.canaries.change(thorough=True):
             sentence = f"a {self._slot.what} led out of the root: {change}"
-            context.violation("NAME-1", sentence, session, change, NOTHING_OUTSIDE)
+            context.violation("NAME-1", RAW, sentence, session, change, NOTHING_OUTSIDE, harm=Harm.DESTROYED)
         tried = self._tried
         if self._system:
             tried = _seen_by_the_system(context, self._slot, tried, self._system, self._nests, session)
@@ -149,9 +152,10 @@ def _visit(context: Context, slot: Slot, row: Identifier, session: Session, habi
         return ended, leak
 
 
-def _escaped(context: Context, slot: Slot, value: str, how: str, session: Session) -> None:
+def _escaped(context: Context, slot: Slot, value: str, how: str, session: Session, *, changed: bool = False) -> None:
     sentence = f"the {slot.what} {shown(value)} led out of the root: {how}"
-    context.violation("NAME-1", sentence, session, how, NOTHING_OUTSIDE)
+    harm = Harm.DESTROYED if changed else None
+    context.violation("NAME-1", RAW, sentence, session, how, NOTHING_OUTSIDE, harm=harm)
 
 
 def _seen_by_the_system(
@@ -194,14 +198,14 @@ def refuses_hostile(context: Context, slot: Slot, tried: list[Tried]) -> None:
             before = now
             allowed = f"a clear error: it {row.reason}" if " " in row.reason else "a clear error"
             if context.strict:
-                context.violation(
-                    "NAME-5", f"the {slot.what} {shown(value)} was accepted", session, "accepted", allowed
-                )
+                sentence = f"the {slot.what} {shown(value)} was accepted"
+                context.violation("NAME-5", RAW if raw else LET_IN, sentence, session, "accepted", allowed)
             elif raw or climbs:
                 sentence = f"the {slot.what} {shown(value)} was accepted and stands in the file system as it is"
                 hint = "declare tradestore_identifiers = 'opaque' if any text is meant to be kept"
                 context.violation(
                     "NAME-5",
+                    RAW,
                     sentence,
                     session,
                     f"a new name in the root: {raw or climbs!a}",
@@ -267,5 +271,5 @@ def refuses_without_effect(context: Context, slot: Slot, tried: list[Tried]) -> 
             if effect := changed(before, tree_of(session.nest.root), volatile):
                 value = shown(value_of(row, session))
                 sentence = f"the {slot.what} {value} was refused, but not without effect: {effect}"
-                context.violation("NAME-5", sentence, session, effect, "nothing is created, changed or removed")
+                context.violation("NAME-5", LATE, sentence, session, effect, "nothing is created, changed or removed")
                 return

@@ -9,10 +9,12 @@ from datetime import tzinfo
 from pathlib import Path
 from typing import Any
 
+from pytest_tradestore.causes import Cause, Culprit, Harm
 from pytest_tradestore.isolation import Channel
 from pytest_tradestore.kits.slots import Slot
 from pytest_tradestore.names.corpus import Identifier, filled
 from pytest_tradestore.names.findings import Finding
+from pytest_tradestore.names.flaws import UNDECLARED, harm_of
 from pytest_tradestore.names.nest import Canaries, Nest
 from pytest_tradestore.names.session import Ended, Session
 from pytest_tradestore.names.watching import Asked, Watch
@@ -125,19 +127,30 @@ class Context:
         return (slot.what, named) in self._skipped or (slot.blank and not value)
 
     def violation(
-        self, requirement: str, sentence: str, session: Session, found: str, allowed: str, **more: Any
+        self,
+        requirement: str,
+        flaw: str,
+        sentence: str,
+        session: Session,
+        found: str,
+        allowed: str,
+        *,
+        harm: Harm | None = None,
+        **more: Any,
     ) -> None:
-        """Note that a requirement is violated, after the calls that the session remembers."""
+        """Note that a requirement is violated, and by which flaw, after the calls that the session remembers."""
         calls = tuple(session.nest.text(call) for call in session.calls[-8:])
         told = [session.nest.text(text) for text in (sentence, found, allowed)]
-        self.found.append(Finding(requirement, told[0], calls, told[1], told[2], **more))
+        cause = Cause(Culprit(flaw), harm or harm_of(requirement, flaw))
+        self.found.append(Finding(requirement, cause, told[0], calls, told[1], told[2], **more))
 
     def unclear(self, slot: Slot, ended: Ended, session: Session) -> None:
         """Note an error that is none of the store's own."""
         last = session.calls[-1] if session.calls else "the call"
         sentence = f"{last} raised {ended.kind}, which is none of the errors that the store declares"
         declared = ", ".join(error.__name__ for error in self.store.declarations.errors)
-        self.violation("NAME-5", sentence, session, told(ended), f"one of {declared}, or the {slot.what} is accepted")
+        allowed = f"one of {declared}, or the {slot.what} is accepted"
+        self.violation("NAME-5", f"{UNDECLARED}: {ended.kind}", sentence, session, told(ended), allowed)
 
 
 def told(ended: Ended) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
+from pytest_tradestore.causes import Cause, Culprit, Harm
 from pytest_tradestore.crash.recorders.base import Recorder
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, run_isolated, stream_isolated
 from pytest_tradestore.kits.kit import Kit
@@ -11,6 +12,7 @@ from pytest_tradestore.kits.slots import Slot, shown
 from pytest_tradestore.names.context import NEIGHBOUR, Context
 from pytest_tradestore.names.corpus import CORPUS, Identifier, generated
 from pytest_tradestore.names.findings import Finding, Findings
+from pytest_tradestore.names.flaws import STOPS
 from pytest_tradestore.names.planting import try_planted
 from pytest_tradestore.names.trials import try_all
 from pytest_tradestore.sandbox import Sandbox
@@ -86,6 +88,7 @@ def _stops_alone(store: StoreUnderTest, slots: Sequence[Slot], what: str, value:
         return not isinstance(run_isolated(visit, store.declarations.deadline), Finished)
 
 
+_STOPPED = Cause(Culprit(STOPS), Harm.UNREADABLE)
 OPERATIONS_IN_A_RACE = 2000
 """Reads and writes while a link comes and goes; a check before the use fails within the first dozens of them."""
 
@@ -118,7 +121,7 @@ def _planted(store: StoreUnderTest, slot: Slot, sandbox: Sandbox, recorder: Reco
 
 
 def _stuck(at: tuple[str, str, str], how: str) -> Finding:
-    return Finding("NAME-2", f"{at[2]} the store {how}", (), how, "the call returns or raises")
+    return Finding("NAME-2", _STOPPED, f"{at[2]} the store {how}", (), how, "the call returns or raises")
 
 
 def _strace(settings: Settings) -> bool:
@@ -132,4 +135,4 @@ def _strace(settings: Settings) -> bool:
 def _stopped(at: tuple[str, str, str], how: str) -> Finding:
     what, value, doing = at
     sentence = f"{doing}: with the {what} {shown(value)} the store {how}"
-    return Finding("NAME-5", sentence, (), how, "the call returns, or raises one of the store's errors")
+    return Finding("NAME-5", _STOPPED, sentence, (), how, "the call returns, or raises one of the store's errors")

@@ -13,6 +13,7 @@ from itertools import count
 
 from pytest_tradestore.kits.slots import Slot
 from pytest_tradestore.names.context import NEIGHBOUR, NOTHING_OUTSIDE, Context
+from pytest_tradestore.names.flaws import LATE_LINK
 from pytest_tradestore.names.ground import Ground, ground, remove
 from pytest_tradestore.names.nest import Canaries
 
@@ -122,7 +123,7 @@ def _at_any_moment(context: Context, slot: Slot, path: str, operations: int) -> 
 def _violation(context: Context, here: Ground, path: str, how: str) -> None:
     here.session.calls[:] = here.session.calls[-1:]
     sentence = f"a link that takes the place of {path!a} for moments is followed: {how}"
-    context.violation("NAME-2", sentence, here.session, how, NOTHING_OUTSIDE)
+    context.violation("NAME-2", LATE_LINK, sentence, here.session, how, NOTHING_OUTSIDE)
 
 
 @contextmanager

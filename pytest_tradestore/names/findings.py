@@ -3,12 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pytest_tradestore.causes import Cause
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One way in which a requirement is violated: a sentence, the calls that lead there, what was and had to be."""
 
     requirement: str
+    cause: Cause
+    """What the store does wrong, whichever identifier has shown it."""
     sentence: str
     calls: tuple[str, ...]
     found: str

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from pytest_tradestore.kits.slots import Slot, shown
 from pytest_tradestore.names.context import NEIGHBOUR, Context, Habits, told
+from pytest_tradestore.names.flaws import FOREIGN
 from pytest_tradestore.names.session import How, Session
 from pytest_tradestore.names.tree import paths_of
 
@@ -33,7 +34,7 @@ def try_foreign(context: Context, slot: Slot, habits: Habits) -> None:
             if wrong is not None:
                 sentence, found, allowed = wrong
                 sentence = f"with a file of somebody else in the root, {os.fsdecode(name)!a}, {sentence}"
-                context.violation("NAME-4", sentence, session, found, allowed)
+                context.violation("NAME-4", FOREIGN, sentence, session, found, allowed)
                 return
             session.attempt(session.close)
             for path in planted:

@@ -1,8 +1,10 @@
 """What is no text, given as an identifier: an error is expected, of whatever kind; never a place that text has."""
 
+from pytest_tradestore.causes import Harm
 from pytest_tradestore.kits.slots import Slot, shown
 from pytest_tradestore.names.context import NOTHING_OUTSIDE, Context, asked_for
 from pytest_tradestore.names.corpus import NO_TEXT, Other
+from pytest_tradestore.names.flaws import RAW, TAKEN_FOR_TEXT
 from pytest_tradestore.names.session import How
 
 
@@ -25,11 +27,13 @@ def _try(context: Context, slot: Slot, other: Other) -> None:
         if change or asked:
             how = change or asked_for(asked[0], session.nest)
             sentence = f"{other.id} as a {slot.what} led out of the root: {how}"
-            context.violation("NAME-1", sentence, session, how, NOTHING_OUTSIDE)
+            harm = Harm.DESTROYED if change else None
+            context.violation("NAME-1", RAW, sentence, session, how, NOTHING_OUTSIDE, harm=harm)
         elif taken and slot.read and not slot.normalises and not isinstance(value, str):
             back = session.attempt(lambda: slot.read(session, other.spelled))  # type: ignore[misc]
             if back.how is How.ACCEPTED and back.value.marks != (first,):
                 spelled = shown(other.spelled)
                 sentence = f"the {slot.what}s {other.id} and {spelled} share data"
                 allowed = f"what was written under {spelled}, or an error for {other.id}"
-                context.violation("NAME-3", sentence, session, f"what was written under {other.id}", allowed)
+                found = f"what was written under {other.id}"
+                context.violation("NAME-3", TAKEN_FOR_TEXT, sentence, session, found, allowed)

@@ -9,6 +9,7 @@ from pytest_tradestore.kits.slots import Slot, shown
 from pytest_tradestore.names.carried import carries
 from pytest_tradestore.names.context import NEIGHBOUR, Context, Habits, told
 from pytest_tradestore.names.corpus import ORDINARY
+from pytest_tradestore.names.flaws import REFUSED
 from pytest_tradestore.names.session import Ended, How, Session
 
 _IDS = ("AAPL", "BTC-USD", "600519", "a" * 64, "3f2b8c1e-7d64-4a0e-9c55-0d2f6f1f9b11")
@@ -38,7 +39,7 @@ def accepts_ordinary(context: Context, slot: Slot) -> None:
             for value, ended, call in refused:
                 session.calls[:] = [call] if call else []
                 sentence = f"the {slot.what} {shown(value)}, as ordinary as they come, was refused"
-                context.violation("NAME-6", sentence, session, told(ended), "it is accepted")
+                context.violation("NAME-6", REFUSED, sentence, session, told(ended), "it is accepted")
             return
 
 

@@ -13,6 +13,7 @@ from pytest_tradestore.kits.slots import Slot
 from pytest_tradestore.names.context import NEIGHBOUR, NOTHING_OUTSIDE, Context
 from pytest_tradestore.names.exchanging import try_exchanged
 from pytest_tradestore.names.findings import Findings
+from pytest_tradestore.names.flaws import followed
 from pytest_tradestore.names.ground import fill, ground, remove
 from pytest_tradestore.names.nest import Canaries
 from pytest_tradestore.names.session import Session
@@ -140,4 +141,4 @@ def _try(context: Context, slot: Slot, path: str, plant: Plant) -> None:
 
 def _violation(context: Context, session: Session, plant: Plant, path: str, how: str) -> None:
     sentence = f"{plant.what} in the place of {path!a} is followed: {how}"
-    context.violation("NAME-2", sentence, session, how, NOTHING_OUTSIDE)
+    context.violation("NAME-2", followed(plant.what), sentence, session, how, NOTHING_OUTSIDE)

@@ -2,10 +2,12 @@
 
 from collections import Counter
 
+from pytest_tradestore.causes import Harm
 from pytest_tradestore.kits.slots import Back, Slot, shown
 from pytest_tradestore.names.carried import by_mark
 from pytest_tradestore.names.context import NEIGHBOUR, NOTHING_OUTSIDE, Context, Habits, Tried, told, value_of
 from pytest_tradestore.names.corpus import GROUPS
+from pytest_tradestore.names.flaws import GONE, LISTED, OTHERWISE, RAW, SPOILS, TAKEN_ALONG, shared
 from pytest_tradestore.names.session import How, Session
 from pytest_tradestore.observation import canonical, shortened
 from pytest_tradestore.records import plain
@@ -22,14 +24,14 @@ def try_together(context: Context, slot: Slot, tried: list[Tried], habits: Habit
             ended = session.attempt(session.reopen)
             if ended.how is not How.ACCEPTED:
                 sentence = f"with {len(library.marks)} accepted {slot.what}s in it the store cannot be opened again"
-                context.violation("NAME-4", sentence, session, told(ended), "it opens")
+                context.violation("NAME-4", SPOILS, sentence, session, told(ended), "it opens")
                 return
             library.look("after reopening ", lists=habits.lists_reopened)
         if habits.deletes and library.thin_out():
             library.look("after deletions ", lists=habits.lists)
         if change := session.canaries.change(thorough=True):
             sentence = f"an accepted {slot.what} led out of the root: {change}"
-            context.violation("NAME-1", sentence, session, change, NOTHING_OUTSIDE)
+            context.violation("NAME-1", RAW, sentence, session, change, NOTHING_OUTSIDE, harm=Harm.DESTROYED)
 
 
 def _values(context: Context, slot: Slot, tried: list[Tried], session: Session) -> list[str]:
@@ -135,10 +137,10 @@ class _Library:
                 self._broken = True
                 session.calls[:0] = [f"write under {shown(value)}", f"write under {shown(culprit)}"]
                 sentence = f"the {slot.what} {shown(culprit)} was accepted, and others cannot be read since then"
-                context.violation("NAME-4", sentence, session, told(ended), wanted)
+                context.violation("NAME-4", SPOILS, sentence, session, told(ended), wanted)
                 return
             sentence = f"{moment}the {slot.what} {shown(value)} was accepted and cannot be read"
-            context.violation("NAME-4", sentence, session, told(ended), wanted)
+            context.violation("NAME-4", GONE, sentence, session, told(ended), wanted)
             return
         back: Back = ended.value
         if sorted(back.marks) == sorted(self.marks[value]):
@@ -146,7 +148,7 @@ class _Library:
             if strange:
                 self._told.add(value)
                 sentence = f"{moment}the {slot.what} {shown(value)} comes back as {shown(strange[0])}"
-                context.violation("NAME-4", sentence, session, shown(strange[0]), shown(value))
+                context.violation("NAME-4", OTHERWISE, sentence, session, shown(strange[0]), shown(value))
             return
         if slot.loses and not back.marks:
             return
@@ -158,15 +160,17 @@ class _Library:
             session.calls[:0] = [f"write under {shown(value)}", f"write under {shown(rival)}"]
             sentence = f"{moment}the {slot.what}s {shown(value)} and {shown(rival)} share data"
             found = f"what was written under {shown(rival)}" if foreign is not None else "something else"
-            context.violation("NAME-3", sentence, session, found, wanted)
+            context.violation("NAME-3", shared(value, rival), sentence, session, found, wanted)
         elif moment.startswith("after deletions"):
             self._shared.add(value)
             sentence = f"deleting other {slot.what}s has changed {shown(value)}"
-            context.violation("NAME-3", sentence, session, shortened(canonical(plain(back.content)), 150), wanted)
+            found = shortened(canonical(plain(back.content)), 150)
+            context.violation("NAME-3", TAKEN_ALONG, sentence, session, found, wanted)
         else:
             self._told.add(value)
             sentence = f"{moment}the {slot.what} {shown(value)} was accepted and is not there"
-            context.violation("NAME-4", sentence, session, shortened(canonical(plain(back.content)), 150), wanted)
+            found = shortened(canonical(plain(back.content)), 150)
+            context.violation("NAME-4", GONE, sentence, session, found, wanted)
 
     def _culprit(self, value: str) -> str | None:
         """Find an identifier that, once written, keeps ``value`` from being read; None when that fails by itself."""
@@ -214,7 +218,7 @@ class _Library:
         ended = session.attempt(lambda: slot.everything(session))  # type: ignore[misc]
         if ended.how is not How.ACCEPTED:
             sentence = f"{moment}with the accepted {slot.what}s in it the store cannot be read"
-            context.violation("NAME-4", sentence, session, told(ended), "all records")
+            context.violation("NAME-4", SPOILS, sentence, session, told(ended), "all records")
             return
         if ended.value is None:
             return
@@ -225,7 +229,7 @@ class _Library:
                 sentence = f"{moment}the {slot.what} {shown(value)} does not come back as it was given"
                 texts = sorted(leaf for leaf in record or () if isinstance(leaf, str))
                 found = ", ".join(map(shown, texts[:6])) or "no such record"
-                context.violation("NAME-4", sentence, session, found, f"a record with {shown(value)}")
+                context.violation("NAME-4", OTHERWISE, sentence, session, found, f"a record with {shown(value)}")
                 return
 
     def _listed(self, moment: str) -> None:
@@ -235,7 +239,7 @@ class _Library:
         ended = session.attempt(lambda: slot.names(session))  # type: ignore[misc]
         if ended.how is not How.ACCEPTED:
             sentence = f"{moment}the accepted {slot.what}s cannot be listed"
-            context.violation("NAME-4", sentence, session, told(ended), f"a list of {len(self.marks)}")
+            context.violation("NAME-4", SPOILS, sentence, session, told(ended), f"a list of {len(self.marks)}")
             return
         if ended.value is None:
             return
@@ -249,7 +253,7 @@ class _Library:
             if extra:
                 found += f"; {shown(extra[0])} is listed, which nobody has written"
             sentence = f"{moment}the {slot.what} {shown(missing[0])} is not listed as it was given"
-            context.violation("NAME-4", sentence, session, found, f"{shown(missing[0])}, once")
+            context.violation("NAME-4", LISTED, sentence, session, found, f"{shown(missing[0])}, once")
         elif extra and not self._shared:
             sentence = f"{moment}the {slot.what} {shown(extra[0])} is listed, which nobody has written"
-            context.violation("NAME-4", sentence, session, shown(extra[0]), "what was written")
+            context.violation("NAME-4", LISTED, sentence, session, shown(extra[0]), "what was written")

@@ -365,7 +365,6 @@ class RewritesTheDay(trading.PlainAudit):
     ATOM_1="decisions holds no records",
     ATOM_2="decisions holds no records",
     DATA_AUDIT_APPEND_ONLY="was cut from",
-    DUR_2="decisions has lost 1 acknowledged record",
 )
 class CutsAndAppends(trading.PlainAudit):
     """takes the last line off to write it once more with the new one."""

@@ -9,7 +9,7 @@ from pytest_tradestore.crash.evidence import gather
 from pytest_tradestore.crash.states import Window
 from pytest_tradestore.crash.workloads import workload_for
 from pytest_tradestore.kits.registry import kit_named
-from pytest_tradestore.settings import Settings
+from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
 from tests.crash.tiny_stores import BareRename, Durable, Truncating
 
@@ -77,6 +77,39 @@ def test_on_macos_an_fsync_is_not_enough():
 
 def test_a_budget_that_cuts_the_search_is_said():
     assert evidence_of(BareRename).exhaustive is False
+
+
+class Beside:
+    """What a store also makes and never syncs, and nobody's data are in: losing it explains nothing."""
+
+    def save(self, data):
+        (self.file.parent / ".lock").touch()
+        super().save(data)
+
+
+class NotedBeside:
+    def save(self, data):
+        with open(self.file.parent / "saved.log", "a") as log:
+            log.write("saved\n")
+        super().save(data)
+
+
+@pytest.mark.parametrize("beside", [Beside, NotedBeside])
+@pytest.mark.parametrize(
+    ("store", "violated"), [(Durable, set()), (Truncating, {"ATOM-1", "ATOM-2"}), (BareRename, {"ATOM-2", "DUR-2"})]
+)
+def test_what_is_lost_beside_it_is_no_cause(beside, store, violated):
+    class Both(beside, store):
+        pass
+
+    def causes(target):
+        violations = evidence_of(target, budget=Budget.QUICK).violations
+        told = {r: {str(v.culprit) for v in found} for r, found in violations.items()}
+        told.pop("ATOM-4", None)  # what piles up is its own matter
+        return told
+
+    assert causes(Both) == causes(store)
+    assert set(causes(Both)) == violated
 
 
 class Trapped(Durable):
