@@ -1,8 +1,10 @@
 """Requirements about errors: what a store does when a call to the system fails, or a value cannot be stored.
 
-One run of every fault worth trying is the evidence for three of them; failed syncs are crashed after in a second one.
+One run of every fault worth trying is the evidence for three of them; failed syncs are crashed after in a second one,
+and what a store does while a call fails is crashed in a third, as calls fail there after a crash.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_tradestore.causes import Cause, Culprit, Harm
@@ -17,6 +19,7 @@ from pytest_tradestore.verdict import Counterexample, Fate, Step
 if TYPE_CHECKING:
     from pytest_tradestore.bench import Bench
     from pytest_tradestore.faults.evidence import FaultEvidence, FaultViolation
+    from pytest_tradestore.faults.meanwhile import MeanwhileEvidence
     from pytest_tradestore.faults.sync_crashes import SyncEvidence
     from pytest_tradestore.target import StoreUnderTest
 
@@ -28,6 +31,7 @@ def checks(kit: Kit) -> tuple[Check, ...]:
     made = [_of_trials(requirement, kit) for requirement in ("FAULT-1", "FAULT-3", "FAULT-5")]
     made.insert(1, _of_syncs(kit))
     made[3:3] = unstorable.checks(kit)
+    made.append(_of_meanwhile(kit))
     return tuple(made)
 
 
@@ -116,3 +120,50 @@ def after_failed_sync(store: str, kit: Kit, evidence: "SyncEvidence") -> Counter
         cause=Cause(Culprit("failed fsync taken for one that worked", (role,)), Harm.LOST),
         token=str(TryToken(store, kit.name, Sort.SYNC, fingerprint(evidence.subject, evidence.fault))),
     )
+
+
+def _of_meanwhile(kit: Kit) -> Check:
+    def grounds(bench: "Bench", store: "StoreUnderTest") -> Grounds:
+        evidence = bench.meanwhile(store, kit)
+        crashes, recoveries = evidence.crashes, evidence.recoveries
+        examples = of_meanwhile(store.name, kit, evidence)
+        anyway = f"a crash leaves that also where nothing fails ({crashes.anyway}): see ATOM and DUR"
+        undecided = evidence.undecided or (anyway if crashes.anyway else "")
+        return Grounds(
+            examples[0] if examples else None,
+            undecided,
+            checked={
+                "crashed_faults": crashes.recordings,
+                "images": crashes.images,
+                "crashes_recovered_from": recoveries.crashes,
+                "faults": recoveries.struck,
+            },
+            exhaustive=crashes.exhaustive and recoveries.exhaustive and not undecided,
+            others=examples[1:],
+        )
+
+    return check_by("FAULT-6", kit, grounds, "process-crash", by_sight=True)
+
+
+def of_meanwhile(store: str, kit: Kit, evidence: "MeanwhileEvidence") -> tuple[Counterexample, ...]:
+    """Tell of crashes while a fault lasted, and of faults after a crash, the worst first."""
+    from pytest_tradestore.crash.explanation import explain
+
+    told = []
+    for one in evidence.crashes.found:
+        subject, fault = one.recorded.subject, one.recorded.fault
+        example = explain(store, one.evidence, one.violation)
+        goes_on = f"{subject.name} goes on although {fault}"
+        told.append(
+            replace(
+                example,
+                headline=f"{goes_on}, and a crash meanwhile is not survived: {example.headline}",
+                notes=(f"the fault: {fault}", *example.notes),
+                token=str(TryToken(store, kit.name, Sort.MEANWHILE, fingerprint(subject.name, fault))),
+            )
+        )
+    for found in evidence.recoveries.found:
+        example = counterexample(store, kit, found)
+        print_of = fingerprint(found.trial.subject, found.trial.refusal)
+        told.append(replace(example, token=str(TryToken(store, kit.name, Sort.MEANWHILE, print_of))))
+    return tuple(sorted(told, key=lambda example: example.cause.harm if example.cause is not None else Harm.WRONG))

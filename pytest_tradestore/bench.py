@@ -16,6 +16,7 @@ from pytest_tradestore.target import StoreUnderTest
 if TYPE_CHECKING:
     from pytest_tradestore.damage.evidence import DamageEvidence
     from pytest_tradestore.faults.evidence import FaultEvidence
+    from pytest_tradestore.faults.meanwhile import MeanwhileEvidence
     from pytest_tradestore.faults.sync_crashes import SyncEvidence
     from pytest_tradestore.leaks import Leaks
     from pytest_tradestore.outside import Outside
@@ -165,6 +166,12 @@ class Bench:
             faults = self.faults(store, kit)
             self._syncs[key] = gather_syncs(store, self.workload(store, kit), self.settings, faults)
         return self._syncs[key]
+
+    def meanwhile(self, store: StoreUnderTest, kit: Kit) -> "MeanwhileEvidence":
+        """Return what crashes while a call fails, and calls that fail after a crash, do to one contract of a store."""
+        from pytest_tradestore.faults.meanwhile import gather_meanwhile
+
+        return gather_meanwhile(store, self.workload(store, kit), self.settings, self.faults(store, kit))
 
     def workload(self, store: StoreUnderTest, kit: Kit) -> Workload:
         """Return what is done to a store while it is recorded: the contract's workload with what the store offers."""

@@ -26,7 +26,7 @@ _BY_FAMILY = {
     "ATOM": ("crashes", 2.0),
     "DUR": ("crashes", 2.0),
     "REC": ("crashes", 2.0),
-    "FAULT": ("faults", 2.0),
+    "FAULT": ("faults", 3.0),
     "CORR": ("damage", 1.0),
     "NAME": ("identifiers", 1.5),
     "PERM": ("permissions", 0.6),

@@ -137,12 +137,20 @@ def _try(token: TryToken, store: StoreUnderTest, bench: Bench) -> Replayed:
     from pytest_tradestore.conformance.faults import after_failed_sync, counterexample
     from pytest_tradestore.faults.evidence import gather as gather_faults
 
-    faults = gather_faults(store, workload, bench.settings, token)
+    faults = gather_faults(store, workload, bench.settings, token if token.sort is not Sort.MEANWHILE else None)
     if token.sort is Sort.FAULT:
         _was_tried(token, faults.trials, faults.undecided)
         told = [(id_, counterexample(store.name, kit, one)) for id_, of in faults.violations.items() for one in of]
         struck = "the fault struck" if faults.struck else "the call was not made"
         return Replayed(str(token), tuple(told), (struck,), ())
+    if token.sort is Sort.MEANWHILE:
+        from pytest_tradestore.conformance.faults import of_meanwhile
+        from pytest_tradestore.faults.meanwhile import gather_meanwhile
+
+        both = gather_meanwhile(store, workload, bench.settings, faults, token)
+        _was_tried(token, both.crashes.recordings + both.recoveries.struck, both.undecided)
+        wrong = tuple(("FAULT-6", example) for example in of_meanwhile(store.name, kit, both))
+        return Replayed(str(token), wrong, (f"{both.crashes.images:,} images of crashes while the call failed",), ())
     from pytest_tradestore.faults.syncs import gather_syncs
 
     syncs = gather_syncs(store, workload, bench.settings, faults, token)

@@ -202,10 +202,19 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement(
         "FAULT-5",
         Profile.DURABLE,
-        "works again once the fault is gone, without leaked descriptors, locks or temp files",
+        "works again once the fault is gone, in the same and in the next process, without leaked descriptors, locks or temp files",
         "A disk is full for a minute. A lock that is still held afterwards, or a descriptor lost with each attempt, stops "
         "the store for good.",
         "Release everything in finally or by with, remove the temporary file when an update fails, and cut a torn append off again.",
+    ),
+    Requirement(
+        "FAULT-6",
+        Profile.DURABLE,
+        "shows the state before or after each update when it crashes while a fault lasts, also one at opening or during recovery",
+        "Where one thing fails the next is not far: the disk is full and somebody pulls the plug, or the first start after a "
+        "power cut meets a bad sector. The way around a rename that fails, or a repair that gives up, is run seldom and tested never.",
+        "Let no way around a failed call do less than the ordinary one: a new file beside the old one, synced and renamed, or "
+        "an error. A repair that fails leaves everything as it has found it, and raises.",
     ),
     Requirement(
         "LEAK-1",

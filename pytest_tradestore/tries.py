@@ -7,7 +7,9 @@ from hashlib import sha256
 
 from pytest_tradestore.errors import ReplayError
 
-_TOKEN = re.compile(r"(?P<store>[^/]+)/(?P<contract>[^/]+)/(?P<sort>fault|sync|damage)/(?P<print>[0-9a-f]{8})")
+_TOKEN = re.compile(
+    r"(?P<store>[^/]+)/(?P<contract>[^/]+)/(?P<sort>fault|sync|meanwhile|damage)/(?P<print>[0-9a-f]{8})"
+)
 
 
 class Sort(Enum):
@@ -15,6 +17,7 @@ class Sort(Enum):
 
     FAULT = "fault"
     SYNC = "sync"
+    MEANWHILE = "meanwhile"
     DAMAGE = "damage"
 
 

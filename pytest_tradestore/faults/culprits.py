@@ -24,6 +24,7 @@ class Flaw(Enum):
     DESCRIPTOR = "descriptor left open"
     LITTER = "file left behind"
     ENDS = "fault that ends the process, or hangs it"
+    REPAIR = "repair that fails and takes along what was there"
 
 
 _REMEDIES = {
@@ -46,6 +47,8 @@ _REMEDIES = {
     "closed by hand also when the next line raises.",
     Flaw.LITTER: "Remove the temporary file when an update fails, in finally or on BaseException: Ctrl-C is no "
     "Exception.",
+    Flaw.REPAIR: "Let a repair that fails leave everything as it has found it, and raise; move or remove nothing "
+    "before what replaces it is on the disk.",
     Flaw.ENDS: "Let the error out as an exception, and wait for nothing without a limit.",
 }
 _ACROSS = (

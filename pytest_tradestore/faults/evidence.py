@@ -5,17 +5,18 @@ own opening, update and reading cost.
 """
 
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from pytest_tradestore.causes import Cause
+from pytest_tradestore.causes import Cause, Harm
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.faults.calls import Call, CallKind, Fault, Refusal
+from pytest_tradestore.faults.going_on import deeds_after, goes_on_as_ever
 from pytest_tradestore.faults.injecting import SYSTEM_CALLS, who_refuses
 from pytest_tradestore.faults.judging import FaultBreach, breaches, causes_of
 from pytest_tradestore.faults.plans import faults_for, interrupts, limits
-from pytest_tradestore.faults.reopening import completed, emptied_by, reopen_all, reopened
+from pytest_tradestore.faults.reopening import completed, left_by, reopen_all, reopened
 from pytest_tradestore.faults.trials import Subject, Trial, advanced, attempt
 from pytest_tradestore.faults.workbench import Bench
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, so_often, stream_isolated
@@ -43,6 +44,15 @@ class FaultViolation:
     calls: tuple[Call, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class GoingOn:
+    """A fault after which the store went on changing files, and what is seen where nothing fails."""
+
+    subject: Subject
+    fault: Fault
+    after: Observation
+
+
 @dataclass(frozen=True)
 class FaultEvidence:
     """What was found out. With ``undecided`` nothing was: the sentence says why.
@@ -62,6 +72,12 @@ class FaultEvidence:
     """Per update the failing syncs that are worth crashing after."""
     sync_trials: tuple[Trial, ...] = ()
     """The trials in which a sync failed."""
+    going_on: tuple[GoingOn, ...] = ()
+    """The faults after which the store went on changing files, one for each way of doing so."""
+    updates: tuple[tuple[Subject, Observation], ...] = ()
+    """The updates of the workload, each with what is seen after it."""
+    usual: frozenset[tuple[CallKind, str]] = frozenset()
+    """The calls that the store makes where nothing is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +89,8 @@ class Plan:
     tries: tuple[tuple[int, Refusal], ...]
     left_out: int
     injected: str
+    calls: tuple[tuple[Call, ...], ...] = ()
+    """Those of each undisturbed run."""
 
 
 def gather(
@@ -80,7 +98,7 @@ def gather(
 ) -> FaultEvidence:
     """Try every fault worth trying on one contract of ``store``, or the one that a token names."""
     with Sandbox() as sandbox:
-        run = _Run(store, workload, TRIALS[settings.budget], sandbox, only)
+        run = Run(store, workload, TRIALS[settings.budget], sandbox, only)
         run.go()
         run.reopen()
     if run.plan is None:
@@ -88,13 +106,20 @@ def gather(
     return _evidence(run, run.plan, store, workload.kit.loses)
 
 
-class _Run:
+class Run:
     """The processes in which the trials are made, one after the other where one ends early."""
 
     def __init__(
-        self, store: StoreUnderTest, workload: Workload, most: int, sandbox: Sandbox, only: TryToken | None
+        self,
+        store: StoreUnderTest,
+        workload: Workload,
+        most: int,
+        sandbox: Sandbox,
+        only: TryToken | None,
+        planned: "Callable[[Bench, int, str], Plan] | None" = None,
     ) -> None:
         self.store, self.workload, self.sandbox, self.only = store, workload, sandbox, only
+        self.planned = planned or _planned
         self.most = most if only is None else TRIALS[Budget.DEEP]
         self.plan: Plan | None = None
         self.trials: dict[int, Trial] = {}
@@ -126,11 +151,10 @@ class _Run:
 
     def reopen(self) -> None:
         """Look at what the trials left, as another process would: each different set of files once."""
-        left = (image for trial in self.trials.values() for image in (trial.left, trial.last, emptied_by(trial)))
-        images = list(dict.fromkeys(image for image in left if image is not None))
-        found = reopen_all(self.store, self.workload, images, self.sandbox)
+        left = list(dict.fromkeys(left for trial in self.trials.values() for left in left_by(trial)))
+        found = reopen_all(self.store, self.workload, left, self.sandbox)
         for number, trial in list(self.trials.items()):
-            if all(image is None or image in found for image in (trial.left, trial.last, emptied_by(trial))):
+            if all(left in found for left in left_by(trial)):
                 self.trials[number] = completed(trial, found.__getitem__)
             else:
                 del self.trials[number]
@@ -160,8 +184,8 @@ class _Run:
                 todo = plan
                 if todo is None:
                     try:
-                        todo = _narrowed(_planned(bench, self.most, injected), self.only)
-                    except _Unusable as reason:
+                        todo = _narrowed(self.planned(bench, self.most, injected), self.only)
+                    except Unusable as reason:
                         return str(reason)
                     channel.send(todo)
                 else:
@@ -191,7 +215,7 @@ class _Run:
         return None
 
 
-class _Unusable(Exception):  # noqa: N818 - says what is the case
+class Unusable(Exception):  # noqa: N818 - says what is the case
     """The workload does not run even when nothing fails."""
 
 
@@ -199,11 +223,13 @@ def _planned(bench: Bench, most: int, injected: str) -> Plan:
     subjects: list[Subject] = []
     controls: list[Trial | None] = []
     ranked: list[tuple[int, int, Refusal]] = []
+    every: list[tuple[Call, ...]] = []
     for subject, control in _undisturbed(bench):
         number = len(subjects)
         subjects.append(subject)
         controls.append(control if subject.update is not None else None)
         calls = control.watched.calls
+        every.append(calls)
         if subject.update is not None:
             ranked += [(rank, number, limit) for rank, limit in limits()]
             ranked += [(rank, number, moment) for rank, moment in interrupts(calls)]
@@ -216,7 +242,7 @@ def _planned(bench: Bench, most: int, injected: str) -> Plan:
             chosen.append((rank, number, refusal))
     kept = sorted(chosen[:most], key=lambda row: (row[1], row[0]))
     tries = tuple((number, refusal) for _, number, refusal in kept)
-    return Plan(tuple(subjects), tuple(controls), tries, max(0, len(chosen) - most), injected)
+    return Plan(tuple(subjects), tuple(controls), tries, max(0, len(chosen) - most), injected, tuple(every))
 
 
 def _narrowed(plan: Plan, only: TryToken | None) -> Plan:
@@ -244,29 +270,29 @@ def _undisturbed(bench: Bench) -> Iterator[tuple[Subject, Trial]]:
 
     opening = undisturbed(Subject(OPENING, image, Observation(())))
     if opening.raised or opening.later is None:
-        raise _Unusable(f"{OPENING} raised {opening.raised or opening.stuck}")
+        raise Unusable(f"{OPENING} raised {opening.raised or opening.stuck}")
     before = opening.later
     yield Subject(OPENING, image, before), opening
     for update in bench.workload.updates:
         subject = Subject(update.rendered, image, before, update)
         control = undisturbed(subject)
         if control.raised or control.stuck or control.seen is None or control.later is None:
-            raise _Unusable(f"{update.rendered} raised {control.raised or control.stuck}")
+            raise Unusable(f"{update.rendered} raised {control.raised or control.stuck}")
         if any(isinstance(seen, Failed) for _, seen in control.seen.places) or control.seen == before:
-            raise _Unusable(f"{update.rendered} returned, but its own caller does not see the change")
+            raise Unusable(f"{update.rendered} returned, but its own caller does not see the change")
         yield subject, control
         image, before = advanced(bench, image, update), control.seen
     subject = Subject(OPENING, image, before)
     control = undisturbed(subject)
     if control.later != before:
-        raise _Unusable("after reopening the store does not show what it showed before")
+        raise Unusable("after reopening the store does not show what it showed before")
     yield subject, control
     for place in bench.workload.place_names:
         subject = Subject(f"reading {place}", image, before, place=place)
         yield subject, undisturbed(subject)
 
 
-def _evidence(run: _Run, plan: Plan, store: StoreUnderTest, loses: bool) -> FaultEvidence:
+def _evidence(run: Run, plan: Plan, store: StoreUnderTest, loses: bool) -> FaultEvidence:
     whole = "atomic-batch" in store.declarations.claims
     found: list[tuple[Trial, FaultBreach, str]] = []
     of_trial: dict[int, int] = {}
@@ -297,7 +323,35 @@ def _evidence(run: _Run, plan: Plan, store: StoreUnderTest, loses: bool) -> Faul
         given_up=run.gave_up,
         syncs=_failing_syncs(plan),
         sync_trials=tuple(trial for trial in run.trials.values() if _of_a_sync(trial)),
+        going_on=_going_on(run, plan, {id(trial) for trial, breach, _ in found if breach.harm is not Harm.LEFTOVER}),
+        updates=tuple(
+            (subject, control.seen)
+            for subject, control in zip(plan.subjects, plan.controls, strict=True)
+            if subject.update is not None and control is not None and control.seen is not None
+        ),
+        usual=frozenset((call.kind, call.role) for calls in plan.calls for call in calls),
     )
+
+
+def _going_on(run: Run, plan: Plan, broken: set[int]) -> tuple[GoingOn, ...]:
+    """Return the trials worth crashing in the middle; what is ``broken`` without a crash is told already."""
+    found: dict[tuple[object, ...], GoingOn] = {}
+    for number, trial in sorted(run.trials.items()):
+        which, fault = plan.tries[number][0], trial.refusal
+        subject, control = plan.subjects[which], plan.controls[which]
+        if not isinstance(fault, Fault) or subject.place or id(trial) in broken or trial.ended:
+            continue
+        if not (deeds := deeds_after(trial)) or goes_on_as_ever(trial, plan.calls[which]):
+            continue
+        after = subject.before if control is None or control.seen is None else control.seen
+        found.setdefault((_kind_of(subject), fault.kind, fault.role, deeds), GoingOn(subject, fault, after))
+    return tuple(sorted(found.values(), key=_least_telling))
+
+
+def _least_telling(one: GoingOn) -> tuple[bool, bool]:
+    """Order what has something to lose first, and a way around a failed call before a write that is tried again."""
+    nothing_yet = all(seen in (Absent(), Records(())) for _, seen in one.subject.before.places)
+    return nothing_yet, one.fault.kind is CallKind.WRITE
 
 
 def _of_a_sync(trial: Trial) -> bool:

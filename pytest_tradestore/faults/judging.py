@@ -87,8 +87,8 @@ def _states(trial: Trial, before: Observation, after: Observation, whole: bool, 
             if value == old:
                 sentence = f"{trial.subject} returned although {trial.refusal}, and {place} is as before it{when}"
             else:
-                sentence = f"{trial.subject} {outcome} when {trial.refusal}, and {place} {_lost(value, old)}{when}"
-                flaw, harm = Flaw.NOT_UNDONE, _harm_to(value, old)
+                sentence = f"{trial.subject} {outcome} when {trial.refusal}, and {place} {lost(value, old)}{when}"
+                flaw, harm = Flaw.NOT_UNDONE, harm_to(value, old)
             yield FaultBreach(requirement, sentence, f"{place}: {value}", allowed, flaw, harm)
             return
         if whole and done and undone and trial.raised:
@@ -108,7 +108,8 @@ def _states(trial: Trial, before: Observation, after: Observation, whole: bool, 
             return
 
 
-def _lost(value: Seen, old: Seen) -> str:
+def lost(value: Seen, old: Seen) -> str:
+    """Say what has become of ``old`` where ``value`` is seen."""
     match value:
         case Absent():
             return "is gone"
@@ -120,7 +121,7 @@ def _lost(value: Seen, old: Seen) -> str:
             return "shows what nobody stored"
 
 
-def _harm_to(value: Seen, old: Seen) -> Harm:
+def harm_to(value: Seen, old: Seen) -> Harm:
     """Say what is gone of ``old`` where ``value`` is seen; nothing, if there was nothing."""
     if old in (Absent(), Records(())):
         return Harm.UNREADABLE if isinstance(value, Failed) else Harm.WRONG
@@ -155,6 +156,8 @@ def _works_again(trial: Trial, control: Trial, subject: Subject, *, torn: bool, 
         if breach is not None:
             sentence = f"after {trial.subject} met a fault that is gone ({trial.refusal}), {breach.sentence}"
             yield FaultBreach("FAULT-5", sentence, breach.found, breach.allowed, Flaw.NEXT_LOST, breach.harm)
+        elif not control.next_refused:
+            yield from _next_process(trial, subject, loses=loses)
     if (extra := trial.descriptors - control.descriptors) > 0:
         sentence = f"{trial.subject} leaves {extra} more file descriptor{'s' * (extra > 1)} open when {trial.refusal}"
         found, wanted = f"{trial.descriptors} open", (f"{control.descriptors} open",)
@@ -165,6 +168,21 @@ def _works_again(trial: Trial, control: Trial, subject: Subject, *, torn: bool, 
         sentence = f"{trial.subject} leaves {names} behind each time that {trial.refusal}, and nothing removes it"
         found, wanted = ", ".join(trial.files), (", ".join(control.files),)
         yield FaultBreach("FAULT-5", sentence, found, wanted, Flaw.LITTER, Harm.LEFTOVER, names)
+
+
+def _next_process(trial: Trial, subject: Subject, *, loses: bool) -> Iterator[FaultBreach]:
+    """Say what is wrong with the next update where another process makes it."""
+    assert subject.update is not None
+    gone = f"after {trial.subject} met a fault that is gone ({trial.refusal}), "
+    if trial.next_refused:
+        sentence = f"{gone}the next process is refused its update: {trial.next_refused}"
+        allowed = ("the store works as if nothing had happened",)
+        yield FaultBreach("FAULT-5", sentence, trial.next_refused, allowed, Flaw.STUCK, Harm.UNREADABLE)
+    elif trial.fresh is not None and trial.next_later is not None:
+        breach = judge_next_update(trial.fresh, subject.update.key, trial.next_after, trial.next_later, loses=loses)
+        if breach is not None:
+            sentence = f"{gone}and another process goes on: {breach.sentence}"
+            yield FaultBreach("FAULT-5", sentence, breach.found, breach.allowed, Flaw.NEXT_LOST, breach.harm)
 
 
 def _readable(seen: Observation, fresh: Observation | None) -> Observation:
@@ -190,12 +208,12 @@ def _looked(trial: Trial, subject: Subject, loses: bool) -> Iterator[FaultBreach
         sentence = (
             f"after {trial.refusal} once, {subject.place} no longer reads as it was: the error was taken for damage"
         )
-        harm = _harm_to(trial.again, expected) if trial.again is not None else Harm.DESTROYED
+        harm = harm_to(trial.again, expected) if trial.again is not None else Harm.DESTROYED
         yield FaultBreach("FAULT-3", sentence, str(trial.again), (str(expected),), Flaw.DAMAGE, harm)
     elif trial.seen is not None and (others := _different(trial.seen, subject.before)):
         sentence = f"after {trial.refusal} once, {others[0]} no longer reads as it was: the error was taken for damage"
         now, was = trial.seen.at(others[0]), subject.before.at(others[0])
-        yield FaultBreach("FAULT-3", sentence, str(now), (str(was),), Flaw.DAMAGE, _harm_to(now, was))
+        yield FaultBreach("FAULT-3", sentence, str(now), (str(was),), Flaw.DAMAGE, harm_to(now, was))
 
 
 def _opened(trial: Trial, subject: Subject) -> Iterator[FaultBreach]:
@@ -206,7 +224,7 @@ def _opened(trial: Trial, subject: Subject) -> Iterator[FaultBreach]:
         ]
         if wrong:
             place = wrong[0]
-            what = _lost(trial.seen.at(place), subject.before.at(place))
+            what = lost(trial.seen.at(place), subject.before.at(place))
             sentence = f"the store opens although {trial.refusal}, and {place} {what}"
             allowed = (str(subject.before.at(place)), "an error")
             later = None if trial.later is None else trial.later.at(place)
@@ -219,10 +237,10 @@ def _opened(trial: Trial, subject: Subject) -> Iterator[FaultBreach]:
         yield FaultBreach("FAULT-5", sentence, trial.stuck, ("the store opens",), Flaw.STUCK, Harm.UNREADABLE)
     elif trial.later is not None and (different := _different(trial.later, subject.before)):
         place = different[0]
-        what = _lost(trial.later.at(place), subject.before.at(place))
+        what = lost(trial.later.at(place), subject.before.at(place))
         sentence = f"after {trial.refusal} while it was opened, {place} {what}"
         now, was = trial.later.at(place), subject.before.at(place)
-        yield FaultBreach("FAULT-5", sentence, str(now), (str(was),), Flaw.DAMAGE, _harm_to(now, was))
+        yield FaultBreach("FAULT-5", sentence, str(now), (str(was),), Flaw.DAMAGE, harm_to(now, was))
 
 
 def _different(seen: Observation, expected: Observation) -> list[str]:

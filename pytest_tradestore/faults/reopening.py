@@ -1,40 +1,60 @@
-"""What another process shows that opens the files which a trial left: each different set of files is opened once."""
+"""What another process shows that opens the files which a trial left, and whether it can go on with them.
+
+Each different set of files is opened once.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 from pytest_tradestore.causes import role_of_path
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.operations import Kind
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.faults.calls import CallKind, Fault
-from pytest_tradestore.faults.trials import Trial
+from pytest_tradestore.faults.trials import NEXT_VERSION, Trial
 from pytest_tradestore.faults.workbench import Bench
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, stream_isolated
 from pytest_tradestore.observation import Failed, Observation
 from pytest_tradestore.sandbox import Sandbox
-from pytest_tradestore.target import StoreUnderTest
+from pytest_tradestore.target import OpenStore, StoreUnderTest
 
 ENDINGS_BEFORE_GIVING_UP = 3
 
 
 @dataclass(frozen=True, slots=True)
+class Left:
+    """Files that a trial left; with a ``key`` the next update of that is made there, too."""
+
+    image: DurableImage
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Reopened:
-    """What a set of files shows; ``opening`` is what opening them raised, ``ended`` how the process ended instead."""
+    """What a set of files shows; ``opening`` is what opening them raised, ``ended`` how the process ended instead.
+
+    ``refused`` is what the next update raised there, ``after`` what is seen after it, ``later`` after reopening.
+    """
 
     seen: Observation
     opening: Failed | None = None
     ended: str = ""
+    refused: str = ""
+    after: Observation | None = None
+    later: Observation | None = None
 
 
-def reopened(bench: Bench, image: DurableImage) -> Reopened:
-    """Open a copy of the files, look at every place and close."""
-    root = bench.fresh_root(image)
+def reopened(bench: Bench, left: Left) -> Reopened:
+    """Open a copy of the files, look at every place, make the next update if there is to be one, and close."""
+    root = bench.fresh_root(left.image)
     try:
         opened = bench.open(root)
         try:
-            return Reopened(bench.observe(opened))
+            found = Reopened(bench.observe(opened))
+            return found if not left.key else replace(found, **_gone_on(bench, left.key, root, opened))
         finally:
             with suppress(Exception):
                 opened.close()
@@ -45,18 +65,33 @@ def reopened(bench: Bench, image: DurableImage) -> Reopened:
         bench.discard(root)
 
 
-def completed(trial: Trial, show: Callable[[DurableImage], Reopened]) -> Trial:
+def _gone_on(bench: Bench, key: str, root: Path, opened: OpenStore) -> dict[str, Any]:
+    """Make the next update, reopen and look; return what is known then."""
+    try:
+        bench.begin()
+        bench.workload.next_update(key, NEXT_VERSION).make(opened)
+        after = bench.observe(opened)
+        bench.begin()
+        opened.close()
+        with closing(bench.open(root)) as again:
+            return {"after": after, "later": bench.observe(again)}
+    except Exception as error:
+        return {"refused": f"{type(error).__name__}: {opened.told(error)}"}
+
+
+def completed(trial: Trial, show: Callable[[Left], Reopened]) -> Trial:
     """Return the trial with what the files that it left show to another process."""
     fresh, later, stuck, without = trial.fresh, trial.later, trial.stuck, trial.without
     if trial.left is not None:
-        found = show(trial.left)
+        found = show(Left(trial.left, trial.key))
         if found.ended:
             return replace(trial, left=None, last=None, ended=found.ended, afterwards=True)
         fresh = found.seen
+        trial = replace(trial, next_refused=found.refused, next_after=found.after, next_later=found.later)
         if (emptied := emptied_by(trial)) is not None:
-            without = show(emptied).seen
+            without = show(Left(emptied)).seen
     if trial.last is not None and not stuck:
-        found = show(trial.last)
+        found = show(Left(trial.last))
         if found.ended:
             return replace(trial, left=None, last=None, ended=found.ended, afterwards=True)
         if found.opening is not None:
@@ -64,6 +99,13 @@ def completed(trial: Trial, show: Callable[[DurableImage], Reopened]) -> Trial:
         else:
             later = found.seen
     return replace(trial, left=None, last=None, fresh=fresh, later=later, stuck=stuck, without=without)
+
+
+def left_by(trial: Trial) -> tuple[Left, ...]:
+    """Return all that ``completed`` has to be shown."""
+    left = () if trial.left is None else (Left(trial.left, trial.key),)
+    others = (image for image in (trial.last, emptied_by(trial)) if image is not None)
+    return (*left, *map(Left, others))
 
 
 def emptied_by(trial: Trial) -> DurableImage | None:
@@ -82,9 +124,9 @@ def emptied_by(trial: Trial) -> DurableImage | None:
 
 
 def reopen_all(
-    store: StoreUnderTest, workload: Workload, images: Sequence[DurableImage], sandbox: Sandbox
-) -> Mapping[DurableImage, Reopened]:
-    """Reopen every image in processes whose calls nobody decides about; where those end too often some are missing."""
+    store: StoreUnderTest, workload: Workload, images: Sequence[Left], sandbox: Sandbox
+) -> Mapping[Left, Reopened]:
+    """Reopen all in processes whose calls nobody decides about; where those end too often some are missing."""
     answers: dict[int, Reopened] = {}
     for _ in range(ENDINGS_BEFORE_GIVING_UP):
         left = [number for number in range(len(images)) if number not in answers]

@@ -18,8 +18,8 @@ from pytest_tradestore.crash.volatile import without_volatile
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.faults.calls import Fault
 from pytest_tradestore.faults.judging import FaultBreach
-from pytest_tradestore.faults.trials import Subject
-from pytest_tradestore.observation import Observation, Records, Seen
+from pytest_tradestore.faults.recordings import Recorded
+from pytest_tradestore.observation import Records, Seen
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
@@ -46,18 +46,6 @@ class SyncEvidence:
     recordings: int = 0
     images: int = 0
     exhaustive: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """An update with a failing sync and the next one; ``states`` before, between and after them."""
-
-    subject: Subject
-    fault: Fault
-    trace: Trace
-    states: tuple[Observation, ...]
-    raised: tuple[str, str]
-    struck: bool
 
 
 @dataclass(frozen=True)
@@ -186,6 +174,7 @@ def _lost(
     """Yield what a power loss after an acknowledgement has destroyed although it was acknowledged."""
     subject, fault = recorded.subject, recorded.fault
     assert subject.update is not None
+    assert fault is not None
     if inspection is None:
         return
     last = group.window.acknowledged

@@ -68,6 +68,13 @@ class Trial:
     again: Seen | None = None
     without: Observation | None = None
     """What another process shows where the content of the file whose close failed has never arrived."""
+    key: str = ""
+    """What the struck update was about."""
+    next_refused: str = ""
+    """With what another process was refused that made the next update instead of this one."""
+    next_after: Observation | None = None
+    """What that process saw then, and ``next_later`` what is seen when it is over."""
+    next_later: Observation | None = None
     ended: str = ""
     """How the process ended in the middle of it, if it did; ``afterwards`` says that it was after the struck call."""
     afterwards: bool = False
@@ -111,7 +118,7 @@ def _update(
     try:
         trial = _struck(bench, subject, refusal, root, lambda: update.make(opened))
         # Copied first: a look can make the store write what it still holds, and nobody else would have seen that.
-        trial = replace(trial, left=bench.image_of(root))
+        trial = replace(trial, left=bench.image_of(root), key=update.key)
         trial = replace(trial, seen=bench.observe(opened))
         trial, opened = _goes_on(bench, trial, update, root, opened, control)
     finally:
