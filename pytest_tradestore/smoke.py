@@ -10,6 +10,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -18,10 +19,12 @@ from pytest_tradestore.isolation import (
     Channel,
     Died,
     Finished,
+    HarnessError,
     Hung,
     Sent,
     StoreRaisedError,
     is_ours,
+    run_isolated,
     stream_isolated,
     trace_of,
 )
@@ -73,17 +76,23 @@ def smoke(store: StoreUnderTest, kit: Kit, methods: frozenset[str]) -> Smoked:
             found = _first_taken(store, kit, methods, candidates, sandbox, channel)
             return replace(found, takes=EVERYTHING) if declared else found  # a function cannot leave the process
 
-        doing = "opening the store"
+        doing, root = "opening the store", sandbox.path
         try:
             for event in stream_isolated(visit, deadline):
                 match event:
+                    case Sent(Path() as begun):
+                        root = begun
                     case Sent(said):
                         doing = said
                     case Finished(Smoked() as found):
-                        return replace(found, takes=candidates[0]) if declared else found
+                        found = replace(found, takes=candidates[0]) if declared else found
+                        if found.trouble is not None and found.trouble.sentence.startswith(_REOPENING):
+                            return replace(found, trouble=_of_reopening(store, root, found.trouble))
+                        return found
                     case Hung(_, seconds, output):
                         remedy = "If that is right for it, set tradestore_deadline"
-                        return Smoked(Trouble(f"{doing} took longer than {seconds:g} s", remedy, _where(output)))
+                        trouble = Trouble(f"{doing} took longer than {seconds:g} s", remedy, _where(output))
+                        return Smoked(_of_reopening(store, root, trouble) if doing == _REOPENING else trouble)
                     case Died(_, how, output):
                         remedy = "A store must raise an exception instead"
                         return Smoked(Trouble(f"{doing} ended the whole process: {how}", remedy, output.strip()))
@@ -92,6 +101,29 @@ def smoke(store: StoreUnderTest, kit: Kit, methods: frozenset[str]) -> Smoked:
     raise AssertionError("the stream of a task ends with its ending")
 
 
+_REOPENING = "reopening the store"
+
+
+def _of_reopening(store: StoreUnderTest, root: Path, trouble: Trouble) -> Trouble:
+    """Return what it is that a store cannot be opened again: if another process can, it has not been closed."""
+
+    def look(channel: Channel) -> None:
+        channel.step(0)
+        bridge = Bridge()
+        store.open(root, bridge).close()
+        bridge.close()
+
+    try:
+        opened = isinstance(run_isolated(look, store.declarations.deadline), Finished)
+    except HarnessError:  # it raises there as well
+        opened = False
+    return replace(trouble, remedy=_CLOSE) if opened else trouble
+
+
+_CLOSE = (
+    "Another process can open it, so closing it here has left it open: give the store, or its adapter, a close() that "
+    "closes all that opening has opened"
+)
 _MEND = "Mend that in the store or its adapter first"
 _TELL = "Mend that first; if it takes other values only, declare them (tradestore_takes, make_bar and the other makers)"
 
@@ -154,6 +186,7 @@ class _Visit:
     def make(self) -> None:
         """Go through it. Raises _Raised for what no store may do with ordinary values."""
         root = self._sandbox.fresh_root()
+        self._channel.send(root)
         make = lambda: workload_for(self._kit, self._methods, self._records)  # noqa: E731 - reads no better as a def
         workload = self._step("making the records of the first calls", make)
         opened = self._step("opening the store", lambda: self._store.open(root, self._bridge))
@@ -171,7 +204,7 @@ class _Visit:
                     raise
                 self.refusals += 1
         self._step("closing the store", opened.close)
-        again = self._step("reopening the store", lambda: self._store.open(root, self._bridge))
+        again = self._step(_REOPENING, lambda: self._store.open(root, self._bridge))
         self._step(f"{look.rendered} after reopening", lambda: _read(again, look))
         self._step("closing the store again", again.close)
         self._bridge.close()

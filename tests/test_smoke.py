@@ -1,6 +1,8 @@
 """The smoke stage: what a store takes, and what one who does not even work in the ordinary way is told."""
 
+import fcntl
 import json
+import os
 import sys
 import threading
 
@@ -103,6 +105,48 @@ def test_a_hang_is_told_with_the_place_where_it_hangs_and_the_deadline_to_set():
     assert "tradestore_deadline" in trouble.remedy
     assert "in put" in trouble.trace
     assert "pytest_tradestore/" not in trouble.trace
+
+
+class NeverClosed(Files):
+    """One instance a directory, by a lock that only close() gives back; the adapter has none."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        self.lock = os.open(root / "LOCK", os.O_RDWR | os.O_CREAT, 0o600)
+        OPENED.append(self.lock)
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RuntimeError("it is in use") from None
+
+
+class Closed(NeverClosed):
+    def close(self):
+        os.close(self.lock)
+
+
+class WaitsForItself(NeverClosed):
+    def __init__(self, root):
+        Files.__init__(self, root)
+        self.lock = os.open(root / "LOCK", os.O_RDWR | os.O_CREAT, 0o600)
+        OPENED.append(self.lock)
+        fcntl.flock(self.lock, fcntl.LOCK_EX)
+
+
+OPENED = []
+
+
+@pytest.mark.parametrize("store", [NeverClosed, WaitsForItself])
+def test_a_store_that_closing_leaves_open_is_told_so(store):
+    trouble = smoked(store, deadline=1.0).trouble
+
+    assert "reopening the store" in trouble.sentence
+    assert "closing it here has left it open: give the store, or its adapter, a close()" in trouble.remedy
+
+
+def test_control_one_that_is_closed_is_in_no_trouble_and_one_that_cannot_be_opened_at_all_is_told_otherwise():
+    assert smoked(Closed).trouble is None
+    assert "close()" not in smoked(CannotBeReopened).trouble.remedy
 
 
 class Bars:

@@ -65,8 +65,8 @@ _OF_FAULTS = {
     PILING_UP: "Use one fixed name for the temporary file under a lock, or remove stale ones when the store is opened.",
 }
 _TOO_EARLY = (
-    "Write and fsync before the call returns, not later and not in another thread; and take nothing away when the "
-    "store is opened."
+    "Write and fsync before the call returns, not later, not in another thread and not only in close(); a library that "
+    "buffers has a flush() or commit() for its adapter to call. Take nothing away when the store is opened."
 )
 
 

@@ -1,15 +1,19 @@
 """Stores of which one instance may be open at a time: callers of that one are asked, a second is not opened."""
 
+import fcntl
+import os
+
 import pytest
 
 from pytest_tradestore import StoreUnderTest
 from pytest_tradestore.bench import Bench
-from pytest_tradestore.conformance import races
+from pytest_tradestore.conformance import checks_for, races
 from pytest_tradestore.errors import ConfigurationError
 from pytest_tradestore.kits.registry import kit_named
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.verdict import Verdict
 from tests.broken_stores.races import LockPerInstance, NoLock
+from tests.sound_stores.plain import PlainDocuments
 
 
 def judged(target, requirement, **declared):
@@ -36,6 +40,43 @@ def test_callers_of_the_one_instance_are_asked(requirement):
 
 def test_control_what_they_lose_is_found():
     assert judged(NoLock, "RACE-1", claims=("single-instance",)).verdict is Verdict.VIOLATED
+
+
+class OnceOnly(PlainDocuments):
+    """Refuses to be opened while it is open, in this process or another one."""
+
+    tradestore_claims = ("single-instance",)
+
+    def __init__(self, root):
+        self._lock = os.open(root / "LOCK", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._lock)
+            raise RuntimeError("it is open already") from None
+        super().__init__(root)
+
+    def close(self):
+        os.close(self._lock)
+
+
+def everything(target):
+    store, bench = StoreUnderTest("store", target), Bench(Settings(budget=Budget.QUICK))
+    return [check.judge(bench, store) for check in checks_for((kit_named("documents"),))]
+
+
+@pytest.mark.proof
+def test_no_family_opens_a_second_one_beside_the_first():
+    results = everything(OnceOnly)
+
+    assert {r.requirement for r in results if r.verdict is Verdict.VIOLATED} == {
+        "CORR-2"
+    }  # an update keeps no evidence
+    assert [r for r in results if r.verdict is Verdict.UNDECIDED] == []
+
+
+def test_control_without_the_claim_one_is_opened():
+    assert judged(OnceOnly, "RACE-2", claims=()).verdict is Verdict.VIOLATED
 
 
 def test_it_does_not_go_with_processes():
