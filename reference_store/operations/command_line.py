@@ -7,10 +7,8 @@ damaged or was refused, 2 when the command itself was wrong.
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +19,22 @@ from reference_store.core.atomic import Directory
 from reference_store.core.document_files import BACKUP, SUFFIX
 from reference_store.core.document_reading import regular
 from reference_store.operations.commands.backup_commands import backup
-from reference_store.operations.commands.console import AS_JSON, ROOT, print_json, refuse, shown, told
+from reference_store.operations.commands.console import (
+    AS_JSON,
+    ROOT,
+    counted,
+    harmless,
+    print_json,
+    refuse,
+    shown,
+    told,
+)
+from reference_store.operations.commands.data_commands import doctor, export_bars, migrate
+from reference_store.operations.commands.evidence_commands import evidence
+from reference_store.operations.commands.recovery_commands import recover
 from reference_store.operations.health import Thresholds
 from reference_store.operations.health import health as look_after
 from reference_store.operations.inspection import State, identifiers, inspect, opened, unsealed
-from reference_store.operations.log_retention import evidence_in
 from reference_store.stores.documents import DocumentStore
 from reference_store.stores.journal import JournalStore
 from reference_store.stores.journal_files import SUFFIX as LOG
@@ -35,7 +44,25 @@ from reference_store.stores.single import SingleDocumentStore, file_stem
 _FILE = click.argument("file", type=click.Path(path_type=Path))
 
 
-@click.group(name="tradestore", context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """A group whose words about a wrong command do not let what was typed move the cursor."""
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        """Take the words apart."""
+        try:
+            return super().make_context(*args, **options)
+        except click.UsageError as error:
+            raise harmless(error) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Do what they say."""
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            raise harmless(error) from None
+
+
+@click.group(name="tradestore", cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def COMMAND() -> None:  # noqa: N802 - what others look up is one object with a name
     """Look after a directory of stores."""
 
@@ -49,10 +76,12 @@ def verify(context: click.Context, root: str, *, as_json: bool) -> None:
     """Look at every file below ROOT and say what is damaged. Nothing is changed; status 1 if something is."""
     counts: Counter[str] = Counter()
     problems = []
-    for found in inspect(root):
-        counts[found.state] += 1
-        if found.state in (State.DAMAGED, State.UNREADABLE):
-            problems.append(found)
+    with counted("verify", root) as step:
+        for found in inspect(root):
+            step()
+            counts[found.state] += 1
+            if found.state in (State.DAMAGED, State.UNREADABLE):
+                problems.append(found)
     if as_json:
         told = [{"file": each.file, "kind": each.kind, "state": each.state, "reason": each.reason} for each in problems]
         print_json({"root": root, "counts": {state: counts[state] for state in State}, "problems": told})
@@ -76,7 +105,8 @@ def verify(context: click.Context, root: str, *, as_json: bool) -> None:
 @told
 def health(context: click.Context, root: str, *, as_json: bool, open_metrics: bool, **limits: float | None) -> None:
     """Say how the data of a bot in ROOT is; status 1 if there is a problem. Nothing is changed."""
-    found = look_after(root, thresholds=Thresholds(**limits))
+    with counted("health", root) as step:
+        found = look_after(root, thresholds=Thresholds(**limits), each=lambda _found: step())
     if open_metrics:
         click.echo(found.open_metrics(), nl=False)
     elif as_json:
@@ -145,45 +175,6 @@ def salvage(file: Path, *, as_json: bool) -> None:
         click.echo(f"{shown(str(file))}: {report.kept} records kept, lost: {gone}")
 
 
-@COMMAND.group()
-def evidence() -> None:
-    """What was kept of damaged files."""
-
-
-@evidence.command(name="list")
-@ROOT
-@AS_JSON
-@told
-def list_evidence(root: str, *, as_json: bool) -> None:
-    """List the evidence in ROOT and below, with its size in bytes and since when it is there."""
-    found = [
-        {"file": os.path.relpath(os.path.join(path, each.name), root), "bytes": each.size, "since": each.since}
-        for path in _directories(root)
-        for each in evidence_in(opened(path))
-    ]
-    if as_json:
-        print_json([{**each, "since": str(each["since"])} for each in found])
-    else:
-        for each in found:
-            click.echo(f"{each['since']:%Y-%m-%d %H:%M}  {each['bytes']:>10}  {shown(str(each['file']))}")
-
-
-@evidence.command()
-@ROOT
-@click.option(
-    "--before", type=click.DateTime(["%Y-%m-%d"]), required=True, help="A day, in UTC: what is younger stays."
-)
-@told
-def purge(root: str, before: datetime) -> None:
-    """Remove evidence in ROOT and below that was there before a day, for good."""
-    removed = 0
-    for path in _directories(root):
-        if evidence_in(opened(path)):
-            with JournalStore(path) as journal:
-                removed += len(journal.purge_evidence(before.replace(tzinfo=UTC)))
-    click.echo(f"{removed} removed")
-
-
 def _beside(file: Path) -> tuple[Directory, str]:
     return opened(str(file.parent)), file.name
 
@@ -202,16 +193,12 @@ def _journal(directory: Directory, name: str) -> tuple[JournalStore, str]:
     return JournalStore(directory.path), stream
 
 
-def _directories(root: str) -> list[str]:
-    opened(root)  # one sentence if there is none
-    return [path for path, _directories, _files in os.walk(root)]
-
-
 def _numbered(entry: Entry) -> dict[str, Any]:
     return {"number": entry.number, "record": entry.record}
 
 
-COMMAND.add_command(backup)
+for _command in (backup, evidence, recover, export_bars, migrate, doctor):
+    COMMAND.add_command(_command)
 
 
 def main() -> None:

@@ -144,19 +144,27 @@ def _log(directory: Directory, path: str, name: str) -> Finding:
     if stream is None:
         return Finding(path + name, "file", State.FOREIGN)
     try:
-        there = opened_log(directory, stream, name, os.O_RDONLY)
-        if there is None:
-            raise FileNotFoundError(name)
-        try:
-            log = LogFile(there[0], there[1].st_size)
-            place = place_behind(log, stream, name, 0)
-            count = sum(1 for _entry in Walk(log, stream, name, place.sequence, place.offset))
-        finally:
-            os.close(there[0])
+        count = log_in(directory, name, name)
     except CorruptData as damage:
         where = "" if damage.line is None else f"line {damage.line}: "
         return Finding(path + name, "log", State.DAMAGED, where + damage.reason)
     return Finding(path + name, "log", State.SOUND, records=count)
+
+
+def log_in(directory: Directory, file: str, name: str) -> int:
+    """How many records a log has that stands in ``file`` and is called ``name``; raises CorruptData."""
+    stream = keys.decode(name.removesuffix(LOG))
+    if stream is None:
+        raise CorruptData(name, file, "no stream has this file name")
+    there = opened_log(directory, stream, file, os.O_RDONLY)
+    if there is None:
+        raise FileNotFoundError(file)
+    try:
+        log = LogFile(there[0], there[1].st_size)
+        place = place_behind(log, stream, file, 0)
+        return sum(1 for _entry in Walk(log, stream, file, place.sequence, place.offset))
+    finally:
+        os.close(there[0])
 
 
 def _bars(directory: Directory, path: str) -> Iterator[Finding]:

@@ -196,6 +196,14 @@ NEEDED_BY_ALL = {
         "os.link(name, second,",
     ],
     "core.group_commit": ["lock.acquire()"],
+    # These are tried on a file of their own, to see whether the place can do them; no data depend on it.
+    "operations.doctor": [
+        'sync(made["file"])',
+        "directory.sync()",
+        'fcntl.flock(made["file"], fcntl.LOCK_EX | fcntl.LOCK_NB)',
+        "fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)",
+        "directory.move(name, second)",
+    ],
 }
 
 _CALLS = re.compile(r"(?:sync|os\.rename|directory\.move|_link|os\.link|flock|lock\.acquire)\(")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -63,6 +64,13 @@ def shown(text: str) -> str:
     return text if text.isprintable() else ascii(text)
 
 
+def harmless(error: click.UsageError) -> click.UsageError:
+    """The error, with nothing in its message that moves the cursor, but for the ends of lines."""
+    said = error.format_message()
+    text = "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in said)
+    return click.UsageError(text, ctx=error.ctx)
+
+
 def refuse(sentence: str) -> NoReturn:
     """End the command with a sentence and status 1."""
     raise click.ClickException(sentence)
@@ -82,3 +90,19 @@ def progress(label: str) -> Iterator[Callable[[int, int], None]]:
                 bar.update(done - bar.pos)
 
         yield step
+
+
+@contextmanager
+def counted(label: str, root: str) -> Iterator[Callable[[], None]]:
+    """Give what is to be called for each file below ``root``; they are counted first if a terminal shows it."""
+    done, of = 0, 0
+    with progress(label) as step:
+        if sys.stderr.isatty():
+            of = sum(len(files) for _path, _directories, files in os.walk(root))
+
+        def one() -> None:
+            nonlocal done
+            done += 1
+            step(min(done, of), of)
+
+        yield one
