@@ -58,9 +58,13 @@ if TYPE_CHECKING:
     from reference_store.stores.aio_run_store import AsyncRunStore
     from reference_store.stores.bars.salvage import SalvagedMonth
     from reference_store.stores.bot.cache import AsyncCacheStore, CacheStore
+    from reference_store.stores.bot.dashboard import AsyncDashboardStore, DashboardStore
+    from reference_store.stores.bot.historical import AsyncHistoricalStore, HistoricalStore
+    from reference_store.stores.bot.logs import ComponentLog
     from reference_store.stores.bot.paper_trading import AsyncPaperTradingStore, PaperTradingStore
     from reference_store.stores.bot.performance import AsyncPerformanceStore, PerformanceStore
     from reference_store.stores.bot.portfolio import AsyncPortfolioStore, PortfolioStore
+    from reference_store.stores.bot.reports import AsyncBacktestStore, AsyncReportStore, BacktestStore, ReportStore
     from reference_store.stores.bot.stock_state import AsyncStockStateStore, StockStateStore
     from reference_store.stores.bot.strategies import AsyncStrategyStore, StrategyStore
     from reference_store.stores.bot.strategy_log import AsyncStrategyLogStore, StrategyLogStore
@@ -70,28 +74,36 @@ if TYPE_CHECKING:
     from reference_store.stores.run_store import RunStore
 
 __all__ = [
+    "AsyncBacktestStore",
     "AsyncCacheStore",
+    "AsyncDashboardStore",
     "AsyncDocumentStore",
     "AsyncFileDataStore",
+    "AsyncHistoricalStore",
     "AsyncJournalStore",
     "AsyncPaperTradingStore",
     "AsyncPerformanceStore",
     "AsyncPortfolioStore",
+    "AsyncReportStore",
     "AsyncRunStore",
     "AsyncSingleDocumentStore",
     "AsyncStockStateStore",
     "AsyncStrategyLogStore",
     "AsyncStrategyStore",
     "AsyncTaskStore",
+    "BacktestStore",
     "CacheStore",
     "CalledInside",
+    "ComponentLog",
     "CorruptData",
     "DamagedBackup",
+    "DashboardStore",
     "DataStore",
     "DocumentStore",
     "Entry",
     "Evidence",
     "FileDataStore",
+    "HistoricalStore",
     "InvalidIdentifier",
     "InvalidRecord",
     "JobStore",
@@ -110,6 +122,7 @@ __all__ = [
     "PositionLost",
     "Recovery",
     "RecoveryFailed",
+    "ReportStore",
     "RestoreUnfinished",
     "RunStore",
     "SalvageReport",
@@ -139,6 +152,15 @@ _LATER = {
     "AsyncDocumentStore": "stores.aio",
     "AsyncJournalStore": "stores.aio_journal",
     "AsyncSingleDocumentStore": "stores.aio",
+    "HistoricalStore": "stores.bot.historical",
+    "AsyncHistoricalStore": "stores.bot.historical",
+    "DashboardStore": "stores.bot.dashboard",
+    "AsyncDashboardStore": "stores.bot.dashboard",
+    "ReportStore": "stores.bot.reports",
+    "AsyncReportStore": "stores.bot.reports",
+    "BacktestStore": "stores.bot.reports",
+    "AsyncBacktestStore": "stores.bot.reports",
+    "ComponentLog": "stores.bot.logs",
     "CacheStore": "stores.bot.cache",
     "AsyncCacheStore": "stores.bot.cache",
     "AsyncFileDataStore": "stores.aio_data_store",

@@ -19,6 +19,8 @@ from reference_store.core.descriptors import sync, write_all
 from reference_store.core.directory import DIRECTORY, Found, OpenDirectory
 
 FILE_MODE = 0o640
+SENSITIVE_MODE = 0o600
+LOG_MODE = 0o644
 DIRECTORY_MODE = 0o750
 TEMPORARY = ".tmp-"
 DAMAGED = ".damaged-"
@@ -91,7 +93,9 @@ class Directory(OpenDirectory):
             return  # in a directory that is not ours, a root is made by others, who answer for its name
         above.sync()
 
-    def replace(self, name: str, data: Content, previous: Found | None, backup: str | None = None) -> None:
+    def replace(
+        self, name: str, data: Content, previous: Found | None, backup: str | None = None, mode: int = FILE_MODE
+    ) -> None:
         """Make ``data`` the content of ``name``: after any crash the old or the new file is there, whole.
 
         ``previous`` is the file as it was read under the lock, whose owner, group, access list and narrower mode are
@@ -101,7 +105,7 @@ class Directory(OpenDirectory):
         Raises OSError with the old content in place, or NotPinned when only the last step failed.
         """
         # Without ``previous`` a damaged file can have this name still: what takes its place is for the same people.
-        staged = self._stage(data, FILE_MODE, self.access(name) if previous is None else previous.access)
+        staged = self._stage(data, mode, self.access(name) if previous is None else previous.access)
         self.exchange(staged, name, previous, backup)
         self.pin()
 

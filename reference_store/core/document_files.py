@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from reference_store.core import document_changes, integrity, keys
-from reference_store.core.atomic import OLDER, Directory
+from reference_store.core.atomic import FILE_MODE, OLDER, SENSITIVE_MODE, Directory
 from reference_store.core.by_key import ByKey
 from reference_store.core.directory import Found
 from reference_store.core.document_changes import LARGEST as LARGEST
@@ -62,7 +62,12 @@ class DocumentFiles:
         lock_timeout: float,
         stem: Callable[[str], str] = keys.encode,
         schema: Schema | None = None,
+        *,
+        sensitive: bool = False,
     ) -> None:
+        if type(sensitive) is not bool:
+            raise InvalidRecord("sensitive", f"is of type {type(sensitive).__name__}, not bool")
+        self._mode = SENSITIVE_MODE if sensitive else FILE_MODE
         self.schema = ANY if schema is None else schema
         if not isinstance(self.schema, Schema):
             raise InvalidRecord("schema", f"is of type {type(schema).__name__}, not Schema")
@@ -180,7 +185,7 @@ class DocumentFiles:
             here, name = present[key], self._stem(key)
             assert here.new is not None, "something was made"
             data = self._marked(key, integrity.seal_document(here.new, key, here.generation))
-            files[key] = Replacement(name + SUFFIX, data, here.previous, name + BACKUP)
+            files[key] = Replacement(name + SUFFIX, data, here.previous, name + BACKUP, self._mode)
             self._written.pop(key, None)  # until the new file is known to be there, nothing is
         replace_all(directory, list(files.values()))
         for key, file in files.items():
@@ -263,7 +268,7 @@ class DocumentFiles:
             self._written.pop(key, None)
             resealed = integrity.reseal(found.data, key, file, generation + 1)
             self.schema.loaded(key, file, integrity.unseal_document(resealed, key, file).content)
-            directory.replace(file, self._marked(key, resealed), found)
+            directory.replace(file, self._marked(key, resealed), found, mode=self._mode)
 
         self.root.alone(operation, key, vouch)
 

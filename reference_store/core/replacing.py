@@ -21,13 +21,15 @@ _AT_ONCE = 32
 class Replacement:
     """``data`` as the new content of ``name``; see Directory.replace for ``previous`` and ``backup``.
 
-    ``error`` is what stood in its way: an OSError with the old content in place, or NotPinned.
+    ``mode`` is how wide it may be. ``error`` is what stood in its way: an OSError with the old content in place, or
+    NotPinned.
     """
 
     name: str
     data: bytes
     previous: Found | None
     backup: str
+    mode: int = FILE_MODE
     error: OSError | NotPinned | None = None
 
 
@@ -58,7 +60,7 @@ def _staged(directory: Directory, files: Sequence[Replacement]) -> list[tuple[Re
         try:
             # Without ``previous`` a damaged file can have this name still: what takes its place is for the same people.
             like = directory.access(file.name) if file.previous is None else file.previous.access
-            written.append((file, *directory.written(file.data, FILE_MODE, like)))
+            written.append((file, *directory.written(file.data, file.mode, like)))
         except OSError as error:
             file.error = error
     if len(written) > 1:

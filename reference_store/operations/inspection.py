@@ -24,10 +24,12 @@ from reference_store.core.integrity import RESERVED, Unsealed
 from reference_store.errors import CorruptData, InvalidIdentifier, StorageFailure, StoreError
 from reference_store.stores.bars import manifest
 from reference_store.stores.bot.cache_files import cache_key
+from reference_store.stores.bot.sealed_kinds import SealedKind, sealed_kind
 from reference_store.stores.journal_ends import place_behind
 from reference_store.stores.journal_files import SUFFIX as LOG
 from reference_store.stores.journal_files import opened_log
 from reference_store.stores.journal_lines import LogFile, Walk
+from reference_store.stores.record_identity import RECORDS, identity_of
 from reference_store.stores.single import file_stem
 
 _PIECE = 1 << 20
@@ -92,6 +94,8 @@ def _file(directory: Directory, path: str, name: str, names: set[str]) -> Iterat
         return  # locks, indexes and what stands beside a file are looked at by whoever needs them
     elif name.endswith(LOG):
         yield _log(directory, path, name)
+    elif (kind := sealed_kind(name)) is not None:
+        yield from _sealed(directory, path, name, kind, names)
     elif name.endswith((SUFFIX, BACKUP)):
         suffix = SUFFIX if name.endswith(SUFFIX) else BACKUP
         yield _document(directory, path, name, name.removesuffix(suffix))
@@ -118,9 +122,12 @@ def identifiers(stem: str) -> list[str]:
 def unsealed(data: bytes, stem: str, file: str) -> tuple[str, Unsealed]:
     """Return whose document this is, and what it holds; raises CorruptData when nobody's seal vouches for it."""
     damage: CorruptData | None = None
-    for identifier in identifiers(stem):
+    sealed_as = [(identifier, identifier) for identifier in identifiers(stem)]
+    if stem in RECORDS:
+        sealed_as.append((stem, identity_of(stem, opened=True)))
+    for whose, identifier in sealed_as:
         try:
-            return identifier, integrity.unseal_document(data, identifier, file)
+            return whose, integrity.unseal_document(data, identifier, file)
         except CorruptData as error:
             damage = damage or error
     raise damage or CorruptData(stem, file, "no identifier has this file name")
@@ -137,6 +144,20 @@ def _document(directory: Directory, path: str, name: str, stem: str) -> Finding:
     except CorruptData as damage:
         return Finding(path + name, "document", State.DAMAGED, damage.reason)
     return Finding(path + name, "document", State.SOUND)
+
+
+def _sealed(directory: Directory, path: str, name: str, kind: SealedKind, names: set[str]) -> Iterator[Finding]:
+    try:
+        found = regular(directory, kind.key, name)
+        if found is None:
+            raise FileNotFoundError(name)
+        kind.check(name, found.data)
+    except CorruptData as damage:
+        yield Finding(path + name, kind.what, State.DAMAGED, damage.reason)
+    else:
+        yield Finding(path + name, kind.what, State.SOUND)
+    if name != kind.key and kind.key not in names:
+        yield Finding(path + kind.key, kind.what, State.DAMAGED, "it is missing while its backup is there")
 
 
 def _log(directory: Directory, path: str, name: str) -> Finding:

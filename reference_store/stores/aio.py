@@ -54,8 +54,15 @@ class AsyncDocumentStore(AsyncClosing, Reopened):
     tradestore_errors: ClassVar[tuple[type[Exception], ...]] = (StoreError,)
     tradestore_claims: ClassVar[tuple[str, ...]] = _claims(DocumentStore.tradestore_claims)
 
-    def __init__(self, root: str | Path, *, lock_timeout: float = LOCK_TIMEOUT, schema: Schema | None = None) -> None:
-        self._store = DocumentStore(root, lock_timeout=lock_timeout, schema=schema)
+    def __init__(
+        self,
+        root: str | Path,
+        *,
+        lock_timeout: float = LOCK_TIMEOUT,
+        schema: Schema | None = None,
+        sensitive: bool = False,
+    ) -> None:
+        self._store = DocumentStore(root, lock_timeout=lock_timeout, schema=schema, sensitive=sensitive)
         self._commits = document_commits(self._store._files)
 
     async def put(self, key: str, document: Document, *, expected: int | None = None) -> None:
@@ -116,8 +123,9 @@ class AsyncSingleDocumentStore(AsyncClosing, Reopened):
         *,
         lock_timeout: float = LOCK_TIMEOUT,
         schema: Schema | None = None,
+        sensitive: bool = False,
     ) -> None:
-        self._store = SingleDocumentStore(root, name, lock_timeout=lock_timeout, schema=schema)
+        self._store = SingleDocumentStore(root, name, lock_timeout=lock_timeout, schema=schema, sensitive=sensitive)
         self._commits = document_commits(self._store._files)
 
     async def save(self, data: Document) -> None:

@@ -29,6 +29,8 @@ class DocumentStore(Closing, Reopened):
     ``schema`` says what a document has to be, and how one of an older version becomes so: it is asked about all that is
     saved and all that is loaded. What a newer version has written is not touched: NewerRecord.
 
+    With ``sensitive`` only the owner may read the files (mode 600; otherwise 640).
+
     Every method raises InvalidIdentifier for a key that cannot be stored (see ``core.keys``), StoreClosed
     after ``close`` and StorageFailure, with its errno, when the operating system refuses something.
     """
@@ -36,8 +38,15 @@ class DocumentStore(Closing, Reopened):
     tradestore_errors: ClassVar[tuple[type[Exception], ...]] = (StoreError,)
     tradestore_claims: ClassVar[tuple[str, ...]] = CLAIMS
 
-    def __init__(self, root: str | Path, *, lock_timeout: float = LOCK_TIMEOUT, schema: Schema | None = None) -> None:
-        self._files = DocumentFiles(root, lock_timeout, schema=schema)
+    def __init__(
+        self,
+        root: str | Path,
+        *,
+        lock_timeout: float = LOCK_TIMEOUT,
+        schema: Schema | None = None,
+        sensitive: bool = False,
+    ) -> None:
+        self._files = DocumentFiles(root, lock_timeout, schema=schema, sensitive=sensitive)
 
     def put(self, key: str, document: Document, *, expected: int | None = None) -> None:
         """Store ``document`` under ``key``; the version before it is kept as the backup.

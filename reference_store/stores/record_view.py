@@ -16,6 +16,7 @@ from reference_store.core.integrity import Unsealed
 from reference_store.core.strict_json import Document
 from reference_store.errors import CorruptData
 from reference_store.stores import record_log
+from reference_store.stores.record_identity import identity_of
 from reference_store.stores.record_index import Entry, Form, Index, digest
 from reference_store.stores.record_log import Header
 
@@ -164,7 +165,7 @@ def index_of(form: Form, content: Document, file: str) -> Index:
 def sealed(form: Form, entries: Iterable[Entry], updated_at: str, number: int, *, opened: bool) -> bytes:
     """Return the file with these records: put together from their texts, only changed ones were encoded anew."""
     encoded = strict_json.listing(form.name, [found.text for found in entries], f'"updated_at": "{updated_at}"')
-    return integrity.seal_document(encoded, _identity(form, opened=opened), number)
+    return integrity.seal_document(encoded, identity_of(form.name, opened=opened), number)
 
 
 def is_sound(form: Form, file: bytes) -> bool:
@@ -181,14 +182,10 @@ def tail_of(data: bytes) -> tuple[int, bytes]:
     return len(data), data[-TAIL:]
 
 
-def _identity(form: Form, *, opened: bool) -> str:
-    return f"{form.name} with changes" if opened else form.name
-
-
 def _unsealed(form: Form, data: bytes, file: str, *, likely_open: bool) -> tuple[Unsealed, bool]:
     for opened in (likely_open, not likely_open):
         try:
-            return integrity.unseal_document(data, _identity(form, opened=opened), file), opened
+            return integrity.unseal_document(data, identity_of(form.name, opened=opened), file), opened
         except CorruptData as error:
             damage = error
     raise damage

@@ -24,8 +24,8 @@ from reference_store.stores.documents import CLAIMS
 class SingleDocumentStore(Closing, Reopened):
     """One JSON document in ``<root>/<name>.json``, the previous version in ``<name>.json.bak``.
 
-    Promises, errors, ``schema`` and ``lock_timeout`` (seconds) are those of DocumentStore. ``name`` is an identifier
-    like its keys but without upper-case letters, so that the file can be called exactly that. Several single
+    Promises, errors, ``schema``, ``sensitive`` and ``lock_timeout`` are those of DocumentStore. ``name`` is an
+    identifier like its keys but without upper-case letters, so that the file can be called exactly that. Several single
     documents, and a DocumentStore, can live in one root without seeing each other.
     """
 
@@ -39,9 +39,10 @@ class SingleDocumentStore(Closing, Reopened):
         *,
         lock_timeout: float = LOCK_TIMEOUT,
         schema: Schema | None = None,
+        sensitive: bool = False,
     ) -> None:
         self._name = name
-        self._files = single_files(root, name, lock_timeout, schema)
+        self._files = single_files(root, name, lock_timeout, schema, sensitive=sensitive)
 
     def save(self, data: Document) -> None:
         """Store ``data`` in place of what was there, durably; raises as DocumentStore.put does."""
@@ -91,10 +92,12 @@ class SingleDocumentStore(Closing, Reopened):
         self._files.root.close()
 
 
-def single_files(root: Place, name: str, lock_timeout: float, schema: Schema | None = None) -> DocumentFiles:
+def single_files(
+    root: Place, name: str, lock_timeout: float, schema: Schema | None = None, *, sensitive: bool = False
+) -> DocumentFiles:
     """Return the files of a single document; raises InvalidIdentifier before anything is created."""
     file_stem(name)
-    return _SingleFiles(root, lock_timeout, file_stem, schema)
+    return _SingleFiles(root, lock_timeout, file_stem, schema, sensitive=sensitive)
 
 
 def or_empty(function: Callable[[Document], Document]) -> Update:

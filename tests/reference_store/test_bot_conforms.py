@@ -10,8 +10,12 @@ pytestmark = pytest.mark.proof
 TOP = Path(__file__).parents[2]
 
 
+MODULES = ("conforming", "conforming_files")
+
+
 def verdict(target: str, *options: str) -> str:
-    store = f"--tradestore-store={target}=tests.reference_store.conforming:{target}"
+    (module,) = [name for name in MODULES if f"class {target}(" in (Path(__file__).parent / f"{name}.py").read_text()]
+    store = f"--tradestore-store={target}=tests.reference_store.{module}:{target}"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     suite = ["--tradestore-conformance", store, "--tradestore-profile=hardened", "--tradestore-budget=quick"]
     done = subprocess.run([*command, *suite, *options], cwd=TOP, capture_output=True, text=True, check=False)
@@ -19,7 +23,10 @@ def verdict(target: str, *options: str) -> str:
     return line.removeprefix(f"{target}: ")
 
 
-STORES = ("Portfolio", "Paper", "Strategies", "Tasks", "StockState", "StrategyLog", "Cache")
+STORES = (
+    "Portfolio", "Paper", "Strategies", "Tasks", "StockState", "StrategyLog", "Cache", "History", "Reports",
+    "Backtests", "Dashboard", "Performance",
+)  # fmt: skip
 TARGETS = [f"{face}Bot{store}" for store in STORES for face in ("", "Async")]
 
 
@@ -28,6 +35,14 @@ def test_a_store_of_a_bot_is_conformant(target: str) -> None:
     assert verdict(target) == "CONFORMANT hardened"
 
 
-@pytest.mark.parametrize("target", ["CarelessPortfolio"])
-def test_control_one_that_loads_changes_and_saves_is_not(target: str) -> None:
-    assert verdict(target, "--tradestore-requirement=RACE-1") == "NOT CONFORMANT: RACE-1"
+@pytest.mark.parametrize(
+    ("target", "requirement"),
+    [
+        ("CarelessPortfolio", "RACE-1"),
+        ("CarelessReports", "RACE-1"),
+        ("CarelessPerformance", "RACE-1"),
+        ("BareHistory", "ATOM-1"),
+    ],
+)
+def test_control_one_with_a_defect_of_its_own_is_not(target: str, requirement: str) -> None:
+    assert verdict(target, f"--tradestore-requirement={requirement}") == f"NOT CONFORMANT: {requirement}"

@@ -211,3 +211,12 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     found: dict[str, Any] = json.loads(tradestore("verify", "--json", root).output)
     assert found["counts"]["sound"] == 0
     assert [each["file"] for each in found["problems"]] == ["AAPL.json"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_file_of_jobs_that_has_a_log_of_changes_is_sound_while_its_store_is_open(tmp_path: Path, count: int) -> None:
+    with SyncJobStore(tmp_path) as store:
+        for number in range(count):
+            store.save(Job(job_id=f"job-{number}", job_type="backtest"))
+
+        assert tradestore("verify", tmp_path).exit_code == 0

@@ -16,28 +16,36 @@ import pytest
 
 import reference_store
 from reference_store import (
+    AsyncBacktestStore,
     AsyncCacheStore,
+    AsyncDashboardStore,
     AsyncDocumentStore,
     AsyncFileDataStore,
+    AsyncHistoricalStore,
     AsyncJournalStore,
     AsyncPaperTradingStore,
     AsyncPerformanceStore,
     AsyncPortfolioStore,
+    AsyncReportStore,
     AsyncRunStore,
     AsyncSingleDocumentStore,
     AsyncStockStateStore,
     AsyncStrategyLogStore,
     AsyncStrategyStore,
     AsyncTaskStore,
+    BacktestStore,
     CacheStore,
+    DashboardStore,
     DocumentStore,
     FileDataStore,
+    HistoricalStore,
     JobStore,
     JournalStore,
     LockTimeout,
     PaperTradingStore,
     PerformanceStore,
     PortfolioStore,
+    ReportStore,
     RunStore,
     SingleDocumentStore,
     StockStateStore,
@@ -50,6 +58,7 @@ from reference_store.bot_models import StockState, Strategy, StrategyLogEntry, T
 from reference_store.models import Decision, Event, Job
 from reference_store.performance_models import Snapshot, SnapshotType
 from tests.reference_store.conforming import bought, traded
+from tests.reference_store.conforming_files import backtest, hours, priced, trades
 from tests.reference_store.trading import ALWAYS, JANUARY, bar
 
 
@@ -208,6 +217,46 @@ STORES: dict[str, tuple[Callable[[Path], Any], Callable[[Any, int], Any], Callab
         lambda root: AsyncStrategyLogStore(root, clock=noon),
         lambda store, number: store.append(StrategyLogEntry(strategy="S", message=f"{number}")),
         lambda store: _length(store.read("S")),
+    ),
+    "HistoricalStore": (
+        lambda root: HistoricalStore(root),
+        lambda store, number: store.update(hours("BTC"), lambda there: priced("BTC", len(there), 16 * len(there))),
+        lambda store: len(store.read(hours("BTC"))),
+    ),
+    "AsyncHistoricalStore": (
+        lambda root: AsyncHistoricalStore(root),
+        lambda store, number: store.update(hours("BTC"), lambda there: priced("BTC", len(there), 16 * len(there))),
+        lambda store: _length(store.read(hours("BTC"))),
+    ),
+    "ReportStore": (
+        lambda root: ReportStore(root, clock=noon),
+        lambda store, number: store.write(f"r{number}", "text"),
+        lambda store: len(store.names()),
+    ),
+    "AsyncReportStore": (
+        lambda root: AsyncReportStore(root, clock=noon),
+        lambda store, number: store.write(f"r{number}", "text"),
+        lambda store: _length(store.names()),
+    ),
+    "BacktestStore": (
+        lambda root: BacktestStore(root, clock=noon),
+        lambda store, number: store.write_analysis(f"r{number}", {}),
+        lambda store: len(store.names()),
+    ),
+    "AsyncBacktestStore": (
+        lambda root: AsyncBacktestStore(root, clock=noon),
+        lambda store, number: store.write_analysis(f"r{number}", {}),
+        lambda store: _length(store.names()),
+    ),
+    "DashboardStore": (
+        lambda root: DashboardStore(root),
+        lambda store, number: store.update(lambda there: backtest(trades(there) + 1)),
+        lambda store: trades(store.latest_backtest()),
+    ),
+    "AsyncDashboardStore": (
+        lambda root: AsyncDashboardStore(root),
+        lambda store, number: store.update(lambda there: backtest(trades(there) + 1)),
+        lambda store: _of(store.latest_backtest(), trades),
     ),
     "CacheStore": (
         lambda root: CacheStore(root, clock=noon),

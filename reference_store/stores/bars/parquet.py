@@ -8,7 +8,7 @@ of them is a float; then a last column has those that are ints, so that they are
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import repeat
 from operator import lt
 from typing import Any
@@ -41,12 +41,14 @@ class Unreadable(Exception):  # noqa: N818 - says what is the case
     """Bytes that are not a month of bars; the message says why and shows none of them."""
 
 
-def encode(symbol: str, columns: Columns) -> bytes:
-    """Return the bytes of a Parquet file with these bars."""
+def encode(symbol: str, columns: Columns, more: Mapping[str, str] | None = None) -> bytes:
+    """Return the bytes of a Parquet file with these bars, and with ``more`` in its metadata."""
     zones = None if columns.zones is None else zone_runs(columns.zones)
     table = plain_volumes(columns).table
     table = table.add_column(0, "symbol", pa.repeat(pa.scalar(symbol, pa.string()), table.num_rows))
-    table = table.replace_schema_metadata({_METADATA: json.dumps({"zones": zones})})
+    metadata: dict[str | bytes, str] = {_METADATA: json.dumps({"zones": zones})}
+    metadata.update(more or {})
+    table = table.replace_schema_metadata(metadata)
     whole = {} if table.schema.field("volume").type == pa.float64() else {"volume": "DELTA_BINARY_PACKED"}
     sink = pa.BufferOutputStream()
     pq.write_table(
@@ -88,6 +90,15 @@ def decode(
     return found.between(first, last)
 
 
+def is_aware(data: bytes) -> bool:
+    """Whether the dates in ``data`` have a zone; raises Unreadable."""
+    try:
+        with pq.ParquetFile(pa.BufferReader(data)) as file:
+            return file.schema_arrow.field("date").type.tz is not None
+    except (pa.ArrowException, OSError, KeyError, AttributeError, ValueError, TypeError) as error:
+        raise Unreadable(f"it is not a sound Parquet file of bars ({type(error).__name__})") from None
+
+
 def sound_groups(data: bytes, month: str, *, aware: bool) -> Columns | None:
     """Return the bars of the row groups that can be read whole, with all checksums, None if there are none."""
     try:
@@ -116,6 +127,21 @@ def adopted(data: bytes, symbol: str, month: str, *, negative: bool) -> Columns:
 
     Raises Unreadable when it is not a month of bars of this symbol as ``encode`` would have been given them.
     """
+    columns = adopted_whole(data, symbol)
+    times = columns.times()
+    if {month_of(times[0]), month_of(times[-1])} != {month}:
+        raise Unreadable("it has bars of another month")
+    try:
+        return accepted(columns, negative=negative)
+    except InvalidRecord as error:
+        raise Unreadable(f"it has a bar whose {error.field} {error.reason}") from None
+
+
+def adopted_whole(data: bytes, symbol: str) -> Columns:
+    """Return the bars of this symbol, of whatever time, in a file of somebody else; their values were not checked.
+
+    Raises Unreadable.
+    """
     try:
         with pq.ParquetFile(pa.BufferReader(data)) as file:
             aware = file.schema_arrow.field("date").type.tz is not None
@@ -129,14 +155,9 @@ def adopted(data: bytes, symbol: str, month: str, *, negative: bool) -> Columns:
     times = columns.times().tolist()
     if not all(map(lt, times, times[1:])):
         raise Unreadable("its dates are not in order, or one stands twice")
-    if {month_of(times[0]), month_of(times[-1])} != {month}:
-        raise Unreadable("it has bars of another month")
     if symbols != [symbol]:
         raise Unreadable("it has bars of another symbol")
-    try:
-        return accepted(columns, negative=negative)
-    except InvalidRecord as error:
-        raise Unreadable(f"it has a bar whose {error.field} {error.reason}") from None
+    return columns
 
 
 def _groups(metadata: Any, first: int | None, last: int | None) -> list[int]:

@@ -163,6 +163,11 @@ def component_of(name: str) -> str:
     return _fits(_WORDS, component, "(component) is not made of small letters and digits")
 
 
+def words(name: object) -> str:
+    """Return ``name`` if it is made of words of small letters and digits with '_' between; raises InvalidIdentifier."""
+    return _fits(_WORDS, name, "is not made of small letters and digits with '_' between")
+
+
 def _fits(allowed: re.Pattern[str], part: object, reason: str) -> str:
     if type(part) is not str or len(part) > _LONGEST or not allowed.fullmatch(part):
         raise InvalidIdentifier(part, reason)

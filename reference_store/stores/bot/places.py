@@ -15,8 +15,16 @@ def below(root: str | Path, name: str) -> Directory:
     Links in ``root`` itself are followed, for whoever opens the store has named it.
     """
     try:
-        return Directory.open(os.fspath(root)).child(name, create=True)
+        return within(Directory.open(os.fspath(root)), name)
     except OSError as error:
         if isinstance(error, StoreError):
             raise
+        raise StorageFailure("open", name, error) from error
+
+
+def within(directory: Directory, name: str) -> Directory:
+    """Open the directory ``name`` in one that is open; see ``below``."""
+    try:
+        return directory.child(name, create=True)
+    except OSError as error:
         raise StorageFailure("open", name, error) from error
