@@ -12,11 +12,22 @@ __all__ = ["Check", "checks_for"]
 def checks_for(kits: tuple[Kit, ...]) -> tuple[Check, ...]:
     """Return every check for a store that offers ``kits``, in the order in which they are reported."""
     # Imported here because the judges need the engine, and naming the checks must not cost its import.
-    from pytest_tradestore.conformance import crashes, damage, data, faults, leaks, names, permissions, races, root
+    from pytest_tradestore.conformance import (
+        crashes,
+        damage,
+        data,
+        faults,
+        leaks,
+        loops,
+        names,
+        permissions,
+        races,
+        root,
+    )
 
     return tuple(
         check
         for kit in kits
-        for family in (crashes, faults, leaks, damage, races, root, names, permissions, data)
+        for family in (crashes, faults, leaks, damage, races, loops, root, names, permissions, data)
         for check in family.checks(kit)
     )

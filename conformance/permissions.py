@@ -1,4 +1,4 @@
-"""Who may read what a store writes: the modes of its files and directories at every moment, and the umask."""
+"""Who may read what a store writes: modes at every moment, the umask, and whose a file is that has been replaced."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from pytest_tradestore.verdict import Counterexample
 if TYPE_CHECKING:
     from pytest_tradestore.bench import Bench
     from pytest_tradestore.permissions import Modes, Wide
+    from pytest_tradestore.rights import Kept
     from pytest_tradestore.target import StoreUnderTest
 
 CLAIM = "private-files"
@@ -19,7 +20,7 @@ CLAIM = "private-files"
 
 def checks(kit: Kit) -> tuple[Check, ...]:
     """Return the checks of what one contract's files permit."""
-    return tuple(_check(requirement, kit) for requirement in ("PERM-1", "PERM-2"))
+    return (*(_check(requirement, kit) for requirement in ("PERM-1", "PERM-2")), _of_rights(kit))
 
 
 def _check(requirement: str, kit: Kit) -> Check:
@@ -35,6 +36,33 @@ def _check(requirement: str, kit: Kit) -> Check:
         )
 
     return check_by(requirement, kit, grounds, CLAIM, by_sight=True)
+
+
+def _of_rights(kit: Kit) -> Check:
+    def grounds(bench: "Bench", store: "StoreUnderTest") -> Grounds:
+        kept = bench.rights(store, kit)
+        examples = each_cause(_not_kept(kept))
+        return Grounds(
+            examples[0] if examples else None,
+            kept.undecided,
+            remark=f"not asked here: {'; '.join(kept.unasked)}" if kept.unasked else "",
+            checked={"files": kept.looked_at},
+            others=examples[1:],
+        )
+
+    return check_by("PERM-3", kit, grounds, CLAIM, by_sight=True)
+
+
+def _not_kept(kept: "Kept") -> Iterator[Counterexample]:
+    for lost in kept.lost:
+        what = lost.what.removeprefix("the ").partition(",")[0].removesuffix(" that lets").removeprefix("an ")
+        yield Counterexample(
+            str(lost),
+            workload=("(give its files to another owner and group, and let one more account read them)", *lost.calls),
+            found=(f"{what}: {lost.now}",),
+            allowed=(f"{what}: {lost.was}, as somebody had set it",),
+            cause=Cause(Culprit(f"{what} not kept by a replacement", (role_of_path(lost.path),)), Harm.WRONG),
+        )
 
 
 def _too_wide(modes: "Modes") -> Iterator[Counterexample]:

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from pytest_tradestore.faults.meanwhile import MeanwhileEvidence
     from pytest_tradestore.faults.sync_crashes import SyncEvidence
     from pytest_tradestore.leaks import Leaks
+    from pytest_tradestore.on_the_loop import Looped
     from pytest_tradestore.outside import Outside
     from pytest_tradestore.permissions import Modes
+    from pytest_tradestore.rights import Kept
     from pytest_tradestore.verdict import Sighting
 
 Races = dict[tuple[str, str, Setting], RaceEvidence]
@@ -126,6 +128,18 @@ class Bench:
             recorder, _ = choose_recorder(self.settings.recorder)
             self._modes[key] = gather_modes(store, self.workload(store, kit), recorder)
         return self._modes[key]
+
+    def rights(self, store: StoreUnderTest, kit: Kit) -> "Kept":
+        """Return whose the files of one contract of a store are once they have been replaced."""
+        from pytest_tradestore.rights import gather as gather_rights
+
+        return gather_rights(store, self.workload(store, kit))
+
+    def looped(self, store: StoreUnderTest, kit: Kit) -> "Looped":
+        """Return what one contract of a store does on the event loop."""
+        from pytest_tradestore.on_the_loop import gather as gather_looped
+
+        return gather_looped(store, self.workload(store, kit))
 
     def leaks(self, store: StoreUnderTest, kit: Kit) -> "Leaks":
         """Return what successful calls of one contract of a store leave behind."""

@@ -62,7 +62,7 @@ CAPABILITIES = (
     Capability(
         "private-files",
         "nobody else reads the files, and somebody else may write into the directory",
-        "PERM-1 PERM-2 NAME-2",
+        "PERM-1 PERM-2 PERM-3 NAME-2",
     ),
 )
 

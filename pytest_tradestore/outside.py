@@ -201,7 +201,7 @@ class _Visit:
         path = os.path.realpath(os.path.dirname(given)) + "/" + os.path.basename(given)
         if f"{path}/".startswith(self._inside) or (path.startswith(_NO_DATA) and not path.startswith(_DATA_THERE)):
             return
-        frame = _of_the_store(sys._getframe(2))
+        frame = of_the_store(sys._getframe(2))
         if frame is None:
             return  # while a module is loaded
         line = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
@@ -226,7 +226,7 @@ class _Visit:
         return f"{os.path.relpath(path, beside)!a} beside the root" if path.startswith(f"{beside}/") else f"{path!a}"
 
 
-def _of_the_store(frame: FrameType | None) -> FrameType | None:
+def of_the_store(frame: FrameType | None) -> FrameType | None:
     """Return the innermost frame that is not Python's own or ours; None if a module is being loaded."""
     found: FrameType | None = None
     standard = tuple(os.path.realpath(sysconfig.get_paths()[key]) + os.sep for key in ("stdlib", "platstdlib"))

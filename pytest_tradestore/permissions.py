@@ -68,7 +68,7 @@ def gather(store: StoreUnderTest, workload: Workload, recorder: Recorder) -> Mod
     changes: list[str] = []
     runs = list(zip(UMASKS, _under_every_umask(store, workload, recorder), strict=True))
     if not any(isinstance(found, str) for _, found in runs):
-        runs.append((0, _isolated(store, partial(_on_damaged_files, store, workload, recorder))))
+        runs.append((0, in_isolation(store, partial(_on_damaged_files, store, workload, recorder))))
     for umask, found in runs:
         if isinstance(found, str):
             undecided = undecided or found
@@ -83,7 +83,7 @@ def gather(store: StoreUnderTest, workload: Workload, recorder: Recorder) -> Mod
             for path, mode, widest, during, calls, place in modes
             if mode & ~widest
         ]
-    found = _isolated(store, partial(_tightened, store, workload))
+    found = in_isolation(store, partial(_tightened, store, workload))
     if isinstance(found, str):
         return Modes(tuple(wide), (), tuple(changes), looked_at, undecided or found)
     widened, more = found
@@ -92,14 +92,14 @@ def gather(store: StoreUnderTest, workload: Workload, recorder: Recorder) -> Mod
 
 def _under_every_umask(store: StoreUnderTest, workload: Workload, recorder: Recorder) -> list[Any]:
     """Return what was recorded, or why nothing was, for each umask: in one process, or if that ends in one for each."""
-    together = _isolated(store, partial(_recorded, store, workload, recorder, UMASKS))
+    together = in_isolation(store, partial(_recorded, store, workload, recorder, UMASKS))
     if not isinstance(together, str):
         return list(together)
-    alone = [_isolated(store, partial(_recorded, store, workload, recorder, (umask,))) for umask in UMASKS]
+    alone = [in_isolation(store, partial(_recorded, store, workload, recorder, (umask,))) for umask in UMASKS]
     return [found if isinstance(found, str) else found[0] for found in alone]
 
 
-def _isolated(store: StoreUnderTest, task: Callable[[Channel, Iterator[Path]], Any]) -> Any:
+def in_isolation(store: StoreUnderTest, task: Callable[[Channel, Iterator[Path]], Any]) -> Any:
     """Return what the task returns, or in a sentence why it did not."""
     with Sandbox() as sandbox:
         roots = iter([sandbox.fresh_root() for _ in UMASKS])
@@ -113,7 +113,7 @@ def _isolated(store: StoreUnderTest, task: Callable[[Channel, Iterator[Path]], A
     raise AssertionError("every ending is matched")
 
 
-class _UmaskCalls:
+class UmaskCalls:
     """Stands in for ``os.umask`` and remembers that it was called; what native libraries do shows afterwards."""
 
     def __init__(self) -> None:
@@ -149,9 +149,9 @@ def _recorded(
     with recorder.several() as recordings:
         for umask in umasks:
             os.umask(umask)
-            calls = _UmaskCalls()
+            calls = UmaskCalls()
             with recordings.record((root := next(roots)), volatile=store.declarations.volatile) as recording:
-                problem = _drive(store, workload.updates, root, channel, calls, umask, recording.mark)
+                problem = drive(store, workload.updates, root, channel, calls, umask, recording.mark)
             calls.stop()
             channel.rest()
             made.append((recording, calls.changes, problem))
@@ -166,8 +166,8 @@ def _on_damaged_files(
     """Damage every file and make the updates once more, whatever they raise: what is put aside is a file, too."""
     root, declared = next(roots), store.declarations
     os.umask(0)
-    calls = _UmaskCalls()
-    if problem := _drive(store, workload.updates, root, channel, calls, 0):
+    calls = UmaskCalls()
+    if problem := drive(store, workload.updates, root, channel, calls, 0):
         return problem
     for path in sorted(path for path in root.rglob("*") if path.is_file() and not path.is_symlink()):
         if "lock" not in path.name.lower() and not matches(str(path.relative_to(root)), declared.volatile):
@@ -189,12 +189,12 @@ def _on_damaged_files(
     return recording.trace, calls.changes, "; ".join(recording.trace.unseen)
 
 
-def _drive(
+def drive(
     store: StoreUnderTest,
     updates: tuple[Call, ...],
     root: Path,
     channel: Channel,
-    calls: _UmaskCalls,
+    calls: UmaskCalls,
     umask: int,
     mark: Callable[[Moment, int], None] = lambda *_: None,
 ) -> str:
@@ -259,8 +259,8 @@ def _tightened(
     """Make files, take group and others their rights, and make the updates once more."""
     umask, root = 0o022, next(roots)
     os.umask(umask)
-    calls = _UmaskCalls()
-    if problem := _drive(store, workload.updates, root, channel, calls, umask):
+    calls = UmaskCalls()
+    if problem := drive(store, workload.updates, root, channel, calls, umask):
         return problem
     tight: dict[str, int] = {}
     for directory, _, names in os.walk(root):
@@ -283,6 +283,6 @@ def _tightened(
                 call = done[number - 1] if number else done[0]
                 widened.append(Wide(os.path.relpath(path, root), mode, widest, umask, call, done[1:number]))
 
-    if problem := _drive(store, workload.updates, root, channel, calls, umask, look):
+    if problem := drive(store, workload.updates, root, channel, calls, umask, look):
         return problem
     return widened, calls.changes

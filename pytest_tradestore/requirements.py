@@ -168,6 +168,15 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         "Do a whole update in one executor job, shield it, and wait for it before the lock is released and CancelledError goes on.",
     ),
     Requirement(
+        "ASYNC-1",
+        Profile.HARDENED,
+        "(async) does its file work off the event loop",
+        "A sync of the disk takes milliseconds, and seconds on a bad day. On the event loop nothing else runs meanwhile: no price "
+        "is read, no order is cancelled, no heartbeat answered.",
+        "Do the whole call in one job of an executor (await asyncio.to_thread(...)), or use aiofiles for every step of it, "
+        "os.fsync and os.replace included.",
+    ),
+    Requirement(
         "FAULT-1",
         Profile.DURABLE,
         "raises when a write, rename or close fails, and keeps the previous state",
@@ -302,6 +311,15 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         "Somebody has taken others the right to read a file; the next save gives it back. And a umask that is changed for "
         "a moment is changed for every thread of the program.",
         "Give the new file the mode of the one that it replaces, less what is too wide, with os.fchmod before the rename.",
+    ),
+    Requirement(
+        "PERM-3",
+        Profile.HARDENED,
+        "keeps owner, group, setgid and ACL of what it replaces, as far as the process may",
+        "Somebody has given the file to the group that backs it up, or lets the risk desk read it. A new file in its place "
+        "belongs to whoever saved last, and the next backup fails, or the report is empty.",
+        "Before the rename give the new file what the old one has: os.fchown, the access list (the extended attribute "
+        "system.posix_acl_access), then os.fchmod, which would cut the list short if it came first; take EPERM for an answer.",
     ),
     Requirement(
         "CORR-1",

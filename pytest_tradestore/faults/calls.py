@@ -5,7 +5,7 @@ A call is known by its kind and by the role of the file: the path below the root
 
 import errno
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from pytest_tradestore.causes import role_of_path
@@ -36,11 +36,15 @@ READING = frozenset({CallKind.OPEN, CallKind.READ, CallKind.LIST, CallKind.STAT}
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call on a file below the root; ``dirty`` when it closes a file with writes that were never synced."""
+    """One call on a file below the root; ``dirty`` when it closes a file with writes that were never synced.
+
+    ``thread`` is the system's number of the thread that made it.
+    """
 
     kind: CallKind
     role: str
     dirty: bool = False
+    thread: int = field(default=0, compare=False)
 
     def __str__(self) -> str:
         return f"{self.kind.value} {self.role}"

@@ -7,6 +7,7 @@ so nothing is undone.
 import builtins
 import io
 import os
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -87,7 +88,7 @@ class StandIns:
             self._dirty.add(path)
         elif kind is CallKind.SYNC:
             self._dirty.discard(path)
-        decision = referee.decide(Call(kind, role, dirty))
+        decision = referee.decide(Call(kind, role, dirty, threading.get_native_id()))
         if isinstance(decision, int):
             raise OSError(decision, os.strerror(decision), path)
         return decision

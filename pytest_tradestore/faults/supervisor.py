@@ -12,6 +12,7 @@ import pickle
 import socket
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from pytest_tradestore.faults import seccomp
@@ -169,6 +170,7 @@ class _Supervisor:
             seccomp.answer(self.listener, notification)
             return
         call, number = found
+        call = replace(call, thread=notification.thread)
         decision = self.referee.decide(call)
         if decision is Decision.HALF:
             self._half(notification)

@@ -1,9 +1,10 @@
 """Stores that claim to keep their files private, and do not, each in its own way."""
 
 import os
+from contextlib import suppress
 
-from tests.broken_stores import breaks
-from tests.sound_stores.private import PrivateDocument, PrivateDocuments, locked
+from tests.broken_stores import IN_MEMORY, breaks
+from tests.sound_stores.private import PrivateDocument, PrivateDocuments, create, directory, locked, mode, replace
 
 
 @breaks("document", PERM_1="'portfolio.json.tmp' has mode 0666 during save({version: 1}), with umask 000")
@@ -83,3 +84,43 @@ class PutsAsideForAll(PrivateDocument):
             os.close(damaged)
             os.close(kept)
         super().save(data)
+
+
+@breaks("document", PERM_3="'portfolio.json' had", recorders=IN_MEMORY)
+class MakesItItsOwn(PrivateDocument):
+    """keeps the mode of what it replaces, and nothing else: the new file belongs to whoever saves."""
+
+    def _replace(self, text):
+        with directory(self.root) as here:
+            replace(here, self.file.name, text, create, mode, keep=lambda *_: None)
+
+
+@breaks("document", PERM_3="had an access list that lets account 54321 read and has none", recorders=IN_MEMORY)
+class ForgetsWhoElseMayRead(PrivateDocument):
+    """gives owner and group back, and not the list of further accounts."""
+
+    def _replace(self, text):
+        def keep(descriptor, name, here):
+            with suppress(FileNotFoundError):
+                old = os.stat(name, dir_fd=here)
+                os.fchown(descriptor, old.st_uid, old.st_gid)
+
+        with directory(self.root) as here:
+            replace(here, self.file.name, text, create, mode, keep=keep)
+
+
+@breaks("document", PERM_3="had an access list that lets account 54321 read and has another one", recorders=IN_MEMORY)
+class ForItsOwnerAlone(PrivateDocument):
+    """makes every file private to its owner, whatever the one before it allowed: its group is locked out."""
+
+    def _mode(self, name, here):
+        return 0o600
+
+
+@breaks("documents", PERM_3="had the setgid bit, mode 2750 and has 0750", recorders=IN_MEMORY)
+class SetsTheModeOfItsDirectories(PrivateDocuments):
+    """sets the mode of its directories whenever it is opened, and so takes the bit that hands their group on."""
+
+    def _make(self, name, here):
+        super()._make(name, here)
+        os.chmod(name, 0o750, dir_fd=here)

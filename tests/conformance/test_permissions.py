@@ -12,7 +12,8 @@ from pytest_tradestore.settings import Settings
 from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Verdict
 from reference_store import DocumentStore, JournalStore
-from tests.broken_stores.permissions import ChangesTheUmask, GivesRightsBack, PrivateInTheEnd
+from tests.broken_stores.permissions import ChangesTheUmask, GivesRightsBack, MakesItItsOwn, PrivateInTheEnd
+from tests.sound_stores.private import PrivateDocument
 
 CONTRACT = {kit.name: kit for kit in KITS}
 
@@ -36,7 +37,7 @@ def judged(request):
 def test_the_reference_store_keeps_its_files_private(judged, target, contract):
     results = judged(target, contract)
 
-    assert [result.verdict for result in results.values()] == [Verdict.HOLDS] * 2
+    assert [result.verdict for result in results.values()] == [Verdict.HOLDS] * 3
     assert results["PERM-1"].checked["modes"] > 10
 
 
@@ -72,3 +73,43 @@ def test_the_umask_of_the_suite_itself_stays(judged):
     after = os.umask(before)
 
     assert after == before
+
+
+def rights_of(target):
+    store, bench = StoreUnderTest("store", target), Bench(Settings())
+    (check,) = (c for c in permissions.checks(CONTRACT["document"]) if c.requirement == "PERM-3")
+    return check.judge(bench, store)
+
+
+def test_a_file_goes_on_to_belong_to_whom_somebody_gave_it():
+    result = rights_of(MakesItItsOwn)
+
+    assert result.verdict is Verdict.VIOLATED
+    assert "not kept by a replacement at portfolio.json" in str(result.counterexample.cause)
+
+
+def test_control_who_gives_it_back_is_accused_of_nothing_and_what_could_not_be_asked_is_said():
+    result = rights_of(PrivateDocument)
+
+    assert (result.verdict, result.checked["files"]) == (Verdict.HOLDS, 2)
+    assert (result.reason == "") == (os.geteuid() == 0)
+
+
+class RefusesOthersFiles(PrivateDocument):
+    """Trusts no file that is not its own."""
+
+    def load(self):
+        if self.file.exists() and self.file.stat().st_uid != os.geteuid():
+            raise ValueError("somebody else's file")
+        return super().load()
+
+    def save(self, data):
+        self.load()
+        super().save(data)
+
+
+def test_a_store_that_refuses_the_files_of_others_is_asked_for_all_but_the_owner():
+    result = rights_of(RefusesOthersFiles)
+
+    assert result.verdict is Verdict.HOLDS
+    assert result.reason.startswith("not asked here: another owner")

@@ -125,14 +125,34 @@ def mode(name: str, here: int) -> int:
     return 0o640 & found.st_mode if stat.S_ISREG(found.st_mode) else 0o600
 
 
+def keep_rights(descriptor: int, name: str, here: int) -> None:
+    """Give a file the owner, the group and the access list of the one that it will replace, as far as we may."""
+    try:
+        old = os.open(name, os.O_RDONLY | _NO_LINK, dir_fd=here)
+    except OSError:
+        return  # there is none, or it is nothing of ours
+    try:
+        found = os.fstat(old)
+        if (found.st_uid, found.st_gid) != (os.geteuid(), os.getegid()):
+            with suppress(PermissionError):
+                os.fchown(descriptor, found.st_uid, found.st_gid)
+        with suppress(OSError):
+            os.setxattr(descriptor, "system.posix_acl_access", os.getxattr(old, "system.posix_acl_access"))
+    finally:
+        os.close(old)
+
+
 def remove(here: int, name: str) -> None:
     """Remove a file, which need not exist."""
     with suppress(FileNotFoundError):
         os.unlink(name, dir_fd=here)
 
 
-def replace(here: int, name: str, text: bytes, create, mode, *, fresh: bool = True) -> None:
-    """Replace a file: whole or not at all, durable on return; ``fresh``: by way of a file that was not there."""
+def replace(here: int, name: str, text: bytes, create, mode, *, fresh: bool = True, keep=keep_rights) -> None:
+    """Replace a file: whole or not at all, durable on return; ``fresh``: by way of a file that was not there.
+
+    ``keep`` gives it what the old one had beside its mode.
+    """
     staged = f"{name}.tmp"
     if fresh:
         remove(here, staged)
@@ -140,6 +160,7 @@ def replace(here: int, name: str, text: bytes, create, mode, *, fresh: bool = Tr
     with open(descriptor, "wb") as file:
         file.write(text)
         file.flush()
+        keep(descriptor, name, here)
         os.fchmod(descriptor, mode(name, here))
         os.fsync(descriptor)
     os.replace(staged, name, src_dir_fd=here, dst_dir_fd=here)
