@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from pytest_tradestore.baseline import Baseline
+from pytest_tradestore.baseline import load as load_baseline
 from pytest_tradestore.crash import models
 from pytest_tradestore.errors import ConfigurationError
 from pytest_tradestore.ids import PREFIX
@@ -46,7 +48,7 @@ OTHER_FACES = (
 SMALLEST = REFERENCE[:1]
 """What is checked where nothing is registered."""
 _WORDS = {"reference": REFERENCE, "reference-all": REFERENCE + OTHER_FACES}
-FORMATS = ("json", "html")
+FORMATS = ("json", "html", "sarif", "markdown", "badge")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -172,6 +174,12 @@ def waivers_of(config: pytest.Config) -> tuple[Waiver, ...]:
     if configured := config.getini("tradestore_waivers"):
         return load_waivers((config.inipath.parent if config.inipath else config.rootpath) / configured)
     return ()
+
+
+def baseline_of(config: pytest.Config) -> Baseline | None:
+    """Return what an earlier run found, where the option names its report."""
+    given = config.option.tradestore_baseline
+    return load_baseline(config.invocation_params.dir / given) if given else None
 
 
 def _report(text: str, start: Path) -> Report:

@@ -86,12 +86,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="FORMAT:PATH",
-        help="Write a report; FORMAT is json or html. Repeatable.",
+        help="Write a report; FORMAT is json, html, sarif, markdown or badge. Repeatable.",
     )
     group.addoption(
         "--tradestore-waivers",
         metavar="PATH",
         help="A TOML file of known violations that do not fail the run.",
+    )
+    group.addoption(
+        "--tradestore-baseline",
+        metavar="PATH",
+        help="The JSON report of an earlier run: fail only for what is new since then.",
     )
     group.addoption(
         "--tradestore-replay",

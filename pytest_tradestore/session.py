@@ -17,9 +17,11 @@ import pytest
 
 from pytest_tradestore import waivers
 from pytest_tradestore.ahead import Ahead, cores
+from pytest_tradestore.baseline import known_before, mended
 from pytest_tradestore.configuration import (
     Selection,
     Stores,
+    baseline_of,
     check_requirements,
     reports_of,
     settings_of,
@@ -32,8 +34,9 @@ from pytest_tradestore.ids import PREFIX, PROPERTY
 from pytest_tradestore.isolation import StoreRaisedError
 from pytest_tradestore.portions import Asked, key_of, portions_of
 from pytest_tradestore.report import terminal
+from pytest_tradestore.report.ci import tell_github
 from pytest_tradestore.report.failure import FailureText, shown_whole
-from pytest_tradestore.report.files import write_report
+from pytest_tradestore.report.files import Reported, write_report
 from pytest_tradestore.report.progress import ProgressLine
 from pytest_tradestore.report.records import Note, StoreFacts, StoreRecord, check_id, facts_from_dict
 from pytest_tradestore.rootdir import refuse_a_misled_start
@@ -101,6 +104,7 @@ class ConformanceRun:
         self.settings = settings_of(config)
         self.reports = reports_of(config)
         self.waivers = waivers_of(config)
+        self.baseline = baseline_of(config)
         self.today = waivers.today()
         self.selection = Selection()
         self.stores = Stores((), self_check=False)
@@ -186,7 +190,7 @@ class ConformanceRun:
             self.bench_for(store, facts).adopt_races(races)
             sys.stdout.write(made.output)
         self._progress.over()
-        return waivers.waived(result, store.name, self.waivers, self.today)
+        return known_before(waivers.waived(result, store.name, self.waivers, self.today), store.name, self.baseline)
 
     def _decided(self, check: "Check", store: "StoreUnderTest", facts: StoreFacts) -> Result:
         store = fitted(store, facts)
@@ -321,9 +325,12 @@ class ConformanceRun:
             self.remarks.append(unused)
         if stale and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if self.baseline is not None and (gone := mended(self.baseline, list(self.records.values()))):
+            self.remarks.append(f"mended since the baseline, which can be written anew: {', '.join(gone)}")
+        made = Reported(self.settings, self.recorder[0], list(self.records.values()), self.config.rootpath)
         for report in self.reports:
             try:
-                write_report(report.format, report.path, self.settings, self.recorder[0], list(self.records.values()))
+                write_report(report.format, report.path, made)
             except (OSError, TradestoreError) as error:
                 self.problems.append(f"could not write {report.path}: {getattr(error, 'strerror', None) or error}")
                 session.exitstatus = pytest.ExitCode.USAGE_ERROR
@@ -354,6 +361,9 @@ class ConformanceRun:
             writer.line(f"ERROR: {problem}", red=True)
         if self.stores.self_check:
             writer.line("SELF-CHECK: no store of yours was tested; name one with --tradestore-store", yellow=True)
+        made = Reported(self.settings, self.recorder[0], list(self.records.values()), self.config.rootpath)
+        for text in tell_github(made, os.environ):
+            writer.line(text)
 
 
 def fitted(store: "StoreUnderTest", facts: StoreFacts) -> "StoreUnderTest":

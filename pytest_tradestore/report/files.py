@@ -1,20 +1,41 @@
 """Writes reports to files."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_tradestore.report.badge import badge_of
 from pytest_tradestore.report.html_report import html_of
 from pytest_tradestore.report.json_report import json_of
+from pytest_tradestore.report.markdown import markdown_of
 from pytest_tradestore.report.records import StoreRecord
+from pytest_tradestore.report.sarif import sarif_of
 from pytest_tradestore.settings import Settings
 
-_FORMATS = {"json": json_of, "html": html_of}
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What a report is made of: how the run was made, what it found, and the project's directory."""
+
+    settings: Settings
+    recorder: str
+    records: Sequence[StoreRecord]
+    project: Path
 
 
-def write_report(kind: str, path: Path, settings: Settings, recorder: str, records: Sequence[StoreRecord]) -> None:
+_FORMATS: dict[str, Callable[[Reported], str]] = {
+    "json": lambda run: json_of(run.settings, run.recorder, run.records),
+    "html": lambda run: html_of(run.settings, run.recorder, run.records),
+    "sarif": lambda run: sarif_of(run.settings, run.recorder, run.records, run.project),
+    "markdown": lambda run: markdown_of(run.settings, run.recorder, run.records),
+    "badge": lambda run: badge_of(run.settings, run.records),
+}
+
+
+def write_report(kind: str, path: Path, run: Reported) -> None:
     """Write the report of one format to ``path``; a reader of that file never sees half of it."""
-    text = _FORMATS[kind](settings, recorder, records)
+    text = _FORMATS[kind](run)
     encoded = text.encode("utf-8", "backslashreplace")  # a name may hold half a surrogate pair
     if path.exists() and not path.is_file():
         path.write_bytes(encoded)  # a device or a pipe

@@ -173,4 +173,5 @@ def project(pytester, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     for name in ("PYTEST_ADDOPTS", "FORCE_COLOR", "PY_COLORS", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_AUTO_NUM_WORKERS"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
     return Project(pytester)

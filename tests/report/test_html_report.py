@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_tradestore.report.files import write_report
+from pytest_tradestore.report.files import Reported, write_report
 from pytest_tradestore.report.html_report import html_of
 from pytest_tradestore.report.records import StoreFacts, StoreRecord
 from pytest_tradestore.settings import Settings
@@ -111,7 +111,8 @@ def test_a_lone_surrogate_in_what_a_store_holds_does_not_spoil_a_report(kind, tm
     result = Result("ATOM-2", "documents", Verdict.UNDECIDED, "'\ud800' was found")
     path = tmp_path / f"report.{kind}"
 
-    write_report(kind, path, Settings(), "fake", [StoreRecord(facts, {"ATOM-2[documents]": result})])
+    record = StoreRecord(facts, {"ATOM-2[documents]": result})
+    write_report(kind, path, Reported(Settings(), "fake", [record], tmp_path))
 
     text = path.read_text(encoding="utf-8")
     assert "\\ud800" in text
