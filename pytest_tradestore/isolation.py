@@ -17,7 +17,7 @@ import sysconfig
 import tempfile
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from time import monotonic
@@ -459,19 +459,3 @@ def _kept(output: IO[bytes]) -> str:
     else:
         pieces += [end[-3 * _OUTPUT_KEPT // 4 :]]
     return "\n[...]\n".join(piece.strip("\n") for piece in pieces)
-
-
-def ended_how(ending: Hung | Died) -> str:
-    """Return in words how a process ended that did not come to its end."""
-    match ending:
-        case Hung(_, seconds):
-            return f"took longer than {seconds:g} s"
-        case Died(_, how):
-            return f"ended its process: {how}"
-
-
-def so_often(how: Sequence[str]) -> str:
-    """Say how a store ended again and again; where it took too long, what the time is called."""
-    slow = any("longer than" in one for one in how)
-    hint = " (a store that is merely slow declares a longer tradestore_deadline)" if slow else ""
-    return f"{' or '.join(how[:3]) or 'ended its process'} again and again{hint}"

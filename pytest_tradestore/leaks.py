@@ -15,7 +15,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from pytest_tradestore.crash.workloads import Workload
-from pytest_tradestore.isolation import Channel, Died, Finished, Hung, run_isolated
+from pytest_tradestore.isolation import Channel
+from pytest_tradestore.runner import finished
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest
 
@@ -68,16 +69,8 @@ def gather(store: StoreUnderTest, workload: Workload) -> Leaks:
             os.environ["TMPDIR"], tempfile.tempdir = str(temporary), str(temporary)
             return _repeated(store, workload, root, temporary, channel)
 
-        match run_isolated(rounds, store.declarations.deadline):
-            case Finished(value):
-                return Leaks(undecided=value) if isinstance(value, str) else value
-            case Hung(_, seconds):
-                return Leaks(
-                    undecided=f"the workload took longer than {seconds:g} s (tradestore_deadline) for one step"
-                )
-            case Died(_, how):
-                return Leaks(undecided=f"the store ended its process: {how}")
-    raise AssertionError("every ending is matched")
+        found = finished(rounds, store.declarations.deadline)
+    return Leaks(undecided=found) if isinstance(found, str) else found
 
 
 def _repeated(store: StoreUnderTest, workload: Workload, root: Path, temporary: Path, channel: Channel) -> Leaks | str:

@@ -20,7 +20,8 @@ from types import FrameType
 from typing import Any
 
 from pytest_tradestore.crash.workloads import Workload
-from pytest_tradestore.isolation import Channel, Died, Finished, Hung, run_isolated
+from pytest_tradestore.isolation import Channel
+from pytest_tradestore.runner import finished
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import Bridge, StoreUnderTest
 
@@ -108,15 +109,8 @@ def _run(store: StoreUnderTest, workload: Workload, sandbox: Sandbox, temporary:
         _move_into(places)
         return _Visit(store, workload, root, places).drive(channel)
 
-    match run_isolated(drive, store.declarations.deadline):
-        case Finished(value):
-            assert isinstance(value, Outside)
-            return value
-        case Hung(_, seconds):
-            return Outside(undecided=f"the workload took longer than {seconds:g} s (tradestore_deadline) for one step")
-        case Died(_, how):
-            return Outside(undecided=f"the store ended its process: {how}")
-    raise AssertionError("every ending is matched")
+    found = finished(drive, store.declarations.deadline)
+    return Outside(undecided=found) if isinstance(found, str) else found
 
 
 def _move_into(places: dict[str, Path]) -> None:

@@ -20,8 +20,9 @@ from pytest_tradestore.crash.operations import Create, Kind, Link, Mark, Moment,
 from pytest_tradestore.crash.recorders.base import Recorder, Recording
 from pytest_tradestore.crash.trace import Trace, Tree
 from pytest_tradestore.crash.workloads import Workload
-from pytest_tradestore.isolation import Channel, Died, Finished, Hung, run_isolated
+from pytest_tradestore.isolation import Channel
 from pytest_tradestore.kits.call import Call
+from pytest_tradestore.runner import finished
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import Bridge, StoreUnderTest
 
@@ -103,14 +104,7 @@ def in_isolation(store: StoreUnderTest, task: Callable[[Channel, Iterator[Path]]
     """Return what the task returns, or in a sentence why it did not."""
     with Sandbox() as sandbox:
         roots = iter([sandbox.fresh_root() for _ in UMASKS])
-        match run_isolated(lambda channel: task(channel, roots), store.declarations.deadline):
-            case Finished(value):
-                return value
-            case Hung(_, seconds):
-                return f"the workload took longer than {seconds:g} s (tradestore_deadline) for one step"
-            case Died(_, how):
-                return f"the store ended its process: {how}"
-    raise AssertionError("every ending is matched")
+        return finished(lambda channel: task(channel, roots), store.declarations.deadline)
 
 
 class UmaskCalls:

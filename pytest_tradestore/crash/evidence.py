@@ -39,7 +39,7 @@ from pytest_tradestore.crash.trace import Trace, replay
 from pytest_tradestore.crash.volatile import without_volatile
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.errors import ReplayError
-from pytest_tradestore.isolation import so_often
+from pytest_tradestore.runner import so_often
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Settings
 from pytest_tradestore.target import StoreUnderTest

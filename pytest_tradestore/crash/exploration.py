@@ -8,17 +8,17 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from pathlib import Path
 
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.workloads import Workload
-from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, stream_isolated
+from pytest_tradestore.isolation import Channel, Finished, Hung, Sent
 from pytest_tradestore.observation import Observation
+from pytest_tradestore.runner import Runner, ended_how
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest
 
-HANGS_BEFORE_GIVING_UP = 5
-DEATHS_BEFORE_GIVING_UP = 100
 _BATCH = 50
 
 
@@ -87,55 +87,45 @@ def explore(
     """Put every question to the store, in as few processes as its behaviour allows.
 
     A store that hangs costs a deadline each time: the questions of the same one of ``sections`` are then left out, and
-    after ``HANGS_BEFORE_GIVING_UP`` hangs, or ``DEATHS_BEFORE_GIVING_UP`` deaths of the process, all that remain.
+    when the runner gives up, all that remain.
     """
     answers: list[Inspection | None] = [None] * len(questions)
-    in_store = 0.0
+    in_store = spent = 0.0
     output = ""
-    hangs = deaths = 0
     declared = store.declarations
     section_of = [(sections or {}).get(question) for question in questions]
     pending = list(range(len(questions)))
-    while pending and hangs < HANGS_BEFORE_GIVING_UP and deaths < DEATHS_BEFORE_GIVING_UP:
-        todo = list(pending)
 
-        def ask(channel: Channel, todo: list[int] = todo) -> float:
-            inspector = _Inspector(store, workload, declared.errors, channel)
-            batch: list[tuple[int, Inspection]] = []
-            for number in todo:
-                root = sandbox.path / f"image-{number}" / "store"
-                batch.append((number, inspector.inspect(number, questions[number], root)))
-                if len(batch) >= _BATCH:
-                    channel.send((batch, inspector.in_store))
-                    batch = []
-            channel.send((batch, inspector.in_store))
-            inspector.close()
-            return inspector.in_store
+    def ask(todo: Sequence[int], channel: Channel) -> float:
+        inspector = _Inspector(store, workload, declared.errors, channel)
+        batch: list[tuple[int, Inspection]] = []
+        for number in todo:
+            root = sandbox.path / f"image-{number}" / "store"
+            batch.append((number, inspector.inspect(number, questions[number], root)))
+            if len(batch) >= _BATCH:
+                channel.send((batch, inspector.in_store))
+                batch = []
+        channel.send((batch, inspector.in_store))
+        inspector.close()
+        return inspector.in_store
 
-        spent = 0.0
-        for event in stream_isolated(ask, declared.deadline):
-            match event:
-                case Sent((batch, spent)):
-                    for number, inspection in batch:
-                        answers[number] = inspection
-                case Finished(spent, printed):
-                    output = output or printed
-                case Hung(step, seconds, printed) | Died(step, seconds, printed):
-                    number, phase = divmod(step, len(Phase))
-                    if number in todo:
-                        how = (
-                            f"took longer than {seconds:g} s"
-                            if isinstance(event, Hung)
-                            else f"ended its process: {seconds}"
-                        )
-                        answers[number] = Inspection(failed=tuple(Phase)[phase], how=how, fatal=True)
-                    hangs += isinstance(event, Hung)
-                    deaths += isinstance(event, Died)
-                    if isinstance(event, Hung) and sections and number in todo:
-                        pending = [n for n in pending if section_of[n] != section_of[number]]
-                    output = output or printed
-        in_store += spent
-        pending = [n for n in pending if answers[n] is None]
+    for event in Runner(declared.deadline).through(lambda: partial(ask, tuple(pending)) if pending else None):
+        if isinstance(event, Sent):
+            batch, spent = event.value
+            for number, inspection in batch:
+                answers[number] = inspection
+            continue
+        if isinstance(event, Finished):
+            spent = event.value
+        else:
+            number, phase = divmod(event.step, len(Phase))
+            if number in pending:
+                answers[number] = Inspection(failed=tuple(Phase)[phase], how=ended_how(event), fatal=True)
+                if isinstance(event, Hung) and sections:
+                    pending[:] = [n for n in pending if section_of[n] != section_of[number]]
+        output = output or event.output
+        in_store, spent = in_store + spent, 0.0
+        pending[:] = [n for n in pending if answers[n] is None]
     return Explored(tuple(answers), in_store, output)
 
 

@@ -11,14 +11,13 @@ from pytest_tradestore.damage.judging import DamageBreach, breaches
 from pytest_tradestore.damage.operators import Damage
 from pytest_tradestore.damage.planning import Plan, planned
 from pytest_tradestore.damage.trials import Reading, Unusable, Ward, bounded_memory, read_damaged
-from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, so_often, stream_isolated
+from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, Task
 from pytest_tradestore.observation import Observation
+from pytest_tradestore.runner import Runner, ended_how, of_the_workload, so_often
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.tries import TryToken
-
-ENDINGS_BEFORE_GIVING_UP = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,57 +76,48 @@ class _Run:
         self.plan: Plan | None = None
         self.readings: dict[int, Reading] = {}
         self.trouble = self.gave_up = ""
+        self.over = False
 
     def go(self) -> None:
-        for _ in range(ENDINGS_BEFORE_GIVING_UP):
-            ended = self._one_process()
-            if self.plan is None or not ended:
-                return
-            number = next((n for n in range(len(self.plan.tries)) if n not in self.readings), None)
-            if number is None:
-                return
-            self.readings[number] = Reading(Observation(()), ended=ended)
-        assert self.plan is not None
-        if left := len(self.plan.tries) - len(self.readings):
-            ways = tuple(dict.fromkeys(reading.ended for reading in self.readings.values() if reading.ended))
-            self.gave_up = f"the store {so_often(ways)}, so that {left:,} damaged files were not read"
-
-    def _one_process(self) -> str:
-        plan, done = self.plan, frozenset(self.readings)
-
-        def task(channel: Channel) -> str:
-            gc.freeze()
-            steps = iter(range(1, 1 << 62))
-            ward = Ward(self.store, self.workload, self.sandbox.path, lambda: channel.step(next(steps)))
-            todo = plan
-            if todo is None:
-                try:
-                    todo = _narrowed(planned(ward, self.settings), self.only)
-                except Unusable as reason:
-                    return str(reason)
-                channel.send(todo)
-            with bounded_memory():
-                for number, (damage, place, thorough) in enumerate(todo.tries):
-                    if number not in done:
-                        channel.send((number, read_damaged(ward, todo.image, damage, place, thorough=thorough)))
-            ward.bridge.close()
-            return ""
-
-        for event in stream_isolated(task, self.store.declarations.deadline):
+        runner = Runner(self.store.declarations.deadline)
+        for event in runner.through(self._next):
             match event:
                 case Sent(Plan() as made):
                     self.plan = made
                 case Sent((number, reading)):
                     self.readings[number] = reading
                 case Finished(trouble):
-                    self.trouble = trouble
-                    return ""
-                case Hung(_, seconds):
-                    self.trouble = f"the workload took longer than {seconds:g} s (tradestore_deadline)"
-                    return f"takes longer than {seconds:g} s"
-                case Died(_, how):
-                    self.trouble = f"the store ended its process: {how}"
-                    return f"ends the process: {how}"
+                    self.trouble, self.over = trouble, True
+                case Hung() | Died():
+                    self.trouble, self.over = of_the_workload(event), self.plan is None
+                    if left := self._left():
+                        self.readings[left[0]] = Reading(Observation(()), ended=ended_how(event))
+        if left := self._left():
+            self.gave_up = f"the store {so_often(runner.ways)}, so that {len(left):,} damaged files were not read"
+
+    def _left(self) -> list[int]:
+        return [] if self.plan is None else [n for n in range(len(self.plan.tries)) if n not in self.readings]
+
+    def _next(self) -> Task | None:
+        return None if self.over or (self.plan is not None and not self._left()) else self._task
+
+    def _task(self, channel: Channel) -> str:
+        """Make the plan where there is none yet, and read what is left of it."""
+        gc.freeze()
+        steps = iter(range(1, 1 << 62))
+        ward = Ward(self.store, self.workload, self.sandbox.path, lambda: channel.step(next(steps)))
+        plan = self.plan
+        if plan is None:
+            try:
+                plan = _narrowed(planned(ward, self.settings), self.only)
+            except Unusable as reason:
+                return str(reason)
+            channel.send(plan)
+        with bounded_memory():
+            for number, (damage, place, thorough) in enumerate(plan.tries):
+                if number not in self.readings:
+                    channel.send((number, read_damaged(ward, plan.image, damage, place, thorough=thorough)))
+        ward.bridge.close()
         return ""
 
 

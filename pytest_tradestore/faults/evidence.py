@@ -19,16 +19,18 @@ from pytest_tradestore.faults.plans import faults_for, interrupts, limits
 from pytest_tradestore.faults.reopening import completed, left_by, reopen_all, reopened
 from pytest_tradestore.faults.trials import Subject, Trial, advanced, attempt
 from pytest_tradestore.faults.workbench import Bench
-from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, so_often, stream_isolated
+from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, Task
 from pytest_tradestore.observation import Absent, Failed, Observation, Records
+from pytest_tradestore.runner import Runner, ended_how, of_the_workload, so_often
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.tries import TryToken
 
-ENDINGS_BEFORE_GIVING_UP = 3
 TRIALS = {Budget.QUICK: 60, Budget.NORMAL: 90, Budget.DEEP: 5000}
 """Faults that are tried for one contract of one store."""
+_OFTEN = 3
+"""Parts of the workload in which it ended early, after which it counts that the other faults of these were left out."""
 OPENING = "opening the store"
 
 
@@ -126,28 +128,33 @@ class Run:
         self.skipped: frozenset[int] = frozenset()
         self.trouble = ""
         self.gave_up = ""
+        self.over = False
 
     def go(self) -> None:
-        endings = 0
-        while True:
-            ended = self._one_process()
-            if self.plan is None or ended is None:
-                return
-            endings += 1
-            number = self._next()
-            if number is None:
-                return
-            subject, refusal = self.plan.tries[number]
-            how, afterwards = ended
-            self.trials[number] = Trial(self.plan.subjects[subject].name, refusal, ended=how, afterwards=afterwards)
-            # What hangs once hangs often, at the price of a deadline each time: on with another part.
-            self.skipped |= {n for n, (other, _) in enumerate(self.plan.tries) if other == subject}
-            if endings == ENDINGS_BEFORE_GIVING_UP:
-                left = sum(n not in self.trials for n in range(len(self.plan.tries)))
-                ways = tuple(dict.fromkeys(trial.ended for trial in self.trials.values() if trial.ended))
-                told = f"the store {so_often(ways)}, so that {left:,} faults were not tried"
-                self.gave_up = told if left else ""
-                return
+        runner = Runner(self.store.declarations.deadline)
+        for event in runner.through(self._next):
+            match event:
+                case Sent(Plan() as made):
+                    self.plan = made
+                case Sent((number, trial)):
+                    self.trials[number] = trial
+                case Finished(trouble):
+                    self.trouble, self.over = trouble, True
+                case Hung(step) | Died(step):
+                    self.trouble, self.over = of_the_workload(event), self.plan is None
+                    self._note_ended(ended_how(event), afterwards=bool(step % 2))
+        if self.plan is not None and runner.endings >= _OFTEN and len(self.trials) < len(self.plan.tries):
+            left = sum(n not in self.trials for n in range(len(self.plan.tries)))
+            self.gave_up = f"the store {so_often(runner.ways)}, so that {left:,} faults were not tried"
+
+    def _note_ended(self, how: str, *, afterwards: bool) -> None:
+        """Note that the fault that was tried last ended the process, and let the others of its part be."""
+        if self.plan is None or not (left := self._left()):
+            return
+        subject, refusal = self.plan.tries[left[0]]
+        self.trials[left[0]] = Trial(self.plan.subjects[subject].name, refusal, ended=how, afterwards=afterwards)
+        # What hangs once hangs often, at the price of a deadline each time: on with another part.
+        self.skipped |= {n for n, (other, _) in enumerate(self.plan.tries) if other == subject}
 
     def reopen(self) -> None:
         """Look at what the trials left, as another process would: each different set of files once."""
@@ -161,58 +168,43 @@ class Run:
                 ways = tuple(dict.fromkeys(one.ended for one in found.values() if one.ended))
                 self.gave_up = f"the store {so_often(ways)}, so that not all was looked at"
 
-    def _next(self) -> int | None:
-        assert self.plan is not None
-        return next((n for n in range(len(self.plan.tries)) if n not in self.trials and n not in self.skipped), None)
+    def _left(self) -> list[int]:
+        tries = () if self.plan is None else self.plan.tries
+        return [n for n in range(len(tries)) if n not in self.trials and n not in self.skipped]
 
-    def _one_process(self) -> tuple[str, bool] | None:
-        """Make trials until all are made (None) or the process ends; say how, and whether after a fault."""
-        plan, done = self.plan, frozenset(self.trials) | self.skipped
+    def _next(self) -> Task | None:
+        return None if self.over or (self.plan is not None and not self._left()) else self._task
 
-        def task(channel: Channel) -> str:
-            gc.freeze()  # what the parent left here needs no collecting, which is done after each trial
-            steps = iter(range(1, 1 << 62))
-            injecting, injected = who_refuses()
-            bench = Bench(
-                self.store,
-                self.workload,
-                self.sandbox.path,
-                injecting,
-                lambda afterwards: channel.step(2 * next(steps) + afterwards),
-            )
-            try:
-                todo = plan
-                if todo is None:
-                    try:
-                        todo = _narrowed(self.planned(bench, self.most, injected), self.only)
-                    except Unusable as reason:
-                        return str(reason)
-                    channel.send(todo)
-                else:
-                    attempt(bench, todo.subjects[0], None)  # whatever is loaded late is loaded now, undisturbed
-                for number, (subject, refusal) in enumerate(todo.tries):
-                    if number not in done:
-                        channel.send((number, attempt(bench, todo.subjects[subject], refusal, todo.controls[subject])))
-            finally:
-                bench.close()
-            return ""
-
-        for event in stream_isolated(task, self.store.declarations.deadline):
-            match event:
-                case Sent(Plan() as made):
-                    self.plan = made
-                case Sent((number, trial)):
-                    self.trials[number] = trial
-                case Finished(trouble):
-                    self.trouble = trouble
-                    return None
-                case Hung(step, seconds):
-                    self.trouble = f"the workload took longer than {seconds:g} s (tradestore_deadline)"
-                    return f"took longer than {seconds:g} s", bool(step % 2)
-                case Died(step, how):
-                    self.trouble = f"the store ended its process: {how}"
-                    return f"ended its process: {how}", bool(step % 2)
-        return None
+    def _task(self, channel: Channel) -> str:
+        """Make the plan where there is none yet, and the trials that are left of it."""
+        gc.freeze()  # what the parent left here needs no collecting, which is done after each trial
+        steps = iter(range(1, 1 << 62))
+        injecting, injected = who_refuses()
+        bench = Bench(
+            self.store,
+            self.workload,
+            self.sandbox.path,
+            injecting,
+            lambda afterwards: channel.step(2 * next(steps) + afterwards),
+        )
+        plan = self.plan
+        try:
+            if plan is None:
+                try:
+                    plan = _narrowed(self.planned(bench, self.most, injected), self.only)
+                except Unusable as reason:
+                    return str(reason)
+                channel.send(plan)
+                left = list(range(len(plan.tries)))
+            else:
+                attempt(bench, plan.subjects[0], None)  # whatever is loaded late is loaded now, undisturbed
+                left = self._left()
+            for number in left:
+                subject, refusal = plan.tries[number]
+                channel.send((number, attempt(bench, plan.subjects[subject], refusal, plan.controls[subject])))
+        finally:
+            bench.close()
+        return ""
 
 
 class Unusable(Exception):  # noqa: N818 - says what is the case

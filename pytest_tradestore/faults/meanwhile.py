@@ -9,7 +9,7 @@ from pytest_tradestore.faults.injecting import SYSTEM_CALLS
 from pytest_tradestore.faults.lasting import Crashes, crash_meanwhile, rows_of
 from pytest_tradestore.faults.recordings import recorded
 from pytest_tradestore.faults.recovering import Recoveries, fail_recoveries, rows_to_interrupt
-from pytest_tradestore.isolation import so_often
+from pytest_tradestore.runner import so_often
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Settings
 from pytest_tradestore.target import StoreUnderTest

@@ -17,8 +17,9 @@ from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.faults.calls import Fault
 from pytest_tradestore.faults.trials import NEXT_VERSION, Subject
 from pytest_tradestore.faults.workbench import Injecting, make_root
-from pytest_tradestore.isolation import Channel, Died, Hung, Sent, ended_how, stream_isolated
+from pytest_tradestore.isolation import Channel, Died, Hung, Sent
 from pytest_tradestore.observation import Observation
+from pytest_tradestore.runner import Runner
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import Bridge, StoreUnderTest
 
@@ -65,34 +66,36 @@ def recorded(
 ) -> tuple[list[Recorded], tuple[str, ...]]:
     """Record each row, in one process if the store lets us; say too how those ended that are missing."""
     done: dict[int, Recorded | None] = {}
-    ways: dict[str, None] = {}
-    while left := [number for number in range(len(rows)) if number not in done]:
-        together = not done  # one attachment for all, until a row has ended the process: then each by itself
 
-        def task(channel: Channel, left: list[int] = left, together: bool = together) -> None:
-            from pytest_tradestore.faults.supervisor import Injector
+    def left() -> list[int]:
+        return [number for number in range(len(rows)) if number not in done]
 
-            injector, bridge = Injector(), Bridge()
-            for part in [left] if together else [[number] for number in left]:
-                made: list[tuple[int, Callable[[], Recorded]]] = []
-                with recorder.several() as recordings:
-                    for number in part:
-                        begin = partial(_begin, channel, count(number * _STEPS))
-                        room = _Room(store, workload, injector, bridge, recordings, begin)
-                        root = sandbox.path / f"row-{os.getpid()}-{number}" / "store"
-                        made.append((number, room.record(rows[number], root)))
-                        channel.rest()
-                for number, finished in made:
-                    channel.send((number, finished()))
+    def task(channel: Channel) -> None:
+        from pytest_tradestore.faults.supervisor import Injector
 
-        for event in stream_isolated(task, store.declarations.deadline):
-            match event:
-                case Sent((number, found)):
-                    done[number] = found
-                case Hung(step, _) | Died(step, _):
-                    ways[ended_how(event)] = None
-                    done[step // _STEPS if step // _STEPS in left else left[0]] = None
-    return [found for _, found in sorted(done.items()) if found is not None], tuple(ways)
+        injector, bridge = Injector(), Bridge()
+        # One attachment for all, until a row has ended the process: then each by itself.
+        for part in [left()] if not done else [[number] for number in left()]:
+            made: list[tuple[int, Callable[[], Recorded]]] = []
+            with recorder.several() as recordings:
+                for number in part:
+                    begin = partial(_begin, channel, count(number * _STEPS))
+                    room = _Room(store, workload, injector, bridge, recordings, begin)
+                    root = sandbox.path / f"row-{os.getpid()}-{number}" / "store"
+                    made.append((number, room.record(rows[number], root)))
+                    channel.rest()
+            for number, finished in made:
+                channel.send((number, finished()))
+
+    runner = Runner(store.declarations.deadline)
+    for event in runner.through(lambda: task if left() else None):
+        match event:
+            case Sent((number, found)):
+                done[number] = found
+            case Hung(step) | Died(step):
+                if numbers := left():
+                    done[step // _STEPS if step // _STEPS in numbers else numbers[0]] = None
+    return [found for _, found in sorted(done.items()) if found is not None], runner.ways
 
 
 def _begin(channel: Channel, steps: Iterator[int]) -> None:

@@ -16,12 +16,11 @@ from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.faults.calls import CallKind, Fault
 from pytest_tradestore.faults.trials import NEXT_VERSION, Trial
 from pytest_tradestore.faults.workbench import Bench
-from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, stream_isolated
+from pytest_tradestore.isolation import Channel, Died, Hung, Sent
 from pytest_tradestore.observation import Failed, Observation
+from pytest_tradestore.runner import Runner, ended_how
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import OpenStore, StoreUnderTest
-
-ENDINGS_BEFORE_GIVING_UP = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,31 +127,24 @@ def reopen_all(
 ) -> Mapping[Left, Reopened]:
     """Reopen all in processes whose calls nobody decides about; where those end too often some are missing."""
     answers: dict[int, Reopened] = {}
-    for _ in range(ENDINGS_BEFORE_GIVING_UP):
-        left = [number for number in range(len(images)) if number not in answers]
-        if not left:
-            break
 
-        def task(channel: Channel, left: list[int] = left) -> None:
-            steps = iter(range(1, 1 << 62))
-            bench = Bench(store, workload, sandbox.path, None, lambda _: channel.step(next(steps)))
-            try:
-                for number in left:
-                    channel.send((number, reopened(bench, images[number])))
-            finally:
-                bench.close()
+    def left() -> list[int]:
+        return [number for number in range(len(images)) if number not in answers]
 
-        ended = ""
-        for event in stream_isolated(task, store.declarations.deadline):
-            match event:
-                case Sent((number, found)):
-                    answers[number] = found
-                case Finished():
-                    pass
-                case Hung(_, seconds):
-                    ended = f"took longer than {seconds:g} s"
-                case Died(_, how):
-                    ended = f"ended its process: {how}"
-        if ended and (number := next((n for n in left if n not in answers), -1)) >= 0:
-            answers[number] = Reopened(Observation(()), ended=ended)
+    def task(channel: Channel) -> None:
+        steps = iter(range(1, 1 << 62))
+        bench = Bench(store, workload, sandbox.path, None, lambda _: channel.step(next(steps)))
+        try:
+            for number in left():
+                channel.send((number, reopened(bench, images[number])))
+        finally:
+            bench.close()
+
+    for event in Runner(store.declarations.deadline).through(lambda: task if left() else None):
+        match event:
+            case Sent((number, found)):
+                answers[number] = found
+            case Hung() | Died():
+                if numbers := left():
+                    answers[numbers[0]] = Reopened(Observation(()), ended=ended_how(event))
     return {images[number]: found for number, found in answers.items()}

@@ -15,7 +15,7 @@ from pytest_tradestore.faults.injecting import SYSTEM_CALLS
 from pytest_tradestore.faults.judging import FaultBreach
 from pytest_tradestore.faults.recordings import Row, recorded
 from pytest_tradestore.faults.sync_crashes import SyncEvidence, crash_after
-from pytest_tradestore.isolation import so_often
+from pytest_tradestore.runner import so_often
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest

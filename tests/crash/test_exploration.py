@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_tradestore.crash import exploration
+from pytest_tradestore import runner
 from pytest_tradestore.crash.exploration import Phase, Question, explore
 from pytest_tradestore.crash.images import DurableImage, ImageFile
 from pytest_tradestore.crash.operations import Inode, Kind
@@ -194,11 +194,11 @@ def test_a_store_that_raises_is_an_answer_and_costs_no_process():
 
 @pytest.mark.parametrize(
     ("what", "bound"),
-    [(hang, "HANGS_BEFORE_GIVING_UP"), (segfault, "DEATHS_BEFORE_GIVING_UP")],
+    [(hang, "HANGS"), (segfault, "DEATHS")],
     ids=["hangs", "segfaults"],
 )
 def test_the_search_is_given_up_after_a_store_has_done_so_again_and_again(what, bound, monkeypatch):
-    monkeypatch.setattr(exploration, bound, 3)
+    monkeypatch.setattr(runner, bound, 3)
     explored = answers_of(when_trapped(what), *[TRAP] * 6)
 
     assert [a is not None for a in explored.answers] == [True] * 3 + [False] * 3
