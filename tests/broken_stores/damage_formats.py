@@ -144,7 +144,7 @@ class TableOfText(_MonthFiles):
 @breaks(
     "bars",
     CORR_1="given its columns open and high in each other's place",
-    CORR_4="replaced by 20,000,000 empty rows, packed, reading takes longer than 2 s",
+    CORR_4="replaced by 20,000,000 empty rows, packed, reading took longer than 2 s",
     CORR_7="shows what belongs to another key",
 )
 class WritesPageChecksums(_MonthFiles):

@@ -25,14 +25,14 @@ def test_another_type_of_error_is_another_cause():
 
 
 def test_a_process_that_dies_of_a_mapped_file_is_not_told_to_catch_anything():
-    remedy = cause_of(Flaw.ENDS, "a.db", "ends the process: was killed by SIGBUS").remedy
+    remedy = cause_of(Flaw.ENDS, "a.db", "ended its process: killed by SIGBUS").remedy
 
     assert "os.fstat before it is mapped" in remedy
     assert not remedy.startswith("Catch")
 
 
 def test_control_one_that_ends_otherwise_is_not_told_of_maps():
-    assert "map" not in cause_of(Flaw.ENDS, "a.db", "takes longer than 5 s").remedy
+    assert "map" not in cause_of(Flaw.ENDS, "a.db", "took longer than 5 s").remedy
 
 
 @pytest.mark.parametrize("flaw", [Flaw.BYTES_GONE, Flaw.BACKUP_GONE])
