@@ -37,16 +37,35 @@ _WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+INTO = " > "
+"""Stands between a line and the one of the library that it called."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Culprit:
     """What is at fault: in a few words what is wrong, and where.
 
     ``places`` are the lines that ask for the steps in question, in the order of the program; where no line is known, as
     inside of a native library, the files that the steps are about, without what is random in their names.
+
+    Two are equal when one repair mends both: a line of a library is one place, whoever calls it.
     """
 
     fault: str
     places: tuple[str, ...] = ()
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The innermost line of each place, which is the one to be mended; each once."""
+        return tuple(dict.fromkeys(place.rpartition(INTO)[2] for place in self.places))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Culprit):
+            return NotImplemented
+        return (self.fault, self.lines) == (other.fault, other.lines)
+
+    def __hash__(self) -> int:
+        return hash((self.fault, self.lines))
 
     def __str__(self) -> str:
         return f"{self.fault} at {' and '.join(self.places)}" if self.places else self.fault

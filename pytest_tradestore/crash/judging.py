@@ -153,7 +153,7 @@ def _cut_short_alike(sightings: Iterator[Violation]) -> Iterator[Violation]:
     for sighting in sightings:
         culprit = sighting.culprit
         if culprit.fault in CUT_SHORT:
-            culprit = known.setdefault(culprit.places, culprit)
+            culprit = known.setdefault(culprit.lines, culprit)
         yield replace(sighting, culprit=culprit)
 
 
@@ -175,8 +175,8 @@ def _without_those_that_others_explain(culprits: Iterable[Culprit]) -> dict[Culp
     Where one lost step is enough, others that are lost beside it are no further cause.
     """
     told: dict[Culprit, Culprit] = {}
-    for culprit in sorted(dict.fromkeys(culprits), key=lambda c: (len(c.places), c.fault.count(" and "))):
-        alone = (c for c in told.values() if c.fault in culprit.fault and set(c.places) <= set(culprit.places))
+    for culprit in sorted(dict.fromkeys(culprits), key=lambda c: (len(c.lines), c.fault.count(" and "))):
+        alone = (c for c in told.values() if c.fault in culprit.fault and set(c.lines) <= set(culprit.lines))
         told[culprit] = next(alone, culprit)
     return told
 

@@ -184,3 +184,23 @@ def test_what_was_lost_of_an_earlier_update_is_told_apart():
         Earlier.NOTHING,
         Earlier.NOTHING,
     )
+
+
+def test_a_line_of_a_library_is_one_culprit_whoever_calls_it():
+    put = Culprit("fsync missing", ("store.py:8 > library/files.py:20",))
+    delete = Culprit("fsync missing", ("store.py:12 > library/files.py:20",))
+
+    assert len({put, delete}) == 1
+    assert str(put) == "fsync missing at store.py:8 > library/files.py:20"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Culprit("fsync missing", ("store.py:8 > library/files.py:31",)),
+        Culprit("fsync missing", ("store.py:8",)),
+        Culprit("fsync of the directory missing", ("store.py:8 > library/files.py:20",)),
+    ],
+)
+def test_control_another_line_or_another_fault_is_another_culprit(other):
+    assert Culprit("fsync missing", ("store.py:8 > library/files.py:20",)) != other
