@@ -10,6 +10,7 @@ Told from what the program did alone, so that a state which is looked at by itse
 - After an update has returned nothing can be at fault but that it returned too early.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -76,7 +77,7 @@ def culprit_of(
     program: Program, state: CrashState, window: Window, breach: Breach, history: History, *, log: bool = False
 ) -> Culprit:
     """Return what is at fault for ``breach`` in ``state``; ``log`` where the contract is one of logs."""
-    deeds = _deeds(program)
+    deeds = _deeds(program, tuple(dict.fromkeys(filter(None, history.changed))))
     if window.invoked > history.last and not _made_in(deeds, window.invoked, state.cut):  # closing does nothing yet
         window = Window(window.acknowledged, window.acknowledged)
     update = window.invoked if window.in_flight else window.acknowledged
@@ -147,20 +148,26 @@ def _of_changes(deeds: "_Deeds", live: Sequence[Deed], update: int, *, several: 
     """Return what is at fault when an update was cut short after these changes of what readers look at."""
     last = live[-1]
     all_of_it = [deed for deed in deeds.made if deed.live and deed.update == update]
-    if several:
-        return Culprit(ONE_BY_ONE, _places([all_of_it[0], all_of_it[-1]]))
+    one_by_one = Culprit(ONE_BY_ONE, _written(deeds, [all_of_it[0], all_of_it[-1]]))
+    if several and len({deed.path for deed in all_of_it}) > 1:
+        return one_by_one
     if (replacing := _gap(deeds, last)) is not None:
         return Culprit(GAP, _places([last, replacing]))
     if isinstance(last.step, (Extent, Truncate, Allocate, Create)):
         first = next(deed for deed in live if deed.path == last.path and isinstance(deed.step, (*_CONTENT, Create)))
         return Culprit(IN_PLACE, (deeds.written_at.get(first.number, first.place),))
-    return Culprit(ONE_BY_ONE, _places([all_of_it[0], all_of_it[-1]]))
+    return one_by_one
 
 
 def _still_there(done: Sequence[Deed]) -> list[Deed]:
     """Return what was made, is no data, and lies about when the update is cut short."""
     gone = {deed.path for deed in done if isinstance(deed.step, Unlink)}
     return [deed for deed in done if isinstance(deed.step, (Create, Link)) and deed.path not in gone and not deed.live]
+
+
+def _written(deeds: "_Deeds", some: Sequence[Deed]) -> tuple[str, ...]:
+    """Return the places of some steps, of those that write the one that stands for all who write the same."""
+    return tuple(dict.fromkeys(deeds.written_at.get(deed.number, deed.place) for deed in some))
 
 
 def _places(deeds: Sequence[Deed]) -> tuple[str, ...]:
@@ -185,7 +192,8 @@ Quiet = dict[str, tuple[Inode, bytes]]
 
 
 @lru_cache(maxsize=8)
-def _deeds(program: Program) -> _Deeds:
+def _deeds(program: Program, keys: tuple[str, ...] = ()) -> _Deeds:
+    """Return all that a program changed; ``keys`` are what its updates are about, which names of files may hold."""
     quiet = _quiet(program)
     tree = Tree(program.initial)
     paths: dict[Inode, str] = {}
@@ -198,19 +206,20 @@ def _deeds(program: Program) -> _Deeds:
                 returned[step.update] = number
             update = max(update, step.update)
         elif isinstance(step, _CHANGES):
-            seen = _live(quiet, update)
+            seen, there = _live(quiet, update)
             paths.update({inode: path for path, inode in tree.walk()})
             touched, away = _touched(step, paths)
             path = next((path for path in (*touched, *away) if path in seen), (*touched, *away, "?")[0])
             removes = next((path for path in away if path in seen), "")
-            made.append(Deed(number, update, step, _place(step, removes or path), path, path in seen, removes))
+            live = path in seen or (isinstance(step, _CONTENT) and path in there)
+            made.append(Deed(number, update, step, _place(step, removes or path), path, live, removes))
         _apply(tree, step)
     pins = STRICT.pins(program)
     of_step = {deed.number: deed for deed in made}
-    return _Deeds(program, tuple(made), of_step, pins, returned, _written_at(made))
+    return _Deeds(program, tuple(made), of_step, pins, returned, _written_at(made, keys))
 
 
-def _written_at(made: Sequence[Deed]) -> dict[int, str]:
+def _written_at(made: Sequence[Deed], names: Sequence[str]) -> dict[int, str]:
     """Give those steps one place that one fsync would have served: they write one file in one update, or one function.
 
     A long write goes straight to the file, the rest of a short one when it is closed, at another line.
@@ -229,12 +238,23 @@ def _written_at(made: Sequence[Deed]) -> dict[int, str]:
         where = step.origin.location  # type: ignore[union-attr]
         keys: list[tuple[object, ...]] = [(deed.update, step.inode)]  # type: ignore[union-attr]
         if where is not None:
-            keys.append((where.file, where.function, role_of_path(deed.path)))
+            inner = where.innermost
+            keys.append((inner.file, inner.function, _role(deed.path, names)))
         for key in keys:
             one, other = first(known.setdefault(key, deed.place)), first(deed.place)
             if one != other:
                 same[other] = one
     return {deed.number: first(deed.place) for deed in writing}
+
+
+_NUMBER = re.compile("[0-9]+")
+
+
+def _role(path: str, names: Sequence[str]) -> str:
+    """Return a path without what is particular to one key, or to one version of its file."""
+    for name in names:
+        path = path.replace(name, "KEY")
+    return _NUMBER.sub("*", role_of_path(path))
 
 
 def _apply(tree: Tree, step: ProgramStep) -> None:
@@ -263,11 +283,15 @@ def _files(tree: Tree) -> Quiet:
     }
 
 
-def _live(quiet: dict[int, Quiet], update: int) -> frozenset[str]:
-    """Return the names that an update changes for good: those of files that are not after it what they were before."""
+def _live(quiet: dict[int, Quiet], update: int) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the names that an update changes for good, and those of files that are there before it.
+
+    The first are not after it what they were before. Of the others one that is written in place is looked at as well,
+    even if what is written is what it holds.
+    """
     before = quiet[max((number for number in quiet if number < update), default=-1)]
     after = quiet.get(update, before)
-    return frozenset(path for path in {*before, *after} if before.get(path) != after.get(path))
+    return frozenset(path for path in {*before, *after} if before.get(path) != after.get(path)), frozenset(before)
 
 
 def _touched(step: ProgramStep, paths: dict[Inode, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

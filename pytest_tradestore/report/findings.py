@@ -33,9 +33,29 @@ class Finding:
     def requirements(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(consequence.requirement for consequence in self.consequences))
 
+    @property
+    def by_posix_alone(self) -> bool:
+        """Whether none of ext4, XFS and btrfs shows it, in whatever it leads to."""
+        examples = [consequence.example for consequence in self.consequences if consequence.example is not None]
+        return bool(examples) and all(map(by_posix_alone, examples))
+
     def __str__(self) -> str:
-        harm = f" ({self.cause.harm.words})" if self.known else ""
-        return f"{self.cause.culprit}: {' '.join(self.requirements)}{harm}"
+        told = [self.cause.harm.words] if self.known else []
+        told += [BY_POSIX_ALONE] if self.by_posix_alone else []
+        return f"{self.cause.culprit}: {' '.join(self.requirements)}{_in_brackets(told)}"
+
+
+def _in_brackets(words: list[str]) -> str:
+    return f" ({'; '.join(words)})" if words else ""
+
+
+BY_POSIX_ALONE = "by POSIX to the letter alone"
+_NOT_SEEN_ON_LINUX = ("strict", "macos")
+
+
+def by_posix_alone(example: Counterexample) -> bool:
+    """Say whether no file system of Linux shows it: POSIX does not promise that it cannot happen, and that is all."""
+    return bool(example.filesystems) and all(name.startswith(_NOT_SEEN_ON_LINUX) for name in example.filesystems)
 
 
 def findings_of(record: StoreRecord) -> tuple[Finding, ...]:

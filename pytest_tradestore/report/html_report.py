@@ -27,7 +27,7 @@ table { border-collapse: collapse; display: block; overflow-x: auto; }
 th, td { border-bottom: 1px solid var(--line); padding: .2rem .6rem; text-align: left; white-space: nowrap; }
 td.sentence { white-space: normal; min-width: 16rem; }
 .violated, .error { color: var(--bad); font-weight: 600; } .undecided, .waived, .not-run { color: var(--unsure); }
-.holds { color: var(--good); } .na, .outside { color: var(--dim); font-weight: 400; }
+.holds, .in-part { color: var(--good); } .na, .outside { color: var(--dim); font-weight: 400; }
 pre { border: 1px solid var(--line); border-radius: 4px; overflow-x: auto; padding: .8rem; font-size: 13px; }
 summary { cursor: pointer; }
 """
@@ -107,6 +107,10 @@ def _store(settings: Settings, records: Sequence[StoreRecord], place: int, recor
         yield f"<h3>{counted(len(findings), 'finding')}, worst first</h3><ol>"
         yield from (f"<li>{escape(str(finding))}</li>" for finding in findings)
         yield "</ol>"
+    if notes := [f"{check}: {note}" for check, r in _noted(record) for note in r.portability]:
+        yield "<h3>On other platforms</h3><ul>"
+        yield from (f"<li>{escape(note)}</li>" for note in notes)
+        yield "</ul>"
     for verdict, heading in _SHOWN.items():
         for check, result in _with(record, verdict):
             outside = profile_of(result.requirement) > settings.profile
@@ -133,6 +137,12 @@ def _with(record: StoreRecord, verdict: Verdict) -> list[tuple[str, Result]]:
     """Return what has this verdict, in the order of the store's checks."""
     found = [(check, record.results[check]) for check in record.facts.checks if check in record.results]
     return [(check, result) for check, result in found if result.verdict is verdict]
+
+
+def _noted(record: StoreRecord) -> list[tuple[str, Result]]:
+    """Return what can happen on platforms that the store is not used on, in the order of the store's checks."""
+    found = [(check, record.results[check]) for check in record.facts.checks if check in record.results]
+    return [(check, result) for check, result in found if result.portability]
 
 
 def _amount(result: Result) -> str:

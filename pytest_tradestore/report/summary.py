@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from enum import Enum
 
+from pytest_tradestore.report.findings import BY_POSIX_ALONE, by_posix_alone
 from pytest_tradestore.report.records import StoreRecord
 from pytest_tradestore.requirements import Profile, find, known
 from pytest_tradestore.verdict import JOINT, Verdict
@@ -18,6 +19,7 @@ class Cell(Enum):
     NOT_RUN = "."
     UNCLAIMED = "o"
     HOLDS = "+"
+    IN_PART = "/"
     NOT_APPLICABLE = "-"
     NO_CHECK = " "
 
@@ -34,6 +36,7 @@ _WORDS = {
     Cell.NOT_RUN: "not run",
     Cell.UNCLAIMED: "not asked",
     Cell.HOLDS: "holds",
+    Cell.IN_PART: "in part",
     Cell.NOT_APPLICABLE: "n/a",
     Cell.NO_CHECK: "",
 }
@@ -55,9 +58,13 @@ def _case_of(check: str) -> str:
 
 
 def cell(record: StoreRecord, requirement: str) -> Cell:
-    """Return the worst that became of the checks of one requirement."""
+    """Return the worst that became of the checks of one requirement.
+
+    ``IN_PART`` where some hold and others do not apply.
+    """
     cells = [_cell_of(record, check) for check in record.facts.checks if requirement_of(check) == requirement]
-    return min(cells, key=_SEVERITY.__getitem__, default=Cell.NO_CHECK)
+    worst = min(cells, key=_SEVERITY.__getitem__, default=Cell.NO_CHECK)
+    return Cell.IN_PART if worst is Cell.HOLDS and Cell.NOT_APPLICABLE in cells else worst
 
 
 def _cell_of(record: StoreRecord, check: str) -> Cell:
@@ -104,7 +111,7 @@ def reached(record: StoreRecord) -> Profile | None:
         cells = _cells(record, level)
         if cells & _STANDS_OPEN:
             break
-        if cells & {Cell.HOLDS, Cell.WAIVED}:
+        if cells & {Cell.HOLDS, Cell.IN_PART, Cell.WAIVED}:
             held = level
     return held
 
@@ -172,7 +179,7 @@ def details(record: StoreRecord, profile: Profile) -> list[str]:
         for note in result.portability
     ]
     if strict := _by_posix_alone(record):
-        lines.append(f"by POSIX to the letter alone, not on ext4, XFS or btrfs: {' '.join(strict)}")
+        lines.append(f"{BY_POSIX_ALONE}, not on ext4, XFS or btrfs: {' '.join(strict)}")
     for words, verdict in _WORTH_A_LINE.items():
         found = requirements_with(record, verdict)
         inside = requirements_with(record, verdict, upto=profile)
@@ -183,17 +190,12 @@ def details(record: StoreRecord, profile: Profile) -> list[str]:
     return lines
 
 
-_ONLY_STRICT = ("strict",)
-
-
 def _by_posix_alone(record: StoreRecord) -> list[str]:
     """Return the requirements that are violated in no way that a file system of those modelled shows."""
     return _sorted(
         result.requirement
         for result in record.results.values()
-        if result.verdict is Verdict.VIOLATED
-        and result.examples
-        and all(len(e.filesystems) == 1 and e.filesystems[0].startswith(_ONLY_STRICT) for e in result.examples)
+        if result.verdict is Verdict.VIOLATED and result.examples and all(map(by_posix_alone, result.examples))
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_tradestore.observation import counted
-from pytest_tradestore.report.findings import findings_of
+from pytest_tradestore.report.findings import BY_POSIX_ALONE, findings_of
 from pytest_tradestore.report.records import StoreRecord
 from pytest_tradestore.report.summary import Cell, cell, details, profile_of, reached, rows, verdict_line
 from pytest_tradestore.requirements import SPEC, Profile, known
@@ -32,6 +32,7 @@ _COLOURS: dict[Cell, tuple[str, ...]] = {
     Cell.NOT_RUN: ("yellow",),
     Cell.UNCLAIMED: ("yellow",),
     Cell.HOLDS: ("green",),
+    Cell.IN_PART: ("green",),
 }
 
 
@@ -142,7 +143,9 @@ def _findings(record: StoreRecord) -> Iterator[str]:
     """Yield the count of root causes and a line for each, those that do most harm first."""
     findings = findings_of(record)
     if findings:
-        yield f"{counted(len(findings), 'finding')}{', worst first' if len(findings) > 1 else ''}:"
+        letter = sum(finding.by_posix_alone for finding in findings)
+        told = f", {letter} of them {BY_POSIX_ALONE}" if letter else ""
+        yield f"{counted(len(findings), 'finding')}{told}{', worst first' if len(findings) > 1 else ''}:"
     for number, finding in enumerate(findings[:_MOST_FINDINGS], 1):
         yield f"{number:>3}. {finding}"
     if (more := len(findings) - _MOST_FINDINGS) > 0:

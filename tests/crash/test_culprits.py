@@ -186,6 +186,37 @@ def test_what_was_lost_of_an_earlier_update_is_told_apart():
     )
 
 
+def rewritten(story):
+    """What is there already, written once more in place."""
+    story.truncate("f")
+    story.write("f", b"old")
+    story.fsync("f")
+
+
+def test_a_file_that_is_written_in_place_is_the_culprit_also_where_what_is_written_is_what_it_held():
+    assert culprits(updated(rewritten), wrong=lambda files: files.get("f") != b"old") == [
+        Culprit("file written in place", ("f",))
+    ]
+
+
+def test_one_file_that_two_places_are_read_from_is_not_several_that_change_one_after_the_other():
+    assert culprits(updated(in_place), wrong=torn, family=Family.BATCH) == [Culprit("file written in place", ("f",))]
+
+
+def test_control_two_files_are():
+    def both(story):
+        story.write("f", b"new")
+        story.write("g", b"new")
+
+    story = Story({"f": b"old", "g": b"old"})
+    story.invoke(1)
+    both(story)
+    story.acknowledge(1)
+
+    found = culprits(story, wrong=lambda files: files == {"f": b"new", "g": b"old"}, family=Family.BATCH)
+    assert Culprit("files changed one after the other", ("f", "g")) in found
+
+
 def test_a_line_of_a_library_is_one_culprit_whoever_calls_it():
     put = Culprit("fsync missing", ("store.py:8 > library/files.py:20",))
     delete = Culprit("fsync missing", ("store.py:12 > library/files.py:20",))

@@ -1,6 +1,7 @@
 """Root causes in what a person reads: each once, worst first, with all that it breaks; files leave nothing out."""
 
 import json
+from dataclasses import replace
 
 from pytest_tradestore.causes import Cause, Culprit, Harm
 from pytest_tradestore.report.failure import FailureText, rendered
@@ -8,6 +9,7 @@ from pytest_tradestore.report.findings import findings_of
 from pytest_tradestore.report.html_report import html_of
 from pytest_tradestore.report.json_report import json_of
 from pytest_tradestore.report.records import Note, StoreFacts, StoreRecord
+from pytest_tradestore.report.summary import Cell, cell
 from pytest_tradestore.report.terminal import summary
 from pytest_tradestore.requirements import Profile
 from pytest_tradestore.settings import Settings
@@ -129,3 +131,38 @@ def test_causes_come_back_from_another_process_as_they_were():
     note = Note("tradestore/a", "ATOM-2[documents]", RESULTS[1])
 
     assert Note.from_json(note.to_json()) == note
+
+
+def test_a_finding_says_whether_any_file_system_of_linux_shows_it():
+    strict = example(UNSYNCED, Harm.LOST, "t1")
+    strict = replace(strict, filesystems=("strict (POSIX to the letter)", "macos"))
+    (finding,) = findings_of(record_of(violated("DUR-2", strict)))
+
+    assert finding.by_posix_alone
+    assert str(finding).endswith("(loses an acknowledged update; by POSIX to the letter alone)")
+
+
+def test_control_one_consequence_that_ext4_shows_is_enough():
+    strict = replace(example(UNSYNCED, Harm.LOST, "t1"), filesystems=("strict (POSIX to the letter)",))
+    shown = replace(strict, filesystems=("strict (POSIX to the letter)", "ext4"), token="t2")
+    (finding,) = findings_of(record_of(violated("DUR-2", strict), violated("ATOM-2", shown)))
+
+    assert not finding.by_posix_alone
+    assert "POSIX" not in str(finding)
+
+
+def test_what_can_only_happen_elsewhere_has_a_place_of_its_own_in_html():
+    noted = Result("NAME-3", "documents", Verdict.HOLDS, portability=("on macos: 'A' and 'a' share data",))
+    page = html_of(Settings(), "fake", [record_of(noted)])
+
+    assert "<h3>On other platforms</h3><ul>\n<li>NAME-3[documents]: on macos: &#x27;A&#x27;" in page
+    assert "On other platforms" not in html_of(Settings(), "fake", [record_of(*RESULTS)])
+
+
+def test_what_holds_in_one_part_and_does_not_apply_in_another_holds_in_part():
+    held = Result("DUR-4", "documents", Verdict.HOLDS)
+    nothing = Result("DUR-4", "journal", Verdict.NOT_APPLICABLE, "it deletes nothing")
+
+    assert cell(record_of(held, nothing), "DUR-4") is Cell.IN_PART
+    assert cell(record_of(held), "DUR-4") is Cell.HOLDS
+    assert cell(record_of(nothing), "DUR-4") is Cell.NOT_APPLICABLE

@@ -144,6 +144,13 @@ class SourceLines:
         now, level_of = time.time_ns, self._level_of
         stack: list[_Level] = []
 
+        def note(level: _Level) -> bool:
+            if level.own is None:
+                return False
+            inner = None if level.keeper is None else (level.keeper.f_code, level.keeper.f_lineno)
+            own.append(_Note(now(), level.own.f_code, level.own.f_lineno, inner))
+            return True
+
         def profile(frame: FrameType, event: str, argument: Any) -> None:
             if event == "c_call":
                 if argument.__name__ in _HARMLESS:
@@ -151,6 +158,8 @@ class SourceLines:
             elif event == "return":
                 if stack and stack[-1].frame is frame:
                     stack.pop()
+                    if stack and own and own[-1].inner is not None and own[-1].inner[0] is frame.f_code:
+                        note(stack[-1])  # what comes next is no doing of it, and may be native: nothing tells of that
                 return
             elif event != "call":
                 return
@@ -162,11 +171,9 @@ class SourceLines:
                 while stack and stack[-1].frame is not above:
                     stack.pop()  # notes began, or were interrupted, further down the stack
                 stack.append(level_of(frame, stack[-1] if stack else None))
-            _, mine, theirs, keeper, _ = stack[-1]
-            if mine is not None:
-                inner = None if keeper is None else (keeper.f_code, keeper.f_lineno)
-                own.append(_Note(now(), mine.f_code, mine.f_lineno, inner))
-            elif theirs is not None:
+            if note(stack[-1]):
+                return
+            if (theirs := stack[-1].library) is not None:
                 library.append(_Note(now(), theirs.f_code, theirs.f_lineno))
             elif event == "c_call" and self._kinds[frame.f_code] is None and own and own[-1].code is not None:
                 own.append(_Note(now(), None, 0))  # what the store is made of is native: no line of it asks for this

@@ -4,6 +4,7 @@ import asyncio
 import dbm.dumb
 import functools
 import importlib
+import io
 import os
 import shutil
 import sys
@@ -80,6 +81,25 @@ def test_the_line_of_an_installed_library_stands_behind_the_one_that_called_it(
     assert location.text == 'made.make(root / "d")'
     assert str(location).endswith(f"{HERE.name}:{line_of('made.make(root')} > {file}:4")
     assert location.innermost.text == "os.mkdir(path)"
+
+
+@needs_strace
+def test_what_a_library_has_returned_from_is_not_blamed_for_what_a_native_type_does_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Calling a type tells a profile function nothing, as where lmdb.Environment or rocksdict.Rdict is made."""
+    (root := tmp_path / "root").mkdir()
+    library(tmp_path, monkeypatch, "looks_before")
+    make = importlib.import_module("looks_before").make
+
+    def program() -> None:
+        make(root / "d")
+        io.FileIO(root / "f", "w").close()
+
+    made, file = (operation.origin.location for operation in only(seen(root, program), Create))
+    assert made is not None and made.inner is not None
+    assert file is not None and file.inner is None
+    assert file.text == 'io.FileIO(root / "f", "w").close()'
 
 
 @needs_strace
