@@ -7,11 +7,12 @@ and what a store does while a call fails is crashed in a third, as calls fail th
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_tradestore.causes import Cause, Culprit, Harm
+from pytest_tradestore.causes import Harm
 from pytest_tradestore.conformance import unstorable
 from pytest_tradestore.conformance.check import Check
-from pytest_tradestore.conformance.judge import Grounds, check_by
+from pytest_tradestore.conformance.judge import Grounds, check_by, each_cause
 from pytest_tradestore.faults.calls import failing_calls
+from pytest_tradestore.faults.culprits import Flaw
 from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.tries import Sort, TryToken, fingerprint
 from pytest_tradestore.verdict import Counterexample, Fate, Step
@@ -63,7 +64,7 @@ def counterexample(store: str, kit: Kit, violation: "FaultViolation") -> Counter
     first = max(0, min(len(violation.calls) - _STEPS_SHOWN, failed - 3))
     failing = failing_calls(violation.calls, trial.refusal)
     steps = tuple(
-        Step(number, Fate.FAILED if number in failing else Fate.NOTE, str(call))
+        Step(number, Fate.FAILED if number in failing else Fate.NOTE, str(call), call.place, call.source)
         for number, call in enumerate(violation.calls[first:], first + 1)
     )
     outcome = f"the caller got {trial.raised}" if trial.raised else "the caller got no error"
@@ -87,22 +88,27 @@ def _of_syncs(kit: Kit) -> Check:
     def grounds(bench: "Bench", store: "StoreUnderTest") -> Grounds:
         evidence = bench.failed_syncs(store, kit)
         none = "" if evidence.recordings else "no update of it calls fsync, so there is none that could fail"
+        told = () if evidence.breach is None else (evidence, *evidence.others)
+        examples = each_cause(after_failed_sync(store.name, kit, one) for one in told)
         return Grounds(
-            None if evidence.breach is None else after_failed_sync(store.name, kit, evidence),
+            examples[0] if examples else None,
             evidence.undecided,
             none,
             checked={"failed_syncs": evidence.recordings, "images": evidence.images},
             exhaustive=evidence.exhaustive and not evidence.undecided,
+            others=examples[1:],
         )
 
     return check_by("FAULT-2", kit, grounds, "power-loss", by_sight=True)
+
+
+_CLEAN = "a failed fsync marks the pages clean: the next one on them succeeds without having written them"
 
 
 def after_failed_sync(store: str, kit: Kit, evidence: "SyncEvidence") -> Counterexample:
     """Tell of a failed sync and what a power loss leaves after it."""
     assert evidence.breach is not None
     image = evidence.image
-    role = evidence.fault.role if evidence.fault is not None else evidence.subject
     files = tuple(f"{f.path}: {len(f.content):,} bytes" for f in image.files if f.kind.value == "file") if image else ()
     return Counterexample(
         evidence.breach.sentence,
@@ -115,9 +121,10 @@ def after_failed_sync(store: str, kit: Kit, evidence: "SyncEvidence") -> Counter
         image=files,
         found=(evidence.breach.found,),
         allowed=evidence.breach.allowed,
-        notes=("a failed fsync marks the pages clean: the next one on them succeeds without having written them",),
+        notes=(_CLEAN,) if evidence.breach.flaw is Flaw.TRUSTED else (),
         how_many=evidence.how_many,
-        cause=Cause(Culprit("failed fsync taken for one that worked", (role,)), Harm.LOST),
+        remedy=evidence.cause.remedy,
+        cause=evidence.cause,
         token=str(TryToken(store, kit.name, Sort.SYNC, fingerprint(evidence.subject, evidence.fault))),
     )
 

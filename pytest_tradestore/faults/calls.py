@@ -38,13 +38,17 @@ READING = frozenset({CallKind.OPEN, CallKind.READ, CallKind.LIST, CallKind.STAT}
 class Call:
     """One call on a file below the root; ``dirty`` when it closes a file with writes that were never synced.
 
-    ``thread`` is the system's number of the thread that made it.
+    ``thread`` is the system's number of the thread that made it, ``time`` when that was, in nanoseconds. ``place`` is the
+    line that asked for it, and ``source`` what stands there, where that is known.
     """
 
     kind: CallKind
     role: str
     dirty: bool = False
     thread: int = field(default=0, compare=False)
+    time: int = field(default=0, compare=False)
+    place: str = field(default="", compare=False)
+    source: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"{self.kind.value} {self.role}"

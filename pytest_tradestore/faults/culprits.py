@@ -23,6 +23,8 @@ class Flaw(Enum):
     NEXT_LOST = "update after a fault that is not kept"
     DESCRIPTOR = "descriptor left open"
     LITTER = "file left behind"
+    TRUSTED = "failed fsync taken for one that worked"
+    COMES_BACK = "refused update that a power loss brings back"
     ENDS = "fault that ends the process, or hangs it"
     REPAIR = "repair that fails and takes along what was there"
 
@@ -49,6 +51,10 @@ _REMEDIES = {
     "Exception.",
     Flaw.REPAIR: "Let a repair that fails leave everything as it has found it, and raise; move or remove nothing "
     "before what replaces it is on the disk.",
+    Flaw.TRUSTED: "Raise when fsync fails, and write all of it once more into a new file before anything is "
+    "acknowledged; the same descriptor says that all is well from then on.",
+    Flaw.COMES_BACK: "Make what takes the update back as durable as an update: fsync the file after the cut, and the "
+    "directory after a name was removed, and raise if that fails too.",
     Flaw.ENDS: "Let the error out as an exception, and wait for nothing without a limit.",
 }
 _ACROSS = (

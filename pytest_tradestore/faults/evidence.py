@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pytest_tradestore.causes import Cause, Harm
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.workloads import Workload
+from pytest_tradestore.faults.asking_lines import with_lines
 from pytest_tradestore.faults.calls import Call, CallKind, Fault, Refusal
 from pytest_tradestore.faults.going_on import deeds_after, goes_on_as_ever
 from pytest_tradestore.faults.injecting import SYSTEM_CALLS, who_refuses
@@ -103,9 +104,10 @@ def gather(
         run = Run(store, workload, TRIALS[settings.budget], sandbox, only)
         run.go()
         run.reopen()
-    if run.plan is None:
-        return FaultEvidence(undecided=run.trouble or "the workload could not be run")
-    return _evidence(run, run.plan, store, workload.kit.loses)
+        if run.plan is None:
+            return FaultEvidence(undecided=run.trouble or "the workload could not be run")
+        evidence = _evidence(run, run.plan, store, workload.kit.loses)
+        return replace(evidence, violations=_with_lines(run, run.plan, evidence.violations))
 
 
 class Run:
@@ -323,6 +325,27 @@ def _evidence(run: Run, plan: Plan, store: StoreUnderTest, loses: bool) -> Fault
         ),
         usual=frozenset((call.kind, call.role) for calls in plan.calls for call in calls),
     )
+
+
+def _with_lines(
+    run: Run, plan: Plan, violations: Mapping[str, tuple[FaultViolation, ...]]
+) -> Mapping[str, tuple[FaultViolation, ...]]:
+    """Return the violations with the lines of the store that asked for the calls they tell of."""
+    numbers = {id(trial): number for number, trial in run.trials.items()}
+    told = [violation for of in violations.values() for violation in of]
+    shown = list({id(v.trial): v.trial for v in told if v.calls and not v.trial.ended}.values())
+    rows = []
+    for trial in shown:
+        subject, refusal = plan.tries[numbers[id(trial)]]
+        rows.append((plan.subjects[subject], refusal, plan.controls[subject], trial.watched.calls))
+    if not rows:
+        return violations
+    found = with_lines(run.store, run.workload, run.sandbox.path, rows)
+    calls = {id(trial): lines for trial, lines in zip(shown, found, strict=True)}
+    return {
+        requirement: tuple(replace(v, calls=calls.get(id(v.trial), v.calls)) for v in of)
+        for requirement, of in violations.items()
+    }
 
 
 def _going_on(run: Run, plan: Plan, broken: set[int]) -> tuple[GoingOn, ...]:

@@ -10,7 +10,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
-from pytest_tradestore.crash.operations import Moment
+from pytest_tradestore.crash.operations import Moment, Sync
 from pytest_tradestore.crash.recorders.base import Recorder, Recording, Recordings
 from pytest_tradestore.crash.trace import Trace
 from pytest_tradestore.crash.workloads import Workload
@@ -59,6 +59,12 @@ class Recorded:
     @property
     def fault(self) -> Fault | None:
         return self.row.fault
+
+    @property
+    def failing_line(self) -> str:
+        """The line that asks for the first sync which failed; nothing where none did, or none is known."""
+        failed = (o.origin.location for o in self.trace.operations if isinstance(o, Sync) and o.failed)
+        return str(next(failed, None) or "")
 
 
 def recorded(

@@ -11,6 +11,7 @@ import os
 import pickle
 import socket
 import struct
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -170,7 +171,7 @@ class _Supervisor:
             seccomp.answer(self.listener, notification)
             return
         call, number = found
-        call = replace(call, thread=notification.thread)
+        call = replace(call, thread=notification.thread, time=time.time_ns())
         decision = self.referee.decide(call)
         if decision is Decision.HALF:
             self._half(notification)

@@ -7,6 +7,7 @@ syncs repaired is the control.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from pytest_tradestore.causes import Cause, Culprit, Harm
 from pytest_tradestore.crash.exploration import Inspection, Phase, Question, explore
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.lowering import Program, lower
@@ -17,6 +18,7 @@ from pytest_tradestore.crash.trace import Trace
 from pytest_tradestore.crash.volatile import without_volatile
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.faults.calls import Fault
+from pytest_tradestore.faults.culprits import Flaw, remedy_for
 from pytest_tradestore.faults.judging import FaultBreach
 from pytest_tradestore.faults.recordings import Recorded
 from pytest_tradestore.observation import Records, Seen
@@ -46,6 +48,18 @@ class SyncEvidence:
     recordings: int = 0
     images: int = 0
     exhaustive: bool = True
+    place: str = ""
+    """The line that asks for the sync which fails, where that is known."""
+    others: "tuple[SyncEvidence, ...]" = ()
+    """The same of every other root cause."""
+
+    @property
+    def cause(self) -> Cause:
+        """What is at fault for the breach."""
+        assert self.breach is not None
+        place = self.place or (self.fault.role if self.fault is not None else self.subject)
+        flaw = self.breach.flaw
+        return Cause(Culprit(flaw.value, (place,)), self.breach.harm, remedy_for(flaw, self.fault))
 
 
 @dataclass(frozen=True)
@@ -136,12 +150,9 @@ def crash_after(
 
 
 def _with(found: SyncEvidence, plan: _Plan, group: Group, breach: FaultBreach) -> SyncEvidence:
-    """Return the evidence with one more breach; the first one is told."""
-    found = replace(found, how_many=found.how_many + 1)
-    if found.breach is not None:
-        return found
+    """Return the evidence with one more breach; of each root cause the first one is told."""
     subject = plan.recorded.subject
-    return replace(
+    told = replace(
         found,
         breach=breach,
         subject=subject.name,
@@ -150,7 +161,19 @@ def _with(found: SyncEvidence, plan: _Plan, group: Group, breach: FaultBreach) -
         state=group.simplest,
         program=plan.program,
         image=group.image,
+        how_many=1,
+        place=plan.recorded.failing_line,
     )
+    if found.breach is None:
+        return told
+    if found.cause.culprit == told.cause.culprit:
+        return replace(found, how_many=found.how_many + 1)
+    told = replace(told, others=())
+    known = next((other for other in found.others if other.cause.culprit == told.cause.culprit), None)
+    if known is None:
+        return replace(found, others=(*found.others, told))
+    more = replace(known, how_many=known.how_many + 1)
+    return replace(found, others=tuple(more if other is known else other for other in found.others))
 
 
 def _shown(group: Group, inspection: Inspection | None) -> Iterator[object]:
@@ -182,7 +205,7 @@ def _lost(
     told = f"{returned} returned after {fault.kind.value} {fault.role} had failed"
     if _unusable(inspection) or inspection.seen is None:
         sentence = f"{told}, and after a power loss the store cannot be used"
-        yield FaultBreach("FAULT-2", sentence, inspection.how), last
+        yield FaultBreach("FAULT-2", sentence, inspection.how, flaw=Flaw.TRUSTED), last
         return
     before, between = recorded.states[0], recorded.states[1]
     for place, seen in inspection.seen.places:
@@ -194,9 +217,27 @@ def _lost(
                     continue
             elif place != subject.update.key or not workload.kit.replaces:
                 continue
+        elif recorded.raised[0] and _with_more(seen, wanted):
+            sentence = (
+                f"{subject.name} raised after {fault.kind.value} {fault.role} had failed, and was not to be seen any "
+                f"more; a power loss after the next update brings it back: {place} shows {seen}"
+            )
+            found, allowed = f"{place}: {seen}", (str(wanted),)
+            breach = FaultBreach("FAULT-2", sentence, found, allowed, Flaw.COMES_BACK, Harm.WRONG)
+            yield breach, (last, place, "it comes back")  # which no control shows: nothing is refused there
+            continue
         if seen != wanted:
             sentence = f"{told}, and a power loss destroys what it had acknowledged: {place} shows {seen}"
-            yield FaultBreach("FAULT-2", sentence, f"{place}: {seen}", (str(wanted),)), (last, place, seen)
+            found, allowed = f"{place}: {seen}", (str(wanted),)
+            yield FaultBreach("FAULT-2", sentence, found, allowed, Flaw.TRUSTED), (last, place, seen)
+
+
+def _with_more(seen: Seen, wanted: Seen) -> bool:
+    """Say whether a log has all that it should have, in order, and something else."""
+    if not (isinstance(seen, Records) and isinstance(wanted, Records)) or len(seen.items) <= len(wanted.items):
+        return False
+    rest = iter(seen.items)
+    return all(item in rest for item in wanted.items)
 
 
 def _holds(seen: Records, before: Seen, between: Seen, wanted: Records) -> bool:

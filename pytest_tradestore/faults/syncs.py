@@ -10,6 +10,7 @@ from dataclasses import replace
 from pytest_tradestore.crash.recording import choose_recorder
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.faults.calls import Call, CallKind, Fault
+from pytest_tradestore.faults.culprits import Flaw
 from pytest_tradestore.faults.evidence import FaultEvidence
 from pytest_tradestore.faults.injecting import SYSTEM_CALLS
 from pytest_tradestore.faults.judging import FaultBreach
@@ -71,7 +72,7 @@ def _judged_by_the_calls(faults: FaultEvidence) -> SyncEvidence:
         if trial.raised or trial.ended or not _trusts_what_failed(trial.watched.calls, fault):
             continue
         sentence = f"{trial.subject} returned although {fault}, and nothing was written again"
-        breach = FaultBreach("FAULT-2", sentence, "the call returned", ("the call raises",))
+        breach = FaultBreach("FAULT-2", sentence, "the call returned", ("the call raises",), Flaw.TRUSTED)
         first = found.breach is None
         found = replace(
             found,

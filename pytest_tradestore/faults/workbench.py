@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pytest_tradestore.crash.images import THE_ROOT, DurableImage, matches, read_image
+from pytest_tradestore.crash.recorders.source_lines import SourceLines
 from pytest_tradestore.crash.workloads import Workload
+from pytest_tradestore.faults.calls import Call as FileCall
 from pytest_tradestore.faults.calls import CallKind, Fault, Interrupt, Limit, Refusal, Watched
 from pytest_tradestore.faults.timeless import timeless
 from pytest_tradestore.observation import Observation
@@ -46,6 +48,8 @@ class Bench:
     """Says that the next step of the store begins, and whether that is after the fault has struck."""
     bridge: Bridge = field(default_factory=Bridge)
     afterwards: bool = False
+    lines: Callable[[], SourceLines] | None = None
+    """Makes who notes which lines ask for calls, where that is wanted."""
     _count: int = 0
 
     def fresh_root(self, image: DurableImage) -> Path:
@@ -96,14 +100,30 @@ class Bench:
             yield
             into.append(NOTHING_WATCHED)
         else:
+            lines = None if self.lines is None else self.lines()
+            if lines is not None:
+                lines.start()
             self.injecting.arm(str(root), refusal)
             try:
                 yield
             finally:
-                into.append(self.injecting.disarm())
+                watched = self.injecting.disarm()
+                if lines is not None:
+                    lines.stop()
+                    watched = replace(watched, calls=_named(watched.calls, lines))
+                into.append(watched)
 
     def close(self) -> None:
         self.bridge.close()
+
+
+def _named(calls: tuple[FileCall, ...], lines: SourceLines) -> tuple[FileCall, ...]:
+    """Return calls with the lines that were running in their threads at their times."""
+    told = []
+    for call in calls:
+        location = lines.find(call.thread, call.time)
+        told.append(call if location is None else replace(call, place=str(location), source=location.innermost.text))
+    return tuple(told)
 
 
 _INTERRUPTED = {CallKind.SYNC: ("fsync", "fdatasync"), CallKind.RENAME: ("rename", "replace")}

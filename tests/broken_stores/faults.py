@@ -7,7 +7,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from tests.broken_stores import breaks
+from tests.broken_stores import NATIVE, breaks
 from tests.broken_stores.bases import FileEach, OneFile
 from tests.sound_stores.files import (
     append_synced,
@@ -15,6 +15,7 @@ from tests.sound_stores.files import (
     encode,
     file_name,
     key_of,
+    locked,
     log_line,
     read_document,
     read_log,
@@ -304,3 +305,38 @@ class SkipsWhatFails(_Document):
                 continue
             kept[key] = value
         replace_durably(self.file, encode(kept))
+
+
+class RecordEach:
+    """A sealed line in a file of its own for each record; one that was written in vain is emptied again."""
+
+    def __init__(self, root):
+        self.root = root
+
+    def append(self, stream, record):
+        name = file_name(stream)
+        with locked(self.root):
+            path = self.root / f"{name}.{len(list(self.root.glob(f'{name}.*'))):06}"
+            path.touch()
+            try:
+                append_synced(path, log_line(record))
+                sync_directory(self.root)
+            except OSError:
+                self._take_back(path)
+                raise
+
+    def _take_back(self, path):
+        with open(path, "r+b") as file:
+            file.truncate(0)
+            os.fsync(file.fileno())
+
+    def read(self, stream):
+        return [line for path in sorted(self.root.glob(f"{file_name(stream)}.*")) for line in read_log(path)]
+
+
+@breaks("journal", recorders=NATIVE, FAULT_2="a power loss after the next update brings it back")
+class TakesBackWithoutSync(RecordEach):
+    """empties what it could not sync, and does not sync that: the refused record is there after a power loss."""
+
+    def _take_back(self, path):
+        os.truncate(path, 0)
