@@ -140,4 +140,4 @@ def test_the_first_block_of_the_readme_is_the_two_commands():
     block = re.search(r"```sh\n(.*?)```", (TOP / "README.md").read_text(), re.S).group(1).splitlines()
 
     assert len(block) == 2
-    assert block[0] == "pytest --tradestore-conformance --tradestore-store reference"
+    assert block[0] == "./run pytest --tradestore-conformance --tradestore-store reference"
