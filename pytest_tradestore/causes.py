@@ -37,6 +37,8 @@ _WORDS = {
 }
 
 
+AND = " and "
+"""Stands between faults that were seen together only."""
 INTO = " > "
 """Stands between a line and the one of the library that it called."""
 

@@ -9,13 +9,11 @@ class PersistQueueStore:
     tradestore_contracts = (QueueKit(),)
 
     def __init__(self, root):
-        self.path = str(root / "queue")
-        self.queue = persistqueue.Queue(self.path)
+        self.path, self.queue = str(root / "queue"), persistqueue.Queue(str(root / "queue"))
         self.put = self.queue.put
 
     def ack(self, item):  # the oldest: it is taken, and that it is done is said
-        self.queue.get_nowait()
-        self.queue.task_done()
+        self.queue.get_nowait(), self.queue.task_done()
 
     def get(self, count):  # looking takes, so it takes from a copy
         with tempfile.TemporaryDirectory() as copy:

@@ -9,15 +9,11 @@ class QueuelibStore:
     tradestore_errors = (sqlite3.Error, ValueError, OSError)
 
     def __init__(self, root):
-        self.path = root / "queue.db"
-        self.queue = FifoSQLiteQueue(str(self.path))
-        self.close = self.queue.close
+        self.queue = FifoSQLiteQueue(str(root / "queue.db"))
+        self.close, self.ack = self.queue.close, lambda item: self.queue.pop()
 
     def put(self, item):
         self.queue.push(item.encode())
-
-    def ack(self, item):
-        self.queue.pop()
 
     def get(self, count):
         rows = self.queue._db.execute("SELECT item FROM queue ORDER BY id LIMIT ?", (count,))

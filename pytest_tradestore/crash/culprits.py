@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pytest_tradestore.causes import Culprit, role_of_path
+from pytest_tradestore.causes import AND, Culprit, role_of_path
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.lowering import Extent, Name, Program, WriteThrough
 from pytest_tradestore.crash.lowering import Step as ProgramStep
@@ -118,7 +118,7 @@ def _of_losses(deeds: "_Deeds", state: CrashState, done: Sequence[Deed]) -> Culp
             missing[NAME_UNSYNCED if isinstance(part, Name) else UNSYNCED, place] = None
     if missing:
         faults = dict.fromkeys(fault for fault, _ in missing)
-        return Culprit(" and ".join(faults), tuple(dict.fromkeys(place for _, place in missing)))
+        return Culprit(AND.join(faults), tuple(dict.fromkeys(place for _, place in missing)))
     first = deeds.of_step[min(lost)]
     live = [deed for deed in done if deed.live]
     if live and _gap(deeds, live[-1]) is not None:

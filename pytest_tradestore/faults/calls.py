@@ -38,8 +38,8 @@ READING = frozenset({CallKind.OPEN, CallKind.READ, CallKind.LIST, CallKind.STAT}
 class Call:
     """One call on a file below the root; ``dirty`` when it closes a file with writes that were never synced.
 
-    ``thread`` is the system's number of the thread that made it, ``time`` when that was, in nanoseconds. ``place`` is the
-    line that asked for it, and ``source`` what stands there, where that is known.
+    ``thread`` is the system's number of the thread that made it, ``time`` when that was, in nanoseconds. ``place`` is
+    the line that asked for it, and ``source`` what stands there, where that is known.
     """
 
     kind: CallKind

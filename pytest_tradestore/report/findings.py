@@ -1,9 +1,9 @@
 """What a store's results amount to in root causes: each told once, with every requirement that it breaks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from pytest_tradestore.causes import Cause, Culprit, Harm
+from pytest_tradestore.causes import AND, Cause, Culprit, Harm
 from pytest_tradestore.report.records import StoreRecord, check_id
 from pytest_tradestore.verdict import Counterexample, Verdict
 
@@ -63,11 +63,27 @@ def findings_of(record: StoreRecord) -> tuple[Finding, ...]:
     found: dict[Culprit, list[tuple[Cause, Consequence, bool]]] = {}
     for cause, consequence, known in _consequences(record):
         found.setdefault(cause.culprit, []).append((cause, consequence, known))
+    for culprit in list(found):
+        if (alone := _enough(culprit, found)) is not None:
+            found[alone] += found.pop(culprit)
     findings = [
         Finding(min((cause for cause, _, _ in rows), key=_harm), tuple(c for _, c, _ in rows), rows[0][2])
         for rows in found.values()
     ]
     return tuple(sorted(findings, key=lambda finding: finding.cause.harm))
+
+
+def _enough(culprit: Culprit, known: Iterable[Culprit]) -> Culprit | None:
+    """Return the culprit that is part of another one and known by itself: it is enough, and the rest adds nothing."""
+    parts = culprit.fault.split(AND)
+    return next(
+        (
+            one
+            for one in known
+            if one != culprit and one.fault in parts and one.lines and set(one.lines) <= set(culprit.lines)
+        ),
+        None,
+    )
 
 
 def _harm(cause: Cause) -> Harm:

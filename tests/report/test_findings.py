@@ -166,3 +166,19 @@ def test_what_holds_in_one_part_and_does_not_apply_in_another_holds_in_part():
     assert cell(record_of(held, nothing), "DUR-4") is Cell.IN_PART
     assert cell(record_of(held), "DUR-4") is Cell.HOLDS
     assert cell(record_of(nothing), "DUR-4") is Cell.NOT_APPLICABLE
+
+
+def test_what_is_at_fault_by_itself_is_not_told_again_together_with_something_else():
+    both = Culprit("fsync missing and fsync of the directory missing", ("store.py:41", "store.py:43"))
+    alone = violated("ATOM-2", example(UNSYNCED, Harm.LOST, "t1"))
+    (finding,) = findings_of(record_of(alone, violated("REC-2", example(both, Harm.UNREADABLE, "t2"))))
+
+    assert finding.cause.culprit == UNSYNCED or finding.cause.culprit == both
+    assert finding.requirements == ("ATOM-2", "REC-2")
+
+
+def test_control_what_is_at_fault_elsewhere_is():
+    other = Culprit("fsync missing and fsync of the directory missing", ("store.py:50",))
+    results = violated("ATOM-2", example(UNSYNCED, Harm.LOST, "t1")), violated("REC-2", example(other, Harm.LOST, "t2"))
+
+    assert len(findings_of(record_of(*results))) == 2
