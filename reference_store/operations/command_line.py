@@ -18,7 +18,7 @@ from reference_store.core import keys
 from reference_store.core.atomic import Directory
 from reference_store.core.document_files import BACKUP, SUFFIX
 from reference_store.core.document_reading import regular
-from reference_store.operations.commands.backup_commands import backup
+from reference_store.operations.commands.backup_commands import backup, sync
 from reference_store.operations.commands.console import (
     AS_JSON,
     ROOT,
@@ -197,7 +197,7 @@ def _numbered(entry: Entry) -> dict[str, Any]:
     return {"number": entry.number, "record": entry.record}
 
 
-for _command in (backup, evidence, recover, export_bars, migrate, doctor):
+for _command in (backup, sync, evidence, recover, export_bars, migrate, doctor):
     COMMAND.add_command(_command)
 
 

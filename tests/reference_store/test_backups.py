@@ -129,6 +129,17 @@ def test_restoring_over_removes_what_came_later_and_keeps_it_as_a_generation(tmp
         assert later.get("MSFT") == {"n": 1}
 
 
+def test_what_was_restored_and_not_used_yet_is_restored_over(tmp_path: Path) -> None:
+    put(tmp_path, 1)
+    first = backed_up(tmp_path).generation.id
+    put(tmp_path, 2)
+    backed_up(tmp_path)
+    restore(vault_in(tmp_path), str(tmp_path / "new"))
+    restore(vault_in(tmp_path), str(tmp_path / "new"), generation=first, over=True)
+
+    assert seen(tmp_path, "new") == (1, [1])
+
+
 def test_what_a_restore_replaced_is_not_taken_for_the_last_backup(tmp_path: Path) -> None:
     put(tmp_path, 1)
     first = backed_up(tmp_path)

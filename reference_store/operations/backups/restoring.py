@@ -94,6 +94,7 @@ def check(vault: Vault, generation: Generation) -> None:
         sizes = {entry.digest: entry.size for entry in generation.files.values()}
         broken = {digest for digest, size in sizes.items() if not is_whole(vault, digest, size)}
         gone = [path for path, entry in generation.files.items() if entry.digest in broken]
+        vault.doubt(broken)
     if gone:
         raise DamagedBackup(generation.id, vault.name, tuple(gone))
 

@@ -75,9 +75,15 @@ def walk(directory: Directory, path: str = "") -> Iterator[Place]:
 
 @contextmanager
 def locked(directory: Directory, timeout: float, *, unfinished: bool = False) -> Iterator[None]:
-    """Hold all locks of a directory and of those below it, so that no store writes there; raises LockTimeout."""
+    """Hold all locks of a directory and of those below it, so that no store writes there; raises LockTimeout.
+
+    ``unfinished`` says that this is a restore: it may work where one was begun, and holds the lock of the directory
+    itself also if none was ever held, which leaves a lock file there.
+    """
     deadline = time.monotonic() + timeout
     wanted = _with_locks(directory)
+    if unfinished and "" not in wanted:
+        wanted = ["", *wanted]
     while True:
         with ExitStack() as held:
             try:

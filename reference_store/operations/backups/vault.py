@@ -60,8 +60,11 @@ class Vault(Protocol):
     def pieces(self, digest: str, size: int) -> Iterator[bytes]:
         """Read a content; whoever asks checks it. Raises OSError if it is not there."""
 
+    def doubt(self, digests: Collection[str]) -> None:
+        """Have contents put again that were found to be gone or damaged, by the next backup that needs them."""
+
     def discard(self, digests: Collection[str]) -> None:
-        """Remove contents that no generation needs."""
+        """Remove contents that no generation needs, now or later."""
 
 
 def load(vault: Vault, name: str) -> Generation:
