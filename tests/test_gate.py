@@ -2,10 +2,13 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+
+import pytest
 
 TOP = Path(__file__).parents[1]
 CONFIGURED = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]
@@ -20,7 +23,12 @@ def test_behind_it():
 """
 
 
-def run(module, *options):
+def ignore_hang_ups():
+    """As under nohup, and in the runners of some CI services."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+def run(module, *options, begin=None):
     module.write_text(HANGS)
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-c", TOP / "pyproject.toml", *options, module],
@@ -28,11 +36,13 @@ def run(module, *options):
         capture_output=True,
         text=True,
         check=False,
+        preexec_fn=begin,
     )
 
 
-def test_a_test_that_hangs_is_ended_and_says_where_it_stood(tmp_path):
-    done = run(tmp_path / "test_it.py", "-o", "faulthandler_timeout=0.5")
+@pytest.mark.parametrize("begin", [None, ignore_hang_ups], ids=["as ever", "without hang-ups"])
+def test_a_test_that_hangs_is_ended_and_says_where_it_stood(begin, tmp_path):
+    done = run(tmp_path / "test_it.py", "-o", "faulthandler_timeout=0.5", begin=begin)
 
     assert done.returncode == 1
     assert f'test_it.py", line {HANGS.splitlines().index("    threading.Event().wait()") + 1} in' in done.stderr
