@@ -15,8 +15,6 @@ from pytest_tradestore.damage.formats import format_damages, mentions
 from pytest_tradestore.damage.judging import Case, is_asked
 from pytest_tradestore.damage.operators import Damage, Kind, drawn_damages, plain_damages
 from pytest_tradestore.damage.trials import Unusable, Ward, listening
-from pytest_tradestore.faults.timeless import timeless
-from pytest_tradestore.faults.workbench import image_below
 from pytest_tradestore.observation import Absent, Failed, Names, Observation, Records
 from pytest_tradestore.settings import Budget, Settings
 
@@ -121,7 +119,6 @@ class _Grown:
 
 def _grown(ward: Ward) -> _Grown:
     image = DurableImage(())
-    volatile = ward.store.declarations.volatile
     changed: dict[str, dict[str, int]] = {}
     replaced: dict[str, int] = {}
     older: dict[str, bytes] = {}
@@ -129,7 +126,6 @@ def _grown(ward: Ward) -> _Grown:
     log = ward.workload.kit.log
     with ward.root(image) as root:
         seen = [ward.look(root)[0]]
-    errors = ward.store.declarations.errors
     for update in ward.workload.updates:
         with ward.root(image) as root:
             inodes = {f.path: _inode(root, f.path) for f in image.files}
@@ -137,11 +133,11 @@ def _grown(ward: Ward) -> _Grown:
                 opened = ward.open(root)
                 ward.step()
                 update.make(opened)
-                observed = timeless(ward.workload.observe(opened, errors))
+                observed = ward.observe(opened)
                 opened.close()
             except Exception as error:
                 raise Unusable(f"{update.rendered} raised {type(error).__name__}: {error}") from error
-            grown = image_below(root, volatile)
+            grown = ward.image_of(root)
             same = {path for path, inode in inodes.items() if _inode(root, path) == inode}
         before = {f.path: f.content for f in image.files if f.kind is FileKind.FILE}
         for file in grown.files:

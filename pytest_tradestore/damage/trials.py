@@ -10,19 +10,17 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pytest_tradestore.crash.client import Client
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.operations import Kind as FileKind
-from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.damage.operators import Damage, Kind
-from pytest_tradestore.faults.timeless import timeless
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.observation import Failed, Observation
-from pytest_tradestore.sandbox import remove_tree
-from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest
+from pytest_tradestore.target import OpenStore
 
 NEXT_VERSION = 90
 ROOM = 1 << 30
@@ -55,62 +53,24 @@ class Reading:
 
 
 @dataclass
-class Ward:
-    """Where damaged stores are looked at."""
+class Ward(Client):
+    """A client of damaged stores; ``reports``: whether the one that was looked at last reports damage by an object."""
 
-    store: StoreUnderTest
-    workload: Workload
-    directory: Path
-    step: Callable[[], None]
-    bridge: Bridge = field(default_factory=Bridge)
     reports: bool = False
-    """Whether the store that was looked at last reported damage by the function that it declares."""
-    _count: int = 0
-
-    @contextmanager
-    def root(self, image: DurableImage) -> Iterator[Path]:
-        """Give a root that holds ``image``; it is removed afterwards."""
-        self._count += 1
-        path = self.directory / f"{os.getpid()}-{self._count}" / "store"
-        os.makedirs(path)
-        try:
-            image.write(path)
-            yield path
-        finally:
-            remove_tree(path.parent)
-
-    def open(self, root: Path) -> OpenStore:
-        self.step()
-        return self.store.open(root, self.bridge)
 
     def look(self, root: Path) -> tuple[Observation, Failed | None]:
-        """Open, look at every place and close; what opening raises is seen everywhere."""
         self.reports = False
-        try:
-            opened = self.open(root)
-        except Exception as error:
-            failed = Failed(
-                type(error).__name__,
-                str(error).replace(str(root), "<root>"),
-                isinstance(error, self.store.declarations.errors),
-            )
-            return Observation(tuple((place, failed) for place in self.workload.place_names)), failed
-        self.step()
-        seen = timeless(self.workload.observe(opened, self.store.declarations.errors))
-        self.reports = self._reports(opened)
-        with suppress(Exception):
-            opened.close()
-        return seen, None
+        return super().look(root)
 
-    def _reports(self, opened: OpenStore) -> bool:
-        """Say whether an open store reports damage by the function that it declares. Raises Unusable if that raises."""
+    def leave(self, opened: OpenStore) -> None:
+        """Ask first whether it reports damage by the function that it declares. Raises Unusable if that raises."""
         asked = self.store.declarations.damage_reported
-        if not callable(asked):
-            return False
-        try:
-            return bool(self.bridge.settle(asked(opened.store)))
-        except Exception as error:
-            raise Unusable(f"tradestore_damage_reported raised {type(error).__name__}: {error}") from error
+        if callable(asked):
+            try:
+                self.reports = bool(self.bridge.settle(asked(opened.store)))
+            except Exception as error:
+                raise Unusable(f"tradestore_damage_reported raised {type(error).__name__}: {error}") from error
+        super().leave(opened)
 
 
 def damaged_image(image: DurableImage, damage: Damage) -> DurableImage:

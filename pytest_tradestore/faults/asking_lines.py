@@ -29,7 +29,7 @@ def with_lines(
     def task(channel: Channel) -> None:
         steps = count(1)
         injecting, _ = who_refuses()
-        bench = Bench(store, workload, directory, injecting, lambda _: channel.step(next(steps)))
+        bench = Bench(store, workload, directory, lambda: channel.step(next(steps)), injecting)
         bench.lines = SourceLines
         try:
             for number, (subject, refusal, control, calls) in enumerate(rows):

@@ -182,12 +182,12 @@ class Run:
         gc.freeze()  # what the parent left here needs no collecting, which is done after each trial
         steps = iter(range(1, 1 << 62))
         injecting, injected = who_refuses()
-        bench = Bench(
+        bench: Bench = Bench(
             self.store,
             self.workload,
             self.sandbox.path,
+            lambda: channel.step(2 * next(steps) + bench.afterwards),
             injecting,
-            lambda afterwards: channel.step(2 * next(steps) + afterwards),
         )
         plan = self.plan
         try:

@@ -16,12 +16,12 @@ from pytest_tradestore.crash.models import by_name
 from pytest_tradestore.crash.oracle import History
 from pytest_tradestore.crash.recorders.base import Recorder
 from pytest_tradestore.crash.states import Group, enumerate_states
+from pytest_tradestore.crash.timeless import timeless
 from pytest_tradestore.crash.volatile import without_volatile
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.faults.calls import CallKind
 from pytest_tradestore.faults.evidence import GoingOn
 from pytest_tradestore.faults.recordings import Recorded, Row, recorded
-from pytest_tradestore.faults.timeless import timeless
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest

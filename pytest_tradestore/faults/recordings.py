@@ -10,13 +10,14 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
+from pytest_tradestore.crash.client import make_root
 from pytest_tradestore.crash.operations import Moment, Sync
 from pytest_tradestore.crash.recorders.base import Recorder, Recording, Recordings
 from pytest_tradestore.crash.trace import Trace
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.faults.calls import Fault
 from pytest_tradestore.faults.trials import NEXT_VERSION, Subject
-from pytest_tradestore.faults.workbench import Injecting, make_root
+from pytest_tradestore.faults.workbench import Injecting
 from pytest_tradestore.isolation import Channel, Died, Hung, Sent
 from pytest_tradestore.observation import Observation
 from pytest_tradestore.runner import Runner

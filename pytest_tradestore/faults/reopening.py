@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from pytest_tradestore.causes import role_of_path
+from pytest_tradestore.crash.client import Client
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.operations import Kind
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.faults.calls import CallKind, Fault
 from pytest_tradestore.faults.trials import NEXT_VERSION, Trial
-from pytest_tradestore.faults.workbench import Bench
 from pytest_tradestore.isolation import Channel, Died, Hung, Sent
 from pytest_tradestore.observation import Failed, Observation
 from pytest_tradestore.runner import Runner, ended_how
@@ -46,34 +46,34 @@ class Reopened:
     later: Observation | None = None
 
 
-def reopened(bench: Bench, left: Left) -> Reopened:
+def reopened(client: Client, left: Left) -> Reopened:
     """Open a copy of the files, look at every place, make the next update if there is to be one, and close."""
-    root = bench.fresh_root(left.image)
+    root = client.fresh_root(left.image)
     try:
-        opened = bench.open(root)
+        opened = client.open(root)
         try:
-            found = Reopened(bench.observe(opened))
-            return found if not left.key else replace(found, **_gone_on(bench, left.key, root, opened))
+            found = Reopened(client.observe(opened))
+            return found if not left.key else replace(found, **_gone_on(client, left.key, root, opened))
         finally:
             with suppress(Exception):
                 opened.close()
     except Exception as error:
-        failed = Failed(type(error).__name__, str(error).replace(str(root), "<root>"), declared=False)
-        return Reopened(Observation(tuple((place, failed) for place in bench.workload.place_names)), failed)
+        failed = client.failed(error, root)
+        return Reopened(Observation(tuple((place, failed) for place in client.workload.place_names)), failed)
     finally:
-        bench.discard(root)
+        client.discard(root)
 
 
-def _gone_on(bench: Bench, key: str, root: Path, opened: OpenStore) -> dict[str, Any]:
+def _gone_on(client: Client, key: str, root: Path, opened: OpenStore) -> dict[str, Any]:
     """Make the next update, reopen and look; return what is known then."""
     try:
-        bench.begin()
-        bench.workload.next_update(key, NEXT_VERSION).make(opened)
-        after = bench.observe(opened)
-        bench.begin()
+        client.step()
+        client.workload.next_update(key, NEXT_VERSION).make(opened)
+        after = client.observe(opened)
+        client.step()
         opened.close()
-        with closing(bench.open(root)) as again:
-            return {"after": after, "later": bench.observe(again)}
+        with closing(client.open(root)) as again:
+            return {"after": after, "later": client.observe(again)}
     except Exception as error:
         return {"refused": f"{type(error).__name__}: {opened.told(error)}"}
 
@@ -133,12 +133,12 @@ def reopen_all(
 
     def task(channel: Channel) -> None:
         steps = iter(range(1, 1 << 62))
-        bench = Bench(store, workload, sandbox.path, None, lambda _: channel.step(next(steps)))
+        client = Client(store, workload, sandbox.path, lambda: channel.step(next(steps)))
         try:
             for number in left():
-                channel.send((number, reopened(bench, images[number])))
+                channel.send((number, reopened(client, images[number])))
         finally:
-            bench.close()
+            client.close()
 
     for event in Runner(store.declarations.deadline).through(lambda: task if left() else None):
         match event:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.operations import Kind as FileKind
+from pytest_tradestore.crash.timeless import timeless_at
 from pytest_tradestore.faults.calls import Limit, Refusal, Watched, role_of
-from pytest_tradestore.faults.timeless import timeless_at
 from pytest_tradestore.faults.workbench import NOTHING_WATCHED, Bench
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.observation import Observation, Seen
@@ -138,21 +138,21 @@ def _goes_on(
     following = bench.workload.next_update(update.key, NEXT_VERSION)
     stuck = ""
     try:
-        bench.begin()
+        bench.step()
         following.make(opened)
     except Exception as error:  # an instance may say that it is of no use any more; a new one may not
         stuck = _told(opened, error)
     after = bench.observe(opened) if not stuck else None
     trial = replace(trial, after=after, descriptors=_open_below(root, control))
     try:
-        bench.begin()
+        bench.step()
         opened.close()
     except Exception as error:
         return replace(trial, stuck=f"closing raised {_told(opened, error)}"), opened
     try:
         opened = bench.open(root)  # here, where a lock that is still held stands in the way
         if stuck:
-            bench.begin()
+            bench.step()
             following.make(opened)
             after = bench.observe(opened)
         return replace(trial, after=after), opened
@@ -216,7 +216,7 @@ def _opening(bench: Bench, subject: Subject, refusal: Refusal | None, root: Path
 def _struck(bench: Bench, subject: Subject, refusal: Refusal | None, root: Path, act: Callable[[], object]) -> Trial:
     watched: list[Watched] = []
     raised = ""
-    bench.begin()
+    bench.step()
     with bench.refusing(root, refusal, watched):
         try:
             act()

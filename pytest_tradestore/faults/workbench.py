@@ -1,4 +1,4 @@
-"""Where trials of faults are made: a store, its workload, fresh roots, and whoever refuses calls.
+"""Where trials of faults are made: a client of the store, and whoever refuses its calls.
 
 Runs the store's own code: only ever inside an isolated process.
 """
@@ -8,19 +8,14 @@ import resource
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from pytest_tradestore.crash.images import THE_ROOT, DurableImage, matches, read_image
+from pytest_tradestore.crash.client import Client
 from pytest_tradestore.crash.recorders.source_lines import SourceLines
-from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.faults.calls import Call as FileCall
 from pytest_tradestore.faults.calls import CallKind, Fault, Interrupt, Limit, Refusal, Watched
-from pytest_tradestore.faults.timeless import timeless
-from pytest_tradestore.observation import Observation
-from pytest_tradestore.sandbox import remove_tree
-from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest
 
 NOTHING_WATCHED = Watched((), 0, False, ())
 
@@ -37,52 +32,16 @@ class Injecting(Protocol):
 
 
 @dataclass
-class Bench:
-    """Where trials are made: a store, its workload, a place for roots, and whoever refuses calls."""
+class Bench(Client):
+    """A client some of whose calls are refused; ``afterwards`` is set when the fault has struck."""
 
-    store: StoreUnderTest
-    workload: Workload
-    directory: Path
-    injecting: Injecting | None
-    step: Callable[[bool], None]
-    """Says that the next step of the store begins, and whether that is after the fault has struck."""
-    bridge: Bridge = field(default_factory=Bridge)
+    injecting: Injecting | None = None
     afterwards: bool = False
     lines: Callable[[], SourceLines] | None = None
     """Makes who notes which lines ask for calls, where that is wanted."""
-    _count: int = 0
-
-    def fresh_root(self, image: DurableImage) -> Path:
-        """Return a new root that holds ``image``."""
-        self._count += 1
-        root = self.directory / f"{os.getpid()}-{self._count}" / "store"
-        self._apart(make_root, root, image)
-        return root
-
-    def discard(self, root: Path) -> None:
-        """Remove a root that ``fresh_root`` gave."""
-        self._apart(remove_tree, root.parent)
-
-    def image_of(self, root: Path) -> DurableImage:
-        """Return what lies below a root, volatile files left out."""
-        found: DurableImage = self._apart(image_below, root, self.store.declarations.volatile)
-        return found
 
     def _apart(self, chore: Callable[..., Any], *arguments: Any) -> Any:
         return chore(*arguments) if self.injecting is None else self.injecting.apart(chore, *arguments)
-
-    def begin(self) -> None:
-        """Say that the next step of the store begins."""
-        self.step(self.afterwards)
-
-    def open(self, root: Path) -> OpenStore:
-        self.begin()
-        return self.store.open(root, self.bridge)
-
-    def observe(self, opened: OpenStore) -> Observation:
-        """Return what the store shows, with the times of this run left out: two runs have to be comparable."""
-        self.begin()
-        return timeless(self.workload.observe(opened, self.store.declarations.errors))
 
     @contextmanager
     def refusing(self, root: Path, refusal: Refusal | None, into: list[Watched]) -> Iterator[None]:
@@ -112,9 +71,6 @@ class Bench:
                     lines.stop()
                     watched = replace(watched, calls=_named(watched.calls, lines))
                 into.append(watched)
-
-    def close(self) -> None:
-        self.bridge.close()
 
 
 def _named(calls: tuple[FileCall, ...], lines: SourceLines) -> tuple[FileCall, ...]:
@@ -156,24 +112,6 @@ def _interrupted(moment: Interrupt, hits: list[str]) -> Iterator[None]:
     finally:
         for name, function in before.items():
             setattr(os, name, function)
-
-
-def make_root(root: Path, image: DurableImage) -> None:
-    """Make a new root that holds ``image``."""
-    os.makedirs(root)
-    image.write(root)
-
-
-def image_below(root: Path, volatile: tuple[str, ...]) -> DurableImage:
-    """Return what lies below a root; links into it stay links into it wherever it is written."""
-    base = str(root)
-    return DurableImage(
-        tuple(
-            replace(file, target=file.target.replace(base, THE_ROOT)) if file.target else file
-            for file in read_image(root)
-            if not matches(file.path, volatile)
-        )
-    )
 
 
 @contextmanager
