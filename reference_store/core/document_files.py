@@ -25,6 +25,7 @@ from reference_store.core.document_reading import generation_of, inode_of, regul
 from reference_store.core.generations import note_removed, removed_up_to
 from reference_store.core.group_commit import GroupCommit, Take, Ticket
 from reference_store.core.integrity import Unsealed
+from reference_store.core.listing import Listing
 from reference_store.core.replacing import Replacement, replace_all
 from reference_store.core.root import Place, Root, as_failure
 from reference_store.core.schemas import ANY, Schema
@@ -75,6 +76,7 @@ class DocumentFiles:
         self._stem = stem
         self._commits = _OneForAll(self._group)
         self.recoveries: deque[Recovery] = deque(maxlen=100)
+        self._listing = Listing((SUFFIX, BACKUP))
         # Digest of the file that this instance wrote last, so that the next write knows the old version is sound.
         self._written: dict[str, tuple[bytes, int]] = {}
 
@@ -253,7 +255,7 @@ class DocumentFiles:
 
     def keys(self, operation: str) -> list[str]:
         """Return the keys that have a file or a backup, sorted; files of other make are passed over."""
-        return sorted(keys.decode_all(self.root.names(operation, "keys"), (SUFFIX, BACKUP)))
+        return self._listing.identifiers(self.root.names(operation, "keys"))
 
     def reseal(self, operation: str, key: str) -> None:
         """Vouch for a file edited or written by hand; raises CorruptData when it is not strict JSON of one object."""

@@ -20,6 +20,7 @@ A name never begins with ``.``, ``-`` or ``_``: names of that kind are the store
 from __future__ import annotations
 
 import re
+import string
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
@@ -33,12 +34,17 @@ LONGEST_NAME = 200
 _DEVICES = frozenset(
     {"CON", "PRN", "AUX", "NUL", *(f"{port}{digit}" for port in ("COM", "LPT") for digit in "0123456789")}
 )
-_PLAIN = re.compile(r"[A-Za-z0-9._-]")
+_NOT_PLAIN = re.compile(r"[^A-Za-z0-9._-]+")
+_ESCAPES = [f"%{byte:02X}" for byte in range(256)]
 _NAME = re.compile(r"(?:[A-Za-z0-9._-]|%[0-9A-F]{2})+(?:\+[0-9a-f]*)?")
 _PLAIN_NAME = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?)(\+[0-9a-f]*)?")
-_LOWER, _UPPER = re.compile("[a-z]"), re.compile("[A-Z]")
+_UPPER, _LOWER = string.ascii_uppercase.encode(), string.ascii_lowercase.encode()
+_BITS = bytes.maketrans(_UPPER + _LOWER, b"0" * 26 + b"1" * 26)
+_NO_LETTERS = bytes(set(range(256)) - {*_UPPER, *_LOWER})
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _SEPARATOR = re.compile(r"[\\/]")
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""All characters of these categories, which no version of Unicode adds to."""
 _UNSAFE_CATEGORIES = {"Cc": "contains a control character", "Cs": "contains a lone surrogate"}
 _UNSAFE_CATEGORIES |= {"Zl": "contains a line separator", "Zp": "contains a paragraph separator"}
 
@@ -77,12 +83,15 @@ def decode_all(files: Sequence[str], suffixes: tuple[str, ...] = ("",)) -> set[s
 
     As ``decode`` says; ordinary names, of which there may be very many, are told by one look at all of them.
     """
-    short = [name for name in files if len(name) <= LONGEST_NAME and name[:1] != "." and "\n" not in name]
-    listing = "\n".join(short)
-    upper, lower, other = _ordinary(suffixes)
-    plain = [*upper.findall(listing), *lower.findall(listing)]
+    listing = f"/{'/'.join(files)}/"
+    if max(map(len, files), default=0) > LONGEST_NAME or listing.count("/") != len(files) + 1:
+        short = [name for name in files if len(name) <= LONGEST_NAME and "/" not in name]
+        listing = f"/{'/'.join(short)}/"
+    ordinary, other = _ordinary(suffixes)
+    plain = ordinary.findall(listing)
     found = {name.replace("%2F", "/") for name in plain} if "%2F" in listing else set(plain)
-    if len(plain) < len(files):
+    # Names that begin with a dot are of no identifier, and every directory of a store has some.
+    if len(plain) + listing.count("/.") < len(files):
         for name in (*other.findall(listing), *(name for name in files if len(name) > LONGEST_NAME)):
             for suffix in suffixes:
                 if name.endswith(suffix) and (identifier := decode(name[: len(name) - len(suffix)])) is not None:
@@ -91,50 +100,47 @@ def decode_all(files: Sequence[str], suffixes: tuple[str, ...] = ("",)) -> set[s
 
 
 @lru_cache(maxsize=8)
-def _ordinary(suffixes: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
-    """Lines that are a name with letters of one case, of upper and of lower case, and all other lines.
+def _ordinary(suffixes: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Names with letters of one case, between two ``/``, without marker and suffix; and all others but hidden ones.
 
     They have at most one escape, that of a ``/`` between two parts that cannot be taken for steps of a path, and begin
     with nothing that resembles a Windows device.
     """
-    end = f"(?:{'|'.join(map(re.escape, suffixes))})$"
-    no_device = "(?![CcPpAaNnLl][OoRrUuPp][NnXxLlMmTt][0-9]?(?:[.+]|$))"
+    end = f"(?:{'|'.join(map(re.escape, suffixes))})/"
+    no_device = "(?![CcPpAaNnLl][OoRrUuPp][NnXxLlMmTt][0-9]?(?:[.+]|/))"
 
-    def line(letters: str, marker: str) -> str:
+    def name(letters: str, marker: str) -> str:
         part = f"[{letters}0-9][{letters}0-9._-]*(?<![._-])"
-        return f"{no_device}{part}(?:%2F{part})?(?={marker}{end})"
+        return f"{part}(?:%2F{part})?(?={marker}{end})"
 
-    upper, lower = line("A-Z", ""), "(?=[^a-z\n+]*[a-z])" + line("a-z", r"\+")
-    patterns = f"^{upper}", f"^{lower}", f"^(?!{upper})(?!{lower}).+$"
-    return tuple(re.compile(pattern, re.MULTILINE) for pattern in patterns)  # type: ignore[return-value] # three of three
+    either = f"{no_device}(?:{name('A-Z', '')}|(?=[^a-z/+]*[a-z]){name('a-z', '[+]')})"
+    return re.compile(f"(?<=/){either}"), re.compile(f"(?<=/)(?!{either})[^/.][^/]*")
 
 
 @lru_cache(maxsize=4096)
 def _encoded(identifier: str) -> str:
     _refuse_unsafe(identifier)
-    pieces = [char if _PLAIN.fullmatch(char) else _escaped(char) for char in identifier]
-    if identifier[0] in ".-_" or identifier.split(".")[0].upper() in _DEVICES:
-        pieces[0] = _escaped(identifier[0])
-    if identifier[-1] == ".":
-        pieces[-1] = _escaped(".")
-    name = "".join(pieces) + _case_marker(identifier)
+    name = _escaped(identifier)
+    if name[0] in ".-_" or identifier.partition(".")[0].upper() in _DEVICES:
+        name = _ESCAPES[ord(name[0])] + name[1:]
+    if name[-1] == ".":
+        name = name[:-1] + _ESCAPES[ord(".")]
+    name += _case_marker(identifier)
     if len(name) > LONGEST_NAME:
         raise InvalidIdentifier(identifier, f"takes {len(name)} bytes as a file name, {LONGEST_NAME} is the limit")
     return name
 
 
-def _escaped(char: str) -> str:
-    return "".join(f"%{byte:02X}" for byte in char.encode("utf-8"))
+def _escaped(text: str) -> str:
+    return _NOT_PLAIN.sub(lambda found: "".join([_ESCAPES[byte] for byte in found[0].encode("utf-8")]), text)
 
 
 def _case_marker(identifier: str) -> str:
-    # Most identifiers have letters of one case; other characters than these letters have a case too, and no mark.
-    if not _LOWER.search(identifier):
+    # Other characters than these letters have a case too, and no mark.
+    lower = identifier.encode("ascii", "ignore").translate(_BITS, _NO_LETTERS)
+    if b"1" not in lower:
         return ""
-    if not _UPPER.search(identifier):
-        return "+"
-    lower = [char.islower() for char in identifier if char.isascii() and char.isalpha()]
-    return f"+{int(''.join('1' if bit else '0' for bit in lower), 2):x}"
+    return f"+{int(lower, 2):x}" if b"0" in lower else "+"
 
 
 def _refuse_unsafe(identifier: str) -> None:
@@ -142,11 +148,10 @@ def _refuse_unsafe(identifier: str) -> None:
         raise InvalidIdentifier(identifier, "is empty or blank")
     if len(identifier) > LONGEST_NAME:
         raise InvalidIdentifier(identifier, f"has more than {LONGEST_NAME} characters")
-    for char in identifier:
-        if reason := _UNSAFE_CATEGORIES.get(unicodedata.category(char)):
-            raise InvalidIdentifier(identifier, reason)
+    if unsafe := _UNSAFE.search(identifier):
+        raise InvalidIdentifier(identifier, _UNSAFE_CATEGORIES[unicodedata.category(unsafe[0])])
     # The compatibility form too: a layer that normalises after this check must not find a path in it.
-    for form in (identifier, unicodedata.normalize("NFKC", identifier)):
+    for form in dict.fromkeys((identifier, unicodedata.normalize("NFKC", identifier))):
         if reason := _path_meaning(form):
             raise InvalidIdentifier(identifier, reason)
 

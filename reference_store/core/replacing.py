@@ -1,20 +1,24 @@
 """Several files replaced at once: each is whole and old or new after any crash, and they share their syncs.
 
-One sync of the directory does for all. The files are handed to the medium together before each is waited for, so that
-a file system with a journal has one commit to make for them, not one for each.
+One sync of the directory does for all. The files are handed to the medium together, and waited for side by side: a
+file system with a journal then has one commit to make for them, and a disk one cache to empty, not one for each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from reference_store.core.atomic import FILE_MODE, Directory, NotPinned
 from reference_store.core.descriptors import hand_over
 from reference_store.core.directory import Found
+from reference_store.core.side_by_side import side_by_side
 
 _AT_ONCE = 32
 """So many files are open at once."""
+_SIDE_BY_SIDE = 3
+"""From so many files on, waiting for all at the same time is worth the threads."""
 
 
 @dataclass(slots=True)
@@ -66,11 +70,18 @@ def _staged(directory: Directory, files: Sequence[Replacement]) -> list[tuple[Re
     if len(written) > 1:
         for _, _, descriptor in written:
             hand_over(descriptor)
-    staged: list[tuple[Replacement, str]] = []
-    for file, name, descriptor in written:
-        try:
-            directory.settle(name, descriptor)
-            staged.append((file, name))
-        except OSError as error:
-            file.error = error
-    return staged
+    settle = partial(_settle, directory)
+    if len(written) < _SIDE_BY_SIDE:
+        for each in written:
+            settle(*each)
+    else:
+        side_by_side([partial(settle, *each) for each in written])
+    return [(file, name) for file, name, _ in written if file.error is None]
+
+
+def _settle(directory: Directory, file: Replacement, name: str, descriptor: int) -> None:
+    try:
+        directory.settle(name, descriptor)
+    except OSError as error:
+        file.error = error
+

@@ -18,6 +18,7 @@ from reference_store.core.by_key import ByKey
 from reference_store.core.closing import Closing
 from reference_store.core.descriptors import sync, write_all
 from reference_store.core.group_commit import GroupCommit, Take, Ticket
+from reference_store.core.listing import Listing
 from reference_store.core.reopening import Reopened
 from reference_store.core.root import LOCK_TIMEOUT, Place, Root
 from reference_store.core.strict_json import Document, Encoded
@@ -88,6 +89,7 @@ class JournalStore(Closing, Reopened):
         self._commits: ByKey[GroupCommit[Encoded]] = ByKey(self._group)
         self._tails: Recent[_Tail] = Recent(_REMEMBERED)
         self._unwanted: dict[str, _Unwanted] = {}
+        self._listing = Listing((SUFFIX,))
 
     def append(self, stream: str, record: dict[str, Any]) -> None:
         """Add ``record`` at the end of ``stream``; on return it, and all before it, outlive a power loss.
@@ -163,7 +165,7 @@ class JournalStore(Closing, Reopened):
 
     def streams(self) -> list[str]:
         """Return all streams, sorted by code point; damaged ones are among them."""
-        return streams_in(self._root.names("streams", "streams"))
+        return self._listing.identifiers(self._root.names("streams", "streams"))
 
     def salvage(self, stream: str) -> SalvageReport:
         """Make a damaged log readable again: what can be vouched for stays, the whole damaged file is kept as evidence.

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from reference_store import InvalidIdentifier
 from reference_store.core import keys
+from reference_store.core.listing import Listing
 
 ORDINARY = [
     "AAPL",
@@ -343,3 +344,33 @@ def test_names_as_long_as_they_may_be_are_found_too() -> None:
         with suppress(InvalidIdentifier):
             assert keys.decode_all([keys.encode(identifier)]) == {identifier}
     assert keys.decode_all(["A" * 201, "a" * 200 + "+"]) == set()
+
+
+@given(st.lists(st.lists(st.sampled_from("ABCDEFabcdé"), max_size=9, unique=True), max_size=5), st.booleans())
+def test_each_listing_has_what_is_there_then_whatever_was_there_before(
+    listings: list[list[str]], with_backups: bool
+) -> None:
+    listing = Listing((".json", ".json.bak"))
+    for identifiers in listings:
+        files = [".lock", "README", *(keys.encode(each) + ".json" for each in identifiers)]
+        files += [keys.encode(each) + ".json.bak" for each in identifiers[::2]] if with_backups else []
+        assert listing.identifiers(files) == sorted(identifiers)
+
+
+def test_of_many_names_only_the_new_ones_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    listing = Listing()
+    listing.identifiers([f"K{number}" for number in range(1000)])
+    decoded: list[str] = []
+    real = keys.decode_all
+    monkeypatch.setattr(keys, "decode_all", lambda files, suffixes: decoded.extend(files) or real(files, suffixes))
+
+    found = listing.identifiers(["J", *(f"K{number}" for number in range(1, 1000))])
+
+    assert found == sorted(["J", *(f"K{number}" for number in range(1, 1000))])
+    assert sorted(decoded) == ["J", "K0"]
+
+
+def test_what_a_caller_does_to_a_listing_changes_no_other_one() -> None:
+    listing = Listing()
+    listing.identifiers(["A", "B"]).clear()
+    assert listing.identifiers(["A", "B"]) == ["A", "B"]

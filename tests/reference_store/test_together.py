@@ -1,6 +1,7 @@
 """Updates of one file that meet share a write: each is acknowledged, and a crash of it is told from damage."""
 
 import asyncio
+import errno
 import gc
 import itertools
 import os
@@ -36,7 +37,7 @@ from reference_store.core.group_commit import GroupCommit
 from reference_store.core.locking import RootLock
 from reference_store.models import Action, Decision, FundamentalData
 from reference_store.stores.journal_lines import LogFile, Walk
-from tests.reference_store.faults import syncs
+from tests.reference_store.faults import is_directory, syncs
 from tests.reference_store.trading import ALWAYS, DAY, JANUARY, bar
 
 WRITERS = 16
@@ -435,3 +436,70 @@ def test_a_store_that_nobody_has_any_more_holds_no_descriptor(tmp_path: Path, us
     store = DocumentStore(tmp_path)
     assert held() == [str(tmp_path)]  # control
     store.close()
+
+
+def puts_that_meet(root: Path, keys: str) -> list[BaseException | None]:
+    """Put a document under each key, all in one write; return what each of the puts raised."""
+    store = DocumentStore(root)
+    store.put("first", {})
+
+    def put(key: str) -> BaseException | None:
+        try:
+            store.put(key, {"key": key})
+        except BaseException as error:
+            return error
+        return None
+
+    return gathered(root, store._files.group, [partial(put, key) for key in keys])
+
+
+def test_puts_of_different_keys_that_meet_wait_for_the_disk_side_by_side(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    all_wait, real = threading.Barrier(5), os.fsync
+
+    def sync(descriptor: int) -> None:
+        if not is_directory(descriptor) and b'"key"' in Path(f"/proc/self/fd/{descriptor}").read_bytes():
+            all_wait.wait(10)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", sync)
+
+    assert puts_that_meet(tmp_path, "ABCDE") == [None] * 5
+    assert DocumentStore(tmp_path).keys() == [*"ABCDE", "first"]
+
+
+def test_control_where_there_are_no_more_threads_they_are_synced_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, start = syncs(monkeypatch), threading.Thread.start
+
+    def refused(self: threading.Thread) -> None:
+        if self.name == "reference_store wait":
+            raise RuntimeError("can't start new thread")
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+
+    assert puts_that_meet(tmp_path, "ABCDE") == [None] * 5
+    assert seen[-6:] == ["file"] * 5 + ["directory"]
+
+
+@pytest.mark.parametrize("failure", [OSError(errno.EIO, "I/O error"), MemoryError()], ids=["the-disk-s", "another"])
+def test_a_sync_that_fails_beside_others_acknowledges_nothing_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    real = os.fsync
+
+    def failing(descriptor: int) -> None:
+        if not is_directory(descriptor) and b'"key": "C"' in Path(f"/proc/self/fd/{descriptor}").read_bytes():
+            raise failure
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", failing)
+
+    raised = dict(zip("ABCDE", puts_that_meet(tmp_path, "ABCDE"), strict=True))
+
+    assert {key for key, error in raised.items() if error is not None} == {"C"}
+    assert DocumentStore(tmp_path).keys() == [*"ABDE", "first"]
+    assert not [name for name in os.listdir(tmp_path) if name.startswith(".tmp-")]
