@@ -25,7 +25,7 @@ from reference_store.errors import CorruptData
 from reference_store.stores.journal_lines import LogFile, sealed
 
 PREFIX = ".times-"
-BLOCK = 16
+BLOCK = 8
 """Records of a block."""
 ALWAYS = (-(1 << 63), (1 << 63) - 1)
 """The times of a block that is looked at whatever the range is."""
