@@ -14,7 +14,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from weakref import finalize
+from functools import partial
+from operator import attrgetter
 
 from reference_store.core.access import Access, access_of
 from reference_store.core.descriptors import read_from
@@ -48,19 +49,22 @@ class OpenDirectory:
     So an operation that is under way in another thread when a store is closed ends on the directory it began on.
     """
 
+    _close: Callable[[], object] = int
+    """Closes it; called again it does nothing."""
+
     def __init__(self, descriptor: int, path: str) -> None:
         self.descriptor, self.path = descriptor, path
         # Bound now: whoever replaced os while this was opened must also be the one that closes it.
-        self._closing = finalize(self, _close, os.close, descriptor)
-        self._closing.atexit = False
+        self._close = partial(next, map(os.close, (descriptor,)), None)
+
+    # Python swallows what a signal's handler raises in code that runs because the last user has gone. So there is no
+    # code of Python's here: the attribute is looked up and called, and the descriptor closed, in a single step.
+    __del__ = property(attrgetter("_close"))
 
     def close(self) -> None:
-        """Close it now: nobody else uses it.
-
-        Where a call of the user's thread has opened one this is needed: Python swallows what a signal's handler raises
-        in code that runs because the last user has gone.
-        """
-        self._closing()
+        """Close it now: nobody else uses it."""
+        with suppress(OSError):
+            self._close()
 
     def names(self) -> list[str]:
         """The names in this directory, in no particular order.
@@ -175,11 +179,6 @@ class OpenDirectory:
 def is_settled(changed: int) -> bool:
     """Whether what comes now is stamped later than ``changed`` (ns), so that the two can be told apart."""
     return changed < _stamp()
-
-
-def _close(close: Callable[[int], None], descriptor: int) -> None:
-    with suppress(OSError):
-        close(descriptor)
 
 
 def _stamp() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar, get_args
@@ -13,8 +14,23 @@ from reference_store.core.strict_json import Document
 from reference_store.errors import CorruptData, InvalidRecord, shown
 
 R = TypeVar("R", bound=BaseModel)
+T = TypeVar("T")
 
 _log = logging.getLogger("reference_store")
+
+
+def all_of(field: str, given: Iterable[T]) -> list[T]:
+    """Return what a caller has given as a list that is the caller's no more.
+
+    What an iterator of the caller's raises, a generator for instance, comes out as it is. Raises InvalidRecord, naming
+    ``field``, for a collection that cannot be gone through.
+    """
+    if isinstance(given, Iterator):
+        return list(given)
+    try:
+        return list(given)
+    except Exception as error:
+        raise InvalidRecord(field, f"cannot be gone through ({type(error).__name__})") from error
 
 
 def to_json(record: BaseModel) -> Document:

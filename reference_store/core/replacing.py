@@ -84,4 +84,3 @@ def _settle(directory: Directory, file: Replacement, name: str, descriptor: int)
         directory.settle(name, descriptor)
     except OSError as error:
         file.error = error
-

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from pydantic import ValidationError
 
+from reference_store.core.records import all_of
 from reference_store.core.root import Place
 from reference_store.core.strict_json import Document
 from reference_store.errors import CorruptData, InvalidRecord
@@ -149,10 +150,7 @@ def _types(types: object) -> frozenset[str] | None:
         return frozenset((types,))
     if not isinstance(types, Iterable):
         raise InvalidRecord("types", f"is of type {type(types).__name__}, not a list of texts")
-    try:
-        wanted = list(types)
-    except Exception as error:
-        raise InvalidRecord("types", f"cannot be gone through ({type(error).__name__})") from error
+    wanted = all_of("types", types)
     if not all(isinstance(one, str) for one in wanted):
         raise InvalidRecord("types", "holds something else than texts")
     return frozenset(wanted)

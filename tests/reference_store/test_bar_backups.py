@@ -192,6 +192,25 @@ def test_deleted_bars_are_in_no_backup(store: FileDataStore, tmp_path: Path) -> 
     assert not list(place(tmp_path, "AAPL").glob("*.parquet.bak"))
 
 
+@pytest.mark.parametrize("waits", [True, False], ids=["still-waiting", "folded-before"])
+def test_deleted_bars_are_in_no_backup_of_the_recent_ones_either(tmp_path: Path, *, waits: bool) -> None:
+    store = FileDataStore(tmp_path)
+    others = {"MSFT": [bar(JANUARY, 3.5, symbol="MSFT")]} if waits else {}
+    for day in range(2):
+        store.write_bars_of_many({"AAPL": [bar(JANUARY + day * DAY, 1234.5)], **others})
+    if not waits:
+        store.fold_bars()
+    recent = [place(tmp_path, RECENT), place(tmp_path, RECENT + ".bak")]
+    assert any(b"1234.5" in path.read_bytes() for path in recent), "control: they are there before"
+
+    assert store.delete_bars("AAPL", JANUARY, JANUARY) == 1
+
+    assert not any(b"1234.5" in path.read_bytes() for path in recent)
+    assert store.read_bars("AAPL", *ALWAYS) == [bar(JANUARY + DAY, 1234.5)]
+    replaced(recent[0], b"")  # and what the backup is for, it still does
+    assert FileDataStore(tmp_path).read_bars("MSFT", *ALWAYS) == others.get("MSFT", [])
+
+
 def test_a_salvage_takes_from_the_backup_what_the_month_has_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

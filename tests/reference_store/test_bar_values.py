@@ -1,5 +1,6 @@
 """Which prices and volumes a store of bars takes, and that they come back as what they were."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
@@ -167,3 +168,49 @@ def test_what_is_no_list_of_bars_is_refused_in_one_sentence(store: FileDataStore
         store.write_bars("AAPL", given)
 
     assert tree(tmp_path) == before
+
+
+class Interrupted(Exception):
+    """What a source of the caller's raises in the middle."""
+
+
+def failing(*, after: int) -> Iterator[PriceBar]:
+    yield from bars(JANUARY, after)
+    raise Interrupted
+
+
+@pytest.mark.parametrize("after", [0, 2])
+def test_what_a_generator_of_the_caller_raises_comes_out_as_it_is_and_nothing_is_written(
+    tmp_path: Path, after: int
+) -> None:
+    store = FileDataStore(tmp_path)
+
+    with pytest.raises(Interrupted):
+        store.write_bars("AAPL", failing(after=after))
+    with pytest.raises(Interrupted):
+        store.write_bars_of_many({"MSFT": [bar(JANUARY, symbol="MSFT")], "AAPL": failing(after=after)})
+    with pytest.raises(Interrupted):
+        store.read_events(JANUARY, JANUARY, types=(found.symbol for found in failing(after=after)))
+
+    assert store.symbols() == []
+
+
+def test_also_where_it_is_awaited(tmp_path: Path) -> None:
+    async def program() -> None:
+        async with AsyncFileDataStore(tmp_path) as store:
+            with pytest.raises(Interrupted):
+                await store.write_bars("AAPL", failing(after=1))
+            with pytest.raises(Interrupted):
+                await store.write_bars_of_many({"AAPL": failing(after=1)})
+            assert await store.symbols() == []
+
+    asyncio.run(program())
+
+
+def test_control_a_collection_that_cannot_be_gone_through_is_no_list_of_bars(tmp_path: Path) -> None:
+    class Broken(list[PriceBar]):
+        def __iter__(self) -> Iterator[PriceBar]:
+            raise RuntimeError("not today")
+
+    with pytest.raises(InvalidRecord, match=r"bars cannot be gone through \(RuntimeError\)"):
+        FileDataStore(tmp_path).write_bars("AAPL", Broken())

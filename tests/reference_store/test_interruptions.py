@@ -1,5 +1,7 @@
 """An exception that a signal raises in a call, at whatever step: the call has happened or not, and all goes on."""
 
+import gc
+import os
 import signal
 import sys
 import threading
@@ -47,8 +49,8 @@ def interrupted_at_each_step(call: Callable[[], Any]) -> Iterator[int]:
 
         def trace(frame: FrameType, event: str, _argument: object) -> Any:
             nonlocal left
-            if not frame.f_code.co_filename.startswith(PACKAGE) or frame.f_code.co_name in ("__del__", "_close"):
-                return None  # Python lets no exception out of a finalizer, nor out of what closes a dropped directory
+            if not frame.f_code.co_filename.startswith(PACKAGE):
+                return None
             frame.f_trace_opcodes = True
             if event == "opcode" and left:
                 left -= 1
@@ -224,10 +226,10 @@ def callbacks_during(call: Callable[[], Any]) -> set[str]:
     seen: set[str] = set()
 
     def look(frame: FrameType, event: str, _argument: object) -> None:
-        code, caller = frame.f_code, frame.f_back
+        code = frame.f_code
         on_the_way = "weakref" in code.co_filename and code.co_name in ("remove", "_remove", "_cb")
         on_the_way |= code.co_name == "__del__" and code.co_filename.startswith(PACKAGE)
-        on_the_way |= code.co_qualname == "finalize.__call__" and (caller is None or caller.f_code.co_name != "close")
+        on_the_way |= code.co_qualname == "finalize.__call__"
         if event == "call" and on_the_way:
             seen.add(f"{Path(code.co_filename).name}: {code.co_name}")
 
@@ -307,6 +309,36 @@ def test_an_alarm_comes_out_of_a_read_at_whatever_step_it_is_raised(root: Path) 
                 sys.settrace(None)
             assert left, f"swallowed at step {step}"
         assert step > 20
+
+
+@pytest.mark.parametrize("in_a_cycle", [False, True], ids=["by-its-last-user", "by-the-collector"])
+def test_a_directory_that_is_let_go_of_is_closed_without_such_code(root: Path, *, in_a_cycle: bool) -> None:
+    closed: list[int] = []
+
+    def let_go() -> None:
+        directory = Directory.open(str(root))
+        closed.append(directory.descriptor)
+        if in_a_cycle:
+            directory.__dict__["itself"] = directory
+        del directory
+        gc.collect()
+
+    assert callbacks_during(let_go) == set()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(closed[0])
+
+
+def test_a_directory_is_closed_once_however_often_that_is_asked_for(root: Path) -> None:
+    directory = Directory.open(str(root))
+    descriptor = directory.descriptor
+    directory.close()
+    again = os.open(root, os.O_RDONLY)
+    assert again == descriptor, "the system gives the lowest one that is free"
+
+    directory.close()
+    del directory
+
+    os.close(again)
 
 
 def test_control_a_weak_dictionary_would_run_some() -> None:

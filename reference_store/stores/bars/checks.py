@@ -16,6 +16,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from reference_store.core.numbers import Inexact, exact_float, exact_number
+from reference_store.core.records import all_of
 from reference_store.errors import InvalidRecord, shown
 from reference_store.stores.bars.columns import (
     COLUMNS,
@@ -47,15 +48,15 @@ def span(start: object, end: object) -> tuple[int, int, bool]:
 
 
 def listed(bars: object) -> Sequence[Any]:
-    """Return ``bars`` as a sequence that is the caller's no more; raises InvalidRecord for what is none."""
+    """Return ``bars`` as a sequence that is the caller's no more; raises InvalidRecord for what is none.
+
+    What a generator of the caller's raises comes out as it is.
+    """
     if hasattr(bars, "__arrow_c_stream__") or hasattr(bars, "__arrow_c_array__"):
         raise InvalidRecord("bars", f"is a table ({type(bars).__name__}): that is what write_bars_table takes")
     if isinstance(bars, (str, bytes, Mapping)) or not isinstance(bars, Iterable):
         raise InvalidRecord("bars", f"is of type {type(bars).__name__}, not a list of bars")
-    try:
-        return list(bars)
-    except Exception as error:
-        raise InvalidRecord("bars", f"cannot be gone through ({type(error).__name__})") from error
+    return all_of("bars", bars)
 
 
 def columns_of(symbol: str, bars: Sequence[Any], *, negative: bool = False) -> Columns:

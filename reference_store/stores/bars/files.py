@@ -154,6 +154,7 @@ class BarFiles:
                     left[month] = bars.without(first, last)
                     count += len(removed)
             if count:
+                self._recent.forget_before(root, symbol)
                 folded, recent = manifest.folded, manifest.recent
                 publish(
                     directory, symbol, manifest, left, folded=folded, recent=recent, replacing=True, forgetting=True

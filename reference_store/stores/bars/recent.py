@@ -145,6 +145,15 @@ class RecentFile:
         except CorruptData:
             return damage
 
+    def forget_before(self, root: Directory, symbol: str) -> None:
+        """Let the backup hold no bars of a symbol of which the file itself holds none, durably."""
+        recent = self.load(root, symbol)
+        if recent is None or not root.has(RECENT + BACKUP):
+            return
+        before = self.before(root, symbol, CorruptData(symbol, RECENT, "it is not wanted"))
+        if not isinstance(before, Recent) or before.newest(symbol):
+            self.put(root, recent, recent.lines)  # what becomes the backup is the file as it stands
+
     def forget(self) -> None:
         """Read the file again, all of it, when it is asked for next."""
         self._known = None
