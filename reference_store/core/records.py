@@ -10,6 +10,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from reference_store.core.signals import let_out
 from reference_store.core.strict_json import Document
 from reference_store.errors import CorruptData, InvalidRecord, shown
 
@@ -30,6 +31,7 @@ def all_of(field: str, given: Iterable[T]) -> list[T]:
     try:
         return list(given)
     except Exception as error:
+        let_out(error)
         raise InvalidRecord(field, f"cannot be gone through ({type(error).__name__})") from error
 
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from reference_store.core.atomic import Directory
+from reference_store.core.signals import let_out
 
 S = TypeVar("S", bound="Reopened")
 
@@ -42,6 +43,7 @@ class Reopened:
             try:
                 pickle.dumps(value)
             except Exception as error:
+                let_out(error)
                 raise TypeError(
                     f"{type(self).__name__} cannot be pickled, because its {name} cannot ({error}); "
                     "give it a function of a module"

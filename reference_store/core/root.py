@@ -23,6 +23,7 @@ from reference_store.core.group_commit import GroupCommit, Take, Ticket
 from reference_store.core.locking import LOCK_FILE, RootLock
 from reference_store.core.numbers import Inexact, exact_float
 from reference_store.core.restoring import RESTORING, refuse_unfinished
+from reference_store.core.signals import is_from_a_signal
 from reference_store.core.writer import Loan, Writer
 from reference_store.errors import CalledInside, InvalidRecord, LockTimeout, StorageFailure, StoreClosed, StoreError
 
@@ -78,7 +79,7 @@ class Root:
             if any(name.startswith(TEMPORARY) for name in names):
                 self._sweep()
         except OSError as error:
-            if isinstance(error, StoreError):
+            if isinstance(error, StoreError) or is_from_a_signal(error):
                 raise
             raise StorageFailure("open", self.path, error) from error
 
@@ -104,7 +105,7 @@ class Root:
         try:
             yield directory
         except OSError as error:
-            if isinstance(error, StoreError):
+            if isinstance(error, StoreError) or is_from_a_signal(error):
                 raise
             raise StorageFailure(operation, identifier, error) from error
 
@@ -269,7 +270,7 @@ def as_failure(operation: str, identifier: str, error: BaseException) -> BaseExc
     """Return what the system said as the error of the store that it is for this call; any other error as it is."""
     if isinstance(error, NotPinned):
         cause, visible = error.cause, True
-    elif isinstance(error, OSError) and not isinstance(error, StoreError):
+    elif isinstance(error, OSError) and not isinstance(error, StoreError) and not is_from_a_signal(error):
         cause, visible = error, False
     else:
         return error

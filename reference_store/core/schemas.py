@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from reference_store.core import integrity, strict_json
 from reference_store.core.document_changes import encoded
+from reference_store.core.signals import let_out
 from reference_store.core.strict_json import Document, Encoded
 from reference_store.errors import CorruptData, InvalidRecord, MigrationError, NewerRecord, StoreError, shown
 
@@ -136,6 +137,7 @@ class Schema:
         except StoreError:
             raise
         except Exception as error:
+            let_out(error)
             raise InvalidRecord("the document", f"is refused by its schema ({type(error).__name__})") from error
 
     def loaded(self, key: str, file: str, content: Document) -> Document:
@@ -152,6 +154,7 @@ class Schema:
             reason = f"its {error.field} {error.reason}"
             raise CorruptData(key, file, reason) from error
         except Exception as error:
+            let_out(error)
             raise CorruptData(key, file, f"it is not what its schema asks ({type(error).__name__})") from error
 
     def older_version(self, content: Document) -> str | None:
@@ -188,6 +191,7 @@ class Schema:
                     raise
                 raise MigrationError(key, file, version, step.end, str(error)) from error
             except Exception as error:
+                let_out(error)
                 raise MigrationError(key, file, version, step.end, f"the step raised {type(error).__name__}") from error
             version = step.end
         return content

@@ -12,6 +12,7 @@ from reference_store.core.document_changes import Update
 from reference_store.core.document_files import Recovery
 from reference_store.core.reopening import Reopened
 from reference_store.core.root import LOCK_TIMEOUT
+from reference_store.core.signals import let_out
 from reference_store.core.strict_json import Document
 from reference_store.errors import StoreError
 from reference_store.models import FundamentalData
@@ -52,7 +53,8 @@ class AsyncFileDataStore(AsyncClosing, AsyncTradingBars, AsyncTradingLogs, Reope
         """Add a version, durable on return."""
         try:
             ours = deepcopy(data)  # the caller may go on changing its own meanwhile
-        except Exception:
+        except Exception as error:
+            let_out(error)
             ours = data  # nothing that can be kept, and the store says why not
         await whole(self._store.write_fundamental, symbol, ours)
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
+from reference_store.core.signals import let_out
 from reference_store.errors import InvalidRecord
 from reference_store.models import PriceBar
 from reference_store.stores.aio import _whole as whole
@@ -74,6 +75,7 @@ def _of_ours(bars: Iterable[PriceBar]) -> list[PriceBar]:
     try:
         return list(map(copy, given))
     except Exception as error:
+        let_out(error)
         raise InvalidRecord("bars", f"cannot be copied ({type(error).__name__})") from error
 
 
@@ -83,5 +85,6 @@ def _each_of_ours(bars: Mapping[str, Iterable[PriceBar]]) -> Mapping[str, Iterab
     try:
         of_symbols = dict(bars.items())
     except Exception as error:
+        let_out(error)
         raise InvalidRecord("bars", f"cannot be gone through ({type(error).__name__})") from error
     return {symbol: _of_ours(some) for symbol, some in of_symbols.items()}

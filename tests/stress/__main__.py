@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.stress.parts import STORES
+from tests.stress.all_stores import STORES
 from tests.stress.rounds import stress
 
 

@@ -132,6 +132,31 @@ def seen_bars(store: Any, ended: Answer) -> Seen:
     return [change if count == 2 else (-1, change[1]) for change, count in seen.items()]
 
 
+def next_bars(writer: int, number: int) -> dict[str, list[PriceBar]]:
+    """A bar for each of two symbols, all or none; they wait beside their months, and are folded now and then."""
+    when = FIRST + timedelta(hours=writer, microseconds=number)
+    return {
+        symbol: [PriceBar(symbol=symbol, date=when, open=1.0, high=2.0, low=0.5, close=1.5, volume=number)]
+        for symbol in ("MSFT", "GOOG")
+    }
+
+
+def write_next(store: Any, writer: int, number: int) -> Any:
+    """Write them; each thirtieth write is one of months, which folds what waits of these symbols."""
+    new = next_bars(writer, number)
+    return store.write_bars_of_many(new) if number % 30 else store.write_bars("MSFT", new["MSFT"])
+
+
+def seen_next(store: Any, ended: Answer) -> Seen:
+    """The changes of which both bars are there, or the one of MSFT alone if it was written alone."""
+    first, second = (
+        [((bar.date - FIRST) // timedelta(hours=1), bar.volume) for bar in ended(store.read_bars(symbol, FIRST, LATER))]
+        for symbol in ("MSFT", "GOOG")  # in this order: what is only in the second came in between
+    )
+    both = set(second)
+    return [*first, *((-1, number) for writer, number in first if number % 30 and (writer, number) not in both)]
+
+
 def company(writer: int, number: int) -> FundamentalData:
     when = FIRST + timedelta(microseconds=number)
     return FundamentalData(symbol=f"C{writer}", timestamp=when, employees=number, cik=str(writer))
@@ -154,6 +179,7 @@ def clock() -> datetime:
 
 TRADING = {
     "bars": Part("all", lambda s, w, n: s.write_bars("AAPL", bars(w, n)), seen_bars),
+    "next-bars": Part("all", write_next, seen_next, needs="write_bars_of_many"),
     "companies": Part("last", lambda s, w, n: s.write_fundamental(f"C{w}", company(w, n)), companies),
     "events": Part(
         "all",

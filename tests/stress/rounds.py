@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from tests.stress.all_stores import STORES
 from tests.stress.ledger import Ledgers
-from tests.stress.parts import STORES, Stressed
+from tests.stress.parts import Stressed
 from tests.stress.writers import (
     Place,
     look_once,

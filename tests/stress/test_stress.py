@@ -12,6 +12,7 @@ from tests.stress.ledger import Entry, Ledgers, Writer
 
 REPOSITORY = Path(__file__).parents[2]
 STORES = ("documents", "single", "single-updated", "journal", "trading", "jobs", "runs")
+STORES += ("portfolio", "tasks", "strategy-log", "paper-trading")
 
 
 def run(place: Path, *command: str) -> subprocess.CompletedProcess[str]:
@@ -41,7 +42,7 @@ import sys, time
 from dataclasses import replace
 from pathlib import Path
 from reference_store import DocumentStore, JournalStore
-from tests.stress import parts, rounds
+from tests.stress import all_stores, parts, rounds
 
 class Hides(DocumentStore):
     def keys(self):
@@ -62,7 +63,7 @@ class Twice(JournalStore):
 
 kind = {"hides": Hides, "forgets": Acknowledges, "doubles": Twice}[sys.argv[1]]
 whole = parts.STORES["documents" if kind is Hides else "journal"]
-parts.STORES["broken"] = replace(whole, threads=lambda root, timeout: kind(root, lock_timeout=timeout), tasks=None)
+all_stores.STORES["broken"] = replace(whole, threads=lambda root, timeout: kind(root, lock_timeout=timeout), tasks=None)
 place = Path(sys.argv[2]) / "place"
 place.mkdir()
 print("\\n".join(rounds.stress("broken", place, 0, 2.0, 0).findings))

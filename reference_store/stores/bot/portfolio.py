@@ -11,6 +11,7 @@ from pathlib import Path
 
 from reference_store.bot_models import Portfolio
 from reference_store.core.root import LOCK_TIMEOUT
+from reference_store.core.signals import let_out
 from reference_store.errors import CorruptData, InvalidRecord, RecoveryFailed
 from reference_store.stores.aio import _whole as whole
 from reference_store.stores.bot.faces import AsyncModelStore, Doing, Models, ModelStore
@@ -181,6 +182,7 @@ class PortfolioStore(ModelStore):
             try:
                 answer = _copy(fallback())
             except Exception as error:
+                let_out(error)
                 raise _without_answer(look, error) from error
         return _told(self._done(self._portfolio.mending(look, answer)))
 
@@ -231,6 +233,7 @@ class AsyncPortfolioStore(AsyncModelStore):
                 given = fallback()
                 answer = _copy(await given if isawaitable(given) else given)
             except Exception as error:
+                let_out(error)
                 raise _without_answer(look, error) from error
         return _told(await self._done(self._portfolio.mending(look, answer)))
 

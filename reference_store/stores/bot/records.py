@@ -16,6 +16,7 @@ from pydantic_core import PydanticSerializationError
 
 from reference_store.core.records import checked
 from reference_store.core.schemas import Migrations, Schema
+from reference_store.core.signals import let_out
 from reference_store.core.strict_json import Document
 from reference_store.errors import InvalidRecord
 
@@ -40,6 +41,7 @@ def document_of(model: type[BaseModel], record: object) -> Document:
     try:
         found: Document = checked(model, record).model_dump(mode="json", warnings="error")
     except (PydanticSerializationError, ValueError) as error:
+        let_out(error)
         if isinstance(error, InvalidRecord):
             raise
         raise InvalidRecord("the record", f"does not hold what {model.__name__} holds") from error
