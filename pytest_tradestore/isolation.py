@@ -237,7 +237,7 @@ class _Watch:
     def moved(self) -> None:
         """Take note that something happened just now."""
         self._since = monotonic()
-        self._worked = _processor_seconds(self._child)
+        self._worked = processor_seconds(self._child)
 
     def hangs(self) -> bool:
         """Say whether the step that was last begun has had its time."""
@@ -250,16 +250,16 @@ class _Watch:
         if waited <= (max(self._deadline, _PATIENCE) if beat[2] else self._deadline):
             return False
         # One that wants to run or waits for the disk, and has not had even half of its time, is given more.
-        worked = _processor_seconds(self._child) - self._worked
+        worked = processor_seconds(self._child) - self._worked
         return waited > _BUSY * self._deadline or worked > self._deadline / 2 or not _wants_to_run(self._child)
 
 
-def _processor_seconds(pid: int) -> float:
-    """Return the processor time of a process so far, 0 where the system does not tell (it is Linux that does)."""
+def processor_seconds(pid: int) -> float:
+    """Return the processor time of a process so far and of its children that have ended, 0 where it is not told."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
     except (OSError, IndexError, ValueError):
         return 0.0
 

@@ -140,8 +140,9 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement(
         "RACE-3",
         Profile.HARDENED,
-        "loses no update of concurrent callers in several processes",
-        "A second worker process, a command-line tool or a cron job knows nothing of a lock in memory.",
+        "loses no update of concurrent callers in several processes, those included that inherited an open instance",
+        "A second worker process, a command-line tool or a cron job knows nothing of a lock in memory; and a worker that was "
+        "forked holds the descriptors of its parent, locks and all.",
         "Use flock on a lock file of its own that is never renamed or deleted; the kernel releases it when its holder dies.",
     ),
     Requirement(
@@ -162,9 +163,10 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement(
         "RACE-6",
         Profile.HARDENED,
-        "stays correct when a caller is cancelled",
+        "stays correct when a caller, or every task at once, is cancelled, or interrupted by an exception from a signal",
         "A timeout cancels the coroutine, not the thread that works for it: the lock is given back while the old value is "
-        "still on its way to the disk, where it lands on top of a newer one.",
+        "still on its way to the disk, where it lands on top of a newer one. Ctrl-C raises between any two steps: a lock "
+        "that only an Exception gives back is held for ever.",
         "Do a whole update in one executor job, shield it, and wait for it before the lock is released and CancelledError goes on.",
     ),
     Requirement(

@@ -10,7 +10,10 @@ from pytest_tradestore.requirements import Profile
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How far a search goes; counts, never times, so that every run of the same code searches the same."""
+    """How far a search goes; counts, so that every run of the same code searches the same.
+
+    One time is among them: what a slow store has no time for is cut off at the end, and said.
+    """
 
     subsets_per_cut: int
     """Losses per cut that are tried one by one; beyond it they are sampled."""
@@ -24,6 +27,8 @@ class Limits:
     """Generated documents for the round trip."""
     schedules: int
     """Schedules of concurrent callers that are run for one contract in one setting."""
+    seconds_of_schedules: float
+    """Seconds of processor time after which those that are left are cut off."""
 
 
 class Budget(Enum):
@@ -34,6 +39,7 @@ class Budget(Enum):
         images_per_recovery=40,
         generated_values=20,
         schedules=200,
+        seconds_of_schedules=60.0,
     )
     NORMAL = Limits(
         subsets_per_cut=4096,
@@ -42,6 +48,7 @@ class Budget(Enum):
         images_per_recovery=120,
         generated_values=60,
         schedules=400,
+        seconds_of_schedules=60.0,
     )
     DEEP = Limits(
         subsets_per_cut=16384,
@@ -50,6 +57,7 @@ class Budget(Enum):
         images_per_recovery=1000,
         generated_values=500,
         schedules=40_000,
+        seconds_of_schedules=3600.0,
     )
 
 

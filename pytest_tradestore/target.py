@@ -312,6 +312,10 @@ class OpenStore:
         function = getattr(self.store, method)
         return self._bridge.timed(lambda: function(*arguments, **options))
 
+    def lent(self, bridge: Bridge) -> None:
+        """Let a forked process use the instance that it has inherited, with a bridge of its own."""
+        self._bridge = bridge
+
     def told(self, error: BaseException) -> str:
         """Return an error's message with the root called so: it lies elsewhere each time, and says nothing."""
         return str(error).replace(str(self.root), "<root>")

@@ -44,7 +44,8 @@ class Address:
     """As text ``acme/documents/i0.2/0.5.replace.1-1a2b3c4d``.
 
     The letter is the setting and the number that of the program in the contract's list; ``@4`` says at which await its
-    first caller is cancelled; ``way`` which smaller programs were reached from it. The rest is the schedule's token.
+    first caller is cancelled, or at which operation something else happens to it; ``way`` which smaller programs were
+    reached from it. The rest is the schedule's token.
     """
 
     store: str
@@ -64,7 +65,7 @@ class Address:
         """Return the program among those of the contract and setting. Raises ReplayError if there is none."""
         program = programs[self.number] if self.number < len(programs) else None
         if program is not None and self.awaiting is not None:
-            program = program.interrupted(0, self.awaiting)
+            program = program.struck_at(0, self.awaiting)
         program = None if program is None else reached(program, self.way)
         if program is None:
             raise ReplayError(f"the token {self} names a program that there is not; copy it again, whole")

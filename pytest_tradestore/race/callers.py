@@ -10,7 +10,8 @@ from typing import Any
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.race.actors import Abandoned
-from pytest_tradestore.race.execution import Completed, Ending, Execution, Program
+from pytest_tradestore.race.execution import SIGNALS, Completed, Ending, Execution, Program
+from pytest_tradestore.race.interrupts import InterruptedCaller
 from pytest_tradestore.race.refusals import is_an_answer, told
 from pytest_tradestore.race.scheduler import Scheduler
 from pytest_tradestore.race.threads import Control, Ended, ThreadActor, never
@@ -75,14 +76,24 @@ class Ledger:
         position = self._scheduler.note(caller, f"return {call.rendered}", note=note)
         self.entries.append(Completed(caller, call, invoked, position, result))
 
-    def failed(self, caller: int, error: BaseException) -> None:
-        """Note that the caller's call has raised."""
+    def failed(self, caller: int, error: BaseException, *, interrupted: bool = False) -> None:
+        """Note that the caller's call has raised; ``interrupted``: because a signal's handler did."""
         invoked, call = self._open.pop(caller)
         words = told(error, self._root)
         position = self._scheduler.note(caller, f"fail {call.rendered}", note=words)
         answer, declared = is_an_answer(error, words, self._declared), isinstance(error, self._declared)
         self.entries.append(
-            Completed(caller, call, invoked, position, None, words, undeclared=not answer, declared=declared)
+            Completed(
+                caller,
+                call,
+                invoked,
+                position,
+                None,
+                words,
+                undeclared=not answer,
+                declared=declared,
+                interrupted=interrupted,
+            )
         )
 
     def alone(self, call: Call, do: Callable[[], Any]) -> Any:
@@ -162,13 +173,13 @@ def _in_turn(opened: OpenStore, calls: Iterable[Call], ledger: Ledger, scheduler
         _make(opened, call, ledger, -1)
 
 
-def _make(opened: OpenStore, call: Call, ledger: Ledger, caller: int) -> None:
+def _make(opened: OpenStore, call: Call, ledger: Ledger, caller: int, actor: ThreadActor | None = None) -> None:
     try:
         result = call.make(opened)
     except (Abandoned, Ended):
         raise
     except BaseException as error:
-        ledger.failed(caller, error)
+        ledger.failed(caller, error, interrupted=actor is not None and actor.interrupted)
     else:
         ledger.returned(caller, result)
 
@@ -193,7 +204,8 @@ def _start_caller(
                 if at or shared is None:
                     actor.reach(f"call {call.rendered}")
                 ledger.invoked(number, call, scheduler.position - 1)
-                _make(opened, call, ledger, number)
+                actor.due = actor.interrupted = False
+                _make(opened, call, ledger, number, actor)
             if shared is None:
                 with suppress(Exception, SystemExit):  # what closing does wrong, the observer finds
                     opened.close()
@@ -216,16 +228,22 @@ def _start_caller(
         return opened
 
     first = OPENING.rendered if shared is None else f"call {calls[0].rendered}" if calls else "nothing"
-    actor = _caller(control, number, label, first, work)
+    actor = _caller(control, order.program, number, label, first, work)
 
 
 class _NotOpened(Exception):  # noqa: N818 - says that there is nothing more to do
     """The caller's own instance could not be opened; the history says so."""
 
 
-def _caller(control: Control, number: int, label: str, first: str, work: Callable[[], None]) -> ThreadActor:
+def _caller(
+    control: Control, program: Program, number: int, label: str, first: str, work: Callable[[], None]
+) -> ThreadActor:
     carrier = control.carrier()
-    actor = ThreadActor(control, number, label, carrier.gate, number)
+    actor: ThreadActor
+    if program.blow in SIGNALS and program.struck is not None and program.struck[0] == number:
+        actor = InterruptedCaller(control, number, label, carrier.gate, program.blow, program.struck[1])
+    else:
+        actor = ThreadActor(control, number, label, carrier.gate, number)
     actor.pending = first
     carrier.take(actor, work)
     control.scheduler.add(actor)

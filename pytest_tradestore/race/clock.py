@@ -20,20 +20,30 @@ class Clock:
         self._wall, self._steady = time.time(), time.monotonic()
         self.now = 0.0
         """Seconds of virtual time since the execution began."""
+        self.asked = False
+        """Whether somebody has looked at it in this execution, or waits for a time."""
 
     def restart(self) -> None:
         """Begin anew, for the next execution."""
         self._wall, self._steady, self.now = REAL_TIME(), REAL_MONOTONIC(), 0.0
+        self.asked = False
 
     def advance(self, to: float) -> None:
         """Let it be ``to``, unless it is later already."""
         self.now = max(self.now, to)
 
+    def after(self, seconds: float) -> float:
+        """Return the time at which somebody who waits so long waits no more."""
+        self.asked = True
+        return self.now + seconds
+
     def wall(self) -> float:
+        self.asked = True
         self.now += _TICK
         return self._wall + self.now
 
     def steady(self) -> float:
+        self.asked = True
         self.now += _TICK
         return self._steady + self.now
 

@@ -4,9 +4,10 @@ What lies between the two is not one step, though the store takes it for one. Wh
 """
 
 import errno
+from dataclasses import replace
 
 from pytest_tradestore.causes import Cause, Culprit, Harm, role_of_path
-from pytest_tradestore.race.execution import Ending, Execution, Step
+from pytest_tradestore.race.execution import CANCELLING, INTERRUPTING, Blow, Ending, Execution, Program, Step
 from pytest_tradestore.race.judging import Finding, Wrong
 
 BETWEEN = "another caller comes between the steps"
@@ -25,8 +26,53 @@ _ACROSS = (
 )
 
 
-def cause_of(execution: Execution, finding: Finding) -> Cause:
-    """Return what is at fault for a finding in an execution that is told with its steps."""
+_OF_BLOWS = {
+    Blow.CTRL_C: (
+        "Release locks and undo what is half done in a finally clause or a with statement: KeyboardInterrupt is no "
+        "Exception, and comes at any moment."
+    ),
+    Blow.ALARM: (
+        "Let exceptions out that you do not know: a handler of a signal may raise them in the middle of any call. "
+        "Clean up in a finally clause."
+    ),
+    Blow.ALL_CANCELLED: (
+        "Do a whole update in one executor job: when a program ends, asyncio.run cancels every task, "
+        "also a shielded one, but no thread."
+    ),
+    Blow.SLOW: (
+        "Never go on without a lock, nor take it from a holder that may only be slow: raise when it cannot be had in "
+        "time, and use flock, which the kernel gives back when its holder dies."
+    ),
+    Blow.KILLED_AND_SUCCEEDED: (
+        "Use flock, which the kernel gives back when its holder dies; where a lock file has the number of its holder, "
+        "write down with it when that process began, and compare both."
+    ),
+}
+_INHERITED = (
+    "A descriptor that is inherited through fork shares its lock with the parent's: open the lock file anew for each "
+    "update, or when os.getpid() is no longer that of the opening (os.register_at_fork)."
+)
+
+
+def cause_of(execution: Execution, finding: Finding, program: Program | None = None) -> Cause:
+    """Return what is at fault for a finding in an execution that is told with its steps; what remedies it, where that
+    follows from what ``program`` lets happen to a caller."""
+    cause = _cause_of(execution, finding)
+    blow = None if program is None or program.struck is None else program.blow
+    if finding.alone or cause.remedy or program is None:
+        return cause
+    if program.inherited:
+        return replace(cause, remedy=_INHERITED)
+    if blow not in _OF_BLOWS:
+        return cause
+    struck = next((at for at, s in enumerate(execution.steps) if s.operation.startswith((INTERRUPTING, CANCELLING))), 0)
+    if not struck:
+        return replace(cause, remedy=_OF_BLOWS[blow])
+    places = _places([step for step in execution.steps[:struck] if step.actor == 0][-1:])
+    return replace(cause, culprit=Culprit(f"call that is {blow.value} after a step", places), remedy=_OF_BLOWS[blow])
+
+
+def _cause_of(execution: Execution, finding: Finding) -> Cause:
     if execution.ending is Ending.DEADLOCK:
         waiting = [step for step in execution.steps if step.operation.split(" ")[0] in ("acquire", "flock", "lockf")]
         return Cause(Culprit(DEADLOCK, _places(waiting[-2:])), Harm.UNREADABLE)

@@ -121,6 +121,7 @@ class ControlledLoop(_real_loop):
 
     def _wait(self, actor: Any, until: float | None) -> None:
         """Wait for a callback, a time, or a real file."""
+        CLOCK.asked = CLOCK.asked or until is not None
         real = self._selector.real
         if real is not None and real.get_map():
             if not self.is_due():

@@ -5,15 +5,15 @@ Which verdict follows for a requirement is decided in the conformance suite.
 
 import inspect
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, run_isolated, stream_isolated
 from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.race.addresses import Setting
-from pytest_tradestore.race.execution import Actors, Program, Search
+from pytest_tradestore.race.execution import SIGNALS, Actors, Blow, Program, Search
 from pytest_tradestore.race.judging import Wrong
-from pytest_tradestore.race.programs import Scenario, scenarios
-from pytest_tradestore.race.searching import Searched, Searching
+from pytest_tradestore.race.programs import Scenario, of_blows, scenarios
+from pytest_tradestore.race.searching import ONLY_IF_MET, Searched, Searching
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Settings
 from pytest_tradestore.target import Bridge, StoreUnderTest
@@ -41,6 +41,8 @@ class RaceEvidence:
     uncontrolled: tuple[str, ...] = ()
     refused: str = ""
     """What was refused in every schedule of a program, so that the program asked nothing."""
+    cut: int = 0
+    """How many schedules were not run because the store is slow."""
 
     @property
     def summary(self) -> str:
@@ -48,6 +50,8 @@ class RaceEvidence:
         told = f"sampled: {self.schedules:,} schedules"
         if self.exhausted:
             told = f"exhausted: {self.schedules:,} schedules, bound {self.bound}"
+        if self.cut:
+            told += f", and {self.cut:,} cut off because the store is slow (--tradestore-budget deep gives more time)"
         return f"{told}; not asked, because it was refused: {self.refused}" if self.refused else told
 
 
@@ -58,17 +62,16 @@ def gather(
     kind = kind_of(store, kit)
     if isinstance(kind, str):
         return RaceEvidence(setting, undecided=kind)
-    if setting is Setting.CANCELLED and kind is not Actors.TASKS:
-        return RaceEvidence(setting, kind, not_applicable="its calls are synchronous: nobody can cancel them")
     if setting is Setting.PROCESSES:
         kind = Actors.PROCESSES
-    if kind.value not in store.declarations.claims:
+    alone = setting is Setting.CANCELLED and kind is Actors.THREADS
+    if kind.value not in store.declarations.claims and not alone:
         return RaceEvidence(setting, kind, unclaimed=kind.value)
     known = scenarios(kit, methods, store.records)
     if not known:
         reason = "nothing reads back what was written: the store has no call for it"
         return RaceEvidence(setting, kind, not_applicable=reason)
-    programs = programs_of(known, setting, kind)
+    programs = programs_of(known, of_blows(kit, methods, store.records), setting, kind, store.declarations.claims)
     return _combined(setting, kind, list(_searched(store, kit, programs, setting, settings)))
 
 
@@ -113,16 +116,32 @@ _OF_PROCESSES = (
 _CANCELLED_TOO = ("a deletion beside a writer of its place", "two who change one place")
 
 
-def programs_of(known: tuple[Scenario, ...], setting: Setting, kind: Actors) -> tuple[Program, ...]:
-    """Return what is run in a setting, in the order in which replay tokens number it."""
-    programs = tuple(scenario.program(kind, own_instances=setting is Setting.INSTANCES) for scenario in known)
+_INHERITED = ("two first writers", "two writers of one place", "two who change one place")
+
+
+def programs_of(
+    known: tuple[Scenario, ...], blows: tuple[Scenario, ...], setting: Setting, kind: Actors, claims: frozenset[str]
+) -> tuple[Program, ...]:
+    """Return what is run in a setting, in the order in which replay tokens number it: first the usual programs."""
+    own = setting is Setting.INSTANCES
+    programs = {scenario.name: scenario.program(kind, own_instances=own) for scenario in known}
+    slow = [scenario.program(kind, own_instances=own) for scenario in blows if scenario.blow is Blow.SLOW]
     if setting is Setting.PROCESSES:
-        return tuple(p for p, scenario in zip(programs, known, strict=True) if scenario.name in _OF_PROCESSES)
+        inherited = [replace(programs[name], inherited=True) for name in _INHERITED if name in programs]
+        number_again = replace(next(iter(programs.values())), blow=Blow.KILLED_AND_SUCCEEDED)
+        return (*(programs[name] for name in programs if name in _OF_PROCESSES), *inherited, number_again, *slow)
     if setting is not Setting.CANCELLED:
-        return programs
-    places = {call.key for calls in programs[0].actors for call in calls}
-    late = [p for p, scenario in zip(programs, known, strict=True) if scenario.name in _CANCELLED_TOO]
-    return (*programs[: 1 if len(places) == 1 else 2], *late)  # two updates of one file, and two of one place
+        return (*programs.values(), *slow)
+    if kind is Actors.TASKS:
+        first, *others = programs.values()
+        places = {call.key for calls in first.actors for call in calls}
+        two = (first, *(others[:1] if len(places) > 1 else ()))  # two updates of one file, and two of one place
+        late = [programs[name] for name in programs if name in _CANCELLED_TOO]
+        all_of_them = replace(programs.get("two writers of one place", first), blow=Blow.ALL_CANCELLED)
+        return (*two, *late, all_of_them)
+    threads = Actors.THREADS.value in claims
+    interrupted = [s for s in blows if s.blow in SIGNALS and (threads or len(s.actors) == 1)]
+    return tuple(scenario.program(kind, own_instances=not threads) for scenario in interrupted)
 
 
 def _searched(
@@ -134,8 +153,10 @@ def _searched(
         with Sandbox() as sandbox:  # here, so that it is removed even if the process is killed
 
             def task(channel: Channel, first: int = at, sandbox: Sandbox = sandbox) -> None:
-                searching = Searching(store, kit, setting, settings, sandbox, channel)
-                for searched in searching.through(programs, first):
+                interrupting = any(program.blow in SIGNALS for program in programs)
+                searching = Searching(store, kit, setting, settings, sandbox, channel, interrupting=interrupting)
+                met = ONLY_IF_MET if first else frozenset[Blow]()  # what was met before the process died is not known
+                for searched in searching.through(programs, first, met):
                     channel.send(searched)
 
             for event in stream_isolated(task, store.declarations.deadline):
@@ -168,11 +189,12 @@ def _combined(setting: Setting, kind: Actors, searched: list[Searched]) -> RaceE
         kind,
         undecided=_undecided(searched),
         violations=violations,
-        schedules=sum(one.search.executions for one in searched if one.overlapped or not one.refusal),
+        schedules=sum(one.search.executions for one in searched if one.shown.overlapped or not one.shown.refusal),
         exhausted=all(search.exhausted for search in searches),
         bound=None if any(bound is None for bound in bounds) else min(b for b in bounds if b is not None),
         uncontrolled=uncontrolled,
-        refused=next((one.refusal for one in searched if one.refusal and not one.overlapped), ""),
+        refused=next((one.shown.refusal for one in searched if one.shown.refusal and not one.shown.overlapped), ""),
+        cut=sum(search.cut for search in searches),
     )
 
 
@@ -181,9 +203,9 @@ def _undecided(searched: list[Searched]) -> str:
     for one in searched:
         if one.trouble:
             return one.trouble
-    if not any(one.overlapped for one in searched):
-        refusal = next((one.refusal for one in searched if one.refusal), "nothing came back")
+    if not any(one.shown.overlapped for one in searched):
+        refusal = next((one.shown.refusal for one in searched if one.shown.refusal), "nothing came back")
         return f"no two callers were ever served in one schedule: {refusal}"
-    if not any(one.steered for one in searched):
+    if not any(one.shown.steered for one in searched):
         return "nothing that the store does could be steered: its work is done in native code"
     return ""

@@ -11,8 +11,12 @@ from typing import Any
 from pytest_tradestore.crash.operations import Location
 from pytest_tradestore.kits.call import Call
 
+CANCELLED = "CancelledError"
+"""The error of a call whose caller was cancelled."""
 CANCELLING = "cancel caller"
 """How the operation that cancels a caller begins."""
+INTERRUPTING = "interrupt caller"
+"""How the note begins that a signal's handler raised in a caller."""
 START_JOB = "start job"
 """How the operation that begins an executor job begins."""
 
@@ -23,6 +27,27 @@ class Actors(Enum):
     THREADS = "threads"
     TASKS = "tasks"
     PROCESSES = "processes"
+
+
+class Blow(Enum):
+    """What happens to one caller in the middle of a call, while others make theirs."""
+
+    CANCELLED = "cancelled"
+    """Its task is cancelled."""
+    ALL_CANCELLED = "cancelled with all others"
+    """Every task of the event loop is, its own first: so does ``asyncio.run`` when a program ends."""
+    KILLED = "killed"
+    KILLED_AND_SUCCEEDED = "killed, and its number given to another process"
+    """What asks whether a process of its number is there is told that one is."""
+    CTRL_C = "interrupted by KeyboardInterrupt"
+    ALARM = "interrupted by an alarm"
+    """The handler of a signal raises an ordinary exception: so are time limits made."""
+    SLOW = "slow"
+    """One operation of it takes ten minutes."""
+
+
+SIGNALS = (Blow.CTRL_C, Blow.ALARM)
+KILLS = (Blow.KILLED, Blow.KILLED_AND_SUCCEEDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +72,13 @@ class Completed:
     killed: bool = False
     declared: bool = False
     """Whether its error is one that the store declares: then it may have been refused, whoever else was there."""
+    interrupted: bool = False
+    """Whether a signal's handler raised in the middle of it."""
+
+    @property
+    def broken_off(self) -> bool:
+        """Whether it raised because it was cancelled or interrupted, and not of itself."""
+        return bool(self.error) and (self.interrupted or self.error.startswith(CANCELLED))
 
 
 History = tuple[Completed, ...]
@@ -107,6 +139,8 @@ class Execution:
     uncontrolled: tuple[str, ...] = ()
     turns: tuple[Turn, ...] = ()
     given_up: bool = False
+    met: frozenset[Blow] = frozenset()
+    """Blows that could matter to this store, by what it was seen to ask: for the time, for another process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,26 +156,36 @@ class Program:
     observe: tuple[Call, ...] = ()
     own_instances: bool = False
     kind: Actors = Actors.THREADS
-    cancel: tuple[int, int] | None = None
-    """Cancel this caller while it stands at its n-th await, counted from 1 over all its calls; kill a process before
-    its n-th operation."""
+    blow: Blow | None = None
+    """What happens to a caller, where anything does."""
+    struck: tuple[int, int] | None = None
+    """To whom it happens, and when: at its n-th await (of a cancelled task), at the n-th step of the event loop (of all
+    tasks), before its n-th operation (of a process, or a slow caller) or after it (of one that is interrupted), each
+    counted from 1 over all its calls. None while that is not chosen yet."""
     again: tuple[Call, ...] = ()
-    """An update that has to be possible when somebody was cancelled or killed."""
+    """An update that has to be possible when it has happened."""
+    inherited: bool = False
+    """Whether processes use an instance that the process opened which they were forked from."""
 
-    def interrupted(self, caller: int, at: int) -> "Program":
-        """Return the program with a caller cancelled or killed, and one more update when all is over."""
+    def struck_at(self, caller: int, at: int) -> "Program":
+        """Return the program with the moment of the blow, and one more update when all is over."""
         observe = (*self.observe, *self.again, *self.observe) if self.again else self.observe
-        return replace(self, cancel=(caller, at), observe=observe)
+        usual = Blow.KILLED if self.kind is Actors.PROCESSES else Blow.CANCELLED
+        return replace(self, blow=self.blow or usual, struck=(caller, at), observe=observe)
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What a search through schedules found: executions tried, whether that was all of them, and up to which bound."""
+    """What a search through schedules found: executions tried, whether that was all of them, and up to which bound.
+
+    ``cut``: how many more there would have been, had they not taken so long.
+    """
 
     executions: int
     exhausted: bool
     bound: int | None = None
     uncontrolled: tuple[str, ...] = ()
+    cut: int = 0
 
 
 Judge = Callable[[Execution], str | None]

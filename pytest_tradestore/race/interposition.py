@@ -48,9 +48,26 @@ _LEFT_ALONE = (
 )
 
 
-def install() -> None:
-    """Make every switch point of this process."""
-    patches = Patches()
+Wrap = Callable[[Any, str, Any], Any]
+"""Returns what is to stand in a module, under a name, for a stand-in: something that does a little more."""
+
+
+class _Wrapping(Patches):
+    """Puts wrapped stand-ins where the stand-ins were to go."""
+
+    def __init__(self, wrap: Wrap) -> None:
+        super().__init__()
+        self._wrap = wrap
+
+    def replace(self, module: Any, name: str, stand_in: Any) -> None:
+        super().replace(module, name, self._wrap(module, name, stand_in))
+
+
+def install(wrap: Wrap | None = None, also: Callable[[Patches], None] | None = None) -> None:
+    """Make every switch point of this process; ``also`` replaces more."""
+    patches = Patches() if wrap is None else _Wrapping(wrap)
+    if also is not None:
+        also(patches)
     system_calls.install(patches)
     patches.replace(os, "urandom", _urandom)
     patches.replace(io, "open", switching_open)
@@ -108,7 +125,7 @@ def _time(patches: Patches) -> None:
         if actor is None or seconds < 0:
             return sleep(seconds)
         if seconds:
-            actor.reach(f"sleep {seconds:g} s", never, CLOCK.now + seconds)
+            actor.reach(f"sleep {seconds:g} s", never, CLOCK.after(seconds))
         else:
             actor.reach("sleep 0 s")
         return None

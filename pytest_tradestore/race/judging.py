@@ -12,7 +12,7 @@ from itertools import islice, permutations
 from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.observation import shortened
 from pytest_tradestore.race.execution import Completed, Ending, Execution, History
-from pytest_tradestore.race.linearizability import CANCELLED, IMPOSSIBLE, Model, State, Unexplained, unexplained
+from pytest_tradestore.race.linearizability import IMPOSSIBLE, Model, State, Unexplained, unexplained
 from pytest_tradestore.race.models import models_of
 from pytest_tradestore.race.refusals import means_not_now
 
@@ -35,6 +35,10 @@ class Wrong(Enum):
     """Nobody can go on."""
 
 
+Signature = tuple[Wrong, str, bool]
+"""What makes two findings the same."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that is wrong: a sentence, what was found, what could have been.
@@ -51,7 +55,7 @@ class Finding:
     alone: bool = False
 
     @property
-    def signature(self) -> tuple[Wrong, str, bool]:
+    def signature(self) -> Signature:
         """What has to stay the same while a counterexample is made smaller."""
         return self.wrong, self.about, self.alone
 
@@ -107,7 +111,7 @@ class Judge:
 
     def _failed(self, history: History) -> Finding | None:
         """Return the update that failed with an error that is no answer; one that others may have caused, if any is."""
-        failed = [c for c in history if self._is_no_answer(c) and not _was_cancelled(c) and not self._reads(c)]
+        failed = [c for c in history if self._is_no_answer(c) and not c.broken_off and not self._reads(c)]
         for completed in sorted(failed, key=lambda c: _was_alone(c, history)):
             sentence = f"{completed.call.rendered} raised {completed.error} {_because(completed, history)}"
             alone, allowed = _was_alone(completed, history), ("the update", *_ANSWERS)
@@ -121,9 +125,8 @@ class Judge:
             begun = begun or completed.actor >= 0
             refused = completed.error and _what_refused(completed) not in self._alone
             if begun and completed.actor < 0 and refused and not self._reads(completed):
-                gone = next((c for c in history if c.killed or _was_cancelled(c)), None)
-                ending = "killed" if gone is not None and gone.killed else "cancelled"
-                how = "" if gone is None else f", after {gone.call.rendered} was {ending}"
+                gone = next((c for c in history if c.killed or c.broken_off), None)
+                how = "" if gone is None else f", after {gone.call.rendered} was {_ended_how(gone)}"
                 sentence = f"{completed.call.rendered} raised {completed.error} with nobody else there{how}"
                 return Finding(Wrong.REFUSED, sentence, completed.error, ("the update",), _about(completed))
         return None
@@ -220,7 +223,7 @@ def _refused_alone(history: History) -> Iterator[tuple[str, str]]:
     for completed in history:
         others = (other for other in history if other.actor not in (completed.actor, -1))
         first = all(other.invoked >= (completed.returned or 0) for other in others)
-        if first and completed.declared and completed.call.method != OPENING:
+        if first and completed.declared and not completed.broken_off and completed.call.method != OPENING:
             yield _what_refused(completed)
 
 
@@ -309,8 +312,8 @@ def _because(failed: Completed, history: History) -> str:
     return f"before any other caller began{hint}"
 
 
-def _was_cancelled(completed: Completed) -> bool:
-    return completed.error.startswith(CANCELLED)
+def _ended_how(gone: Completed) -> str:
+    return "killed" if gone.killed else "interrupted" if gone.interrupted else "cancelled"
 
 
 _ANSWERS = ('an error that says "not now" (a timeout, a lock)', "one of the store's own in tradestore_errors")
@@ -322,7 +325,7 @@ def _acknowledged(calls: History) -> list[Completed]:
 
 def _is_a_refusal(completed: Completed) -> bool:
     """Say whether an error means "not now": that is an answer, if a poor one, and shows nothing torn."""
-    return _was_cancelled(completed) or (not completed.undeclared and means_not_now(completed.error))
+    return completed.broken_off or (not completed.undeclared and means_not_now(completed.error))
 
 
 def _told(state: State) -> str:

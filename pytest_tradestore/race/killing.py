@@ -11,10 +11,11 @@ from hashlib import sha256
 from pytest_tradestore.race.actors import Actor
 from pytest_tradestore.race.files import REAL_OPEN
 
-_LEAVE_NOTHING = frozenset(
+LEAVE_NOTHING = frozenset(
     "access call fdatasync fstat fsync getxattr listdir listxattr lstat open pread preadv read readlink readv scandir "  # noqa: SIM905 - reads better
     "sleep stat statvfs".split()
 )
+"""First words of operations that change nothing: open among them is that for reading."""
 _scandir = os.scandir
 
 
@@ -38,7 +39,7 @@ class Witness:
         return tuple(
             at
             for at, (files, _) in enumerate(self._seen, 1)
-            if at == 1 or files != self._seen[at - 2][0] or self._seen[at - 2][1] not in _LEAVE_NOTHING
+            if at == 1 or files != self._seen[at - 2][0] or self._seen[at - 2][1] not in LEAVE_NOTHING
         )
 
 

@@ -69,16 +69,13 @@ class Unexplained:
     stuck: Completed
 
 
-CANCELLED = "CancelledError"
-"""The error of a call whose caller was cancelled."""
-
-
 def unexplained(history: History, model_of: Callable[[str], Model]) -> Unexplained | None:
     """Return the first part of ``history`` that is not linearizable, None if all are.
 
     A call that never returned may have happened at any moment after its invocation, or not at all. One that raised may
     have happened between its invocation and its error, or not at all. One that was cancelled may have happened later
-    too, but not on top of an update that was invoked after the cancellation and acknowledged.
+    too, but not on top of an update that was invoked after the cancellation and acknowledged. So may one in which a
+    signal's handler raised: what it gave to another thread goes on.
     """
     parts: dict[str, list[Completed]] = {}
     for completed in history:
@@ -112,7 +109,7 @@ def _judged(calls: Sequence[Completed], model: Model) -> list[_Judged]:
             judged.append(_Judged(completed, (model.transition(completed.call, completed.result),), returned))
         elif (effect := model.effect(completed.call)) is None:
             continue  # a read whose result nobody saw
-        elif returned is None or completed.error.startswith(CANCELLED):
+        elif returned is None or completed.broken_off:
             # Without a last moment "not at all" needs no transition of its own: the search may leave the call out.
             cancelled += [len(judged)] if returned is not None and model.overwrites else []
             judged.append(_Judged(completed, (effect,), None))

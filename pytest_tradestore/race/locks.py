@@ -53,7 +53,7 @@ class ControlledLock:
         return True
 
     def _wait(self, actor: Stopping, timeout: float) -> bool:
-        until = None if timeout is None or timeout < 0 else CLOCK.now + timeout
+        until = None if timeout is None or timeout < 0 else CLOCK.after(timeout)
         while True:
             if not actor.reach(f"acquire {self.name}", self._free, until, waits_on=self):
                 return False

@@ -12,29 +12,32 @@ import itertools
 import os
 import pickle
 import random
+import signal
 import socket
 import struct
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from pytest_tradestore.crash.recorders.fake_locations import Lines, location_of
+from pytest_tradestore.isolation import end_with_parent
 from pytest_tradestore.kits.call import Call
-from pytest_tradestore.race import interposition
+from pytest_tradestore.race import interposition, pids
 from pytest_tradestore.race.actors import Held, running
 from pytest_tradestore.race.clock import CLOCK
 from pytest_tradestore.race.execution import Program
 from pytest_tradestore.race.file_locks import FLOCKS
+from pytest_tradestore.race.pids import NUMBERS
 from pytest_tradestore.race.refusals import is_an_answer, told
-from pytest_tradestore.target import Bridge, StoreUnderTest
+from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest
 
 PACKET = 1 << 20
 STOP, WAITING, NOTE, RESULT, ERROR, DONE, YES, NO, BATCH = b"s", b"w", b"n", b"r", b"e", b"d", b"y", b"x", b"b"
-GO, TIME_IS_UP, ASK, RUN = b"g", b"t", b"?", b"R"
+GO, TIME_IS_UP, ASK, RUN, FORK, OVER = b"g", b"t", b"?", b"R", b"F", b"o"
 PERMIT = struct.Struct("<dI")
 """What comes with leave to go on: the time it is, and how many operations more may be done without asking."""
 OPENING = "open the store"
@@ -82,7 +85,7 @@ class Coordinated:
         try:
             place = None if self._lines is None else location_of(self._lines.of_this_call())
             refused = ready is not None and not ready()
-            told = (self._done, operation, until, place, refused)
+            told = (self._done, operation, until, place, refused, met())
             self._done = []
             self._link.send((STOP if ready is None else WAITING) + pickle.dumps(told))
             while True:
@@ -119,6 +122,11 @@ class Coordinated:
         self._link.send(kind + _packed(value))
 
 
+def met() -> int:
+    """Return what the store was seen to ask in this execution: 1 for the time, 2 for another process."""
+    return CLOCK.asked + 2 * NUMBERS.asked
+
+
 def _could(ready: Callable[[], bool] | None, probe: Callable[[], bool] | None) -> bool:
     """Say whether a waiting operation could be done now: locks of other processes are known to the kernel alone."""
     if ready is None or ready():
@@ -138,7 +146,7 @@ def _packed(value: Any) -> bytes:
 
 def install() -> None:
     """Make the switch points; whoever is forked from this process has them."""
-    interposition.install()
+    interposition.install(pids.wrapped, pids.install)
     ThreadPoolExecutor.submit = _at_once  # type: ignore[assignment,method-assign]
     for name, method in (("start", _start_at_once), ("join", _join), ("is_alive", _is_alive)):
         setattr(threading.Thread, name, method)
@@ -155,8 +163,9 @@ def work(link: socket.socket, number: int, store: StoreUnderTest, program: Progr
     """Serve the coordinator until it closes the link. ``number`` counts the callers; the last is the observer."""
     gc.disable()  # finalizers at a random moment would make system calls at a random moment
     while message := link.recv(PACKET):
-        root, phase, detailed = pickle.loads(message[1:])  # noqa: S301 - from our own parent
-        _begin(root, number)
+        root, phase, detailed, gone = pickle.loads(message[1:])  # noqa: S301 - from our own parent
+        interposition.begin(root)
+        _begin(number, gone)
         alone = phase != ACTOR
         calls = {PREPARE: program.prepare, OBSERVE: program.observe}[phase] if alone else program.actors[number]
         actor = Coordinated(link, number, detailed, alone)
@@ -164,9 +173,73 @@ def work(link: socket.socket, number: int, store: StoreUnderTest, program: Progr
         actor.finish()
 
 
-def _begin(root: str, number: int) -> None:
+def lend(link: socket.socket, number: int, store: StoreUnderTest, program: Program) -> None:
+    """Serve the coordinator as the process from which callers are forked that use the instance it has opened."""
+    gc.disable()  # as above
+    while message := link.recv(PACKET):
+        root, _, detailed, gone = pickle.loads(message[1:])  # noqa: S301 - as above
+        interposition.begin(root)
+        _begin(number, gone)
+        actor = Coordinated(link, number, detailed, alone=True)
+        bridge = Bridge()
+        opened = _opened(actor, store, root, bridge)
+        if opened is not None:
+            with _steered(actor):
+                _make_all(actor, opened, program.prepare, store, root)
+        actor.finish()
+        children = []
+        while True:
+            message, ends, _, _ = socket.recv_fds(link, PACKET, 1)
+            if message[:1] != FORK:
+                break
+            children.append(_fork(socket.socket(fileno=ends[0]), message[1], opened, store, program, root, link))
+        for child in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)  # it is done, or waits for what never comes
+            os.waitpid(child, 0)
+        with contextlib.suppress(Exception):
+            if opened is not None:
+                opened.close()
+            bridge.close()
+        if not message:
+            return
+        link.send(DONE)
+
+
+def _fork(
+    link: socket.socket,
+    number: int,
+    opened: OpenStore | None,
+    store: StoreUnderTest,
+    program: Program,
+    root: str,
+    parents: socket.socket,
+) -> int:
+    """Start a caller that uses the instance of this process."""
+    parent = os.getpid()
+    child = os.fork()
+    if child:
+        link.close()
+        return child
+    try:
+        end_with_parent(parent)
+        parents.close()
+        _, _, detailed, gone = pickle.loads(link.recv(PACKET)[1:])  # noqa: S301 - from the coordinator
+        FLOCKS.begin()
+        _begin(number, gone)
+        actor = Coordinated(link, number, detailed, alone=False)
+        if opened is not None:
+            opened.lent(Bridge())  # the loop of a parent is none for its child
+            with _steered(actor):
+                _make_all(actor, opened, program.actors[number], store, root)
+        actor.finish()
+    finally:
+        os._exit(0)
+
+
+def _begin(number: int, gone: int) -> None:
     """Start an execution: the same random numbers as in any other, but not those of another process."""
-    interposition.begin(root)
+    NUMBERS.begin(gone)
     random.seed(number)
     interposition._draws[0] = itertools.count((number + 1) * 1_000_000)
     tempfile._name_sequence = (f"{number}{count:07d}" for count in itertools.count(1))  # type: ignore[attr-defined]
@@ -174,31 +247,50 @@ def _begin(root: str, number: int) -> None:
 
 def _caller(actor: Coordinated, store: StoreUnderTest, root: str, calls: tuple[Call, ...]) -> None:
     """Open the store and make the calls, one after the other."""
-    me = threading.get_ident()
     bridge = Bridge()
-    declared = store.declarations.errors
+    opened = _opened(actor, store, root, bridge)
+    if opened is not None:
+        with _steered(actor):
+            _make_all(actor, opened, calls, store, root)
+    with contextlib.suppress(Exception):
+        if opened is not None:
+            opened.close()
+        bridge.close()
+
+
+@contextlib.contextmanager
+def _steered(actor: Coordinated) -> Iterator[None]:
+    """Let this thread run as the actor."""
+    me = threading.get_ident()
     running[me] = actor
-    opened = None
     try:
-        actor.reach(OPENING)
-        opened = store.open(Path(root), bridge)
-        actor.give(RESULT, None)
-        for call in calls:
-            actor.reach(f"call {call.rendered}")
-            try:
-                result = call.make(opened)
-            except Exception as error:
-                actor.give(ERROR, _failed(error, root, declared))
-            else:
-                actor.give(RESULT, result)
-    except Exception as error:
-        actor.give(ERROR, _failed(error, root, declared))
+        yield
     finally:
         running.pop(me, None)
-        with contextlib.suppress(Exception):
-            if opened is not None:
-                opened.close()
-            bridge.close()
+
+
+def _opened(actor: Coordinated, store: StoreUnderTest, root: str, bridge: Bridge) -> OpenStore | None:
+    """Open the store; None if that raised, and then the coordinator knows."""
+    with _steered(actor):
+        try:
+            actor.reach(OPENING)
+            opened = store.open(Path(root), bridge)
+        except Exception as error:
+            actor.give(ERROR, _failed(error, root, store.declarations.errors))
+            return None
+        actor.give(RESULT, None)
+        return opened
+
+
+def _make_all(actor: Coordinated, opened: OpenStore, calls: tuple[Call, ...], store: StoreUnderTest, root: str) -> None:
+    for call in calls:
+        actor.reach(f"call {call.rendered}")
+        try:
+            result = call.make(opened)
+        except Exception as error:
+            actor.give(ERROR, _failed(error, root, store.declarations.errors))
+        else:
+            actor.give(RESULT, result)
 
 
 def _failed(error: BaseException, root: str, declared: tuple[type[BaseException], ...]) -> tuple[str, bool, bool]:

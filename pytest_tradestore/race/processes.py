@@ -14,18 +14,19 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_tradestore.crash.operations import Location
-from pytest_tradestore.isolation import Channel, end_with_parent
+from pytest_tradestore.isolation import Channel, end_with_parent, processor_seconds
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.race import process_worker
 from pytest_tradestore.race import process_worker as wire
 from pytest_tradestore.race.actors import Actor
 from pytest_tradestore.race.clock import CLOCK
-from pytest_tradestore.race.execution import Completed, Ending, Execution, Program
+from pytest_tradestore.race.execution import KILLS, Blow, Completed, Ending, Execution, Program
 from pytest_tradestore.race.following import Repeating, Replaying
 from pytest_tradestore.race.killing import Witness
 from pytest_tradestore.race.removing import remove
 from pytest_tradestore.race.scheduler import MOST_STEPS, Chooser, Scheduler
 from pytest_tradestore.race.search import Laboratory, strategy_of
+from pytest_tradestore.race.slowness import OneSlowOperation
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import StoreUnderTest
 
@@ -33,17 +34,29 @@ OPENING = Call("open", (), "", wire.OPENING)
 _LONGEST_SLEEP = 60.0
 _LEASE = 3600.0
 """Seconds after which a lock that is taken for a time only has to be free again, when its holder was killed."""
+_MET = (
+    frozenset[Blow](),
+    frozenset({Blow.SLOW}),
+    frozenset({Blow.KILLED_AND_SUCCEEDED}),
+    frozenset({Blow.SLOW, Blow.KILLED_AND_SUCCEEDED}),
+)
 _MOST_POLLS = 150
 """So often may the only process that is left sleep and look again, for hours by then: what it waits for never comes."""
 
 
-class _Worker:
-    """A process that makes the calls of one caller."""
+def _pair() -> tuple[socket.socket, socket.socket]:
+    """Return the ends of a link."""
+    ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    for end in ends:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, wire.PACKET)
+    return ends
 
-    def __init__(self, number: int, store: StoreUnderTest, program: Program) -> None:
-        self.link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        for end in (self.link, theirs):
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, wire.PACKET)
+
+class _Worker:
+    """A process that makes the calls of one caller; or, with ``lends``, opens an instance for others to inherit."""
+
+    def __init__(self, number: int, store: StoreUnderTest, program: Program, *, lends: bool = False) -> None:
+        self.link, theirs = _pair()
         parent = os.getpid()
         self.pid = os.fork()
         if not self.pid:
@@ -51,7 +64,7 @@ class _Worker:
             try:
                 end_with_parent(parent)
                 self.link.close()
-                wire.work(theirs, number, store, program)
+                (wire.lend if lends else wire.work)(theirs, number, store, program)
                 status = 0
             finally:
                 os._exit(status)
@@ -67,6 +80,32 @@ class _Worker:
                 os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
 
+    def fork(self, number: int) -> "_Heir":
+        """Return a process that is forked from this one, which lends it its instance."""
+        ours, theirs = _pair()
+        socket.send_fds(self.link, [wire.FORK + bytes([number])], [theirs.fileno()])
+        theirs.close()
+        return _Heir(ours, self.pid)
+
+    def take_back(self) -> None:
+        """Have those who were forked ended, and the instance closed."""
+        if self.alive:
+            self.link.send(wire.OVER)
+            if not self.link.recv(wire.PACKET):
+                self.kill()
+
+
+class _Heir:
+    """A process that makes the calls of one caller on an instance that it has inherited; its parent looks after it."""
+
+    def __init__(self, link: socket.socket, parent: int) -> None:
+        self.link, self.pid = link, parent
+        self.alive = True
+
+    def kill(self) -> None:
+        self.alive = False
+        self.link.close()
+
 
 class _Caller(Actor):
     """The coordinator's side of one worker in one execution."""
@@ -76,15 +115,19 @@ class _Caller(Actor):
         scheduler: Scheduler,
         number: int,
         caller: int,
-        worker: _Worker,
+        worker: "_Worker | _Heir",
         calls: tuple[Call, ...],
         progress: list[int],
+        gone: int = 0,
     ) -> None:
         super().__init__(number, caller, f"process {chr(ord('A') + number)}")
         self._scheduler, self.worker = scheduler, worker
         self._progress = progress
         """How many steps of all callers have changed something, in a list that they share."""
-        self._calls = iter((OPENING, *calls))
+        self._calls = iter(calls if isinstance(worker, _Heir) else (OPENING, *calls))
+        self._gone = gone
+        self.met = 0
+        """What the store was seen to ask, see ``process_worker.met``."""
         self._open: tuple[int, Call] | None = None
         self._place: Location | None = None
         self.entries: list[Completed] = []
@@ -95,7 +138,7 @@ class _Caller(Actor):
 
     def begin(self, root: str, phase: str, detailed: bool) -> None:
         """Let the worker go to its first switch point."""
-        self.worker.link.send(wire.RUN + pickle.dumps((root, phase, detailed)))
+        self.worker.link.send(wire.RUN + pickle.dumps((root, phase, detailed, self._gone)))
         self._listen()
 
     def let_run(self, most: int = 0) -> None:
@@ -148,7 +191,8 @@ class _Caller(Actor):
             message = self._received()
             kind, rest = message[:1], message[1:]
             if kind in (wire.STOP, wire.WAITING):
-                done, operation, self.until, self._place, refused = pickle.loads(rest)  # noqa: S301 - from our own child
+                done, operation, self.until, self._place, refused, met = pickle.loads(rest)  # noqa: S301 - our own child
+                self.met |= met
                 self._went_on(done)
                 self.pending = operation
                 self.ready = None if kind == wire.STOP else self._could
@@ -203,6 +247,7 @@ class ProcessLaboratory(Laboratory):
         self._channel: Channel | None = None
         self._unsteered = {}
         self._workers: list[_Worker] = []
+        self._lender: _Worker | None = None
         self._of: tuple[StoreUnderTest, Program] | None = None
 
     def run(
@@ -240,18 +285,20 @@ class ProcessLaboratory(Laboratory):
         os.makedirs(root)
         CLOCK.restart()
         scheduler = Scheduler(chooser, CLOCK, keep_steps=detailed)
+        if program.blow is Blow.SLOW and program.struck is not None:
+            scheduler.slowness = OneSlowOperation(scheduler, CLOCK, *program.struck)
         if isinstance(chooser, Repeating | Replaying):
             chooser.scheduler = scheduler
         for _ in program.actors:
             scheduler.next_number()
         try:
-            return _Run(scheduler, program, workers, root, detailed, witness).whole()
+            return _Run(scheduler, program, workers, self._lender, root, detailed, witness).whole()
         finally:
             remove(outer)
 
     def _ready(self, store: StoreUnderTest, program: Program) -> list[_Worker]:
         """Return living workers: one per caller, and one that prepares and observes."""
-        wanted = replace(program, cancel=None)  # where one is killed is the coordinator's business
+        wanted = replace(program, blow=None, struck=None)  # who is killed, and where, is the coordinator's business
         if self._of is None or self._of[0] is not store or self._of[1] != wanted:
             self.close()
             self._of = (store, wanted)
@@ -260,13 +307,22 @@ class ProcessLaboratory(Laboratory):
                 self._workers.append(_Worker(number, store, program))
             elif not self._workers[number].alive:
                 self._workers[number] = _Worker(number, store, program)
+        if program.inherited and (self._lender is None or not self._lender.alive):
+            self._lender = _Worker(len(program.actors) + 1, store, program, lends=True)
         return self._workers
+
+    def spent(self) -> float:
+        living = [worker.pid for worker in (*self._workers, self._lender) if worker is not None and worker.alive]
+        return sum(os.times()[:4]) + sum(map(processor_seconds, living))
 
     def close(self) -> None:
         """End all workers."""
         for worker in self._workers:
             worker.kill()
+        if self._lender is not None:
+            self._lender.kill()
         self._workers.clear()
+        self._lender = None
 
 
 class _Run:
@@ -277,11 +333,13 @@ class _Run:
         scheduler: Scheduler,
         program: Program,
         workers: list[_Worker],
+        lender: _Worker | None,
         root: str,
         detailed: bool,
         witness: Witness | None,
     ) -> None:
         self._scheduler, self._program, self._workers, self._witness = scheduler, program, workers, witness
+        self._lender = lender if program.inherited else None
         self._root, self._detailed = root, detailed
         self._callers: list[_Caller] = []
         self._progress = [0]
@@ -290,15 +348,22 @@ class _Run:
         """Prepare, let the callers run side by side, observe."""
         scheduler, program = self._scheduler, self._program
         observer = len(program.actors)
-        if program.prepare:
+        if self._lender is not None:
+            self._side_by_side([self._caller(observer, -1, program.prepare, wire.PREPARE, self._lender)])
+        elif program.prepare:
             self._side_by_side([self._caller(observer, -1, program.prepare, wire.PREPARE)])
         if scheduler.ending is None:
-            callers = [self._caller(number, number, calls, wire.ACTOR) for number, calls in enumerate(program.actors)]
+            callers = [
+                self._caller(number, number, calls, wire.ACTOR, self._lender and self._lender.fork(number))
+                for number, calls in enumerate(program.actors)
+            ]
             scheduler.exploring = True
             self._side_by_side(callers)
             scheduler.exploring = False
+        if self._lender is not None:
+            self._lender.take_back()
         if scheduler.ending is None:
-            if program.cancel is not None:
+            if program.blow in KILLS and program.struck is not None:
                 CLOCK.advance(CLOCK.now + _LEASE)
             self._side_by_side([self._caller(observer, -1, program.observe, wire.OBSERVE)])
         history = sorted((c for caller in self._callers for c in caller.history()), key=lambda c: c.invoked)
@@ -310,10 +375,23 @@ class _Run:
             scheduler.preemptions,
             scheduler.waits_for,
             turns=tuple(scheduler.turns),
+            met=self._met(),
         )
 
-    def _caller(self, number: int, caller: int, calls: tuple[Call, ...], phase: str) -> _Caller:
-        made = _Caller(self._scheduler, number, caller, self._workers[number], calls, self._progress)
+    def _met(self) -> frozenset[Blow]:
+        met = 0
+        for caller in self._callers:
+            met |= caller.met
+        return _MET[met]
+
+    def _caller(
+        self, number: int, caller: int, calls: tuple[Call, ...], phase: str, worker: "_Worker | _Heir | None" = None
+    ) -> _Caller:
+        program, gone = self._program, 0
+        if program.blow is Blow.KILLED_AND_SUCCEEDED and program.struck is not None:
+            gone = self._workers[program.struck[0]].pid
+        worker = worker or self._workers[number]
+        made = _Caller(self._scheduler, number, caller, worker, calls, self._progress, gone)
         made.begin(self._root, phase, self._detailed)
         self._callers.append(made)
         return made
@@ -321,8 +399,9 @@ class _Run:
     def _steps_left(self, chosen: _Caller, callers: list[_Caller]) -> int:
         """Return how many operations, with the pending one, a caller may do before it is to be killed or asked."""
         left = MOST_STEPS
-        if self._program.cancel is not None and self._program.cancel[0] == chosen.caller:
-            left = self._program.cancel[1] - chosen.steps
+        program = self._program
+        if program.blow in KILLS and program.struck is not None and program.struck[0] == chosen.caller:
+            left = program.struck[1] - chosen.steps
         if any(other.is_refused() for other in callers if other is not chosen):
             left = min(left, 1)  # as soon as anything has been done, those ask again
         return left

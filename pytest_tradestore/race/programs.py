@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.kits.kit import Concurrent, Kit
-from pytest_tradestore.race.execution import Actors, Program
+from pytest_tradestore.race.execution import SIGNALS, Actors, Blow, Program
 from pytest_tradestore.records import Records
 
 
@@ -21,9 +21,11 @@ class Scenario:
     prepare: tuple[Call, ...] = ()
     observe: tuple[Call, ...] = ()
     again: tuple[Call, ...] = ()
+    blow: Blow | None = None
+    """What happens to the first caller, where the program is for that alone."""
 
     def program(self, kind: Actors, *, own_instances: bool) -> Program:
-        return Program(self.actors, self.prepare, self.observe, own_instances, kind, again=self.again)
+        return Program(self.actors, self.prepare, self.observe, own_instances, kind, self.blow, again=self.again)
 
 
 def scenarios(kit: Kit, methods: frozenset[str], make: Records | None = None) -> tuple[Scenario, ...]:
@@ -39,6 +41,28 @@ def scenarios(kit: Kit, methods: frozenset[str], make: Records | None = None) ->
         if all((scenario.actors, scenario.prepare) != (other.actors, other.prepare) for other in found):
             found.append(replace(scenario, again=(say.rewrite(9),)))
     return tuple(found)
+
+
+def of_blows(kit: Kit, methods: frozenset[str], make: Records | None = None) -> tuple[Scenario, ...]:
+    """Return the programs in which something happens to the first caller that the others' programs do not show.
+
+    A slow caller's update is read before it is slow and written after; an interrupted one goes on with its next call.
+    """
+    say = kit.concurrent(make or Records(), methods)
+    if say is None:
+        return ()
+    first, second, third = say.write(0), say.write(1), say.write(2)
+    change, last = say.change, say.last
+    found = [Scenario("a slow writer beside a writer of two", ((first,), (second, third)), (), last(3), blow=Blow.SLOW)]
+    if change is not None:
+        of_one = ((change(1),), (change(2), change(3)))
+        found.append(Scenario("a slow change beside two", of_one, (first,), last(1), blow=Blow.SLOW))
+    calls = (say.rewrite(1), *(() if change is None else (change(1),)), say.rewrite(2))
+    of_two = calls if say.remove is None else (say.rewrite(1), say.remove, *calls[1:])
+    found += [Scenario("a writer alone", (of_two,), (first,), last(1), blow=blow) for blow in SIGNALS]
+    beside = ((say.rewrite(1),), (say.rewrite(2),))
+    found.append(Scenario("a writer beside a writer", beside, (first,), last(1), blow=Blow.CTRL_C))
+    return tuple(replace(scenario, again=(say.rewrite(9),)) for scenario in found)
 
 
 def _scenarios(say: Concurrent) -> list[Scenario]:

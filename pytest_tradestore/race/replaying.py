@@ -8,7 +8,7 @@ from pytest_tradestore.race.addresses import Address, Setting
 from pytest_tradestore.race.evidence import kind_of, programs_of
 from pytest_tradestore.race.execution import Completed
 from pytest_tradestore.race.judging import Judge, Wrong
-from pytest_tradestore.race.programs import scenarios
+from pytest_tradestore.race.programs import of_blows, scenarios
 from pytest_tradestore.race.timeline import counterexample
 from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Counterexample
@@ -28,7 +28,8 @@ def replay_schedule(address: Address, store: StoreUnderTest, kit: Kit, methods: 
     if isinstance(kind, str):
         raise ReplayError(f"store {store.name!r} cannot be replayed: {kind}")
     known = scenarios(kit, methods, store.records)
-    program = address.program(programs_of(known, address.setting, kind))
+    blows = of_blows(kit, methods, store.records)
+    program = address.program(programs_of(known, blows, address.setting, kind, store.declarations.claims))
     if address.setting is Setting.PROCESSES:
         from pytest_tradestore.race.process_replay import replay_in_processes as replay
     else:

@@ -27,6 +27,16 @@ class Chooser(Protocol):
         """Return one of ``enabled`` (two or more, ``current`` first if it could go on, the others by number)."""
 
 
+class Slowness(Protocol):
+    """Lets an operation take long, see ``race.slowness``."""
+
+    def holds(self, chosen: Actor, live: Sequence[Actor]) -> bool:
+        """Say whether who was chosen does not go on yet after all."""
+
+    def wakes(self, first: Actor, others: Sequence[Actor]) -> bool:
+        """Wake the first sleeper; False if it then waits for something else."""
+
+
 class Scheduler:
     """The state of one execution: who is alive, who runs, what was chosen."""
 
@@ -58,6 +68,8 @@ class Scheduler:
         """Who could go on when it was last asked."""
         self._with_it: list[Actor] = []
         """Who else could, while one goes on without asking."""
+        self.slowness: Slowness | None = None
+        """Who holds up an operation, if anybody does."""
 
     # Actors come and go
 
@@ -93,6 +105,9 @@ class Scheduler:
                     return self.end(Ending.DEADLOCK)
             self._enabled = enabled
             chosen = enabled[0] if len(enabled) == 1 else self._choice(enabled, current)
+            if self.slowness is not None and self.exploring and self.slowness.holds(chosen, self.live):
+                current = None
+                continue
             chosen.pending = stable(chosen.pending)
             self.moves += 1
             if self.moves > MOST_STEPS:
@@ -112,7 +127,7 @@ class Scheduler:
 
         So many times it would be chosen again, as long as nobody else comes to be able to go on, or ceases to be.
         """
-        if not self.exploring or self.steps is not None:
+        if not self.exploring or self.steps is not None or self.slowness is not None:
             return 0
         self._with_it = [other for other in self.live if other in self._enabled and other is not actor]
         if not self._with_it:
@@ -167,7 +182,10 @@ class Scheduler:
         until, _, first = min(sleepers, key=lambda sleeper: sleeper[:2])
         self._wakings += 1
         self._clock.advance(until)
-        first.timed_out = True
+        if self.slowness is None:
+            first.timed_out = True
+        elif not self.slowness.wakes(first, [other for _, _, other in sleepers if other is not first]):
+            return self._woken()
         return first
 
     def next_sleeper(self) -> Actor | None:

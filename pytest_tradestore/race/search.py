@@ -6,21 +6,35 @@ All of it happens in a process of its own, because the stand-ins stay, and a sto
 import gc
 import os
 import pickle
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pytest_tradestore.crash.recorders.fake_locations import Lines
 from pytest_tradestore.errors import ReplayError
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, run_isolated
-from pytest_tradestore.race import interposition
+from pytest_tradestore.race import interposition, interrupts
 from pytest_tradestore.race.callers import Order, run_threads
 from pytest_tradestore.race.clock import CLOCK
-from pytest_tradestore.race.execution import Actors, Completed, Ending, Execution, Judge, Program, Search, Turn
+from pytest_tradestore.race.execution import (
+    SIGNALS,
+    Actors,
+    Blow,
+    Completed,
+    Ending,
+    Execution,
+    Judge,
+    Program,
+    Search,
+    Turn,
+)
 from pytest_tradestore.race.following import Repeating, Replaying, Turning
 from pytest_tradestore.race.line_switches import LineSwitches, files_of
 from pytest_tradestore.race.paths import NAMES
 from pytest_tradestore.race.removing import remove
 from pytest_tradestore.race.scheduler import Chooser, Scheduler
+from pytest_tradestore.race.slowness import OneSlowOperation
 from pytest_tradestore.race.strategies import Mixture, Overtaking, search_of
 from pytest_tradestore.race.tasks import run_tasks
 from pytest_tradestore.race.threads import Carrier, Control
@@ -38,6 +52,8 @@ _LOOKED_AT = 3
 """Executions of each search after which it is looked for files that somebody made past the switch points."""
 _MOST_STUCK = 20
 """Executions with something out of control after which a search ends: each has cost time, and proves little."""
+_FIRST_FEW = 8
+"""Schedules that are run of each program however long they take."""
 _mkdir = os.mkdir
 
 
@@ -62,9 +78,12 @@ class Laboratory:
 
     _installed = False
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Sandbox, *, interrupting: bool = False) -> None:
+        """``interrupting``: that of programs in which a signal's handler raises in a caller."""
         if not Laboratory._installed:
-            interposition.install()
+            interposition.install(interrupts.wrapped if interrupting else None)
+            if interrupting:
+                interrupts.install()
             Laboratory._installed = True
         self._place = os.fspath(sandbox.path)
         self._count = 0
@@ -96,6 +115,8 @@ class Laboratory:
         _mkdir(root)
         interposition.begin(root)
         scheduler = Scheduler(chooser, CLOCK, keep_steps=detailed)
+        if program.blow is Blow.SLOW and program.struck is not None:
+            scheduler.slowness = OneSlowOperation(scheduler, CLOCK, *program.struck)
         if isinstance(chooser, Repeating | Replaying):
             chooser.scheduler = scheduler
         switches = self._lines_of(store) if lines else None
@@ -105,7 +126,8 @@ class Laboratory:
         if switches is not None:
             switches.begin()
         try:
-            return (run_tasks if program.kind is Actors.TASKS else run_threads)(order, scheduler, control)
+            execution = (run_tasks if program.kind is Actors.TASKS else run_threads)(order, scheduler, control)
+            return replace(execution, met=frozenset({Blow.SLOW})) if CLOCK.asked else execution
         finally:
             self._watchdog.watch(None)
             if switches is not None:
@@ -135,6 +157,17 @@ class Laboratory:
         chooser.check()
         return execution
 
+    def first(self, store: StoreUnderTest, program: Program, seed: int, channel: Channel | None) -> Execution:
+        """Run the first schedule of a program with its steps: in it nobody keeps the first caller from anything."""
+        self._channel, self._first = channel, self._count + 1
+        strategy = strategy_of(program, seed)
+        strategy.begin()
+        return self.run(store, program, strategy, detailed=True)
+
+    def spent(self) -> float:
+        """Return the seconds of processor time that executions have taken so far, as far as is known."""
+        return time.process_time()
+
     def explore(
         self,
         store: StoreUnderTest,
@@ -145,23 +178,27 @@ class Laboratory:
         judge: Judge,
         stop_at_first: bool = True,
         channel: Channel | None = None,
+        over: Callable[[], bool] = lambda: False,
     ) -> SearchResult:
         """Run up to ``budget`` schedules; simplify and repeat the first one that ``judge`` objects to.
 
-        Threads get a quarter of the budget more, for races in memory.
+        Threads get a quarter of the budget more, for races in memory. Which schedules come is settled by the seed; when
+        the time is ``over`` those that are left are cut off, but for the first few.
         """
         self._channel, self._first = channel, self._count + 1
         self._unsteered.clear()
         strategy = strategy_of(program, seed)
-        found, tally = self._phase(store, program, judge, strategy, budget, stop_at_first, lines=False)
-        if program.kind is Actors.THREADS and not tally.hung and (found is None or not stop_at_first):
+        found, tally = self._phase(store, program, judge, strategy, budget, stop_at_first, over, lines=False)
+        lines = program.kind is Actors.THREADS and program.struck is None
+        if lines and not tally.hung and (found is None or not stop_at_first):
             share = max(1, budget // _SHARE_OF_LINES)
             in_memory, more = self._phase(
-                store, program, judge, Mixture(seed, alone=share // 4), share, stop_at_first, lines=True
+                store, program, judge, Mixture(seed, alone=share // 4), share, stop_at_first, over, lines=True
             )
             found, tally = found or in_memory, tally + more
         uncontrolled = tuple(tally.uncontrolled | self._unsteered)
         search = search_of(strategy, tally.executions, uncontrolled)
+        search = replace(search, cut=tally.cut, exhausted=search.exhausted and not tally.cut)
         if found is None:
             return SearchResult(search)
         if found.execution.ending is not Ending.HUNG:
@@ -176,13 +213,19 @@ class Laboratory:
         strategy: Mixture,
         budget: int,
         stop_at_first: bool,
+        over: Callable[[], bool],
         *,
         lines: bool,
     ) -> tuple["_Found | None", "_Tally"]:
         """Run up to ``budget`` schedules, and return the first one that goes wrong."""
         first: _Found | None = None
         tally = _Tally()
-        while tally.executions < budget and strategy.begin():
+        while tally.executions < budget:
+            if tally.executions >= _FIRST_FEW and over():
+                tally.cut = budget - tally.executions
+                break
+            if not strategy.begin():
+                break
             execution = self.run(store, program, strategy, lines=lines)
             tally.count(execution)
             sentence = judge(execution)
@@ -243,6 +286,7 @@ class _Tally:
 
     executions: int = 0
     stuck: int = 0
+    cut: int = 0
     hung: bool = False
     uncontrolled: dict[str, None] = field(default_factory=dict)
 
@@ -254,14 +298,20 @@ class _Tally:
 
     def __add__(self, other: "_Tally") -> "_Tally":
         both = self.uncontrolled | other.uncontrolled
-        return _Tally(self.executions + other.executions, self.stuck + other.stuck, self.hung or other.hung, both)
+        return _Tally(
+            self.executions + other.executions,
+            self.stuck + other.stuck,
+            self.cut + other.cut,
+            self.hung or other.hung,
+            both,
+        )
 
 
 def strategy_of(program: Program, seed: int) -> Mixture:
     """Return what chooses the schedules of a program, those that are killed or cancelled in it apart."""
-    if program.cancel is None:
+    if program.struck is None or program.blow is Blow.SLOW:
         return Mixture(seed)
-    return Overtaking(seed, program.cancel[0] if program.kind is Actors.TASKS else None)
+    return Overtaking(seed, program.struck[0] if program.kind is Actors.TASKS else None)
 
 
 def _made_elsewhere(name: str) -> str:
@@ -321,7 +371,7 @@ def replay(store: StoreUnderTest, program: Program, schedule: Choices | str) -> 
 
         def task(channel: Channel) -> Execution | str:
             channel.step(1)
-            laboratory, said = Laboratory(sandbox), ""
+            laboratory, said = Laboratory(sandbox, interrupting=program.blow in SIGNALS), ""
             for _ in range(2):  # what is done once in a process, late imports say, has been done the second time
                 try:
                     return _sendable(laboratory.replay(store, program, schedule)) or ""

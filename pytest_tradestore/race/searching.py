@@ -1,49 +1,123 @@
-"""Searches through the programs of one store, in the isolated process: finds, shrinks, and makes counterexamples."""
+"""Searches through the programs of one store, in the isolated process: finds, shrinks, and makes counterexamples.
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+What has been run, what is wanted and what was found is a value, ``Progress``; each program makes a new one of it.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 
 from pytest_tradestore.isolation import Channel
 from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.race.addresses import Address, Setting
-from pytest_tradestore.race.execution import CANCELLING, Execution, Program, Search
-from pytest_tradestore.race.judging import OPENING, Finding, Judge, Wrong
-from pytest_tradestore.race.linearizability import CANCELLED
+from pytest_tradestore.race.clock import REAL_MONOTONIC
+from pytest_tradestore.race.execution import KILLS, SIGNALS, Actors, Blow, Execution, Program, Search
+from pytest_tradestore.race.judging import Finding, Judge, Wrong
+from pytest_tradestore.race.killing import LEAVE_NOTHING
 from pytest_tradestore.race.search import REPETITIONS, Laboratory, SearchResult
 from pytest_tradestore.race.shrinking import smallest
+from pytest_tradestore.race.slowness import can_be_slow
 from pytest_tradestore.race.timeline import counterexample
+from pytest_tradestore.race.wanted import Onlooker, Shown, Wanted
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Settings
 from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Counterexample
 
 _MOST_AWAITS = 60
+_MOST_OPERATIONS = 200
 _LOOKING = 7
 """Schedules in which a caller is waited for at an await before it is said that it has no such."""
 _SHRINKING = 200
 """Schedules that are run of each smaller program."""
+_SHRINKING_ON_TOP = 16
+"""The same of one that is found in few schedules, or not at all."""
 _OF_EACH_KILL = 4
 """Schedules in which a process is killed at one and the same place: on top of the others, for there are many places."""
-_WAYS_TO_LOSE = 2
-"""So many different losses are shown: one where what is left cannot be read, and one where something is missing."""
 _FEWEST = 40
 """Schedules that every program gets, however many there are."""
+_OF_EACH_BLOW = {
+    Blow.ALL_CANCELLED: 2,
+    Blow.KILLED_AND_SUCCEEDED: 2,
+    Blow.CTRL_C: 4,
+    Blow.ALARM: 4,
+    Blow.SLOW: 1,
+}
+"""Schedules of each place of a program that is run on top of the others. Who is alone has but one schedule."""
+_OF_THE_INHERITED = 3
+"""The n-th part of what others get: each of these schedules costs two processes."""
+_WAITED = 10.0
+"""Seconds that count as one of processor time: a store may merely wait, but a busy machine makes all wait."""
+ONLY_IF_MET = frozenset({Blow.SLOW, Blow.KILLED_AND_SUCCEEDED})
+"""What is not tried with a store that never asks for the time, or for another process: it could not tell."""
 
 
 @dataclass(frozen=True, slots=True)
 class Searched:
-    """What came of one program.
-
-    ``overlapped``: in some schedule two callers were served; ``steered``: how many schedules had a choice inside a
-    call; ``refusal``: an error that a caller got.
-    """
+    """What came of one program; ``shown`` says what its schedules showed of the store besides."""
 
     search: Search
     found: tuple[tuple[Wrong, Counterexample], ...] = ()
-    overlapped: bool = False
-    steered: int = 0
-    refusal: str = ""
+    shown: Shown = field(default_factory=Shown)
     trouble: str = ""
+
+    def __add__(self, other: "Searched") -> "Searched":
+        """Return both as one: the same program with its caller cancelled at one await and at another, say."""
+        bounds = (self.search.bound, other.search.bound)
+        return Searched(
+            Search(
+                self.search.executions + other.search.executions,
+                self.search.exhausted and other.search.exhausted,
+                None if None in bounds else min(bound for bound in bounds if bound is not None),
+                tuple(dict.fromkeys(self.search.uncontrolled + other.search.uncontrolled)),
+                self.search.cut + other.search.cut,
+            ),
+            self.found + other.found,
+            self.shown + other.shown,
+            self.trouble or other.trouble,
+        )
+
+
+_NOTHING_TO_ASK = Searched(Search(0, True, 2))
+"""What comes of a program that could show nothing of this store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the programs of one setting have got: what is still wanted, and how many schedules are left for the rest.
+
+    ``met``: which blows could matter to the store.
+    """
+
+    wanted: Wanted
+    left: int
+    met: frozenset[Blow] = frozenset()
+
+    def after(self, searched: Searched, wanted: Wanted, used: int) -> "Progress":
+        return Progress(wanted, max(0, self.left - used), self.met | searched.shown.met)
+
+
+class Allowance:
+    """The processor time that the schedules of a program may take; time in which a store merely waits counts little."""
+
+    def __init__(self, spent: Callable[[], float], seconds: float) -> None:
+        self._spent, self._seconds = spent, seconds
+        self._processor, self._wall = spent(), REAL_MONOTONIC()
+
+    def used(self) -> float:
+        """Return how many seconds have been used."""
+        return max(self._spent() - self._processor, (REAL_MONOTONIC() - self._wall) / _WAITED)
+
+    def is_over(self) -> bool:
+        return self.used() > self._seconds
+
+    @contextmanager
+    def standing(self) -> Iterator[None]:
+        """Use none meanwhile."""
+        processor, wall = self._spent(), REAL_MONOTONIC()
+        yield
+        self._processor += self._spent() - processor
+        self._wall += REAL_MONOTONIC() - wall
 
 
 class Searching:
@@ -57,8 +131,11 @@ class Searching:
         settings: Settings,
         sandbox: Sandbox,
         channel: Channel,
+        *,
+        interrupting: bool = False,
     ) -> None:
         self._store, self._settings, self._channel = store, settings, channel
+        self._setting = setting
         self._address = Address(store.name, kit.name, setting, 0)
         self._laboratory: Laboratory
         if setting is Setting.PROCESSES:
@@ -67,171 +144,185 @@ class Searching:
             self._laboratory = of_processes = ProcessLaboratory(sandbox)
             self._places_to_kill = of_processes.places_to_kill
         else:
-            self._laboratory = Laboratory(sandbox)
+            self._laboratory = Laboratory(sandbox, interrupting=interrupting)
         self._judge = Judge(kit)
-        self._wanted = set(Wrong)
-        self._left = settings.budget.value.schedules // setting.part
-        self._schedules = 0
-        self._overlapped = self._cancelled = False
-        self._steered = 0
-        self._refusal = ""
-        self._known: set[tuple[Wrong, str, bool]] = set()
-        self._kept: tuple[Wrong, str, bool] | None = None
-        """The finding that is being made smaller, which no other may take the place of."""
 
-    def through(self, programs: tuple[Program, ...], first: int = 0) -> Iterator[Searched]:
-        """Search each program from the ``first`` on with its share of the schedules that are left."""
+    def through(
+        self, programs: tuple[Program, ...], first: int = 0, met: frozenset[Blow] = frozenset()
+    ) -> Iterator[Searched]:
+        """Search each program from the ``first`` on with its share of the schedules and of the time that are left.
+
+        Those in which something special happens to a caller, or that inherit an instance, are run on top of the others;
+        ``met`` are blows that could matter to the store, as far as that is known already.
+        """
+        limits = self._settings.budget.value
+        usual = sum(program.blow is None and not program.inherited for program in programs)
+        progress = Progress(Wanted(), limits.schedules // self._setting.part, met)
+        left, spent = limits.seconds_of_schedules, self._laboratory.spent
         for number, program in enumerate(programs[first:], first):
-            if not self._wanted:
+            if not progress.wanted.wrongs:
                 return
-            share = max(_FEWEST, self._left // (len(programs) - number))
-            self._address = replace(self._address, number=number, awaiting=None)
-            cancelling = self._address.setting is Setting.CANCELLED
-            searched = self._cancelling(program, share) if cancelling else self._searched(program, share)
-            self._left = max(0, self._left - searched.search.executions)
-            if self._address.setting is Setting.PROCESSES and not number and self._wanted:
-                searched = _together([searched, self._cancelling(program, share // 2)])
+            time = Allowance(spent, left / (len(programs) - number))
+            address = replace(self._address, number=number)
+            if number >= usual:
+                searched, wanted = self._on_top(address, program, progress, time)
+                used = 0
+            else:
+                share = max(_FEWEST, progress.left // (usual - number))
+                if self._setting is Setting.CANCELLED:
+                    searched, wanted = self._struck(address, program, share, _FEWEST, progress.wanted, time)
+                    used = searched.search.executions
+                else:
+                    searched, wanted = self._searched(address, program, share, progress.wanted, time)
+                    used = searched.search.executions
+                    if self._setting is Setting.PROCESSES and not number and wanted.wrongs:
+                        killed, wanted = self._struck(address, program, share // 2, _OF_EACH_KILL, wanted, time)
+                        searched += killed
+            progress = progress.after(searched, wanted, used)
+            left = max(0.0, left - time.used())
             yield searched
 
-    def _cancelling(self, program: Program, share: int) -> Searched:
-        """Cancel the first caller at its first await, its second, and so on until it has no more of them.
+    def _on_top(
+        self, address: Address, program: Program, progress: Progress, time: Allowance
+    ) -> tuple[Searched, Wanted]:
+        """Search a program that is not one of the usual, where it can show something of this store."""
+        if program.blow is None:
+            share = max(_FEWEST // 2, self._settings.budget.value.schedules // self._setting.part // _OF_THE_INHERITED)
+            return self._searched(address, program, share, progress.wanted, time)
+        if program.blow in ONLY_IF_MET and program.blow not in progress.met:
+            return _NOTHING_TO_ASK, progress.wanted
+        alone = len(program.actors) == 1
+        if program.blow in SIGNALS and not alone and self._goes_wrong_anyway(program):
+            return _NOTHING_TO_ASK, progress.wanted
+        each = 1 if alone else _OF_EACH_BLOW[program.blow]
+        searched, wanted = self._struck(address, program, 0, each, progress.wanted, time)
+        if program.blow is Blow.SLOW:  # to be refused because somebody is slow is an answer, and asked enough
+            searched = replace(searched, shown=replace(searched.shown, refusal=""))
+        return searched, wanted
 
-        A process is killed before its first operation, and after each that left something behind.
+    def _goes_wrong_anyway(self, program: Program) -> bool:
+        """Say whether the callers of a program get in each other's way without anything that happens to one of them."""
+        plain = replace(program, blow=None)
+        return self._explored(plain, _FEWEST, Onlooker(self._judge, Wanted())).found is not None
+
+    def _struck(
+        self,
+        address: Address,
+        program: Program,
+        share: int,
+        fewest: int,
+        wanted: Wanted,
+        time: Allowance,
+    ) -> tuple[Searched, Wanted]:
+        """Let it happen to the first caller in one place after the other, until something is found.
+
+        ``share`` is the number of schedules for all places, ``fewest`` that for each.
         """
-        killing = self._address.setting is Setting.PROCESSES
-        places = self._kills(program) if killing else range(1, self._awaits(program) + 1)
-        fewest = _OF_EACH_KILL if killing else _FEWEST
-        parts: list[Searched] = []
+        places = self._places(address, program)
+        whole: Searched | None = None
         for done, at in enumerate(places):
-            self._address = replace(self._address, awaiting=at)
-            part = self._searched(program.interrupted(0, at), max(fewest, share // (len(places) - done)))
+            part, wanted = self._searched(
+                replace(address, awaiting=at),
+                program.struck_at(0, at),
+                max(fewest, share // (len(places) - done)),
+                wanted,
+                time,
+            )
             share = max(0, share - part.search.executions)
-            parts.append(part)
+            whole = part if whole is None else whole + part
             if part.trouble or part.found:
                 break
-        return _together(parts)
+        return whole or Searched(Search(0, False)), wanted
 
-    def _kills(self, program: Program) -> tuple[int, ...]:
-        """Return before which operations of the first process killing it shows something new."""
-        return self._places_to_kill(self._store, program, self._settings.seed, self._channel)[:_MOST_AWAITS]
+    def _places(self, address: Address, program: Program) -> tuple[int, ...]:
+        """Return the places in which it may happen: awaits of a task, operations of a thread or process."""
+        plain = replace(program, blow=None)
+        if self._setting is Setting.PROCESSES and program.blow in (None, *KILLS):
+            return self._places_to_kill(self._store, plain, self._settings.seed, self._channel)[:_MOST_AWAITS]
+        if program.blow in (None, Blow.CANCELLED):
+            return tuple(range(1, self._awaits(address, program) + 1))
+        execution = self._laboratory.first(self._store, plain, self._settings.seed, self._channel)
+        if program.blow is Blow.ALL_CANCELLED:
+            steps = sum(actor == len(program.actors) for actor, _ in execution.choices)  # those of the event loop
+            return tuple(range(1, min(steps, _MOST_OPERATIONS) + 1))
+        work = [step.operation for step in execution.steps if step.actor == 0 and can_be_slow(step.operation)]
+        all_ = program.blow in SIGNALS
+        verbs = enumerate((operation.partition(" ")[0] for operation in work[:_MOST_OPERATIONS]), 1)
+        return tuple(at for at, verb in verbs if all_ or verb not in LEAVE_NOTHING)
 
-    def _awaits(self, program: Program) -> int:
+    def _awaits(self, address: Address, program: Program) -> int:
         """Return at how many points the first caller can be cancelled."""
-        at, wanted, self._wanted = 0, self._wanted, set()
-        self._cancelled = True
-        while self._cancelled and at < _MOST_AWAITS:
-            at += 1
-            self._cancelled = False
-            self._address = replace(self._address, awaiting=at)
-            self._explored(program.interrupted(0, at), _LOOKING)
-        self._wanted = wanted
-        return at if self._cancelled else at - 1
+        for at in range(1, _MOST_AWAITS + 1):
+            nothing = Wanted(wrongs=frozenset())
+            onlooker = self._onlooker(replace(address, awaiting=at), program, nothing)
+            self._explored(program.struck_at(0, at), _LOOKING, onlooker)
+            if not onlooker.shown.struck:
+                return at - 1
+        return _MOST_AWAITS
 
-    def _searched(self, program: Program, budget: int) -> Searched:
-        self._overlapped, self._steered, self._refusal = False, 0, ""
+    def _searched(
+        self, address: Address, program: Program, budget: int, wanted: Wanted, time: Allowance
+    ) -> tuple[Searched, Wanted]:
+        """Search one program until its schedules are used up or nothing more is wanted; return what is still wanted."""
         found: list[tuple[Wrong, Counterexample]] = []
-        executions = 0
+        executions, shown = 0, Shown()
         while True:
-            result = self._explored(program, max(1, budget - executions))
+            onlooker = self._onlooker(address, program, wanted)
+            result = self._explored(program, max(1, budget - executions), onlooker, time.is_over)
             executions += result.search.executions
-            finding = None if result.found is None else self._finding(result.found)
+            shown += onlooker.shown
+            finding = None if result.found is None else onlooker.finding(result.found)
             if finding is not None and result.repeated:
-                found.append((finding.wrong, self._counterexample(program, result, finding)))
-                self._note(finding)
-                if self._wanted and executions < budget and finding.wrong is not Wrong.STUCK:
+                with time.standing():
+                    example = self._counterexample(address, program, result, finding, wanted)
+                found.append((finding.wrong, example))
+                wanted = wanted.but(finding)
+                if wanted.wrongs and executions < budget and finding.wrong is not Wrong.STUCK:
                     continue
             trouble = result.trouble
             if result.found is not None and not result.repeated:
                 trouble = f"a schedule went wrong once and never again: {result.sentence}"
-            return Searched(
-                replace(result.search, executions=executions, exhausted=result.search.exhausted and not found),
-                tuple(found),
-                self._overlapped,
-                self._steered,
-                self._refusal,
-                trouble,
-            )
+            search = replace(result.search, executions=executions, exhausted=result.search.exhausted and not found)
+            return Searched(search, tuple(found), shown, trouble), wanted
 
-    def _note(self, finding: Finding) -> None:
-        """Look for no more of what has been found; what was lost may be lost in one other way."""
-        self._known.add(finding.signature)
-        ways = sum(wrong is finding.wrong for wrong, _, _ in self._known)
-        if finding.wrong is not Wrong.LOST or ways >= _WAYS_TO_LOSE:
-            self._wanted.discard(finding.wrong)
+    def _onlooker(self, address: Address, program: Program, wanted: Wanted) -> Onlooker:
+        processes = program.kind is Actors.PROCESSES and program.blow is not Blow.SLOW
+        return Onlooker(self._judge, wanted, address.awaiting if processes else None)
 
-    def _explored(self, program: Program, budget: int, kept: tuple[Wrong, str, bool] | None = None) -> SearchResult:
-        """Search one program; only for what is ``kept``, where that is given."""
-        self._kept = kept
+    def _explored(
+        self, program: Program, budget: int, onlooker: Onlooker, over: Callable[[], bool] = lambda: False
+    ) -> SearchResult:
         return self._laboratory.explore(
-            self._store, program, budget=budget, seed=self._settings.seed, judge=self._said, channel=self._channel
+            self._store,
+            program,
+            budget=budget,
+            seed=self._settings.seed,
+            judge=onlooker,
+            channel=self._channel,
+            over=over,
         )
 
-    def _said(self, execution: Execution) -> str | None:
-        """Judge one execution, and note what it shows of the store even if nothing is wrong."""
-        calls = [c for c in execution.history if c.actor >= 0 and c.call.method != OPENING]
-        self._overlapped = self._overlapped or self._judge.serves(execution)
-        self._steered += len(execution.choices) > len(execution.history)
-        # Whether the error came through does not matter: asyncio.wait_for may lose a cancellation.
-        if self._killed(execution) or any(operation.startswith(CANCELLING) for _, operation in execution.choices):
-            self._cancelled = True
-        for completed in calls:
-            if completed.error and not completed.error.startswith(CANCELLED) and not self._refusal:
-                self._refusal = f"{completed.call.rendered} raised {completed.error}"
-        finding = self._finding(execution)
-        if finding is None:
-            return None
-        self._kept = finding.signature  # what is found first stays the finding while its schedule is made simpler
-        return finding.sentence
+    def _counterexample(
+        self, address: Address, program: Program, result: SearchResult, finding: Finding, wanted: Wanted
+    ) -> Counterexample:
+        def still_wrong(smaller: Program) -> tuple[SearchResult, Finding] | None:
+            onlooker = self._onlooker(address, smaller, wanted.only(finding))
+            usual = not smaller.inherited and smaller.blow in (None, Blow.CANCELLED, Blow.KILLED)
+            again = self._explored(smaller, _SHRINKING if usual else _SHRINKING_ON_TOP, onlooker)
+            if again.found is None or again.repeated < REPETITIONS:
+                return None
+            shown = onlooker.finding(again.found)
+            return None if shown is None else (again, shown)
 
-    def _killed(self, execution: Execution) -> bool:
-        """Say whether the first process came as far as where it is to be killed."""
-        if self._address.setting is not Setting.PROCESSES or self._address.awaiting is None:
-            return False
-        return sum(actor == 0 for actor, _ in execution.choices) >= self._address.awaiting
-
-    def _finding(self, execution: Execution) -> Finding | None:
-        found = (f for f in self._judge.findings(execution) if f.wrong in self._wanted)
-        if self._kept is not None:
-            return next((f for f in found if f.signature == self._kept), None)
-        return next((f for f in found if f.signature not in self._known), None)
-
-    def _counterexample(self, program: Program, result: SearchResult, finding: Finding) -> Counterexample:
-        wanted, self._wanted = self._wanted, {finding.wrong}
-        try:
-            kept = finding.signature
-            program, way, (result, finding) = smallest(
-                program, (result, finding), lambda smaller: self._still_wrong(smaller, kept)
-            )
-        finally:
-            self._wanted = wanted
+        program, way, (result, finding) = smallest(program, (result, finding), still_wrong)
         assert result.found is not None
-        repeated = f"{result.repeated}/{REPETITIONS}"
-        token = str(replace(self._address, way=way, schedule=result.token))
-        schedule = f"schedule {result.search.executions:,}, "
-        return counterexample(result.found, program, finding, schedule, f", replayed {repeated}", token)
-
-    def _still_wrong(self, program: Program, kept: tuple[Wrong, str, bool]) -> tuple[SearchResult, Finding] | None:
-        result = self._explored(program, _SHRINKING, kept)
-        if result.found is None or result.repeated < REPETITIONS:
-            return None
-        finding = self._finding(result.found)
-        return None if finding is None else (result, finding)
+        return _told(result.found, program, result, finding, replace(address, way=way, schedule=result.token))
 
 
-def _together(parts: list[Searched]) -> Searched:
-    """Return the searches of one program as one, with its caller cancelled at one await after the other."""
-    searches = [part.search for part in parts]
-    bounds = [search.bound for search in searches if search.bound is not None]
-    return Searched(
-        Search(
-            sum(search.executions for search in searches),
-            bool(searches) and all(search.exhausted for search in searches),
-            min(bounds) if bounds and len(bounds) == len(searches) else None,
-            tuple(dict.fromkeys(line for search in searches for line in search.uncontrolled)),
-        ),
-        tuple(found for part in parts for found in part.found),
-        any(part.overlapped for part in parts),
-        sum(part.steered for part in parts),
-        next((part.refusal for part in parts if part.refusal), ""),
-        next((part.trouble for part in parts if part.trouble), ""),
+def _told(
+    execution: Execution, program: Program, result: SearchResult, finding: Finding, address: Address
+) -> Counterexample:
+    schedule = f"schedule {result.search.executions:,}, "
+    return counterexample(
+        execution, program, finding, schedule, f", replayed {result.repeated}/{REPETITIONS}", str(address)
     )

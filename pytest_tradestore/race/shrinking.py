@@ -42,7 +42,7 @@ def reached(program: Program, way: tuple[int, ...]) -> Program | None:
 def smaller(program: Program) -> Iterator[Program]:
     """Yield the programs with one thing less, those first that leave out most."""
     actors = program.actors
-    if program.cancel is None:  # which caller is cancelled, and where, is told by numbers
+    if program.struck is None:  # who is cancelled, and where, is told by numbers
         if len(actors) > FEWEST:
             for i in range(len(actors)):
                 yield replace(program, actors=actors[:i] + actors[i + 1 :])

@@ -16,11 +16,13 @@ from pytest_tradestore.kits.registry import kits_of
 from pytest_tradestore.race.actors import Abandoned, Actor, unsteered
 from pytest_tradestore.race.callers import CLOSING, OPENING, Ledger, Order, Unusable, finished
 from pytest_tradestore.race.event_loop import AWAIT, CALLER, RESUME, ControlledLoop
-from pytest_tradestore.race.execution import CANCELLING, Execution
+from pytest_tradestore.race.execution import CANCELLING, Blow, Execution
 from pytest_tradestore.race.line_switches import is_somebodys, line_of
 from pytest_tradestore.race.scheduler import Scheduler
 from pytest_tradestore.race.threads import Control, Ended
 from pytest_tradestore.target import Bridge, OpenStore
+
+_CANCELS = (None, Blow.CANCELLED, Blow.ALL_CANCELLED)
 
 
 class LoopBridge(Bridge):
@@ -61,7 +63,7 @@ class _Caller(Actor):
         """What gave the caller its own instance."""
 
     def _is_next(self) -> bool:
-        return self._next is not None
+        return self._next is not None and not self._next.cancelled()
 
     def turn(self, operation: str) -> asyncio.Future[None]:
         """Return what a task awaits before its next call."""
@@ -88,22 +90,32 @@ class _Canceller(Actor):
     inline = True
     free = True
 
-    def __init__(self, scheduler: Scheduler, victim: _Caller, at: int, loop_actor: Actor) -> None:
+    def __init__(
+        self, scheduler: Scheduler, victim: _Caller, at: int, loop_actor: Actor, loop: ControlledLoop, *, all_: bool
+    ) -> None:
         super().__init__(scheduler.next_number(), victim.number, f"the canceller of caller {victim.number}")
+        self._loop, self._all = loop, all_
         self._scheduler, self._victim, self._at, self._loop_actor = scheduler, victim, at, loop_actor
-        self.pending = f"{CANCELLING} {victim.number} at its await {at}"
+        self.pending = f"{CANCELLING} {victim.number} {'and every other task' if all_ else f'at its await {at}'}"
         self.ready = self._in_place
         self._over = False
 
     def _in_place(self) -> bool:
         # Only between two callbacks: in the middle of one nobody on the loop could cancel.
-        return not self._over and self._victim.suspended == self._at and self._loop_actor.pending in (RESUME, AWAIT)
+        if self._over or self._loop_actor.pending not in (RESUME, AWAIT):
+            return False
+        if self._all:
+            return self._loop_actor.steps == self._at and self._victim.suspended > 0
+        return self._victim.suspended == self._at
 
     def let_run(self) -> None:
         self._over = True
         self._scheduler.note(self._victim.number, self.pending)
         if self._victim.task is not None:
             self._victim.task.cancel()
+        for task in self._loop.tasks if self._all else ():
+            if task is not self._victim.task and not task.done():
+                task.cancel()
 
     def waits(self) -> str:
         return ""
@@ -154,16 +166,19 @@ def run_tasks(order: Order, scheduler: Scheduler, control: Control) -> Execution
         for _ in range(loop_number + 1):
             scheduler.next_number()
         callers = [_Caller(number, loop, main) for number in range(loop_number)]
-        if program.cancel is not None:
-            victim, at = program.cancel
-            scheduler.add(_Canceller(scheduler, callers[victim], at, main))
+        if program.blow in _CANCELS and program.struck is not None:
+            victim, at = program.struck
+            all_ = program.blow is Blow.ALL_CANCELLED
+            scheduler.add(_Canceller(scheduler, callers[victim], at, main, loop, all_=all_))
         for caller, calls in zip(callers, program.actors, strict=True):
             scheduler.add(caller)
             coroutine = _calls(caller, calls, order, None if program.own_instances else shared, ledger)
             caller.task = loop.create_task(coroutine, context=caller.context)
         _explore(loop, [caller.task for caller in callers], scheduler)
         main.label, main.caller = "the observer", -1
-        if program.own_instances or shared is None:
+        if program.blow is Blow.ALL_CANCELLED and shared is not None:
+            _closed_at_the_end(shared)
+        if program.own_instances or program.blow is Blow.ALL_CANCELLED or shared is None:
             shared = ledger.alone(OPENING, lambda: order.open(bridge))
         _in_turn(shared, program.observe, ledger, scheduler)
         ledger.alone(CLOSING, shared.close)
@@ -222,7 +237,7 @@ async def _calls(
         try:
             result = getattr(store, call.method)(*call.arguments)
             if inspect.isawaitable(result):
-                result = await (_Counted(result, caller) if order.program.cancel is not None else result)
+                result = await (_Counted(result, caller) if order.program.struck is not None else result)
         except asyncio.CancelledError as error:
             return ledger.failed(number, error)
         except (Abandoned, Ended):
@@ -235,6 +250,16 @@ async def _calls(
         with suppress(Exception):  # what closing does wrong, the observer finds
             await _closed(store, caller.manager)
     return None
+
+
+def _closed_at_the_end(opened: OpenStore) -> None:
+    """Close an instance whose tasks are gone, as a program does that ends: what that raises does not matter."""
+    try:
+        opened.close()
+    except (Abandoned, Ended):
+        raise
+    except (Exception, asyncio.CancelledError):
+        return
 
 
 async def _closed(store: Any, manager: Any) -> None:

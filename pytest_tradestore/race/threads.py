@@ -36,6 +36,9 @@ class Ended(Exception):  # noqa: N818 - how an execution ends, not an error of o
 class ThreadActor(Actor):
     """An actor whose operations are made by one thread, which waits on ``gate`` whenever it is not its turn."""
 
+    due = interrupted = False
+    """Whether a signal's handler is about to raise in it, and has: see ``race.interrupts``."""
+
     def __init__(self, control: "Control", caller: int, label: str, gate: Any = None, number: int | None = None):
         super().__init__(control.scheduler.next_number() if number is None else number, caller, label)
         self.control, self._scheduler = control, control.scheduler

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from pytest_tradestore.crash.operations import Location
 from pytest_tradestore.observation import counted, shortened
 from pytest_tradestore.race.culprits import cause_of
-from pytest_tradestore.race.execution import CANCELLING, Ending, Execution, Program
+from pytest_tradestore.race.execution import CANCELLING, INTERRUPTING, Blow, Ending, Execution, Program
 from pytest_tradestore.race.execution import Step as RaceStep
 from pytest_tradestore.race.judging import Finding
+from pytest_tradestore.race.slowness import SLOW
 from pytest_tradestore.verdict import Counterexample, Fate, Step
 
 MOST_LINES = 20
@@ -46,7 +47,7 @@ def counterexample(
     found: tuple[str, ...] = (finding.found,)
     if execution.ending is Ending.DEADLOCK and execution.waits_for:
         found = tuple(_by_columns(edge, program) for edge in execution.waits_for)
-    cause = cause_of(execution, finding)
+    cause = cause_of(execution, finding, program)
     return Counterexample(
         headline=finding.sentence,
         workload=tuple(_calls(program)),
@@ -54,11 +55,20 @@ def counterexample(
         actors=tuple(name_of(actor, program) for actor in range(len(program.actors))),
         found=found,
         allowed=finding.allowed,
-        notes=(f"{before}{counted(execution.preemptions, 'preemption')}{after}",),
+        notes=(f"{before}{counted(execution.preemptions, 'preemption')}{after}", *_said_of(program)),
         token=token,
         remedy=cause.remedy,
         cause=cause,
     )
+
+
+def _said_of(program: Program) -> Iterator[str]:
+    """Say what no step shows."""
+    if program.inherited:
+        yield "the callers are processes that were forked from one that had opened the store, and use its instance"
+    if program.struck is not None and program.blow is Blow.KILLED_AND_SUCCEEDED:
+        victim = name_of(program.struck[0], program)
+        yield f"the process of {victim} was killed, and its number given to another process"
 
 
 def _by_columns(text: str, program: Program) -> str:
@@ -154,6 +164,10 @@ def _row(step: RaceStep, verb: str, object_: str) -> Row:
         return Row(
             step.actor, f"is cancelled{step.operation.removeprefix(f'{CANCELLING} {step.actor}')}", step.location
         )
+    if step.operation.startswith(INTERRUPTING):
+        return Row(step.actor, f"is {step.note}", step.location)
+    if step.operation.startswith(SLOW):
+        return Row(step.actor, step.operation, step.location)
     if step.operation == OPENING:
         return Row(step.actor, OPENING, step.location, 3)
     if verb in _RENAMES and " -> " in object_ and step.note:

@@ -26,7 +26,7 @@ def saves_and_a_read(store, own=False):
 
 
 def cancelled_save(store, at):
-    return Program(((save(1),), (save(2),)), observe=(LOAD,), kind=kind_of(store), cancel=(0, at))
+    return Program(((save(1),), (save(2),)), observe=(LOAD,), kind=kind_of(store), struck=(0, at))
 
 
 def judge(execution):

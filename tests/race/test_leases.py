@@ -1,4 +1,7 @@
-"""A lock that its holder left behind has to be free again within the hour: leases are locks, too."""
+"""A lock that its holder left behind has to be free again within the hour: leases are locks, too.
+
+One of less than ten minutes is taken from a holder that is merely slow, see ``tests.race.test_blows``.
+"""
 
 import os
 import time
@@ -17,7 +20,7 @@ class Leased(Table):
     """Takes a lock file that is older than its lease for one of a dead process; waits for any other."""
 
     tradestore_claims = ("processes",)
-    lease = 60.0
+    lease = 1800.0
 
     @contextmanager
     def alone(self):

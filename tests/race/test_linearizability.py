@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.kits.registry import kit_named
-from pytest_tradestore.race.execution import Completed
-from pytest_tradestore.race.linearizability import CANCELLED, IMPOSSIBLE, unexplained
+from pytest_tradestore.race.execution import CANCELLED, Completed
+from pytest_tradestore.race.linearizability import IMPOSSIBLE, unexplained
 from pytest_tradestore.race.models import models_of
 
 
