@@ -17,7 +17,7 @@ try:
 except ImportError:  # there are no such locks on this system
     fcntl = None  # type: ignore[assignment]
 
-_ident, _fstat, _open, _close = _thread.get_ident, os.fstat, os.open, os.close
+_ident, _fstat, _open, _close, _dup = _thread.get_ident, os.fstat, os.open, os.close, os.dup
 File = tuple[int, int]
 
 
@@ -34,6 +34,7 @@ class Flocks:
     def __init__(self) -> None:
         self._held: dict[File, dict[int, tuple[bool, Stopping]]] = {}
         self._file_of: dict[int, File] = {}
+        self._closed: dict[int, int] = {}
         self.releases = 0
         """Grows whenever a lock may have been let go."""
         self.freed = 0
@@ -45,14 +46,20 @@ class Flocks:
         """Start anew: what an earlier execution held is closed."""
         self._held.clear()
         self._file_of.clear()
+        self._closed.clear()
         self.loose = False
 
     def closed(self, number: int) -> None:
         """Note that a descriptor was closed."""
+        self._closed[number] = self.times_closed(number) + 1
         self.releases += 1
         self.freed += self.loose
         if self._file_of:
             self.let_go(number)
+
+    def times_closed(self, number: int) -> int:
+        """Return how often a descriptor of this number was closed: one that comes after that is another."""
+        return self._closed.get(number, 0)
 
     def let_go(self, number: int) -> None:
         self.releases += 1
@@ -109,11 +116,29 @@ if fcntl is not None:
         if operation & fcntl.LOCK_NB:
             actor.reach(f"try flock {name}")
             _flock(fd, operation)
-        else:
-            _flock_when_free(actor, number, file, exclusive, operation, name or "a file")
+        elif not _flock_when_free(actor, number, file, exclusive, operation, name or "a file"):
+            return None
         return FLOCKS.took(number, file, exclusive, actor)
 
-    def _flock_when_free(actor: Stopping, number: int, file: File, exclusive: bool, operation: int, name: str) -> Any:
+    def _flock_when_free(actor: Stopping, number: int, file: File, exclusive: bool, operation: int, name: str) -> bool:
+        """Take the lock; False if the descriptor was closed meanwhile, and the lock is given back already.
+
+        Who waits in the kernel waits for what was open then, whatever becomes of the number.
+        """
+        times, waiting = FLOCKS.times_closed(number), _dup(number)
+        try:
+            _flock_waiting(actor, number, waiting, file, exclusive, operation, name)
+        finally:
+            _close(waiting)
+        if FLOCKS.times_closed(number) == times:
+            return True
+        FLOCKS.releases += 1
+        FLOCKS.freed += 1
+        return False
+
+    def _flock_waiting(
+        actor: Stopping, number: int, waiting: int, file: File, exclusive: bool, operation: int, name: str
+    ) -> None:
         refused = -1  # how many releases there had been when the kernel refused
         probing = True
 
@@ -122,14 +147,15 @@ if fcntl is not None:
             return held.holder is None and FLOCKS.releases != refused
 
         def probe() -> bool:
-            return probing and _is_free(number, operation)
+            return probing and _is_free(waiting, operation)
 
         held = _Held(None)
         while True:
             actor.reach(f"flock {name}", ready, probe=probe, waits_on=held)
             modelled = held.holder is None
             try:
-                return _flock(number, operation | fcntl.LOCK_NB)
+                _flock(waiting, operation | fcntl.LOCK_NB)
+                return
             except OSError as error:
                 if not _refused(error):
                     raise

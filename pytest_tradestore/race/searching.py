@@ -192,7 +192,7 @@ class Searching:
         if program.blow in ONLY_IF_MET and program.blow not in progress.met:
             return _NOTHING_TO_ASK, progress.wanted
         alone = len(program.actors) == 1
-        if program.blow in SIGNALS and not alone and self._goes_wrong_anyway(program):
+        if program.blow in SIGNALS and self._goes_wrong_anyway(program, 1 if alone else _FEWEST):
             return _NOTHING_TO_ASK, progress.wanted
         each = 1 if alone else _OF_EACH_BLOW[program.blow]
         searched, wanted = self._struck(address, program, 0, each, progress.wanted, time)
@@ -200,10 +200,10 @@ class Searching:
             searched = replace(searched, shown=replace(searched.shown, refusal=""))
         return searched, wanted
 
-    def _goes_wrong_anyway(self, program: Program) -> bool:
+    def _goes_wrong_anyway(self, program: Program, budget: int) -> bool:
         """Say whether the callers of a program get in each other's way without anything that happens to one of them."""
         plain = replace(program, blow=None)
-        return self._explored(plain, _FEWEST, Onlooker(self._judge, Wanted())).found is not None
+        return self._explored(plain, budget, Onlooker(self._judge, Wanted())).found is not None
 
     def _struck(
         self,

@@ -5,6 +5,7 @@ When a caller makes its next call, and when it is cancelled, are choices too.
 
 import asyncio
 import contextvars
+import gc
 import inspect
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
@@ -178,6 +179,7 @@ def run_tasks(order: Order, scheduler: Scheduler, control: Control) -> Execution
         main.label, main.caller = "the observer", -1
         if program.blow is Blow.ALL_CANCELLED and shared is not None:
             _closed_at_the_end(shared)
+            _forget(loop, callers)
         if program.own_instances or program.blow is Blow.ALL_CANCELLED or shared is None:
             shared = ledger.alone(OPENING, lambda: order.open(bridge))
         _in_turn(shared, program.observe, ledger, scheduler)
@@ -260,6 +262,14 @@ def _closed_at_the_end(opened: OpenStore) -> None:
         raise
     except (Exception, asyncio.CancelledError):
         return
+
+
+def _forget(loop: ControlledLoop, callers: list[_Caller]) -> None:
+    """Let go of the tasks, as a program does that ends: files that they had open are closed then."""
+    loop.tasks[:] = [task for task in loop.tasks if not task.done()]
+    for caller in callers:
+        caller.task = None
+    gc.collect()
 
 
 async def _closed(store: Any, manager: Any) -> None:

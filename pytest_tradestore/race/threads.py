@@ -163,6 +163,7 @@ class Carrier:
                 self.lost = True
             running.pop(me, None)
             self._work = None
+            del work  # what a job holds goes with it, as in a pool of threads: a file that it was to close
             self.idle.release()
             then, self.then = self.then, None
             if then is not None and not self.lost:

@@ -291,7 +291,7 @@ class UnlinksItsLock(Table):
             os.close(descriptor)
 
 
-@breaks("document", RACE_4="gives nothing")
+@breaks("document", RACE_4="gives nothing", RACE_6="is interrupted by KeyboardInterrupt")
 class RemovesBeforeRename:
     """removes the old file before it renames the new one; a reader meets the gap."""
 
@@ -376,7 +376,11 @@ class UnlockedOrders(RewrittenAudit):
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-@breaks("documents", RACE_4="get('AAPL') gives nothing, and no order of the calls explains that")
+@breaks(
+    "documents",
+    RACE_4="get('AAPL') gives nothing, and no order of the calls explains that",
+    RACE_6="is interrupted by KeyboardInterrupt",
+)
 class RemovesBeforeRenameAndLists(PlainDocuments):
     """the same gap, in a store that can say which keys there are: those are right in the end."""
 

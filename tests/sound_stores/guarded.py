@@ -1,6 +1,7 @@
 """Guarded by other means than flock by hand: a lock of the filelock package, and transactions that begin IMMEDIATE."""
 
 import json
+import os
 import threading
 from pathlib import Path
 
@@ -17,10 +18,17 @@ class FilelockTable:
 
     def __init__(self, root: Path):
         self.file = root / "jobs.json"
-        self._lock = FileLock(root / "jobs.json.lock")
+        self._locks = {os.getpid(): FileLock(root / "jobs.json.lock")}
+
+    def _lock(self):
+        """Return the lock of this process: one that was inherited through fork cannot be used."""
+        process = os.getpid()
+        if process not in self._locks:
+            self._locks = {process: FileLock(f"{self.file}.lock")}
+        return self._locks[process]
 
     def put(self, key, document):
-        with self._lock:
+        with self._lock():
             replace_durably(self.file, encode((read_document(self.file) or {}) | {key: document}))
 
     def get(self, key):

@@ -17,7 +17,12 @@ class KeepsADescriptorAndAPool(PlainDocument):
         self._pool = ThreadPoolExecutor(4)
 
     def save(self, data):
-        self._pool.submit(super().save, data).result()
+        job = self._pool.submit(super().save, data)
+        try:
+            job.result()
+        except BaseException:
+            job.exception()  # its thread cannot be called back: whoever is interrupted waits until it is done
+            raise
 
     def close(self):
         self._pool.shutdown()
