@@ -31,6 +31,8 @@ _CHANGING = {
     **dict.fromkeys(("tempfile.mkstemp", "tempfile.mkdtemp", "sqlite3.connect", "shutil.rmtree"), 1),
 }
 """Audit events of calls that change something, and how many of their first arguments are paths."""
+_LONG_AGO = 1_000_000_000
+"""Time stamp (seconds) of what nothing has changed."""
 _FOR_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _MOST = 8
 """Changes that are told of one run: the others are like these."""
@@ -106,21 +108,28 @@ def _run(store: StoreUnderTest, workload: Workload, sandbox: Sandbox, temporary:
         place.mkdir()
 
     def drive(channel: Channel) -> Outside:
-        _move_into(places)
+        _move_into(places, root)
         return _Visit(store, workload, root, places).drive(channel)
 
     found = finished(drive, store.declarations.deadline)
     return Outside(undecided=found) if isinstance(found, str) else found
 
 
-def _move_into(places: dict[str, Path]) -> None:
+def _move_into(places: dict[str, Path], root: Path) -> None:
     """Let this process live in the directories that are watched; nothing that Python itself writes is left to see."""
     os.environ["TMPDIR"] = tempfile.tempdir = str(places["the temporary directory"])
     os.environ["HOME"] = str(places["the home directory"])
     for name in [name for name in os.environ if name.startswith("XDG_")]:
         del os.environ[name]
     os.chdir(places["the working directory"])
+    for place in {*places.values(), root.parent}:
+        os.utime(place, (_LONG_AGO, _LONG_AGO))
     sys.dont_write_bytecode = True
+
+
+def _was_changed(place: Path) -> bool:
+    """Say whether any name has come or gone in a directory, one that came and went included."""
+    return os.stat(place).st_mtime > _LONG_AGO
 
 
 class _Visit:
@@ -170,19 +179,24 @@ class _Visit:
 
     def _look_around(self, during: str) -> None:
         for name, place in self._places.items():
-            if name not in self._known and os.listdir(place):
+            if name not in self._known and _was_changed(place):
                 self._known.add(name)
                 self._heard.append(Change(f"something in {name}", during, tuple(self._done)))
         if "beside" not in self._known and (more := sorted(set(os.listdir(self._root.parent)) - self._beside)):
             self._known.add("beside")
             self._heard.append(Change(f"{more[0]!a} beside the root", during, tuple(self._done)))
+        elif "beside" not in self._known and _was_changed(self._root.parent):
+            self._known.add("beside")
+            self._heard.append(Change("something beside the root", during, tuple(self._done)))
 
     def _listen(self, event: str, arguments: tuple[Any, ...]) -> None:
         if not self._during or len(self._heard) >= _MOST:
             return
         if event == "open":
             flags = arguments[2] if len(arguments) > 2 and isinstance(arguments[2], int) else 0
-            paths = arguments[:1] if flags & _FOR_WRITING else ()
+            paths: tuple[Any, ...] = arguments[:1] if flags & _FOR_WRITING else ()
+            if arguments[1] is not None:  # it is open() itself, which begins at the working directory and no other
+                paths = tuple(os.path.abspath(path) for path in paths if isinstance(path, (str, bytes, os.PathLike)))
         else:
             paths = arguments[: _CHANGING.get(event, 0)]
         for path in paths:
@@ -209,12 +223,12 @@ class _Visit:
     def _places_of(self, path: str) -> list[str]:
         """Return which of the places that are looked at a path lies in."""
         beside = os.path.realpath(self._root.parent)
-        places = [name for name, place in self._places.items() if path.startswith(f"{os.path.realpath(place)}/")]
+        places = [name for name, place in self._places.items() if f"{path}/".startswith(f"{os.path.realpath(place)}/")]
         return places or (["beside"] if path.startswith(f"{beside}/") else [])
 
     def _named(self, path: str) -> str:
         for name, place in self._places.items():
-            if path.startswith(f"{os.path.realpath(place)}/"):
+            if f"{path}/".startswith(f"{os.path.realpath(place)}/"):
                 return f"a file in {name}"  # its own name is drawn by lot, more often than not
         beside = os.path.realpath(self._root.parent)
         return f"{os.path.relpath(path, beside)!a} beside the root" if path.startswith(f"{beside}/") else f"{path!a}"

@@ -5,6 +5,7 @@ import tempfile
 import threading
 
 from tests.broken_stores import IN_MEMORY, breaks
+from tests.sound_stores.files import encode, locked, sync_directory, write_synced
 from tests.sound_stores.plain import PlainDocument, PlainDocuments, PlainJournal
 
 
@@ -76,3 +77,28 @@ class RemembersTheLastStoreAtHome(PlainDocument):
         home = os.open(os.path.expanduser("~"), os.O_RDONLY)
         os.close(os.open(".last-store", os.O_WRONLY | os.O_CREAT, 0o600, dir_fd=home))
         os.close(home)
+
+
+@breaks("document", ROOT_1="a file in the working directory, outside of its root", recorders=IN_MEMORY)
+class StagesInTheWorkingDirectory(PlainDocument):
+    """writes beside wherever the program was started, and moves the file into its place."""
+
+    def save(self, data):
+        with locked(self.root):
+            write_synced("portfolio.tmp", encode(data))
+            os.replace("portfolio.tmp", self.file)
+            sync_directory(self.root)
+
+
+@breaks("document", ROOT_1="something in the home directory, outside of its root", recorders=IN_MEMORY)
+class LocksAtHome(PlainDocument):
+    """holds a lock in the home directory while it saves, by a path that no event names, and leaves nothing there."""
+
+    def save(self, data):
+        home = os.open(os.path.expanduser("~"), os.O_RDONLY)
+        try:
+            os.close(os.open(".lock", os.O_WRONLY | os.O_CREAT, 0o600, dir_fd=home))
+            super().save(data)
+            os.unlink(".lock", dir_fd=home)
+        finally:
+            os.close(home)
