@@ -57,11 +57,11 @@ class Question:
 
     image: DurableImage
     place: str
-    order: tuple[int, ...] = field(init=False)
-    """Which files of the image are newer than which: a reader may go by that."""
+    beside: tuple[object, ...] = field(init=False)
+    """What stands beside the content of its files, and which are newer than which: a reader may go by that."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "order", self.image.order)
+        object.__setattr__(self, "beside", self.image.beside)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,8 @@ class ImageFile:
 class DurableImage:
     """A directory tree below the root, parents before children, names in order.
 
-    Two are equal if the same can be read in them. Which file is newer than which other is said by ``order`` apart.
+    Two are equal if the same can be read in them. What stands beside the content of the files, and which is newer than
+    which other, is said apart: by ``beside``.
     """
 
     files: tuple[ImageFile, ...]
@@ -50,6 +51,11 @@ class DurableImage:
         times = [f.changed for f in self.files if f.kind is Kind.FILE]
         ranks = {time: rank for rank, time in enumerate(sorted(set(times)))}
         return tuple(ranks[time] for time in times)
+
+    @cached_property
+    def beside(self) -> tuple[object, ...]:
+        """What a reader can go by that is no content: the order of the files by time, modes, owners, attributes."""
+        return self.order, tuple((f.mode, f.owner, f.attributes) for f in self.files)
 
     def stamps(self) -> dict[str, int]:
         """Return the time stamp (seconds) of each regular file: a second between one and the next newer one."""

@@ -201,7 +201,7 @@ class _Search:
         self.windows = windows(program)
         self.exhaustive = True
         self.states = 0
-        self.groups: dict[tuple[Window, DurableImage, tuple[int, ...]], Group] = {}
+        self.groups: dict[tuple[Window, DurableImage, tuple[object, ...]], Group] = {}
         self.contents: dict[tuple[Inode, int, Loss, Loss], Variants] = {}
         self.variants_at: dict[tuple[Inode, int, Loss], Variants] = {}
         self.trees_at: dict[int, dict[tuple[str, ...], list[tuple[Paths, Loss]]]] = {}
@@ -577,7 +577,7 @@ class _Search:
 
     def _found(self, state: CrashState, image: DurableImage) -> None:
         window = self.windows[state.cut]
-        key = (window, image, image.order)
+        key = (window, image, image.beside)
         old = self.groups.get(key)
         process = old.process if old else None
         power = old.power if old else None

@@ -5,7 +5,7 @@ Each different set of files is opened once.
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,11 @@ class Left:
 
     image: DurableImage
     key: str = ""
+    beside: tuple[object, ...] = field(init=False)
+    """What stands beside the content of the files, which a store may go by too."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "beside", self.image.beside)
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,7 +141,11 @@ class AuditLogKit(Kit):
         )
 
     def much(self, make: Records, methods: frozenset[str], most: int) -> tuple[list[Call], list[Call]]:
-        return [], []  # a day has few decisions, and days are read one by one
+        """A busy day of decisions, for stores that read them back."""
+        if "read_decisions" not in methods:
+            return [], []
+        read = Call("read_decisions", (), "decisions", look=partial(_read_around_today, "decisions"))
+        return [_raced(make, "decisions", number) for number in range(1, most + 1)], [read]
 
     def spec_of(self, key: str) -> Spec:
         return _spec_of(key)
@@ -177,6 +181,7 @@ class AuditLogKit(Kit):
             Case("DATA-AUDIT-APPEND-ONLY", _append_only),
             Case("DATA-AUDIT-DAYS", _daily),
             Case("DATA-REOPEN", _reopened),
+            Case("DATA-TIME", _across_zones),
         )
 
 
@@ -512,6 +517,25 @@ def _daily(visit: "Visit") -> "Mismatch | None":
         if not any(f"{day:%Y%m%d}" in re.sub(r"\D", "", path) for day in _days()):
             return visit.mismatch("a file of the audit log does not name its day", path, "<day>.jsonl, for example")
     return None
+
+
+def _across_zones(visit: "Visit") -> "Mismatch | None":
+    """Log in two time zones that are two days apart, and look each time, and from each, for all that was logged."""
+    desk = _Desk(visit)
+    zone = os.environ.get("TZ")
+    sentence = "what was logged under one time zone is not all found under another"
+    try:
+        for there in ("XST+23", "XST-23"):
+            _local_time(there)
+            visit.reopen()
+            desk.decide()
+            desk.order()
+            if found := desk.wrong("decisions", sentence) or desk.wrong("orders", sentence):
+                return found
+    finally:
+        _local_time(zone)
+    visit.reopen()
+    return desk.wrong("decisions", sentence) or desk.wrong("orders", sentence)
 
 
 def _local_time(zone: str | None) -> None:

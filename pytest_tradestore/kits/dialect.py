@@ -52,6 +52,9 @@ def small(number: int) -> dict[str, Any]:
     return made
 
 
+_NOT_EMPTY = "an empty document was taken, and is not what is read"
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
     """Adds a number to those that a document has counted: each caller another, so that it is known whose is lost."""
@@ -101,6 +104,7 @@ class Dialect:
         """Yield what is asked of whatever goes in."""
         for name, value in VALUES.items():
             yield Case("DATA-ROUNDTRIP", partial(_round_trip, self, name, value), name)
+        yield Case("DATA-ROUNDTRIP", partial(_empty, self), "nothing")
         yield Case("DATA-ROUNDTRIP", partial(_generated, self), SAMPLED)
         yield Case("DATA-MISSING", partial(_missing, self))
         yield Case("DATA-REOPEN", partial(_reopened, self))
@@ -183,6 +187,17 @@ def _round_trip(dialect: Dialect, name: str, value: dict[str, Any], visit: "Visi
     return visit.expect("what is read after reopening is not what was written", dialect.newest(visit), value)
 
 
+def _empty(dialect: Dialect, visit: "Visit") -> "Mismatch | None":
+    """Write an empty document: whoever has closed all positions has saved that."""
+    if not dialect.put(visit, {}):
+        return None  # it says that it keeps none
+    wanted: Any = [{}] if dialect.log else {}
+    if found := visit.expect(_NOT_EMPTY, dialect.get(visit), wanted):
+        return found
+    visit.reopen()
+    return visit.expect(f"after reopening, {_NOT_EMPTY}", dialect.get(visit), wanted)
+
+
 def _generated(dialect: Dialect, visit: "Visit") -> "Mismatch | None":
     number = 0
 
@@ -194,8 +209,6 @@ def _generated(dialect: Dialect, visit: "Visit") -> "Mismatch | None":
         if not dialect.put(visit, value, place):
             return None
         found = dialect.newest(visit, place)
-        if value == {} and found in dialect.nothing:
-            return None  # an empty document and none read alike
         return visit.expect("what is read is not what was written", found, value)
 
     return generated(wrong, visit.examples, visit.seed)
@@ -236,8 +249,10 @@ def _overwritten(dialect: Dialect, visit: "Visit") -> "Mismatch | None":
     if found := visit.expect(sentence, dialect.get(visit), third):
         return found
     if dialect.place:
-        return visit.expect("overwriting one key changed another", dialect.get(visit, ("MSFT",)), first)
-    return None
+        other = dialect.get(visit, ("MSFT",))
+        if found := visit.expect("overwriting one key changed another", other, first):
+            return found
+    return visit.expect(_NOT_EMPTY, dialect.get(visit), {}) if dialect.put(visit, {}) else None
 
 
 def _reopened(dialect: Dialect, visit: "Visit") -> "Mismatch | None":

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from pytest_tradestore.kits import times
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.kits.grammar import OneOf, Step, StepKind
 from pytest_tradestore.kits.kit import LARGE, REOPEN, Case, Concurrent, Kit
@@ -117,7 +118,23 @@ class FundamentalsKit(Kit):
         return Concurrent(publish, publish, read, lambda _: days)
 
     def much(self, make: Records, methods: frozenset[str], most: int) -> tuple[list[Call], list[Call]]:
-        return [], []  # one read shows one of them
+        """One symbol over the years, an hour apart, and another one in between; read as of a moment here and there."""
+        begin = make.takes.time(datetime(2020, 1, 1))
+
+        def publish(number: int) -> Call:
+            symbol = "MSFT" if number % 10 == 0 else "AAPL"
+            data = _filing(make, symbol, begin + timedelta(hours=number), number, f"{symbol} Inc")
+            return Call("write_fundamental", (symbol, data), symbol, f"write_fundamental({symbol!r}, data {number})")
+
+        def read(symbol: str, hours: int) -> Call:
+            told = f"read_fundamental({symbol!r}, as of {hours:,} hours later)"
+            return Call("read_fundamental", (symbol, begin + timedelta(hours=hours)), symbol, told)
+
+        reads = [
+            read(symbol, hours) for symbol in ("AAPL", "MSFT") for hours in (0, 1, 15, 55, 105, 255, 505, 1005, most)
+        ]
+        latest = [Call("read_fundamental", (symbol,), symbol) for symbol in ("AAPL", "MSFT")]
+        return [publish(number) for number in range(1, most + 1)], [*latest, *reads]
 
     def spec_of(self, key: str) -> Spec:
         return Table("write_fundamental", "read_fundamental", rows_by("timestamp", "employees"), _bounds, latest=True)
@@ -152,6 +169,7 @@ class FundamentalsKit(Kit):
             Case("DATA-FUNDAMENTALS-AS-OF", _as_of),
             Case("DATA-FUNDAMENTALS-MISSING", _missing),
             Case("DATA-REOPEN", _reopened),
+            *times.cases_of_latest(times.Latest(_timed_write, _timed_read)),
         )
 
 
@@ -279,6 +297,19 @@ def _as_of(visit: "Visit") -> "Mismatch | None":
         if found := visit.expect_records(f"of several on one day, {sentence}", _read(visit, when), wanted):
             return found
     return None
+
+
+def _timed_write(visit: "Visit", when: datetime, number: int) -> bool:
+    data = _data(visit, when, number)
+    return visit.accepted("write_fundamental", "AAPL", data, shown=_shown(data, "AAPL"))
+
+
+def _timed_read(visit: "Visit", as_of: datetime) -> tuple[datetime, int] | None:
+    found = _read(visit, as_of)
+    if found is None or found == {}:
+        return None
+    when = plain(field(found, "timestamp"))
+    return datetime.fromisoformat(when) if isinstance(when, str) else when, int(field(found, "employees"))
 
 
 def _missing(visit: "Visit") -> "Mismatch | None":

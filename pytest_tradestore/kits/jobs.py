@@ -7,10 +7,11 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from dataclasses import field as field_
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from pytest_tradestore.kits import times
 from pytest_tradestore.kits.call import Call, rendered_call
 from pytest_tradestore.kits.grammar import OneOf, Step, StepKind
 from pytest_tradestore.kits.kit import ABSENT, LARGE, REOPEN, Case, Concurrent, Kit, Unstorable
@@ -274,6 +275,8 @@ class JobsKit(Kit):
     def cases(self) -> Iterable[Case]:
         return (
             Case("DATA-JOBS-EXACT", _exact),
+            *times.cases_of_one(_timed_write, _timed_read),
+            Case("DATA-TIME", _kept_by_the_instant, "retention"),
             Case("DATA-JOBS-UPSERT", _upserted),
             Case("DATA-JOBS-MISSING", _missing),
             Case("DATA-JOBS-FILTER", _filtered),
@@ -378,6 +381,7 @@ def _exact(visit: "Visit") -> "Mismatch | None":
         _save(visit, "job-2", "completed", "download", started_at=begun, finished_at=begun + timedelta(hours=1)),
         _save(visit, "job-3", "failed", error="Société: \U0001f680 \n\"'\\", created_at=begun),
         _save(visit, "job-4", "running", params={"eps": 0.1 + 0.2, "id": 2**53 + 1, "list": [{}, None, True]}),
+        _save(visit, "job-6", "completed", result={}, params={"zero": 0, "no": False, "text": "", "list": []}),
         _save(visit, "job-5", "completed", result={"rows": [1, 2.5, "005930"]}, created_at=begun, finished_at=begun),
     ]
     for job in wanted:
@@ -546,6 +550,29 @@ def _cleaned_up(visit: "Visit") -> "Mismatch | None":
     visit.call("cleanup", 30)
     left = sorted(_ids(visit.call("list", limit=ALL)))
     return visit.expect(f"of more jobs than a page holds, {sentence}", left, wanted)
+
+
+def _timed_write(visit: "Visit", when: datetime, number: int) -> bool:
+    call = _saving(visit, f"job-{number}", "pending", "backtest", created_at=when)
+    return visit.accepted(call.method, *call.arguments, shown=call.rendered)
+
+
+def _timed_read(visit: "Visit", number: int) -> datetime:
+    when = plain(field(visit.call("get", f"job-{number}"), "created_at"))
+    return datetime.fromisoformat(when) if isinstance(when, str) else when
+
+
+def _kept_by_the_instant(visit: "Visit") -> "Mismatch | None":
+    """Let jobs end an hour before and after the border, told by clocks that are a day apart."""
+    border = datetime.now(UTC) - timedelta(days=30)
+    for hours in (-14, 0, 14):
+        clock = timezone(timedelta(hours=hours))
+        for name, apart in (("old", -1), ("new", 1)):
+            when = (border + timedelta(hours=apart)).astimezone(clock)
+            _save(visit, f"{name}-{14 + hours}", "completed", created_at=when, started_at=when, finished_at=when)
+    visit.call("cleanup", 30)
+    sentence = "cleanup(30) does not keep the jobs that ended less than 30 days ago, whatever their clock shows"
+    return visit.expect(sentence, sorted(_ids(visit.call("list"))), ["new-0", "new-14", "new-28"])
 
 
 def _reopened(visit: "Visit") -> "Mismatch | None":

@@ -86,6 +86,69 @@ def cases(timed: Timed) -> Iterator[Case]:
         yield Case("DATA-TIME", partial(_asked, timed, times, sentence), name)
 
 
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """How a contract writes something at a time, under a number, and reads the latest as of a time, or None."""
+
+    write: "Callable[[Visit, datetime, int], bool]"
+    read: "Callable[[Visit, datetime], tuple[datetime, int] | None]"
+
+
+def cases_of_latest(latest: Latest) -> Iterator[Case]:
+    """Yield a case for each row, for a contract that reads the latest as of a time instead of ranges."""
+    for name, (times, sentence) in ROWS.items():
+        yield Case("DATA-TIME", partial(_asked_as_of, latest, times, sentence), name)
+
+
+def _asked_as_of(
+    latest: Latest, times: Callable[[], list[datetime]], sentence: str, visit: "Visit"
+) -> "Mismatch | None":
+    there = [
+        (when.astimezone(UTC), number) for number, when in enumerate(times(), 1) if latest.write(visit, when, number)
+    ]
+    if not there:
+        raise NotAskedError("it takes no times with a zone")
+    for _ in range(2):
+        for instant in (moment + apart for moment, _ in there for apart in (-_MOMENT, timedelta(0), _HOUR)):
+            last = max((when for when, _ in there if when <= instant), default=None)
+            wanted = sorted(number for when, number in there if when == last)  # of two at once either is the latest
+            for zone in ("UTC", _YORK, _TOKYO):
+                found = latest.read(visit, instant.astimezone(_zone(zone)))
+                if (found is None) != (last is None) or (found is not None and found[1] not in wanted):
+                    told = "nothing" if found is None else _shown([(found[0].isoformat(), found[1])])
+                    allowed = _shown([(last.isoformat(), number) for number in wanted]) if last else "nothing"
+                    return visit.mismatch(f"it does not hold that {sentence}", told, allowed)
+        visit.reopen()
+    return None
+
+
+def cases_of_one(
+    write: "Callable[[Visit, datetime, int], bool]", read: "Callable[[Visit, int], datetime]"
+) -> Iterator[Case]:
+    """Yield a case for each row, for a contract whose records are read by name and have a time in them."""
+    for name, (times, sentence) in ROWS.items():
+        yield Case("DATA-TIME", partial(_asked_by_name, write, read, times, sentence), name)
+
+
+def _asked_by_name(
+    write: "Callable[[Visit, datetime, int], bool]",
+    read: "Callable[[Visit, int], datetime]",
+    times: Callable[[], list[datetime]],
+    sentence: str,
+    visit: "Visit",
+) -> "Mismatch | None":
+    there = [(number, when) for number, when in enumerate(times(), 1) if write(visit, when, number)]
+    if not there:
+        raise NotAskedError("it takes no times with a zone")
+    for _ in range(2):
+        for number, when in there:
+            found, wanted = read(visit, number), when.astimezone(UTC)
+            if found.tzinfo is None or found.astimezone(UTC) != wanted:
+                return visit.mismatch(f"it does not hold that {sentence}", found.isoformat(), wanted.isoformat())
+        visit.reopen()
+    return None
+
+
 def _asked(timed: Timed, times: Callable[[], list[datetime]], sentence: str, visit: "Visit") -> "Mismatch | None":
     there: list[tuple[datetime, int]] = []
     for number, when in enumerate(times(), 1):

@@ -3,10 +3,11 @@
 import json
 from datetime import UTC, datetime
 
-from reference_store.models import Event
+from reference_store.models import Event, FundamentalData
 from tests.broken_stores import IN_MEMORY, breaks
 from tests.sound_stores import plain, trading
-from tests.sound_stores.files import encode, file_name, locked, replace_durably
+from tests.sound_stores.files import encode, file_name, locked, read_document, replace_durably
+from tests.sound_stores.trading import TERMINAL
 
 # -- documents ----------------------------------------------------------------------------------------------------
 
@@ -235,3 +236,81 @@ class StartsWhileRunning(trading.PlainRuns):
         super()._note_times(run, now)
         if run["status"] == "running":
             run["started_at"] = now
+
+
+@breaks(
+    "document",
+    DATA_ROUNDTRIP="an empty document was taken, and is not what is read",
+    DATA_OVERWRITE="an empty document was taken, and is not what is read",
+    recorders=IN_MEMORY,
+)
+class TakesNothingForNone(plain.PlainDocument):
+    """asks whether there is a document by whether there is anything in it."""
+
+    def load(self):
+        return super().load() or None
+
+
+@breaks("journal", DATA_ROUNDTRIP="an empty document was taken, and is not what is read", recorders=IN_MEMORY)
+class SkipsEmptyRecords(plain.PlainJournal):
+    """writes no record that has nothing in it."""
+
+    def append(self, stream, record):
+        if record:
+            super().append(stream, record)
+
+
+# -- much, and times of other zones -------------------------------------------------------------------------------
+
+
+@breaks("fundamentals", recorders=IN_MEMORY, DATA_VOLUME="not all is read")
+class KeepsFortyFilings(trading.PlainFundamentals):
+    """throws the oldest away, so that files stay small; whoever asks as of an early day gets nothing."""
+
+    def read_fundamental(self, symbol, as_of=None):
+        known = (read_document(self.directory / file_name(symbol)) or {"published": []})["published"]
+        data = [FundamentalData.model_validate_json(json.dumps(one)) for one in known[-40:]]
+        return self._latest([d for d in data if as_of is None or self._known(d.timestamp, as_of)])
+
+
+@breaks("audit", recorders=IN_MEMORY, DATA_VOLUME="not all is read")
+class ShowsAPageOfADay(trading.PlainAudit):
+    """reads the first page of a day."""
+
+    def read_decisions(self, day):
+        return super().read_decisions(day)[:50]
+
+
+@breaks("fundamentals", recorders=IN_MEMORY, DATA_TIME="whatever zone it was written in and is asked for in")
+class ComparesWhatClocksShow(trading.PlainFundamentals):
+    """leaves zones out where it compares."""
+
+    def _known(self, when, as_of):
+        return when.replace(tzinfo=None) <= as_of.replace(tzinfo=None)
+
+    def _latest(self, data):
+        return max(data, key=lambda d: d.timestamp.replace(tzinfo=None), default=None)
+
+
+@breaks("jobs", recorders=IN_MEMORY, DATA_TIME="each is its own")
+class TakesEveryClockForUtc(trading.PlainJobs):
+    """keeps what the clock shows, and reads it as UTC."""
+
+    def save(self, job):
+        super().save(job.model_copy(update={"created_at": job.created_at.replace(tzinfo=UTC)}))
+
+
+@breaks("jobs", recorders=IN_MEMORY, DATA_TIME="whatever their clock shows")
+class ComparesTimesAsText(trading.PlainJobs):
+    """cleans up by the text of a time, in which the zone stands last."""
+
+    def _over(self, fields, before):
+        return fields["status"] in TERMINAL and fields["finished_at"] < before.isoformat()
+
+
+@breaks("audit", recorders=IN_MEMORY, DATA_TIME="what was logged under one time zone is not all found under another")
+class ReadsTodayAlone(trading.PlainAudit):
+    """takes a day that its own clock has not reached for one without a log."""
+
+    def read_decisions(self, day):
+        return super().read_decisions(day) if day <= datetime.now().date() else []  # noqa: DTZ005 - the local day
