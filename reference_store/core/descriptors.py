@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 from contextlib import suppress
+from types import ModuleType
 
 _CHUNK = 1 << 20
 
@@ -39,6 +40,28 @@ def write_all(descriptor: int, data: bytes) -> None:
         if taken == 0:
             raise OSError(errno.EIO, "the system wrote nothing")
         written += taken
+
+
+def read_at(descriptor: int, length: int, offset: int) -> bytes:
+    """Return up to ``length`` bytes from ``offset`` on, of a descriptor that no other thread reads meanwhile."""
+    if _has("pread"):
+        return os.pread(descriptor, length, offset)
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    return os.read(descriptor, length)
+
+
+def write_at(descriptor: int, data: bytes, offset: int) -> None:
+    """Write ``data`` at ``offset``, in one call, to a descriptor that no other thread uses meanwhile."""
+    if _has("pwrite"):
+        os.pwrite(descriptor, data, offset)
+        return
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    os.write(descriptor, data)
+
+
+def _has(call: str) -> bool:
+    """Whether ``os`` has a call of its own: a stand-in of it (pyfakefs) hands on what it has not to the real files."""
+    return isinstance(os, ModuleType) or hasattr(type(os), call)
 
 
 def sync(descriptor: int) -> None:

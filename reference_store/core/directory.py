@@ -16,9 +16,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
+from types import ModuleType
 
 from reference_store.core.access import Access, access_of
-from reference_store.core.descriptors import read_from
+from reference_store.core.descriptors import read_at, read_from
 
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
 """Flags with which a directory is opened, and nothing else."""
@@ -55,7 +56,7 @@ class OpenDirectory:
     def __init__(self, descriptor: int, path: str) -> None:
         self.descriptor, self.path = descriptor, path
         # Bound now: whoever replaced os while this was opened must also be the one that closes it.
-        self._close = partial(next, map(os.close, (descriptor,)), None)
+        self._close = partial(next, map(_closing(), (descriptor,)), None)
 
     # Python swallows what a signal's handler raises in code that runs because the last user has gone. So there is no
     # code of Python's here: the attribute is looked up and called, and the descriptor closed, in a single step.
@@ -132,7 +133,7 @@ class OpenDirectory:
             return None
         descriptor, about = opened
         try:
-            return about.st_size, os.pread(descriptor, length, max(about.st_size - length, 0))
+            return about.st_size, read_at(descriptor, length, max(about.st_size - length, 0))
         finally:
             os.close(descriptor)
 
@@ -179,6 +180,19 @@ class OpenDirectory:
 def is_settled(changed: int) -> bool:
     """Whether what comes now is stamped later than ``changed`` (ns), so that the two can be told apart."""
     return changed < _stamp()
+
+
+def _closing() -> Callable[[int], None]:
+    """``os.close``, without what a stand-in of ``os`` (pyfakefs) says when its files are gone before the directory."""
+    close = os.close
+    if isinstance(os, ModuleType):
+        return close
+
+    def closing(descriptor: int) -> None:
+        with suppress(AssertionError):
+            close(descriptor)
+
+    return closing
 
 
 def _stamp() -> int:

@@ -12,6 +12,7 @@ import re
 from contextlib import suppress
 
 from reference_store.core.atomic import Directory
+from reference_store.core.descriptors import read_at, write_at
 from reference_store.core.locking import LOCK_FILE
 
 _NOTE = re.compile(rb"removed up to generation ([0-9]{20})\n")
@@ -24,7 +25,7 @@ def removed_up_to(directory: Directory) -> int:
     with suppress(OSError):
         descriptor = os.open(LOCK_FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory.descriptor)
         try:
-            found = _NOTE.fullmatch(os.pread(descriptor, _MOST, 0))
+            found = _NOTE.fullmatch(read_at(descriptor, _MOST, 0))
             return int(found[1]) if found else 0
         finally:
             os.close(descriptor)
@@ -51,6 +52,6 @@ def _note(directory: Directory, generation: int) -> None:
     descriptor = os.open(LOCK_FILE, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory.descriptor)
     try:
         if os.fstat(descriptor).st_nlink == 1:  # a planted link gives the name to a file that is not ours
-            os.pwrite(descriptor, b"removed up to generation %020d\n" % generation, 0)
+            write_at(descriptor, b"removed up to generation %020d\n" % generation, 0)
     finally:
         os.close(descriptor)

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from reference_store.core import forks
+from reference_store.core import forks, telling
 from reference_store.core.by_key import ByKey as ByKey
 from reference_store.core.writer import Writer
 from reference_store.errors import CalledInside, LockTimeout, StorageFailure, StoreError
@@ -122,7 +122,8 @@ class GroupCommit(Generic[C]):
     is its error. Only changes that are ``together`` with the first one are taken; all are, if that is not given.
 
     ``timeout`` (seconds) is how long a change may wait until it is taken; ``place`` names the directory when it took
-    longer. Groups of one root share its ``writer``; without one a group has its own.
+    longer. Groups of one root share its ``writer``; without one a group has its own. ``about`` says which operation
+    a change is, and of what, for the log (``telling``).
     """
 
     def __init__(
@@ -132,8 +133,10 @@ class GroupCommit(Generic[C]):
         place: str,
         together: Together[C] | None = None,
         writer: Writer | None = None,
+        about: Callable[[C], tuple[str, str]] | None = None,
     ) -> None:
         self._write, self.timeout, self._place, self._together = write, timeout, place, together
+        self._about = about
         self.writer = writer or Writer()
         self.forget()
 
@@ -212,6 +215,7 @@ class GroupCommit(Generic[C]):
             return []
         taken: list[Ticket[C]] = []
         first = self._waiting[0].change
+        began = telling.begun(telling.CHANGE)
 
         def take() -> Sequence[Ticket[C]]:
             while self._waiting and (self._together is None or self._together(first, self._waiting[0].change)):
@@ -232,6 +236,9 @@ class GroupCommit(Generic[C]):
         finally:
             if self._waiting:
                 self.writer.ask(self)
+        if self._about is not None and began is not None:
+            for ticket in taken:
+                telling.ended(telling.CHANGE, began, self._place, *self._about(ticket.change), ticket.error)
         return taken
 
     def _failed(self, taken: list[Ticket[C]], error: Exception) -> None:

@@ -14,9 +14,10 @@ from functools import partial
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 from weakref import ref
 
+from reference_store.core import telling
 from reference_store.core.atomic import TEMPORARY, Directory, NotPinned
 from reference_store.core.by_key import ByKey
 from reference_store.core.group_commit import GroupCommit, Take, Ticket
@@ -102,12 +103,16 @@ class Root:
     def reading(self, operation: str, identifier: str) -> Iterator[Directory]:
         """Give the directory to a reader. Readers take no lock: what they open is whole."""
         directory = self._opened(operation)
+        began = telling.begun(telling.READ)
         try:
             yield directory
-        except OSError as error:
-            if isinstance(error, StoreError) or is_from_a_signal(error):
+        except BaseException as error:
+            failure = as_failure(operation, identifier, error)
+            telling.ended(telling.READ, began, self.path, operation, identifier, failure)
+            if failure is error:
                 raise
-            raise StorageFailure(operation, identifier, error) from error
+            raise failure from error
+        telling.ended(telling.READ, began, self.path, operation, identifier, None)
 
     def updating(self, operation: str, identifier: str) -> AbstractContextManager[Directory]:
         """Give the directory to the one writer that may change it.
@@ -118,10 +123,16 @@ class Root:
         return _Held(self, operation, identifier) if self.writer.is_here() else _Borrowed(self, operation, identifier)
 
     def group(
-        self, write: Callable[[C, Take[C]], None], together: Callable[[C, C], bool] | None = None
+        self,
+        write: Callable[[C, Take[C]], None],
+        together: Callable[[C, C], bool] | None = None,
+        about: Callable[[C], tuple[str, str]] | None = None,
     ) -> GroupCommit[C]:
-        """Return a group of changes of this root; ``write`` is as GroupCommit says, and works within ``updating``."""
-        return GroupCommit(write, self.lock_timeout, self.path, together, self.writer)
+        """Return a group of changes of this root; ``write`` is as GroupCommit says, and works within ``updating``.
+
+        ``about`` says of a change which operation it is, and of what; one that has both need not be asked about.
+        """
+        return GroupCommit(write, self.lock_timeout, self.path, together, self.writer, about or _told_itself)
 
     def alone(self, operation: str, identifier: str, change: Callable[[Directory], T]) -> T:
         """Return what ``change`` does with the directory under the lock, in the writer's thread.
@@ -173,7 +184,7 @@ class Root:
                 ticket.result = names
 
     def _alone(self, timeout: float) -> GroupCommit[_Task]:
-        return GroupCommit(self._one, timeout, self.path, writer=self.writer)
+        return GroupCommit(self._one, timeout, self.path, writer=self.writer, about=_told_itself)
 
     def _one(self, first: _Task, take: Take[_Task]) -> None:
         with self.updating(first.operation, first.identifier) as directory:
@@ -244,6 +255,11 @@ class _Borrowed:
     def __exit__(self, _type: object, error: BaseException | None, _traceback: TracebackType | None) -> None:
         self._back.release()
         _translate(self._operation, self._identifier, error)
+
+
+def _told_itself(change: Any) -> tuple[str, str]:
+    """What a change says of itself."""
+    return change.operation, getattr(change, "identifier", None) or change.key
 
 
 def _identity(frame: FrameType) -> int:

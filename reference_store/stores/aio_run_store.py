@@ -16,7 +16,7 @@ from reference_store.stores.aio import reading
 from reference_store.stores.documents import CLAIMS
 from reference_store.stores.job_records import utc_now
 from reference_store.stores.record_file import Clock
-from reference_store.stores.run_records import RunRecords, checked_query
+from reference_store.stores.run_records import RunRecords, checked_query, random_id
 
 
 class AsyncRunStore(Reopened):
@@ -28,8 +28,15 @@ class AsyncRunStore(Reopened):
     tradestore_errors: ClassVar[tuple[type[Exception], ...]] = (StoreError,)
     tradestore_claims: ClassVar[tuple[str, ...]] = ("tasks", *CLAIMS)
 
-    def __init__(self, root: Place, *, lock_timeout: float = LOCK_TIMEOUT, clock: Clock = utc_now) -> None:
-        self._runs = RunRecords(root, lock_timeout, clock)
+    def __init__(
+        self,
+        root: Place,
+        *,
+        lock_timeout: float = LOCK_TIMEOUT,
+        clock: Clock = utc_now,
+        new_id: Callable[[], str] = random_id,
+    ) -> None:
+        self._runs = RunRecords(root, lock_timeout, clock, new_id)
         self._commits = LoopCommits(self._runs.file.commits())
 
     async def create_or_update_run(

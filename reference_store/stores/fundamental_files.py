@@ -56,7 +56,7 @@ class FundamentalFiles(DocumentFiles):
         self._additions[symbol].commit(version)
 
     def _additions_to(self, symbol: str) -> GroupCommit[Document]:
-        return self.root.group(partial(self._add_all, symbol), _go_together)
+        return self.root.group(partial(self._add_all, symbol), _go_together, lambda _: ("write_fundamental", symbol))
 
     def _add_all(self, symbol: str, first: Document, take: Take[Document]) -> None:
         name = keys.encode(symbol)

@@ -228,7 +228,7 @@ class JournalStore(Closing, Reopened):
                         yield entry
 
     def _group(self, stream: str) -> GroupCommit[Encoded]:
-        return self._root.group(partial(self._write, stream))
+        return self._root.group(partial(self._write, stream), about=lambda _: ("append", stream))
 
     def _write(self, stream: str, _first: Encoded, take: Take[Encoded]) -> None:
         file = keys.encode(stream) + SUFFIX

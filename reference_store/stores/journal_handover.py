@@ -14,6 +14,7 @@ import os
 from contextlib import suppress
 
 from reference_store.core.atomic import Directory
+from reference_store.core.descriptors import write_at
 from reference_store.core.directory import NotARegularFile
 
 PREFIX = ".synced-"
@@ -31,7 +32,7 @@ def tell(directory: Directory, file: str, inode: int, length: int) -> None:
             descriptor, links = opened[0], opened[1].st_nlink
         try:
             if links == 1:  # never through a second name that somebody gave to a file of another kind
-                os.pwrite(descriptor, _note(file, inode, length), 0)
+                write_at(descriptor, _note(file, inode, length), 0)
         finally:
             os.close(descriptor)
 

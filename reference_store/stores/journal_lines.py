@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reference_store.core import integrity
+from reference_store.core.descriptors import read_at
 from reference_store.core.strict_json import Document
 from reference_store.errors import CorruptData
 from reference_store.stores.journal_gaps import gap_in
@@ -57,8 +58,8 @@ class LogFile:
 
     def at(self, offset: int, length: int) -> bytes:
         """The bytes from ``offset`` on, at most ``length``; fewer only where the file ends."""
-        data = os.pread(self.descriptor, length, offset)
-        while len(data) < length and (more := os.pread(self.descriptor, length - len(data), offset + len(data))):
+        data = read_at(self.descriptor, length, offset)
+        while len(data) < length and (more := read_at(self.descriptor, length - len(data), offset + len(data))):
             data += more
         return data
 

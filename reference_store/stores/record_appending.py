@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from reference_store.core.atomic import Directory, NotPinned
-from reference_store.core.descriptors import sync_data, write_all
+from reference_store.core.descriptors import read_at, sync_data, write_all
 from reference_store.errors import CorruptData
 from reference_store.stores import record_view
 from reference_store.stores.record_log import Header
@@ -52,7 +52,7 @@ class Appender:
         """Make durable what others have written: they may have died before their syncs, or have seen them fail."""
         start = view.pinned or len(header.line)
         os.lseek(descriptor, start, os.SEEK_SET)
-        write_all(descriptor, os.pread(descriptor, view.end - start, start))  # once more: a failed sync forgets pages
+        write_all(descriptor, read_at(descriptor, view.end - start, start))  # once more: a failed sync forgets pages
         sync_data(descriptor)  # before anything is acknowledged behind it
         if not view.pinned:
             directory.sync()  # the log has its name, as far as the next power loss knows

@@ -160,7 +160,7 @@ class RecordFile:
     # -- writing: the lock of the root is held ------------------------------------------------------------------------
 
     def _group(self, _name: str) -> GroupCommit[Change]:
-        return self.root.group(self._write_all)
+        return self.root.group(self._write_all, about=lambda _: ("update", self.form.name))
 
     def _write_all(self, _first: Change, take: Take[Change]) -> None:
         with self.root.updating("update", self.form.name) as directory:

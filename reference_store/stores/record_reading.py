@@ -11,7 +11,7 @@ from collections import deque
 from contextlib import suppress
 
 from reference_store.core.atomic import Directory
-from reference_store.core.descriptors import TooLarge
+from reference_store.core.descriptors import TooLarge, read_at
 from reference_store.core.directory import Found, NotARegularFile
 from reference_store.core.document_files import LARGEST, Recovery
 from reference_store.errors import CorruptData
@@ -73,7 +73,7 @@ class RecordReader:
             return view.header is None and view.tail is not None and self._tail(directory) == view.tail
         descriptor, size = opened
         try:
-            head = os.pread(descriptor, _FIRST_LOOK, 0)
+            head = read_at(descriptor, _FIRST_LOOK, 0)
             if view.header is None:
                 return False
             if head.startswith(view.header.line):
@@ -202,7 +202,7 @@ def _filled(descriptor: int, position: int, least: int) -> bytes:
     """Return what stands at ``position`` (bytes) up to the first zeros behind it, or a little more."""
     length = max(_FIRST_LOOK, 2 * least)
     while True:
-        data = os.pread(descriptor, length, position)
+        data = read_at(descriptor, length, position)
         if len(data) < length or data.endswith(b"\x00"):
             return data if data[least : least + 1] != b"\x00" else data[:least]
         length *= 4

@@ -36,12 +36,17 @@ def facets_of(run: Document) -> Pair | None:
 FORM = Form(FILE, "run_id", facets_of, latest_last=True)
 
 
+def random_id() -> str:
+    """Return an id that nothing else has."""
+    return uuid4().hex
+
+
 class RunRecords:
     """The runs of one root: reads, and changes to be made durable by ``file``."""
 
-    def __init__(self, root: Place, lock_timeout: float, clock: Clock) -> None:
+    def __init__(self, root: Place, lock_timeout: float, clock: Clock, new_id: Callable[[], str]) -> None:
         self.file = RecordFile(root, FORM, lock_timeout, clock)
-        self._clock = clock
+        self._clock, self._new_id = clock, new_id
 
     def get(self, run_id: str) -> Run | None:
         """Return the run, or None; raises NewerRecord."""
@@ -69,7 +74,9 @@ class RunRecords:
     ) -> Change:
         """Return the change that creates the run or changes what is given of it; its result is the run."""
         given = _given(run_id, kind, status, artifact_id, params, metrics, error)
-        identifier: str = given.setdefault("run_id", uuid4().hex)
+        if "run_id" not in given:
+            given["run_id"] = checked_id("new_id", self._new_id())
+        identifier: str = given["run_id"]
 
         def upsert(draft: Draft) -> Run:
             before = draft.get(identifier)

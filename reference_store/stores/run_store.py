@@ -14,7 +14,7 @@ from reference_store.models import Run
 from reference_store.stores.documents import CLAIMS
 from reference_store.stores.job_records import utc_now
 from reference_store.stores.record_file import Clock
-from reference_store.stores.run_records import RunRecords, checked_query
+from reference_store.stores.run_records import RunRecords, checked_query, random_id
 
 
 class RunStore(Reopened):
@@ -29,16 +29,23 @@ class RunStore(Reopened):
     not listed, and the log ``reference_store`` says so; ``get_run``, and what would write over it, raise NewerRecord;
     ``delete_run`` removes it.
 
-    Writers wait up to ``lock_timeout`` seconds for others; ``clock`` tells the time. Raises InvalidIdentifier,
-    InvalidRecord and UnserialisableValue for what cannot be stored, CorruptData for files that are not what was
-    acknowledged, StorageFailure, LockTimeout, and StoreClosed after ``close``.
+    Writers wait up to ``lock_timeout`` seconds for others; ``clock`` tells the time, ``new_id`` the id of a run that is
+    given none. Raises InvalidIdentifier, InvalidRecord and UnserialisableValue for what cannot be stored, CorruptData
+    for files that are not what was acknowledged, StorageFailure, LockTimeout, and StoreClosed after ``close``.
     """
 
     tradestore_errors: ClassVar[tuple[type[Exception], ...]] = (StoreError,)
     tradestore_claims: ClassVar[tuple[str, ...]] = CLAIMS
 
-    def __init__(self, root: Place, *, lock_timeout: float = LOCK_TIMEOUT, clock: Clock = utc_now) -> None:
-        self._runs = RunRecords(root, lock_timeout, clock)
+    def __init__(
+        self,
+        root: Place,
+        *,
+        lock_timeout: float = LOCK_TIMEOUT,
+        clock: Clock = utc_now,
+        new_id: Callable[[], str] = random_id,
+    ) -> None:
+        self._runs = RunRecords(root, lock_timeout, clock, new_id)
 
     def create_or_update_run(
         self,

@@ -7,6 +7,7 @@ Arbitrary documents travel in the member of a record that takes such; where ther
 
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from reference_store import (
     StrategyLogStore,
     StrategyStore,
     TaskStore,
+    UnserialisableValue,
 )
 from reference_store.bot_models import (
     Holding,
@@ -156,6 +158,19 @@ class AsyncBotPortfolio(AsyncTarget):
         return shown(await self._store.load())
 
 
+ABSENT = {"": "no document yet"}
+"""What a record begins with that is made by an update."""
+
+
+def changed(target: Any, key: str, function: Callable[[Any], Any], record: Any) -> Any:
+    """The record with what ``function`` makes of its document, of None where there was none."""
+    document = target.document(record)
+    made = function(None if document == ABSENT else document)
+    if not isinstance(made, dict):
+        raise UnserialisableValue("no document, which")
+    return target.record(key, made)
+
+
 class _Documents(Target):
     """Documents by key, in the member of a record that takes any."""
 
@@ -178,6 +193,10 @@ class _Documents(Target):
     def keys(self) -> list[str]:
         return list(self._store.ids())
 
+    def update(self, key: str, function: Callable[[Any], Any]) -> Any:
+        changing = partial(changed, self, key, function)
+        return self.document(self._store.update(key, changing, self.record(key, ABSENT)))
+
 
 class _AsyncDocuments(AsyncTarget):
     def record(self, key: str, document: Any) -> Any:
@@ -198,6 +217,10 @@ class _AsyncDocuments(AsyncTarget):
 
     async def keys(self) -> list[str]:
         return list(await self._store.ids())
+
+    async def update(self, key: str, function: Callable[[Any], Any]) -> Any:
+        changing = partial(changed, self, key, function)
+        return self.document(await self._store.update(key, changing, self.record(key, ABSENT)))
 
 
 class _AsStrategy:

@@ -307,3 +307,20 @@ def test_a_line_that_is_no_entry_is_damage(tmp_path: Path) -> None:
 
     with pytest.raises(CorruptData, match="is no entry"):
         StrategyLogStore(tmp_path).read("momentum")
+
+
+def test_a_record_that_is_not_there_yet_is_begun_by_an_update(tmp_path: Path) -> None:
+    with StockStateStore(tmp_path) as store:
+
+        def count(state: StockState) -> StockState:
+            state.data["n"] = state.data.get("n", 0) + 1
+            return state
+
+        assert store.update("AAPL", count) is None
+        for _ in range(2):
+            store.update("AAPL", count, StockState(symbol="AAPL"))
+        found = store.get("AAPL")
+        assert found is not None
+        assert found.data == {"n": 2}
+        with pytest.raises(InvalidRecord, match="another id"):
+            store.update("AAPL", count, StockState(symbol="MSFT"))

@@ -87,7 +87,7 @@ class BarFiles:
             self._fold_some(root, self._recent.add(root, recent, new))
 
     def _group(self, symbol: str) -> GroupCommit[Columns]:
-        return self.root.group(partial(self._write_all, symbol), go_together)
+        return self.root.group(partial(self._write_all, symbol), go_together, lambda _: ("write_bars", symbol))
 
     def _write_all(self, symbol: str, _first: Columns, take: Take[Columns]) -> None:
         """Write the bars of several callers; what stands in the way of one of them is no concern of the others."""

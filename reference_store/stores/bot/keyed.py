@@ -100,11 +100,18 @@ class Records(Generic[K]):
 
         return self._models.doing(operation, self._id_of(given), upsert)
 
-    def updating(self, operation: str, identifier: str, function: Callable[[K], K | None]) -> Doing[K]:
+    def updating(
+        self, operation: str, identifier: str, function: Callable[[K], K | None], begun: K | None = None
+    ) -> Doing[K]:
         if not callable(function):
             raise InvalidRecord("function", "cannot be called")
+        first = None if begun is None else self._copy(begun)
+        if first is not None and self._id_of(first) != identifier:
+            raise InvalidRecord("begun", "is a record of another id")
 
         def update(present: K | None) -> tuple[K, K]:
+            if present is None:
+                present = first
             if present is None:
                 raise Unchanged(None)
             before = self._copy(present)
@@ -150,12 +157,13 @@ class KeyedModelStore(ModelStore, Generic[K]):
         """Return the record, None if there is none; raises CorruptData, NewerRecord and InvalidIdentifier."""
         return self._records.get(identifier)
 
-    def update(self, identifier: str, function: Callable[[K], K]) -> K | None:
+    def update(self, identifier: str, function: Callable[[K], K], begun: K | None = None) -> K | None:
         """Store what ``function`` makes of the record, and return it; None, without a call, if there is no such record.
 
-        Nobody else changes anything of this kind meanwhile; see DocumentStore.update.
+        With ``begun`` that is what it is given where there is none. Nobody else changes anything of this kind
+        meanwhile; see DocumentStore.update.
         """
-        saved: K | None = self._done(self._records.updating("update", identifier, function))
+        saved: K | None = self._done(self._records.updating("update", identifier, function, begun))
         return saved
 
     def delete(self, identifier: str) -> bool:
@@ -189,9 +197,9 @@ class AsyncKeyedModelStore(AsyncModelStore, Generic[K]):
         """Return the record, None if there is none; see KeyedModelStore.get."""
         return await self._read(self._records.get, identifier)
 
-    async def update(self, identifier: str, function: Callable[[K], K]) -> K | None:
+    async def update(self, identifier: str, function: Callable[[K], K], begun: K | None = None) -> K | None:
         """Store what ``function``, called in a thread, makes of the record; see KeyedModelStore.update."""
-        saved: K | None = await self._done(self._records.updating("update", identifier, function))
+        saved: K | None = await self._done(self._records.updating("update", identifier, function, begun))
         return saved
 
     async def delete(self, identifier: str) -> bool:

@@ -12,8 +12,8 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from reference_store.core.atomic import LOG_MODE, Directory
+from reference_store.core.sanitising import Sanitising
 from reference_store.errors import InvalidRecord, StorageFailure
-from reference_store.operations.sanitising import Sanitising
 from reference_store.stores.bot.file_names import log_name
 
 LARGEST = 10 << 20
