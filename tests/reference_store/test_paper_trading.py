@@ -200,3 +200,33 @@ class Trading(RuleBasedStateMachine):
 
 TestTrading = Trading.TestCase
 TestTrading.settings = settings(max_examples=40, stateful_step_count=20)
+
+
+def paid_in(book: PaperTrading) -> PaperTrading:
+    book.account.initial_cash += 50
+    book.account.cash += 50
+    return book
+
+
+def without_fills(book: PaperTrading) -> PaperTrading:
+    return book.model_copy(update={"fills": []})
+
+
+def with_more_cash(book: PaperTrading) -> PaperTrading:
+    book.account.cash += 1
+    return book
+
+
+def test_the_whole_book_can_be_changed_in_one_step_if_it_adds_up_and_keeps_its_fills(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    store.execute(order(), fill())
+    assert store.update(paid_in).account.cash == now(store).account.cash == 130
+    before = now(store)
+
+    for act in (without_fills, with_more_cash):
+        with pytest.raises(InvalidRecord):
+            store.update(act)
+    with pytest.raises(InvalidRecord, match="not opened"):
+        PaperTradingStore(tmp_path / "another").update(paid_in)
+    assert now(store) == before
+    assert asyncio.run(AsyncPaperTradingStore(tmp_path).update(paid_in)).account.cash == 180

@@ -87,7 +87,7 @@ def test_a_snapshot_is_due_as_often_as_configured(tmp_path: Path, frequency: str
 
     assert found == due
     assert PerformanceStore(tmp_path, clock=clock).is_due() is (due[2] or frequency == "on_restart")
-    store.configure(lambda config: config.model_copy(update={"tracking_enabled": False}))
+    store.update(lambda config: config.model_copy(update={"tracking_enabled": False}))
     assert PerformanceStore(tmp_path, clock=clock).is_due() is False
 
 
@@ -127,7 +127,7 @@ def test_a_reset_begins_anew_and_leaves_its_history(tmp_path: Path) -> None:
     assert (config.tracking_start_date, config.initial_portfolio_value) == (START + DAY, 500.0)
     assert [each.snapshot_type for each in store.snapshots()] == ["initial_setup", "performance_reset"]
     with pytest.raises(InvalidRecord, match="only reset does that"):
-        store.configure(lambda config: config.model_copy(update={"performance_reset_history": []}))
+        store.update(lambda config: config.model_copy(update={"performance_reset_history": []}))
     with pytest.raises(InvalidRecord, match="before the beginning"):
         store.reset(snapshot(START))
 
@@ -193,7 +193,7 @@ def test_no_snapshot_of_threads_and_tasks_is_lost(tmp_path: Path) -> None:
             assert await other.is_due() is False
             await other.reset(snapshot(START + 20 * HOUR, 7.0))
             assert (await other.measure())["since_reset"].snapshots == 1
-            changed = await other.configure(lambda config: config.model_copy(update={"snapshot_frequency": "hourly"}))
+            changed = await other.update(lambda config: config.model_copy(update={"snapshot_frequency": "hourly"}))
             assert changed.snapshot_frequency is Frequency.HOURLY
 
     asyncio.run(tasks())

@@ -121,15 +121,33 @@ class _Book:
 
         return self._changing("cancel_order", cancel)
 
+    def updating(self, function: Callable[[PaperTrading], PaperTrading]) -> Doing[PaperTrading]:
+        if not callable(function):
+            raise InvalidRecord("function", "cannot be called")
+
+        def update(book: PaperTrading | None) -> tuple[PaperTrading, PaperTrading]:
+            before = _opened(book).model_copy(deep=True).fills
+            made = model_of(PaperTrading, document_of(PaperTrading, function(_opened(book))))
+            if made.fills[: len(before)] != before:
+                raise InvalidRecord("fills", "were changed by the function: what was filled stays, in its order")
+            made.updated_at = now_of(self._clock)
+            return made, made
+
+        return self._models.doing("update", FILE, update)
+
     def _changing(self, operation: str, act: Callable[[PaperTrading], R]) -> Doing[R]:
         def change(book: PaperTrading | None) -> tuple[PaperTrading, R]:
-            if book is None:
-                raise InvalidRecord("the account", "was not opened: open_account does that")
-            result = act(book)
-            book.updated_at = now_of(self._clock)
-            return book, result
+            result = act(_opened(book))
+            _opened(book).updated_at = now_of(self._clock)
+            return _opened(book), result
 
         return self._models.doing(operation, FILE, change)
+
+
+def _opened(book: PaperTrading | None) -> PaperTrading:
+    if book is None:
+        raise InvalidRecord("the account", "was not opened: open_account does that")
+    return book
 
 
 def _place(book: PaperTrading, order: PaperOrder) -> PaperOrder:
@@ -224,6 +242,14 @@ class PaperTradingStore(ModelStore):
         made: PaperOrder = self._done(self._book.cancelling(order_id))
         return made
 
+    def update(self, function: Callable[[PaperTrading], PaperTrading]) -> PaperTrading:
+        """Store what ``function`` makes of the whole book, and return it; see DocumentStore.update.
+
+        What it returns has to add up, and to have the fills that there were.
+        """
+        made: PaperTrading = self._done(self._book.updating(function))
+        return made
+
 
 class AsyncPaperTradingStore(AsyncModelStore):
     """PaperTradingStore for asyncio; see there."""
@@ -264,4 +290,9 @@ class AsyncPaperTradingStore(AsyncModelStore):
     async def cancel_order(self, order_id: str) -> PaperOrder:
         """Cancel what is open of an order; see PaperTradingStore.cancel_order."""
         made: PaperOrder = await self._done(self._book.cancelling(order_id))
+        return made
+
+    async def update(self, function: Callable[[PaperTrading], PaperTrading]) -> PaperTrading:
+        """Store what ``function``, called in a thread, makes of the whole book; see PaperTradingStore.update."""
+        made: PaperTrading = await self._done(self._book.updating(function))
         return made

@@ -93,11 +93,11 @@ class _Tracking:
 
         return self._config.doing("start", "performance_config", start)
 
-    def configuring(self, function: Callable[[PerformanceConfig], PerformanceConfig]) -> Doing[PerformanceConfig]:
+    def updating(self, function: Callable[[PerformanceConfig], PerformanceConfig]) -> Doing[PerformanceConfig]:
         if not callable(function):
             raise InvalidRecord("function", "cannot be called")
 
-        def configure(present: PerformanceConfig | None) -> tuple[PerformanceConfig, PerformanceConfig]:
+        def update(present: PerformanceConfig | None) -> tuple[PerformanceConfig, PerformanceConfig]:
             before = _started(present)
             history = [each.model_copy(deep=True) for each in before.performance_reset_history]
             made = model_of(PerformanceConfig, document_of(PerformanceConfig, function(before)))
@@ -105,7 +105,7 @@ class _Tracking:
                 raise InvalidRecord("performance_reset_history", "was changed by the function; only reset does that")
             return made, made
 
-        return self._config.doing("configure", "performance_config", configure)
+        return self._config.doing("update", "performance_config", update)
 
     def resetting(self, snapshot: Snapshot, reason: str) -> Doing[PerformanceConfig]:
         begun = _typed(snapshot, SnapshotType.PERFORMANCE_RESET)
@@ -237,9 +237,9 @@ class PerformanceStore(ModelStore):
         """Return the configuration, None if tracking was never started."""
         return self._tracking.config()
 
-    def configure(self, function: Callable[[PerformanceConfig], PerformanceConfig]) -> PerformanceConfig:
+    def update(self, function: Callable[[PerformanceConfig], PerformanceConfig]) -> PerformanceConfig:
         """Store what ``function`` makes of the configuration; the history of resets it must leave."""
-        config: PerformanceConfig = self._done(self._tracking.configuring(function))
+        config: PerformanceConfig = self._done(self._tracking.updating(function))
         return config
 
     def is_due(self) -> bool:
@@ -289,9 +289,9 @@ class AsyncPerformanceStore(AsyncModelStore):
         """Return the configuration, None if tracking was never started."""
         return await self._read(self._tracking.config)
 
-    async def configure(self, function: Callable[[PerformanceConfig], PerformanceConfig]) -> PerformanceConfig:
-        """Store what ``function`` makes of the configuration; see PerformanceStore.configure."""
-        config: PerformanceConfig = await self._done(self._tracking.configuring(function))
+    async def update(self, function: Callable[[PerformanceConfig], PerformanceConfig]) -> PerformanceConfig:
+        """Store what ``function`` makes of the configuration; see PerformanceStore.update."""
+        config: PerformanceConfig = await self._done(self._tracking.updating(function))
         return config
 
     async def is_due(self) -> bool:
