@@ -3,7 +3,8 @@
 Beside it, in turn, in the same run and on the same file system: sqlite3 in WAL mode with synchronous=FULL, and where
 an operation has something like it deltalake, duckdb and a month file written anew. Medians of at least five; what
 cannot be synced is not measured, so tmpfs is refused. ``--quick`` leaves out the largest size of each row; ``--row``
-takes one row (``--list`` names them). ``--write`` puts the table and the plots into the guide to the reference store.
+takes one row (``--list`` names them). ``--write`` puts the table and the plots into the guide to the reference store,
+once all rows were measured; on a machine that does nothing else that takes some minutes.
 """
 
 import argparse

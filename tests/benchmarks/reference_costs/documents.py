@@ -1,12 +1,18 @@
 """Costs of documents: one put, many threads, all keys, and room on the disk."""
 
 import json
+import os
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from reference_store import DocumentStore
+from reference_store.core import document_changes, integrity
+from reference_store.core import keys as codec
+from reference_store.core.side_by_side import side_by_side
 from tests.benchmarks.reference_costs.measure import (
     SQLITE,
     STORE,
@@ -16,10 +22,12 @@ from tests.benchmarks.reference_costs.measure import (
     in_turn,
     sqlite,
     table,
-    unsynced,
 )
 
 DOCUMENT = {"last": 64000.5, "volume": 12.5, "bid": 63999.0, "ask": 64001.0}
+TEXT = json.dumps(DOCUMENT).encode() * 3
+"""About as much as the file of a document."""
+BARE = "eight files alone"
 COLUMNS = "key TEXT PRIMARY KEY, document TEXT"
 
 
@@ -29,9 +37,7 @@ def documents(chosen: Chosen) -> Iterator[list[Cost]]:
     for size in chosen.sizes(1_000, 4_000, 5_000, 20_000, 100_000):
         place = chosen.empty("documents")
         store = DocumentStore(place / "documents")
-        with unsynced():
-            for number in range(size):
-                store.put(f"K{number}", DOCUMENT)
+        _fill(place / "documents", size)
         rows = ((f"K{number}", json.dumps(DOCUMENT)) for number in range(size))
         database = table(place / "documents.db", COLUMNS, rows)
 
@@ -50,10 +56,28 @@ def documents(chosen: Chosen) -> Iterator[list[Cost]]:
         def selected(_: int, database: object = database) -> None:
             [key for (key,) in database.execute("SELECT key FROM t ORDER BY key")]  # type: ignore[attr-defined]
 
-        yield costs("keys()", size, in_turn({STORE: keys, SQLITE: selected}, chosen.repeats))
+        def bare(_: int, place: Path = place) -> None:
+            sorted(name[:-5] for name in os.listdir(place / "documents") if name.endswith(".json"))
+
+        sides = {STORE: keys, SQLITE: selected, "listing and sorting alone": bare}
+        yield costs("keys()", size, in_turn(sides, chosen.repeats))
+
+        def keys_after_a_put(turn: int, store: DocumentStore = store, size: int = size) -> None:
+            keys(turn, store, size)
+
+        sides[STORE] = keys_after_a_put
+        yield costs("keys() after a put", size, in_turn(sides, chosen.repeats, before=put))
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         room = {STORE: _room(place / "documents"), SQLITE: _room(place / "documents.db")}
         yield costs("room of documents on the disk", size, room, "MB")
+
+
+def _fill(root: Path, size: int) -> None:
+    """Put documents there as the store writes them, without waiting for the disk."""
+    for number in range(size):
+        key = f"K{number}"
+        data = integrity.seal_document(document_changes.encoded(key, DOCUMENT), key, 1)
+        (root / f"{codec.encode(key)}.json").write_bytes(data)
 
 
 def _room(place: Path) -> float:
@@ -79,8 +103,33 @@ def threads(chosen: Chosen) -> Iterator[list[Cost]]:
     for _ in range(chosen.repeats):
         for side, make in ((STORE, puts), (SQLITE, upserts)):
             rates[side].append(_rate([make(number) for number in range(8)], 0.5 if chosen.quick else 1.5))
+        rates.setdefault(BARE, []).append(_bare(place / "documents", 0.5 if chosen.quick else 1.5))
     medians = {side: sorted(found)[len(found) // 2] for side, found in rates.items()}
     yield costs("puts of 8 threads on different keys", 8, medians, "/s", less=False)
+
+
+def _bare(root: Path, seconds: float) -> float:
+    """How many files a second can be replaced, eight at a time and durably, with the previous ones kept."""
+    count, end = 0, time.monotonic() + seconds
+    with tempfile.TemporaryDirectory(dir=root.parent) as place:
+        directory = os.open(place, os.O_RDONLY)
+        while time.monotonic() < end:
+            staged = []
+            for number in range(8):
+                descriptor = os.open(f"{place}/{number}.new", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
+                os.write(descriptor, TEXT)
+                staged.append(descriptor)
+            side_by_side([partial(os.fsync, descriptor) for descriptor in staged])
+            for number, descriptor in enumerate(staged):
+                os.close(descriptor)
+                if count:
+                    os.link(f"{place}/{number}", f"{place}/{number}.second")
+                    os.rename(f"{place}/{number}.second", f"{place}/{number}.bak")
+                os.rename(f"{place}/{number}.new", f"{place}/{number}")
+            os.fsync(directory)
+            count += 8
+        os.close(directory)
+    return count / seconds
 
 
 def _rate(actions: list[Callable[[int], object]], seconds: float) -> float:

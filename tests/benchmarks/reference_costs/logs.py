@@ -2,14 +2,16 @@
 
 import json
 import multiprocessing
-import threading
 import time
 from collections.abc import Iterator
+from itertools import groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from reference_store import FileDataStore, JournalStore
 from reference_store.models import Event
+from reference_store.stores.event_times import members
 from tests.benchmarks.reference_costs.measure import (
     SQLITE,
     STORE,
@@ -171,20 +173,11 @@ def events(chosen: Chosen) -> Iterator[list[Cost]]:
 
 
 def _write_events(store: FileDataStore, size: int, step: Any) -> None:
-    """Many threads: their events are written together."""
-    numbers = iter(range(size))
-    mutex = threading.Lock()
-
-    def write() -> None:
-        while True:
-            with mutex:
-                number = next(numbers, None)
-            if number is None:
-                return
-            store.write_event(Event(type="tick", timestamp=FIRST + number * step, data={"n": number}))
-
-    threads = [threading.Thread(target=write) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    """All in a few writes."""
+    journal = store._events.journal
+    for begin in range(0, size, 5000):
+        events = (Event(type="tick", timestamp=FIRST + n * step, data={"n": n}) for n in range(begin, begin + 5000))
+        found = [members(event) for event in islice(events, min(5000, size - begin))]
+        for stream, records in groupby(found, key=itemgetter(0)):
+            for ticket in journal.append_all(stream, [journal.checked(stream, record) for _, record in records]):
+                ticket.outcome()
