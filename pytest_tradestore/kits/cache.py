@@ -9,9 +9,9 @@ from functools import partial
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from pytest_tradestore.kits import slots
+from pytest_tradestore.kits import keyed, slots
 from pytest_tradestore.kits.call import Call
-from pytest_tradestore.kits.dialect import Dialect, described, ledger, small
+from pytest_tradestore.kits.dialect import Dialect
 from pytest_tradestore.kits.grammar import OneOf, Step, StepKind
 from pytest_tradestore.kits.kit import LARGE, REOPEN, Case, Concurrent, Kit, NotAskedError, Unstorable
 from pytest_tradestore.kits.protocol import Document, Now
@@ -38,30 +38,8 @@ class Cache(Protocol):
         """Forget what is under ``key``."""
 
 
-_KEYS = ("AAPL", "MSFT", "TSLA")
-_NAME = OneOf(_KEYS[:2])
+_NAME = OneOf(keyed.KEYS[:2])
 _DIALECT = Dialect("put", "get", ("AAPL",), (None, {}))
-
-
-def _put(key: Any, value: Document, told: str) -> Call:
-    return Call("put", (key, value), key_seen(key), f"put({key!r}, {told})")
-
-
-def _recorded(key: Any, version: int, size: int = 0) -> Call:
-    value = ledger(version, size)
-    return _put(key, value, described(value))
-
-
-def _raced(key: Any, number: int) -> Call:
-    return _put(key, small(number), f"{{version: {number}}}")
-
-
-def _get(key: Any) -> Call:
-    return Call("get", (key,), key_seen(key))
-
-
-def _delete(key: Any) -> Call:
-    return Call("delete", (key,), key_seen(key))
 
 
 class CacheKit(Kit):
@@ -75,27 +53,27 @@ class CacheKit(Kit):
     differs = "what is read is neither the value put last nor nothing"
 
     def looks(self, make: Records, methods: frozenset[str]) -> tuple[Call, ...]:
-        return tuple(map(_get, map(make.takes.key, _KEYS[:2])))
+        return tuple(map(keyed.get, map(make.takes.key, keyed.KEYS[:2])))
 
     def seen(self, look: Call, result: object) -> Seen:
         return document_seen(result)
 
     def workload(self, make: Records, methods: frozenset[str]) -> Iterable[Call]:
-        put, one, other = _recorded, make.takes.key("AAPL"), make.takes.key("MSFT")
+        put, one, other = keyed.recorded, make.takes.key("AAPL"), make.takes.key("MSFT")
         yield from (put(one, 1), put(one, 2), put(other, 3, LARGE), put(one, 4, LARGE), put(one, 5))
-        yield from (_delete(other), put(other, 7))
+        yield from (keyed.delete(other), put(other, 7))
 
     def next_update(self, make: Records, key: str, version: int) -> Call:
-        return _recorded(make.takes.key_among(_KEYS, key), version)
+        return keyed.recorded(make.takes.key_among(keyed.KEYS, key), version)
 
     def concurrent(self, make: Records, methods: frozenset[str]) -> Concurrent:
-        keys = tuple(map(make.takes.key, _KEYS))
+        keys = tuple(map(make.takes.key, keyed.KEYS))
         return Concurrent(
-            lambda number: _raced(keys[number], number),
-            lambda number: _raced(keys[0], 10 + number),
-            lambda number: _get(keys[number]),
-            lambda count: tuple(map(_get, keys[:count])),
-            _delete(keys[0]),
+            lambda number: keyed.raced(keys[number], number),
+            lambda number: keyed.raced(keys[0], 10 + number),
+            lambda number: keyed.get(keys[number]),
+            lambda count: tuple(map(keyed.get, keys[:count])),
+            keyed.delete(keys[0]),
         )
 
     def slots(self) -> tuple[slots.Slot, ...]:
@@ -112,14 +90,14 @@ class CacheKit(Kit):
     def call(self, visit: "Visit", step: Step) -> Call:
         match step:
             case ("put", name, version):
-                return _put(visit.make.takes.key(name), {"version": version}, f"{{version: {version}}}")
+                return keyed.put(visit.make.takes.key(name), {"version": version}, f"{{version: {version}}}")
             case (method, name):
                 key = visit.make.takes.key(name)
                 return Call(method, (key,), key_seen(key))
         raise AssertionError("the grammar has no other steps")
 
     def last_calls(self, visit: "Visit") -> Iterable[Call]:
-        return tuple(map(_get, map(visit.make.takes.key, _NAME.values)))
+        return tuple(map(keyed.get, map(visit.make.takes.key, _NAME.values)))
 
     def mismatch(self, visit: "Visit", found: Any, wanted: Any) -> "Mismatch | None":
         return None if found in (None, {}) else visit.expect(self.differs, found, wanted or None)
@@ -240,7 +218,7 @@ def _bounded(visit: "Visit") -> "Mismatch | None":
     """Put a few keys again and again: what was replaced must not stay on the disk for good."""
     for number in range(_ROUNDS):
         visit.must(
-            "put", visit.make.takes.key(_KEYS[number % 3]), {"number": number, "text": "x" * _SIZE}, shown="put(…)"
+            "put", visit.make.takes.key(keyed.KEYS[number % 3]), {"number": number, "text": "x" * _SIZE}, shown="put(…)"
         )
     visit.reopen()
     written, left = _ROUNDS * _SIZE, _bytes_of(list(visit.files()))

@@ -5,13 +5,13 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from pytest_tradestore.kits import slots
+from pytest_tradestore.kits import keyed, slots
 from pytest_tradestore.kits.call import Call
-from pytest_tradestore.kits.dialect import BY_FUNCTION, Dialect, described, ledger, small
+from pytest_tradestore.kits.dialect import BY_FUNCTION, Dialect, small
 from pytest_tradestore.kits.kit import LARGE, Case, Concurrent, Kit, Unstorable
 from pytest_tradestore.kits.protocol import Document, Now
 from pytest_tradestore.kits.spec import Listing, Register, Spec
-from pytest_tradestore.observation import Seen, canonical, document_seen, key_seen, names_seen
+from pytest_tradestore.observation import Seen, canonical, document_seen, names_seen
 from pytest_tradestore.records import Records
 
 if TYPE_CHECKING:
@@ -35,31 +35,9 @@ class Documents(Protocol):
 
 
 THE_KEYS = "keys()"
-_KEYS = ("AAPL", "MSFT", "TSLA")
 _MANY = 320
 """Keys, where there are many."""
 _DIALECT = Dialect("put", "get", ("AAPL",), (None, {}), update="update")
-
-
-def _put(key: Any, made: Document, told: str) -> Call:
-    return Call("put", (key, made), key_seen(key), f"put({key!r}, {told})")
-
-
-def _recorded(key: Any, version: int, size: int = 0) -> Call:
-    made = ledger(version, size)
-    return _put(key, made, described(made))
-
-
-def _raced(key: Any, number: int) -> Call:
-    return _put(key, small(number), f"{{version: {number}}}")
-
-
-def _get(key: Any) -> Call:
-    return Call("get", (key,), key_seen(key))
-
-
-def _delete(key: Any) -> Call:
-    return Call("delete", (key,), key_seen(key))
 
 
 class DocumentsKit(Kit):
@@ -77,39 +55,39 @@ class DocumentsKit(Kit):
 
     def looks(self, make: Records, methods: frozenset[str]) -> tuple[Call, ...]:
         listing = (Call("keys", (), THE_KEYS),) if "keys" in methods else ()
-        return (*map(_get, map(make.takes.key, _KEYS[:2])), *listing)
+        return (*map(keyed.get, map(make.takes.key, keyed.KEYS[:2])), *listing)
 
     def seen(self, look: Call, result: object) -> Seen:
         return names_seen(result) if look.key == THE_KEYS else document_seen(result)
 
     def workload(self, make: Records, methods: frozenset[str]) -> Iterable[Call]:
-        put, one, other = _recorded, make.takes.key("AAPL"), make.takes.key("MSFT")
+        put, one, other = keyed.recorded, make.takes.key("AAPL"), make.takes.key("MSFT")
         yield from (put(one, 1), put(one, 2), put(other, 3, LARGE), put(one, 4, LARGE), put(one, 5))
         if "delete" in methods:
-            yield from (_delete(other), put(other, 7))
+            yield from (keyed.delete(other), put(other, 7))
         if BY_FUNCTION in methods:
             yield _DIALECT.change(make, 8)
 
     def next_update(self, make: Records, key: str, version: int) -> Call:
-        return _recorded(make.takes.key_among(_KEYS, key), version)
+        return keyed.recorded(make.takes.key_among(keyed.KEYS, key), version)
 
     def concurrent(self, make: Records, methods: frozenset[str]) -> Concurrent:
-        listing, keys = self.looks(make, methods)[2:], tuple(map(make.takes.key, _KEYS))
+        listing, keys = self.looks(make, methods)[2:], tuple(map(make.takes.key, keyed.KEYS))
         return Concurrent(
-            lambda number: _raced(keys[number], number),
-            lambda number: _raced(keys[0], 10 + number),
-            lambda number: _get(keys[number]),
-            lambda count: (*map(_get, keys[:count]), *listing),
-            _delete(keys[0]) if "delete" in methods else None,
+            lambda number: keyed.raced(keys[number], number),
+            lambda number: keyed.raced(keys[0], 10 + number),
+            lambda number: keyed.get(keys[number]),
+            lambda count: (*map(keyed.get, keys[:count]), *listing),
+            keyed.delete(keys[0]) if "delete" in methods else None,
             change=partial(_DIALECT.change, make) if BY_FUNCTION in methods else None,
         )
 
     def much(self, make: Records, methods: frozenset[str], most: int) -> tuple[list[Call], list[Call]]:
         keys = [make.takes.key(f"KEY-{number}") for number in range(1, min(most, _MANY) + 1)]
         listing = [Call("keys", (), THE_KEYS)] if "keys" in methods else []
-        return [_put(key, small(number), f"{{version: {number}}}") for number, key in enumerate(keys)], [
+        return [keyed.put(key, small(number), f"{{version: {number}}}") for number, key in enumerate(keys)], [
             *listing,
-            *map(_get, keys),
+            *map(keyed.get, keys),
         ]
 
     def trying(self, methods: frozenset[str]) -> "Callable[[OpenStore, Records], Iterable[str]] | None":
