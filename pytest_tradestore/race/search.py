@@ -335,7 +335,10 @@ def run_schedules(
             case Finished(value):
                 return value  # type: ignore[no-any-return]
             case Hung(step, seconds):
-                return SearchResult(Search(step, False), trouble=f"schedule {step} made no step within {seconds:g} s")
+                return SearchResult(
+                    Search(step, False),
+                    trouble=f"schedule {step} made no step within {seconds:g} s (tradestore_deadline)",
+                )
             case Died(step, how):
                 return SearchResult(Search(step, False), trouble=f"the process ended in schedule {step}: {how}")
     raise AssertionError("every ending is matched")

@@ -24,6 +24,7 @@ from pytest_tradestore.target import StoreUnderTest
 from tests.broken_stores import races_struck as broken
 from tests.broken_stores.races import Table, replace_by_own_name
 from tests.sound_stores.files import encode
+from tests.sound_stores.plain_aiofiles import AsyncDocument
 
 
 class ReleasesWhateverComes(broken.ReleasesOnExceptions):
@@ -136,6 +137,13 @@ def test_control_its_twin_is_asked_the_same_and_holds(breaks, holds, setting, bl
 
     assert [(one.found, one.trouble) for one in results if one.found or one.trouble] == []
     assert sum(one.search.executions for one in results) > 3
+
+
+def test_a_file_that_a_cancelled_job_was_to_close_is_closed_and_its_lock_free():
+    results = searched(AsyncDocument, Setting.CANCELLED, Blow.ALL_CANCELLED)
+
+    assert [one.found for one in results if one.found] == []
+    assert all(one.shown.struck for one in results)
 
 
 @pytest.mark.parametrize(

@@ -668,4 +668,4 @@ def test_a_store_that_computes_for_ever_hangs_nobody_either():
     trouble = search(Store, Program(((DO,),))).trouble
 
     assert trouble.startswith("schedule ")  # on a busy machine the first one has not begun by then
-    assert trouble.endswith(" made no step within 0.5 s")
+    assert trouble.endswith(" made no step within 0.5 s (tradestore_deadline)")
