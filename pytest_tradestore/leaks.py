@@ -1,7 +1,8 @@
-"""What calls that succeed leave behind: file descriptors, threads, and temporary files, some more with each round.
+"""What calls that succeed leave behind: descriptors, threads, processes, temporary files, some more with each round.
 
-The workload is repeated on one open store. What a store keeps for good (a lock, a pool of threads, a file of each key)
-is there after the first rounds and then grows no more; what it loses with a call grows with every one.
+The workload is repeated on one open store, and then a store that can be closed is opened and closed again and again.
+What a store keeps for good (a lock, a pool of threads, a file of each key) is there after the first rounds and then
+grows no more; what it loses with a call grows with every one.
 """
 
 import gc
@@ -10,6 +11,7 @@ import re
 import tempfile
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -24,9 +26,12 @@ _SETTLING = 3
 """Rounds after which a store has what it keeps for good."""
 _ROUNDS, _CALLS = 5, 48
 """Counted are at least so many rounds, and at least so many calls: more than any pool of threads grows to."""
-_FEWEST = {"file descriptors": 1, "temporary files": 1, "threads": 33}
+_OPENINGS = 5
+_FEWEST = {"file descriptors": 1, "temporary files": 1, "processes": 5, "threads": 33}
 """Growth in all that is a leak; an executor may have up to 32 threads and takes its time to start them."""
 _TEMPORARY = re.compile(r"(?i)te?mp|\.part|\.new$|\.swp$|~$|^\.#")
+
+OPENING = "opening and closing the store"
 
 Counts = dict[str, int]
 
@@ -95,7 +100,9 @@ def _repeated(store: StoreUnderTest, workload: Workload, root: Path, temporary: 
     last = counted[-1]
     if suspects := [what for what in _FEWEST if _grows(what, counted)]:
         _round(workload, store, opened, channel, lambda: looks.append(_counts(root, temporary)))
+    channel.step(0)
     opened.close()
+    reopened = [] if suspects or not opened.can_be_closed else _opened_again(store, workload, root, temporary, channel)
     bridge.close()
     shown = tuple(update.rendered for update in workload.updates)
     found = []
@@ -104,7 +111,34 @@ def _repeated(store: StoreUnderTest, workload: Workload, root: Path, temporary: 
         each = min(after[what] - before[what] for before, after in pairwise(counted))
         for call, number in _leaking(what, [last, *looks], shown).items():
             found.append(Leak(what, each, call, shown[: number + 1], numbers))
-    return Leaks(tuple(found), rounds * len(shown))
+    for what in _FEWEST:
+        if reopened and _grows_at_all(what, reopened):
+            numbers = tuple(counts[what] for counts in reopened[:4])
+            found.append(Leak(what, numbers[1] - numbers[0], OPENING, (*shown, OPENING), numbers))
+    return Leaks(tuple(found), rounds * len(shown) + len(reopened))
+
+
+def _opened_again(
+    store: StoreUnderTest, workload: Workload, root: Path, temporary: Path, channel: Channel
+) -> list[Counts]:
+    """Open the store, look at it and close it, several times; return what there is after each but the first two."""
+    counted = []
+    for _ in range(2 + _OPENINGS):
+        bridge = Bridge()
+        channel.step(0)
+        try:
+            again = store.open(root, bridge)
+            workload.observe(again, store.declarations.errors)
+            again.close()
+        except Exception:
+            return []  # that it cannot be opened again is for others to say
+        bridge.close()
+        counted.append(_counts(root, temporary))
+    return counted[2:]
+
+
+def _grows_at_all(what: str, counted: list[Counts]) -> bool:
+    return all(after[what] > before[what] for before, after in pairwise(counted))
 
 
 def _leaking(what: str, looks: list[Counts], shown: tuple[str, ...]) -> dict[str, int]:
@@ -157,9 +191,20 @@ def _counts(root: Path, temporary: Path) -> Counts:
     lost = [name for _, folders, files in os.walk(temporary) for name in (*folders, *files)]
     return {
         "file descriptors": len(os.listdir("/dev/fd")),
+        "processes": _children(),
         "threads": max(threading.active_count(), _native_threads()),
         "temporary files": len(named) + len(lost),
     }
+
+
+def _children() -> int:
+    """Count the processes that this one has started, those included that have ended and nobody has waited for."""
+    found = 0
+    with suppress(OSError):  # only Linux has this
+        for thread in os.listdir("/proc/self/task"):
+            with suppress(OSError):
+                found += len(Path(f"/proc/self/task/{thread}/children").read_text("ascii").split())
+    return found
 
 
 def _native_threads() -> int:

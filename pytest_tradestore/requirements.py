@@ -230,7 +230,7 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement(
         "LEAK-1",
         Profile.DURABLE,
-        "gives back every descriptor, thread, lock and temp file of each call that succeeds",
+        "gives back every descriptor, thread, process, lock and temp file of each call that succeeds",
         "A trading program saves every few seconds for months. One descriptor lost with each save ends it after a thousand "
         "of them, in the middle of the day, with 'Too many open files'.",
         "Close what a call opens by with or in finally: the descriptor of a directory that was synced, an executor, a "

@@ -320,6 +320,11 @@ class OpenStore:
         """Return an error's message with the root called so: it lies elsewhere each time, and says nothing."""
         return str(error).replace(str(self.root), "<root>")
 
+    @property
+    def can_be_closed(self) -> bool:
+        """Whether it offers a way to be closed."""
+        return self._leave is not None or _can_be_closed(self.store)
+
     def close(self) -> None:
         """Close the store by whichever way it offers; whatever it raises is raised."""
         if self._leave is not None:

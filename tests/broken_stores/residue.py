@@ -1,6 +1,7 @@
 """Stores that save correctly and leave something behind with every call, or do something outside of their root."""
 
 import os
+import subprocess
 import tempfile
 import threading
 
@@ -102,3 +103,27 @@ class LocksAtHome(PlainDocument):
             os.unlink(".lock", dir_fd=home)
         finally:
             os.close(home)
+
+
+@breaks("document", LEAK_1="processes behind", recorders=IN_MEMORY)
+class WaitsForNobody(PlainDocument):
+    """lets a program know of each save, and never asks how that ended."""
+
+    def save(self, data):
+        super().save(data)
+        self._told = [*getattr(self, "_told", ()), subprocess.Popen(["true"])]
+
+
+@breaks(
+    "document", LEAK_1="opening and closing the store succeeds and leaves file descriptors behind", recorders=IN_MEMORY
+)
+class ClosesHalfOfIt(PlainDocument):
+    """opens its directory with itself, and closes everything else."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        self._directory = os.open(root, os.O_RDONLY)
+        self._log = os.open(os.devnull, os.O_WRONLY)
+
+    def close(self):
+        os.close(self._log)
