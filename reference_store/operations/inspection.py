@@ -107,25 +107,25 @@ def _file(directory: Directory, path: str, name: str, names: set[str]) -> Iterat
 
 def identifiers(stem: str) -> list[str]:
     """The keys and names whose file has this stem: that of a key, that of a single document, of a cache, or none."""
-    found = []
+    return list(dict.fromkeys(_candidates(stem)))
+
+
+def _candidates(stem: str) -> Iterator[str]:
+    """Who may have a file of this stem, the likeliest first: most files need no more than that one."""
     if (key := keys.decode(stem)) is not None:
-        found.append(key)
+        yield key
     for name in (stem, stem.removesuffix("+")):
         with suppress(InvalidIdentifier):
-            if file_stem(name) == stem and name not in found:
-                found.append(name)
-    if (key := cache_key(stem)) is not None and key not in found:
-        found.append(key)
-    return found
+            if file_stem(name) == stem:
+                yield name
+    if (key := cache_key(stem)) is not None:
+        yield key
 
 
 def unsealed(data: bytes, stem: str, file: str) -> tuple[str, Unsealed]:
     """Return whose document this is, and what it holds; raises CorruptData when nobody's seal vouches for it."""
     damage: CorruptData | None = None
-    sealed_as = [(identifier, identifier) for identifier in identifiers(stem)]
-    if stem in RECORDS:
-        sealed_as.append((stem, identity_of(stem, opened=True)))
-    for whose, identifier in sealed_as:
+    for whose, identifier in _sealed_as(stem):
         try:
             return whose, integrity.unseal_document(data, identifier, file)
         except CorruptData as error:
@@ -133,12 +133,19 @@ def unsealed(data: bytes, stem: str, file: str) -> tuple[str, Unsealed]:
     raise damage or CorruptData(stem, file, "no identifier has this file name")
 
 
+def _sealed_as(stem: str) -> Iterator[tuple[str, str]]:
+    for identifier in _candidates(stem):
+        yield identifier, identifier
+    if stem in RECORDS:
+        yield stem, identity_of(stem, opened=True)
+
+
 def _document(directory: Directory, path: str, name: str, stem: str) -> Finding:
     try:
         found = regular(directory, stem, name)
         if found is None:
             raise FileNotFoundError(name)
-        if not identifiers(stem) and RESERVED.encode() not in found.data:
+        if RESERVED.encode() not in found.data and not identifiers(stem):
             return Finding(path + name, "file", State.FOREIGN)
         unsealed(found.data, stem, name)
     except CorruptData as damage:
