@@ -23,6 +23,7 @@ from pytest_tradestore.baseline import load as load_baseline
 from pytest_tradestore.crash import models
 from pytest_tradestore.errors import ConfigurationError
 from pytest_tradestore.ids import PREFIX
+from pytest_tradestore.report.files import KINDS
 from pytest_tradestore.requirements import Profile, find, known
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import PLATFORMS, StoreUnderTest
@@ -48,7 +49,6 @@ OTHER_FACES = (
 SMALLEST = REFERENCE[:1]
 """What is checked where nothing is registered."""
 _WORDS = {"reference": REFERENCE, "reference-all": REFERENCE + OTHER_FACES}
-FORMATS = ("json", "html", "sarif", "markdown", "badge")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -184,8 +184,8 @@ def baseline_of(config: pytest.Config) -> Baseline | None:
 
 def _report(text: str, start: Path) -> Report:
     kind, colon, where = text.partition(":")
-    if kind not in FORMATS or not colon or not where:
-        raise ConfigurationError(f"--tradestore-report {text}: write {' or '.join(f'{f}:PATH' for f in FORMATS)}")
+    if kind not in KINDS or not colon or not where:
+        raise ConfigurationError(f"--tradestore-report {text}: write {' or '.join(f'{f}:PATH' for f in KINDS)}")
     path = start / where
     if path.is_dir():
         raise ConfigurationError(f"--tradestore-report {text}: {where} is a directory; name a file")

@@ -10,9 +10,10 @@ import pytest
 from pytest_tradestore import session
 from pytest_tradestore.collection import RequirementItem, StoreCollector, choose_who_tells
 from pytest_tradestore.ids import PREFIX
-from pytest_tradestore.portions import Asked
+from pytest_tradestore.portions import Asked, key_of
 from pytest_tradestore.replaying import ReplayItem
 from pytest_tradestore.session import ConformanceRun, run_of
+from pytest_tradestore.shards import chosen
 
 _NAME = "tradestore-items"
 
@@ -63,7 +64,16 @@ class ItemHooks:
             self._run.work_ahead([Asked(item.check, item.store, item.facts) for item in items])
 
     @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        if self._run.shard is not None:
+            ours = {
+                item: Asked(item.check, item.store, item.facts) for item in items if isinstance(item, RequirementItem)
+            }
+            mine = chosen(list(ours.values()), self._run.shard)
+            others = [item for item, one in ours.items() if key_of(one.facts, one.check) not in mine]
+            if others:
+                config.hook.pytest_deselected(items=others)
+                items[:] = [item for item in items if item not in set(others)]
         choose_who_tells(items)
 
     @pytest.hookimpl(wrapper=True)

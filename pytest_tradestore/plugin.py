@@ -82,6 +82,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "xdist.",
     )
     group.addoption(
+        "--tradestore-shard",
+        metavar="I/N",
+        help="Do part I of N of the run, on a machine of its own; 'tradestore merge' puts their JSON reports together.",
+    )
+    group.addoption(
         "--tradestore-report",
         action="append",
         default=[],

@@ -62,7 +62,7 @@ def portions_of(asked: Sequence[Asked], judge: Callable[[Asked], Any]) -> list[P
             if len(races) == 2:
                 continue  # whoever asks has all that it takes
             requirement = races[0] if races else "RACE-1"
-        what, weight = _gathered(requirement)
+        what, weight = gathered(requirement)
         group = (one.facts.id, one.check.case, what)
         groups.setdefault(group, []).append(one)
         weights[group] = weight
@@ -82,7 +82,8 @@ def _told(what: str, case: str, facts: StoreFacts) -> str:
     return f"{what} of {facts.name}" if facts.contracts == (case,) else f"{what} of {case} in {facts.name}"
 
 
-def _gathered(requirement: str) -> tuple[str, float]:
+def gathered(requirement: str) -> tuple[str, float]:
+    """Return what is gathered to judge a requirement, and for how many seconds about."""
     own = _BY_REQUIREMENT.get(requirement)
     return own or _BY_FAMILY.get(requirement.rpartition("-")[0], (requirement, 0.2))
 

@@ -32,6 +32,8 @@ _FORMATS: dict[str, Callable[[Reported], str]] = {
     "badge": lambda run: badge_of(run.settings, run.records),
 }
 
+KINDS = tuple(_FORMATS)
+
 
 def write_report(kind: str, path: Path, run: Reported) -> None:
     """Write the report of one format to ``path``; a reader of that file never sees half of it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import asdict
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +42,25 @@ from reference_store.stores.journal_files import SUFFIX as LOG
 from reference_store.stores.journal_lines import Entry
 from reference_store.stores.single import SingleDocumentStore, file_stem
 
+_OF_OTHERS = "tradestore.commands"
+"""The group of entry points under which packages add commands."""
 _FILE = click.argument("file", type=click.Path(path_type=Path))
 
 
 class _Commands(click.Group):
     """A group whose words about a wrong command do not let what was typed move the cursor."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands, those of other packages too."""
+        return sorted({*super().list_commands(ctx), *(entry.name for entry in entry_points(group=_OF_OTHERS))})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command; one of another package is imported when it is asked for."""
+        own = super().get_command(ctx, cmd_name)
+        if own is not None:
+            return own
+        loaded = next((entry.load() for entry in entry_points(group=_OF_OTHERS, name=cmd_name)), None)
+        return loaded if isinstance(loaded, click.Command) else None
 
     def make_context(self, *args: Any, **options: Any) -> click.Context:
         """Take the words apart."""
