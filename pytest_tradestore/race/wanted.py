@@ -42,8 +42,8 @@ class Shown:
     """What executions showed.
 
     ``overlapped``: in one of them two callers were served, or one that was interrupted, with an update; ``steered``:
-    how many had a choice inside a call; ``struck``: in one of them it came to what was to happen to the first caller;
-    ``refusal``: an error that a caller got; ``met``: which blows could matter to the store.
+    how many had a choice inside a call, or were interrupted there; ``struck``: in one of them it came to what was to
+    happen to the first caller; ``refusal``: an error that a caller got; ``met``: which blows could matter to the store.
     """
 
     overlapped: bool = False
@@ -90,7 +90,7 @@ class Onlooker:
         refused = (c for c in calls if c.error and not c.broken_off)
         return Shown(
             self.judge.serves(execution) or interrupted,
-            int(len(execution.choices) > len(execution.history)),
+            int(interrupted or len(execution.choices) > len(execution.history)),
             interrupted or self._killed(execution) or any(op.startswith(CANCELLING) for _, op in execution.choices),
             next((f"{completed.call.rendered} raised {completed.error}" for completed in refused), ""),
             execution.met,

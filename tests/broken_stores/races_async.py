@@ -110,7 +110,7 @@ class AsyncFixedTemporary:
         sync_directory(self.root)
 
 
-@breaks("document", RACE_4="JSONDecodeError")
+@breaks("document", RACE_4="JSONDecodeError", RACE_6="is cancelled and every other task")
 class AsyncReadsWhileWriting:
     """writes in place through aiofiles, one after the other; who reads meanwhile finds half."""
 
