@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, astuple, replace
 from functools import cached_property
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -198,8 +199,10 @@ class ConformanceRun:
         store = fitted(store, facts)
         if self.settings.platforms and store.declared("platforms") is None:
             store = replace(store, platforms=self.settings.platforms)
+        began = perf_counter()
         try:
-            return check.judge(self.bench_for(store, facts), store)
+            result = check.judge(self.bench_for(store, facts), store)
+            return replace(result, seconds=round(perf_counter() - began, 3))
         except StoreRaisedError as error:
             reason = f"the store raised {error.told} where it was not being judged; what it printed shows where"
             return Result(check.requirement, check.case, Verdict.UNDECIDED, reason, output=error.trace)

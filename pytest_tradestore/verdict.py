@@ -127,6 +127,8 @@ class Result:
     """Those of the other root causes of the violation, worst first."""
     portability: tuple[str, ...] = ()
     """What can happen only on platforms that the store is not used on: worth a note, and no violation."""
+    seconds: float = field(default=0.0, compare=False)
+    """How long it took to decide; evidence that several requirements share counts for the one that was asked first."""
 
     @property
     def examples(self) -> tuple[Counterexample, ...]:

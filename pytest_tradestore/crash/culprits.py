@@ -238,8 +238,8 @@ def _written_at(made: Sequence[Deed], names: Sequence[str]) -> dict[int, str]:
         where = step.origin.location  # type: ignore[union-attr]
         keys: list[tuple[object, ...]] = [(deed.update, step.inode)]  # type: ignore[union-attr]
         if where is not None:
-            inner = where.innermost
-            keys.append((inner.file, inner.function, _role(deed.path, names)))
+            role = _role(deed.path, names)
+            keys += [(line.file, line.function, role) for line in (where, where.innermost)]
         for key in keys:
             one, other = first(known.setdefault(key, deed.place)), first(deed.place)
             if one != other:

@@ -120,6 +120,7 @@ def result_to_dict(result: Result) -> dict[str, Any]:
         "output": result.output,
         "portability": list(result.portability),
         "others": [_example_to_dict(other) for other in result.others],
+        "seconds": result.seconds,
     }
 
 
@@ -138,6 +139,7 @@ def result_from_dict(read: Mapping[str, Any]) -> Result:
         read.get("output", ""),
         tuple(_example_from_dict(other) for other in read.get("others", ())),
         tuple(read.get("portability", ())),
+        read.get("seconds", 0.0),
     )
 
 

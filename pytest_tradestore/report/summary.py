@@ -169,6 +169,8 @@ def details(record: StoreRecord, profile: Profile) -> list[str]:
     reach = [] if not amounts else [f"bounded for {' '.join(_sorted(bounded))}" if bounded else "exhaustive"]
     ran = f"{done} of {_count(len(record.facts.checks), 'check')} run"
     lines = ["; ".join([ran, *([", ".join(amounts)] if amounts else []), *reach])]
+    if time := _took(record):
+        lines.append(time)
     if races := _races(record):
         lines.append(f"schedules: {', '.join(races)}")
     for capability, requirements in _unclaimed(record).items():
@@ -197,6 +199,34 @@ def _by_posix_alone(record: StoreRecord) -> list[str]:
         for result in record.results.values()
         if result.verdict is Verdict.VIOLATED and result.examples and all(map(by_posix_alone, result.examples))
     )
+
+
+_FAMILIES = {
+    "crashes": ("ATOM-", "DUR-", "REC-"),
+    "races": ("RACE-", "ASYNC-"),
+    "faults": ("FAULT-",),
+    "damage": ("CORR-",),
+    "identifiers": ("NAME-",),
+    "modes": ("PERM-",),
+    "leaks": ("LEAK-", "ROOT-"),
+}
+
+
+def _took(record: StoreRecord) -> str:
+    """Say how long the checks took, and which families of requirements took most of it."""
+    spent: dict[str, float] = {}
+    for result in record.results.values():
+        family = next((name for name, ids in _FAMILIES.items() if result.requirement.startswith(ids)), "data")
+        spent[family] = spent.get(family, 0.0) + result.seconds
+    total = sum(spent.values())
+    if total < _SHORT:
+        return ""
+    most = sorted(spent.items(), key=lambda row: -row[1])
+    return f"took {total:.1f} s: {', '.join(f'{name} {seconds:.1f}' for name, seconds in most if seconds >= _SHORT)}"
+
+
+_SHORT = 0.1
+"""Seconds that nobody asks about."""
 
 
 def _unclaimed(record: StoreRecord) -> dict[str, list[str]]:

@@ -1,5 +1,7 @@
 """The verdict names the highest profile of which everything was asked and held, and what stands before the next."""
 
+from dataclasses import replace
+
 import pytest
 
 from pytest_tradestore.report.records import StoreFacts, StoreRecord
@@ -72,3 +74,15 @@ def test_the_lines_below_and_the_matrix_tell_what_was_not_asked_from_what_does_n
     assert "not applicable: RACE-6" in told
     assert cell(one, "PERM-1") is Cell.UNCLAIMED
     assert cell(one, "RACE-6") is Cell.NOT_APPLICABLE
+
+
+def test_the_end_of_a_run_says_what_took_how_long():
+    made = record(("ATOM-1", "HOLDS", ""), ("DUR-2", "HOLDS", ""), ("RACE-1", "HOLDS", ""), ("DATA-TIME", "HOLDS", ""))
+    for check, seconds in zip(made.results, (2.5, 0.25, 4.0, 0.01), strict=True):
+        made.results[check] = replace(made.results[check], seconds=seconds)
+
+    assert "took 6.8 s: races 4.0, crashes 2.8" in details(made, Profile.DURABLE)
+
+
+def test_control_what_takes_no_time_is_not_told():
+    assert not any(line.startswith("took") for line in details(record(("ATOM-1", "HOLDS", "")), Profile.DURABLE))
