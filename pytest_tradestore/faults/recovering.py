@@ -180,11 +180,14 @@ def _planned(
         if control.raised or seen is None or any(not crash.allows(seen, place) for place, _ in seen.places):
             continue  # it does not recover even where nothing fails: said by ATOM and REC
         rows = [(replace(opening, before=seen), control)]
-        update = bench.workload.next_update(crash.place, _VERSION)
-        following = Subject(f"{update.rendered} after a crash", crash.image, seen, update)
-        further = _undisturbed(bench, following)
-        if not (further.raised or further.stuck) and further.seen not in (None, seen) and further.later is not None:
-            rows.append((following, further))
+        for update in (bench.workload.next_update(crash.place, _VERSION), crash.update.update):
+            if update is None:
+                continue
+            following = Subject(f"{update.rendered} after a crash", crash.image, seen, update)
+            further = _undisturbed(bench, following)
+            if _tells(further, seen):
+                rows.append((following, further))
+                break
         for subject, one in rows:
             ranked = sorted(
                 ((_is_usual(fault, usual), rank, fault) for rank, fault in faults_for(one.watched.calls)),
@@ -195,6 +198,13 @@ def _planned(
             subjects.append(subject)
             controls.append(one if subject.update is not None else None)
     return Plan(tuple(subjects), tuple(controls), tuple(tries), left_out, injected)
+
+
+def _tells(trial: Trial, before: Observation) -> bool:
+    """Say whether an update is seen, and so is the next one that is made after it: some kits know but one."""
+    if trial.raised or trial.stuck or trial.later is None:
+        return False
+    return trial.seen not in (None, before) and trial.after not in (None, trial.seen)
 
 
 def _is_usual(fault: Fault, usual: frozenset[tuple[CallKind, str]]) -> bool:
