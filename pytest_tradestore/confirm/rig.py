@@ -8,10 +8,11 @@ is played, and what the kernel is made to write meanwhile, is the caller's busin
 import os
 import stat
 import subprocess
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from time import perf_counter
+from time import perf_counter, process_time
 
 from pytest_tradestore.confirm import system
 from pytest_tradestore.confirm.disk import Hesitation, RecordedDisk, Request, recorded_disk
@@ -89,18 +90,33 @@ class Course:
                 yield window
 
 
-@dataclass
 class Times:
-    """Seconds spent, and states looked at."""
+    """What was spent on each part of the work, in seconds of the clock and of processor time, and states looked at.
 
-    making: float = 0.0
-    recording: float = 0.0
-    laying: float = 0.0
-    mounting: float = 0.0
-    reading: float = 0.0
-    unmounting: float = 0.0
-    judging: float = 0.0
-    states: int = 0
+    Processor time is that of this process, the kernel's work for it included, but not that of the recorded disk.
+    """
+
+    def __init__(self) -> None:
+        self.clock: defaultdict[str, float] = defaultdict(float)
+        self.processor: defaultdict[str, float] = defaultdict(float)
+        self.states = 0
+
+    @contextmanager
+    def of(self, part: str) -> Iterator[None]:
+        """Count what is spent until the end of the block."""
+        clock, processor = perf_counter(), process_time()
+        try:
+            yield
+        finally:
+            self.clock[part] += perf_counter() - clock
+            self.processor[part] += process_time() - processor
+
+    def add(self, other: "Times") -> None:
+        """Count what somebody else spent, too."""
+        for part in other.clock:
+            self.clock[part] += other.clock[part]
+            self.processor[part] += other.processor[part]
+        self.states += other.states
 
 
 class Rig:
@@ -112,9 +128,8 @@ class Rig:
         self.top = f"{directory}/top"
         os.mkdir(self.top)
         self.times = Times()
-        began = perf_counter()
-        _made(filesystem, self._file)
-        self.times.making = perf_counter() - began
+        with self.times.of("making"):
+            _made(filesystem, self._file)
         self._fresh = Extents(self._file)
 
     def now(self) -> int:
@@ -133,7 +148,17 @@ class Rig:
 
         ``play`` is given the roots, and has closed all files when it returns.
         """
-        began = perf_counter()
+        with self.times.of("recording"):
+            return self._recorded(trees, play, options, hesitation, flags)
+
+    def _recorded(
+        self,
+        trees: Sequence[Snapshot],
+        play: Callable[[Sequence[str]], None],
+        options: str,
+        hesitation: Hesitation,
+        flags: int,
+    ) -> Recording:
         self._fresh.restore(self._file)
         roots = [f"{self.top}/{number}" for number in range(len(trees))]
         system.forget_cached(self._device)
@@ -153,7 +178,6 @@ class Rig:
                 play(roots)
             finally:
                 log = self._disk.end()
-        self.times.recording += perf_counter() - began
         return Recording(before, log)
 
     def commit(self, *, whole: bool) -> None:
@@ -180,24 +204,18 @@ class Rig:
         self, recording: Recording, losses: Sequence[Loss], count: int
     ) -> Iterator[tuple[Loss, list[DurableImage | None]]]:
         """Yield for each loss what is left of ``count`` trees; None for one that cannot be read."""
-        times = self.times
         for loss in losses:
-            began = perf_counter()
-            self.lay(recording, loss)
-            laid = perf_counter()
-            system.mount(self._device, self.top, self.filesystem, _LOOKS[self.filesystem], system.READ_ONLY)
-            mounted = perf_counter()
+            with self.times.of("laying"):
+                self.lay(recording, loss)
+            with self.times.of("mounting"):
+                system.mount(self._device, self.top, self.filesystem, _LOOKS[self.filesystem], system.READ_ONLY)
             try:
-                images = [read_tree(f"{self.top}/{number}") for number in range(count)]
-                read = perf_counter()
+                with self.times.of("reading"):
+                    images = [read_tree(f"{self.top}/{number}") for number in range(count)]
             finally:
-                system.unmount(self.top)
-            done = perf_counter()
-            times.laying += laid - began
-            times.mounting += mounted - laid
-            times.reading += read - mounted
-            times.unmounting += done - read
-            times.states += 1
+                with self.times.of("unmounting"):
+                    system.unmount(self.top)
+            self.times.states += 1
             yield loss, images
 
     def lay(self, recording: Recording, loss: Loss) -> None:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
@@ -35,22 +35,49 @@ class ImageFile:
     """When it was changed last: only how it compares with the other files of the image counts."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DurableImage:
     """A directory tree below the root, parents before children, names in order.
 
-    Two are equal if the same can be read in them. What stands beside the content of the files, and which is newer than
-    which other, is said apart: by ``beside``.
+    Two are equal if the same can be read in them. What stands beside the content of the files is said apart, by
+    ``beside``; ``order`` are the ranks of the regular files by the time of their last change, the oldest first.
     """
 
     files: tuple[ImageFile, ...]
+    order: tuple[int, ...] = field(init=False, repr=False)
+    _identity: tuple[object, ...] = field(init=False, repr=False)
+    _hash: int = field(init=False, repr=False)
 
-    @cached_property
-    def order(self) -> tuple[int, ...]:
-        """The ranks of the regular files by the time of their last change, the oldest first."""
-        times = [f.changed for f in self.files if f.kind is Kind.FILE]
+    def __post_init__(self) -> None:
+        # Computed at once, and not by properties that are kept: images are made by the ten thousand to be compared.
+        first: dict[Inode, int] = {}  # inode numbers matter only as far as they say which paths are links of one file
+        regular, directory = Kind.FILE, Kind.DIRECTORY
+        identity: list[object] = []
+        times: list[int] = []
+        for position, f in enumerate(self.files):
+            same = first.setdefault(f.inode, position)
+            if f.kind is regular:
+                times.append(f.changed)
+                identity.append((f.path, f.content, same))
+            else:
+                identity.append((f.path, None if f.kind is directory else f.target, same))
+        known = tuple(identity)
         ranks = {time: rank for rank, time in enumerate(sorted(set(times)))}
-        return tuple(ranks[time] for time in times)
+        set_once = object.__setattr__
+        set_once(self, "order", tuple([ranks[time] for time in times]))
+        set_once(self, "_identity", known)
+        set_once(self, "_hash", hash(known))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DurableImage) and (
+            self is other or (self._hash == other._hash and self._identity == other._identity)
+        )
+
+    def __reduce__(self) -> tuple[type["DurableImage"], tuple[tuple[ImageFile, ...]]]:
+        return DurableImage, (self.files,)  # a hash holds in one process only
 
     @cached_property
     def beside(self) -> tuple[object, ...]:
@@ -61,27 +88,6 @@ class DurableImage:
         """Return the time stamp (seconds) of each regular file: a second between one and the next newer one."""
         files = (f.path for f in self.files if f.kind is Kind.FILE)
         return {path: LONG_AGO + rank for path, rank in zip(files, self.order, strict=True)}
-
-    @cached_property
-    def _hash(self) -> int:
-        return hash(self._identity)
-
-    @cached_property
-    def _identity(self) -> tuple[object, ...]:
-        # Inode numbers matter only as far as they say which paths are links of one file.
-        first: dict[Inode, int] = {}
-        return tuple(
-            (f.path, f.kind.value, f.content, f.target, first.setdefault(f.inode, position))
-            for position, f in enumerate(self.files)
-        )
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, DurableImage) and (
-            self is other or (self._hash == other._hash and self._identity == other._identity)
-        )
 
     def paths(self) -> tuple[str, ...]:
         return tuple(f.path for f in self.files)

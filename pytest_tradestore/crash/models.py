@@ -4,6 +4,7 @@
 can say where it really happens. ``docs/concepts/persistence-models.md`` gives each rule with its source.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +18,7 @@ from pytest_tradestore.crash.operations import (
     Create,
     Entry,
     Inode,
+    Link,
     Origin,
     Rename,
     Sync,
@@ -93,9 +95,14 @@ class Strict:
     its own end: ext4 moves the size on disk only when it allocates a block (``mpage_map_and_submit_extent``), and the
     page that the file had ended in has one. A rename between directories is pinned by syncs of both:
     each directory has its own fsync, and btrfs, after that of the target alone, has been seen with both names.
+
+    A sync or a synchronous write of a file that has lost its last name pins nothing of it: btrfs logs no inode without
+    links (``btrfs_log_inode_parent``), and where the loss of the name is lost, the file is back as it was before.
     """
 
     name = "strict"
+    syncs_without_a_name = False
+    """Whether a sync reaches a file that has lost its last name."""
     sizes_what_it_writes_within = False
     """Whether a synchronous write within a size that waits for its data makes it reach what it wrote."""
 
@@ -110,6 +117,8 @@ class Strict:
 
     def _reached(self, program: Program, number: int, step: Step) -> Iterable[int]:
         """Yield the micro-operations that a step makes durable unless their pages had been given up."""
+        if not self.syncs_without_a_name and _without_a_name(program, number, step):
+            return
         if isinstance(step, WriteThrough):
             for m in range(step.last + 1):
                 part = program.micros[m]
@@ -180,6 +189,7 @@ class _Journaling(Strict):
     """
 
     fdatasync_commits_names = False
+    syncs_without_a_name = True
 
     def journal(self, program: Program) -> frozenset[int]:
         return _metadata(program)
@@ -367,6 +377,31 @@ def pages_given_up(program: Program) -> dict[int, int]:
                 if isinstance(part, Data) and part.inode == step.inode:
                     given_up.setdefault(m, number)
     return given_up
+
+
+def _without_a_name(program: Program, number: int, step: Step) -> bool:
+    """Say whether this is a sync of a file that has lost its last name, in an earlier step."""
+    return isinstance(step, (Sync, WriteThrough)) and _deserted(program).get(step.inode, number) < number
+
+
+@lru_cache(maxsize=16)
+def _deserted(program: Program) -> dict[Inode, int]:
+    """Return the files that have lost their last name, each with the step that took it."""
+    links = Counter(inode for node in program.initial.nodes.values() for _, inode in node.entries)
+    deserted: dict[Inode, int] = {}
+    for number, step in enumerate(program.steps):
+        gone = None
+        if isinstance(step, Link) or (isinstance(step, Create) and step.entry is not None):
+            links[step.inode] += 1
+        elif isinstance(step, Unlink):
+            gone = step.inode
+        elif isinstance(step, Rename):
+            gone = None if step.exchange else step.replaced
+        if gone is not None:
+            links[gone] -= 1
+            if not links[gone]:
+                deserted[gone] = number
+    return deserted
 
 
 def _waits_within(program: Program, part: Micro) -> bool:

@@ -6,17 +6,20 @@ a file that is written anew a hundred times without a sync has 2**700 states and
 """
 
 import random
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from enum import Enum
 from heapq import heappop, heappush
-from itertools import combinations, product
+from itertools import chain, combinations, product
 from math import prod
 
 from pytest_tradestore.crash.content import ContentRule
-from pytest_tradestore.crash.images import DurableImage, ImageFile
+from pytest_tradestore.crash.images import DurableImage
+from pytest_tradestore.crash.likeness import Likeness, Look, Part, links
 from pytest_tradestore.crash.lowering import Data, Micro, Name, Program, WriteThrough
 from pytest_tradestore.crash.models import STRICT, PersistenceModel, Settled
+from pytest_tradestore.crash.naming import Naming, Paths
 from pytest_tradestore.crash.operations import ROOT, Inode, Kind, Mark, Moment, SetTime, Sync, SyncAll
 from pytest_tradestore.crash.pages import Loss, Pages, all_contents, content_left
 from pytest_tradestore.crash.prefixes import image_file, image_within, images_of_prefixes, keeping_of
@@ -25,6 +28,9 @@ from pytest_tradestore.crash.prefixes import image_file, image_within, images_of
 class Crash(Enum):
     PROCESS = "process crash"
     POWER = "power loss"
+
+
+_Simplicity = tuple[int, int, bool, tuple[int, ...], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +47,7 @@ class CrashState:
     partial: int | None = None
 
     @property
-    def simplicity(self) -> tuple[int, int, int, tuple[int, ...], int]:
+    def simplicity(self) -> _Simplicity:
         """Earlier cuts before later ones, fewer losses before more, a process crash before a power loss."""
         whole = self.partial is None  # a process that dies inside a write dies earlier than one that ends it
         return (self.cut, len(self.lost), self.crash is Crash.POWER, self.lost, 1 << 62 if whole else self.partial or 0)
@@ -180,8 +186,6 @@ def image_of(program: Program, state: CrashState) -> DurableImage:
     return _Search(program, STRICT, 1, 1, 0).single(state)
 
 
-Paths = tuple[tuple[str, Inode], ...]
-"""A tree as (path, inode), parents first."""
 _UNVARIED: tuple[Loss, bytes] = ((), b"")
 """What stands for a directory or a symlink among the variants of files."""
 Variants = tuple[tuple[tuple[Loss, bytes], ...], bool]
@@ -199,31 +203,32 @@ class _Search:
         self.held = model.held(program)
         self.journal = model.journal(program)
         self.windows = windows(program)
+        numbers = {window: number for number, window in enumerate(dict.fromkeys(self.windows))}
+        self.window_numbers = [numbers[window] for window in self.windows]
         self.exhaustive = True
         self.states = 0
-        self.groups: dict[tuple[Window, DurableImage, tuple[object, ...]], Group] = {}
+        self.likeness = Likeness()
+        self.found: dict[tuple[int, Look], _Found] = {}
         self.contents: dict[tuple[Inode, int, Loss, Loss], Variants] = {}
         self.variants_at: dict[tuple[Inode, int, Loss], Variants] = {}
         self.trees_at: dict[int, dict[tuple[str, ...], list[tuple[Paths, Loss]]]] = {}
         self.content_sets: dict[int, frozenset[bytes]] = {}  # by identity of what is kept in ``contents``
         self.of_inode: dict[Inode, list[int]] = {}
-        self.names: list[int] = []
         for m, part in enumerate(program.micros):
-            if isinstance(part, Name):
-                self.names.append(m)
-            else:
+            if not isinstance(part, Name):
                 self.of_inode.setdefault(part.inode, []).append(m)
         self.keeping = keeping_of(program)
         self.kinds = self.keeping.kinds
+        self.naming = Naming(program, self.kinds)
 
     def run(self) -> Enumeration:
         self._process_crashes()
         self._power_losses()
-        groups = sorted(self.groups.values(), key=lambda g: g.simplest.simplicity)
-        if len(groups) > self.images:
+        found = list(self.found.values())
+        if len(found) > self.images:
             self.exhaustive = False
-            groups = _spread(groups, self.images)
-        return Enumeration(tuple(groups), self.states, self.exhaustive)
+            found = _spread(found, self.images)
+        return Enumeration(tuple(self._groups(found)), self.states, self.exhaustive)
 
     def in_flight(self, invoked: int) -> list[Group]:
         """Return the groups of power losses after the mark number ``invoked``, until the next mark."""
@@ -232,8 +237,8 @@ class _Search:
         for cut in self._ends_of_segments():
             if invoked < cut <= last:
                 self._at(cut)
-        groups = [replace(group, settled=True) for group in self.groups.values()]
-        return sorted(groups, key=lambda g: g.simplest.simplicity)[: self.images]
+        groups = self._groups(self.found.values())
+        return [replace(group, settled=True) for group in groups[: self.images]]
 
     def single(self, state: CrashState) -> DurableImage:
         """Return the image of one state, whether or not the model allows it."""
@@ -251,7 +256,9 @@ class _Search:
 
     def _process_crashes(self) -> None:
         for state_cut, partial, image in images_of_prefixes(self.program, self.keeping):
-            self._found(CrashState(Crash.PROCESS, state_cut, partial=partial), image)
+            parts = [self.likeness.part(file) for file in image.files]
+            look = self.likeness.look(links(file.inode for file in image.files), parts)
+            self._found(CrashState(Crash.PROCESS, state_cut, partial=partial), look, parts)
         self.states += len(self.program.steps) + 1
 
     # -- power losses: a prefix less any subset of what nothing pins -----------------------------------------------
@@ -296,15 +303,35 @@ class _Search:
             else:
                 self.exhaustive = False
                 picked = self._some(choices, max(4, self.limit // max(1, len(plans))))
-            varied = {ROOT, *files}  # names always count
-            made: dict[tuple[str, Loss], ImageFile] = {}
-            for choice in picked:
-                lost = tuple(sorted((*lost_before, *(m for loss, _ in choice for m in loss))))
-                image = self._combined(tree, dict(zip(files, choice, strict=True)), cut, lost_before, made)
-                self._found(self._simplified(cut, lost, varied), image)
+            self._add(_Plan(cut, tree, lost_before, files), picked)
         complete = self.exhaustive
         self.exhaustive = complete and before
         return complete
+
+    def _add(self, plan: "_Plan", picked: Iterable[tuple[tuple[Loss, bytes], ...]]) -> None:
+        """Add the images of a tree with the contents picked for its files; all of them are of a few parts each."""
+        trailing = self._trailing(plan.cut, {ROOT, *plan.files})  # names always count
+        linked = links(inode for _, inode in plan.tree)
+        at = {inode: position for position, inode in enumerate(plan.files)}
+        paths = [(path, inode, at.get(inode)) for path, inode in plan.tree]
+        made: dict[tuple[str, Loss], Part] = {}
+        for choice in picked:
+            parts = []
+            for path, inode, position in paths:
+                loss, content = _UNVARIED if position is None else choice[position]
+                part = made.get((path, loss))
+                if part is None:
+                    kept = self.keeping.at(inode, plan.cut, frozenset((*plan.lost, *loss)))
+                    part = self.likeness.part(image_file(path, inode, self.kinds[inode], kept, content))
+                    made[path, loss] = part
+                parts.append(part)
+            lost = sorted(chain(plan.lost, *[loss for loss, _ in choice]))
+            cut, gone = plan.cut, set(lost)
+            for number, start, needed in trailing:
+                if not gone.issuperset(needed):
+                    break
+                cut, lost = number, lost[: bisect_left(lost, start)]
+            self._found(CrashState(Crash.POWER, cut, tuple(lost)), self.likeness.look(linked, parts), parts)
 
     def _files(self, tree: Paths) -> list[Inode]:
         return sorted({inode for _, inode in tree if self.kinds[inode][0] is Kind.FILE})
@@ -326,16 +353,12 @@ class _Search:
                 continue
             behind = ordered[at - 1] if at else -1  # whatever came before that has come with it
             ahead = [m for m in names if m > behind]
-            for some in self._subsets(ahead, self._by_directory(ahead)):
-                lost = tuple(sorted((*ordered[at:], *some)))
-                gone = frozenset(lost)
-                if any(m in self.held and self.held[m].binds(cut, gone, end) for m in some):
-                    continue
-                tree = self._tree(end, gone)
+            for tree, lost in self._trees_without(cut, ordered[at:], ahead):
                 if not self.journal:
                     key: tuple[object, ...] = (tree,)
                     hidden: Set[Inode] = set()
                 else:
+                    gone = frozenset(lost)
                     files = self._files(tree)
                     sizes = {m: part.inode for m in lost if not isinstance(part := self.program.micros[m], Name)}
                     brought = tuple(self.model.brought(self.program, inode, end, gone) for inode in files)
@@ -344,6 +367,25 @@ class _Search:
                 if key not in seen:
                     seen.add(key)
                     yield tree, lost, tuple(m for inode in hidden for m in self._variants(inode, cut, lost)[0][0])
+
+    def _trees_without(self, cut: int, gone: Sequence[int], free: Sequence[int]) -> Iterator[tuple[Paths, Loss]]:
+        """Yield the trees left when ``gone`` and any of the names in ``free`` are lost, fewest losses first."""
+        end = self.program.starts[cut]
+        found = self.naming.left(end, frozenset(gone), frozenset(free), self._bound(cut, free), self.limit)
+        if found is not None:
+            yield from ((tree, tuple(sorted((*gone, *lost)))) for tree, lost in found)
+            return
+        self.exhaustive = False
+        for some in self._subsets(free, self._by_directory(free)):
+            lost = tuple(sorted((*gone, *some)))
+            missing = frozenset(lost)
+            if not any(m in self.held and self.held[m].binds(cut, missing, end) for m in some):
+                yield self._tree(end, missing), lost
+
+    def _bound(self, cut: int, free: Sequence[int]) -> dict[int, frozenset[int]]:
+        """Return those of ``free`` that can be lost only if one of others has arrived."""
+        held, end = self.held, self.program.starts[cut]
+        return {m: held[m].newer for m in free if m in held and held[m].binds(cut, held[m].newer, end)}
 
     def _halved(self, last: int | None, first: int) -> bool:
         """Say whether a rename between directories would be cut in two: what is ordered is not."""
@@ -389,19 +431,21 @@ class _Search:
         parts = [(m, self.program.micros[m]) for m in self.of_inode.get(inode, ()) if m < end]
         return content_left(Pages.of(node.content if node is not None else b""), parts, lost)
 
-    def _simplified(self, cut: int, lost: Loss, files: Set[Inode]) -> CrashState:
-        """Move the cut before trailing steps of which nothing arrived in ``files``: those need not have been issued."""
-        gone = set(lost)
-        while cut:
-            step = self.program.steps[cut - 1]
-            issued = range(self.program.starts[cut - 1], self.program.starts[cut])
-            if isinstance(step, (Mark, Sync, SyncAll, SetTime, WriteThrough)) or not all(
-                m in gone or getattr(self.program.micros[m], "inode", ROOT) not in files for m in issued
-            ):
+    def _trailing(self, cut: int, files: Set[Inode]) -> list[tuple[int, int, Loss]]:
+        """Return the steps before ``cut`` that need not have been issued if what they do to ``files`` is lost.
+
+        Each with the number of micro-operations issued before it, and those that matter, the last step first.
+        """
+        found = []
+        for number in range(cut - 1, -1, -1):
+            step, start = self.program.steps[number], self.program.starts[number]
+            if isinstance(step, (Mark, Sync, SyncAll, SetTime, WriteThrough)):
                 break
-            gone.difference_update(issued)
-            cut -= 1
-        return CrashState(Crash.POWER, cut, tuple(sorted(gone)))
+            issued = range(start, self.program.starts[number + 1])
+            found.append(
+                (number, start, tuple(m for m in issued if getattr(self.program.micros[m], "inode", ROOT) in files))
+            )
+        return found
 
     def _subsets(self, items: Sequence[int], related: Sequence[Sequence[int]]) -> Iterator[Loss]:
         """Yield subsets of losable items, fewest first: all of them, or a telling selection where they are too many."""
@@ -437,35 +481,7 @@ class _Search:
 
     def _tree(self, end: int, lost: frozenset[int]) -> Paths:
         """Return (path, inode) of all that is reachable when the names in ``lost`` are."""
-        entries: dict[Inode, dict[str, Inode]] = {
-            inode: dict(node.entries)
-            for inode, node in self.program.initial.nodes.items()
-            if node.kind is Kind.DIRECTORY
-        }
-        for m in self.names:
-            if m >= end:
-                break
-            if m in lost:
-                continue
-            part = self.program.micros[m]
-            assert isinstance(part, Name)
-            for entry, inode in part.changes:
-                names = entries.setdefault(entry.directory, {})
-                if inode is not None:
-                    names[entry.name] = inode
-                elif names.get(entry.name) == part.about:
-                    del names[entry.name]
-        found: list[tuple[str, Inode]] = []
-
-        def walk(prefix: str, directory: Inode, above: tuple[Inode, ...]) -> None:
-            for name, inode in sorted(entries.get(directory, {}).items()):
-                path = prefix + name
-                found.append((path, inode))
-                if self.kinds[inode][0] is Kind.DIRECTORY and inode not in above:
-                    walk(path + "/", inode, (*above, inode))
-
-        walk("", ROOT, (ROOT,))
-        return tuple(found)
+        return self.naming.without(end, lost)
 
     def _variants(self, inode: Inode, cut: int, lost_before: Loss) -> tuple[tuple[Loss, bytes], ...]:
         """Return the distinct contents that a file can have, each with the fewest further losses that give it."""
@@ -544,28 +560,6 @@ class _Search:
             if fresh(choice):
                 yield choice
 
-    def _combined(
-        self,
-        tree: Paths,
-        choice: dict[Inode, tuple[Loss, bytes]],
-        cut: int,
-        lost_before: Loss,
-        made: dict[tuple[str, Loss], ImageFile],
-    ) -> DurableImage:
-        """Return the image of a tree with one variant of each file; what has been ``made`` for another is taken again.
-
-        All combinations of a tree are of a few files each.
-        """
-        files = []
-        for path, inode in tree:
-            loss, content = choice.get(inode, _UNVARIED)
-            file = made.get((path, loss))
-            if file is None:
-                kept = self.keeping.at(inode, cut, frozenset((*lost_before, *loss)))
-                file = made[path, loss] = image_file(path, inode, self.kinds[inode], kept, content)
-            files.append(file)
-        return DurableImage(tuple(files))
-
     def _image(self, tree: Paths, contents: dict[Inode, bytes], cut: int, lost: Loss) -> DurableImage:
         gone = frozenset(lost)
         return DurableImage(
@@ -575,39 +569,73 @@ class _Search:
             )
         )
 
-    def _found(self, state: CrashState, image: DurableImage) -> None:
-        window = self.windows[state.cut]
-        key = (window, image, image.beside)
-        old = self.groups.get(key)
-        process = old.process if old else None
-        power = old.power if old else None
-        known = process if state.crash is Crash.PROCESS else power
-        if known is not None and known.simplicity <= state.simplicity:
-            return
+    def _found(self, state: CrashState, look: Look, parts: Sequence[Part]) -> None:
+        key = (self.window_numbers[state.cut], look)
+        found = self.found.get(key)
+        if found is None:
+            found = self.found[key] = _Found(key[0], parts)
+        found.add(state)
+
+    def _groups(self, found: Iterable["_Found"]) -> list[Group]:
+        """Return these as groups, the simplest first."""
+        made = []
+        for one in sorted(found, key=lambda f: f.simplest[0]):
+            image = DurableImage(tuple(part.file for part in one.parts))
+            process, power = (of_kind and of_kind[1] for of_kind in (one.process, one.power))
+            made.append(Group(self.windows[one.simplest[1].cut], image, process, power))
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A tree at a cut, with the losses that lead to it and its regular files."""
+
+    cut: int
+    tree: Paths
+    lost: Loss
+    files: Sequence[Inode]
+
+
+class _Found:
+    """A group in the making: of each kind of crash the simplest state so far, with its simplicity."""
+
+    __slots__ = ("parts", "power", "process", "window")
+
+    def __init__(self, window: int, parts: Sequence[Part]) -> None:
+        self.window, self.parts = window, parts
+        self.process: tuple[_Simplicity, CrashState] | None = None
+        self.power: tuple[_Simplicity, CrashState] | None = None
+
+    def add(self, state: CrashState) -> None:
+        """Take in one more state, unless a simpler one of its kind is known."""
+        simplicity = state.simplicity
         if state.crash is Crash.PROCESS:
-            process = state
-        else:
-            power = state
-        self.groups[key] = Group(window, old.image if old else image, process, power)
+            if self.process is None or simplicity < self.process[0]:
+                self.process = simplicity, state
+        elif self.power is None or simplicity < self.power[0]:
+            self.power = simplicity, state
+
+    @property
+    def simplest(self) -> tuple[_Simplicity, CrashState]:
+        return min((one for one in (self.process, self.power) if one is not None), key=lambda one: one[0])
 
 
-def _spread(groups: list[Group], count: int) -> list[Group]:
-    """Pick ``count`` groups so that every window keeps its simplest ones and every process crash stays."""
-    by_window: dict[Window, list[Group]] = {}
-    for group in groups:
-        by_window.setdefault(group.window, []).append(group)
-    queues = [sorted(g, key=_process_first) for g in by_window.values()]
-    heap: list[tuple[int, int]] = []
-    for number in range(len(queues)):
-        heappush(heap, (0, number))
-    picked: list[Group] = []
+def _spread(found: list[_Found], count: int) -> list[_Found]:
+    """Pick ``count`` so that every window keeps its simplest ones and every process crash stays."""
+    by_window: dict[int, list[_Found]] = {}
+    for one in sorted(found, key=_process_first):
+        by_window.setdefault(one.window, []).append(one)
+    queues = [by_window[window] for window in sorted(by_window)]
+    heap = [(0, number) for number in range(len(queues))]
+    picked: list[_Found] = []
     while heap and len(picked) < count:
         rank, number = heappop(heap)
         picked.append(queues[number][rank])
         if rank + 1 < len(queues[number]):
             heappush(heap, (rank + 1, number))
-    return sorted(picked, key=lambda g: g.simplest.simplicity)
+    return picked
 
 
-def _process_first(group: Group) -> tuple[bool, int, tuple[int, int, int, tuple[int, ...], int]]:
-    return (group.process is None, len(group.simplest.lost), group.simplest.simplicity)
+def _process_first(found: _Found) -> tuple[bool, int, _Simplicity]:
+    simplicity, state = found.simplest
+    return found.process is None, len(state.lost), simplicity

@@ -93,14 +93,13 @@ def _run(
         mounting = options if options is not None else _usual(filesystem, rng)
         recording, courses = recorded(running, group, rng.choice(SCHEDULES), mounting, rng)
         for loss, images in running.left(recording, Losses(recording.log).some(_LOSSES, rng), len(group)):
-            began = monotonic()
-            for judge, course, image in zip(judged, courses, images, strict=True):
-                if image is None:
-                    findings.unreadable += 1
-                    continue
-                for window in judge.unknown(course.windows(loss), image):
-                    findings.forbidden += judge.judge(window, image)
-            running.times.judging += monotonic() - began
+            with running.times.of("judging"):
+                for judge, course, image in zip(judged, courses, images, strict=True):
+                    if image is None:
+                        findings.unreadable += 1
+                        continue
+                    for window in judge.unknown(course.windows(loss), image):
+                        findings.forbidden += judge.judge(window, image)
             if monotonic() > deadline:
                 break
         findings.add(judged, by_name(filesystem))

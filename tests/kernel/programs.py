@@ -157,6 +157,14 @@ def patterns() -> Iterator[Program]:
     story.fsync("d/a")
     yield program("mkdir, save in it", story)
 
+    story = Story({"a": OLD, "d/b": b"b" * 100, "c": b"c" * 100})
+    replaced = story.inode("a")
+    story.write("a", b"1" * 100, durable=True)
+    story.rename("d/b", "a")
+    story.write(replaced, b"2" * 100, durable=True)
+    story.write("c", b"3" * 100, durable=True)
+    yield program("write with O_DSYNC what has lost its name", story)
+
 
 # -- random programs --------------------------------------------------------------------------------------------------
 

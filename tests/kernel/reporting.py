@@ -49,10 +49,7 @@ class Findings:
         for part in found:
             for one in fields(Findings):
                 if one.name == "times":
-                    for time in fields(Times):
-                        setattr(
-                            whole.times, time.name, getattr(whole.times, time.name) + getattr(part.times, time.name)
-                        )
+                    whole.times.add(part.times)
                 else:
                     setattr(whole, one.name, getattr(whole, one.name) + getattr(part, one.name))
         return whole
@@ -62,13 +59,12 @@ def report(filesystem: str, found: Findings, seconds: float) -> bool:
     """Print what was found; say whether the models hold and the wrong one was caught."""
     states = found.times.states
     split = ", ".join(
-        f"{time.name} {1000 * getattr(found.times, time.name) / max(1, states):.1f}"
-        for time in fields(Times)
-        if time.name != "states"
+        f"{part} {_each(clock, states)} ({_each(found.times.processor[part], states)})"
+        for part, clock in found.times.clock.items()
     )
     print(f"\n{filesystem}: {found.programs:,} programs, {states:,} states, {found.observations:,} trees in a window")
-    print(f"  {states / seconds:.0f} states/s, {found.busy * 1000 / max(1, states):.0f} ms of CPU a state")
-    print(f"  milliseconds of a worker's time a state: {split}")
+    print(f"  {states / seconds:.0f} states/s; {_each(found.busy, states)} ms of processor time a state, all included")
+    print(f"  milliseconds of a worker a state (of processor time): {split}")
     if found.allowed:
         share = 100 * found.seen / found.allowed
         print(f"  of what the model allows {share:.0f} % was seen ({found.shared} programs, {found.allowed:,} trees)")
@@ -85,6 +81,10 @@ def report(filesystem: str, found: Findings, seconds: float) -> bool:
             break
         _show(forbidden)
     return not real and caught > 0
+
+
+def _each(seconds: float, states: int) -> str:
+    return f"{1000 * seconds / max(1, states):.1f}"
 
 
 def _show(forbidden: Forbidden) -> None:
