@@ -301,5 +301,6 @@ class _Looking:
 
     def _answers(self, questions: Sequence[Question], sandbox: Sandbox) -> dict[Question, Inspection | None]:
         distinct = list(dict.fromkeys(questions))
-        explored = explore(self._store, self._evidence.workload, distinct, sandbox)
+        with Sandbox(sandbox.path) as own:  # one that hung in an earlier attempt has left its image where it was
+            explored = explore(self._store, self._evidence.workload, distinct, own)
         return dict(zip(distinct, explored.answers, strict=True))
