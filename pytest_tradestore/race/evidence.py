@@ -116,7 +116,8 @@ _OF_PROCESSES = (
 _CANCELLED_TOO = ("a deletion beside a writer of its place", "two who change one place")
 
 
-_INHERITED = ("two first writers", "two writers of one place", "two who change one place")
+_INHERITED = ("two writers", "two writers of one place", "two who change one place")
+"""Something is written before the fork: what the store imports late is there then, and not imported by each child."""
 
 
 def programs_of(
