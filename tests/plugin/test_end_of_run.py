@@ -201,6 +201,7 @@ def test_the_json_report_has_what_its_schema_says(project):
         "output": "",
         "counterexample": None,
         "others": [],
+        "seconds": holds["seconds"],
     }
     assert violated["counterexample"]["headline"] == "ATOM-2 breaks"
     assert violated["counterexample"]["token"] == "t1"
