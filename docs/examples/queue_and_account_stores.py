@@ -5,8 +5,9 @@ import json
 import os
 import tempfile
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+_ACCESS_LIST = "system.posix_acl_access"
 _LOCKS: dict[str, threading.Lock] = {}  # flock does not keep the threads of one process apart where they share it
 
 
@@ -22,8 +23,7 @@ class OneFile:
 
     def load(self):
         try:
-            descriptor = os.open(self._root / "all.json", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-            with open(descriptor, encoding="utf-8") as file:
+            with open(self._opened(), encoding="utf-8") as file:
                 return json.load(file)
         except FileNotFoundError:
             return self._nothing()
@@ -44,6 +44,7 @@ class OneFile:
             with open(descriptor, "w", encoding="utf-8") as file:
                 file.write(text)
                 file.flush()
+                self._keep_rights(file.fileno())
                 os.fsync(file.fileno())
             os.replace(staged, self._root / "all.json")
         except BaseException:
@@ -54,6 +55,17 @@ class OneFile:
             os.fsync(directory)
         finally:
             os.close(directory)
+
+    def _keep_rights(self, descriptor):
+        """Whose the file was, and whom its access list lets in, stays so, as far as this process may say."""
+        with suppress(OSError), open(self._opened()) as old:
+            was = os.stat(old.fileno())
+            os.fchown(descriptor, was.st_uid, was.st_gid)
+            os.fchmod(descriptor, was.st_mode & 0o777)
+            os.setxattr(descriptor, _ACCESS_LIST, os.getxattr(old.fileno(), _ACCESS_LIST))
+
+    def _opened(self):
+        return os.open(self._root / "all.json", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 class FileQueue(OneFile):

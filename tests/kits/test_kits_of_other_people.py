@@ -33,7 +33,7 @@ def judged(example, *requirements):
     """Return what becomes of the requirements, of all if none is named."""
     target, kit = example
     store = StoreUnderTest("acme", target, contracts=(kit,), claims=("private-files", "processes"))
-    bench = Bench(Settings(recorder="fake", budget=Budget.QUICK))
+    bench = Bench(Settings(budget=Budget.QUICK))
     checks = checks_for(bench.examined(store).contracts)
     return {c.requirement: c.judge(bench, store) for c in checks if not requirements or c.requirement in requirements}
 
