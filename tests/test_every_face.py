@@ -28,7 +28,7 @@ def test_control_the_other_faces_offer_what_it_has_asked_for():
     assert set(contracts(OTHER_FACES)) < set(contracts(REFERENCE))
 
 
-@pytest.mark.proof
+@pytest.mark.deep
 @pytest.mark.parametrize("face", OTHER_FACES, ids=[face.partition("=")[0] for face in OTHER_FACES])
 def test_the_other_faces_conform(face, tmp_path):
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--tradestore-conformance"]

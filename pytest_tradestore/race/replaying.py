@@ -6,7 +6,7 @@ from pytest_tradestore.errors import ReplayError
 from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.race.addresses import Address, Setting
 from pytest_tradestore.race.evidence import kind_of, programs_of
-from pytest_tradestore.race.execution import Completed
+from pytest_tradestore.race.execution import Actors, Completed
 from pytest_tradestore.race.judging import Judge, Wrong
 from pytest_tradestore.race.programs import of_blows, scenarios
 from pytest_tradestore.race.timeline import counterexample
@@ -27,6 +27,8 @@ def replay_schedule(address: Address, store: StoreUnderTest, kit: Kit, methods: 
     kind = kind_of(store, kit)
     if isinstance(kind, str):
         raise ReplayError(f"store {store.name!r} cannot be replayed: {kind}")
+    if address.setting is Setting.PROCESSES:
+        kind = Actors.PROCESSES
     known = scenarios(kit, methods, store.records)
     blows = of_blows(kit, methods, store.records)
     program = address.program(programs_of(known, blows, address.setting, kind, store.declarations.claims))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.proof
+pytestmark = pytest.mark.deep
 TOP = Path(__file__).parents[2]
 
 

@@ -125,7 +125,7 @@ def test_a_bot_that_is_killed_twice_loses_and_doubles_nothing(tmp_path: Path, bo
     assert kill_again_and_again(bot, tmp_path, 2) == []
 
 
-@pytest.mark.proof
+@pytest.mark.deep
 @pytest.mark.parametrize("seed", range(10))
 def test_a_bot_that_is_killed_a_hundred_times_loses_and_doubles_nothing(tmp_path: Path, bot: Any, seed: int) -> None:
     assert kill_again_and_again(bot, tmp_path, 10, seed=seed) == []
