@@ -384,6 +384,11 @@ def _without_a_name(program: Program, number: int, step: Step) -> bool:
     return isinstance(step, (Sync, WriteThrough)) and _deserted(program).get(step.inode, number) < number
 
 
+def syncs_without_a_name(program: Program) -> bool:
+    """Say whether a file is synced, or written synchronously, after it has lost its last name."""
+    return any(_without_a_name(program, number, step) for number, step in enumerate(program.steps))
+
+
 @lru_cache(maxsize=16)
 def _deserted(program: Program) -> dict[Inode, int]:
     """Return the files that have lost their last name, each with the step that took it."""
