@@ -83,4 +83,6 @@ def counterexample(store: str, kit: Kit, evidence: "DamageEvidence", violation: 
         token=str(TryToken(store, kit.name, Sort.DAMAGE, fingerprint(violation.damage))),
         remedy=violation.cause.remedy,
         cause=violation.cause,
+        since="the store was closed",
+        changes=violation.changes,
     )

@@ -7,8 +7,9 @@ from itertools import count
 from pathlib import Path
 
 from pytest_tradestore.bench import Bench
+from pytest_tradestore.crash.contents import described_image
 from pytest_tradestore.crash.evidence import Evidence, inspected_state
-from pytest_tradestore.crash.explanation import described_image, explain
+from pytest_tradestore.crash.explanation import explain
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.lowering import Extent, Program
 from pytest_tradestore.crash.tokens import CrashToken, fingerprint, parse

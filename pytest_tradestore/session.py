@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, astuple, replace
+from datetime import UTC, datetime
 from functools import cached_property
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,7 @@ from pytest_tradestore.report.failure import FailureText, shown_whole
 from pytest_tradestore.report.files import Reported, write_report
 from pytest_tradestore.report.progress import ProgressLine
 from pytest_tradestore.report.records import Note, StoreFacts, StoreRecord, check_id, facts_from_dict
+from pytest_tradestore.report.surroundings import Surroundings, surroundings_of
 from pytest_tradestore.rootdir import refuse_a_misled_start
 from pytest_tradestore.shards import shard_of
 from pytest_tradestore.takes import EVERYTHING, Takes
@@ -103,6 +105,7 @@ class ConformanceRun:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
+        self.began = datetime.now(UTC)
         self.settings = settings_of(config)
         self.reports = reports_of(config)
         self.waivers = waivers_of(config)
@@ -332,7 +335,7 @@ class ConformanceRun:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if self.baseline is not None and (gone := mended(self.baseline, list(self.records.values()))):
             self.remarks.append(f"mended since the baseline, which can be written anew: {', '.join(gone)}")
-        made = Reported(self.settings, self.recorder[0], list(self.records.values()), self.config.rootpath)
+        made = self._reported()
         for report in self.reports:
             try:
                 write_report(report.format, report.path, made)
@@ -343,6 +346,14 @@ class ConformanceRun:
                 self.written.append(f"report written to {report.path}")
         if self.stores.self_check and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+
+    def _reported(self) -> Reported:
+        records = list(self.records.values())
+        return Reported(self.settings, self.recorder[0], records, self.config.rootpath, self._around)
+
+    @cached_property
+    def _around(self) -> Surroundings:
+        return surroundings_of(self.began, datetime.now(UTC), self.config.rootpath)
 
     def pytest_terminal_summary(self, terminalreporter: "TerminalReporter") -> None:
         if self.config.option.collectonly or not self.records:
@@ -366,7 +377,7 @@ class ConformanceRun:
             writer.line(f"ERROR: {problem}", red=True)
         if self.stores.self_check:
             writer.line("SELF-CHECK: no store of yours was tested; name one with --tradestore-store", yellow=True)
-        made = Reported(self.settings, self.recorder[0], list(self.records.values()), self.config.rootpath)
+        made = self._reported()
         for text in tell_github(made, os.environ):
             writer.line(text)
 

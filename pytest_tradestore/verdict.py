@@ -26,6 +26,17 @@ class Fate(Enum):
     NOTE = "note"
 
 
+class StepKind(Enum):
+    """What a line of a counterexample stands for, for those who draw it."""
+
+    OPERATION = "operation"
+    CALLED = "called"
+    RETURNED = "returned"
+    CRASH = "crash"
+    SWITCH = "switch"
+    LEFT_OUT = "left out"
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One line of a counterexample: an operation or a note, its source line, and what became of it.
@@ -40,6 +51,33 @@ class Step:
     source: str = ""
     detail: str = ""
     actor: int = -1
+    kind: StepKind = StepKind.OPERATION
+
+
+@dataclass(frozen=True, slots=True)
+class PathSeen:
+    """One path of a directory: what it is, how many bytes it has, and what these are, in a line."""
+
+    kind: str
+    size: int
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of one path; None where there is none.
+
+    Where the bytes of a file differ, ``offset`` is the first place near which they do, and ``bytes_before`` and
+    ``bytes_after`` are a few from there on, as hexadecimal digits.
+    """
+
+    path: str
+    before: PathSeen | None
+    after: PathSeen | None
+    differs: bool = True
+    offset: int = 0
+    bytes_before: str = ""
+    bytes_after: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +113,8 @@ class Counterexample:
     ``filesystems`` where it can happen; ``token`` what ``--tradestore-replay`` takes; ``how_many`` in how many
     distinct states it was seen; ``actors`` names the callers where several ran side by side; ``remedy`` what to do,
     where that is nearer than the remedy of the requirement; ``sightings`` tell where it was looked for on real file
-    systems; ``cause`` says what is at fault, where that is known.
+    systems; ``cause`` says what is at fault, where that is known; ``changes`` compares the directory as it was at
+    ``since`` with what was left of it.
     """
 
     headline: str
@@ -93,6 +132,8 @@ class Counterexample:
     remedy: str = ""
     sightings: tuple[Sighting, ...] = ()
     cause: Cause | None = None
+    since: str = ""
+    changes: tuple[Change, ...] = ()
 
 
 JOINT = " + "

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from pytest_tradestore.causes import Cause
+from pytest_tradestore.crash.contents import changes_between, described_image
 from pytest_tradestore.crash.evidence import Evidence
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.judging import Violation
@@ -29,13 +30,13 @@ from pytest_tradestore.crash.operations import (
 from pytest_tradestore.crash.oracle import History
 from pytest_tradestore.crash.recovery import SecondCrash
 from pytest_tradestore.crash.remedies import remedy_for
-from pytest_tradestore.crash.states import Crash, CrashState
+from pytest_tradestore.crash.states import Crash, CrashState, image_of
 from pytest_tradestore.crash.tokens import CrashToken, fingerprint
 from pytest_tradestore.crash.trace import Tree
 from pytest_tradestore.crash.where import where_possible
-from pytest_tradestore.observation import counted, shortened
+from pytest_tradestore.observation import counted
 from pytest_tradestore.requirements import BY_ID
-from pytest_tradestore.verdict import Counterexample, Fate, Step
+from pytest_tradestore.verdict import Counterexample, Fate, Step, StepKind
 
 _LONGEST_RUN = 5
 _AFTER_THE_CUT = 2
@@ -66,7 +67,27 @@ def explain(store: str, evidence: Evidence, violation: Violation) -> Counterexam
         how_many=violation.how_many,
         remedy=remedy,
         cause=Cause(violation.culprit, violation.breach.harm, remedy),
+        since=_last_returned(program, state, history),
+        changes=changes_between(_as_it_was(program, state), violation.image),
     )
+
+
+def _marks_returned(program: Program, state: CrashState) -> Iterator[tuple[int, Mark]]:
+    for number, step in enumerate(program.steps[: state.cut]):
+        if isinstance(step, Mark) and step.moment is not Moment.INVOKED:
+            yield number, step
+
+
+def _last_returned(program: Program, state: CrashState, history: History) -> str:
+    """Say what had returned last before the crash."""
+    *_, last = (None, *(mark for _, mark in _marks_returned(program, state)))
+    return "nothing had been done" if last is None else f"{_named(last.update, history)} had returned"
+
+
+def _as_it_was(program: Program, state: CrashState) -> DurableImage:
+    """Return the directory as the program itself saw it then."""
+    *_, cut = (0, *(number + 1 for number, _ in _marks_returned(program, state)))
+    return image_of(program, CrashState(Crash.PROCESS, cut))
 
 
 def _of_a_recovery(program: Program, history: History, violation: Violation, second: SecondCrash) -> Counterexample:
@@ -87,6 +108,8 @@ def _of_a_recovery(program: Program, history: History, violation: Violation, sec
         notes=("the steps are those of the reopening; before it there was " + _briefly(recovery.start),),
         how_many=violation.how_many,
         cause=Cause(violation.culprit, violation.breach.harm),
+        since="the first crash",
+        changes=changes_between(recovery.start, second.image),
     )
 
 
@@ -119,7 +142,14 @@ def described_steps(program: Program, state: CrashState, history: History) -> It
             str(location) if location else "",
             location.innermost.text.strip() if location else "",
             "; ".join(part for part in (detail, loss) if part),
+            kind=_kind(step),
         )
+
+
+def _kind(step: ProgramStep) -> StepKind:
+    if not isinstance(step, Mark):
+        return StepKind.OPERATION
+    return StepKind.CALLED if step.moment is Moment.INVOKED else StepKind.RETURNED
 
 
 def _fate(program: Program, number: int, state: CrashState, lost: set[int]) -> tuple[Fate, str]:
@@ -235,14 +265,14 @@ class _Names:
                 return "", ""
 
 
+def _named(update: int, history: History) -> str:
+    if update > history.last:
+        return "closing the store"
+    return history.update_names[update] if update else "opening the store"
+
+
 def _mark(moment: Moment, update: int, history: History) -> str:
-    name = (
-        "closing the store"
-        if update > history.last
-        else "opening the store"
-        if update == 0
-        else history.update_names[update]
-    )
+    name = _named(update, history)
     return f"{name} called" if moment is Moment.INVOKED else f"{name} RETURNED"
 
 
@@ -255,7 +285,7 @@ def shortened_steps(steps: tuple[Step, ...], state: CrashState, program: Program
         first -= 1
     before = [s for s in steps if s.number <= first]
     if before:
-        yield Step(0, Fate.NOTE, f"… {counted(len(before), 'earlier step')}, all persisted")
+        yield _left_out(counted(len(before), "earlier step"))
     shown = [s for s in steps if first < s.number <= state.cut]
     run: list[Step] = []
     for step in shown:
@@ -266,9 +296,13 @@ def shortened_steps(steps: tuple[Step, ...], state: CrashState, program: Program
         run = []
         yield step
     yield from _drawn_together(run)
-    yield Step(0, Fate.NOTE, "CRASH")
+    yield Step(0, Fate.NOTE, "CRASH", kind=StepKind.CRASH)
     rest = [s for s in steps if s.number > state.cut]
     yield from rest[:_AFTER_THE_CUT]
+
+
+def _left_out(steps: str) -> Step:
+    return Step(0, Fate.NOTE, f"… {steps}, all persisted", kind=StepKind.LEFT_OUT)
 
 
 def _is_mark(program: Program, step: Step) -> bool:
@@ -280,7 +314,7 @@ def _drawn_together(run: list[Step]) -> Iterator[Step]:
         yield from run
         return
     yield from run[:2]
-    yield Step(0, Fate.NOTE, f"… {counted(len(run) - 4, 'step')}, all persisted")
+    yield _left_out(counted(len(run) - 4, "step"))
     yield from run[-2:]
 
 
@@ -294,15 +328,10 @@ def crash_in_words(program: Program, state: CrashState, history: History, power:
             else:
                 acknowledged = step.update
 
-    def named(update: int) -> str:
-        if update > history.last:
-            return "closing the store"
-        return history.update_names[update] if update else "opening the store"
-
     if invoked > acknowledged:
-        where = f"during {named(invoked)}"
+        where = f"during {_named(invoked, history)}"
     elif acknowledged >= 0:
-        where = f"after {named(acknowledged)} had returned"
+        where = f"after {_named(acknowledged, history)} had returned"
     else:
         where = "before anything was done"
     lost = len({program.micros[m].operation for m in state.lost})
@@ -327,53 +356,3 @@ def _where(program: Program, state: CrashState, losses: tuple[tuple[int, frozens
     if without_losses:
         return (*named, "and variants of it, in which nothing has to be lost, on every file system")
     return (*named, f"and variants of it on {', '.join(others)}") if others else named
-
-
-def described_image(image: DurableImage) -> tuple[str, ...]:
-    """Return a line for each file of an image: its name, size, and what it holds."""
-    if not image.files:
-        return ("the root directory is empty",)
-    width = max(len(f.path) for f in image.files)
-    lines = []
-    for file in image.files:
-        if file.kind is Kind.DIRECTORY:
-            lines.append(f"{file.path}/")
-        elif file.kind is Kind.SYMLINK:
-            lines.append(f"{file.path} -> {file.target}")
-        else:
-            lines.append(f"{file.path:<{width}}  {described_content(file.content)}")
-    return tuple(lines)
-
-
-def described_content(content: bytes) -> str:
-    """Return a file's size and a glance at its bytes, zeros told apart."""
-    if not content:
-        return "empty"
-    size = counted(len(content), "byte")
-    if not content.strip(b"\0"):
-        return f"{size}, all zeros"
-    data_end = len(content.rstrip(b"\0"))
-    told = shortened(_readable(content[:64]), 40) if content[0] else _leading_zeros(content)
-    tail = f", zeros from {data_end:,} on" if data_end < len(content) else ""
-    hole = "" if tail or not content[0] else _hole(content)
-    return f"{size}{tail}{hole}: {told}"
-
-
-def _readable(content: bytes) -> str:
-    """Return text with everything that cannot be printed escaped, once."""
-    text = content.decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def _leading_zeros(content: bytes) -> str:
-    count = len(content) - len(content.lstrip(b"\0"))
-    begins = _readable(content[count : count + 40])
-    return f"{counted(count, 'zero byte')}, then {shortened(begins, 30)}"
-
-
-def _hole(content: bytes) -> str:
-    start = content.find(bytes(512))
-    if start < 0:
-        return ""
-    rest = content[start:]
-    return f", zeros at {start:,}-{start + len(rest) - len(rest.lstrip(bytes(1))):,}"

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from pytest_tradestore.causes import Cause, Culprit
+from pytest_tradestore.crash.contents import changes_between
+from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.damage.culprits import cause_of
 from pytest_tradestore.damage.judging import DamageBreach, breaches
@@ -18,6 +20,7 @@ from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.tries import TryToken
+from pytest_tradestore.verdict import Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class DamageViolation:
     reading: Reading
     cause: Cause
     how_many: int
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,7 @@ def _evidence(run: _Run, plan: Plan, workload: Workload) -> DamageEvidence:
             of_requirement = found.setdefault(breach.requirement, {})
             known = of_requirement.get(cause.culprit)
             of_requirement[cause.culprit] = (
-                DamageViolation(breach, damage, reading, cause, 1)
+                DamageViolation(breach, damage, reading, cause, 1, _changes(plan.image, damage))
                 if known is None
                 else replace(known, how_many=known.how_many + 1)
             )
@@ -159,6 +163,12 @@ def _evidence(run: _Run, plan: Plan, workload: Workload) -> DamageEvidence:
         workload=tuple(update.rendered for update in workload.updates),
         given_up=run.gave_up,
     )
+
+
+def _changes(image: DurableImage, damage: Damage) -> tuple[Change, ...]:
+    now = {damage.path: damage.content, **dict([damage.also] if damage.also else [])}
+    damaged = (replace(f, content=now[f.path]) if f.path in now else f for f in image.files)
+    return changes_between(image, DurableImage(tuple(damaged)))
 
 
 def _each_cause_once(damage: Damage, found: Iterator[DamageBreach]) -> Iterator[tuple[DamageBreach, Cause]]:

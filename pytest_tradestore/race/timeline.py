@@ -13,7 +13,7 @@ from pytest_tradestore.race.execution import CANCELLING, INTERRUPTING, Blow, End
 from pytest_tradestore.race.execution import Step as RaceStep
 from pytest_tradestore.race.judging import Finding
 from pytest_tradestore.race.slowness import SLOW
-from pytest_tradestore.verdict import Counterexample, Fate, Step
+from pytest_tradestore.verdict import Counterexample, Fate, Step, StepKind
 
 MOST_LINES = 20
 SWITCH = "-- switch --"
@@ -36,6 +36,7 @@ class Row:
     text: str
     location: Location | None = None
     dispensable: int = 0
+    kind: StepKind = StepKind.OPERATION
 
 
 def counterexample(
@@ -105,7 +106,7 @@ def shown_rows(execution: Execution, most: int = MOST_LINES) -> list[Row]:
             break
     if len(told) > most:
         half = most // 2
-        missing = Row(-1, f"... {len(told) - most + 1} more lines ...")
+        missing = Row(-1, f"... {len(told) - most + 1} more lines ...", kind=StepKind.LEFT_OUT)
         told = [*told[: half - 1], missing, *told[len(told) - (most - half) :]]
     return told
 
@@ -154,12 +155,13 @@ def _once(rows: Iterable[Row]) -> Iterator[Row]:
 
 def _row(step: RaceStep, verb: str, object_: str) -> Row:
     if verb == "call":
-        return Row(step.actor, f"{object_} begins", step.location, 3)
+        return Row(step.actor, f"{object_} begins", step.location, 3, StepKind.CALLED)
     if verb in ("return", "fail"):
         if verb == "return" and object_ == OPENING:
             return Row(step.actor, "has opened it", step.location, 3)
         what = "raises " if verb == "fail" else "-> " if step.note not in ("", "None") else "returns"
-        return Row(step.actor, f"{object_} {what}{_short(step.note) if step.note != 'None' else ''}", step.location)
+        note = _short(step.note) if step.note != "None" else ""
+        return Row(step.actor, f"{object_} {what}{note}", step.location, kind=StepKind.RETURNED)
     if step.operation.startswith(CANCELLING):
         return Row(
             step.actor, f"is cancelled{step.operation.removeprefix(f'{CANCELLING} {step.actor}')}", step.location
@@ -191,7 +193,7 @@ def _with_switches(rows: Sequence[Row]) -> list[Row]:
     told: list[Row] = []
     for row in rows:
         if told and told[-1].actor != row.actor:
-            told.append(Row(-1, SWITCH))
+            told.append(Row(-1, SWITCH, kind=StepKind.SWITCH))
         told.append(row)
     return told
 
@@ -208,4 +210,5 @@ def _numbered(rows: Sequence[Row]) -> Iterator[Step]:
             str(location) if location else "",
             location.text if location else "",
             actor=row.actor,
+            kind=row.kind,
         )

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_tradestore.report.badge import badge_of
@@ -11,21 +11,23 @@ from pytest_tradestore.report.json_report import json_of
 from pytest_tradestore.report.markdown import markdown_of
 from pytest_tradestore.report.records import StoreRecord
 from pytest_tradestore.report.sarif import sarif_of
+from pytest_tradestore.report.surroundings import Surroundings
 from pytest_tradestore.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """What a report is made of: how the run was made, what it found, and the project's directory."""
+    """What a report is made of: how, when and where the run was made, what it found, and the project's directory."""
 
     settings: Settings
     recorder: str
     records: Sequence[StoreRecord]
     project: Path
+    around: Surroundings = field(default_factory=Surroundings)
 
 
 _FORMATS: dict[str, Callable[[Reported], str]] = {
-    "json": lambda run: json_of(run.settings, run.recorder, run.records),
+    "json": lambda run: json_of(run.settings, run.recorder, run.records, run.around),
     "html": lambda run: html_of(run.settings, run.recorder, run.records),
     "sarif": lambda run: sarif_of(run.settings, run.recorder, run.records, run.project),
     "markdown": lambda run: markdown_of(run.settings, run.recorder, run.records),

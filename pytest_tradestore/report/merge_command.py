@@ -27,7 +27,7 @@ def merge(context: click.Context, parts: tuple[Path, ...], wanted: tuple[str, ..
     try:
         whole = join(parts)
         for kind, path in asked:
-            write_report(kind, path, Reported(whole.settings, whole.recorder, whole.records, Path.cwd()))
+            write_report(kind, path, Reported(whole.settings, whole.recorder, whole.records, Path.cwd(), whole.around))
     except TradestoreError as error:
         raise click.UsageError(str(error)) from None
     except OSError as error:

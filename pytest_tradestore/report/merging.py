@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from pytest_tradestore.errors import ConfigurationError
 from pytest_tradestore.report.json_report import SCHEMA
 from pytest_tradestore.report.records import StoreFacts, StoreRecord, check_id, result_from_dict
 from pytest_tradestore.report.summary import requirement_of, verdict_line
+from pytest_tradestore.report.surroundings import Surroundings, joined, surroundings_from_dict
 from pytest_tradestore.requirements import Profile, Requirement, adopt, find, known
 from pytest_tradestore.settings import Budget, Settings
 
@@ -24,6 +25,7 @@ class Merged:
     settings: Settings
     recorder: str
     records: tuple[StoreRecord, ...]
+    around: Surroundings = field(default_factory=Surroundings)
 
     @property
     def passed(self) -> bool:
@@ -68,7 +70,8 @@ def merge(paths: Sequence[Path]) -> Merged:
         budget=Budget[first["budget"].upper()],
         seed=first["seed"],
     )
-    return Merged(settings, recorders.pop(), tuple(records.values()))
+    around = joined([surroundings_from_dict(part.get("run", {})) for _, part in parts])
+    return Merged(settings, recorders.pop(), tuple(records.values()), around)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -103,15 +106,27 @@ def _agree(
 
 
 def _record_of(store: Mapping[str, Any]) -> StoreRecord:
+    own = tuple(
+        (each["id"], Profile[each["profile"].upper()], each["sentence"], each["why"], each["remedy"])
+        for each in store.get("own_requirements", ())
+    )
+    for each in own:
+        adopt(Requirement(*each))
     results = {}
     for read in store["requirements"]:
-        if find(read["id"]) is None:  # a team's own; its sentences are in the report of no machine
+        if find(read["id"]) is None:  # a team's own, in a report of a version that did not write its sentences
             adopt(Requirement(read["id"], Profile[read["profile"].upper()], "", "", ""))
         results[check_id(read["id"], read["case"])] = result_from_dict(read)
     errors = {each["check"]: each["error"] for each in store["errors"]}
     checks = dict.fromkeys([*results, *store["not_run"], *errors])
     facts = StoreFacts(
-        store["id"], store["name"], tuple(store["contracts"]), tuple(store["claims"]), tuple(_in_order(checks))
+        store["id"],
+        store["name"],
+        tuple(store["contracts"]),
+        tuple(store["claims"]),
+        tuple(_in_order(checks)),
+        requirements=own,
+        troubles=tuple(tuple(trouble.values()) for trouble in store.get("troubles", ())),
     )
     Profile[store["profile"].upper()]
     return StoreRecord(facts, results, errors)

@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_tradestore.causes import Cause, Culprit, Harm
 from pytest_tradestore.requirements import Profile, Requirement, adopt
-from pytest_tradestore.verdict import Counterexample, Fate, Result, Sighting, Step, Verdict
+from pytest_tradestore.verdict import Change, Counterexample, Fate, PathSeen, Result, Sighting, Step, StepKind, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ def result_from_dict(read: Mapping[str, Any]) -> Result:
 
 
 def _example_to_dict(example: Counterexample) -> dict[str, Any]:
-    steps = [asdict(step) | {"fate": step.fate.value} for step in example.steps]
+    steps = [asdict(step) | {"fate": step.fate.value, "kind": step.kind.value} for step in example.steps]
     return asdict(example) | {"steps": steps, "cause": None if example.cause is None else cause_to_dict(example.cause)}
 
 
@@ -160,7 +160,19 @@ def _cause_from_dict(read: Mapping[str, Any]) -> Cause:
 
 
 def _example_from_dict(read: Mapping[str, Any]) -> Counterexample:
-    steps = tuple(Step(**(step | {"fate": Fate(step["fate"])})) for step in read["steps"])
+    steps = tuple(map(_step_from_dict, read["steps"]))
     sightings = tuple(Sighting(**one) for one in read.get("sightings", ()))
     cause = None if read.get("cause") is None else _cause_from_dict(read["cause"])
-    return Counterexample(**(_frozen(read) | {"steps": steps, "sightings": sightings, "cause": cause}))
+    changes = tuple(map(_change_from_dict, read.get("changes", ())))
+    made = {"steps": steps, "sightings": sightings, "cause": cause, "changes": changes}
+    return Counterexample(**(_frozen(read) | made))
+
+
+def _step_from_dict(read: Mapping[str, Any]) -> Step:
+    kind = read.get("kind", StepKind.CRASH.value if read["text"] == "CRASH" else StepKind.OPERATION.value)
+    return Step(**({**read} | {"fate": Fate(read["fate"]), "kind": StepKind(kind)}))
+
+
+def _change_from_dict(read: Mapping[str, Any]) -> Change:
+    sides = {side: None if read[side] is None else PathSeen(**read[side]) for side in ("before", "after")}
+    return Change(**({**read} | sides))

@@ -3,8 +3,9 @@
 import pytest
 
 from pytest_tradestore.causes import Culprit
+from pytest_tradestore.crash.contents import described_content, described_image
 from pytest_tradestore.crash.evidence import Evidence
-from pytest_tradestore.crash.explanation import described_content, described_image, described_steps, explain
+from pytest_tradestore.crash.explanation import described_steps, explain
 from pytest_tradestore.crash.exploration import Inspection
 from pytest_tradestore.crash.images import DurableImage, ImageFile
 from pytest_tradestore.crash.judging import Violation
@@ -233,3 +234,17 @@ def test_long_runs_of_steps_that_arrived_are_drawn_together():
     texts = [s.text for s in explained(story, wanted).steps]
     assert "… 17 steps, all persisted" in texts
     assert len(texts) < 12
+
+
+def test_the_directory_is_compared_with_what_the_program_had_seen_when_a_call_returned_last():
+    told = explained(saved(), {"f": b"old", "t": page(b"n", 3)})
+
+    assert told.since == "put('AAPL', 1) had returned"
+    assert [(c.path, c.before is None, c.differs) for c in told.changes] == [("f", False, True), ("t", True, True)]
+    assert [bytes.fromhex(c.bytes_after)[:3] for c in told.changes] == [b"old", b"nnn"]
+
+
+def test_control_what_nothing_became_of_does_not_differ():
+    told = explained(saved(), {"f": page(b"n", 3)})
+
+    assert [(c.path, c.differs) for c in told.changes] == [("f", False)]

@@ -169,6 +169,7 @@ def test_the_json_report_has_what_its_schema_says(project):
         "model": "strict",
     }
     assert report["tool"]["name"] == "pytest-tradestore"
+    assert {"began", "seconds", "host", "system", "python", "pytest", "commit", "changed"} <= set(report["run"])
     (store,) = report["stores"]
     holds, violated = store.pop("requirements")
     (finding,) = store.pop("findings")
@@ -186,6 +187,8 @@ def test_the_json_report_has_what_its_schema_says(project):
         "verdict": "NOT CONFORMANT: ATOM-2",
         "not_run": ["REC-1[documents]"],
         "errors": [{"check": "DUR-2[documents]", "error": "ZeroDivisionError: a mistake of ours"}],
+        "troubles": [],
+        "own_requirements": [],
     }
     assert holds == {
         "id": "ATOM-1",

@@ -1,13 +1,29 @@
 """Results cross process borders and files without losing anything."""
 
-from pytest_tradestore.report.records import Note, StoreFacts
-from pytest_tradestore.verdict import Counterexample, Fate, Result, Sighting, Step, Verdict
+import json
+
+from pytest_tradestore.report.records import Note, StoreFacts, result_from_dict, result_to_dict
+from pytest_tradestore.verdict import (
+    Change,
+    Counterexample,
+    Fate,
+    PathSeen,
+    Result,
+    Sighting,
+    Step,
+    StepKind,
+    Verdict,
+)
 
 EXAMPLE = Counterexample(
     "put() loses everything",
     crash="power loss after put() returned",
     workload=("put('ä', {})",),
-    steps=(Step(1, Fate.PERSISTED, "create x", "store.py:3"), Step(2, Fate.PARTLY, "write x", detail="page 2")),
+    steps=(
+        Step(1, Fate.PERSISTED, "create x", "store.py:3"),
+        Step(2, Fate.PARTLY, "write x", detail="page 2"),
+        Step(0, Fate.NOTE, "CRASH", kind=StepKind.CRASH),
+    ),
     found=("nothing",),
     allowed=("{}",),
     image=("x: 0 bytes",),
@@ -16,6 +32,8 @@ EXAMPLE = Counterexample(
     token="t",
     how_many=3,
     sightings=(Sighting("ext4", "Linux 6.18", seen=True, states=9, kept="kept/ext4"), Sighting("xfs", "Linux 6.18")),
+    since="put('ä', {}) had returned",
+    changes=(Change("x", PathSeen("file", 2, "2 bytes: {}"), None, offset=0, bytes_before="7b7d"),),
 )
 FACTS = StoreFacts("tradestore/a", "a", ("documents",), ("threads",), ("ATOM-1[documents]",), ("get", "put"), "printed")
 
@@ -31,3 +49,18 @@ def test_a_note_of_an_error_comes_back_as_it_was():
     note = Note("tradestore/a", "ATOM-2[documents]", error="ZeroDivisionError: x")
 
     assert Note.from_json(note.to_json()) == note
+
+
+def test_what_a_version_before_drew_no_lanes_from_is_read_with_its_cut():
+    result = Result("ATOM-2", "documents", Verdict.VIOLATED, "why", {}, True, EXAMPLE)
+    written = result_to_dict(result)
+    example = written["counterexample"]
+    for step in example["steps"]:
+        del step["kind"]
+    del example["since"], example["changes"]
+
+    read = result_from_dict(json.loads(json.dumps(written))).counterexample
+
+    assert read is not None
+    assert [step.kind for step in read.steps] == [StepKind.OPERATION, StepKind.OPERATION, StepKind.CRASH]
+    assert (read.since, read.changes) == ("", ())
