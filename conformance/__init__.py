@@ -20,13 +20,14 @@ def checks_for(kits: tuple[Kit, ...]) -> tuple[Check, ...]:
         leaks,
         loops,
         names,
+        networked,
         permissions,
         races,
         root,
     )
 
     return tuple(
-        check
+        networked.also_of_servers(check, kit)
         for kit in kits
         for family in (crashes, faults, leaks, damage, races, loops, root, names, permissions, data)
         for check in family.checks(kit)

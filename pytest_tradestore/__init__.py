@@ -8,12 +8,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pytest_tradestore.backends import Address, Bucket, Postgres
     from pytest_tradestore.collection import conformance_suite
     from pytest_tradestore.target import StoreUnderTest
 
-__all__ = ["StoreUnderTest", "conformance_suite"]
+__all__ = ["Address", "Bucket", "Postgres", "StoreUnderTest", "conformance_suite"]
 
 _WHERE = {
+    "Address": "pytest_tradestore.backends",
+    "Bucket": "pytest_tradestore.backends",
+    "Postgres": "pytest_tradestore.backends",
     "StoreUnderTest": "pytest_tradestore.target",
     "conformance_suite": "pytest_tradestore.collection",
 }

@@ -113,6 +113,14 @@ DECLARATIONS = (
         'Takes(aware=True, bars="later", tick=0.01)',
     ),
     Declaration(
+        "tradestore_backend",
+        "the server that it keeps its data on, `Bucket()` or `Postgres()` of `pytest_tradestore`: the suite starts one "
+        "on loopback, and the store is opened with an `Address` (`.endpoint` and `.bucket`, or `.dsn`) in place of a "
+        "directory: [how](../how-to/check-a-store-on-a-server.md)",
+        "none: it is opened with a directory",
+        "Postgres()",
+    ),
+    Declaration(
         "tradestore_damage_reported",
         'how it tells of damage where it raises nothing: `"log"`, by a log record of level WARNING or above, a warning '
         "or a line on its output; or a function of the open store that says whether it has. What it then shows is "

@@ -19,6 +19,7 @@ import pytest
 
 from pytest_tradestore import waivers
 from pytest_tradestore.ahead import Ahead, cores
+from pytest_tradestore.backends.hosts import ready
 from pytest_tradestore.baseline import known_before, mended
 from pytest_tradestore.configuration import (
     Selection,
@@ -139,6 +140,7 @@ class ConformanceRun:
             )
         }
         for store in stores.stores:
+            ready(store.declarations.backend)
             facts = known.get(PREFIX + store.name) or self.examined(store, PREFIX + store.name)
             self.records[facts.id] = StoreRecord(facts)
 

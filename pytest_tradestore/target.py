@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from pytest_tradestore import declarations
+from pytest_tradestore.backends import Address, Backend, Bucket, Postgres
 from pytest_tradestore.errors import ConfigurationError, TargetError
 from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.kits.registry import KITS, checked_kits, kits_of, nearest_kit
@@ -49,11 +50,12 @@ class StoreUnderTest:
     function of the store, where it raises nothing. What is not given here is taken from plain attributes of the
     target: ``tradestore_errors``, ``tradestore_claims``, ``tradestore_disclaims``, ``tradestore_identifiers``,
     ``tradestore_volatile``, ``tradestore_deadline``, ``tradestore_contracts``, ``tradestore_takes``,
-    ``tradestore_platforms``, ``tradestore_damage_reported``, ``make_bar`` and the other makers of its own records.
+    ``tradestore_platforms``, ``tradestore_backend``, ``tradestore_damage_reported``, ``make_bar`` and the other makers
+    of its own records.
     """
 
     name: str
-    target: Callable[[Path], Any]
+    target: Callable[[Any], Any]
     errors: tuple[type[BaseException], ...] | None = None
     claims: Collection[str] | None = None
     disclaims: Collection[str] | None = None
@@ -64,6 +66,7 @@ class StoreUnderTest:
     takes: Takes | None = None
     platforms: Collection[str] | None = None
     damage_reported: DamageReported | None = None
+    backend: Backend | None = None
     make_bar: Make | None = None
     make_fundamental: Make | None = None
     make_event: Make | None = None
@@ -93,6 +96,7 @@ class StoreUnderTest:
             takes=self._takes(),
             platforms=self._platforms(),
             damage_reported=self._damage_reported(),
+            backend=self._backend(),
         )
 
     @property
@@ -101,8 +105,17 @@ class StoreUnderTest:
         return self.declarations.contracts or KITS
 
     def open(self, root: Path, bridge: "Bridge") -> "OpenStore":
-        """Open the store on ``root``, as ``open_store`` says."""
-        return open_store(self.target, root, bridge, self.declarations.contracts)
+        """Open the store on ``root``, or where its data of this root is on a server, as ``open_store`` says."""
+        return open_store(lambda path: self.target(self.place(path)), root, bridge, self.declarations.contracts)
+
+    def place(self, root: Path) -> Path | Address:
+        """Return what the target is called with: the root, or the address that belongs to it."""
+        backend = self.declarations.backend
+        if backend is None:
+            return root
+        from pytest_tradestore.backends.hosts import address_of
+
+        return address_of(backend, root)
 
     @property
     def records(self) -> Records:
@@ -206,6 +219,16 @@ class StoreUnderTest:
             )
         return how  # type: ignore[no-any-return] # checked just now
 
+    def _backend(self) -> Backend | None:
+        backend = self.declared("backend")
+        if isinstance(backend, type) and issubclass(backend, (Bucket, Postgres)):
+            backend = backend()
+        if backend is not None and not isinstance(backend, (Bucket, Postgres)):
+            raise ConfigurationError(
+                f"store {self.name!r}: tradestore_backend must be Bucket() or Postgres(), not {backend!r}"
+            )
+        return backend
+
     def _deadline(self) -> float:
         deadline = self.declared("deadline")
         if deadline is None:
@@ -242,6 +265,7 @@ class Declarations:
     takes: Takes = EVERYTHING
     platforms: frozenset[str] = frozenset({"linux"})
     damage_reported: DamageReported = "error"
+    backend: Backend | None = None
 
 
 PLATFORMS = ("linux", "macos", "windows")
@@ -343,7 +367,7 @@ class OpenStore:
         self.close()
 
 
-def open_store(target: Callable[[Path], Any], root: Path, bridge: Bridge, declared: tuple[Kit, ...] = ()) -> OpenStore:
+def open_store(target: Callable[[Any], Any], root: Path, bridge: Bridge, declared: tuple[Kit, ...] = ()) -> OpenStore:
     """Open a store on ``root``; it has to offer all that is ``declared``, or else any contract that the suite knows.
 
     Raises TargetError if it does not; whatever the target raises is raised.

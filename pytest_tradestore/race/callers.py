@@ -34,7 +34,7 @@ class Order:
         target, path = self.store.target, Path(self.root)
         known = _plain.get(id(target))
         if known is not None:
-            made = bridge.timed(lambda: target(path))
+            made = bridge.timed(lambda: target(self.store.place(path)))
             if type(made) is known[1]:
                 return OpenStore(made, known[2], path, bridge, None)
             return open_store(lambda _path: made, path, bridge, self.store.declarations.contracts)

@@ -287,7 +287,7 @@ async def _closed(store: Any, manager: Any) -> None:
 
 async def _opened(order: Order, caller: _Caller) -> Any:
     """Open an instance inside the loop; a context manager that gives it lives as long as the caller."""
-    made = order.store.target(Path(order.root))
+    made = order.store.target(order.store.place(Path(order.root)))
     if inspect.isawaitable(made):
         made = await made
     if not (kits_of(made, order.store.kits) and (hasattr(made, "close") or hasattr(made, "aclose"))):

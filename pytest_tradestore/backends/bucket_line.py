@@ -1,0 +1,148 @@
+"""Lines to a bucket: each client has a port of its own, on which requests stop one by one."""
+
+from collections import deque
+from contextlib import suppress
+from pathlib import Path
+from select import select
+from socket import create_server, socket
+
+from pytest_tradestore.backends import http_messages
+from pytest_tradestore.backends.declared import Address
+from pytest_tradestore.backends.lines import Asked, Spoil
+from pytest_tradestore.backends.objects import Objects, Request, Response, error
+
+NAME = "tradestore"
+_SPOILS = (Spoil.REFUSED, Spoil.LOST, Spoil.UNAVAILABLE, Spoil.FAILED_DONE, Spoil.THROTTLED, Spoil.EXPIRED, Spoil.TWICE)
+_OF_READS = (Spoil.REFUSED, Spoil.UNAVAILABLE, Spoil.THROTTLED, Spoil.EXPIRED)
+_ANSWERS = {
+    Spoil.UNAVAILABLE: error(503, "ServiceUnavailable"),
+    Spoil.FAILED_DONE: error(500, "InternalError"),
+    Spoil.CONFLICT: error(409, "ConditionalRequestConflict"),
+    Spoil.THROTTLED: error(503, "SlowDown"),
+    Spoil.EXPIRED: error(400, "ExpiredToken"),
+}
+_THROTTLED = 3
+"""Requests in a row that are told to come later."""
+_CHUNK = 1 << 16
+
+
+class BucketLine:
+    """One client's way to a bucket."""
+
+    def __init__(self, lines: "BucketLines") -> None:
+        self._lines = lines
+        self._listener = create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._received: dict[socket, bytearray] = {}
+        self._asked: deque[tuple[socket, Request]] = deque()
+        self._throttled = 0
+
+    def wait(self, link: socket) -> Asked | None:
+        while True:
+            ready, _, _ = select([link, self._listener, *self._received], [], [], 0 if self._asked else None)
+            if link in ready:
+                return None
+            if self._asked:
+                return _asked(self._asked[0][1])
+            for connection in ready:
+                self._read(connection)
+
+    def _read(self, connection: socket) -> None:
+        if connection is self._listener:
+            self._received[self._listener.accept()[0]] = bytearray()
+            return
+        try:
+            data = connection.recv(_CHUNK)
+        except ConnectionError:
+            data = b""
+        if not data:
+            self._drop(connection)
+            return
+        received = self._received[connection]
+        received += data
+        if http_messages.waits_for_leave(received):
+            connection.sendall(http_messages.CONTINUE)
+        while (request := http_messages.taken(received)) is not None:
+            self._asked.append((connection, request))
+
+    def answer(self, spoil: Spoil | None = None) -> str:
+        connection, request = self._asked.popleft()
+        if spoil is Spoil.THROTTLED:
+            self._throttled = _THROTTLED
+        if self._throttled and spoil is None:
+            spoil = Spoil.THROTTLED
+        self._throttled = max(0, self._throttled - 1)
+        response: Response | None = None
+        if spoil is None or spoil.done:
+            response = self._lines.done(request)
+        if spoil is Spoil.TWICE:
+            response = self._lines.done(request)
+        response = _ANSWERS.get(spoil, response) if spoil is not None else response
+        if spoil in (Spoil.REFUSED, Spoil.LOST) or response is None:
+            self._drop(connection)
+            return "no answer"
+        with suppress(ConnectionError):
+            connection.sendall(http_messages.told(response, request.method))
+        return str(response)
+
+    def freed(self) -> bool:
+        return True
+
+    def cut(self) -> None:
+        for connection in list(self._received):
+            self._drop(connection)
+        self._throttled = 0
+
+    def _drop(self, connection: socket) -> None:
+        connection.close()
+        self._received.pop(connection, None)
+        self._asked = deque(entry for entry in self._asked if entry[0] is not connection)
+
+    def close(self) -> None:
+        self.cut()
+        self._listener.close()
+
+
+def _asked(request: Request) -> Asked:
+    spoils = _SPOILS if request.writes else _OF_READS
+    if request.writes and request.condition:
+        spoils = (*spoils, Spoil.CONFLICT)
+    return Asked(str(request), request.writes, spoils)
+
+
+class BucketLines:
+    """A bucket with a line for each client; the bucket is a new one in each execution."""
+
+    unit = "requests"
+
+    def __init__(self) -> None:
+        self.objects = Objects()
+        self._lines: dict[int, BucketLine] = {}
+
+    def begin(self) -> None:
+        self.objects = Objects()
+        for line in self._lines.values():
+            line.cut()
+
+    def address(self, number: int, directory: Path) -> Address:
+        return Address(directory, endpoint=f"http://127.0.0.1:{self.line(number).port}", bucket=NAME)
+
+    def line(self, number: int) -> BucketLine:
+        if number not in self._lines:
+            self._lines[number] = BucketLine(self)
+        return self._lines[number]
+
+    def done(self, request: Request) -> Response:
+        """Do one request."""
+        return self.objects.answer(request)
+
+    def leftovers(self) -> tuple[str, ...]:
+        return tuple(f"an unfinished upload of {upload.key}" for upload in self.objects.uploads.values())
+
+    def weak(self) -> str:
+        return ""
+
+    def close(self) -> None:
+        for line in self._lines.values():
+            line.close()
+        self._lines.clear()

@@ -1,0 +1,334 @@
+"""Lines to PostgreSQL: a proxy on loopback in which each statement stops, and each answer can be spoilt.
+
+What a client sends up to where it waits for an answer is one statement: a simple query, or Parse to Sync of the
+extended protocol. Connecting is no statement. A statement that waits for a lock of another client is told from one that
+is slow by asking the server who blocks it.
+"""
+
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from select import select
+from socket import create_connection, create_server, socket
+from struct import unpack_from
+
+from pytest_tradestore.backends import postgres_messages as wire
+from pytest_tradestore.backends.declared import Address
+from pytest_tradestore.backends.lines import BLOCKED, Asked, Blocked, Spoil
+from pytest_tradestore.backends.postgres_messages import Message
+from pytest_tradestore.backends.postgres_server import Server
+
+_CHUNK = 1 << 16
+_LOOK = 0.01
+"""Seconds without an answer after which it is asked whether another client blocks the statement."""
+_FLUSHED = 0.01
+"""Seconds without more of an answer after which one that was only flushed counts as whole."""
+_CODES = {Spoil.SERIALIZATION: "40001", Spoil.DEADLOCK: "40P01"}
+_RAISE = "DO $$ BEGIN RAISE EXCEPTION '{0}' USING ERRCODE = '{1}'; END $$"
+_MESSAGES = {
+    Spoil.SERIALIZATION: "could not serialize access due to concurrent update",
+    Spoil.DEADLOCK: "deadlock detected",
+}
+_SCHEMAS = "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
+_ENDING = ("commit", "end", "rollback", "abort")
+
+
+@dataclass(eq=False)
+class _Connection:
+    """One connection of a client, and ours to the server that belongs to it."""
+
+    client: socket
+    server: socket
+    from_client: bytearray = field(default_factory=bytearray)
+    from_server: bytearray = field(default_factory=bytearray)
+    greeted: bool = False
+    pid: int = 0
+    status: bytes = b"I"
+    """I outside of a transaction, T in one, E in one that has failed."""
+    group: list[Message] = field(default_factory=list)
+    prepared: dict[bytes, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Statement:
+    connection: _Connection
+    group: tuple[Message, ...]
+    text: str
+
+
+class PostgresLine:
+    """One client's way to a database."""
+
+    def __init__(self, lines: "PostgresLines") -> None:
+        self._lines = lines
+        self._listener = create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._connections: list[_Connection] = []
+        self._asked: deque[_Statement] = deque()
+        self._going: _Statement | None = None
+        """What was let through and waits for another client."""
+        self.weak = ""
+
+    def wait(self, link: socket) -> Asked | Blocked | None:
+        while True:
+            if self._going is not None:
+                return BLOCKED
+            ends = [c.client for c in self._connections] + [c.server for c in self._connections]
+            ready, _, _ = select([link, self._listener, *ends], [], [], 0 if self._asked else None)
+            if link in ready:
+                return None
+            if self._asked:
+                return self._as_asked(self._asked[0])
+            if self._listener in ready:
+                self._accept()
+            for connection in list(self._connections):
+                if connection.client in ready:
+                    self._hear_client(connection)
+                elif connection.server in ready:
+                    self._hear_server(connection)
+
+    def _accept(self) -> None:
+        client = self._listener.accept()[0]
+        self._connections.append(_Connection(client, create_connection(("127.0.0.1", self._lines.server.port))))
+
+    def _hear_client(self, connection: _Connection) -> None:
+        data = _received(connection.client)
+        if not data:
+            return self._drop(connection)
+        connection.from_client += data
+        while not connection.greeted and (first := wire.first_taken(connection.from_client)) is not None:
+            code, whole = first
+            if code in (wire.SSL, wire.GSS):
+                connection.client.sendall(b"N")
+                continue
+            connection.server.sendall(whole)
+            if code == wire.CANCEL:
+                return self._drop(connection)
+            connection.greeted = True
+        if connection.greeted and not connection.pid:
+            connection.server.sendall(bytes(connection.from_client))  # an answer to what the server asks of who comes
+            connection.from_client.clear()
+            return None
+        for message in wire.taken(connection.from_client):
+            connection.group.append(message)
+            if message.kind == wire.TERMINATE:
+                return self._drop(connection)
+            if message.kind in wire.ENDS:
+                self._stop(connection)
+        return None
+
+    def _stop(self, connection: _Connection) -> None:
+        group, connection.group = tuple(connection.group), []
+        said = [text for message in group if (text := wire.statement_in(message, connection.prepared))]
+        self._asked.append(_Statement(connection, group, "; ".join(said)))
+
+    def _hear_server(self, connection: _Connection) -> None:
+        """Hand on what the server says of itself: what belongs to connecting, notifications, that it ends."""
+        data = _received(connection.server)
+        if not data:
+            return self._drop(connection)
+        self._note(connection, data)
+        with suppress(ConnectionError):
+            connection.client.sendall(data)
+        return None
+
+    def _note(self, connection: _Connection, data: bytes) -> list[Message]:
+        connection.from_server += data
+        messages = list(wire.taken(connection.from_server))
+        for message in messages:
+            if message.kind == wire.KEY:
+                (connection.pid,) = unpack_from(">I", message.content)
+            elif message.kind == wire.READY:
+                connection.status = message.content
+        return messages
+
+    def _as_asked(self, statement: _Statement) -> Asked:
+        text = statement.text or {wire.SYNC: "sync", wire.COPY_DONE: "COPY ends"}.get(statement.group[-1].kind, "flush")
+        first = text.partition(" ")[0].lower()
+        spoils: tuple[Spoil, ...] = (Spoil.REFUSED, Spoil.LOST, Spoil.SHUTDOWN)
+        if wire.writes(text) or first in _ENDING:
+            spoils = (*spoils, *((Spoil.DEADLOCK,) if first not in _ENDING else ()), Spoil.SERIALIZATION)
+        return Asked(text, wire.writes(text) or first in ("commit", "end"), spoils if statement.text else ())
+
+    def answer(self, spoil: Spoil | None = None) -> str:
+        statement = self._asked.popleft()
+        connection = statement.connection
+        if spoil in (Spoil.REFUSED, Spoil.SHUTDOWN):
+            if spoil is Spoil.SHUTDOWN:
+                with suppress(ConnectionError):
+                    connection.client.sendall(_shutdown())
+            self._drop(connection)
+            return "no answer" if spoil is Spoil.REFUSED else "57P01 terminating connection"
+        if spoil in _CODES:
+            return self._refused(statement, spoil)
+        connection.server.sendall(b"".join(message.sent for message in statement.group))
+        return self._followed(statement, lost=spoil is Spoil.LOST)
+
+    def _refused(self, statement: _Statement, spoil: Spoil) -> str:
+        """Let the server itself refuse the statement, so that its transaction is what it would be then."""
+        connection, ending = statement.connection, statement.text.partition(" ")[0].lower() in _ENDING
+        if spoil is Spoil.SERIALIZATION and not self._can_fail_to_serialise(connection):
+            connection.server.sendall(b"".join(message.sent for message in statement.group))
+            return self._followed(statement)
+        connection.server.sendall(wire.query(_RAISE.format(_MESSAGES[spoil], _CODES[spoil])))
+        answer = self._whole_answer(connection)
+        if ending:
+            wire.asked_on(connection.server, "ROLLBACK")
+            answer = answer[:-1] + b"I"
+            connection.status = b"I"
+        with suppress(ConnectionError):
+            connection.client.sendall(answer)
+        return f"{_CODES[spoil]} {_MESSAGES[spoil]}"
+
+    def _can_fail_to_serialise(self, connection: _Connection) -> bool:
+        if connection.status == b"E":
+            return False
+        rows = wire.asked_on(connection.server, "SHOW transaction_isolation")
+        return bool(rows) and rows[0][0] in ("repeatable read", "serializable")
+
+    def _whole_answer(self, connection: _Connection) -> bytes:
+        whole = b""
+        while True:
+            data = _received(connection.server)
+            if not data:
+                return whole
+            whole += data
+            if any(message.kind == wire.READY for message in self._note(connection, data)):
+                return whole
+
+    def _followed(self, statement: _Statement, *, lost: bool = False) -> str:
+        """Hand on the answer until it is whole; empty if the statement waits for another client."""
+        connection, told = statement.connection, ""
+        flushed = statement.group[-1].kind == wire.FLUSH
+        while True:
+            if not select([connection.server], [], [], _FLUSHED if flushed else _LOOK)[0]:
+                if flushed:
+                    return told or "sent"
+                if self._lines.is_blocked(connection.pid):
+                    self._going = statement
+                    return ""
+                continue
+            data = _received(connection.server)
+            messages = self._note(connection, data)
+            for message in messages:
+                if message.kind == wire.ERROR:
+                    told = wire.words_of(message)
+            ended = not data or any(m.kind in (wire.READY, wire.COPY_IN, wire.COPY_BOTH) for m in messages)
+            if ended and data:
+                self._look_at_promises(connection)
+            if lost and ended:
+                self._drop(connection)
+                return "no answer"
+            if not lost:
+                with suppress(ConnectionError):
+                    connection.client.sendall(data)
+            if ended:
+                if not data:
+                    self._drop(connection)
+                return told or "done"
+
+    def _look_at_promises(self, connection: _Connection) -> None:
+        if connection.status == b"I" and not self.weak:
+            rows = wire.asked_on(connection.server, "SHOW synchronous_commit")
+            if rows and rows[0][0] in ("off", "local"):
+                self.weak = f"synchronous_commit is {rows[0][0]} in its session"
+
+    def freed(self) -> bool:
+        if self._going is None:
+            return True
+        connection = self._going.connection
+        if not select([connection.server], [], [], 0)[0] and self._lines.is_blocked(connection.pid):
+            return False
+        statement, self._going = self._going, None
+        self._followed(statement)
+        return self._going is None
+
+    def cut(self) -> None:
+        self._going = None
+        for connection in list(self._connections):
+            self._drop(connection)
+
+    def _drop(self, connection: _Connection) -> None:
+        connection.client.close()
+        connection.server.close()
+        if connection in self._connections:
+            self._connections.remove(connection)
+        self._asked = deque(statement for statement in self._asked if statement.connection is not connection)
+        if connection.pid:
+            self._lines.wait_for_end_of(connection.pid)
+
+    def close(self) -> None:
+        self.cut()
+        self._listener.close()
+
+
+def _received(connection: socket) -> bytes:
+    with suppress(ConnectionError):
+        return connection.recv(_CHUNK)
+    return b""
+
+
+def _shutdown() -> bytes:
+    fields = ("SFATAL", "VFATAL", "C57P01", "Mterminating connection due to administrator command")
+    return Message(wire.ERROR, b"".join(part.encode() + b"\0" for part in fields) + b"\0").sent
+
+
+class PostgresLines:
+    """A database with a line for each client; it is empty at the beginning of each execution."""
+
+    unit = "statements"
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        first = server.control()
+        (row,) = first.ask("SELECT pg_backend_pid()")
+        first.close()
+        self._name = f"e{row[0]}"
+        server.database(self._name)
+        self._control = server.control(self._name)
+        self._lines: dict[int, PostgresLine] = {}
+
+    def begin(self) -> None:
+        for line in self._lines.values():
+            line.cut()
+            line.weak = ""
+        for (gid,) in self._control.ask("SELECT gid FROM pg_prepared_xacts WHERE database = current_database()"):
+            self._control.ask(f"ROLLBACK PREPARED '{gid}'")
+        for (schema,) in self._control.ask(_SCHEMAS):
+            self._control.ask(f'DROP SCHEMA "{schema}" CASCADE')
+        self._control.ask("CREATE SCHEMA public")
+
+    def address(self, number: int, directory: Path) -> Address:
+        return Address(directory, dsn=self.server.dsn(self._name, self.line(number).port))
+
+    def line(self, number: int) -> PostgresLine:
+        if number not in self._lines:
+            self._lines[number] = PostgresLine(self)
+        return self._lines[number]
+
+    def is_blocked(self, pid: int) -> bool:
+        """Say whether a session waits for what another one holds."""
+        rows = self._control.ask(f"SELECT cardinality(pg_blocking_pids({pid}))")
+        return bool(rows) and rows[0][0] != "0"
+
+    def wait_for_end_of(self, pid: int) -> None:
+        """Wait until the server has seen that a session is over, and has given back what it held."""
+        self._control.ask(f"SELECT pg_terminate_backend({pid}, 5000)")
+
+    def leftovers(self) -> tuple[str, ...]:
+        rows = self._control.ask("SELECT gid FROM pg_prepared_xacts WHERE database = current_database()")
+        return tuple(f"a prepared transaction {gid}" for (gid,) in rows)
+
+    def weak(self) -> str:
+        return next((line.weak for line in self._lines.values() if line.weak), "")
+
+    def close(self) -> None:
+        for line in self._lines.values():
+            line.close()
+        self._lines.clear()
+        self._control.close()
+        last = self.server.control()
+        with suppress(RuntimeError):
+            last.ask(f'DROP DATABASE IF EXISTS "{self._name}" WITH (FORCE)')
+        last.close()
