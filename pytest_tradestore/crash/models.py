@@ -5,7 +5,7 @@ can say where it really happens. ``docs/concepts/persistence-models.md`` gives e
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
@@ -97,23 +97,49 @@ class Strict:
     each directory has its own fsync, and btrfs, after that of the target alone, has been seen with both names.
 
     A sync or a synchronous write of a file that has lost its last name pins nothing of it: btrfs logs no inode without
-    links (``btrfs_log_inode_parent``), and where the loss of the name is lost, the file is back as it was before.
+    links (``btrfs_log_inode_parent``), and where the loss of the name is lost, the file is back as it was before. It
+    can be back as it was before it was ever synced: from such a sync on the log may say nothing of that file.
     """
 
     name = "strict"
     syncs_without_a_name = False
-    """Whether a sync reaches a file that has lost its last name."""
+    """Whether a sync reaches a file that has lost its last name, and leaves alone what earlier ones have pinned."""
     sizes_what_it_writes_within = False
     """Whether a synchronous write within a size that waits for its data makes it reach what it wrote."""
 
     def pins(self, program: Program) -> tuple[int | None, ...]:
+        let_go = self._let_go(program)
+        return tuple(None if m in let_go else pin for m, pin in enumerate(self._synced(program)))
+
+    def held(self, program: Program) -> Mapping[int, Held]:
+        return self._let_go(program)
+
+    def _let_go(self, program: Program) -> dict[int, Held]:
+        """Return the data and sizes that a sync has pinned until their file is synced without a name."""
+        if self.syncs_without_a_name or not (nameless := _first_sync_without_a_name(program)):
+            return {}
+        whole = [(number, step) for number, step in enumerate(program.steps) if isinstance(step, SyncAll)]
+        return {
+            m: Held(pin, nameless[part.inode], frozenset())
+            for m, (part, pin) in enumerate(zip(program.micros, self._synced(program), strict=True))
+            if not isinstance(part, Name)
+            and pin is not None
+            and nameless.get(part.inode, pin) > pin
+            and not any(
+                pin <= number < nameless[part.inode] and m < program.starts[number] and _earlier(program, part, step)
+                for number, step in whole
+            )
+        }
+
+    def _synced(self, program: Program) -> Sequence[int | None]:
+        """Return for each micro-operation the first step that makes it durable."""
         pinned: list[int | None] = [None] * len(program.micros)
         abandoned = pages_given_up(program)
         for number, step in enumerate(program.steps):
             for m in self._reached(program, number, step):
                 if pinned[m] is None and abandoned.get(m, number) >= number:
                     pinned[m] = number
-        return tuple(pinned)
+        return pinned
 
     def _reached(self, program: Program, number: int, step: Step) -> Iterable[int]:
         """Yield the micro-operations that a step makes durable unless their pages had been given up."""
@@ -135,9 +161,6 @@ class Strict:
                     continue
                 if isinstance(step, SyncAll) or _reached_by_sync(program, part, step.inode, number):
                     yield m
-
-    def held(self, program: Program) -> Mapping[int, Held]:  # noqa: ARG002 - what is durable stays so
-        return {}
 
     def journal(self, program: Program) -> frozenset[int]:  # noqa: ARG002 - nothing is ordered
         return frozenset()
@@ -292,7 +315,7 @@ class Btrfs(Strict):
         return _never_logged(program)
 
     def held(self, program: Program) -> Mapping[int, Held]:
-        return _held_by_log(program)
+        return _held_by_log(program) | super()._let_go(program)
 
     def content_rule(self, program: Program, inode: Inode) -> ContentRule:
         if inode in logged(program).files:
@@ -384,9 +407,14 @@ def _without_a_name(program: Program, number: int, step: Step) -> bool:
     return isinstance(step, (Sync, WriteThrough)) and _deserted(program).get(step.inode, number) < number
 
 
-def syncs_without_a_name(program: Program) -> bool:
-    """Say whether a file is synced, or written synchronously, after it has lost its last name."""
-    return any(_without_a_name(program, number, step) for number, step in enumerate(program.steps))
+@lru_cache(maxsize=16)
+def _first_sync_without_a_name(program: Program) -> dict[Inode, int]:
+    """Return the first step that syncs a file, or writes to it synchronously, after it has lost its last name."""
+    first: dict[Inode, int] = {}
+    for number, step in enumerate(program.steps):
+        if isinstance(step, (Sync, WriteThrough)) and _without_a_name(program, number, step):
+            first.setdefault(step.inode, number)
+    return first
 
 
 @lru_cache(maxsize=16)

@@ -284,7 +284,14 @@ class _Search:
                 yield cut
 
     def _losable(self, cut: int) -> list[int]:
-        return [m for m in range(self.program.starts[cut]) if (pin := self.pins[m]) is None or pin >= cut]
+        """Return what a crash at ``cut`` may take by itself; names that are held are told apart where names are."""
+        return [m for m in range(self.program.starts[cut]) if self._is_losable(m, cut)]
+
+    def _is_losable(self, m: int, cut: int) -> bool:
+        pin, held = self.pins[m], self.held.get(m)
+        if pin is not None:
+            return pin >= cut
+        return held is None or isinstance(self.program.micros[m], Name) or not held.since < cut <= held.until
 
     def _at(self, cut: int) -> bool:
         """Add every image of a crash at ``cut``; say whether the search there was complete."""
@@ -499,11 +506,7 @@ class _Search:
         own = [m for m in self.of_inode.get(inode, ()) if m < end]
         gone = frozenset(lost_before)
         brought = self.model.brought(self.program, inode, end, gone)
-        losable = tuple(
-            m
-            for m in own
-            if ((pin := self.pins[m]) is None or pin >= cut) and m not in self.journal and m not in brought
-        )
+        losable = tuple(m for m in own if self._is_losable(m, cut) and m not in self.journal and m not in brought)
         ordered = tuple(m for m in own if m in gone)
         key = (inode, len(own), losable, ordered)
         if key not in self.contents:

@@ -20,15 +20,15 @@ from pytest_tradestore.confirm.rig import Rig, rig
 from pytest_tradestore.crash.models import STRICT, by_name
 from pytest_tradestore.sandbox import Sandbox
 from tests.kernel.judging import Judged
-from tests.kernel.programs import Program, name_taken_again, patterns, random_program
+from tests.kernel.programs import Program, name_taken_again, patterns, random_program, written_without_a_name
 from tests.kernel.reporting import Findings, report
 from tests.kernel.running import SCHEDULES, recorded
 from tests.kernel.workloads import workloads
 from tests.kernel.wrong import WRONG
 
 _GROUP = 14
-_AGAIN = 5
-"""Every so many programs one is about a name that is taken again: chance hardly ever makes one."""
+_RARE = {0: name_taken_again, 1: written_without_a_name}
+"""Of each five programs two are about what chance hardly ever makes."""
 _LOSSES = 40
 
 
@@ -67,8 +67,7 @@ def _programs(number: int, options: argparse.Namespace, given: Sequence[Program]
     """Yield what one worker runs: its share of what is ``given``, and random programs for ever."""
     yield from given[number :: options.workers]
     for count in range(number, options.programs, options.workers):
-        draw = name_taken_again if count % _AGAIN == 0 else random_program
-        yield draw(options.seed * 1_000_000 + count)
+        yield _RARE.get(count % 5, random_program)(options.seed * 1_000_000 + count)
 
 
 def _worker(

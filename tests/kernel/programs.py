@@ -165,6 +165,16 @@ def patterns() -> Iterator[Program]:
     story.write("c", b"3" * 100, durable=True)
     yield program("write with O_DSYNC what has lost its name", story)
 
+    story = Story({"a": b"o" * 100, "b": b"b" * 100})
+    replaced = story.inode("a")
+    story.append("a", b"1" * PAGE)
+    story.fsync("a")
+    story.rename("b", "a")
+    story.write(replaced, b"2" * 100)
+    story.fsync(replaced)
+    story.fsync("a")
+    yield program("sync what has lost its name, after it was synced with it", story)
+
 
 # -- random programs --------------------------------------------------------------------------------------------------
 
@@ -188,6 +198,13 @@ def name_taken_again(seed: int) -> Program:
     drawn = _Drawn(seed)
     drawn.take_again()
     return Program(f"taken again {seed}", timed(drawn.story))
+
+
+def written_without_a_name(seed: int) -> Program:
+    """Return a program in which a file is synced, loses its name, and is synced again by who has it open."""
+    drawn = _Drawn(seed)
+    drawn.outlive()
+    return Program(f"without a name {seed}", timed(drawn.story))
 
 
 class _Drawn:
@@ -222,6 +239,47 @@ class _Drawn:
                 self.settle(name)
             self.aside()
         self.settle(self.random.choice(self.paths() or [name]))
+
+    def outlive(self) -> None:
+        """Let files be synced, lose their names, and be written and synced all the same; other calls between."""
+        for _ in range(self.random.choice((1, 1, 2))):
+            name = self.random.choice(self.paths() or ["b"])
+            if name not in self.paths():
+                self.make(name)
+                if name not in self.paths():
+                    continue
+            inode = self.story.inode(name)
+            for _ in range(self.random.choice((1, 1, 2))):
+                if name in self.paths() and self.random.random() < 0.7:
+                    self.act_on(name)
+                self.settle(name)
+                self.aside()
+            self.desert(inode)
+            self.aside()
+            for _ in range(self.random.choice((1, 2))):
+                if self.random.random() < 0.7:
+                    self.story.write(inode, self.body(), self.random.choice((0, 0, 100, PAGE)))
+                if self.random.random() < 0.3:
+                    self.story.write(inode, self.body(), durable=True)
+                else:
+                    self.sync(inode)
+                self.aside()
+            self.settle(self.random.choice(self.paths() or [name]))
+
+    def act_on(self, name: str) -> None:
+        self.on_file(self.random.choice(("append", "write", "write", "truncate", "allocate")), name, "")
+
+    def desert(self, inode: int) -> None:
+        """Take all names from a file, by unlinking it or by replacing it with another."""
+        for name in [path for path in self.paths() if self.story.inode(path) == inode]:
+            others = [path for path in self.paths() if self.story.inode(path) != inode]
+            if others and self.random.random() < 0.6:
+                other = self.random.choice(others)
+                if self.random.random() < 0.5:
+                    self.sync(other)
+                self.rename(other, name)
+            else:
+                self.story.unlink(name)
 
     def aside(self) -> None:
         if self.random.random() < 0.25:

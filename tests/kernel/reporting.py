@@ -5,8 +5,7 @@ from dataclasses import dataclass, field, fields
 
 from pytest_tradestore.confirm.rig import Times
 from pytest_tradestore.crash.images import DurableImage
-from pytest_tradestore.crash.lowering import lower
-from pytest_tradestore.crash.models import PersistenceModel, syncs_without_a_name
+from pytest_tradestore.crash.models import PersistenceModel
 from pytest_tradestore.crash.operations import Kind
 from tests.kernel.judging import Forbidden, Judged
 
@@ -73,26 +72,15 @@ def report(filesystem: str, found: Findings, seconds: float) -> bool:
         print(f"  {found.unreadable} trees could not be read")
     if found.unsure:
         print(f"  {found.unsure} programs have too many outcomes for a certain no")
-    real = [f for f in found.forbidden if f.model != "wrong" and not (filesystem == "btrfs" and _is_known(f))]
-    known = len([f for f in found.forbidden if f.model != "wrong"]) - len(real)
+    real = [f for f in found.forbidden if f.model != "wrong"]
     caught = len({f.program.name for f in found.forbidden if f.model == "wrong"})
     print(f"  forbidden by the models: {len(real)}; by one that is wrong on purpose: {caught} programs")
-    if known:
-        print(f"  forbidden and known: {known}, of files that are synced when they have lost their last name")
     for number, forbidden in enumerate(real):
         if number == _SHOWN:
             print(f"  … and {len(real) - number} more")
             break
         _show(forbidden)
     return not real and caught > 0
-
-
-def _is_known(forbidden: Forbidden) -> bool:
-    """What a file that has lost its name was synced to before can be gone on btrfs too, once it is synced without.
-
-    No model says so yet: what is pinned by one step and let go of by a later one is known of names alone.
-    """
-    return syncs_without_a_name(lower(forbidden.program.trace))
 
 
 def _each(seconds: float, states: int) -> str:
