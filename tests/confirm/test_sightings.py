@@ -13,8 +13,11 @@ import pytest
 
 from pytest_tradestore.confirm.sightings import kernel
 from pytest_tradestore.sandbox import sweep
+from tests.broken_stores import Broken
+from tests.broken_stores.unsynced import RenameWithoutSync
 from tests.confirm.asking import CRASHING, FILESYSTEMS, named, seen, shown_by, skip_unless_asked
 from tests.sound_stores import SOUND
+from tests.sound_stores.files import read_document
 
 pytestmark = pytest.mark.proof
 
@@ -46,6 +49,29 @@ def test_control_a_sound_store_shows_nothing(row, filesystem):
 
     for _, broken, states in shown_by(row, filesystem):
         assert (broken, states > 20) == (frozenset(), True)
+
+
+class WaitsForContent(RenameWithoutSync):
+    """Waits for whoever is about to write a file that it finds empty or half: nobody is, after a power loss."""
+
+    tradestore_deadline = 2
+
+    def load(self):
+        while True:
+            try:
+                return read_document(self.file)
+            except ValueError:
+                signal.pause()
+
+
+def test_a_store_that_hangs_on_what_a_file_system_left_is_seen_to():
+    skip_unless_asked("ext4")
+    row = Broken("waits-for-content", WaitsForContent, "document", {"ATOM-2": "takes longer"})
+
+    found = seen(row, "ext4")
+
+    assert {mark.seen for marks in found.values() for mark in marks} == {True}
+    assert {requirement for requirement, _ in found} >= {"ATOM-2"}
 
 
 def test_control_what_a_file_system_does_not_do_is_not_seen_there_and_not_called_impossible():
@@ -80,6 +106,8 @@ _PLAYED = """
 import signal
 import sys
 from pytest_tradestore.confirm import attempts
+from tests.broken_stores import Broken
+from tests.broken_stores.unsynced import RenameWithoutSync
 from tests.confirm.asking import CRASHING, seen
 
 plain, told = attempts.played, open(int(sys.argv[1]), "w")
