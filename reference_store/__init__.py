@@ -15,11 +15,13 @@ outside its daily work.
 """
 
 import sys
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from reference_store.core import atomic, keys
 from reference_store.core.document_files import Recovery
+from reference_store.core.late_imports import late
 from reference_store.core.schemas import Migrations, Schema, Step
 from reference_store.errors import (
     CalledInside,
@@ -191,5 +193,5 @@ _LATER = {
 def __getattr__(name: str) -> Any:
     """Import what needs asyncio, pydantic or pyarrow when it is first asked for: other programs do not pay for it."""
     if name in _LATER:
-        return getattr(import_module(f"reference_store.{_LATER[name]}"), name)
+        return getattr(late(partial(import_module, f"reference_store.{_LATER[name]}")), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

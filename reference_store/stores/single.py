@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from reference_store.core import keys
 from reference_store.core.atomic import Directory
@@ -13,6 +15,7 @@ from reference_store.core.document_changes import Update
 from reference_store.core.document_files import SUFFIX, DocumentFiles, Recovery, is_without_letters
 from reference_store.core.document_reading import regular
 from reference_store.core.integrity import Unsealed
+from reference_store.core.late_imports import late
 from reference_store.core.reopening import Reopened
 from reference_store.core.root import LOCK_TIMEOUT, Place
 from reference_store.core.schemas import Schema
@@ -68,8 +71,9 @@ class SingleDocumentStore(Closing, Reopened):
             has_log = self._name in ("jobs", "runs") and directory.has(f".{self._name}.changes.jsonl")
         if has_log:
             # Not imported before: they need pydantic.
-            from reference_store.stores import job_records, record_file, run_records
-
+            job_records, run_records, record_file = late(
+                partial(_imported, "job_records", "run_records", "record_file")
+            )
             form = job_records.FORM if self._name == job_records.FILE else run_records.FORM
             record_file.RecordFile(directory, form, self._files.root.lock_timeout, job_records.utc_now).reseal()
         else:
@@ -90,6 +94,10 @@ class SingleDocumentStore(Closing, Reopened):
     def close(self) -> None:
         """Let go of the root; closing twice is fine."""
         self._files.root.close()
+
+
+def _imported(*names: str) -> list[Any]:
+    return [import_module(f"reference_store.stores.{name}") for name in names]
 
 
 def single_files(

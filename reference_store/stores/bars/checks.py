@@ -18,6 +18,7 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 from reference_store.core.numbers import Inexact, exact_float, exact_number
 from reference_store.core.records import all_of
 from reference_store.errors import InvalidRecord, shown
+from reference_store.stores.bars import arrays
 from reference_store.stores.bars.columns import (
     COLUMNS,
     FIRST,
@@ -68,12 +69,12 @@ def columns_of(symbol: str, bars: Sequence[Any], *, negative: bool = False) -> C
     for position, other in enumerate(_attributes(bars, "symbol")):
         if other != symbol:
             raise InvalidRecord("symbol", f"is not {shown(symbol)}, which the bars are written for", position)
-    arrays = [
-        pa.array(dates, schema(aware=aware).field("date").type),
-        *(pa.array(_floats(_attributes(bars, name), name), pa.float64()) for name in PRICES),
+    columns = [
+        arrays.ints(map(microseconds, dates), schema(aware=aware).field("date").type),
+        *(arrays.floats(_floats(_attributes(bars, name), name)) for name in PRICES),
     ]
     zones = names_of(dates) if aware else None
-    table = with_volumes(pa.Table.from_arrays(arrays, names=COLUMNS[:-1]), _attributes(bars, "volume"))
+    table = with_volumes(pa.Table.from_arrays(columns, names=COLUMNS[:-1]), _attributes(bars, "volume"))
     return in_order(accepted(Columns(table, zones), negative=negative))
 
 
@@ -91,14 +92,15 @@ def columns_of_table(symbol: str, table: object, *, negative: bool = False) -> C
         _refuse_unless(pc.is_valid(given.column(name)), name, "is missing")
     if "symbol" in names:
         symbols = _cast(given.column("symbol"), pa.string(), "symbol")
-        _refuse_unless(pc.equal(symbols, symbol), "symbol", f"is not {shown(symbol)}, which the bars are written for")
+        of_symbol = pc.equal(symbols, arrays.text(symbol))
+        _refuse_unless(of_symbol, "symbol", f"is not {shown(symbol)}, which the bars are written for")
     date, zone_name = _date_column(given.column("date"))
-    arrays = [date, *(_number(given.column(name), name) for name in PRICES)]
+    columns = [date, *(_number(given.column(name), name) for name in PRICES)]
     volume = given.column("volume")
     whole = pa.types.is_integer(volume.type)
-    arrays.append(_cast(volume, pa.int64(), "volume") if whole else _number(volume, "volume"))
+    columns.append(_cast(volume, pa.int64(), "volume") if whole else _number(volume, "volume"))
     zones = None if zone_name is None else [zone_name] * given.num_rows
-    made = pa.Table.from_arrays(arrays, names=COLUMNS).combine_chunks()
+    made = pa.Table.from_arrays(columns, names=COLUMNS).combine_chunks()
     return in_order(accepted(Columns(made, zones), negative=negative))
 
 
@@ -106,7 +108,7 @@ def _arrow(table: object) -> pa.Table:
     if not (hasattr(table, "__arrow_c_stream__") or hasattr(table, "__arrow_c_array__")):
         raise InvalidRecord("table", f"is of type {type(table).__name__}, which has no Arrow interface")
     try:
-        return pa.table(table)
+        return arrays.table_of(table)
     except (pa.ArrowException, ValueError, TypeError) as error:
         raise InvalidRecord("table", f"cannot be read through the Arrow interface ({type(error).__name__})") from None
 
@@ -172,7 +174,7 @@ def _refuse_values(table: pa.Table, *, negative: bool) -> None:
         _refuse_unless(pc.is_finite(table.column(name)), name, "is not finite")
         if not negative:
             _refuse_unless(
-                pc.greater_equal(table.column(name), 0.0),
+                pc.greater_equal(table.column(name), pa.scalar(0.0, pa.float64())),
                 name,
                 "is below zero; open the store with negative_prices=True if this market has such prices",
             )
@@ -184,7 +186,7 @@ def _refuse_values(table: pa.Table, *, negative: bool) -> None:
 
 
 def _refuse_unless(fine: Any, field: str, reason: str) -> None:
-    if (position := pc.index(fine, False).as_py()) >= 0:
+    if (position := pc.index(fine, pa.scalar(False, pa.bool_())).as_py()) >= 0:
         raise InvalidRecord(field, reason, position)
 
 
@@ -249,7 +251,7 @@ def with_volumes(table: pa.Table, values: list[Any]) -> pa.Table:
             if type(value) is int and not 0 <= value <= _LARGEST_VOLUME:
                 raise InvalidRecord("volume", "is not between 0 and 2**63 - 1", position)
     if kinds == {int}:
-        return table.append_column("volume", pa.array(values, pa.int64()))
-    table = table.append_column("volume", pa.array(list(map(float, values)), pa.float64()))
-    whole = pa.array([value if type(value) is int else None for value in values], pa.int64())
+        return table.append_column("volume", arrays.ints(values))
+    table = table.append_column("volume", arrays.floats(map(float, values)))
+    whole = arrays.ints_or_none([value if type(value) is int else None for value in values])
     return plain_volumes(Columns(table.append_column(WHOLE, whole), None)).table

@@ -23,6 +23,7 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from reference_store.errors import InvalidRecord, StoreError, shown
 from reference_store.models import PriceBar
+from reference_store.stores.bars import arrays
 from reference_store.stores.bars.zones import in_zones, zone_runs
 
 PRICES = ("open", "high", "low", "close")
@@ -30,6 +31,8 @@ COLUMNS = ("date", *PRICES, "volume")
 WHOLE = "whole_volume"
 """The ints among the volumes, where ints and floats stand together; null where the volume is a float."""
 
+_EXACT = pa.scalar(2**53, pa.int64())
+"""Up to here every int is a float."""
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the one of naive dates
 _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -67,7 +70,7 @@ class Columns:
     def pick(self, numbers: Sequence[int]) -> Columns:
         """The bars with these numbers, in this order."""
         zones = None if self.zones is None else [self.zones[number] for number in numbers]
-        return Columns(self.table.take(pa.array(numbers, pa.int64())), zones)
+        return Columns(self.table.take(arrays.ints(numbers)), zones)
 
     def without(self, first: int, last: int) -> Columns:
         """The bars before ``first`` and those after ``last``, in microseconds since 1970."""
@@ -106,12 +109,12 @@ def table_of(symbol: str, parts: Sequence[Columns], *, aware: bool) -> pa.Table:
     table = plain_volumes(found).table
     if WHOLE in table.column_names:
         whole = table.column(WHOLE)
-        if any(int(float(number)) != number for number in whole.filter(pc.greater(whole, 2**53)).to_pylist()):
+        if any(int(float(number)) != number for number in whole.filter(pc.greater(whole, _EXACT)).to_pylist()):
             raise StoreError(
                 f"volumes of {shown(symbol)} are ints that no float can hold, beside floats: read the bars as objects"
             )
         table = table.drop_columns([WHOLE])
-    return table.add_column(0, "symbol", pa.repeat(pa.scalar(symbol, pa.string()), table.num_rows))
+    return table.add_column(0, "symbol", pa.repeat(arrays.text(symbol), table.num_rows))
 
 
 def microseconds(moment: datetime) -> int:

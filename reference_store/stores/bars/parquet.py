@@ -18,6 +18,7 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from reference_store.errors import InvalidRecord
+from reference_store.stores.bars import arrays
 from reference_store.stores.bars.checks import accepted
 from reference_store.stores.bars.columns import (
     COLUMNS,
@@ -45,7 +46,7 @@ def encode(symbol: str, columns: Columns, more: Mapping[str, str] | None = None)
     """Return the bytes of a Parquet file with these bars, and with ``more`` in its metadata."""
     zones = None if columns.zones is None else zone_runs(columns.zones)
     table = plain_volumes(columns).table
-    table = table.add_column(0, "symbol", pa.repeat(pa.scalar(symbol, pa.string()), table.num_rows))
+    table = table.add_column(0, "symbol", pa.repeat(arrays.text(symbol), table.num_rows))
     metadata: dict[str | bytes, str] = {_METADATA: json.dumps({"zones": zones})}
     metadata.update(more or {})
     table = table.replace_schema_metadata(metadata)

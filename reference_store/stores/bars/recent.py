@@ -21,6 +21,7 @@ from reference_store.core.directory import NotARegularFile
 from reference_store.core.records import members_of
 from reference_store.core.strict_json import Document
 from reference_store.errors import CorruptData, InvalidRecord
+from reference_store.stores.bars import arrays
 from reference_store.stores.bars.checks import with_volumes
 from reference_store.stores.bars.columns import COLUMNS, PRICES, Columns, in_order, joined, schema, volumes
 from reference_store.stores.bars.manifest import BACKUP, Manifest
@@ -260,7 +261,7 @@ def _line(raw: bytes, number: int, symbol: str) -> Line:
     found = integrity.sealed_record(raw, _WHO, RECENT, number)
     try:
         bars = {name: _columns(members_of(about)) for name, about in members_of(found.content["bars"]).items()}
-    except (KeyError, TypeError, ValueError, pa.ArrowException):
+    except (KeyError, TypeError, ValueError, OverflowError, pa.ArrowException):
         raise CorruptData(symbol, RECENT, "it has a line that is none of bars", number) from None
     return Line(found.number, raw, bars)
 
@@ -277,6 +278,6 @@ def _columns(about: Document) -> Columns:
     times, *prices, numbers = zip(*about["rows"], strict=True)
     zones = about["zones"]
     date = schema(aware=zones is not None).field("date").type
-    arrays = [pa.array(times, pa.int64()).cast(date), *(pa.array(column, pa.float64()) for column in prices)]
-    table = with_volumes(pa.Table.from_arrays(arrays, names=COLUMNS[:-1]), list(numbers))
+    columns = [arrays.ints(times, date), *(arrays.floats(column) for column in prices)]
+    table = with_volumes(pa.Table.from_arrays(columns, names=COLUMNS[:-1]), list(numbers))
     return Columns(table, None if zones is None else [name for name, count in zones for name in [name] * count])

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import partial
 from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from reference_store.core.late_imports import late
 from reference_store.errors import InvalidRecord
 
 
@@ -20,9 +22,9 @@ def zone(name: str) -> Any:
     if name == "UTC":
         return UTC
     if name[:1] in "+-":
-        offset = datetime.strptime(name, "%z").utcoffset()
+        offset = datetime.fromisoformat(f"1970-01-01T00:00:00{name}").utcoffset()  # strptime imports what it needs late
         return timezone(offset or timedelta(0))
-    return ZoneInfo(name)
+    return late(partial(ZoneInfo, name))
 
 
 def zone_runs(zones: Sequence[str]) -> list[tuple[str, int]]:

@@ -18,7 +18,6 @@ _WORD, _CONTEXT = re.compile(r"[a-z][a-z0-9]*"), re.compile(r"[a-z0-9]+(?:_[a-z0
 _ASSET = re.compile(r"[A-Z0-9]{1,20}")
 _PERIOD = re.compile(r"[1-9][0-9]{0,4}[hdwmy]")
 _WORDS = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
-_TIMESTAMP = "%Y%m%d_%H%M%S"
 _STAMPED = re.compile(r"(?P<what>[a-z0-9_]+)_(?P<at>[0-9]{8}_[0-9]{6})\.(?P<kind>json|txt)")
 _HISTORICAL = re.compile(r"(?P<asset>[^-_]+)-(?P<base>[^-_]+)_(?P<granularity>[^-_]+)_(?P<period>[^-_.]+)\.parquet")
 _LONGEST = 100
@@ -144,7 +143,7 @@ class ReportName:
         try:
             if found is None:
                 raise ValueError
-            at = datetime.strptime(found["at"], _TIMESTAMP).replace(tzinfo=UTC)
+            at = datetime.fromisoformat(found["at"].replace("_", "T")).replace(tzinfo=UTC)
         except ValueError:
             raise InvalidIdentifier(name, "is no name of a report, like daily_report_20260105_120000.txt") from None
         return cls(found["what"], at, ReportKind(found["kind"]))
