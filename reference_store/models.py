@@ -14,7 +14,15 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PlainSerializer,
+    SerializationInfo,
+)
 
 from reference_store.core.numbers import exact_float, exact_int, exact_number
 
@@ -68,7 +76,25 @@ Whole: TypeAlias = Annotated[int, BeforeValidator(exact_int)]
 Number: TypeAlias = Annotated[float, BeforeValidator(exact_float)]
 Quantity: TypeAlias = Annotated[int | float, BeforeValidator(exact_number)]
 """Numbers, each of which is taken exactly or not at all."""
-Attributes: TypeAlias = dict[str, JsonValue]
+
+
+def _given_back(value: Any, info: SerializationInfo) -> Any:
+    return _as_json(value) if info.mode == "json" else value
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, dict) and all(isinstance(name, str) for name in value):
+        return {name: _as_json(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_as_json(each) for each in value]
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    raise TypeError(f"a value of type {type(value).__name__} is none of JSON")
+
+
+# Left to itself, pydantic asks a function of Python for the kind of each value, and passes over what that raises: the
+# exception of a signal's handler too.
+Attributes: TypeAlias = Annotated[dict[str, JsonValue], PlainSerializer(_given_back, return_type=dict[str, Any])]
 """Values of one's own, as JSON has them."""
 
 
@@ -119,10 +145,14 @@ class Order(_Record):
     stop_price: Number | None = None
 
 
+def _exact_unless_text(value: Any) -> Any:
+    return value if isinstance(value, str) else exact_int(value)
+
+
 class OrderResult(_Record):
     """What became of an order."""
 
-    order_id: Whole | str
+    order_id: Annotated[int | str, BeforeValidator(_exact_unless_text)]
     status: str
     fill_price: Number | None = None
     fill_quantity: Quantity | None = None

@@ -17,6 +17,7 @@ from typing import TypeAlias
 from reference_store.core.access import Access, give, give_directory
 from reference_store.core.descriptors import sync, write_all
 from reference_store.core.directory import DIRECTORY, Found, OpenDirectory
+from reference_store.core.signals import let_out
 
 FILE_MODE = 0o640
 SENSITIVE_MODE = 0o600
@@ -59,6 +60,7 @@ class Directory(OpenDirectory):
             if not name or os.path.islink(path):
                 raise
         except ValueError as error:  # no text that the system has as a path
+            let_out(error)
             raise OSError(errno.EINVAL, f"it is no path: {error}") from None
         return cls.open(parent).child(name, create=True)
 

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reference_store.core import strict_json
+from reference_store.core.signals import let_out
 from reference_store.core.strict_json import Document, Encoded
 from reference_store.errors import CorruptData, UnserialisableValue
 
@@ -147,7 +148,8 @@ def _as_written(kind: str, raw: bytes, identifier: str) -> Unsealed | None:
         if _digest(kind, identifier, number, first, head) != seal[4]:
             return None
         return Unsealed(strict_json.copy_of(head), number, first)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError) as error:
+        let_out(error)
         return None
 
 
@@ -166,7 +168,8 @@ def _record_as_written(raw: bytes, identifier: str) -> Unsealed | None:
         if hashlib.sha256(f"record {numbers} {identifier}\n".encode() + head).hexdigest().encode() != seal[3]:
             return None
         return Unsealed(strict_json.copy_of(head.decode()), number, first)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError) as error:
+        let_out(error)
         return None
 
 

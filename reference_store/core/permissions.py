@@ -13,6 +13,7 @@ from enum import IntEnum
 
 from reference_store.core.atomic import DIRECTORY_MODE, FILE_MODE, LOG_MODE, SENSITIVE_MODE
 from reference_store.core.directory import DIRECTORY, OpenDirectory
+from reference_store.core.signals import let_out
 from reference_store.errors import StorageFailure
 
 
@@ -51,6 +52,7 @@ def too_wide(root: str) -> list[TooWide]:
         directory = OpenDirectory(os.open(root, DIRECTORY), root)
         return sorted(_too_wide(directory, ""), key=lambda found: found.file)
     except (OSError, ValueError) as error:
+        let_out(error)
         cause = error if isinstance(error, OSError) else OSError(22, "it is no path")
         raise StorageFailure("look at", root, cause) from error
 

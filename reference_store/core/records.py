@@ -41,9 +41,9 @@ def to_json(record: BaseModel) -> Document:
     Datetimes keep their wall time, microseconds and offset from UTC; the name of a zone is not kept. Raises
     InvalidRecord for a time that ISO text cannot give back, such as one with nanoseconds.
     """
-    members: Document = record.model_dump()
+    members: Document = dict(record)  # as they are: pydantic would make text of a Fraction, and ask Python on the way
     for name in _times(type(record)):
-        moment = members[name]
+        moment = members.get(name)
         if moment is not None:
             members[name] = iso(moment, name)
     return members
@@ -51,6 +51,8 @@ def to_json(record: BaseModel) -> Document:
 
 def iso(moment: datetime, field: str) -> str:
     """Return ``moment`` as ISO text; raises InvalidRecord, naming ``field``, when that would change it."""
+    if moment != moment:  # NaT says that it is a datetime
+        raise InvalidRecord(field, "is no time")
     text = moment.isoformat()
     if type(moment) is not datetime and datetime.fromisoformat(text) != moment:
         raise InvalidRecord(field, "is finer than a microsecond")
@@ -74,6 +76,7 @@ def from_json(kind: type[R], members: Document, identifier: str, file: str) -> R
         times = {name: datetime.fromisoformat(text) for name in _times(kind) if (text := members.get(name)) is not None}
         return kind.model_validate({**members, **times})
     except (ValidationError, TypeError, ValueError) as error:
+        let_out(error)
         reason = f"it holds no {kind.__name__}"
         if isinstance(error, ValidationError):
             reason += f" (field {'.'.join(map(str, error.errors()[0]['loc']))})"
@@ -81,10 +84,33 @@ def from_json(kind: type[R], members: Document, identifier: str, file: str) -> R
 
 
 def checked(kind: type[R], record: object) -> R:
-    """Return ``record`` if it is one of this kind; raises InvalidRecord otherwise."""
+    """Return a copy of ``record`` if it is one of this kind with all that it needs; raises InvalidRecord otherwise.
+
+    One that was made with ``model_construct`` or ``model_copy(update=...)``, for example, has been checked by nobody.
+    """
+    return _valid(type(_of_kind(kind, record)), record)
+
+
+def exactly(kind: type[R], record: object) -> R:
+    """Return a copy of ``record`` as ``checked`` does; a kind of it that has more fields is refused, too."""
+    return _valid(kind, _of_kind(kind, record))
+
+
+def _of_kind(kind: type[R], record: object) -> R:
     if not isinstance(record, kind):
         raise InvalidRecord("the record", f"is of type {type(record).__name__}, not {kind.__name__}")
     return record
+
+
+def _valid(kind: type[R], record: Any) -> R:
+    try:
+        return kind.model_validate(dict(record))
+    except ValidationError as error:
+        let_out(error)
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or kind.__name__
+        # A rule of a model says itself what is wrong; its words come without what the record holds.
+        raise InvalidRecord(where, f"is not what it has to be ({first['msg']})") from None
 
 
 @cache

@@ -11,6 +11,7 @@ import json
 from reference_store.core.atomic import FILE_MODE, Directory
 from reference_store.core.descriptors import TooLarge
 from reference_store.core.directory import NotARegularFile
+from reference_store.core.signals import let_out
 from reference_store.errors import RestoreUnfinished
 
 RESTORING = ".restoring"
@@ -40,6 +41,6 @@ def refuse_unfinished(directory: Directory) -> None:
             return  # it was finished meanwhile
         parsed = json.loads(found.data)
         told = parsed if isinstance(parsed, dict) else {}
-    except (NotARegularFile, TooLarge, ValueError, RecursionError):
-        pass  # the mark is there, whatever it says
+    except (NotARegularFile, TooLarge, ValueError, RecursionError) as error:
+        let_out(error)  # the mark is there, whatever it says
     raise RestoreUnfinished(directory.path, str(told.get("generation", "?")), str(told.get("vault", "?")))

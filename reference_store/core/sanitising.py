@@ -12,6 +12,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from reference_store.core.signals import let_out
+
 REDACTED = "[REDACTED]"
 SENSITIVE = ("api_key", "api_secret", "private_key", "password", "token", "credential", "auth")
 """Members whose name has one of these in it, in whatever case, with or without the stroke, are taken out."""
@@ -89,7 +91,8 @@ class Sanitising(logging.Filter):
             )
         try:
             record.msg, record.args = _text(record.getMessage()), None
-        except (TypeError, ValueError):
+        except (TypeError, ValueError) as error:
+            let_out(error)
             record.msg, record.args = _text(str(record.msg)), None  # the arguments do not fit: left out
         if record.exc_info and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)

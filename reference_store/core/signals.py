@@ -7,6 +7,8 @@ raise (a value that misbehaves, a validator that refuses, a disk that fails) mus
 from __future__ import annotations
 
 import signal
+import sys
+from collections.abc import Iterator
 from types import CodeType
 
 
@@ -23,11 +25,28 @@ def is_from_a_signal(error: BaseException) -> bool:
 
 def let_out(error: BaseException) -> None:
     """Raise what a signal's handler has raised, if ``error`` is that or was made of it; else return."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if is_from_a_signal(cause):
-            raise cause
-        cause = cause.__cause__
+    for each in _parts(error):
+        if is_from_a_signal(each):
+            raise each
+
+
+def _parts(error: BaseException) -> Iterator[BaseException]:
+    """The error, what it was made of, and what pydantic has taken for the refusal of a value."""
+    each: BaseException | None = error
+    while each is not None:
+        yield each
+        yield from _refused(each)
+        each = each.__cause__
+
+
+def _refused(error: BaseException) -> Iterator[BaseException]:
+    """What was raised while pydantic asked about values: it keeps each as the refusal of one."""
+    kind = getattr(sys.modules.get("pydantic_core"), "ValidationError", None)  # not imported for this
+    if kind is not None and isinstance(error, kind):
+        for detail in error.errors(include_url=False):
+            inside = detail.get("ctx", {}).get("error")
+            if isinstance(inside, BaseException):
+                yield inside
 
 
 def _handlers() -> set[CodeType]:

@@ -14,6 +14,7 @@ from json.encoder import encode_basestring
 from math import isfinite
 from typing import Any, NoReturn
 
+from reference_store.core.signals import let_out
 from reference_store.errors import UnserialisableValue
 
 DEEPEST = 200
@@ -125,7 +126,8 @@ def _faithful(document: Document, canonical: Callable[[], str]) -> tuple[str, Do
         raise UnserialisableValue(f"nesting deeper than {DEEPEST} levels, or a value that contains itself") from None
     except UnserialisableValue:
         raise
-    except (TypeError, ValueError):
+    except (TypeError, ValueError) as error:
+        let_out(error)
         faithful = False
     if not faithful:
         _explain(document)
@@ -186,7 +188,8 @@ def decode(raw: bytes) -> tuple[Document, str]:
         raise Malformed("it holds half of a surrogate pair") from None
     except Malformed:
         raise
-    except ValueError:
+    except ValueError as error:
+        let_out(error)
         raise Malformed("it holds a number that is not finite or too long") from None
     return value, canonical
 
@@ -251,5 +254,6 @@ def _refuse_scalar(value: object, path: tuple[str | int, ...]) -> None:
         text.encode("utf-8")
     except UnicodeEncodeError:
         raise UnserialisableValue("text with half of a surrogate pair", path) from None
-    except ValueError:
+    except ValueError as error:
+        let_out(error)
         raise UnserialisableValue("a number that is not finite or too long", path) from None

@@ -21,6 +21,7 @@ from importlib.metadata import PackageNotFoundError, version
 from reference_store.core.atomic import TEMPORARY, Directory
 from reference_store.core.descriptors import sync
 from reference_store.core.restoring import refuse_unfinished
+from reference_store.core.signals import let_out
 from reference_store.errors import RestoreUnfinished
 from reference_store.operations.inspection import opened
 
@@ -102,7 +103,8 @@ def _mounts() -> str:
     try:
         with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
             return file.read()
-    except OSError:
+    except OSError as error:
+        let_out(error)
         return ""
 
 
@@ -178,6 +180,7 @@ def _tried(directory: Directory) -> Iterator[Check]:
             try:
                 yield Check(what, Verdict.OK, step())
             except OSError as error:
+                let_out(error)
                 yield Check(what, otherwise, error.strerror or type(error).__name__)
                 if what == "sync":
                     return

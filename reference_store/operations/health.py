@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from reference_store.core.directory import NotARegularFile
 from reference_store.core.document_files import BACKUP, SUFFIX
 from reference_store.core.document_reading import regular
+from reference_store.core.signals import let_out
 from reference_store.errors import CorruptData, InvalidRecord
 from reference_store.operations.inspection import Finding, State, inspect, opened, unsealed
 
@@ -131,7 +132,8 @@ def _about(root: str, name: str) -> tuple[int | None, float | None]:
     directory = opened(root)  # held: its descriptor goes with it
     try:
         found = os.stat(name, dir_fd=directory.descriptor, follow_symlinks=False)
-    except OSError:
+    except OSError as error:
+        let_out(error)
         return None, None
     return (found.st_size, found.st_mtime) if stat.S_ISREG(found.st_mode) else (None, None)
 
@@ -142,7 +144,8 @@ def _backup_status(root: str) -> str:
         if found is None:
             return "missing"
         unsealed(found.data, PORTFOLIO, PORTFOLIO + BACKUP)
-    except (CorruptData, NotARegularFile, OSError):
+    except (CorruptData, NotARegularFile, OSError) as error:
+        let_out(error)
         return "damaged"
     return "sound"
 
@@ -156,7 +159,8 @@ def _snapshot_times(root: str) -> list[datetime] | None:
             return None
         listed = unsealed(found.data, SNAPSHOTS, name)[1].content["snapshots"]
         times = [datetime.fromisoformat(each["timestamp"]) for each in listed]
-    except (CorruptData, OSError, KeyError, TypeError, ValueError):
+    except (CorruptData, OSError, KeyError, TypeError, ValueError) as error:
+        let_out(error)
         return None
     return times if all(each.utcoffset() is not None for each in times) else None
 
@@ -168,7 +172,8 @@ def _sizes(root: str) -> Iterator[int]:
         for name in names:
             try:
                 found = os.lstat(os.path.join(path, name))
-            except OSError:
+            except OSError as error:
+                let_out(error)
                 continue  # gone meanwhile
             if (found.st_dev, found.st_ino) not in seen:
                 seen.add((found.st_dev, found.st_ino))

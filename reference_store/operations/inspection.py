@@ -21,6 +21,7 @@ from reference_store.core.directory import DIRECTORY
 from reference_store.core.document_files import BACKUP, SUFFIX
 from reference_store.core.document_reading import regular
 from reference_store.core.integrity import RESERVED, Unsealed
+from reference_store.core.signals import let_out
 from reference_store.errors import CorruptData, InvalidIdentifier, StorageFailure, StoreError
 from reference_store.stores.bars import manifest
 from reference_store.stores.bot.cache_files import cache_key
@@ -61,6 +62,7 @@ def opened(root: str) -> Directory:
     try:
         return Directory(os.open(root, DIRECTORY), root)
     except (OSError, ValueError) as error:
+        let_out(error)
         cause = error if isinstance(error, OSError) else OSError(22, "it is no path")
         raise StorageFailure("open", root, cause) from error
 
@@ -82,6 +84,7 @@ def _inspect(directory: Directory, path: str) -> Iterator[Finding]:
         except FileNotFoundError:
             continue  # replaced or removed meanwhile
         except (StoreError, OSError) as error:
+            let_out(error)
             yield Finding(path + name, "file", State.UNREADABLE, _sentence(error))
 
 
@@ -217,7 +220,8 @@ def _digest(directory: Directory, name: str) -> str:
     digest = hashlib.sha256()
     try:
         descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory.descriptor)
-    except OSError:
+    except OSError as error:
+        let_out(error)
         return ""
     try:
         while piece := os.read(descriptor, _PIECE):

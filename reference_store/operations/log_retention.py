@@ -16,6 +16,7 @@ from datetime import UTC, date, datetime
 from reference_store.core import keys
 from reference_store.core.atomic import DAMAGED, Directory
 from reference_store.core.root import Root
+from reference_store.core.signals import let_out
 from reference_store.errors import InvalidRecord
 from reference_store.stores.journal_files import SUFFIX, opened_log
 from reference_store.stores.journal_handover import PREFIX as SYNCED
@@ -44,7 +45,8 @@ def last_day(stream: str) -> tuple[date, bool] | None:
     year, month, day = int(found[1]), int(found[2]), found[3]
     try:
         return date(year, month, int(day) if day else monthrange(year, month)[1]), bool(found[4])
-    except ValueError:
+    except ValueError as error:
+        let_out(error)
         return None
 
 
@@ -121,7 +123,8 @@ def _days(before: object) -> tuple[date, date]:
             there = before if before.utcoffset() is None else before.astimezone(UTC)
             return before.date(), there.date()
         day = date.fromisoformat(before) if isinstance(before, str) else before
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError) as error:
+        let_out(error)
         day = None
     if not isinstance(day, date):
         raise InvalidRecord("before", "is neither a date nor YYYY-MM-DD")

@@ -16,6 +16,7 @@ import pyarrow.parquet as pa_parquet  # type: ignore[import-untyped]
 
 from reference_store.bot_models import Portfolio
 from reference_store.core.directory import DIRECTORY
+from reference_store.core.signals import let_out
 from reference_store.errors import CorruptData, InvalidRecord, StorageFailure
 from reference_store.operations.inspection import opened
 from reference_store.performance_models import Snapshot
@@ -92,6 +93,7 @@ def _portfolio(answer: bytes) -> Portfolio:
     try:
         document = json.loads(answer)
     except (ValueError, RecursionError) as error:
+        let_out(error)
         raise InvalidRecord("the answer", "is no JSON") from error
     if not isinstance(document, dict):
         raise InvalidRecord("the answer", "is no JSON object")
@@ -105,6 +107,7 @@ def _without_damage(root: str) -> list[str]:
     except FileNotFoundError:
         return []
     except OSError as error:
+        let_out(error)
         raise StorageFailure("recover", "performance", error) from error
     os.close(directory)
     removed = []
@@ -131,4 +134,5 @@ def _table(path: str) -> pa.Table:
     except pa.ArrowInvalid as error:
         raise InvalidRecord("the file", "holds no table") from error
     except OSError as error:
+        let_out(error)
         raise StorageFailure("read", path, error) from error

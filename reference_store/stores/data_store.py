@@ -14,6 +14,7 @@ from reference_store.core.document_files import DocumentFiles, Recovery
 from reference_store.core.records import checked
 from reference_store.core.reopening import Reopened
 from reference_store.core.root import LOCK_TIMEOUT
+from reference_store.core.signals import let_out
 from reference_store.core.strict_json import Document
 from reference_store.errors import StorageFailure, StoreError
 from reference_store.models import Decision, Event, FundamentalData, Order, OrderResult, PriceBar
@@ -98,6 +99,7 @@ class FileDataStore(Closing, TradingBars, TradingLogs, Reopened):
         try:
             prices, fundamentals, events, state, decisions, orders = _directories(self.base_path)
         except OSError as error:
+            let_out(error)
             raise StorageFailure("open", str(base_path), error) from error
         self._open_bars(prices, lock_timeout, negative_prices=negative_prices)
         self._fundamentals = FundamentalFiles(fundamentals, lock_timeout)

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from reference_store.core.records import all_of
 from reference_store.core.root import Place
+from reference_store.core.signals import let_out
 from reference_store.core.strict_json import Document
 from reference_store.errors import CorruptData, InvalidRecord
 from reference_store.models import Event
@@ -137,6 +138,7 @@ def _event(entry: Entry, name: str, first: int, last: int, *, aware: bool) -> tu
     try:
         return time, Event.model_validate(known)
     except ValidationError as error:
+        let_out(error)
         field = ".".join(map(str, error.errors()[0]["loc"]))
         reason = f"it holds no Event (field {field})"
         raise CorruptData(name, name + SUFFIX, reason, entry.number) from None

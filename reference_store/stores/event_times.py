@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from reference_store.core.records import to_json
+from reference_store.core.signals import let_out
 from reference_store.core.strict_json import Document
 from reference_store.errors import InvalidRecord
 from reference_store.models import Event
@@ -75,7 +76,8 @@ def time_in(record: Document) -> datetime | None:
     """The time of an event as its log holds it, None if there is none to be found."""
     try:
         moment = datetime.fromisoformat(record["timestamp"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError) as error:
+        let_out(error)
         return None
     return moment.replace(fold=1) if record.get(_FOLD) == 1 and moment.tzinfo is None else moment
 

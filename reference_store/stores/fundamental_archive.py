@@ -16,6 +16,7 @@ from reference_store.core import integrity, keys
 from reference_store.core.atomic import FILE_MODE, Directory
 from reference_store.core.document_files import SUFFIX
 from reference_store.core.document_reading import regular
+from reference_store.core.signals import let_out
 from reference_store.core.strict_json import Document
 from reference_store.errors import CorruptData
 
@@ -123,5 +124,6 @@ def _parts(versions: Sequence[Document]) -> Iterator[list[Document]]:
 def _is_version(version: object) -> bool:
     try:
         return isinstance(version, dict) and moment(version) is not None
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError) as error:
+        let_out(error)
         return False

@@ -20,6 +20,7 @@ from reference_store.core.document_reading import regular
 from reference_store.core.group_commit import GroupCommit, Take
 from reference_store.core.records import from_json, to_json
 from reference_store.core.root import Place
+from reference_store.core.signals import let_out
 from reference_store.core.strict_json import Document
 from reference_store.errors import CorruptData, InvalidRecord, UnserialisableValue
 from reference_store.models import FundamentalData
@@ -160,7 +161,8 @@ def _parsed(content: Document, symbol: str) -> _Known:
     versions = listed(content, symbol, file)
     try:
         return _Known(versions, [Archive.of(entry) for entry in content.get(_EARLIER, [])])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError) as error:
+        let_out(error)
         raise CorruptData(symbol, file, "its index of earlier versions is none") from None
 
 

@@ -12,20 +12,18 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from math import isfinite
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
-
-from reference_store.core.records import checked, from_json, instant, iso, to_json
+from reference_store.core.numbers import Inexact, exact_float
+from reference_store.core.records import exactly, from_json, instant, iso, to_json
 from reference_store.core.root import Place
+from reference_store.core.signals import let_out
 from reference_store.core.strict_json import Document
 from reference_store.errors import CorruptData, InvalidRecord, NewerRecord, shown
 from reference_store.models import Job, Status
 from reference_store.stores.ids import checked_id, checked_page
 from reference_store.stores.record_file import Clock, RecordFile, now_of
 from reference_store.stores.record_index import Change, Draft, Entry, Facets, Form, Index, Pair, entry, entry_of_checked
-
-R = TypeVar("R", bound=BaseModel)
 
 FILE = "jobs"
 _TERMINAL = tuple(status.value for status in Status if status.terminal)
@@ -81,7 +79,7 @@ class JobRecords:
 
     def saving(self, job: Job) -> Change:
         """Return the change that stores ``job``."""
-        job = whole_record(Job, job)
+        job = exactly(Job, job)
         job_id = checked_id("job_id", job.job_id)
         checked_id("job_type", job.job_type)
         new = _entry_of(job)
@@ -101,7 +99,7 @@ class JobRecords:
             found = draft.get(job_id)
             if found is None:
                 return None
-            changed = whole_record(Job, function(job_of(found)))
+            changed = exactly(Job, function(job_of(found)))
             if changed.job_id != job_id:
                 raise InvalidRecord("job_id", "was changed by the function; a job keeps its id")
             checked_id("job_type", changed.job_type)
@@ -168,14 +166,15 @@ def _attach(index: Index, job_id: str, progress: float) -> bool:
 
 
 def checked_progress(job_id: str, progress: float) -> float:
-    """Return ``progress`` as it is kept; raises InvalidRecord for what is not a finite number."""
+    """Return ``progress`` as it is kept; raises InvalidRecord for what is not a finite number that a float can hold."""
     checked_id("job_id", job_id)
     try:
-        if type(progress) in (int, float) and isfinite(progress):
-            return float(progress)
-    except OverflowError:
-        pass
-    raise InvalidRecord("progress", "is not a finite number")
+        found = exact_float(progress)
+    except Inexact as error:
+        raise InvalidRecord("progress", f"is not a finite number: it {error}") from None
+    if not isfinite(found):
+        raise InvalidRecord("progress", "is not a finite number")
+    return found
 
 
 def checked_query(status: str | None, job_type: str | None, limit: int, offset: int) -> Facets:
@@ -209,26 +208,15 @@ def job_of(found: Entry) -> Job:
     """Return the job with its latest progress; raises NewerRecord for one that this version does not understand."""
     if not found.understood and (strange := sorted(found.content.keys() - _FIELDS)):
         raise NewerRecord(found.content["job_id"], FILE + ".json", f"it has a field {shown(strange[0])}")
+    members = found.copy()
+    if found.progress is not None:
+        members["progress"] = found.progress
     try:
-        job = from_json(Job, found.copy(), FILE, FILE + ".json")
+        job = from_json(Job, members, FILE, FILE + ".json")
     except CorruptData as unknown:
         raise NewerRecord(found.content["job_id"], FILE + ".json", unknown.reason) from None
     found.understood = True
-    if found.progress is not None:
-        job.progress = found.progress
     return job
-
-
-def whole_record(kind: type[R], record: object) -> R:
-    """Return a copy of ``record`` if it is one of this kind with all that it needs; raises InvalidRecord.
-
-    A copy that was made with ``model_copy(update=...)``, for example, has not been checked by anybody.
-    """
-    try:
-        return kind.model_validate(dict(checked(kind, record)))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InvalidRecord(".".join(map(str, first["loc"])), f"is not what it has to be ({first['msg']})") from None
 
 
 def _entry_of(job: Job) -> Entry:
@@ -244,10 +232,12 @@ def _ended_before(job: Entry, end: datetime) -> bool:
     text: Any = job.content.get("finished_at") or job.content.get("created_at")
     try:
         moment = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError) as error:
+        let_out(error)
         _log.warning("job %s is kept: its times are not understood", shown(job.content.get("job_id")))
         return False
     try:
         return instant(moment) < end
-    except (OverflowError, ValueError):  # a naive time at one of the ends of the calendar
+    except (OverflowError, ValueError) as error:  # a naive time at one of the ends of the calendar
+        let_out(error)
         return moment.year == 1

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from uuid import uuid4
 
-from reference_store.core.records import from_json, iso, to_json
+from reference_store.core.records import exactly, from_json, iso, to_json
 from reference_store.core.root import Place
 from reference_store.core.strict_json import Document
 from reference_store.errors import CorruptData, InvalidRecord, NewerRecord, shown
 from reference_store.models import Run, Status
 from reference_store.stores.ids import checked_artifact_id, checked_id, checked_page, normalised_kind
-from reference_store.stores.job_records import checked_function, status_of, whole_record
+from reference_store.stores.job_records import checked_function, status_of
 from reference_store.stores.record_file import Clock, RecordFile, now_of
 from reference_store.stores.record_index import Change, Draft, Entry, Facets, Form, Index, Pair, entry, entry_of_checked
 
@@ -95,7 +95,7 @@ class RunRecords:
             before = draft.get(run_id)
             if before is None:
                 return None
-            changed = whole_record(Run, function(run_of(before)))
+            changed = exactly(Run, function(run_of(before)))
             if changed.run_id != run_id:
                 raise InvalidRecord("run_id", "was changed by the function; a run keeps its id")
             members = to_json(changed)

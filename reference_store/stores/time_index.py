@@ -21,6 +21,7 @@ from operator import le
 from reference_store.core.atomic import Directory, NotPinned
 from reference_store.core.descriptors import TooLarge
 from reference_store.core.directory import NotARegularFile
+from reference_store.core.signals import let_out
 from reference_store.errors import CorruptData
 from reference_store.stores.journal_lines import LogFile, sealed
 
@@ -132,7 +133,8 @@ def load(directory: Directory, stream: str, file: str, log: LogFile, inode: int)
         index.sign = bytes.fromhex(header["sign"])
         for number, column in enumerate((index._sequences, index._offsets, index._earliest, index._latest)):
             column.frombytes(columns[number * size : (number + 1) * size])
-    except (OSError, NotARegularFile, TooLarge, ValueError, KeyError, TypeError):
+    except (OSError, NotARegularFile, TooLarge, ValueError, KeyError, TypeError) as error:
+        let_out(error)
         return None
     index._ordered = _is_sorted(index._earliest) and _is_sorted(index._latest)
     return index if index.is_about(log, inode) and _is_seen_in(index, log, stream, file) else None

@@ -8,6 +8,7 @@ from typing import Any
 from reference_store.core import keys
 from reference_store.core.atomic import Directory
 from reference_store.core.records import checked, iso, to_json
+from reference_store.core.signals import let_out
 from reference_store.core.strict_json import Document
 from reference_store.errors import CorruptData, InvalidRecord
 from reference_store.models import Decision, Event, Order, OrderResult
@@ -137,7 +138,8 @@ def _lines(journal: JournalStore, day: date | str, member: str) -> list[Document
 def _day_of(stream: str) -> date | None:
     try:
         day = date.fromisoformat(stream)
-    except ValueError:
+    except ValueError as error:
+        let_out(error)
         return None
     return day if day.isoformat() == stream else None
 
@@ -146,5 +148,6 @@ def _day(day: date | str) -> str:
     try:
         found = day if isinstance(day, date) else date.fromisoformat(day)
         return f"{found.year:04d}-{found.month:02d}-{found.day:02d}"
-    except (TypeError, ValueError):  # NaT is a date, but has no year
+    except (TypeError, ValueError) as error:  # NaT is a date, but has no year
+        let_out(error)
         raise InvalidRecord("day", "is neither a date nor YYYY-MM-DD") from None

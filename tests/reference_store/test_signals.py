@@ -4,28 +4,36 @@ import errno
 import functools
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Annotated, Any
 
 import pytest
+from pydantic import BaseModel, BeforeValidator, ValidationError
 
+import reference_store
 from reference_store import (
     CorruptData,
     DocumentStore,
     FileDataStore,
     InvalidRecord,
+    JournalStore,
     MigrationError,
     Migrations,
     Schema,
     Step,
     StorageFailure,
     StrategyLogStore,
+    SyncJobStore,
 )
 from reference_store.bot_models import StrategyLogEntry
-from reference_store.models import PriceBar
+from reference_store.core import descriptors
+from reference_store.core.signals import let_out
+from reference_store.models import Event, Job, PriceBar
 from tests.reference_store.faults import fail_call
-from tests.reference_store.trading import JANUARY
+from tests.reference_store.trading import JANUARY, bar
 
 
 class Alarm(Exception):
@@ -206,3 +214,115 @@ def test_control_what_a_step_raises_itself_is_a_migration_that_failed(tmp_path: 
     DocumentStore(tmp_path).put("K", {"n": 1})
     with pytest.raises(MigrationError):
         DocumentStore(tmp_path, schema=Schema(migrations=Migrations("1.1", Step("1.0", "1.1", step)))).get("K")
+
+
+PACKAGE = str(Path(reference_store.__file__).parent)
+JOB = Job(job_id="J", job_type="t", params={"n": [1]}, progress=1)
+ENTRY = StrategyLogEntry(strategy="momentum", message="bought", data={"n": [1, {"of": None}]})
+STRUCK: dict[str, tuple[Callable[[Path], Any], Callable[[Any], Any]]] = {
+    "a-document": (DocumentStore, lambda store: store.get("K")),
+    "a-log": (JournalStore, lambda store: store.read("S")),
+    "bars": (FileDataStore, lambda store: store.read_bars("AAPL", JANUARY, JANUARY)),
+    "events": (FileDataStore, lambda store: store.read_events(JANUARY, JANUARY)),
+    "a-job": (SyncJobStore, lambda store: store.get("J")),
+    "a-save": (SyncJobStore, lambda store: store.save(JOB)),
+    "an-entry": (StrategyLogStore, lambda store: store.append(ENTRY)),
+    "entries": (StrategyLogStore, lambda store: store.read("momentum")),
+    "opening": (Path, DocumentStore),
+}
+
+
+def prepared(root: Path) -> None:
+    """Put there what the calls above look for."""
+    DocumentStore(root).put("K", {"n": 1})
+    DocumentStore(root).put("K", {"n": 2})
+    JournalStore(root).append("S", {"n": 1})
+    FileDataStore(root).write_bars("AAPL", [bar(JANUARY, volume=0.5)])
+    FileDataStore(root).write_event(Event(type="fill", timestamp=JANUARY, data={"n": 1}))
+    with SyncJobStore(root) as jobs:
+        jobs.save(JOB)
+        jobs.update_progress("J", 0.5)
+    StrategyLogStore(root).append(ENTRY)
+
+
+def struck_at_each_line(call: Callable[[], Any]) -> Iterator[tuple[str, BaseException | None]]:
+    """Make the call again and again, a signal coming at the first, second, ... line of the stores or of pydantic.
+
+    Yields where, and what came out; ends when the call comes to its end.
+    """
+    number = 0
+    while True:
+        number += 1
+        left, where, outcome = number, "", None
+
+        def trace(frame: FrameType, event: str, _argument: object) -> Any:
+            nonlocal left, where
+            file = frame.f_code.co_filename
+            if not file.startswith(PACKAGE) and f"{os.sep}pydantic{os.sep}" not in file:
+                return None
+            if event == "line" and left:
+                left -= 1
+                if not left:
+                    where = f"{Path(file).name}:{frame.f_lineno}"
+                    strike()
+            return trace
+
+        sys.settrace(trace)
+        try:
+            call()
+        except BaseException as error:
+            outcome = error
+        finally:
+            sys.settrace(None)
+        if not where:
+            return
+        yield where, outcome
+
+
+@pytest.mark.parametrize("kind", [ValueError, TypeError])
+@pytest.mark.parametrize("what", STRUCK)
+def test_wherever_it_strikes_it_comes_out_and_no_older_version_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, kind: type[Exception]
+) -> None:
+    monkeypatch.setattr(descriptors, "sync", lambda _descriptor: None)  # hundreds of calls, and no power loss
+    prepared(tmp_path)
+    opened, call = STRUCK[what]
+    store = opened(tmp_path)
+    before = signal.signal(signal.SIGALRM, plain(kind))
+    try:
+        swallowed = {
+            where: outcome
+            for where, outcome in struck_at_each_line(lambda: call(store))
+            if type(outcome) is not kind or str(outcome) != "time is over"
+        }
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+    assert not swallowed
+    call(store)
+    assert DocumentStore(tmp_path).get("K") == {"n": 2}
+
+
+@pytest.mark.parametrize("first", [1, "one"])
+def test_what_pydantic_takes_for_a_value_that_does_not_fit(first: object) -> None:
+    """Also where several values are refused, and the signal is not the first of them."""
+
+    class Struck(BaseModel):
+        first: int
+        second: Annotated[int, BeforeValidator(lambda value: strike() or value)]
+        third: Annotated[int, BeforeValidator(lambda value: strike() or value)]
+
+    before = signal.signal(signal.SIGALRM, plain(ValueError))
+    try:
+        with pytest.raises(ValidationError) as refusal:
+            Struck.model_validate({"first": first, "second": 2, "third": 3})
+        with pytest.raises(ValueError, match=r"^time is over$"):
+            let_out(refusal.value)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_control_what_pydantic_refuses_itself_is_a_refusal() -> None:
+    with pytest.raises(ValidationError) as refusal:
+        Job(job_id="J", job_type="t", progress="half", params={"n": 1})  # type: ignore[arg-type] # refused
+    let_out(refusal.value)

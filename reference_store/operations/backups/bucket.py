@@ -24,6 +24,7 @@ from obstore import exceptions
 from obstore.store import from_url
 
 from reference_store.core.document_files import SUFFIX
+from reference_store.core.signals import let_out
 from reference_store.errors import InvalidRecord, NoSuchGeneration, StorageFailure
 from reference_store.operations.backups.generations import is_digest, is_id
 from reference_store.operations.backups.vault import ContentChanged, Pieces
@@ -244,7 +245,8 @@ class BucketVault:
             path = f"{_CONDEMNED}/{name}"
             try:
                 listed = json.loads(self._got(path) or b"[]")
-            except ValueError:
+            except ValueError as error:
+                let_out(error)
                 continue
             if isinstance(listed, list):
                 found[path] = {digest for digest in listed if isinstance(digest, str)}, meta["last_modified"]

@@ -20,6 +20,7 @@ from reference_store.core.atomic import Directory
 from reference_store.core.directory import NotARegularFile
 from reference_store.core.restoring import refuse_unfinished
 from reference_store.core.root import LOCK_TIMEOUT
+from reference_store.core.signals import let_out
 from reference_store.errors import InvalidRecord, StorageFailure, StoreError
 from reference_store.operations.backups import generations
 from reference_store.operations.backups.generations import Entry, Generation, checked_time
@@ -80,6 +81,7 @@ def create(
             forgotten = prune(vault, retention, moment) if retention is not None else ()
             return replace(made, forgotten=tuple(forgotten))
     except OSError as error:
+        let_out(error)
         if isinstance(error, StoreError):
             raise
         raise StorageFailure("backup", root, error) from error

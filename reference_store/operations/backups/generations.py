@@ -16,6 +16,7 @@ from reference_store.core import integrity, strict_json
 from reference_store.core.atomic import TEMPORARY
 from reference_store.core.locking import LOCK_FILE
 from reference_store.core.restoring import RESTORING
+from reference_store.core.signals import let_out
 from reference_store.errors import CorruptData, InvalidRecord, NewerRecord
 
 FORMAT = 1
@@ -116,7 +117,8 @@ def decoded(data: bytes, name: str) -> Generation:
         if made.utcoffset() is None or not all(isinstance(text, str) for text in texts):
             raise ValueError
         before_restore = content["before_restore"] is True
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        let_out(error)
         raise CorruptData(name, file, "it is no list of files") from None
     for path in (*files, *(path for path in directories if path)):
         _refuse_path(path, name, file)

@@ -17,6 +17,7 @@ from reference_store.core.descriptors import TooLarge, hand_over
 from reference_store.core.directory import NotARegularFile
 from reference_store.core.document_files import SUFFIX
 from reference_store.core.root import LOCK_TIMEOUT, Root, as_failure
+from reference_store.core.signals import let_out
 from reference_store.errors import CorruptData, NoSuchGeneration, StorageFailure
 from reference_store.operations.backups.generations import is_digest, is_id
 from reference_store.operations.backups.tree import digest_of, pieces_of
@@ -101,14 +102,16 @@ class LocalVault:
         """Whether a content is what it was, read from the disk."""
         try:
             opened = self._contents.open_regular(digest, os.O_RDONLY)
-        except (OSError, NotARegularFile):
+        except (OSError, NotARegularFile) as error:
+            let_out(error)
             return False
         if opened is None:
             return False
         try:
             hand_over(opened[0])
             return opened[1].st_size == size and digest_of(opened[0], size) == digest
-        except OSError:
+        except OSError as error:
+            let_out(error)
             return False
         finally:
             os.close(opened[0])

@@ -18,6 +18,7 @@ from reference_store.core.descriptors import hand_over
 from reference_store.core.directory import NotARegularFile
 from reference_store.core.restoring import RESTORING, mark, refuse_unfinished, unmark
 from reference_store.core.root import LOCK_TIMEOUT, as_failure
+from reference_store.core.signals import let_out
 from reference_store.errors import DamagedBackup, InvalidRecord, RestoreUnfinished, StorageFailure, StoreError
 from reference_store.operations.backups.creating import create
 from reference_store.operations.backups.generations import Entry, Generation
@@ -80,6 +81,7 @@ def restore(
         with vault.held(), locked(directory, lock_timeout, unfinished=True):
             written, removed = _replace(vault, wanted, directory, progress)
     except OSError as error:
+        let_out(error)
         if isinstance(error, StoreError):
             raise
         raise StorageFailure("restore", root, error) from error
@@ -106,7 +108,8 @@ def is_whole(vault: Vault, digest: str, size: int) -> bool:
         for piece in vault.pieces(digest, size):
             found.update(piece)
             length += len(piece)
-    except OSError:
+    except OSError as error:
+        let_out(error)
         return False
     return length == size and found.hexdigest() == digest
 

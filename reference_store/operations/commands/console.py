@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 import click
 
+from reference_store.core.signals import let_out
 from reference_store.errors import StoreError
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
@@ -32,7 +33,8 @@ class Moment(click.ParamType):  # type: ignore[type-arg] # older ones of click t
             found = datetime.fromisoformat(value)
             if len(value) <= len("2026-01-05"):
                 found += timedelta(days=1) - timedelta(microseconds=1)
-        except (ValueError, OverflowError):
+        except (ValueError, OverflowError) as error:
+            let_out(error)
             self.fail(f"{value!r} is no time: write 2026-01-05 or 2026-01-05T12:30:00+00:00", param, ctx)
         return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
@@ -47,6 +49,7 @@ def told(command: Callable[..., None]) -> Callable[..., None]:
         except StoreError as error:
             raise click.ClickException(shown(str(error))) from error
         except OSError as error:
+            let_out(error)
             raise click.ClickException(error.strerror or type(error).__name__) from error
         except (MemoryError, RecursionError) as error:
             raise click.ClickException(f"it is too much for this machine ({type(error).__name__})") from error

@@ -10,6 +10,7 @@ from datetime import datetime
 import click
 
 from reference_store.core.schemas import Schema
+from reference_store.core.signals import let_out
 from reference_store.errors import StoreError
 from reference_store.operations.commands.console import AS_JSON, ROOT, Moment, print_json, refuse, shown, told
 from reference_store.operations.doctor import Verdict, examine
@@ -105,6 +106,7 @@ def _schema(where: str) -> Schema:
         for part in name.split("."):
             found = getattr(found, part)
     except Exception as error:
+        let_out(error)
         refuse(f"{shown(where)} cannot be imported: {shown(str(error)) or type(error).__name__}")
     finally:
         sys.path.pop(0)

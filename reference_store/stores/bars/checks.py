@@ -17,6 +17,7 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from reference_store.core.numbers import Inexact, exact_float, exact_number
 from reference_store.core.records import all_of
+from reference_store.core.signals import let_out
 from reference_store.errors import InvalidRecord, shown
 from reference_store.stores.bars import arrays
 from reference_store.stores.bars.columns import (
@@ -110,6 +111,7 @@ def _arrow(table: object) -> pa.Table:
     try:
         return arrays.table_of(table)
     except (pa.ArrowException, ValueError, TypeError) as error:
+        let_out(error)
         raise InvalidRecord("table", f"cannot be read through the Arrow interface ({type(error).__name__})") from None
 
 
@@ -120,7 +122,8 @@ def _date_column(column: Any) -> tuple[Any, str | None]:
     if kind.tz is not None:
         try:
             zone(kind.tz)
-        except (KeyError, ValueError, OSError):
+        except (KeyError, ValueError, OSError) as error:
+            let_out(error)
             raise InvalidRecord("date", f"has a time zone that is not known here: {shown(kind.tz)}") from None
     target = schema(aware=kind.tz is not None).field("date").type
     return _cast(column, target, "date"), "UTC" if kind.tz in ("Etc/UTC", "Z") else kind.tz
@@ -165,7 +168,8 @@ def _plainly_fine(table: pa.Table, *, negative: bool) -> bool:
             and all(map(ge, prices["high"], prices["low"]))
             and all(volume >= 0 and isfinite(volume) for volume in table.column("volume").to_pylist())
         )
-    except TypeError:
+    except TypeError as error:
+        let_out(error)
         return False
 
 
@@ -193,7 +197,8 @@ def _refuse_unless(fine: Any, field: str, reason: str) -> None:
 def _attributes(bars: Sequence[Any], name: str) -> list[Any]:
     try:
         return list(map(attrgetter(name), bars))
-    except AttributeError:
+    except AttributeError as error:
+        let_out(error)
         for position, bar in enumerate(bars):
             if not hasattr(bar, name):
                 raise InvalidRecord(name, f"is missing: it is of type {type(bar).__name__}", position) from None

@@ -13,6 +13,7 @@ from typing import Any
 
 from reference_store.core import integrity
 from reference_store.core.records import members_of
+from reference_store.core.signals import let_out
 from reference_store.core.strict_json import Document
 from reference_store.errors import CorruptData
 
@@ -118,7 +119,8 @@ def parse(data: bytes, symbol: str) -> Manifest:
         folded, removed = found.content.get("folded", 0), found.content.get("removed", [])
         if type(folded) is not int or not all(type(month) is str for month in removed):
             raise TypeError
-    except (KeyError, TypeError):
+    except (KeyError, TypeError) as error:
+        let_out(error)
         raise CorruptData(symbol, MANIFEST, "it is not a list of month files") from None
     recent = found.content.get("recent") is True
     return Manifest(found.number, aware, months, folded, recent, tuple(removed))

@@ -17,6 +17,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
+from reference_store.core.signals import let_out
 from reference_store.errors import InvalidRecord
 from reference_store.stores.bars import arrays
 from reference_store.stores.bars.checks import accepted
@@ -84,6 +85,7 @@ def decode(
             # Not the symbol, which is known; and no threads, which cost more than they gain on one month.
             table = file.read_row_groups(groups, columns=columns, use_threads=False)
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        let_out(error)
         raise Unreadable(f"it is not a sound Parquet file ({type(error).__name__})") from None
     found = Columns(table.replace_schema_metadata(None), zones)
     if first is None or last is None:
@@ -97,6 +99,7 @@ def is_aware(data: bytes) -> bool:
         with pq.ParquetFile(pa.BufferReader(data)) as file:
             return file.schema_arrow.field("date").type.tz is not None
     except (pa.ArrowException, OSError, KeyError, AttributeError, ValueError, TypeError) as error:
+        let_out(error)
         raise Unreadable(f"it is not a sound Parquet file of bars ({type(error).__name__})") from None
 
 
@@ -105,7 +108,8 @@ def sound_groups(data: bytes, month: str, *, aware: bool) -> Columns | None:
     try:
         with pq.ParquetFile(pa.BufferReader(data)) as file:
             numbers = range(file.metadata.num_row_groups)
-    except (pa.ArrowException, OSError, ValueError):
+    except (pa.ArrowException, OSError, ValueError) as error:
+        let_out(error)
         return None
     found: list[Columns] = []
     last = FIRST - 1
@@ -148,6 +152,7 @@ def adopted_whole(data: bytes, symbol: str) -> Columns:
             aware = file.schema_arrow.field("date").type.tz is not None
             symbols = pc.unique(file.read(["symbol"]).column(0)).to_pylist()
     except (pa.ArrowException, OSError, KeyError, AttributeError) as error:
+        let_out(error)
         raise Unreadable(f"it is not a sound Parquet file of bars ({type(error).__name__})") from None
     columns = decode(data, aware=aware)
     table = columns.table

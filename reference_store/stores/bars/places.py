@@ -11,6 +11,7 @@ import logging
 from reference_store.core.atomic import Directory
 from reference_store.core.descriptors import TooLarge
 from reference_store.core.directory import Found, NotARegularFile
+from reference_store.core.signals import let_out
 from reference_store.errors import CorruptData, shown
 from reference_store.stores.bars import parquet as bar_parquet
 from reference_store.stores.bars.columns import Columns
@@ -35,6 +36,7 @@ def child(directory: Directory, symbol: str, name: str, *, create: bool = False)
     try:
         return directory.child(name, create=create)
     except OSError as error:
+        let_out(error)
         if error.errno in (errno.ENOTDIR, errno.ELOOP):
             raise CorruptData(symbol, name, "it is not a directory") from None
         raise

@@ -19,6 +19,7 @@ from reference_store.core import integrity
 from reference_store.core.atomic import Directory
 from reference_store.core.directory import NotARegularFile
 from reference_store.core.records import members_of
+from reference_store.core.signals import let_out
 from reference_store.core.strict_json import Document
 from reference_store.errors import CorruptData, InvalidRecord
 from reference_store.stores.bars import arrays
@@ -261,7 +262,8 @@ def _line(raw: bytes, number: int, symbol: str) -> Line:
     found = integrity.sealed_record(raw, _WHO, RECENT, number)
     try:
         bars = {name: _columns(members_of(about)) for name, about in members_of(found.content["bars"]).items()}
-    except (KeyError, TypeError, ValueError, OverflowError, pa.ArrowException):
+    except (KeyError, TypeError, ValueError, OverflowError, pa.ArrowException) as error:
+        let_out(error)
         raise CorruptData(symbol, RECENT, "it has a line that is none of bars", number) from None
     return Line(found.number, raw, bars)
 

@@ -14,6 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from reference_store.core.late_imports import late
+from reference_store.core.signals import let_out
 from reference_store.errors import InvalidRecord
 
 
@@ -66,7 +67,8 @@ def _named(tz: tzinfo | None) -> tuple[str, tzinfo] | None:
     if isinstance(tz, ZoneInfo) and tz.key:
         try:
             return tz.key, zone(tz.key)
-        except (KeyError, ValueError, OSError):
+        except (KeyError, ValueError, OSError) as error:
+            let_out(error)
             return None
     return None
 

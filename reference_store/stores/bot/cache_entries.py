@@ -14,6 +14,7 @@ from reference_store.cache_models import BotStartup, CacheEntry, LatestDecisions
 from reference_store.core import strict_json
 from reference_store.core.document_changes import Change
 from reference_store.core.numbers import Inexact, exact_float
+from reference_store.core.signals import let_out
 from reference_store.core.strict_json import Document
 from reference_store.errors import CorruptData, InvalidRecord, StoreError
 from reference_store.stores.bot.cache_files import CacheFiles, cache_stem
@@ -142,6 +143,7 @@ class Entries:
         try:
             return CacheEntry.of(copied, now, None if key in _SESSION else seconds)
         except ValueError as error:
+            let_out(error)
             raise InvalidRecord("the time to live, or the clock,", "says no time with a zone") from error
 
     def _value(self, entry: CacheEntry) -> Document | None:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Self
 
+from reference_store.core.signals import let_out
 from reference_store.errors import InvalidIdentifier
 
 _CACHED = re.compile(r"(?P<purpose>[a-z][a-z0-9]*)_(?P<context>[a-z0-9]+(?:_[a-z0-9]+)*)")
@@ -144,7 +145,8 @@ class ReportName:
             if found is None:
                 raise ValueError
             at = datetime.fromisoformat(found["at"].replace("_", "T")).replace(tzinfo=UTC)
-        except ValueError:
+        except ValueError as error:
+            let_out(error)
             raise InvalidIdentifier(name, "is no name of a report, like daily_report_20260105_120000.txt") from None
         return cls(found["what"], at, ReportKind(found["kind"]))
 

@@ -12,6 +12,7 @@ from datetime import timedelta
 from operator import sub
 
 from reference_store.core.sealed_files import Form
+from reference_store.core.signals import let_out
 from reference_store.errors import CorruptData, InvalidIdentifier, InvalidRecord
 from reference_store.stores.bars.checks import accepted
 from reference_store.stores.bars.columns import Columns
@@ -78,7 +79,8 @@ def _place(data: bytes) -> tuple[int, int]:
 def _unsealed(key: str, file: str, data: bytes) -> Columns:
     try:
         start, end = _place(data)
-    except ValueError:
+    except ValueError as error:
+        let_out(error)
         raise CorruptData(key, file, "it carries no seal") from None
     if _digest(key, data[:start] + 64 * b"0" + data[end:]) != data[start:end]:
         raise CorruptData(key, file, "its content and its seal do not agree under this name")

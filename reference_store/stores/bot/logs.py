@@ -13,6 +13,7 @@ from pathlib import Path
 
 from reference_store.core.atomic import LOG_MODE, Directory
 from reference_store.core.sanitising import Sanitising
+from reference_store.core.signals import let_out
 from reference_store.errors import InvalidRecord, StorageFailure
 from reference_store.stores.bot.file_names import log_name
 
@@ -42,6 +43,7 @@ class ComponentLog(RotatingFileHandler):
             file = Path(directory.path) / name
             super().__init__(file, maxBytes=largest, backupCount=kept, encoding="utf-8", errors="backslashreplace")
         except OSError as error:
+            let_out(error)
             raise StorageFailure("open", name, error) from error
         self.setFormatter(logging.Formatter(_FORMAT))
         self.addFilter(Sanitising())

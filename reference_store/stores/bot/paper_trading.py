@@ -20,6 +20,7 @@ from reference_store.bot_models import (
     Side,
 )
 from reference_store.core.root import LOCK_TIMEOUT
+from reference_store.core.signals import let_out
 from reference_store.errors import InvalidRecord
 from reference_store.stores.bot.faces import AsyncModelStore, Doing, Models, ModelStore, Unchanged
 from reference_store.stores.bot.records import document_of, model_of, schema_of
@@ -47,6 +48,7 @@ class _Book:
         try:
             account = PaperAccount(**given)  # type: ignore[arg-type] # pydantic says what is wrong with it
         except ValueError as error:
+            let_out(error)
             raise InvalidRecord("initial_cash", "is no Decimal or int from 0 on") from error
         made = PaperTrading(account=account, updated_at=now_of(self._clock))
 
@@ -87,8 +89,7 @@ class _Book:
         checked_id("order_id", given.order_id)
         if given.status is not OrderStatus.OPEN or given.filled:
             raise InvalidRecord("status", "is not open and unfilled, as an order begins")
-        given.created_at = given.created_at or now_of(self._clock)
-        return given
+        return given.model_copy(update={"created_at": given.created_at or now_of(self._clock)})
 
     def _filled(self, fill: PaperFill) -> PaperFill:
         given = model_of(PaperFill, document_of(PaperFill, fill))
@@ -100,6 +101,7 @@ class _Book:
             with localcontext(EXACT):
                 _fill(book, fill)
         except ValidationError as error:
+            let_out(error)
             raise InvalidRecord("price", "has more digits with this quantity than are kept") from error
         fill.at = fill.at or now_of(self._clock)
         book.fills.append(fill)

@@ -14,6 +14,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from reference_store.core.root import LOCK_TIMEOUT
+from reference_store.core.signals import let_out
 from reference_store.errors import InvalidRecord
 from reference_store.performance_models import (
     CurrentMetrics,
@@ -177,6 +178,7 @@ def _checked(model: type[M], **members: object) -> M:
     try:
         return model(**members)
     except ValueError as error:
+        let_out(error)
         raise InvalidRecord(f"the {model.__name__}", "is not what it has to be") from error
 
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from reference_store.core.atomic import Directory
+from reference_store.core.signals import let_out
 from reference_store.errors import StorageFailure, StoreError
 
 
@@ -17,6 +18,7 @@ def below(root: str | Path, name: str) -> Directory:
     try:
         return within(Directory.open(os.fspath(root)), name)
     except OSError as error:
+        let_out(error)
         if isinstance(error, StoreError):
             raise
         raise StorageFailure("open", name, error) from error
@@ -27,4 +29,5 @@ def within(directory: Directory, name: str) -> Directory:
     try:
         return directory.child(name, create=True)
     except OSError as error:
+        let_out(error)
         raise StorageFailure("open", name, error) from error

@@ -108,9 +108,7 @@ class _PortfolioFile:
 
     def _stamped(self, portfolio: Portfolio) -> Portfolio:
         # Through its document, so that what was put into it unchecked is checked, and nobody else holds parts of it.
-        made = _copy(portfolio)
-        made.last_updated = now_of(self._clock)
-        return made
+        return _copy(portfolio).model_copy(update={"last_updated": now_of(self._clock)})
 
 
 def _copy(portfolio: Portfolio) -> Portfolio:

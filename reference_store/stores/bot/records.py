@@ -39,25 +39,13 @@ Rule = Callable[[Document], None]
 def document_of(model: type[BaseModel], record: object) -> Document:
     """Return ``record`` as a JSON document; raises InvalidRecord for what is none of this model."""
     try:
-        found = _dumped(checked(model, record))
+        found: Document = checked(model, record).model_dump(mode="json", warnings="error")
     except (PydanticSerializationError, ValueError) as error:
         let_out(error)
         if isinstance(error, InvalidRecord):
             raise
         raise InvalidRecord("the record", f"does not hold what {model.__name__} holds") from error
     return found
-
-
-def _dumped(record: BaseModel) -> Document:
-    """The values of a record as JSON has them.
-
-    Pydantic takes whatever is raised while it asks for the kind of a ``JsonValue`` for a value that does not fit, the
-    exception of a signal's handler too: what it refuses twice does not fit.
-    """
-    try:
-        return record.model_dump(mode="json", warnings="error")
-    except PydanticSerializationError:
-        return record.model_dump(mode="json", warnings="error")
 
 
 def model_of(model: type[M], document: Document) -> M:
@@ -67,6 +55,7 @@ def model_of(model: type[M], document: Document) -> M:
     try:
         return model.model_validate_json(json.dumps(document))
     except ValidationError as error:
+        let_out(error)
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or model.__name__
         # A rule of a model says itself what is wrong; its words come without what the document holds.

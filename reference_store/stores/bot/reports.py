@@ -16,6 +16,7 @@ from reference_store.core.document_files import Recovery
 from reference_store.core.reopening import Reopened
 from reference_store.core.root import LOCK_TIMEOUT
 from reference_store.core.sealed_files import SealedFiles
+from reference_store.core.signals import let_out
 from reference_store.core.strict_json import Document
 from reference_store.errors import InvalidIdentifier, InvalidRecord, StorageFailure, StoreError
 from reference_store.stores.aio import _whole as whole
@@ -91,6 +92,7 @@ def _place(root: str | Path, area: str | None) -> Directory:
     try:
         return Directory.open(path)
     except OSError as error:
+        let_out(error)
         raise StorageFailure("open", path, error) from error
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from reference_store.bot_models import StockState
+from reference_store.core.signals import let_out
 from reference_store.errors import InvalidRecord
 from reference_store.stores.bot.faces import Doing
 from reference_store.stores.bot.keyed import AsyncKeyedModelStore, KeyedModelStore, Kind, Records
@@ -16,6 +17,7 @@ def _fetched(records: Records[StockState], symbol: str, what: str, at: datetime)
     try:
         begun = StockState(symbol=symbol, fetched_at={what: at})
     except ValueError as error:
+        let_out(error)
         raise InvalidRecord("at", "is no datetime of Python, or what was fetched no text") from error
 
     def note(state: StockState) -> StockState:

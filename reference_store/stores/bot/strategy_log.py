@@ -25,8 +25,7 @@ DIRECTORY = "strategy_log"
 
 def _record(entry: StrategyLogEntry, clock: Clock) -> Document:
     given = model_of(StrategyLogEntry, document_of(StrategyLogEntry, entry))
-    given.at = given.at or now_of(clock)
-    return document_of(StrategyLogEntry, given)
+    return document_of(StrategyLogEntry, given.model_copy(update={"at": given.at or now_of(clock)}))
 
 
 def _entries(strategy: str, records: Iterable[Document]) -> list[StrategyLogEntry]:

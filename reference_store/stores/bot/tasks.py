@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from reference_store.bot_models import Task, TaskStatus
+from reference_store.core.signals import let_out
 from reference_store.core.strict_json import Document
 from reference_store.errors import InvalidRecord
 from reference_store.stores.aio import _whole as whole
@@ -24,7 +25,8 @@ def _wanted(status: str | None) -> Callable[[Task], bool]:
 def _has_a_zone(now: object) -> bool:
     try:
         return isinstance(now, datetime) and now.utcoffset() is not None
-    except ValueError:  # NaT is a datetime, but has no zone
+    except ValueError as error:  # NaT is a datetime, but has no zone
+        let_out(error)
         return False
 
 
