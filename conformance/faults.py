@@ -94,6 +94,7 @@ def _of_syncs(kit: Kit) -> Check:
             examples[0] if examples else None,
             evidence.undecided,
             none,
+            "" if none else evidence.remark,
             checked={"failed_syncs": evidence.recordings, "images": evidence.images},
             exhaustive=evidence.exhaustive and not evidence.undecided,
             others=examples[1:],

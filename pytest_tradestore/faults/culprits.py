@@ -25,6 +25,7 @@ class Flaw(Enum):
     LITTER = "file left behind"
     TRUSTED = "failed fsync taken for one that worked"
     COMES_BACK = "refused update that a power loss brings back"
+    ANYWAY = "update that a power loss takes also where no fsync fails"
     ENDS = "fault that ends the process, or hangs it"
     REPAIR = "repair that fails and takes along what was there"
 
@@ -53,6 +54,7 @@ _REMEDIES = {
     "before what replaces it is on the disk.",
     Flaw.TRUSTED: "Raise when fsync fails, and write all of it once more into a new file before anything is "
     "acknowledged; the same descriptor says that all is well from then on.",
+    Flaw.ANYWAY: "See to it that a power loss takes nothing that was acknowledged while every fsync succeeds.",
     Flaw.COMES_BACK: "Make what takes the update back as durable as an update: fsync the file after the cut, and the "
     "directory after a name was removed, and raise if that fails too.",
     Flaw.ENDS: "Let the error out as an exception, and wait for nothing without a limit.",

@@ -56,6 +56,15 @@ class GoingOn:
     after: Observation
 
 
+@dataclass(frozen=True, slots=True)
+class SyncTrial:
+    """A trial in which a sync failed, and the files that the same calls leave where nothing fails."""
+
+    subject: Subject
+    trial: Trial
+    undisturbed: DurableImage
+
+
 @dataclass(frozen=True)
 class FaultEvidence:
     """What was found out. With ``undecided`` nothing was: the sentence says why.
@@ -73,8 +82,7 @@ class FaultEvidence:
     given_up: str = ""
     syncs: Mapping[str, tuple[Subject, tuple[Fault, ...]]] = field(default_factory=dict)
     """Per update the failing syncs that are worth crashing after."""
-    sync_trials: tuple[Trial, ...] = ()
-    """The trials in which a sync failed."""
+    sync_trials: tuple[SyncTrial, ...] = ()
     going_on: tuple[GoingOn, ...] = ()
     """The faults after which the store went on changing files, one for each way of doing so."""
     updates: tuple[tuple[Subject, Observation], ...] = ()
@@ -316,7 +324,7 @@ def _evidence(run: Run, plan: Plan, store: StoreUnderTest, loses: bool) -> Fault
         and all(trial.struck or not isinstance(trial.refusal, Fault) for trial in run.trials.values()),
         given_up=run.gave_up,
         syncs=_failing_syncs(plan),
-        sync_trials=tuple(trial for trial in run.trials.values() if _of_a_sync(trial)),
+        sync_trials=tuple(_sync_trials(run, plan)),
         going_on=_going_on(run, plan, {id(trial) for trial, breach, _ in found if breach.harm is not Harm.LEFTOVER}),
         updates=tuple(
             (subject, control.seen)
@@ -369,8 +377,13 @@ def _least_telling(one: GoingOn) -> tuple[bool, bool]:
     return nothing_yet, one.fault.kind is CallKind.WRITE
 
 
-def _of_a_sync(trial: Trial) -> bool:
-    return isinstance(trial.refusal, Fault) and trial.refusal.kind is CallKind.SYNC and trial.struck
+def _sync_trials(run: Run, plan: Plan) -> Iterator[SyncTrial]:
+    for number, trial in sorted(run.trials.items()):
+        if isinstance(trial.refusal, Fault) and trial.refusal.kind is CallKind.SYNC and trial.struck:
+            which = plan.tries[number][0]
+            subject, control = plan.subjects[which], plan.controls[which]
+            left = control.left if control is not None else None
+            yield SyncTrial(subject, trial, subject.image if left is None else left)
 
 
 def _done(plan: Plan, number: int) -> tuple[str, ...]:

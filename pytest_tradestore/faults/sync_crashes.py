@@ -1,18 +1,21 @@
 """Power losses after a failed sync: what was acknowledged later has to be there.
 
 What a power loss destroys also where every sync succeeds is no matter of the failed one: the same recording with its
-syncs repaired is the control.
+syncs repaired is the control. It is told as what it is, one more consequence of what is at fault there.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_tradestore.causes import Cause, Culprit, Harm
+from pytest_tradestore.crash.culprits import culprit_of
 from pytest_tradestore.crash.exploration import Inspection, Phase, Question, explore
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.lowering import Program, lower
 from pytest_tradestore.crash.models import by_name
 from pytest_tradestore.crash.operations import Sync
+from pytest_tradestore.crash.oracle import Breach, Family, History
+from pytest_tradestore.crash.remedies import remedy_for as of_a_crash
 from pytest_tradestore.crash.states import CrashState, Group, enumerate_states
 from pytest_tradestore.crash.trace import Trace
 from pytest_tradestore.crash.volatile import without_volatile
@@ -28,6 +31,7 @@ from pytest_tradestore.target import StoreUnderTest
 
 IMAGES = {Budget.QUICK: 60, Budget.NORMAL: 150, Budget.DEEP: 2000}
 """Images looked at for one failed sync."""
+_OPENED = "opening the store"
 _MORE = 10
 """How many times as many are looked at in the control: it must not miss what the first look has met by chance."""
 
@@ -50,6 +54,10 @@ class SyncEvidence:
     exhaustive: bool = True
     place: str = ""
     """The line that asks for the sync which fails, where that is known."""
+    known: Cause | None = None
+    """What is at fault, where it is not what the store makes of the failure."""
+    remark: str = ""
+    """What was not looked at, where nothing was found."""
     others: "tuple[SyncEvidence, ...]" = ()
     """The same of every other root cause."""
 
@@ -57,6 +65,8 @@ class SyncEvidence:
     def cause(self) -> Cause:
         """What is at fault for the breach."""
         assert self.breach is not None
+        if self.known is not None:
+            return self.known
         place = self.place or (self.fault.role if self.fault is not None else self.subject)
         flaw = self.breach.flaw
         return Cause(Culprit(flaw.value, (place,)), self.breach.harm, remedy_for(flaw, self.fault))
@@ -107,13 +117,17 @@ class _Crashes:
         questions = list(dict.fromkeys(plan.question(group) for plan in plans for group in plan.groups))
         return dict(zip(questions, explore(self.store, self.workload, questions, self.sandbox).answers, strict=True))
 
-    def losses_without_failure(self, recorded: Recorded) -> frozenset[object]:
-        """Return what a power loss can show after each acknowledgement where every sync has done its work."""
+    def losses_without_failure(self, recorded: Recorded) -> dict[object, tuple[Program, Group]]:
+        """Return what a power loss can show after each acknowledgement where every sync has done its work, and how."""
         repaired = tuple(replace(o, failed=False) if isinstance(o, Sync) else o for o in recorded.trace.operations)
         trace = replace(recorded.trace, operations=repaired)
         plan = self.plan(recorded, trace, _MORE * IMAGES[self.settings.budget])
         answers = self.ask([plan])
-        return frozenset(shown for group in plan.groups for shown in _shown(group, answers[plan.question(group)]))
+        found: dict[object, tuple[Program, Group]] = {}
+        for group in plan.groups:
+            for shown in _shown(group, answers[plan.question(group)]):
+                found.setdefault(shown, (plan.program, group))
+        return found
 
 
 def crash_after(
@@ -130,23 +144,46 @@ def crash_after(
     answers = crashes.ask(plans)
     exhaustive = found.exhaustive and all(plan.exhaustive for plan in plans)
     found = replace(found, recordings=len(recordings), images=len(answers), exhaustive=exhaustive)
-    lost_anyway = ""
+    anyway: SyncEvidence | None = None
     for plan in plans:
         lost = [
             (group, breach, shown)
             for group in plan.groups
             for breach, shown in _lost(workload, plan.recorded, group, answers[plan.question(group)])
         ]
-        control = crashes.losses_without_failure(plan.recorded) if lost else frozenset()
+        control = crashes.losses_without_failure(plan.recorded) if lost else {}
         for group, breach, shown in lost:
             if shown in control:
-                lost_anyway = lost_anyway or breach.found
+                anyway = anyway or _of_another_cause(found, plan, group, breach, workload, *control[shown])
             else:
                 found = _with(found, plan, group, breach)
-    if lost_anyway and found.breach is None:
-        reason = f"a power loss takes acknowledged data ({lost_anyway}) also where no sync has failed: see DUR-2"
-        return replace(found, undecided=reason)
-    return found
+    return anyway if anyway is not None and found.breach is None else found
+
+
+def _of_another_cause(
+    found: SyncEvidence,
+    plan: _Plan,
+    group: Group,
+    breach: FaultBreach,
+    workload: Workload,
+    program: Program,
+    without: Group,
+) -> SyncEvidence:
+    """Return the evidence that what is lost after a failed sync is lost without it too: that is what is to be mended.
+
+    ``program`` is the recording with its syncs repaired, and ``without`` a crash of it that shows the same.
+    """
+    recorded, subject = plan.recorded, plan.recorded.subject
+    assert subject.update is not None
+    key = subject.update.key
+    names = (_OPENED, subject.name, f"the next update of {key}")
+    history = History(recorded.states, ("", key, key), names, loses=workload.kit.loses)
+    family = Family.REOPENING if breach.flaw is Flaw.TRUSTED and not breach.allowed else Family.DURABILITY
+    told = Breach(family, breach.sentence, key, breach.found, breach.allowed, breach.harm)
+    culprit = culprit_of(program, without.simplest, without.window, told, history, log=workload.kit.log)
+    remedy = of_a_crash(culprit, workload.kit, program, without.simplest, without.image)
+    told_anyway = replace(breach, sentence=f"{breach.sentence}; so it does where no fsync fails", flaw=Flaw.ANYWAY)
+    return replace(_with(found, plan, group, told_anyway), known=Cause(culprit, breach.harm, remedy))
 
 
 def _with(found: SyncEvidence, plan: _Plan, group: Group, breach: FaultBreach) -> SyncEvidence:

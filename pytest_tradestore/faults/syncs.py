@@ -7,11 +7,13 @@ failing sync and the next one are recorded, and every power loss after an acknow
 from collections.abc import Sequence
 from dataclasses import replace
 
+from pytest_tradestore.causes import role_of_path
+from pytest_tradestore.crash.operations import Kind as FileKind
 from pytest_tradestore.crash.recording import choose_recorder
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.faults.calls import Call, CallKind, Fault
 from pytest_tradestore.faults.culprits import Flaw
-from pytest_tradestore.faults.evidence import FaultEvidence
+from pytest_tradestore.faults.evidence import FaultEvidence, SyncTrial
 from pytest_tradestore.faults.injecting import SYSTEM_CALLS
 from pytest_tradestore.faults.judging import FaultBreach
 from pytest_tradestore.faults.recordings import Row, recorded
@@ -64,12 +66,18 @@ def gather_syncs(
 
 
 def _judged_by_the_calls(faults: FaultEvidence) -> SyncEvidence:
-    """Judge without a recording: who returns after a failed sync of a file has to have written it again."""
-    found = SyncEvidence(recordings=len(faults.sync_trials), exhaustive=False)
-    for trial in faults.sync_trials:
-        fault = trial.refusal
+    """Judge without a recording: who returns after a failed sync of a file has to have written it again.
+
+    Where what is acknowledged later can rest on the file whose sync failed, only a recording could tell.
+    """
+    found = SyncEvidence(recordings=len(faults.sync_trials), exhaustive=False, remark=_BY_THE_CALLS)
+    unseen = ""
+    for attempted in faults.sync_trials:
+        trial, fault = attempted.trial, attempted.trial.refusal
         assert isinstance(fault, Fault)
         if trial.raised or trial.ended or not _trusts_what_failed(trial.watched.calls, fault):
+            if attempted.subject.update is not None and _rests_on_what_failed(attempted, fault):
+                unseen = unseen or f"{trial.subject} {'raises' if trial.raised else 'goes on'} when {fault}"
             continue
         sentence = f"{trial.subject} returned although {fault}, and nothing was written again"
         breach = FaultBreach("FAULT-2", sentence, "the call returned", ("the call raises",), Flaw.TRUSTED)
@@ -82,7 +90,27 @@ def _judged_by_the_calls(faults: FaultEvidence) -> SyncEvidence:
             acknowledged=trial.subject if first else found.acknowledged,
             how_many=found.how_many + 1,
         )
+    if unseen and found.breach is None:
+        return replace(found, undecided=f"{unseen}, and what a power loss leaves after that was not seen: {_NEEDED}")
     return found
+
+
+_NEEDED = "this takes Linux, seccomp and the strace recorder"
+_BY_THE_CALLS = f"asked of what a call does whose fsync fails; no power loss after it was looked at: {_NEEDED}"
+
+
+def _rests_on_what_failed(attempted: SyncTrial, fault: Fault) -> bool:
+    """Say whether later updates can count on the pages that a failed sync has not written.
+
+    They cannot where the caller was told, and the file was a temporary one: no reader has ever looked there.
+    """
+    if attempted.trial.ended:
+        return False
+    if not attempted.trial.raised:
+        return True
+    images = (attempted.subject.image, attempted.undisturbed)
+    live = {role_of_path(file.path) for image in images for file in image.files if file.kind is FileKind.FILE}
+    return fault.role in live
 
 
 def _trusts_what_failed(calls: Sequence[Call], fault: Fault) -> bool:

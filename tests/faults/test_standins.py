@@ -5,13 +5,18 @@ import os
 
 import pytest
 
+from pytest_tradestore.bench import Bench
 from pytest_tradestore.conformance import faults
 from pytest_tradestore.faults import seccomp
 from pytest_tradestore.faults.calls import CallKind, Fault
 from pytest_tradestore.isolation import Finished, run_isolated
+from pytest_tradestore.settings import Budget, Settings
+from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Verdict
+from tests.broken_stores.faults import TakesBackWithoutSync
 from tests.judging import FAILING, judged, named, undecided
 from tests.sound_stores import SOUND
+from tests.sound_stores.plain import PlainDocument
 
 PURE = [row for row in SOUND if "sqlite" not in row.target]
 NEEDS_THE_SYSTEM = "FAULT-6"
@@ -37,9 +42,31 @@ def test_a_store_that_fails_badly_is_found_out(row):
 def test_a_sound_store_is_accused_of_nothing_and_the_search_is_called_bounded(row):
     results = judged(row, faults.checks)
 
-    assert {r.requirement for r in undecided(results)} <= {NEEDS_THE_SYSTEM}
+    assert {r.requirement for r in undecided(results)} <= {NEEDS_THE_SYSTEM, "FAULT-2"}
     assert not any(r.verdict is Verdict.HOLDS for r in results if r.requirement == NEEDS_THE_SYSTEM)
     assert not any(r.exhaustive for r in results if r.requirement == "FAULT-1")
+
+
+def after_failed_syncs(target):
+    store, bench = StoreUnderTest("it", target), Bench(Settings(budget=Budget.QUICK))
+    (kit,) = bench.examined(store).contracts
+    (check,) = (check for check in faults.checks(kit) if check.requirement == "FAULT-2")
+    return check.judge(bench, store)
+
+
+def test_what_a_power_loss_brings_back_is_not_seen_and_so_it_does_not_hold():
+    result = after_failed_syncs(TakesBackWithoutSync)
+
+    assert result.verdict is Verdict.UNDECIDED
+    assert "raises when fsync" in result.reason
+    assert "what a power loss leaves after that was not seen: this takes Linux, seccomp and" in result.reason
+
+
+def test_control_where_only_a_temporary_file_was_not_synced_it_holds_and_says_what_was_asked():
+    result = after_failed_syncs(PlainDocument)
+
+    assert result.verdict is Verdict.HOLDS
+    assert result.reason.startswith("asked of what a call does whose fsync fails; no power loss after it")
 
 
 def test_a_call_fails_and_the_next_one_does_not(tmp_path):
