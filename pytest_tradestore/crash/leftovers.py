@@ -37,7 +37,7 @@ def growth(
 
     The crash is the first one that leaves most files; the store is opened, updated and crashed there ``ROUNDS`` times.
     What only the first rounds leave is bounded: a temporary file with a fixed name, or one that opening removes; and
-    so is what an update that succeeds removes.
+    so is what an update that succeeds removes, and what as many updates leave that nothing disturbs: versions before.
     Files of an update that a reader sees after the crash are data, not leftovers.
     """
     volatile = store.declarations.volatile
@@ -62,15 +62,23 @@ def growth(
             return None
         images.append(again.image)
         counts.append(_count(again.image, volatile))
-    cleared = record(store, workload, (workload.next_update(place, 50 + ROUNDS),), recorder, sandbox, start=images[-1])
-    if isinstance(cleared, NotRecorded) or cleared.trace.unseen:
-        return None
-    if sum(not matches(path, volatile) for path, _ in replay(cleared.trace).walk()) <= counts[0]:
+    after = tuple(workload.next_update(place, 50 + number) for number in range(1, ROUNDS + 1))
+    cleared = _left_by(record(store, workload, after[-1:], recorder, sandbox, start=images[-1]), volatile)
+    if cleared is None or cleared <= counts[0]:
         return None  # the next update that succeeds clears them away
+    undisturbed = _left_by(record(store, workload, after, recorder, sandbox, start=images[0]), volatile)
+    if undisturbed is not None and cleared <= undisturbed:
+        return None  # it keeps some versions, and would have as many without any crash
     newest = tuple(sorted(set(images[-1].paths()) - set(images[-2].paths())))
-    opened = record(store, workload, (), recorder, sandbox, start=images[-1])
-    more = isinstance(opened, Recorded) and sum(not matches(path, volatile) for path, _ in replay(opened.trace).walk())
-    return Growth(worst, worst.process, tuple(images), tuple(counts), newest, more > counts[-1])
+    opened = _left_by(record(store, workload, (), recorder, sandbox, start=images[-1]), volatile)
+    return Growth(worst, worst.process, tuple(images), tuple(counts), newest, (opened or 0) > counts[-1])
+
+
+def _left_by(made: Recorded | NotRecorded, volatile: tuple[str, ...]) -> int | None:
+    """Count the files that a recorded run leaves; None if it was not seen whole."""
+    if isinstance(made, NotRecorded) or made.trace.unseen:
+        return None
+    return sum(not matches(path, volatile) for path, _ in replay(made.trace).walk())
 
 
 def _second_update(groups: tuple[Group, ...]) -> Window:

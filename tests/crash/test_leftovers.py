@@ -55,6 +55,30 @@ class SweptAfterSaving(RandomNames):
             os.unlink(left)
 
 
+class KeepsVersions(Durable):
+    """Keeps the five versions before the newest one, and none beyond them."""
+
+    def save(self, data):
+        directory = self.file.parent
+        if self.file.exists():
+            kept = sorted(directory.glob("before-*"))
+            number = int(kept[-1].name.partition("-")[2]) + 1 if kept else 0
+            os.link(self.file, directory / f"before-{number:06}")
+        super().save(data)
+        for old in sorted(directory.glob("before-*"))[:-5]:
+            os.unlink(old)
+
+
+class KeepsVersionsAndLeavesMore(RandomNames, KeepsVersions):
+    """The same, and beside them what each crash leaves."""
+
+
+def test_what_crashes_leave_beside_versions_that_are_kept_piles_up():
+    grown = growth_of(KeepsVersionsAndLeavesMore)
+
+    assert any(name.startswith("t-") for name in grown.newest)
+
+
 def test_random_temporary_names_that_nothing_removes_pile_up():
     grown = growth_of(RandomNames)
 
@@ -64,7 +88,9 @@ def test_random_temporary_names_that_nothing_removes_pile_up():
 
 
 @pytest.mark.parametrize(
-    "target", [Durable, Swept, SweptAfterSaving], ids=["fixed name", "swept at opening", "swept after saving"]
+    "target",
+    [Durable, Swept, SweptAfterSaving, KeepsVersions],
+    ids=["fixed name", "swept at opening", "swept after saving", "versions before"],
 )
 def test_control_what_stays_bounded_does_not(target):
     assert growth_of(target) is None
