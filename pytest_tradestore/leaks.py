@@ -29,7 +29,7 @@ _ROUNDS, _CALLS = 5, 48
 _OPENINGS = 5
 _FEWEST = {"file descriptors": 1, "temporary files": 1, "processes": 5, "threads": 33}
 """Growth in all that is a leak; an executor may have up to 32 threads and takes its time to start them."""
-_TEMPORARY = re.compile(r"(?i)te?mp|\.part|\.new$|\.swp$|~$|^\.#")
+_TEMPORARY = re.compile(r"(?i)te?mp|\.part|\.(new|swp|staged|staging|lock|lck|incomplete)$|~$|^\.#")
 
 OPENING = "opening and closing the store"
 

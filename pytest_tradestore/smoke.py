@@ -4,6 +4,7 @@ Says what a store takes, how long a step of it lasts, and what went wrong if eve
 it (one error, and nothing else is run; the values and deadlines of all that is) is decided in ``session``.
 """
 
+import errno
 import faulthandler
 import re
 import signal
@@ -125,6 +126,10 @@ _CLOSE = (
     "closes all that opening has opened"
 )
 _MEND = "Mend that in the store or its adapter first"
+_ACROSS = (
+    "Make temporary files in the directory of the file that they will replace: it needs the temporary directory of the "
+    "system to be on the file system of its root, which breaks ROOT-1"
+)
 _TELL = "Mend that first; if it takes other values only, declare them (tradestore_takes, make_bar and the other makers)"
 
 
@@ -219,6 +224,8 @@ class _Visit:
         except (Exception, SystemExit) as error:
             told = f"{doing} raised {type(error).__name__}{f': {error}' if str(error) else ''}"
             remedy = _MEND if isinstance(error, (*_MISTAKES, SystemExit)) else _TELL
+            if isinstance(error, OSError) and error.errno == errno.EXDEV:
+                remedy = _ACROSS
             raise _Raised(Trouble(told, remedy, trace_of(error)), error) from None
         finally:
             self.slowest = max(self.slowest, perf_counter() - began)

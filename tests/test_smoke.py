@@ -1,5 +1,6 @@
 """The smoke stage: what a store takes, and what one who does not even work in the ordinary way is told."""
 
+import errno
 import fcntl
 import json
 import os
@@ -91,6 +92,24 @@ def test_what_goes_wrong_is_told_with_the_traceback_of_the_store(store, sentence
     assert place in trouble.trace
     assert "pytest_tradestore/" not in trouble.trace
     assert trouble.remedy
+
+
+class StagesElsewhere(Files):
+    def put(self, key, document):
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+
+class IsRefused(Files):
+    def put(self, key, document):
+        raise OSError(errno.EACCES, "Permission denied")
+
+
+def test_who_needs_the_temporary_directory_on_its_own_file_system_is_told_so():
+    assert "in the directory of the file that they will replace" in smoked(StagesElsewhere).trouble.remedy
+
+
+def test_control_another_refusal_has_another_remedy():
+    assert "in the directory of the file" not in smoked(IsRefused).trouble.remedy
 
 
 class Hangs(Files):

@@ -114,7 +114,7 @@ def gather(
         run.reopen()
         if run.plan is None:
             return FaultEvidence(undecided=run.trouble or "the workload could not be run")
-        evidence = _evidence(run, run.plan, store, workload.kit.loses)
+        evidence = _evidence(run, run.plan, store, loses=workload.kit.loses, log=workload.kit.log)
         return replace(evidence, violations=_with_lines(run, run.plan, evidence.violations))
 
 
@@ -294,7 +294,7 @@ def _undisturbed(bench: Bench) -> Iterator[tuple[Subject, Trial]]:
         yield subject, undisturbed(subject)
 
 
-def _evidence(run: Run, plan: Plan, store: StoreUnderTest, loses: bool) -> FaultEvidence:
+def _evidence(run: Run, plan: Plan, store: StoreUnderTest, *, loses: bool, log: bool) -> FaultEvidence:
     whole = "atomic-batch" in store.declarations.claims
     found: list[tuple[Trial, FaultBreach, str]] = []
     of_trial: dict[int, int] = {}
@@ -323,7 +323,7 @@ def _evidence(run: Run, plan: Plan, store: StoreUnderTest, loses: bool) -> Fault
         and len(run.trials) == len(plan.tries)
         and all(trial.struck or not isinstance(trial.refusal, Fault) for trial in run.trials.values()),
         given_up=run.gave_up,
-        syncs=_failing_syncs(plan),
+        syncs=_failing_syncs(plan, log=log),
         sync_trials=tuple(_sync_trials(run, plan)),
         going_on=_going_on(run, plan, {id(trial) for trial, breach, _ in found if breach.harm is not Harm.LEFTOVER}),
         updates=tuple(
@@ -395,8 +395,16 @@ def _done(plan: Plan, number: int) -> tuple[str, ...]:
     return (*earlier, "close, reopen", subject.name) if subject.name != OPENING else (*earlier, "close", subject.name)
 
 
-def _failing_syncs(plan: Plan) -> dict[str, tuple[Subject, tuple[Fault, ...]]]:
-    """Return, per kind of update, the syncs that it makes as faults: each once and for ever."""
+def _writes(calls: tuple[Call, ...], role: str) -> bool:
+    return any(call.kind is CallKind.WRITE and call.role == role for call in calls)
+
+
+def _failing_syncs(plan: Plan, *, log: bool) -> dict[str, tuple[Subject, tuple[Fault, ...]]]:
+    """Return, per kind of update, the syncs that it makes as faults: each once and for ever.
+
+    In a log a large append is a kind of its own: the next one writes the last page of a small one again, and so what
+    the failed sync has not written. Of a large one there are pages that nobody writes any more.
+    """
     found: dict[str, tuple[Subject, tuple[Fault, ...]]] = {}
     known: set[tuple[object, ...]] = set()
     for subject, control in zip(plan.subjects, plan.controls, strict=True):
@@ -404,7 +412,8 @@ def _failing_syncs(plan: Plan) -> dict[str, tuple[Subject, tuple[Fault, ...]]]:
             continue
         chosen = []
         for _, fault in faults_for(control.watched.calls):
-            kind = (*_kind_of(subject), fault)
+            large = log and subject.is_large and _writes(control.watched.calls, fault.role)
+            kind = (*_kind_of(subject), large, fault)
             if fault.kind is CallKind.SYNC and kind not in known:
                 known.add(kind)
                 chosen.append(fault)

@@ -249,7 +249,7 @@ def _lost(
         wanted = recorded.states[last].at(place)
         if recorded.raised[0] and between.at(place) != before.at(place):
             # Refused, and there nevertheless: a power loss may take that back, but nothing else.
-            if isinstance(seen, Records) and isinstance(wanted, Records):
+            if isinstance(wanted, Records):
                 if _holds(seen, before.at(place), between.at(place), wanted):
                     continue
             elif place != subject.update.key or not workload.kit.replaces:
@@ -277,10 +277,12 @@ def _with_more(seen: Seen, wanted: Seen) -> bool:
     return all(item in rest for item in wanted.items)
 
 
-def _holds(seen: Records, before: Seen, between: Seen, wanted: Records) -> bool:
+def _holds(seen: Seen, before: Seen, between: Seen, wanted: Records) -> bool:
+    """Say whether a log has all that it should have, whatever became of the refused record."""
     refused = set(between.items if isinstance(between, Records) else ()) - set(
         before.items if isinstance(before, Records) else ()
     )
-    return tuple(item for item in wanted.items if item not in refused) == tuple(
-        item for item in seen.items if item not in refused
-    )
+    kept = tuple(item for item in wanted.items if item not in refused)
+    if not isinstance(seen, Records):
+        return not kept
+    return kept == tuple(item for item in seen.items if item not in refused)

@@ -26,6 +26,8 @@ from pytest_tradestore.tries import TryToken
 
 RECORDINGS = {Budget.QUICK: 6, Budget.NORMAL: 8, Budget.DEEP: 100}
 """Failed syncs that are recorded for one contract of one store."""
+_LARGE_ONES = 2
+"""Failed syncs of large appends that are recorded beside them."""
 
 
 def gather_syncs(
@@ -55,7 +57,8 @@ def gather_syncs(
     ]
     most = RECORDINGS[settings.budget]
     with Sandbox() as sandbox:
-        made, ways = recorded(store, workload, rows[:most], recorder, sandbox)
+        small, large = ([row for row in rows if row.subject.is_large is size] for size in (False, True))
+        made, ways = recorded(store, workload, [*small[:most], *large[:_LARGE_ONES]], recorder, sandbox)
         usable = [one for one in made if one.struck and not one.trace.unseen]
         found = SyncEvidence(exhaustive=len(usable) == len(rows))
         found = crash_after(store, workload, settings, usable, sandbox, found)

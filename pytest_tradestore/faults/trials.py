@@ -38,6 +38,14 @@ class Subject:
     update: Call | None = None
     place: str = ""
 
+    @property
+    def is_large(self) -> bool:
+        """Whether the update takes more pages than are written again with the next one."""
+        return self.update is not None and len(repr(self.update.arguments)) > _LARGE
+
+
+_LARGE = 2 * 4096
+
 
 @dataclass(frozen=True, slots=True)
 class Trial:

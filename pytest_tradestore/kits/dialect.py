@@ -162,9 +162,11 @@ class Dialect:
             newest = found[-1] if self.log and isinstance(found, list) and found else found
             return newest.get("value", ABSENT) if isinstance(newest, dict) else ABSENT
 
+        elsewhere = ("MSFT",) if self.place else ()
+
         def another(visit: "Visit") -> tuple[Any, Any]:
-            visit.call(self.write, *self.at(visit.make, ("MSFT",)), good)
-            return self.newest(visit, ("MSFT",)), good
+            visit.call(self.write, *self.at(visit.make, elsewhere), good)
+            return self.newest(visit, elsewhere), good
 
         good = {"version": 1, "cash": 1.5, "positions": {"AAPL": 100}}
         return Unstorable(
@@ -172,7 +174,8 @@ class Dialect:
             bad,
             lambda visit: visit.call(self.read, *self.at(visit.make)),
             stored,
-            another=another if self.place else None,
+            another=another if self.place or not self.log else None,
+            elsewhere=" elsewhere" if elsewhere else "",
         )
 
 

@@ -35,8 +35,10 @@ class Documents(Protocol):
 
 
 THE_KEYS = "keys()"
-_MANY = 320
-"""Keys, where there are many."""
+_MANY = 1_210
+"""Keys, where there are many: more than a page of any listing has."""
+_READ = 8
+"""Of so many keys one is read by itself, between the first and the last of them, where there are many."""
 _DIALECT = Dialect("put", "get", ("AAPL",), (None, {}), update="update")
 
 
@@ -85,9 +87,10 @@ class DocumentsKit(Kit):
     def much(self, make: Records, methods: frozenset[str], most: int) -> tuple[list[Call], list[Call]]:
         keys = [make.takes.key(f"KEY-{number}") for number in range(1, min(most, _MANY) + 1)]
         listing = [Call("keys", (), THE_KEYS)] if "keys" in methods else []
+        read = [*keys[:20], *keys[20:-20:_READ], *keys[-20:]] if len(keys) > 40 else keys
         return [keyed.put(key, small(number), f"{{version: {number}}}") for number, key in enumerate(keys)], [
             *listing,
-            *map(keyed.get, keys),
+            *map(keyed.get, read),
         ]
 
     def trying(self, methods: frozenset[str]) -> "Callable[[OpenStore, Records], Iterable[str]] | None":

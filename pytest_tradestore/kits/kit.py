@@ -85,7 +85,9 @@ class Unstorable:
     values: tuple[str, ...] = ()
     compared: Callable[[Any], Any] = field(default=lambda found: found)
     another: "Callable[[Visit], tuple[Any, Any]] | None" = None
-    """Writes an ordinary value elsewhere, and returns what is read there and what has to be."""
+    """Writes an ordinary value, and returns what is read there and what has to be."""
+    elsewhere: str = " elsewhere"
+    """Says where that is; nothing where there is one place only: then it is the value that is there already."""
 
 
 class NotAskedError(Exception):

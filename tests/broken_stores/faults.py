@@ -7,7 +7,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from tests.broken_stores import NATIVE, breaks
+from tests.broken_stores import IN_MEMORY, NATIVE, breaks
 from tests.broken_stores.bases import FileEach, OneFile
 from tests.sound_stores.files import (
     append_synced,
@@ -21,6 +21,7 @@ from tests.sound_stores.files import (
     read_log,
     replace_durably,
     sync_directory,
+    take_back,
     write_synced,
 )
 
@@ -266,7 +267,15 @@ class GluesAfterAFailedAppend:
         if stream not in self._known:
             cut_torn_tail(path)
             self._known.add(stream)
-        append_synced(path, log_line(record))
+        with open(path, "ab") as log:
+            size = log.tell()
+            log.write(log_line(record))
+            log.flush()
+            try:
+                os.fsync(log.fileno())
+            except OSError:
+                take_back(path, size)
+                raise
 
     def read(self, stream):
         return read_log(self.root / f"{stream}.log")
@@ -307,6 +316,31 @@ class SkipsWhatFails(_Document):
         replace_durably(self.file, encode(kept))
 
 
+@breaks("document", FAULT_4="a number and its text as keys was accepted")
+class LosesOneOfTwoKeys(_Document):
+    """leaves it to json what can be stored; that writes 1 as "1", and of two alike the last one is read."""
+
+    def save(self, data):
+        replace_durably(self.file, json.dumps(data))
+
+
+@breaks("document", FAULT_4="an ordinary value is refused, too", recorders=IN_MEMORY)
+class RefusesFromThenOn(_Document):
+    """notes what it is about to write, and whoever finds a note that is not crossed out is refused."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        self._begun = False
+
+    def save(self, data):
+        if self._begun:
+            raise OSError("somebody is writing")
+        self._begun = True
+        text = encode(data)
+        self._begun = False
+        replace_durably(self.file, text)
+
+
 class RecordEach:
     """A sealed line in a file of its own for each record; one that was written in vain is emptied again."""
 
@@ -340,3 +374,44 @@ class TakesBackWithoutSync(RecordEach):
 
     def _take_back(self, path):
         os.truncate(path, 0)
+
+
+class Log:
+    """A log of sealed lines; an append that fails is cut off again, and that is synced."""
+
+    def __init__(self, root):
+        self.root = root
+
+    def append(self, stream, record):
+        path, line = self.root / file_name(stream), log_line(record)
+        with locked(self.root):
+            cut_torn_tail(path)
+            with open(path, "ab", buffering=0) as log:
+                size = os.fstat(log.fileno()).st_size
+                try:
+                    left = memoryview(line)
+                    while left:
+                        left = left[log.write(left) :]
+                    self._sync(log, line)
+                except OSError:
+                    log.truncate(size)
+                    os.fsync(log.fileno())
+                    raise
+
+    def _sync(self, log, line):
+        os.fsync(log.fileno())
+
+    def read(self, stream):
+        return read_log(self.root / file_name(stream))
+
+
+@breaks("journal", recorders=NATIVE, FAULT_2="and a power loss destroys what it had acknowledged")
+class LosesLargeRecords(Log):
+    """takes it for harmless that a large record could not be synced: the next append syncs the file again."""
+
+    def _sync(self, log, line):
+        try:
+            os.fsync(log.fileno())
+        except OSError:
+            if len(line) < 4096:
+                raise

@@ -6,12 +6,13 @@ from contextlib import suppress
 from tests.broken_stores import NATIVE, breaks
 from tests.broken_stores.bases import OneFile
 from tests.sound_stores.files import (
-    append_synced,
+    append_or_take_back,
     cut_torn_tail,
     encode,
     log_line,
     read_log,
     sync_directory,
+    take_back,
     whole_lines,
     write_synced,
 )
@@ -67,7 +68,7 @@ class _Log:
     def append(self, stream, record):
         path, line = self.root / f"{stream}.log", log_line(record)
         self._repair(path)
-        append_synced(path, line)
+        append_or_take_back(path, line)
 
     def read(self, stream):
         return read_log(self.root / f"{stream}.log")
@@ -91,9 +92,14 @@ class RemembersWhatFailed(_Log):
             log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             try:
                 sync_directory(self.root)
+                size = os.fstat(log).st_size
                 while line:
                     line = line[os.write(log, line) :]
-                os.fsync(log)
+                try:
+                    os.fsync(log)
+                except OSError:
+                    take_back(path, size)
+                    raise
             finally:
                 os.close(log)
         except OSError:

@@ -78,12 +78,12 @@ class ReadsAPage(PlainJournal):
         return super().read(stream)[-1_000:]
 
 
-@breaks("documents", DATA_VOLUME="not all is read", NAME_4="is not listed as it was given", recorders=IN_MEMORY)
-class ListsAHundred(PlainDocuments):
-    """lists a hundred keys and has no way to ask for more."""
+@breaks("documents", DATA_VOLUME="not all is read", recorders=IN_MEMORY)
+class ListsAThousand(PlainDocuments):
+    """lists a thousand keys and has no way to ask for more."""
 
     def keys(self):
-        return super().keys()[:100]
+        return super().keys()[:1_000]
 
 
 @breaks("bars", DATA_TIME="of two times that a clock shows alike", recorders=IN_MEMORY)

@@ -153,3 +153,23 @@ def append_synced(path: Path, line: bytes) -> None:
         log.write(line)
         log.flush()
         os.fsync(log.fileno())
+
+
+def append_or_take_back(path: Path, line: bytes) -> None:
+    """Append to a log that exists, durable on return; what fails is cut off again.
+
+    What a failed fsync has not written no later one writes: behind the next record there would be a hole.
+    """
+    size = os.stat(path).st_size
+    try:
+        append_synced(path, line)
+    except OSError:
+        take_back(path, size)
+        raise
+
+
+def take_back(path: Path, size: int) -> None:
+    """Cut a log back to ``size`` bytes, durable on return."""
+    with open(path, "r+b") as log:
+        log.truncate(size)
+        os.fsync(log.fileno())

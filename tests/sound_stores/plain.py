@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from tests.sound_stores.files import (
-    append_synced,
+    append_or_take_back,
     cut_torn_tail,
     encode,
     file_name,
@@ -39,12 +39,19 @@ class PlainDocument:
 
 
 class WhateverJsonTakes(PlainDocument):
-    """Leaves it to Python's json what can be stored: numbers as keys become text, NaN stays NaN."""
+    """Leaves it to Python's json what can be stored: numbers as keys become text, but no two of them one."""
 
     def save(self, data):
         text = json.dumps(data)
+        json.loads(text, object_pairs_hook=self._each_once)
         with locked(self.root):
             replace_durably(self.file, text)
+
+    def _each_once(self, pairs):
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            raise ValueError("two keys of this document are one in JSON")
+        return found
 
 
 class PlainDocuments:
@@ -130,7 +137,7 @@ class PlainJournal:
             if stream not in self._repaired:
                 cut_torn_tail(path)
             self._repaired.discard(stream)  # an append that fails may leave a torn tail
-            append_synced(path, line)
+            append_or_take_back(path, line)
             self._repaired.add(stream)
 
     def read(self, stream):

@@ -20,6 +20,7 @@ from tests.sound_stores.files import (
     log_line,
     make_directory,
     sync_directory,
+    take_back,
     whole_lines,
 )
 
@@ -132,10 +133,15 @@ class AsyncJournal:
             if stream not in self._repaired:
                 await asyncio.to_thread(cut_torn_tail, path)
             self._repaired.discard(stream)
-            async with aiofiles.open(path, "ab") as log:
-                await log.write(line)
-                await log.flush()
-                await asyncio.to_thread(os.fsync, log.fileno())
+            size = await asyncio.to_thread(os.path.getsize, path)
+            try:
+                async with aiofiles.open(path, "ab") as log:
+                    await log.write(line)
+                    await log.flush()
+                    await asyncio.to_thread(os.fsync, log.fileno())
+            except OSError:
+                await asyncio.to_thread(take_back, path, size)
+                raise
             self._repaired.add(stream)
 
     async def read(self, stream):

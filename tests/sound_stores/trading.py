@@ -10,7 +10,7 @@ from uuid import uuid4
 from pytest_tradestore.records import plain
 from reference_store.models import Event, FundamentalData, Job, PriceBar, Run
 from tests.sound_stores.files import (
-    append_synced,
+    append_or_take_back,
     cut_torn_tail,
     encode,
     file_name,
@@ -156,11 +156,7 @@ class PlainEvents:
 
     def write_event(self, event):
         with locked(self.root):
-            try:
-                append_synced(self.log, log_line(json.loads(event.model_dump_json())))
-            except OSError:
-                self._repair()
-                raise
+            append_or_take_back(self.log, log_line(json.loads(event.model_dump_json())))
 
     def read_events(self, start, end, types=None):
         found = [Event.model_validate_json(json.dumps(line)) for line in read_log(self.log)]
@@ -205,7 +201,7 @@ class PlainAudit:
         path = self._path(kind, datetime.now())  # noqa: DTZ005 - the day is the local one
         with locked(self.root):
             cut_torn_tail(path)
-            append_synced(path, log_line(record))
+            append_or_take_back(path, log_line(record))
 
     def _path(self, kind, day):
         return self.root / "audit" / kind / f"{day:%Y-%m-%d}.jsonl"
