@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from reference_store.core.document_files import DocumentFiles
@@ -23,13 +23,18 @@ class Migrated:
 
 def migrate_all(files: DocumentFiles, keys: Iterable[str]) -> Migrated:
     """Migrate the documents of ``keys``, each by itself: a crash leaves some of them migrated, and none half."""
+    return migrated_of(lambda key: files.migrate("migrate", key), lambda key: files.read("migrate", key), keys)
+
+
+def migrated_of(migrate: Callable[[str], bool], read: Callable[[str], object], keys: Iterable[str]) -> Migrated:
+    """Do the same by ``migrate``, which says whether a document was of an older version, and ``read``."""
     migrated, current, failed = [], [], []
     for key in keys:
         try:
-            if files.migrate("migrate", key):
+            if migrate(key):
                 migrated.append(key)
             else:
-                files.read("migrate", key)
+                read(key)
                 current.append(key)
         except StoreError as error:
             failed.append((key, error))

@@ -41,7 +41,8 @@ async def reading(operation: Callable[P, R], *args: P.args, **kwargs: P.kwargs) 
 
 def document_commits(files: DocumentFiles) -> LoopCommits[Change]:
     """Changes of documents by tasks that meet."""
-    return LoopCommits(files.group)
+    elsewhere = getattr(files, "of_tasks", None)
+    return LoopCommits(files.group) if elsewhere is None else elsewhere()
 
 
 def _claims(claims: tuple[str, ...]) -> tuple[str, ...]:

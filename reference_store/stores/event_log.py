@@ -32,7 +32,7 @@ class EventLog:
     """Events of all kinds; their timestamps all have time zones or all have none. ``lock_timeout`` is in seconds."""
 
     def __init__(self, root: Place, lock_timeout: float) -> None:
-        self.journal = JournalStore(root, lock_timeout=lock_timeout, admit=_refuse_mixture)
+        self.journal = JournalStore(root, lock_timeout=lock_timeout, admit=refuse_mixture)
         self._indexes: dict[str, TimeIndex] = {}
         self._kept: dict[str, int] = {}
 
@@ -43,7 +43,7 @@ class EventLog:
     def read(self, start: object, end: object, types: object) -> list[Event]:
         """Return events by timestamp, those at the same time in the order of their writes; bounds are included."""
         first, last, aware = bounds(start, end)
-        wanted = _types(types)
+        wanted = types_of(types)
         streams = self.journal.streams()
         months = [name for name in streams if name.endswith(UTC_MONTH) is aware]
         if streams and not months:
@@ -54,7 +54,7 @@ class EventLog:
             if earliest <= name <= latest:
                 for entry in self._between(name, first, last):
                     if wanted is None or entry.record.get("type") in wanted:
-                        timed = _event(entry, name, first, last, aware=aware)
+                        timed = event_of(entry, name, first, last, aware=aware)
                         found += () if timed is None else (timed,)
         found.sort(key=lambda timed: timed[0])
         return [event for _time, event in found]
@@ -121,7 +121,7 @@ class EventLog:
                 self._indexes.pop(next(iter(self._indexes)), None)
 
 
-def _event(entry: Entry, name: str, first: int, last: int, *, aware: bool) -> tuple[int, Event] | None:
+def event_of(entry: Entry, name: str, first: int, last: int, *, aware: bool) -> tuple[int, Event] | None:
     """Return the event and its instant, None if that is not from ``first`` to ``last``.
 
     Fields that a newer version has added are left out.
@@ -144,7 +144,7 @@ def _event(entry: Entry, name: str, first: int, last: int, *, aware: bool) -> tu
         raise CorruptData(name, name + SUFFIX, reason, entry.number) from None
 
 
-def _types(types: object) -> frozenset[str] | None:
+def types_of(types: object) -> frozenset[str] | None:
     """The types that are asked for, None for all; a text is one type."""
     if types is None:
         return None
@@ -158,7 +158,7 @@ def _types(types: object) -> frozenset[str] | None:
     return frozenset(wanted)
 
 
-def _refuse_mixture(name: str, others: list[str]) -> None:
+def refuse_mixture(name: str, others: list[str]) -> None:
     aware = name.endswith(UTC_MONTH)
     if any(other.endswith(UTC_MONTH) is not aware for other in others):
         raise InvalidRecord("timestamp", "has a time zone while those of other events have none, or the reverse")

@@ -48,34 +48,11 @@ _FIELDS = frozenset(Job.model_fields)
 FORM = Form(FILE, "job_id", facets_of)
 
 
-class JobRecords:
-    """The jobs of one root: reads, and changes to be made durable by ``file``."""
+class JobChanges:
+    """What callers want of jobs, wherever these are kept."""
 
-    def __init__(self, root: Place, lock_timeout: float, clock: Clock) -> None:
-        self.file = RecordFile(root, FORM, lock_timeout, clock)
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
-
-    def get(self, job_id: str) -> Job | None:
-        """Return the job with its latest progress, or None; raises NewerRecord."""
-        checked_id("job_id", job_id)
-        found = self.file.read("get", lambda index: index.entries.get(job_id))
-        return None if found is None else job_of(found)
-
-    def page(self, facets: Facets, limit: int, offset: int) -> list[Job]:
-        """Return jobs in the order in which they were first saved."""
-
-        def page(index: Index) -> list[Entry]:
-            return index.page(facets, limit, offset)
-
-        return self.file.listed("list", page, job_of)
-
-    def reported(self, job_id: str, progress: float) -> bool | None:
-        """Do what ``report`` does if that takes no look at the disk; None if it takes one."""
-        return self.file.glance(partial(_attach, job_id=job_id, progress=progress))
-
-    def report(self, job_id: str, progress: float) -> bool:
-        """Attach ``progress`` to the record that is there now, in memory, and say whether there is one."""
-        return self.file.read("update_progress", partial(_attach, job_id=job_id, progress=progress), roughly=True)
 
     def saving(self, job: Job) -> Change:
         """Return the change that stores ``job``."""
@@ -156,6 +133,36 @@ class JobRecords:
             return len(ended)
 
         return clean
+
+
+class JobRecords(JobChanges):
+    """The jobs of one root: reads, and changes to be made durable by ``file``."""
+
+    def __init__(self, root: Place, lock_timeout: float, clock: Clock) -> None:
+        super().__init__(clock)
+        self.file = RecordFile(root, FORM, lock_timeout, clock)
+
+    def get(self, job_id: str) -> Job | None:
+        """Return the job with its latest progress, or None; raises NewerRecord."""
+        checked_id("job_id", job_id)
+        found = self.file.read("get", lambda index: index.entries.get(job_id))
+        return None if found is None else job_of(found)
+
+    def page(self, facets: Facets, limit: int, offset: int) -> list[Job]:
+        """Return jobs in the order in which they were first saved."""
+
+        def page(index: Index) -> list[Entry]:
+            return index.page(facets, limit, offset)
+
+        return self.file.listed("list", page, job_of)
+
+    def reported(self, job_id: str, progress: float) -> bool | None:
+        """Do what ``report`` does if that takes no look at the disk; None if it takes one."""
+        return self.file.glance(partial(_attach, job_id=job_id, progress=progress))
+
+    def report(self, job_id: str, progress: float) -> bool:
+        """Attach ``progress`` to the record that is there now, in memory, and say whether there is one."""
+        return self.file.read("update_progress", partial(_attach, job_id=job_id, progress=progress), roughly=True)
 
 
 def _attach(index: Index, job_id: str, progress: float) -> bool:

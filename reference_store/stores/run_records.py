@@ -41,26 +41,11 @@ def random_id() -> str:
     return uuid4().hex
 
 
-class RunRecords:
-    """The runs of one root: reads, and changes to be made durable by ``file``."""
+class RunChanges:
+    """What callers want of runs, wherever these are kept."""
 
-    def __init__(self, root: Place, lock_timeout: float, clock: Clock, new_id: Callable[[], str]) -> None:
-        self.file = RecordFile(root, FORM, lock_timeout, clock)
+    def __init__(self, clock: Clock, new_id: Callable[[], str]) -> None:
         self._clock, self._new_id = clock, new_id
-
-    def get(self, run_id: str) -> Run | None:
-        """Return the run, or None; raises NewerRecord."""
-        checked_id("run_id", run_id)
-        found = self.file.read("get_run", lambda index: index.entries.get(run_id))
-        return None if found is None else run_of(found)
-
-    def page(self, facets: Facets, limit: int, offset: int) -> list[Run]:
-        """Return runs, the one updated last first."""
-
-        def page(index: Index) -> list[Entry]:
-            return index.page(facets, limit, offset, latest_first=True)
-
-        return self.file.listed("list_runs", page, run_of)
 
     def upserting(
         self,
@@ -122,6 +107,28 @@ class RunRecords:
         run = run_of(new)
         draft.put(run.run_id, new)
         return run
+
+
+class RunRecords(RunChanges):
+    """The runs of one root: reads, and changes to be made durable by ``file``."""
+
+    def __init__(self, root: Place, lock_timeout: float, clock: Clock, new_id: Callable[[], str]) -> None:
+        super().__init__(clock, new_id)
+        self.file = RecordFile(root, FORM, lock_timeout, clock)
+
+    def get(self, run_id: str) -> Run | None:
+        """Return the run, or None; raises NewerRecord."""
+        checked_id("run_id", run_id)
+        found = self.file.read("get_run", lambda index: index.entries.get(run_id))
+        return None if found is None else run_of(found)
+
+    def page(self, facets: Facets, limit: int, offset: int) -> list[Run]:
+        """Return runs, the one updated last first."""
+
+        def page(index: Index) -> list[Entry]:
+            return index.page(facets, limit, offset, latest_first=True)
+
+        return self.file.listed("list_runs", page, run_of)
 
 
 def checked_query(kind: str | None, status: str | None, limit: int, offset: int) -> Facets:

@@ -14,6 +14,7 @@ from reference_store.core.closing import Closing
 from reference_store.core.document_changes import Update
 from reference_store.core.document_files import SUFFIX, DocumentFiles, Recovery, is_without_letters
 from reference_store.core.document_reading import regular
+from reference_store.core.elsewhere import Elsewhere
 from reference_store.core.integrity import Unsealed
 from reference_store.core.late_imports import late
 from reference_store.core.reopening import Reopened
@@ -105,6 +106,9 @@ def single_files(
 ) -> DocumentFiles:
     """Return the files of a single document; raises InvalidIdentifier before anything is created."""
     file_stem(name)
+    if isinstance(root, Elsewhere):
+        documents: DocumentFiles = root.documents(schema)
+        return documents
     return _SingleFiles(root, lock_timeout, file_stem, schema, sensitive=sensitive)
 
 

@@ -27,7 +27,28 @@ def local_now() -> datetime:
     return datetime.now().astimezone()
 
 
-class TradingLogs:
+class AuditLines:
+    """What a decision, or an order and its result, is as a line of the audit log, and of which day."""
+
+    _clock: Clock
+
+    def _decision_line(self, strategy_name: str, decision: Decision) -> tuple[str, Document]:
+        keys.encode(strategy_name)
+        return self._line(strategy_name, decision=to_json(checked(Decision, decision)))
+
+    def _order_line(self, strategy_name: str, order: Order, result: OrderResult) -> tuple[str, Document]:
+        keys.encode(strategy_name)
+        sent, became = to_json(checked(Order, order)), to_json(checked(OrderResult, result))
+        return self._line(strategy_name, order=sent, result=became)
+
+    def _line(self, strategy_name: str, **members: Any) -> tuple[str, Document]:
+        now = self._clock()
+        if not isinstance(now, datetime):
+            raise InvalidRecord("clock", f"gives a {type(now).__name__}, not a datetime")
+        return day_name(now), {"logged_at": iso(now, "clock"), "strategy_name": strategy_name, **members}
+
+
+class TradingLogs(AuditLines):
     """What FileDataStore offers on its logs; see there for promises and errors."""
 
     def _open_logs(
@@ -60,16 +81,16 @@ class TradingLogs:
 
     def read_decisions(self, day: date | str) -> list[Document]:
         """Return the lines of a day (``YYYY-MM-DD``) in order: ``logged_at``, ``strategy_name``, ``decision``."""
-        return _lines(self._decisions, day, "decision")
+        return lines_of(self._decisions, day, "decision")
 
     def read_orders(self, day: date | str) -> list[Document]:
         """Return the lines of a day in order: ``logged_at``, ``strategy_name``, ``order``, ``result``."""
-        return _lines(self._orders, day, "order")
+        return lines_of(self._orders, day, "order")
 
     def days(self) -> list[date]:
         """Return the days of which there are decisions or orders in the audit log, in order."""
         streams = {*self._decisions.streams(), *self._orders.streams()}
-        return sorted(day for stream in streams if (day := _day_of(stream)) is not None)
+        return sorted(day for stream in streams if (day := day_of(stream)) is not None)
 
     def prune_events(self, before: date | str) -> list[str]:
         """Remove the events of months that ended before the day ``before`` and return the names of these months.
@@ -81,7 +102,7 @@ class TradingLogs:
     def prune_audit(self, before: date | str) -> list[date]:
         """Remove the decisions and orders of days before the day ``before`` and return these days."""
         pruned = {*self._decisions.prune(before), *self._orders.prune(before)}
-        return sorted(day for stream in pruned if (day := _day_of(stream)) is not None)
+        return sorted(day for stream in pruned if (day := day_of(stream)) is not None)
 
     def salvage_logs(self) -> dict[str, SalvageReport]:
         """Salvage each log of events, decisions and orders that is damaged; return the reports by file.
@@ -106,36 +127,26 @@ class TradingLogs:
             ("events", self._events.journal),
         )
 
-    def _decision_line(self, strategy_name: str, decision: Decision) -> tuple[str, Document]:
-        keys.encode(strategy_name)
-        return self._line(strategy_name, decision=to_json(checked(Decision, decision)))
 
-    def _order_line(self, strategy_name: str, order: Order, result: OrderResult) -> tuple[str, Document]:
-        keys.encode(strategy_name)
-        sent, became = to_json(checked(Order, order)), to_json(checked(OrderResult, result))
-        return self._line(strategy_name, order=sent, result=became)
-
-    def _line(self, strategy_name: str, **members: Any) -> tuple[str, Document]:
-        now = self._clock()
-        if not isinstance(now, datetime):
-            raise InvalidRecord("clock", f"gives a {type(now).__name__}, not a datetime")
-        return _day(now), {"logged_at": iso(now, "clock"), "strategy_name": strategy_name, **members}
+def lines_of(journal: JournalStore, day: date | str, member: str) -> list[Document]:
+    """Return the lines of a day."""
+    stream = day_name(day)
+    return checked_lines(stream, journal.read(stream), member)
 
 
-def _lines(journal: JournalStore, day: date | str, member: str) -> list[Document]:
-    """Return the lines of a day; the logs of decisions and orders have the same names, so look which one it is.
+def checked_lines(stream: str, lines: list[Document], member: str) -> list[Document]:
+    """Return ``lines``; the logs of decisions and orders have the same names, so look which one it is.
 
     A line of another kind, of a newer version, is handed out as it is.
     """
-    stream = _day(day)
-    lines = journal.read(stream)
     for number, line in enumerate(lines, 1):
         if member not in line and not line.keys().isdisjoint(_KINDS):
             raise CorruptData(stream, stream + SUFFIX, f"it holds no {member}", number)
     return lines
 
 
-def _day_of(stream: str) -> date | None:
+def day_of(stream: str) -> date | None:
+    """The day that a log is named after, None if it is none."""
     try:
         day = date.fromisoformat(stream)
     except ValueError as error:
@@ -144,7 +155,8 @@ def _day_of(stream: str) -> date | None:
     return day if day.isoformat() == stream else None
 
 
-def _day(day: date | str) -> str:
+def day_name(day: date | str) -> str:
+    """The name of the log of a day; raises InvalidRecord for what is none."""
     try:
         found = day if isinstance(day, date) else date.fromisoformat(day)
         return f"{found.year:04d}-{found.month:02d}-{found.day:02d}"

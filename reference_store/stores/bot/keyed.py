@@ -12,6 +12,7 @@ from typing import ClassVar, Generic, TypeVar
 
 from reference_store.bot_models import Kept
 from reference_store.core.document_files import DocumentFiles
+from reference_store.core.elsewhere import Elsewhere
 from reference_store.core.root import LOCK_TIMEOUT
 from reference_store.core.strict_json import Document
 from reference_store.errors import CorruptData, InvalidRecord, NewerRecord, shown
@@ -42,7 +43,10 @@ class Kind(Generic[K]):
                 raise InvalidRecord(self.identifier, "is no text")
 
         schema = schema_of(self.model, rule=named)
-        return Records(self, DocumentFiles(below(root, self.directory), lock_timeout, schema=schema), clock)
+        place = below(root, self.directory)
+        if isinstance(place, Elsewhere):
+            return Records(self, place.documents(schema), clock)
+        return Records(self, DocumentFiles(place, lock_timeout, schema=schema), clock)
 
 
 class Records(Generic[K]):

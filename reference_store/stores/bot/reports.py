@@ -87,7 +87,8 @@ def _key(name: object) -> str:
 
 def _place(root: str | Path, area: str | None) -> Directory:
     if area is not None:
-        return below(root, words(area))
+        place: Directory = below(root, words(area))
+        return place
     path = os.fspath(root)
     try:
         return Directory.open(path)
