@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -268,6 +268,15 @@ def _from_texts(texts: Sequence[str], where: str, config: pytest.Config) -> list
 
 
 def _from_text(text: str, where: str, config: pytest.Config) -> StoreUnderTest:
+    name, target, place = named_target(text, where, config)
+    return checked_store(StoreUnderTest(name or place.rpartition(":")[2].rpartition(".")[2], target, origin=place))
+
+
+def named_target(text: str, where: str, config: pytest.Config) -> tuple[str, Callable[..., Any], str]:
+    """Return the name, if there is one, the callable and the place that ``[NAME=]MODULE:CALLABLE`` names.
+
+    Raises ConfigurationError, with one sentence that begins with ``where`` it stands.
+    """
     name, equals, place = text.strip().rpartition("=")
     module_name, _, attribute = place.partition(":")
     if not _PATH.fullmatch(module_name) or not _PATH.fullmatch(attribute) or (equals and not name):
@@ -285,7 +294,7 @@ def _from_text(text: str, where: str, config: pytest.Config) -> StoreUnderTest:
         raise ConfigurationError(
             f"{where}: {place} is not callable; it must be a class or function that opens the store on a directory"
         )
-    return checked_store(StoreUnderTest(name or attribute.rpartition(".")[2], target, origin=place))
+    return name, target, place
 
 
 def checked_store(store: StoreUnderTest) -> StoreUnderTest:

@@ -20,6 +20,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "own tests; paths given with it run too.",
     )
     group.addoption(
+        "--tradestore-init",
+        metavar="[NAME=]MODULE:CLASS",
+        help="Make a store ready to be checked: look at it, write the configuration and, where one is needed, an "
+        "adapter, use it once, and exit. Nothing that is there is overwritten.",
+    )
+    group.addoption(
         "--tradestore-store",
         action="append",
         default=[],
@@ -138,6 +144,10 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    if config.option.tradestore_init:
+        from pytest_tradestore.adopting.command import init, said
+
+        return init(config, config.option.tradestore_init, said)
     if not config.option.tradestore_list:
         return None
     from pytest_tradestore.report.terminal import requirement_list

@@ -1,0 +1,229 @@
+"""Finds the way in which a store can be asked: as it is, through its constructor, through an adapter, or by a kit.
+
+The first that works in a trial is taken; what comes closest is kept for what is said where none does.
+"""
+
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from time import monotonic
+from typing import Any
+
+from pytest_tradestore.adopting.adapter import Callee, Known, adapter, opener, store_named
+from pytest_tradestore.adopting.methods import Guess, Methods, guesses, queues
+from pytest_tradestore.adopting.openings import Opening, openings
+from pytest_tradestore.adopting.skeletons import kit_module, queue_module, stub_module
+from pytest_tradestore.adopting.trials import HUNG, Opened, Tried, looked_at, tried, tried_as_it_is
+from pytest_tradestore.errors import ConfigurationError
+from pytest_tradestore.kits.kit import Kit
+from pytest_tradestore.kits.registry import KITS, kit_named
+
+_SECONDS = 45.0
+"""How long is searched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """How a store is asked: ``module`` is the text to write, empty if it needs none, and ``name`` what opens it there.
+
+    ``whole`` is false for a skeleton that somebody has to finish.
+    """
+
+    contract: str
+    opened: str = ""
+    module: str = ""
+    name: str = ""
+    uses: tuple[str, ...] = ()
+    whole: bool = True
+    lacking: str = ""
+    """What of the nearest contract is missing, in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """It could not even be opened: ``wrong`` says for each way why not."""
+
+    wrong: tuple[tuple[str, str], ...]
+
+
+def search(target: Callable[..., Any], callee: Callee, stem: str, say: Callable[[str], None]) -> Found | Nothing:
+    """Find how ``target`` can be asked; ``stem`` names its file and its adapter, and ``say`` tells what is tried.
+
+    Raises ConfigurationError if there is nothing to ask.
+    """
+    until = monotonic() + _SECONDS
+    if found := _as_it_is(target, say):
+        return found
+    ways = [looked_at(callee, way, KITS) for way in _said(openings(target, f"{stem}.db"), callee, say)]
+    opened = _usable(ways)
+    if not opened:
+        return Nothing(tuple((f"{callee.expression}({way.opening.arguments})", way.wrong) for way in ways))
+    name = class_name(callee)
+    for one in opened:
+        if found := _by_its_own_methods(target, callee, one, store_named(name)):
+            return found
+    for one in opened:
+        if found := _adapted(target, callee, one, store_named(name), say, until):
+            return found
+    if not any(_is_public(method) for method in opened[0].methods or {}):
+        raise ConfigurationError(
+            f"{callee.expression}({opened[0].opening.arguments}) has no public methods to be asked by"
+        )
+    return _skeleton(target, callee, opened[0], name)
+
+
+def _is_public(method: str) -> bool:
+    return not method.startswith("_") and not hasattr(object, method)
+
+
+def _said(ways: tuple[Opening, ...], callee: Callee, say: Callable[[str], None]) -> Iterator[Opening]:
+    for way in ways:
+        say(f"trying {callee.expression}({way.arguments})")
+        yield way
+
+
+def _usable(ways: list[Opened]) -> list[Opened]:
+    """Return the ways that opened it: in the root itself rather than in a directory of its own, and few of them."""
+    opened = [way for way in ways if not way.wrong]
+    opened.sort(key=lambda way: (way.opening.elsewhere, way.made_directory))
+    return opened[:3]
+
+
+def _as_it_is(target: Callable[..., Any], say: Callable[[str], None]) -> Found | None:
+    """Try it as it stands: called with the root alone, with all methods of a contract."""
+    say(f"trying {getattr(target, '__name__', target)}(root)")
+    kits = [kit for kit in KITS if kit.offered_by(target)] if inspect.isclass(target) else []
+    names = [kit.name for kit in kits if tried_as_it_is(target, kit).works]
+    return Found(" and ".join(names), f"{target.__name__}(root)") if names and len(names) == len(kits) else None
+
+
+def _by_its_own_methods(target: Callable[..., Any], callee: Callee, one: Opened, name: str) -> Found | None:
+    """Give a store that has all methods of a contract a constructor that takes the root."""
+    kits = [kit_named(contract) for contract in one.contracts]
+    known = Known(errors_of(target))
+    trials = [tried(opener(name, callee, one.opening, known), name, kit) for kit in kits]
+    if not trials or not all(trial.works for trial in trials):
+        return None
+    known = replace(known, volatile=trials[0].volatile, single=any(trial.single for trial in trials))
+    module = opener(name, callee, one.opening, known)
+    methods = [m for kit in kits for m in (*kit.required, *kit.optional) if m in (one.methods or {})]
+    return Found(" and ".join(one.contracts), _shown(callee, one), module, name, tuple(methods))
+
+
+def _shown(callee: Callee, one: Opened) -> str:
+    return f"{callee.expression}({one.opening.arguments})"
+
+
+def _adapted(
+    target: Callable[..., Any], callee: Callee, one: Opened, name: str, say: Callable[[str], None], until: float
+) -> Found | None:
+    base = class_name(callee)
+    known, hung = Known(errors_of(target), awaited=one.awaited), []
+    for guess in guesses(one.methods or {}):
+        if monotonic() > until:
+            break
+        if guess.uses in hung:
+            continue
+        say(f"trying it as {guess.contract}: {', '.join(guess.uses.values())}")
+        held, trial = _fitted(callee, one.opening, guess, known, name)
+        if trial.wrong == HUNG:
+            hung.append(guess.uses)
+        if trial.works:
+            seen = replace(known, volatile=trial.volatile, single=trial.single)
+            module = adapter(name, callee, one.opening, held, seen)
+            return Found(guess.contract, _shown(callee, one), module, name, tuple(held.uses))
+    for put, take, end in queues(one.methods or {}):
+        say(f"trying it as a queue: {put}, {take}")
+        module = queue_module(base, callee, one.opening, (put, take, end), known)
+        trial = tried(module, name)
+        if trial.works:
+            seen = replace(known, volatile=trial.volatile, single=trial.single)
+            module = queue_module(base, callee, one.opening, (put, take, end), seen)
+            return Found("a queue, by a kit of its own", _shown(callee, one), module, name, ("put", "take", "waiting"))
+    return None
+
+
+def _fitted(callee: Callee, opening: Opening, guess: Guess, known: Known, name: str) -> tuple[Guess, Tried]:
+    """Try a guess, and again without what of it does not work but may be missing."""
+    kit = kit_named(guess.contract)
+    for _ in range(5):
+        trial = tried(adapter(name, callee, opening, guess, known), name, kit)
+        if trial.step == "reading what is not there" and trial.raised[1] and not guess.absent[1]:
+            if "." in trial.raised[1] or trial.raised[1] in ("TypeError", "AttributeError"):
+                break
+            guess = replace(guess, absent=trial.raised)
+        elif "keys()" in trial.wrong and "keys" in guess.uses:  # perhaps it lists them as bytes
+            guess = _without(guess, "keys") if guess.keys else replace(guess, keys="bytes")
+        elif "delete(" in trial.step and "delete" in guess.uses:
+            guess = _without(guess, "delete")
+        else:
+            break
+    return guess, trial
+
+
+def _without(guess: Guess, method: str) -> Guess:
+    return replace(guess, uses={ours: theirs for ours, theirs in guess.uses.items() if ours != method})
+
+
+def _skeleton(target: Callable[..., Any], callee: Callee, one: Opened, name: str) -> Found:
+    """Begin what somebody has to finish: the rest of a contract that is half there, else a kit of its own methods."""
+    methods = one.methods or {}
+    known = Known(errors_of(target), awaited=one.awaited)
+    shown = _shown(callee, one)
+    if (kit := _half_there(methods)) is not None:
+        lacking = [method for method in kit.required if method not in methods]
+        module = stub_module(store_named(name), callee, one.opening, kit, lacking, known)
+        sentence = f"nearest is {kit.name}, for which it lacks {' and '.join(f'{m}()' for m in lacking)}"
+        return Found(kit.name, shown, module, store_named(name), tuple(kit.required), whole=False, lacking=sentence)
+    own = {method: told for method, told in methods.items() if not hasattr(dict, method)}
+    module = kit_module(name, callee, one.opening, own, known)
+    sentence = "it has no methods that are like those of a contract of the suite"
+    return Found(f"a kit, {name}Kit", shown, module, store_named(name), whole=False, lacking=sentence)
+
+
+def _half_there(methods: Methods) -> Kit | None:
+    """Return the contract of which at least half is there, by names that nothing else has."""
+
+    def share(kit: Kit) -> float:
+        return sum(method in methods for method in kit.required) / len(kit.required)
+
+    telling = [kit for kit in KITS if any("_" in method and method in methods for method in kit.required)]
+    most = max(telling, key=share, default=None)
+    return most if most is not None and share(most) >= 0.5 else None
+
+
+def class_name(callee: Callee) -> str:
+    """Return what the adapter's class is called after: the store's class, else its module."""
+    first = callee.attribute.partition(".")[0]
+    named = first if first[0].isupper() else callee.module.partition(".")[0]
+    return "".join(word[0].upper() + word[1:] for word in re.split(r"[\W_]+", named) if word)
+
+
+def errors_of(target: Callable[..., Any]) -> tuple[tuple[str, str], ...]:
+    """Return the exception types of a library's own, each with a module that has it; at most three."""
+    module = getattr(target, "__module__", None) or ""
+    top = module.partition(".")[0]
+    loaded = [sys.modules[name] for name in (top, module) if name in sys.modules]
+    if not loaded or top in sys.stdlib_module_names:
+        return ()
+    found: dict[type, str] = {}
+    for place in dict.fromkeys(loaded):
+        for name, value in sorted(vars(place).items()):
+            if _is_error(value, top) and name == value.__name__:
+                found.setdefault(value, place.__name__)
+    bases = [(where, kind.__name__) for kind, where in found.items() if not any(b in found for b in kind.__mro__[1:])]
+    uses_sqlite = any(
+        hasattr(other, "sqlite3") for name, other in list(sys.modules.items()) if name.partition(".")[0] == top
+    )
+    return (*([("sqlite3", "Error")] if uses_sqlite else []), *bases[:2])
+
+
+def _is_error(value: object, top: str) -> bool:
+    return (
+        inspect.isclass(value)
+        and issubclass(value, Exception)
+        and not issubclass(value, (Warning, ValueError, OSError))
+        and value.__module__.partition(".")[0] == top
+    )

@@ -1,0 +1,283 @@
+"""``--tradestore-init``: for which classes it finds a way, what it writes, and what it says where there is none."""
+
+import subprocess
+import sys
+
+import pytest
+
+STORES = '''
+import json
+import os
+from pathlib import Path
+
+
+class Portfolio:
+    def __init__(self, root: Path):
+        self.file = root / "p.json"
+
+    def save(self, data):
+        self.file.write_text(json.dumps(data))
+
+    def load(self):
+        return json.loads(self.file.read_text()) if self.file.exists() else {}
+
+
+class Other:
+    """The same methods, and a file by a keyword."""
+
+    def __init__(self, *, filename: str, cache_size=10):
+        self.file = Path(filename)
+
+    save, load = Portfolio.save, Portfolio.load
+
+
+class ByUrl:
+    """Asynchronous, opened late, by a URL, with text for values."""
+
+    def __init__(self, url: str):
+        self.path, self.ready = url.removeprefix("sqlite:///"), False
+
+    async def connect(self):
+        os.makedirs(self.path, exist_ok=True)
+        self.ready = True
+
+    async def set_value(self, key, value: str):
+        assert self.ready and isinstance(value, str)
+        Path(self.path, key).write_text(value)
+
+    async def get_value(self, key):
+        path = Path(self.path, key)
+        return path.read_text() if path.exists() else None
+
+    async def close(self):
+        pass
+
+
+class Mapping:
+    """A mapping of bytes that raises where there is nothing, and writes when it is told to."""
+
+    def __init__(self, path):
+        self.path = path
+        self.items = json.loads(Path(path).read_text()) if os.path.exists(path) else {}
+
+    def __setitem__(self, key, value):
+        self.items[key.decode()] = value.decode()
+
+    def __getitem__(self, key):
+        return self.items[key.decode()].encode()
+
+    def sync(self):
+        Path(self.path).write_text(json.dumps(self.items))
+
+
+class Here:
+    """Takes nothing, and writes to the working directory."""
+
+    def append_record(self, record):
+        with open("log", "a") as file:
+            file.write(json.dumps(record) + "\\n")
+
+    def read_all(self):
+        with open("log") as file:
+            return [json.loads(line) for line in file]
+
+
+class Queue:
+    def __init__(self, directory):
+        self.file = Path(directory, "queue")
+        self.items = json.loads(self.file.read_text()) if self.file.exists() else []
+
+    def put(self, item):
+        self.items.append(item)
+        self.file.write_text(json.dumps(self.items))
+
+    def get_nowait(self):
+        item = self.items.pop(0)
+        self.file.write_text(json.dumps(self.items))
+        return item
+
+
+class HalfBars:
+    def __init__(self, data_dir):
+        pass
+
+    def write_bars(self, symbol, bars):
+        pass
+
+
+class Ledger:
+    def __init__(self, path, currency):
+        pass
+
+    def deposit(self, owner, amount):
+        pass
+
+    def balance(self, owner):
+        return 0
+
+
+class Raises:
+    def __init__(self, path):
+        raise RuntimeError("no licence")
+
+
+class Hangs:
+    def __init__(self, path):
+        import threading
+
+        threading.Event().wait()
+
+
+class Bare:
+    def __init__(self, path):
+        pass
+
+
+number = 7
+'''
+
+
+@pytest.fixture
+def init(pytester, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    pytester.makepyfile(acme=STORES)
+    pytester.makepyfile(boom="raise RuntimeError('boom')")
+
+    def run(what, *arguments):
+        return pytester.runpytest(f"--tradestore-init={what}", *arguments)
+
+    return run
+
+
+def written(pytester):
+    return {path.name: path.read_text() for path in pytester.path.glob("tradestore_*.py")}
+
+
+def untidy(pytester):
+    """Return what ruff has to say of the files that were written, with its own settings and those for types."""
+    paths = list(pytester.path.glob("tradestore_*.py"))
+    said = ""
+    for asked in (["format", "--diff"], ["check", "--select", "E,F,I,UP,B,RUF,ANN0,ANN2", "--output-format=concise"]):
+        command = [sys.executable, "-m", "ruff", *asked, "--isolated", "--quiet", *paths]
+        said += subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    return said
+
+
+WORKS = {
+    "Other": "document: save, load",
+    "ByUrl": "documents: put, get",
+    "Mapping": "documents: put, get",
+    "Here": "journal: append, read",
+    "Queue": "a queue, by a kit of its own: put, take, waiting",
+}
+
+
+@pytest.mark.parametrize(("name", "contract"), WORKS.items(), ids=list(WORKS))
+def test_an_adapter_is_found_and_works(pytester, init, name, contract):
+    result = init(f"acme:{name}")
+
+    assert result.ret == 0
+    result.stdout.fnmatch_lines([f"  contract    {contract}", "  first use   written, read, reopened and read again*"])
+    result.stdout.fnmatch_lines(["Next: pytest --tradestore-conformance tradestore/*"])
+    (text,) = written(pytester).values()
+    assert len(text.splitlines()) <= 70
+    assert untidy(pytester) == ""
+
+
+def test_a_store_that_is_opened_as_the_suite_does_needs_no_adapter(pytester, init):
+    result = init("acme:Portfolio")
+
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["  adapter     none is needed"])
+    assert written(pytester) == {}
+    assert (pytester.path / "pytest.toml").read_text() == '[pytest]\ntradestore_stores = ["portfolio=acme:Portfolio"]\n'
+
+
+def test_the_command_that_is_named_next_asks_that_store(pytester, init):
+    init("acme:Portfolio")
+    named = init("acme:Other").outlines[-1].removeprefix("Next: pytest ").split()
+
+    collected = pytester.runpytest(*named, "--tradestore-recorder=fake", "--collect-only", "-q")
+
+    ids = [line for line in collected.outlines if "[" in line]
+    assert ids and all(one.startswith("tradestore/other/") for one in ids)
+
+
+def test_a_contract_that_is_half_there_is_named_with_what_is_missing(pytester, init):
+    result = init("acme:HalfBars")
+
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*nearest is bars, for which it lacks read_bars()"])
+    result.stdout.fnmatch_lines(["  TODO        tradestore_half_bars.py:*return the bars from start to end*"])
+    assert untidy(pytester) == ""
+
+
+def test_where_nothing_fits_a_kit_of_its_own_methods_is_begun_and_asks_nothing_before_it_is_finished(pytester, init):
+    result = init("acme:Ledger")
+
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["  contract    a kit, LedgerKit", "*say what balance() shows*"])
+    (text,) = written(pytester).values()
+    assert 'required = ("deposit", "balance")' in text and 'Call("deposit", ("AAPL", number))' in text
+    assert "TODO: say what currency should be." in text
+    assert untidy(pytester) == ""
+
+
+SENTENCES = {
+    "acme:Raises": "*could not be opened on a directory: *RuntimeError: no licence*def open_store(root: Path)*",
+    "acme:Bare": "*has no public methods to be asked by*",
+    "acme:Nope": "*acme has no 'Nope'*",
+    "acme:number": "*acme:number is not callable*",
+    "nope:X": "*there is no module named 'nope'*",
+    "boom:X": "*importing boom raised RuntimeError: boom (*boom.py:1)",
+    "acme": "*'acme' is not of the form*",
+    "../x:Y": "*is not of the form*",
+}
+
+
+@pytest.mark.parametrize(("what", "sentence"), SENTENCES.items(), ids=list(SENTENCES))
+def test_what_cannot_be_adopted_gets_one_sentence_and_leaves_nothing(pytester, init, what, sentence):
+    before = sorted(path.name for path in pytester.path.iterdir())
+
+    result = init(what)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert len([line for line in result.errlines if line]) == 1
+    result.stderr.fnmatch_lines([f"ERROR: {sentence}"])
+    assert [name for name in sorted(path.name for path in pytester.path.iterdir()) if name != "__pycache__"] == before
+
+
+def test_a_file_that_is_there_is_not_overwritten(pytester, init):
+    pytester.makepyfile(tradestore_other="# mine\n")
+
+    result = init("acme:Other")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: *tradestore_other.py is there already*NAME=MODULE:CLASS"])
+    assert written(pytester) == {"tradestore_other.py": "# mine"}
+
+
+def test_a_store_is_not_named_twice(pytester, init):
+    init("acme:Portfolio")
+
+    result = init("acme:Portfolio")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: *has a store named 'portfolio' already*"])
+
+
+def test_control_under_another_name_it_is(pytester, init):
+    init("acme:Portfolio")
+
+    assert init("again=acme:Portfolio").ret == 0
+    assert '"again=acme:Portfolio"' in (pytester.path / "pytest.toml").read_text()
+
+
+def test_a_store_of_a_library_gets_the_errors_of_the_library(pytester, init):
+    result = init("sqlite=dbm.dumb:open")
+
+    assert result.ret == 0
+    (text,) = written(pytester).values()
+    assert "import dbm.dumb" in text and "self._store.sync()" in text
+    assert "def keys(self)" in text
