@@ -112,7 +112,7 @@ def guesses(methods: Methods) -> Iterator[Guess]:
             if start not in used:
                 made = replace(guess, start=start, commit=commit, text=text, close=close, awaited=awaited)
                 yield made
-                if text and guess.contract == "documents":
+                if text and "put" in guess.uses:  # there are keys
                     yield replace(made, keys="bytes")
 
 
