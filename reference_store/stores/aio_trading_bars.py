@@ -26,7 +26,7 @@ class AsyncTradingBars:
 
     async def write_bars(self, symbol: str, bars: Sequence[PriceBar]) -> None:
         """Add bars, all or none, durable on return; see FileDataStore.write_bars."""
-        await whole(self._of_bars.write_bars, symbol, _of_ours(bars))
+        await whole(self._of_bars.write_bars, symbol, of_ours(bars))
 
     async def write_bars_table(self, symbol: str, table: object) -> None:
         """Add the rows of a table, all or none, durable on return; see FileDataStore.write_bars_table."""
@@ -34,7 +34,7 @@ class AsyncTradingBars:
 
     async def write_bars_of_many(self, bars: Mapping[str, Iterable[PriceBar]]) -> None:
         """Add bars of many symbols, all or none, durable on return; see FileDataStore.write_bars_of_many."""
-        await whole(self._of_bars.write_bars_of_many, _each_of_ours(bars))
+        await whole(self._of_bars.write_bars_of_many, each_of_ours(bars))
 
     async def read_bars(self, symbol: str, start: datetime, end: datetime) -> list[PriceBar]:
         """Return the bars from ``start`` to ``end``, both included, by date; see FileDataStore.read_bars."""
@@ -69,7 +69,7 @@ class AsyncTradingBars:
         return await whole(self._of_bars.salvage_bars, symbol)
 
 
-def _of_ours(bars: Iterable[PriceBar]) -> list[PriceBar]:
+def of_ours(bars: Iterable[PriceBar]) -> list[PriceBar]:
     """Return copies: the caller may go on changing its bars while a thread writes them."""
     given = listed(bars)
     try:
@@ -79,7 +79,7 @@ def _of_ours(bars: Iterable[PriceBar]) -> list[PriceBar]:
         raise InvalidRecord("bars", f"cannot be copied ({type(error).__name__})") from error
 
 
-def _each_of_ours(bars: Mapping[str, Iterable[PriceBar]]) -> Mapping[str, Iterable[PriceBar]]:
+def each_of_ours(bars: Mapping[str, Iterable[PriceBar]]) -> Mapping[str, Iterable[PriceBar]]:
     if not isinstance(bars, Mapping):
         return bars  # which the store refuses
     try:
@@ -87,4 +87,4 @@ def _each_of_ours(bars: Mapping[str, Iterable[PriceBar]]) -> Mapping[str, Iterab
     except Exception as error:
         let_out(error)
         raise InvalidRecord("bars", f"cannot be gone through ({type(error).__name__})") from error
-    return {symbol: _of_ours(some) for symbol, some in of_symbols.items()}
+    return {symbol: of_ours(some) for symbol, some in of_symbols.items()}

@@ -217,13 +217,13 @@ def _concatenated(parts: Sequence[Columns]) -> Columns:
     parts = [part for part in parts if len(part)]
     tables = [part.table for part in parts]
     if any(not table.schema.equals(tables[0].schema) for table in tables):
-        tables = [_with_whole(table) for table in tables]
+        tables = [with_whole(table) for table in tables]
     if not parts[0].aware:
         return Columns(pa.concat_tables(tables), None)
     return Columns(pa.concat_tables(tables), [zone for part in parts for zone in part.zones or ()])
 
 
-def _with_whole(table: pa.Table) -> pa.Table:
+def with_whole(table: pa.Table) -> pa.Table:
     """The table with floats for volumes, and the ints among them beside."""
     if WHOLE in table.column_names:
         return table

@@ -2,8 +2,7 @@ import itertools
 
 import pytest
 
-pytest.importorskip("psycopg", reason="psycopg is not installed: pip install '.[postgres]'")
-
+from tests.reference_store.network import buckets_on_loopback
 from tests.reference_store.network.servers import Server
 
 _schemas = (f"s{number}" for number in itertools.count())
@@ -32,7 +31,35 @@ def schema():
 
 @pytest.fixture
 def database(server, schema):
+    pytest.importorskip("psycopg", reason="psycopg is not installed: pip install '.[postgres]'")
     from reference_store.postgres import Database
 
     with Database(server.conninfo, schema=schema) as database:
         yield database
+
+
+@pytest.fixture
+def bucket_server():
+    with buckets_on_loopback.served() as server:
+        yield server
+
+
+@pytest.fixture
+def bucket():
+    """URL and options of a bucket on the suite's own server, in a process of its own."""
+    with buckets_on_loopback.served_apart() as options:
+        yield "s3://market/bars", options
+
+
+@pytest.fixture
+def moto():
+    """The same on moto."""
+    with buckets_on_loopback.moto("market") as options:
+        yield "s3://market/bars", options
+
+
+@pytest.fixture
+def careless_bucket():
+    """One that ignores conditions, as some test doubles do."""
+    with buckets_on_loopback.served(conditions=False) as server:
+        yield "s3://market/bars", server.options

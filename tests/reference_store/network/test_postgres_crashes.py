@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed: pip install '.[postgres]'")
+
 from reference_store.models import Job
 from reference_store.postgres import (
     AsyncDatabase,
@@ -72,8 +74,6 @@ def test_a_job_whose_claim_is_not_answered_is_claimed_once_and_returned(wire, sc
 
 
 def test_control_a_plain_retry_would_do_it_twice(wire, schema):
-    import psycopg
-
     with Database(wire.conninfo, schema=schema) as database:
         database.read("look", "", lambda: (yield from ()))
     for outcome, doubled in (("done", 2), ("not done", 1)):
