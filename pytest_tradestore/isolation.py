@@ -6,6 +6,7 @@ ended with everything that it started, and what it printed is kept for the repor
 
 import contextlib
 import faulthandler
+import gc
 import mmap
 import os
 import pickle
@@ -295,6 +296,7 @@ def _fork(task: Task, beat: mmap.mmap, receiving: int, sending: int, output: IO[
     status = 1
     try:
         _running.clear()
+        gc.freeze()  # what came from the parent is no garbage of this process, and looking through it copies its memory
         os.close(receiving)
         os.setsid()  # so that it can be ended together with whatever it starts
         end_with_parent(parent)

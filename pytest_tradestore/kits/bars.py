@@ -15,7 +15,7 @@ from pytest_tradestore.kits.protocol import Now
 from pytest_tradestore.kits.slots import Ask, Back, Slot, around, shown, time_of
 from pytest_tradestore.kits.spec import Spec, Table, rows_by
 from pytest_tradestore.observation import Absent, Seen, Value, canonical, counted
-from pytest_tradestore.records import Records, field, plain
+from pytest_tradestore.records import Records, field, plain, text_of
 from pytest_tradestore.takes import Takes, Writing
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class BarsKit(Kit):
         return tuple(_month(make, key) for key in (months if make.takes.replaces else (f"AAPL {_ALL}", f"MSFT {_ALL}")))
 
     def seen(self, look: Call, result: Any) -> Seen:
-        return Value(canonical([plain(bar) for bar in result])) if result else Absent()
+        return Value(f"[{', '.join(map(text_of, result))}]") if result else Absent()
 
     def takings(self) -> tuple[Takes, ...]:
         every = product((False, True), get_args(Writing), _TICKS, (False, True))

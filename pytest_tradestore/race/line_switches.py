@@ -8,6 +8,7 @@ import functools
 import os
 import sys
 import sysconfig
+from collections.abc import Callable
 from types import CodeType, FrameType, ModuleType
 from typing import Any
 
@@ -66,6 +67,8 @@ class LineSwitches:
     def __init__(self, beginnings: tuple[str, ...]) -> None:
         self._beginnings = beginnings
         self._own: dict[CodeType, bool] = {}
+        self._called: dict[tuple[CodeType, int], str] = {}
+        self._may_switch: Callable[[], bool] = lambda: False
 
     def _is_own(self, code: CodeType) -> bool:
         known = self._own.get(code)
@@ -76,8 +79,19 @@ class LineSwitches:
             )
         return known
 
-    def begin(self) -> None:
-        """Stop at lines from now on, in the threads that ``enter``."""
+    def _stop(self, code: CodeType, line: int) -> None:
+        """Stop before a line, where that may let somebody else go on."""
+        actor = running.get(_ident())
+        if actor is not None and self._may_switch():
+            operation = self._called.get((code, line))
+            if operation is None:
+                operation = f"{OPERATION} {code.co_qualname}+{line - code.co_firstlineno}"
+                self._called[code, line] = operation
+            actor.reach(operation)
+
+    def begin(self, may_switch: Callable[[], bool]) -> None:
+        """Stop at lines from now on, in the threads that ``enter``, while ``may_switch`` says so."""
+        self._may_switch = may_switch
         if sys.version_info >= (3, 12):
             monitoring = sys.monitoring
             if monitoring.get_tool(_TOOL) is None:
@@ -101,9 +115,7 @@ class LineSwitches:
     def _monitored(self, code: CodeType, line: int) -> Any:
         if not self._is_own(code):
             return sys.monitoring.DISABLE  # type: ignore[attr-defined,unused-ignore]
-        actor = running.get(_ident())
-        if actor is not None:
-            actor.reach(f"{OPERATION} {code.co_qualname}+{line - code.co_firstlineno}")
+        self._stop(code, line)
         return None
 
     def _trace(self, frame: FrameType, _event: str, _argument: Any) -> Any:
@@ -111,8 +123,5 @@ class LineSwitches:
 
     def _local(self, frame: FrameType, event: str, _argument: Any) -> Any:
         if event == "line":
-            actor = running.get(_ident())
-            if actor is not None:
-                code = frame.f_code
-                actor.reach(f"{OPERATION} {code.co_qualname}+{frame.f_lineno - code.co_firstlineno}")
+            self._stop(frame.f_code, frame.f_lineno)
         return self._local

@@ -124,7 +124,7 @@ class Laboratory:
         order = Order(store, program, root)
         self._watchdog.watch(control)
         if switches is not None:
-            switches.begin()
+            switches.begin(control.may_switch)
         try:
             execution = (run_tasks if program.kind is Actors.TASKS else run_threads)(order, scheduler, control)
             return replace(execution, met=frozenset({Blow.SLOW})) if CLOCK.asked else execution

@@ -80,9 +80,15 @@ class OneSlowOperation:
             first.ready, first.until, first.probe = held
             return first.ready is None or first.ready()
         first.timed_out = True
-        if self._until is not None and (first.number == first.caller or first is self._scheduler.main):
+        if self._until is not None and self._may_poll(first):
             self._polls += 1
             if self._polls > _PATIENT:
-                longest = min((other.until for other in others if other.until is not None), default=self._clock.now)
-                self._clock.advance(min(self._clock.now + _LONGER, longest))
+                # Who renews a lease is woken in time. Who polls too is not: two would keep each other to their pace.
+                kept = [other.until for other in others if other.until is not None and not self._may_poll(other)]
+                ends = [held.until for held in self._held if held.until is not None]
+                self._clock.advance(min((self._clock.now + _LONGER, *kept, *ends)))
         return True
+
+    def _may_poll(self, actor: Actor) -> bool:
+        """Say whether it is a caller itself, who waits for others; what a caller has started may be waited for."""
+        return actor.number == actor.caller or actor is self._scheduler.main

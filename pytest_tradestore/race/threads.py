@@ -238,6 +238,11 @@ class Control:
         finally:
             self.lines.leave()
 
+    def may_switch(self) -> bool:
+        """Say whether who stops now may be another than who goes on: not while the callers are yet to begin."""
+        scheduler = self.scheduler
+        return scheduler.exploring or self.over or scheduler.given_up
+
     def line(self) -> Location | None:
         """Return the line of the store that is about to do something, if details are wanted."""
         if self.detail is None:

@@ -77,9 +77,11 @@ def decode(
     """
     try:
         with pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True) as file:
-            if not any(file.schema_arrow.equals(known, check_metadata=False) for known in schemas(aware=aware)):
+            schema = file.schema_arrow  # made anew each time it is asked for
+            if not any(schema.equals(known, check_metadata=False) for known in schemas(aware=aware)):
                 raise Unreadable("it does not have the columns of bars")
-            columns = [name for name in (*COLUMNS, WHOLE) if name in file.schema_arrow.names]
+            names = frozenset(schema.names)
+            columns = [name for name in (*COLUMNS, WHOLE) if name in names]
             groups = _groups(file.metadata, first, last) if only is None else [only]
             zones = _zones(file.metadata, groups) if aware else None
             # Not the symbol, which is known; and no threads, which cost more than they gain on one month.
