@@ -28,10 +28,14 @@ EQUAL = {
     "one moment in two zones": (NOON, NOON.astimezone(timezone(timedelta(hours=2)))),
 }
 values = st.one_of(
-    st.integers(-2, 2), st.sampled_from([-0.0, 0.0, 1.0, 2.0, float("nan")]), st.booleans(), st.none(), st.text(max_size=1),
+    st.integers(-2, 2),
+    st.sampled_from([-0.0, 0.0, 1.0, 2.0, float("nan")]),
+    st.booleans(),
+    st.none(),
+    st.text(max_size=1),
     st.datetimes(timezones=st.sampled_from([None, UTC, timezone(timedelta(hours=1))])),
     st.lists(st.integers(0, 1), max_size=2),
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize(("one", "other"), EQUAL.values(), ids=list(EQUAL))
@@ -42,10 +46,10 @@ def test_records_that_are_equal_and_not_the_same_keep_texts_of_their_own(one, ot
 
 
 def test_control_a_record_that_is_the_same_has_the_same_text_and_changes_with_its_fields():
-    bar = Bar("AAPL", datetime(2026, 1, 5), 1.5)
+    bar = Bar("AAPL", NOON.replace(tzinfo=None), 1.5)
     before = text_of(bar)
 
-    assert text_of(Bar("AAPL", datetime(2026, 1, 5), 1.5)) is before
+    assert text_of(Bar("AAPL", NOON.replace(tzinfo=None), 1.5)) is before
     bar.close = 2.5
     assert text_of(bar) == before.replace("1.5", "2.5")
 
