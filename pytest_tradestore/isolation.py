@@ -24,6 +24,8 @@ from functools import cache
 from time import monotonic
 from typing import IO, Any
 
+from pytest_tradestore.offspring import after, started
+
 _HEADER = struct.Struct("<Q")
 _BEAT = struct.Struct("<Qq?")
 _POLL = 0.05
@@ -170,16 +172,19 @@ def stream_isolated(task: Task, deadline: float) -> Iterator[Sent | Ending]:
     beat = mmap.mmap(-1, _BEAT.size)
     receiving, sending = os.pipe()
     with tempfile.TemporaryFile() as output:
+        before = started()
         child = _fork(task, beat, receiving, sending, output)
         os.close(sending)
         try:
-            yield from _listen(child, receiving, beat, deadline, output)
+            yield from _listen(child, before, receiving, beat, deadline, output)
         finally:
             os.close(receiving)
             beat.close()
 
 
-def _listen(child: int, pipe: int, beat: mmap.mmap, deadline: float, output: IO[bytes]) -> Iterator[Sent | Ending]:
+def _listen(
+    child: int, before: int | None, pipe: int, beat: mmap.mmap, deadline: float, output: IO[bytes]
+) -> Iterator[Sent | Ending]:
     buffer = bytearray()
     watch = _Watch(child, beat, deadline)
     ending: Ending | None = None
@@ -207,7 +212,7 @@ def _listen(child: int, pipe: int, beat: mmap.mmap, deadline: float, output: IO[
             if ending is not None or failure is not None:
                 break  # the task is over; something that it started still holds the pipe open
     finally:
-        status = _end(child, leave_time=ending is None and failure is None)
+        status = _end(child, before, leave_time=ending is None and failure is None)
     if failure is not None:
         raise failure
     printed = _kept(output)
@@ -376,9 +381,10 @@ def _redirect(output: IO[bytes]) -> None:
     sys.stderr = open(2, "w", closefd=False, errors="backslashreplace")  # noqa: SIM115 - as above
 
 
-def _end(child: int, *, leave_time: bool) -> int:
+def _end(child: int, before: int | None = None, *, leave_time: bool) -> int:
     """Wait for the child and return its wait status; end everything of its session.
 
+    ``before`` is how many processes had been started before it, where that is known.
     With ``leave_time`` a child that has closed its pipe gets a moment to tell by its status why it ended.
     """
     status = None
@@ -395,7 +401,7 @@ def _end(child: int, *, leave_time: bool) -> int:
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
-    _end_session(child)
+    _end_session(child, before)
     _running.discard(child)
     return status
 
@@ -411,27 +417,25 @@ def end_running() -> None:
             _end(child, leave_time=False)
 
 
-def _end_session(leader: int) -> None:
+def _end_session(leader: int, before: int | None) -> None:
     """End what is left of the session that ``leader`` began, and wait until it can no longer write anything."""
     patience = monotonic() + 1.0
-    while (members := _session_of(leader)) and monotonic() < patience:
+    while (members := _session_of(leader, before)) and monotonic() < patience:
         for pid in members:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         select.select([], [], [], 0.001)
 
 
-def _session_of(leader: int) -> list[int]:
+def _session_of(leader: int, before: int | None) -> list[int]:
     """Return the living processes of the session that ``leader`` began, where the system lists them (Linux)."""
     members = []
-    with contextlib.suppress(OSError):
-        for name in sorted(os.listdir("/proc")):
-            if name.isdigit() and int(name) != leader:
-                with contextlib.suppress(OSError, ValueError, IndexError):
-                    with open(f"/proc/{name}/stat", "rb") as file:
-                        after_name = file.read().rpartition(b")")[2].split()
-                    if int(after_name[3]) == leader and after_name[0] not in (b"Z", b"X"):
-                        members.append(int(name))
+    for number in after(leader, before):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            with open(f"/proc/{number}/stat", "rb") as file:
+                after_name = file.read().rpartition(b")")[2].split()
+            if int(after_name[3]) == leader and after_name[0] not in (b"Z", b"X"):
+                members.append(number)
     return members
 
 

@@ -97,7 +97,7 @@ def text_of(record: Any) -> str:
 def _told_apart(record: Any) -> Hashable | None:
     """Return what equals only that of a record with the same text, None where equal values may have another one."""
     kind = type(record)
-    values_of = _getter(kind)
+    values_of = _getter(cast(Hashable, kind))
     if values_of is None:
         return None
     values = values_of(record)
@@ -110,8 +110,8 @@ def _told_apart(record: Any) -> Hashable | None:
 
 
 @functools.lru_cache(maxsize=256)
-def _getter(kind: type) -> Callable[[Any], tuple[Any, ...]] | None:
-    names = _dataclass_fields(cast(Hashable, kind))
+def _getter(kind: Hashable) -> Callable[[Any], tuple[Any, ...]] | None:
+    names = _dataclass_fields(kind)
     return operator.attrgetter(*names) if len(names) > 1 else None
 
 
