@@ -1,4 +1,4 @@
-"""Which living processes can have been started by one that has ended? Where the system lists them (Linux), few are asked.
+"""Which living processes can have been started by one that has ended? Where they are listed (Linux), few are asked.
 
 What a process starts has a later number than itself, until numbers begin anew. To look at every process there is costs
 more than to fork one.

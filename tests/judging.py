@@ -85,4 +85,9 @@ def undecided(results: Iterable[Result]) -> list[Result]:
 
 def named(rows: Iterable[Broken | Sound]) -> pytest.MarkDecorator:
     """Run a test with each row, under its name."""
-    return pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in rows])
+    return pytest.mark.parametrize("row", [pytest.param(row, id=row.name, marks=marks_of(row)) for row in rows])
+
+
+def marks_of(row: Broken | Sound) -> list[pytest.MarkDecorator]:
+    """Return the marks of a row: deep is what others ask by its parts."""
+    return [pytest.mark.deep] if isinstance(row, Sound) and row.made_of else []

@@ -50,6 +50,16 @@ def test_there_are_sound_stores_of_documents_and_logs_in_both_variants():
     assert {(contract.name, variant) for contract in GENERIC for variant in ("sync", "async")} <= there_are
 
 
+def test_what_the_proofs_leave_to_the_deep_tests_they_ask_by_its_parts():
+    asked = {row.name: row for row in SOUND if not row.made_of}
+
+    for row in SOUND:
+        if row.made_of:
+            contracts = {contract for name in row.made_of for contract in asked[name].contracts}
+            assert set(row.contracts) <= contracts
+            assert row.variant in {asked[name].variant for name in row.made_of}
+
+
 def test_the_name_of_a_store_is_that_of_its_class():
     declared = len(DECLARED)
     try:

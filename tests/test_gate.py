@@ -79,7 +79,7 @@ def test_the_gate_runs_both():
     gate = (TOP / ".ci" / "run").read_text(encoding="utf-8")
 
     assert "pytest -n 2\n" in (TOP / "README.md").read_text(encoding="utf-8")
-    assert "pytest -n 2 -m proof" in gate
+    assert "pytest -n 2 -m 'proof and not deep'" in gate
 
 
 def test_what_it_runs_with_other_pythons_is_there():

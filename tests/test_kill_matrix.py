@@ -10,7 +10,7 @@ from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.kits.registry import KITS
 from pytest_tradestore.verdict import Result
 from tests.broken_stores import Broken
-from tests.judging import BROKEN, OF_THEIR_OWN, judged, undecided, violated
+from tests.judging import BROKEN, OF_THEIR_OWN, judged, marks_of, undecided, violated
 from tests.sound_stores import SOUND, Sound
 
 pytestmark = pytest.mark.proof
@@ -46,7 +46,11 @@ def cases(rows: Iterable[Broken | Sound]) -> pytest.MarkDecorator:
     """One case per store and recorder."""
     return pytest.mark.parametrize(
         ("row", "recorder"),
-        [pytest.param(row, recorder, id=f"{row.name}-{recorder}") for row in rows for recorder in recorders(row)],
+        [
+            pytest.param(row, recorder, id=f"{row.name}-{recorder}", marks=marks_of(row))
+            for row in rows
+            for recorder in recorders(row)
+        ],
     )
 
 

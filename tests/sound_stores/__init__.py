@@ -13,7 +13,8 @@ NATIVE = ("strace",)
 class Sound:
     """A store that keeps every requirement of its contracts, or of all that it offers where none is named.
 
-    ``recorders``: which of them can see all that it does.
+    ``recorders``: which of them can see all that it does. ``made_of``: other sound stores, which are asked of the same
+    contracts and of the same way of keeping or calling, apart; then the proofs do not ask it both together once more.
     """
 
     name: str
@@ -21,6 +22,7 @@ class Sound:
     contracts: tuple[str, ...]
     variant: Literal["sync", "async"] = "sync"
     recorders: tuple[str, ...] = BOTH
+    made_of: tuple[str, ...] = ()
 
     @property
     def store(self) -> Any:
@@ -29,6 +31,8 @@ class Sound:
 
 DATA = ("bars", "fundamentals", "events", "state", "audit")
 """The contracts whose sum is a DataStore."""
+PLAIN = ("plain-bars", "plain-fundamentals", "plain-events", "plain-states", "plain-audit")
+AWAITED = ("async-document", "async-documents", "async-journal")
 
 SOUND = (
     Sound("plain-document", "tests.sound_stores.plain:PlainDocument", ("document",)),
@@ -79,12 +83,49 @@ SOUND = (
     Sound("plain-audit", "tests.sound_stores.trading:PlainAudit", ("audit",)),
     Sound("plain-jobs", "tests.sound_stores.trading:PlainJobs", ("jobs",)),
     Sound("plain-runs", "tests.sound_stores.trading:PlainRuns", ("runs",)),
-    Sound("async-data", "tests.sound_stores.trading_async:AwaitedData", DATA, "async", recorders=NATIVE),
-    Sound("async-jobs", "tests.sound_stores.trading_async:AwaitedJobs", ("jobs",), "async"),
-    Sound("async-runs", "tests.sound_stores.trading_async:AwaitedRuns", ("runs",), "async"),
-    Sound("sqlite-data", "tests.sound_stores.trading_sqlite:Data", DATA, recorders=NATIVE),
-    Sound("sqlite-jobs", "tests.sound_stores.trading_sqlite:Jobs", ("jobs",), recorders=NATIVE),
-    Sound("sqlite-runs", "tests.sound_stores.trading_sqlite:Runs", ("runs",), recorders=NATIVE),
+    Sound(
+        "async-data",
+        "tests.sound_stores.trading_async:AwaitedData",
+        DATA,
+        "async",
+        recorders=NATIVE,
+        made_of=(*PLAIN, *AWAITED),
+    ),
+    Sound(
+        "async-jobs",
+        "tests.sound_stores.trading_async:AwaitedJobs",
+        ("jobs",),
+        "async",
+        made_of=("plain-jobs", *AWAITED),
+    ),
+    Sound(
+        "async-runs",
+        "tests.sound_stores.trading_async:AwaitedRuns",
+        ("runs",),
+        "async",
+        made_of=("plain-runs", *AWAITED),
+    ),
+    Sound(
+        "sqlite-data",
+        "tests.sound_stores.trading_sqlite:Data",
+        DATA,
+        recorders=NATIVE,
+        made_of=(*PLAIN, "sqlite-extra", "sqlite-wal"),
+    ),
+    Sound(
+        "sqlite-jobs",
+        "tests.sound_stores.trading_sqlite:Jobs",
+        ("jobs",),
+        recorders=NATIVE,
+        made_of=("plain-jobs", "sqlite-extra"),
+    ),
+    Sound(
+        "sqlite-runs",
+        "tests.sound_stores.trading_sqlite:Runs",
+        ("runs",),
+        recorders=NATIVE,
+        made_of=("plain-runs", "sqlite-extra"),
+    ),
     Sound("filelock-table", "tests.sound_stores.guarded:FilelockTable", ("documents",), recorders=NATIVE),
     Sound("immediate-table", "tests.sound_stores.guarded:Immediate", ("documents",), recorders=NATIVE),
 )
