@@ -46,7 +46,7 @@ def test_the_first_time_it_makes_an_environment_and_runs_the_command_in_it(run):
     done, asked = run("pytest", "-n", "2")
 
     assert done.returncode == 0
-    assert asked == [f"-m venv {run.place}/.venv", "-m pip install --quiet .[dev,interop]", "-n 2"]
+    assert asked == [f"-m venv {run.place}/.venv", "-m pip install --quiet .[dev,docs,interop]", "-n 2"]
     assert "making an environment" in done.stderr
 
 
@@ -62,7 +62,7 @@ def test_what_has_changed_is_installed_again(run):
     (run.place / "reference_store" / "new.py").write_text("")
     os.utime(run.place / "reference_store" / "new.py", (later, later))
 
-    assert run("pytest", "-q")[1] == ["-m pip install --quiet .[dev,interop]", "-q"]
+    assert run("pytest", "-q")[1] == ["-m pip install --quiet .[dev,docs,interop]", "-q"]
 
 
 def test_an_environment_that_could_not_be_finished_is_no_environment(run):
@@ -70,7 +70,7 @@ def test_an_environment_that_could_not_be_finished_is_no_environment(run):
 
     assert done.returncode == 2
     assert f"./run: pip could not install what is needed into {run.place}/.venv" in done.stderr
-    assert "-m pip install --quiet .[dev,interop]" in run("pytest")[1]
+    assert "-m pip install --quiet .[dev,docs,interop]" in run("pytest")[1]
 
 
 def test_a_python_that_is_too_old_is_refused(run):

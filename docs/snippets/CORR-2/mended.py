@@ -1,0 +1,20 @@
+import json
+import os
+import time
+
+
+class Store:
+    def __init__(self, root):
+        self.root, self.file = root, root / "portfolio.json"
+
+    def save(self, data):
+        try:
+            self.load()
+        except ValueError:
+            os.replace(self.file, self.root / f"portfolio.damaged-{time.time_ns()}")
+        new = self.root / "portfolio.new"
+        new.write_text(json.dumps(data))
+        os.replace(new, self.file)
+
+    def load(self):
+        return json.loads(self.file.read_text()) if self.file.exists() else {}

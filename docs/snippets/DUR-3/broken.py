@@ -1,0 +1,18 @@
+import json
+import os
+
+
+class Store:
+    def __init__(self, root):
+        self.root = root
+
+    def append(self, stream, record):
+        name = f"{stream}.{len(self._names(stream)):06}"
+        (self.root / "new").write_text(json.dumps(record))
+        os.replace(self.root / "new", self.root / name)
+
+    def read(self, stream):
+        return [json.loads((self.root / name).read_text()) for name in self._names(stream)]
+
+    def _names(self, stream):
+        return sorted(name for name in os.listdir(self.root) if name.startswith(f"{stream}."))

@@ -1,0 +1,18 @@
+import json
+import os
+
+
+class Store:
+    def __init__(self, root):
+        self.root, self.file = root, root / "portfolio.json"
+
+    def save(self, data):
+        new = self.root / "portfolio.new"
+        new.write_text(json.dumps(data))
+        os.replace(new, self.file)
+
+    def load(self):
+        try:
+            return json.loads(self.file.read_text())
+        except FileNotFoundError:
+            return {}

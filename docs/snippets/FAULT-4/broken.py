@@ -1,0 +1,16 @@
+import json
+import os
+
+
+class Store:
+    def __init__(self, root):
+        self.root, self.file = root, root / "portfolio.json"
+
+    def save(self, data):
+        text = json.dumps(data, default=str)
+        new = self.root / "portfolio.new"
+        new.write_text(text)
+        os.replace(new, self.file)
+
+    def load(self):
+        return json.loads(self.file.read_text()) if self.file.exists() else {}

@@ -1,0 +1,24 @@
+import json
+import os
+
+
+class Store:
+    def __init__(self, root):
+        self.root, self.file = root, root / "portfolio.json"
+
+    def save(self, data):
+        new = self.root / "portfolio.new"
+        with open(new, "w") as file:
+            json.dump(data, file)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.replace(new, self.file)
+        except OSError:
+            self.file.write_text(json.dumps(data))
+        directory = os.open(self.root, os.O_RDONLY)
+        os.fsync(directory)
+        os.close(directory)
+
+    def load(self):
+        return json.loads(self.file.read_text()) if self.file.exists() else {}

@@ -1,0 +1,15 @@
+import fcntl
+import json
+
+
+class Store:
+    def __init__(self, root):
+        self.root, self.file = root, root / "portfolio.json"
+
+    def save(self, data):
+        with open(self.root / "lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.file.write_text(json.dumps(data))
+
+    def load(self):
+        return json.loads(self.file.read_text()) if self.file.exists() else {}
