@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pytest_tradestore.errors import ConfigurationError
 from pytest_tradestore.report.records import StoreRecord, result_from_dict
+from pytest_tradestore.report.schema import refuse_another
 from pytest_tradestore.verdict import Counterexample, Result, Verdict
 
 _KINDS = (Verdict.VIOLATED, Verdict.UNDECIDED, Verdict.WAIVED)
@@ -44,11 +45,11 @@ def load(path: Path) -> Baseline:
         ) from None
     except ValueError as error:
         raise ConfigurationError(f"--tradestore-baseline: {path} is not a JSON report: {error}") from None
+    read = refuse_another(read, f"--tradestore-baseline: {path}")
     try:
-        schema, stores = read["schema"], read["stores"]
         known = {
             (store["name"], result.requirement, result.case): _kinds(result)
-            for store in stores
+            for store in read["stores"]
             for result in map(result_from_dict, store["requirements"])
             if result.verdict in _KINDS
         }
@@ -57,10 +58,6 @@ def load(path: Path) -> Baseline:
             f"--tradestore-baseline: {path} is not a report that this version wrote "
             f"({type(error).__name__}: {error}); write it anew with --tradestore-report json:PATH"
         ) from None
-    if schema != 1:
-        raise ConfigurationError(
-            f"--tradestore-baseline: {path} has schema {schema!r}, which this version does not know; write it anew"
-        )
     return Baseline(path.name, known)
 
 

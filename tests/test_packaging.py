@@ -64,6 +64,7 @@ def test_the_wheel_holds_the_packages_and_nothing_else(wheel):
     assert {"pytest_tradestore/py.typed", "reference_store/py.typed"} <= files
     assert {name for name in files if not name.endswith(".py")} == {
         "pytest_tradestore/py.typed",
+        "pytest_tradestore/report/schema/report-1.json",
         "reference_store/py.typed",
     }
     assert any(name.endswith("licenses/LICENSE") for name in names)

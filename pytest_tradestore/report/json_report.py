@@ -1,4 +1,4 @@
-"""The JSON report; ``docs/reference/report-schema.md`` describes it for those who read it with a program."""
+"""The JSON report; ``schema`` describes it for those who read it with a program."""
 
 import json
 from collections.abc import Sequence
@@ -8,13 +8,11 @@ from typing import Any
 
 from pytest_tradestore.report.findings import findings_of
 from pytest_tradestore.report.records import StoreRecord, cause_to_dict, result_to_dict
+from pytest_tradestore.report.schema import SCHEMA, VERSION
 from pytest_tradestore.report.summary import profile_of, verdict_line
 from pytest_tradestore.report.surroundings import Surroundings
 from pytest_tradestore.requirements import SPEC, Profile
 from pytest_tradestore.settings import Settings
-
-SCHEMA = 1
-"""Grows when a reader of an older report could misread a newer one; new members alone do not count."""
 
 
 def report_of(
@@ -23,6 +21,7 @@ def report_of(
     """Return the report as plain dictionaries and lists."""
     return {
         "schema": SCHEMA,
+        "schema_version": VERSION,
         "tool": {"name": "pytest-tradestore", "version": version("pytest-tradestore")},
         "spec": SPEC,
         "seed": settings.seed,

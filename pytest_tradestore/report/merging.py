@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from pytest_tradestore.errors import ConfigurationError
-from pytest_tradestore.report.json_report import SCHEMA
 from pytest_tradestore.report.records import StoreFacts, StoreRecord, check_id, result_from_dict
+from pytest_tradestore.report.schema import refuse_another
 from pytest_tradestore.report.summary import requirement_of, verdict_line
 from pytest_tradestore.report.surroundings import Surroundings, joined, surroundings_from_dict
 from pytest_tradestore.requirements import Profile, Requirement, adopt, find, known
@@ -81,8 +81,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise ConfigurationError(f"{path} is not a JSON report: {error}") from None
-    if not isinstance(read, dict) or read.get("schema") != SCHEMA:
-        raise ConfigurationError(f"{path} is not a report that this version wrote; --tradestore-report json:PATH does")
+    read = dict(refuse_another(read, str(path)))
     try:
         for name in (*_OF_A_RUN, "stores"):
             read[name]

@@ -71,12 +71,12 @@ def without(member):
     ("spoil", "told"),
     [
         (in_place("no JSON"), "before.json is not a JSON report: *"),
-        (in_place("[]"), "before.json is not a report that this version wrote (*"),
+        (in_place("[]"), "before.json is not a report that this version wrote; write it anew *"),
         (
             without("stores"),
             "before.json is not a report that this version wrote (KeyError: 'stores'); write it anew *",
         ),
-        (lambda report: json.dumps(report | {"schema": 7}), "before.json has schema 7, which this version does not *"),
+        (lambda report: json.dumps(report | {"schema": 7}), "before.json has schema 7, and this version knows *"),
     ],
 )
 def test_what_is_no_baseline_is_refused_in_one_sentence(project, with_baseline, spoil, told):

@@ -118,7 +118,7 @@ def test_parts_that_disagree_are_refused(project):
     assert "a run is the same everywhere" in done.output
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": 1}', '{"schema": 2}', "\x00"])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": 1}', "\x00"])
 def test_what_is_no_report_is_refused_in_one_sentence(tmp_path, text):
     (tmp_path / "a.json").write_text(text)
 
