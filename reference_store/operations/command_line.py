@@ -30,6 +30,7 @@ from reference_store.operations.commands.console import (
     shown,
     told,
 )
+from reference_store.operations.commands.copy_command import copy_stores
 from reference_store.operations.commands.data_commands import doctor, export_bars, migrate
 from reference_store.operations.commands.evidence_commands import evidence
 from reference_store.operations.commands.recovery_commands import recover
@@ -212,7 +213,7 @@ def _numbered(entry: Entry) -> dict[str, Any]:
     return {"number": entry.number, "record": entry.record}
 
 
-for _command in (backup, sync, evidence, recover, export_bars, migrate, doctor):
+for _command in (backup, sync, copy_stores, evidence, recover, export_bars, migrate, doctor):
     COMMAND.add_command(_command)
 
 

@@ -43,6 +43,10 @@ class PostgresDataStore(OnDatabase, AuditLines):
         moment = None if as_of is None else bound(as_of, "as_of")
         return self.database.read("read_fundamental", symbol, lambda: self._fundamentals.latest(symbol, moment))
 
+    def fundamental_versions(self, symbol: str) -> list[Document]:
+        """Return all versions by their timestamps, those at the same time in the order of their writes, as JSON."""
+        return self.database.read("fundamental_versions", symbol, lambda: self._fundamentals.logs.by_moment(symbol))
+
     def prune_fundamentals(self, symbol: str, before: datetime) -> int:
         """Remove the versions replaced before ``before``, and say how many."""
         moment = bound(before, "before")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from reference_store.core import integrity, keys, strict_json
-from reference_store.core.strict_json import Encoded
+from reference_store.core.strict_json import Document, Encoded
 from reference_store.errors import CorruptData, InvalidRecord, UnserialisableValue
 from reference_store.operations.log_retention import ended
 from reference_store.postgres.statements import Ask, Program, alone, seal, vouched
@@ -121,6 +121,15 @@ class LogPrograms:
             (self.place, first, last, *values),
         )
         return [(row[0], self.entry(row[0], *row[1:])) for row in rows]
+
+    def by_moment(self, stream: str) -> Program[list[Document]]:
+        """Return all records of a stream by moment."""
+        rows = yield Ask(
+            "SELECT number, moment, kind, body, digest FROM {s}.records WHERE place = %s AND stream = %s"
+            " ORDER BY moment, number",
+            (self.place, stream),
+        )
+        return [self.entry(stream, *row).record for row in rows]
 
     def latest(self, stream: str, until: int | None) -> Program[tuple[int, Entry, str] | None]:
         """Return the record with the latest moment, not after ``until``, with its moment and kind.

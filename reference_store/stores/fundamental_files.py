@@ -103,6 +103,21 @@ class FundamentalFiles(DocumentFiles):
                 continue
             return None if found is None else from_json(FundamentalData, found, symbol, keys.encode(symbol) + SUFFIX)
 
+    def versions(self, operation: str, symbol: str) -> list[Document]:
+        """Return all versions in the order of their timestamps, those at the same time in that of their writes."""
+        content = self.read(operation, symbol)
+        if content is None:
+            return []
+        known = _parsed(content, symbol)
+        found: list[Document] = []
+        try:
+            with self.root.reading(operation, symbol) as directory:
+                for archive in known.earlier:
+                    found += archives.read(directory, symbol, archive)
+        except Gone:
+            raise CorruptData(symbol, keys.encode(symbol) + SUFFIX, "an archive that it names is lost") from None
+        return sorted([*found, *known.versions], key=moment)
+
     def prune(self, operation: str, symbol: str, before: datetime) -> int:
         """Remove the versions older than the one in force at ``before``, and say how many; what is left is durable.
 
