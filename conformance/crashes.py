@@ -28,7 +28,7 @@ _REQUIREMENTS = (
     "REC-2",
     "REC-3",
 )
-_NEEDS_CLAIM = {"ATOM-1": "process-crash", "ATOM-3": "atomic-batch", "DUR-1": "process-crash", "DUR-2": "power-loss"}
+NEEDS_CLAIM = {"ATOM-1": "process-crash", "ATOM-3": "atomic-batch", "DUR-1": "process-crash", "DUR-2": "power-loss"}
 
 
 def checks(kit: Kit) -> tuple[Check, ...]:
@@ -38,7 +38,7 @@ def checks(kit: Kit) -> tuple[Check, ...]:
 
 def _check(requirement: str, kit: Kit) -> Check:
     def grounds(bench: "Bench", store: "StoreUnderTest") -> Grounds:
-        if reason := _not_applicable(requirement, kit, frozenset(bench.examined(store).methods)):
+        if reason := not_applicable(requirement, kit, frozenset(bench.examined(store).methods)):
             return Grounds(not_asked=reason)
         found = _grounds(requirement, store.name, bench.crashes(store, kit), f"crashes of {kit.name}")
         if found.example is None:
@@ -50,10 +50,11 @@ def _check(requirement: str, kit: Kit) -> Check:
         )
         return replace(found, example=first, others=tuple(others))
 
-    return check_by(requirement, kit, grounds, _NEEDS_CLAIM.get(requirement, ""), by_sight=True)
+    return check_by(requirement, kit, grounds, NEEDS_CLAIM.get(requirement, ""), by_sight=True)
 
 
-def _not_applicable(requirement: str, kit: Kit, methods: frozenset[str]) -> str:
+def not_applicable(requirement: str, kit: Kit, methods: frozenset[str]) -> str:
+    """Say why a requirement has no meaning for a store with these methods; empty where it has one."""
     if requirement == "DUR-3" and not kit.log:
         return "it is about logs, and this contract has none"
     if requirement == "DUR-4" and not kit.has(kit.deletes, methods):

@@ -8,13 +8,17 @@ so.
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pytest_tradestore.causes import Cause, Culprit, Harm
 from pytest_tradestore.conformance.check import Check
-from pytest_tradestore.conformance.judge import Grounds, judged
+from pytest_tradestore.conformance.crashes import NEEDS_CLAIM, not_applicable
+from pytest_tradestore.conformance.judge import Grounds, each_cause, judged
+from pytest_tradestore.conformance.races import judged_by_clients
 from pytest_tradestore.kits.kit import Kit
-from pytest_tradestore.verdict import Result
+from pytest_tradestore.verdict import Counterexample, Result
 
 if TYPE_CHECKING:
     from pytest_tradestore.bench import Bench
+    from pytest_tradestore.network.evidence import ClientEvidence
     from pytest_tradestore.target import StoreUnderTest
 
 _POWER = (
@@ -45,6 +49,8 @@ def also_of_servers(check: Check, kit: Kit) -> Check:
     def judge(bench: "Bench", store: "StoreUnderTest") -> Result:
         if store.declarations.backend is None or _is_asked_as_ever(check.requirement):
             return check.judge(bench, store)
+        if check.requirement.startswith("RACE-"):
+            return judged_by_clients(check.requirement, kit, bench, store)
         return judged(check.requirement, kit.name, _grounds(check.requirement, kit, bench, store))
 
     return replace(check, judge=judge)
@@ -56,7 +62,53 @@ def _is_asked_as_ever(requirement: str) -> bool:
     return requirement.startswith(_AS_EVER) or not requirement.startswith(_OF_FILES)
 
 
-def _grounds(requirement: str, kit: Kit, bench: "Bench", store: "StoreUnderTest") -> Grounds:  # noqa: ARG001 - to come
+def _grounds(requirement: str, kit: Kit, bench: "Bench", store: "StoreUnderTest") -> Grounds:
     if requirement in _MEANINGLESS:
         return Grounds(not_asked=_MEANINGLESS[requirement])
+    if reason := not_applicable(requirement, kit, frozenset(bench.examined(store).methods)):
+        return Grounds(not_asked=reason)
+    if requirement == "DUR-2":
+        return _promises(kit, bench, store)
+    if requirement.startswith(("ATOM-", "DUR-", "REC-")):
+        claim = NEEDS_CLAIM.get(requirement, "")
+        if claim and claim not in store.declarations.claims:
+            return Grounds(not_asked=f"the store does not claim {claim}")
+        return of_clients(requirement, bench.deaths(store, kit), f"deaths of clients of {kit.name}")
+    if requirement in ("FAULT-1", "FAULT-3", "FAULT-5"):
+        return of_clients(requirement, bench.spoilt(store, kit), f"spoilt requests of {kit.name}")
+    if requirement == "FAULT-6":
+        evidence = bench.spoilt(store, kit)
+        if not evidence.crashed_faults and not evidence.undecided:
+            return Grounds(not_asked="no call makes another request after one that has failed, in which it could die")
+        return of_clients(requirement, evidence, f"spoilt requests of {kit.name}")
     return Grounds(undecided=_NOT_ASKED_YET)
+
+
+def of_clients(requirement: str, evidence: "ClientEvidence", shared: str) -> Grounds:
+    """Return what deaths of clients, or spoilt requests, say about a requirement."""
+    from pytest_tradestore.network.telling import counterexample
+
+    examples = each_cause(counterexample(evidence, found) for found in evidence.violations.get(requirement, ()))
+    nothing = requirement == "REC-2" and not evidence.recoveries
+    return Grounds(
+        examples[0] if examples else None,
+        evidence.undecided,
+        checked={evidence.unit: evidence.requests, "trials": evidence.recoveries if nothing else evidence.trials},
+        exhaustive=evidence.exhaustive and not evidence.undecided,
+        shared=shared,
+        others=examples[1:],
+    )
+
+
+def _promises(kit: Kit, bench: "Bench", store: "StoreUnderTest") -> Grounds:
+    """Say whether the store has given up a promise of its server that outlives a power loss."""
+    evidence = bench.deaths(store, kit)
+    if evidence.undecided:
+        return Grounds(undecided=evidence.undecided)
+    if not evidence.weak:
+        asked = "; synchronous_commit is on in each of its sessions" if evidence.unit == "statements" else ""
+        return Grounds(not_asked=f"{_POWER}{asked}")
+    remedy = "Leave synchronous_commit as the server has it."
+    told = f"{evidence.weak}: the server confirms before what it confirms is on disk"
+    cause = Cause(Culprit("promise of the server that is given up"), Harm.LOST, remedy)
+    return Grounds(Counterexample(told, found=(evidence.weak,), allowed=("on",), remedy=remedy, cause=cause))

@@ -57,6 +57,11 @@ def requirement_of(setting: "Setting", wrong: "Wrong") -> str:
     return next(id_ for id_, (settings, wrongs) in _rules().items() if setting in settings and wrong in wrongs)
 
 
+def judged_by_clients(requirement: str, kit: Kit, bench: "Bench", store: "StoreUnderTest") -> Result:
+    """Judge a store on a server: each caller is a client of its own, in a process of its own."""
+    return _judged(requirement, kit, bench, store)
+
+
 def _judged(requirement: str, kit: Kit, bench: "Bench", store: "StoreUnderTest") -> Result:
     settings, wrongs = _rules()[requirement]
     if SINGLE_INSTANCE in store.declarations.claims:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_tradestore.faults.meanwhile import MeanwhileEvidence
     from pytest_tradestore.faults.sync_crashes import SyncEvidence
     from pytest_tradestore.leaks import Leaks
+    from pytest_tradestore.network.evidence import ClientEvidence
     from pytest_tradestore.on_the_loop import Looped
     from pytest_tradestore.outside import Outside
     from pytest_tradestore.permissions import Modes
@@ -44,6 +45,8 @@ class Bench:
         self._offered: dict[tuple[str, str], frozenset[str]] = {}
         self._places: dict[tuple[str, str], Place] = {}
         self._names: dict[tuple[str, str], Findings] = {}
+        self._deaths: dict[tuple[str, str], ClientEvidence] = {}
+        self._spoilt: dict[tuple[str, str], ClientEvidence] = {}
         self._modes: dict[tuple[str, str], Modes] = {}
 
     def examined(self, store: StoreUnderTest) -> Examined:
@@ -170,6 +173,24 @@ class Bench:
 
             self._faults[key] = gather_faults(store, self.workload(store, kit), self.settings)
         return self._faults[key]
+
+    def deaths(self, store: StoreUnderTest, kit: Kit) -> "ClientEvidence":
+        """Return what becomes of one contract of a store on a server when its clients die."""
+        key = (store.name, kit.name)
+        if key not in self._deaths:
+            from pytest_tradestore.network.evidence import gather_deaths
+
+            self._deaths[key] = gather_deaths(store, self.workload(store, kit), self.settings)
+        return self._deaths[key]
+
+    def spoilt(self, store: StoreUnderTest, kit: Kit) -> "ClientEvidence":
+        """Return what one contract of a store on a server makes of requests that fail."""
+        key = (store.name, kit.name)
+        if key not in self._spoilt:
+            from pytest_tradestore.network.evidence import gather_spoilt
+
+            self._spoilt[key] = gather_spoilt(store, self.workload(store, kit), self.settings)
+        return self._spoilt[key]
 
     def failed_syncs(self, store: StoreUnderTest, kit: Kit) -> "SyncEvidence":
         """Return what a power loss does to one contract of a store after a sync has failed."""

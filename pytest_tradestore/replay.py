@@ -13,6 +13,7 @@ from pytest_tradestore.crash.explanation import explain
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.lowering import Extent, Program
 from pytest_tradestore.crash.tokens import CrashToken, fingerprint, parse
+from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.errors import ReplayError
 from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.race.addresses import is_address
@@ -126,6 +127,8 @@ def _try(token: TryToken, store: StoreUnderTest, bench: Bench) -> Replayed:
     """Try one fault or one damage again."""
     kit = _kit(token.contract, store, bench)
     workload = bench.workload(store, kit)
+    if token.sort in (Sort.DEATH, Sort.SPOILT):
+        return _client(token, store, workload, bench)
     if token.sort is Sort.DAMAGE:
         from pytest_tradestore.conformance.damage import counterexample as damaged
         from pytest_tradestore.damage.evidence import gather
@@ -158,6 +161,18 @@ def _try(token: TryToken, store: StoreUnderTest, bench: Bench) -> Replayed:
     _was_tried(token, syncs.recordings, syncs.undecided)
     broken = (("FAULT-2", after_failed_sync(store.name, kit, syncs)),) if syncs.breach is not None else ()
     return Replayed(str(token), broken, (f"{syncs.images:,} images after the sync had failed",), ())
+
+
+def _client(token: TryToken, store: StoreUnderTest, workload: Workload, bench: Bench) -> Replayed:
+    """Let a client of a server die again, or spoil its request."""
+    from pytest_tradestore.network.evidence import gather_deaths, gather_spoilt
+    from pytest_tradestore.network.telling import counterexample
+
+    gathered = gather_deaths if token.sort is Sort.DEATH else gather_spoilt
+    evidence = gathered(store, workload, bench.settings, token)
+    _was_tried(token, evidence.trials + len(evidence.violations), evidence.undecided)
+    told = [(id_, counterexample(evidence, one)) for id_, of in evidence.violations.items() for one in of]
+    return Replayed(str(token), tuple(told), (f"{evidence.requests} {evidence.unit} in the whole workload",), ())
 
 
 def _was_tried(token: TryToken, number: int, undecided: str) -> None:

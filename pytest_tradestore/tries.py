@@ -8,7 +8,7 @@ from hashlib import sha256
 from pytest_tradestore.errors import ReplayError
 
 _TOKEN = re.compile(
-    r"(?P<store>[^/]+)/(?P<contract>[^/]+)/(?P<sort>fault|sync|meanwhile|damage)/(?P<print>[0-9a-f]{8})"
+    r"(?P<store>[^/]+)/(?P<contract>[^/]+)/(?P<sort>fault|sync|meanwhile|damage|death|request)/(?P<print>[0-9a-f]{8})"
 )
 
 
@@ -19,6 +19,10 @@ class Sort(Enum):
     SYNC = "sync"
     MEANWHILE = "meanwhile"
     DAMAGE = "damage"
+    DEATH = "death"
+    """Of a client between two requests to a server."""
+    SPOILT = "request"
+    """Of a client, spoilt."""
 
 
 @dataclass(frozen=True, slots=True)

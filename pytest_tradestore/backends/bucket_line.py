@@ -4,7 +4,7 @@ from collections import deque
 from contextlib import suppress
 from pathlib import Path
 from select import select
-from socket import create_server, socket
+from socket import IPPROTO_TCP, SHUT_RDWR, TCP_NODELAY, create_server, socket
 
 from pytest_tradestore.backends import http_messages
 from pytest_tradestore.backends.declared import Address
@@ -49,7 +49,9 @@ class BucketLine:
 
     def _read(self, connection: socket) -> None:
         if connection is self._listener:
-            self._received[self._listener.accept()[0]] = bytearray()
+            accepted = self._listener.accept()[0]
+            accepted.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+            self._received[accepted] = bytearray()
             return
         try:
             data = connection.recv(_CHUNK)
@@ -85,8 +87,11 @@ class BucketLine:
             connection.sendall(http_messages.told(response, request.method))
         return str(response)
 
-    def freed(self) -> bool:
+    def freed(self, patience: float = 0.0) -> bool:  # noqa: ARG002 - nothing blocks here
         return True
+
+    def calm(self) -> None:
+        self._throttled = 0
 
     def cut(self) -> None:
         for connection in list(self._received):
@@ -94,6 +99,8 @@ class BucketLine:
         self._throttled = 0
 
     def _drop(self, connection: socket) -> None:
+        with suppress(OSError):
+            connection.shutdown(SHUT_RDWR)  # a process that was forked meanwhile may have it, too
         connection.close()
         self._received.pop(connection, None)
         self._asked = deque(entry for entry in self._asked if entry[0] is not connection)
@@ -135,6 +142,10 @@ class BucketLines:
     def done(self, request: Request) -> Response:
         """Do one request."""
         return self.objects.answer(request)
+
+    def things(self) -> tuple[str, ...]:
+        uploads = (f"an unfinished upload of {u.key} ({name})" for name, u in self.objects.uploads.items())
+        return (*sorted(self.objects.objects), *uploads)
 
     def leftovers(self) -> tuple[str, ...]:
         return tuple(f"an unfinished upload of {upload.key}" for upload in self.objects.uploads.values())

@@ -11,7 +11,7 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from select import select
-from socket import create_server, socket, socketpair
+from socket import IPPROTO_TCP, TCP_NODELAY, create_server, socket, socketpair
 
 from pytest_tradestore.backends import http_messages
 from pytest_tradestore.backends.bucket_line import BucketLines
@@ -111,7 +111,9 @@ def _serve(listener: socket, link: socket) -> None:
             return
         for connection in ready:
             if connection is listener:
-                received[listener.accept()[0]] = bytearray()
+                accepted = listener.accept()[0]
+                accepted.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+                received[accepted] = bytearray()
                 continue
             data = b""
             with suppress(ConnectionError):

@@ -59,8 +59,11 @@ class Line(Protocol):
     def answer(self, spoil: Spoil | None = None) -> str:
         """Do what waits, as it should be or spoilt, and return what the client was told; empty while it is blocked."""
 
-    def freed(self) -> bool:
-        """Say whether what was blocked has gone on by now."""
+    def freed(self, patience: float = 0.0) -> bool:
+        """Say whether what was blocked has gone on by now, or does within so many seconds."""
+
+    def calm(self) -> None:
+        """Let a spoil that lasts for several requests be over."""
 
     def cut(self) -> None:
         """Let the server see that the client is gone; when this returns it holds nothing of it any more."""
@@ -81,6 +84,9 @@ class Lines(Protocol):
         """Return what client ``number`` opens the store with."""
 
     def line(self, number: int) -> Line: ...
+
+    def things(self) -> tuple[str, ...]:
+        """Name all that there is: objects and uploads, or rows, by their tables."""
 
     def leftovers(self) -> tuple[str, ...]:
         """Name what was begun and never ended, and what no client is there for: uploads, sessions in a transaction."""

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from select import select
-from socket import create_connection, create_server, socket
+from socket import IPPROTO_TCP, SHUT_RDWR, TCP_NODELAY, create_connection, create_server, socket
 from struct import unpack_from
 
 from pytest_tradestore.backends import postgres_messages as wire
@@ -31,6 +31,9 @@ _MESSAGES = {
     Spoil.DEADLOCK: "deadlock detected",
 }
 _SCHEMAS = "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
+_TABLES = (
+    "SELECT schemaname, tablename FROM pg_tables WHERE schemaname !~ '^pg_' AND schemaname <> 'information_schema'"
+)
 _ENDING = ("commit", "end", "rollback", "abort")
 
 
@@ -89,8 +92,10 @@ class PostgresLine:
                     self._hear_server(connection)
 
     def _accept(self) -> None:
-        client = self._listener.accept()[0]
-        self._connections.append(_Connection(client, create_connection(("127.0.0.1", self._lines.server.port))))
+        ends = self._listener.accept()[0], create_connection(("127.0.0.1", self._lines.server.port))
+        for end in ends:
+            end.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+        self._connections.append(_Connection(*ends))
 
     def _hear_client(self, connection: _Connection) -> None:
         data = _received(connection.client)
@@ -234,15 +239,18 @@ class PostgresLine:
             if rows and rows[0][0] in ("off", "local"):
                 self.weak = f"synchronous_commit is {rows[0][0]} in its session"
 
-    def freed(self) -> bool:
+    def freed(self, patience: float = 0.0) -> bool:
         if self._going is None:
             return True
         connection = self._going.connection
-        if not select([connection.server], [], [], 0)[0] and self._lines.is_blocked(connection.pid):
+        if not select([connection.server], [], [], patience)[0] and self._lines.is_blocked(connection.pid):
             return False
         statement, self._going = self._going, None
         self._followed(statement)
         return self._going is None
+
+    def calm(self) -> None:
+        """Nothing lasts here."""
 
     def cut(self) -> None:
         self._going = None
@@ -250,8 +258,10 @@ class PostgresLine:
             self._drop(connection)
 
     def _drop(self, connection: _Connection) -> None:
-        connection.client.close()
-        connection.server.close()
+        for end in (connection.client, connection.server):
+            with suppress(OSError):
+                end.shutdown(SHUT_RDWR)  # a process that was forked meanwhile may have it, too
+            end.close()
         if connection in self._connections:
             self._connections.remove(connection)
         self._asked = deque(statement for statement in self._asked if statement.connection is not connection)
@@ -315,6 +325,13 @@ class PostgresLines:
     def wait_for_end_of(self, pid: int) -> None:
         """Wait until the server has seen that a session is over, and has given back what it held."""
         self._control.ask(f"SELECT pg_terminate_backend({pid}, 5000)")
+
+    def things(self) -> tuple[str, ...]:
+        found: list[str] = []
+        for schema, table in self._control.ask(_TABLES):
+            for (row,) in self._control.ask(f'SELECT left(t::text, 60) FROM "{schema}"."{table}" t'):  # noqa: S608 - as it is called
+                found.append(f"{table}: {row}")
+        return (*sorted(found), *self.leftovers())
 
     def leftovers(self) -> tuple[str, ...]:
         rows = self._control.ask("SELECT gid FROM pg_prepared_xacts WHERE database = current_database()")

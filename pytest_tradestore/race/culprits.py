@@ -17,6 +17,7 @@ ALONE = "call that fails without any other caller"
 _HARM = {Wrong.LOST: Harm.LOST, Wrong.REFUSED: Harm.WRONG, Wrong.TORN: Harm.WRONG, Wrong.STUCK: Harm.UNREADABLE}
 _PASSING = ("call", "return", "fail", "acquire", "release", "begin", "start", "line", "wait", "sleep")
 """Steps in which nothing of the store's is read or changed."""
+_OPENING = "open the store"
 _OF_ITSELF = (
     "The call raises this when it is alone, too: see to that first, in what it does for a key that is not there or for "
     "what it is given."
@@ -90,6 +91,7 @@ def _met(steps: tuple[Step, ...], *, whole: bool) -> list[Step]:
     With ``whole`` its first and its last one: an update is lost between what was read and what is made of it.
     """
     own = [step for step in steps if step.actor >= 0 and step.operation.split(" ")[0] not in _PASSING]
+    own = [step for step in own if step.operation != _OPENING]
     for at in range(len(own) - 1):
         before, other = own[at], own[at + 1]
         if other.actor != before.actor:

@@ -67,11 +67,14 @@ def gather(
     alone = setting is Setting.CANCELLED and kind is Actors.THREADS
     if kind.value not in store.declarations.claims and not alone:
         return RaceEvidence(setting, kind, unclaimed=kind.value)
-    known = scenarios(kit, methods, store.records)
-    if not known:
+    if store.declarations.backend is not None:
+        if setting not in _OF_CLIENTS:
+            return RaceEvidence(setting, kind, undecided=_NOT_STEPPED)
+        kind = Actors.PROCESSES
+    programs = programs_of(store, kit, methods, setting, kind)
+    if not programs:
         reason = "nothing reads back what was written: the store has no call for it"
         return RaceEvidence(setting, kind, not_applicable=reason)
-    programs = programs_of(known, of_blows(kit, methods, store.records), setting, kind, store.declarations.claims)
     return _combined(setting, kind, list(_searched(store, kit, programs, setting, settings)))
 
 
@@ -120,7 +123,27 @@ _INHERITED = ("two writers", "two writers of one place", "two who change one pla
 """Something is written before the fork: what the store imports late is there then, and not imported by each child."""
 
 
+_OF_CLIENTS = (Setting.INSTANCES, Setting.PROCESSES)
+"""The settings in which each caller has an instance of its own: a client of a server, whose requests are seen."""
+_NOT_STEPPED = "whose request it is cannot be told where several callers use one client of a server"
+
+
 def programs_of(
+    store: StoreUnderTest, kit: Kit, methods: frozenset[str], setting: Setting, kind: Actors
+) -> tuple[Program, ...]:
+    """Return what is run in a setting, in the order in which replay tokens number it.
+
+    Clients of a server inherit no instance: no library for one lets a connection be used after a fork.
+    """
+    known = scenarios(kit, methods, store.records)
+    if not known:
+        return ()
+    found = _programs(known, of_blows(kit, methods, store.records), setting, kind, store.declarations.claims)
+    on_files = store.declarations.backend is None
+    return tuple(program for program in found if on_files or not program.inherited)
+
+
+def _programs(
     known: tuple[Scenario, ...], blows: tuple[Scenario, ...], setting: Setting, kind: Actors, claims: frozenset[str]
 ) -> tuple[Program, ...]:
     """Return what is run in a setting, in the order in which replay tokens number it: first the usual programs."""

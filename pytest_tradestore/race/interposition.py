@@ -90,6 +90,27 @@ def install(wrap: Wrap | None = None, also: Callable[[Patches], None] | None = N
             _existing_locks(module)
 
 
+def install_time_and_chance() -> None:
+    """Make no switch points but sleeping: for callers whose requests to a server are seen there."""
+    patches = Patches()
+    patches.replace(os, "urandom", _urandom)
+    _time(patches)
+    patches.spread()
+
+
+def install_chance() -> None:
+    """Let this process, and those that are forked from it, draw random numbers that come again."""
+    patches = Patches()
+    patches.replace(os, "urandom", _drawn)
+    patches.spread()
+
+
+def draw_as(number: int) -> None:
+    """Draw the same random numbers as any other process of this number, but no other's: a nonce stays one."""
+    _draws[0] = itertools.count((number + 1) * 1_000_000)
+    random.seed(number)
+
+
 def begin(root: str) -> None:
     """Start an execution: with its root, its clock, and the same random numbers as any other execution."""
     NAMES.begin(root)
@@ -107,10 +128,11 @@ _real_urandom = os.urandom
 
 
 def _urandom(size: int, /) -> bytes:
-    if _ident() not in running:
-        return _real_urandom(size)
-    seed = b"%d" % next(_draws[0])
-    return hashlib.shake_128(seed).digest(size)
+    return _real_urandom(size) if _ident() not in running else _drawn(size)
+
+
+def _drawn(size: int, /) -> bytes:
+    return hashlib.shake_128(b"%d" % next(_draws[0])).digest(size)
 
 
 def _temporary_names() -> Iterator[str]:

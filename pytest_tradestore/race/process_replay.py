@@ -19,7 +19,7 @@ def replay_in_processes(store: StoreUnderTest, program: Program, schedule: Choic
     def task(channel: Channel) -> Execution | str:
         channel.step(1)
         with Sandbox() as sandbox:
-            laboratory = ProcessLaboratory(sandbox)
+            laboratory = ProcessLaboratory(sandbox, store)
             said = ""
             try:
                 for _ in range(2):  # what is done once in a process, late imports say, has been done the second time
@@ -29,7 +29,7 @@ def replay_in_processes(store: StoreUnderTest, program: Program, schedule: Choic
                         said = str(error)
                 return said
             finally:
-                laboratory.close()
+                laboratory.end()
 
     ending = run_isolated(task, store.declarations.deadline)
     if isinstance(ending, Finished) and isinstance(ending.value, Execution):

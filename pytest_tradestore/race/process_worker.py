@@ -23,6 +23,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from pytest_tradestore.backends import hosts
 from pytest_tradestore.crash.recorders.fake_locations import Lines, location_of
 from pytest_tradestore.isolation import end_with_parent
 from pytest_tradestore.kits.call import Call
@@ -152,6 +153,11 @@ def install() -> None:
         setattr(threading.Thread, name, method)
 
 
+def install_for_servers() -> None:
+    """Make the switch points of those whose data is on a server: their threads and their files are their own affair."""
+    interposition.install_time_and_chance()
+
+
 def keep_to_one_processor() -> None:
     """Only one process goes on at a time: to hand over is quickest where no other processor has to be woken."""
     with contextlib.suppress(AttributeError, OSError):
@@ -163,7 +169,9 @@ def work(link: socket.socket, number: int, store: StoreUnderTest, program: Progr
     """Serve the coordinator until it closes the link. ``number`` counts the callers; the last is the observer."""
     gc.disable()  # finalizers at a random moment would make system calls at a random moment
     while message := link.recv(PACKET):
-        root, phase, detailed, gone = pickle.loads(message[1:])  # noqa: S301 - from our own parent
+        root, phase, detailed, gone, address = pickle.loads(message[1:])  # noqa: S301 - from our own parent
+        if address is not None:
+            hosts.give(root, address)
         interposition.begin(root)
         _begin(number, gone)
         alone = phase != ACTOR
@@ -177,7 +185,7 @@ def lend(link: socket.socket, number: int, store: StoreUnderTest, program: Progr
     """Serve the coordinator as the process from which callers are forked that use the instance it has opened."""
     gc.disable()  # as above
     while message := link.recv(PACKET):
-        root, _, detailed, gone = pickle.loads(message[1:])  # noqa: S301 - as above
+        root, _, detailed, gone, _ = pickle.loads(message[1:])  # noqa: S301 - as above
         interposition.begin(root)
         _begin(number, gone)
         actor = Coordinated(link, number, detailed, alone=True)
@@ -224,7 +232,7 @@ def _fork(
     try:
         end_with_parent(parent)
         parents.close()
-        _, _, detailed, gone = pickle.loads(link.recv(PACKET)[1:])  # noqa: S301 - from the coordinator
+        _, _, detailed, gone, _ = pickle.loads(link.recv(PACKET)[1:])  # noqa: S301 - from the coordinator
         FLOCKS.begin()
         _begin(number, gone)
         actor = Coordinated(link, number, detailed, alone=False)

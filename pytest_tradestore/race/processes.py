@@ -1,7 +1,8 @@
 """Callers that are processes on one root: a coordinator that runs nothing itself lets one of them go on at a time.
 
 The workers are forked from a process that has one thread and has opened no store, and serve one execution after the
-other; one that is killed, or still waits when an execution is over, is replaced.
+other; one that is killed, or still waits when an execution is over, is replaced. Where the data is on a server, what
+they let go on is its requests: the coordinator is the server, or stands before it.
 """
 
 import contextlib
@@ -11,8 +12,12 @@ import signal
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from pytest_tradestore.backends import Address
+from pytest_tradestore.backends.hosts import lines_to
+from pytest_tradestore.backends.lines import Asked, Blocked, Line, Lines
 from pytest_tradestore.crash.operations import Location
 from pytest_tradestore.isolation import Channel, end_with_parent, processor_seconds
 from pytest_tradestore.kits.call import Call
@@ -40,6 +45,9 @@ _MET = (
     frozenset({Blow.KILLED_AND_SUCCEEDED}),
     frozenset({Blow.SLOW, Blow.KILLED_AND_SUCCEEDED}),
 )
+_CALLS = ("call ", wire.OPENING)
+_DETECTED = 1.0
+"""Seconds in which a server has found out that two clients wait for each other, and ended one of them."""
 _MOST_POLLS = 150
 """So often may the only process that is left sleep and look again, for hours by then: what it waits for never comes."""
 
@@ -119,6 +127,7 @@ class _Caller(Actor):
         calls: tuple[Call, ...],
         progress: list[int],
         gone: int = 0,
+        line: Line | None = None,
     ) -> None:
         super().__init__(number, caller, f"process {chr(ord('A') + number)}")
         self._scheduler, self.worker = scheduler, worker
@@ -126,6 +135,10 @@ class _Caller(Actor):
         """How many steps of all callers have changed something, in a list that they share."""
         self._calls = iter(calls if isinstance(worker, _Heir) else (OPENING, *calls))
         self._gone = gone
+        self._line = line
+        """Its way to the server, where its data is on one."""
+        self._asks: Asked | Blocked | None = None
+        """The request that it waits to be answered."""
         self.met = 0
         """What the store was seen to ask, see ``process_worker.met``."""
         self._open: tuple[int, Call] | None = None
@@ -136,15 +149,18 @@ class _Caller(Actor):
         self._tried: str | None = None
         self.done = self._killed = False
 
-    def begin(self, root: str, phase: str, detailed: bool) -> None:
+    def begin(self, root: str, phase: str, detailed: bool, address: Address | None = None) -> None:
         """Let the worker go to its first switch point."""
-        self.worker.link.send(wire.RUN + pickle.dumps((root, phase, detailed, self._gone)))
+        self.worker.link.send(wire.RUN + pickle.dumps((root, phase, detailed, self._gone, address)))
         self._listen()
 
     def let_run(self, most: int = 0) -> None:
         """Let the worker do its pending operation, and up to ``most`` more while nobody else would be chosen."""
         position = self._scheduler.note(self.caller, self.pending, self._place)
         self._progress[0] += 1
+        if self._asks is not None:
+            self._be_answered()
+            return
         self._tried = self.pending if self.ready is not None else None
         if self.pending == wire.OPENING or self.pending.startswith("call "):
             call = next(self._calls)
@@ -160,8 +176,34 @@ class _Caller(Actor):
         self._scheduler.note(self.caller, "killed", self._place)
         self._progress[0] += 1
         self._killed = True
-        self.worker.kill()
+        self.end_worker()
         self._end()
+
+    def end_worker(self) -> None:
+        """Kill the worker, and let the server see that it is gone."""
+        self.worker.kill()
+        if self._line is not None:
+            self._line.cut()
+
+    def _be_answered(self) -> None:
+        """Let the server do the request that waits, or go on with what it gave to one that was blocked."""
+        asks, self._asks = self._asks, None
+        if self._line is not None and isinstance(asks, Asked):
+            told, steps = self._line.answer(), self._scheduler.steps
+            if steps:
+                steps[-1] = replace(steps[-1], note=told or "waits for another client")
+        self._listen()
+
+    def _stops_at(self, asks: Asked | Blocked) -> None:
+        """Take in that the worker waits to be answered."""
+        assert self._line is not None, "requests come over a line"
+        self._asks, self._place, self._tried, self.until, self._refused = asks, None, None, None, -1
+        if isinstance(asks, Asked):
+            self.pending, self.ready, self.probe = asks.text, None, None
+        else:
+            line = self._line
+            self.pending, self.ready = f"go on with {self.pending}", line.freed
+            self.probe = lambda: line.freed(_DETECTED)
 
     def history(self) -> Iterator[Completed]:
         yield from self.entries
@@ -188,13 +230,15 @@ class _Caller(Actor):
     def _listen(self) -> None:
         """Take in what the worker says until it stops."""
         while True:
+            if self._line is not None and (asks := self._line.wait(self.worker.link)) is not None:
+                return self._stops_at(asks)
             message = self._received()
             kind, rest = message[:1], message[1:]
             if kind in (wire.STOP, wire.WAITING):
                 done, operation, self.until, self._place, refused, met = pickle.loads(rest)  # noqa: S301 - our own child
                 self.met |= met
                 self._went_on(done)
-                self.pending = operation
+                self.pending, self.probe = operation, None
                 self.ready = None if kind == wire.STOP else self._could
                 if refused and self.pending == self._tried:
                     self._progress[0] -= 1  # it tried, and nothing has changed: others need not try again
@@ -238,9 +282,14 @@ class _Caller(Actor):
 class ProcessLaboratory(Laboratory):
     """Runs executions whose callers are processes; runs no code of the store itself."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Sandbox, store: StoreUnderTest) -> None:
         # Not the base's: this process starts no threads. The workers inherit its switch points.
-        process_worker.install()
+        backend = store.declarations.backend
+        self._server = None if backend is None else lines_to(backend)
+        if self._server is None:
+            process_worker.install()
+        else:
+            process_worker.install_for_servers()
         process_worker.keep_to_one_processor()
         self._place = os.fspath(sandbox.path)
         self._count = self._first = 0
@@ -267,6 +316,10 @@ class ProcessLaboratory(Laboratory):
     ) -> tuple[int, ...]:
         """Return before which operations of the first process, counted from 1, killing it shows something new."""
         self._channel = channel
+        if self._server is not None:
+            execution = self.first(store, program, seed, channel)
+            own = [operation for number, operation in execution.choices if number == 0]
+            return tuple(at for at, operation in enumerate(own, 1) if not operation.startswith(_CALLS))
         witness, strategy = Witness(0), strategy_of(program, seed)
         strategy.begin()
         self._executed(store, program, strategy, False, witness)
@@ -283,6 +336,8 @@ class ProcessLaboratory(Laboratory):
         outer = f"{self._place}/{self._count}"
         root = f"{outer}/store"
         os.makedirs(root)
+        if self._server is not None:
+            self._server.begin()
         CLOCK.restart()
         scheduler = Scheduler(chooser, CLOCK, keep_steps=detailed)
         if program.blow is Blow.SLOW and program.struck is not None:
@@ -292,7 +347,7 @@ class ProcessLaboratory(Laboratory):
         for _ in program.actors:
             scheduler.next_number()
         try:
-            return _Run(scheduler, program, workers, self._lender, root, detailed, witness).whole()
+            return _Run(scheduler, program, workers, self._lender, root, detailed, witness, self._server).whole()
         finally:
             remove(outer)
 
@@ -324,6 +379,12 @@ class ProcessLaboratory(Laboratory):
         self._workers.clear()
         self._lender = None
 
+    def end(self) -> None:
+        """Leave the server, too."""
+        self.close()
+        if self._server is not None:
+            self._server.close()
+
 
 class _Run:
     """One execution."""
@@ -337,7 +398,9 @@ class _Run:
         root: str,
         detailed: bool,
         witness: Witness | None,
+        lines: Lines | None = None,
     ) -> None:
+        self._lines = lines
         self._scheduler, self._program, self._workers, self._witness = scheduler, program, workers, witness
         self._lender = lender if program.inherited else None
         self._root, self._detailed = root, detailed
@@ -391,8 +454,11 @@ class _Run:
         if program.blow is Blow.KILLED_AND_SUCCEEDED and program.struck is not None:
             gone = self._workers[program.struck[0]].pid
         worker = worker or self._workers[number]
-        made = _Caller(self._scheduler, number, caller, worker, calls, self._progress, gone)
-        made.begin(self._root, phase, self._detailed)
+        line = address = None
+        if self._lines is not None:
+            line, address = self._lines.line(number), self._lines.address(number, Path(self._root))
+        made = _Caller(self._scheduler, number, caller, worker, calls, self._progress, gone, line)
+        made.begin(self._root, phase, self._detailed, address)
         self._callers.append(made)
         return made
 
@@ -437,5 +503,5 @@ class _Run:
                 current = None
         for caller in callers:
             if not caller.done:
-                caller.worker.kill()  # it waits for what never comes
+                caller.end_worker()  # it waits for what never comes
         scheduler.live.clear()

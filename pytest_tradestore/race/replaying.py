@@ -8,7 +8,6 @@ from pytest_tradestore.race.addresses import Address, Setting
 from pytest_tradestore.race.evidence import kind_of, programs_of
 from pytest_tradestore.race.execution import Actors, Completed
 from pytest_tradestore.race.judging import Judge, Wrong
-from pytest_tradestore.race.programs import of_blows, scenarios
 from pytest_tradestore.race.timeline import counterexample
 from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Counterexample
@@ -27,12 +26,10 @@ def replay_schedule(address: Address, store: StoreUnderTest, kit: Kit, methods: 
     kind = kind_of(store, kit)
     if isinstance(kind, str):
         raise ReplayError(f"store {store.name!r} cannot be replayed: {kind}")
-    if address.setting is Setting.PROCESSES:
+    if address.setting is Setting.PROCESSES or store.declarations.backend is not None:
         kind = Actors.PROCESSES
-    known = scenarios(kit, methods, store.records)
-    blows = of_blows(kit, methods, store.records)
-    program = address.program(programs_of(known, blows, address.setting, kind, store.declarations.claims))
-    if address.setting is Setting.PROCESSES:
+    program = address.program(programs_of(store, kit, methods, address.setting, kind))
+    if kind is Actors.PROCESSES:
         from pytest_tradestore.race.process_replay import replay_in_processes as replay
     else:
         from pytest_tradestore.race.search import replay

@@ -138,10 +138,10 @@ class Searching:
         self._setting = setting
         self._address = Address(store.name, kit.name, setting, 0)
         self._laboratory: Laboratory
-        if setting is Setting.PROCESSES:
+        if setting is Setting.PROCESSES or store.declarations.backend is not None:
             from pytest_tradestore.race.processes import ProcessLaboratory
 
-            self._laboratory = of_processes = ProcessLaboratory(sandbox)
+            self._laboratory = of_processes = ProcessLaboratory(sandbox, store)
             self._places_to_kill = of_processes.places_to_kill
         else:
             self._laboratory = Laboratory(sandbox, interrupting=interrupting)

@@ -73,8 +73,8 @@ def measured_in_processes(name: str, rounds: int, size: int) -> Figures:
     def task(channel: Channel) -> Figures:
         with Sandbox() as sandbox:
             bare = [slice_of(lambda at: without_scheduler(make, sandbox, at), size)[0] for _ in range(rounds)]
-            laboratory, strategy = ProcessLaboratory(sandbox), RandomWalk(1)
-            under_test, choices, before = StoreUnderTest(name, make), 0, sum(os.times()[:4])
+            under_test, strategy = StoreUnderTest(name, make), RandomWalk(1)
+            laboratory, choices, before = ProcessLaboratory(sandbox, under_test), 0, sum(os.times()[:4])
 
             def one(_at: int) -> None:
                 nonlocal choices

@@ -15,7 +15,10 @@ class Conflict(Exception):
 
 
 class BucketDocument:
-    """One object, replaced whole: each put is all there is to an update."""
+    """One object, replaced whole: each put is all there is to an update.
+
+    Each version carries a nonce: who is told that somebody else was first may have been that somebody itself.
+    """
 
     tradestore_backend = Bucket()
     tradestore_errors = (Refused, NoAnswer, Conflict, ValueError)
@@ -37,12 +40,25 @@ class BucketDocument:
         for _ in range(_TRIES):
             body, tag = self.client.get("document.json")
             condition = {"If_Match": tag} if tag else {"If_None_Match": "*"}
+            written = _written(function(_read(body)))
             try:
-                return self.client.put("document.json", _written(function(_read(body))), **condition)
+                return self.client.put("document.json", written, **condition)
             except Refused as refused:
                 if refused.status not in (404, 409, 412):
                     raise
+                if self._is_there(written):
+                    return None
         raise Conflict("document.json")
+
+    def _is_there(self, written):
+        return self.client.get("document.json")[0] == written
+
+
+class CountsTwice(BucketDocument):
+    """Takes a 412 for somebody else's doing, and makes its change once more; a proxy had repeated its own request."""
+
+    def _is_there(self, written):
+        return False
 
 
 class PutsBlindly(BucketDocument):
@@ -154,8 +170,8 @@ def json_must_be_whole(value):
 
 def _written(data):
     json_must_be_whole(data)
-    return json.dumps(data, allow_nan=False).encode()
+    return json.dumps({"data": data, "nonce": os.urandom(8).hex()}, allow_nan=False).encode()
 
 
 def _read(body):
-    return {} if body is None else json.loads(body)
+    return {} if body is None else json.loads(body)["data"]

@@ -16,7 +16,7 @@ from pytest_tradestore.race.addresses import Setting
 from pytest_tradestore.race.evidence import kind_of, programs_of
 from pytest_tradestore.race.execution import KILLS, SIGNALS, Actors, Blow
 from pytest_tradestore.race.interrupts import may_be_interrupted
-from pytest_tradestore.race.programs import of_blows, scenarios
+from pytest_tradestore.race.programs import scenarios
 from pytest_tradestore.race.searching import ONLY_IF_MET, Searching
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Budget, Settings
@@ -105,8 +105,7 @@ def searched(target, setting, blow):
     kit = kit_named("documents" if issubclass(target, Table) else "document")
     methods = frozenset(method for method in (*kit.required, *kit.optional) if hasattr(target, method))
     kind = kind_of(store, kit) if setting is not Setting.PROCESSES else Actors.PROCESSES
-    blows = of_blows(kit, methods, store.records)
-    known = programs_of(scenarios(kit, methods, store.records), blows, setting, kind, store.declarations.claims)
+    known = programs_of(store, kit, methods, setting, kind)
     programs = tuple(p for p in known if p.blow is blow and p.inherited is (blow is None))
     assert programs
 

@@ -1,0 +1,301 @@
+"""In which order trials are made, and what they amount to.
+
+Which verdict follows is decided in the conformance suite.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from pytest_tradestore.backends.hosts import lines_to
+from pytest_tradestore.causes import Harm
+from pytest_tradestore.crash.oracle import Breach, Family, History
+from pytest_tradestore.crash.states import Window
+from pytest_tradestore.crash.workloads import Workload
+from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, stream_isolated
+from pytest_tradestore.network.client import CLOSE, LOOK, OPEN
+from pytest_tradestore.network.judging import Wrong, of_a_death, of_a_spoilt_request
+from pytest_tradestore.network.trials import Bench, Piled, Plan, Trial
+from pytest_tradestore.observation import Failed
+from pytest_tradestore.race import interposition
+from pytest_tradestore.sandbox import Sandbox
+from pytest_tradestore.settings import Budget, Settings
+from pytest_tradestore.target import StoreUnderTest
+from pytest_tradestore.tries import Sort, TryToken, fingerprint
+
+_ALIKE = {Budget.QUICK: 1, Budget.NORMAL: 2, Budget.DEEP: 1000}
+"""So many requests of one shape are spoilt in each way: the same call, the same verb, the same place in the call."""
+_LATER = 4
+"""Requests after a spoilt one, in the same call, before which the client dies, too."""
+_NUMBERS = re.compile(r"[0-9a-f]{8,}|\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one trial showed broken, with the trial."""
+
+    wrong: Wrong
+    trial: Trial
+    token: str
+    how_many: int = 1
+
+
+@dataclass(frozen=True)
+class ClientEvidence:
+    """What became of one contract of a store when its clients died, or their requests were spoilt.
+
+    With ``undecided`` nothing is known: the sentence says why. ``weak`` is a promise of the server that the store has
+    given up.
+    """
+
+    workload: Workload
+    unit: str = "requests"
+    undecided: str = ""
+    violations: Mapping[str, tuple[Found, ...]] = field(default_factory=dict)
+    requests: int = 0
+    trials: int = 0
+    recoveries: int = 0
+    crashed_faults: int = 0
+    exhaustive: bool = True
+    weak: str = ""
+
+
+def gather_deaths(
+    store: StoreUnderTest, workload: Workload, settings: Settings, only: TryToken | None = None
+) -> ClientEvidence:
+    """Let the client of a workload die before each of its requests, and those that come after it, too."""
+    return _gathered(store, workload, settings, _deaths, Sort.DEATH, only)
+
+
+def gather_spoilt(
+    store: StoreUnderTest, workload: Workload, settings: Settings, only: TryToken | None = None
+) -> ClientEvidence:
+    """Spoil the requests of a workload, one in each trial."""
+    return _gathered(store, workload, settings, _spoilt, Sort.SPOILT, only)
+
+
+Plans = Callable[[Trial, Settings], Iterator[Plan]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What comes back of one trial."""
+
+    trial: Trial
+    wrong: tuple[Wrong, ...]
+
+
+def _gathered(
+    store: StoreUnderTest, workload: Workload, settings: Settings, plans: Plans, sort: Sort, only: TryToken | None
+) -> ClientEvidence:
+    backend = store.declarations.backend
+    assert backend is not None, "it is asked of stores on a server alone"
+    whole = "atomic-batch" in store.declarations.claims
+    control: Trial | None = None
+    made: list[_Made] = []
+    heaps: list[Found] = []
+    waiting: list[Plan] = []
+    undecided, unit, at, dropped = "", "requests", 0, 0
+    while True:
+        with Sandbox() as sandbox:
+
+            def task(channel: Channel, first: int = at, sandbox: Sandbox = sandbox) -> None:
+                lines = lines_to(backend)
+                interposition.install_chance()
+                bench = Bench(store, workload, lines, sandbox.fresh_root)
+                try:
+                    channel.step(0)
+                    plain = bench.trial(Plan())
+                    channel.send((plain, lines.unit))
+                    if plain.trouble or not plain.states:
+                        return
+                    history = bench.history(plain.states)
+                    if sort is Sort.DEATH and not first:
+                        for where in range(1, _in_one_update(plain) + 1):
+                            channel.step(0)
+                            if (piled := bench.piled_up(where)) is not None:
+                                channel.send((where, piled))
+                                break
+                    for number, plan in enumerate(plans(plain, settings)):
+                        meant = [
+                            one
+                            for one in (plan, *_then_dying(plan))
+                            if _is_meant(one, plain, sort, store, workload, only)
+                        ]
+                        if number < first or (only is not None and not meant):
+                            continue
+                        channel.step(number + 1)
+                        channel.send(plan)
+                        if only is None:
+                            trial = bench.trial(plan)
+                            meant = [one for one in _then_dying(plan) if one.dies <= len(trial.requests)]
+                            channel.send(_Made(trial, tuple(_wrong(trial, history, whole=whole))))
+                        for one in meant:
+                            channel.step(number + 1)
+                            trial = bench.trial(one)
+                            channel.send(_Made(trial, tuple(_wrong(trial, history, whole=whole))))
+                        channel.send(number + 1)
+                finally:
+                    bench.close()
+                    lines.close()
+
+            over = False
+            for event in stream_isolated(task, store.declarations.deadline):
+                match event:
+                    case Sent((Trial() as plain, told)):
+                        control, unit = plain, told
+                    case Sent((int() as where, Piled() as heap)):
+                        heaps.append(_piling_up(store, workload, control, where, heap))
+                    case Sent(Plan() as plan):
+                        waiting = [plan]
+                    case Sent(_Made() as one):
+                        made.append(one)
+                    case Sent(int() as done):
+                        waiting, at = [], done
+                    case Finished():
+                        over = True
+                    case Hung(_, seconds):
+                        undecided = undecided or _hung(waiting, seconds)
+                        at, dropped = at + 1, dropped + 1
+                    case Died(_, how):
+                        undecided = undecided or f"the suite's own process {how} in the middle of a trial"
+                        at, dropped = at + 1, dropped + 1
+        if over or control is None or dropped > 3:
+            break
+    if control is None or control.trouble or not control.states:
+        trouble = undecided if control is None else control.trouble
+        return ClientEvidence(workload, unit, f"the workload could not be run on its server: {trouble}")
+    undecided = undecided or _vacuous(control, workload)
+    violations = _grouped(store, workload, control, made, sort)
+    if heaps and (only is None or str(only) == heaps[0].token):
+        violations["ATOM-4"] = (*violations.get("ATOM-4", ()), heaps[0])
+    return ClientEvidence(
+        workload,
+        unit,
+        undecided,
+        violations,
+        len(control.requests),
+        len(made),
+        sum(1 for one in made if one.trial.plan.again),
+        sum(1 for one in made if one.trial.plan.dies and one.trial.plan.spoil is not None),
+        exhaustive=sort is Sort.DEATH or settings.budget is Budget.DEEP,
+        weak=control.weak,
+    )
+
+
+def _hung(waiting: list[Plan], seconds: float) -> str:
+    what = f" when {waiting[0]}" if waiting else ""
+    return f"the store did not come back within {seconds:g} s{what} (tradestore_deadline)"
+
+
+def _vacuous(control: Trial, workload: Workload) -> str:
+    """Say which update its own client could not see: a trial of it would prove nothing."""
+    for number, update in enumerate(workload.updates, 1):
+        state = control.states[number]
+        for place, seen in state.places:
+            if isinstance(seen, Failed):
+                return f"after {update.rendered} its own caller cannot read {place}: {seen}"
+        if state == control.states[number - 1]:
+            return f"{update.rendered} returned, but its own caller does not see the change"
+    return "" if control.requests else "the store made no request: its data is not on the server"
+
+
+def _then_dying(plan: Plan) -> tuple[Plan, ...]:
+    """Return the plans in which the client dies, besides, before one of the requests that follow a spoilt one."""
+    if plan.spoil is None:
+        return ()
+    return tuple(replace(plan, dies=plan.spoilt + later) for later in range(1, _LATER + 1))
+
+
+def _wrong(trial: Trial, history: History, *, whole: bool) -> Iterator[Wrong]:
+    if trial.plan.spoil is not None and trial.plan.dies:
+        if trial.after is not None and trial.struck is None:
+            for wrong in of_a_death(trial, history, whole=whole):
+                yield replace(wrong, requirement="FAULT-6")
+    elif trial.plan.spoil is not None:
+        if trial.struck is not None:
+            yield from of_a_spoilt_request(trial, history, whole=whole)
+    elif trial.after is not None:
+        yield from of_a_death(trial, history, whole=whole, in_recovery=bool(trial.plan.again))
+
+
+def _deaths(control: Trial, settings: Settings) -> Iterator[Plan]:
+    """Yield each place to die: before each request of opening, of an update and of closing; then the next client's."""
+    places = [
+        number for number, request in enumerate(control.requests, 1) if request.step != LOOK or request.asked.writes
+    ]
+    yield from (Plan(dies=number) for number in places)
+    opening = sum(1 for request in control.requests if request.step == OPEN)
+    recoveries = settings.budget.value.recoveries
+    chosen = places[:: max(1, len(places) // max(1, recoveries))][:recoveries]
+    for number in chosen:
+        for again in range(1, min(opening + 4, 12) + 1):
+            yield Plan(dies=number, again=again)
+
+
+def _spoilt(control: Trial, settings: Settings) -> Iterator[Plan]:
+    """Yield each request with each way to spoil it; of those that are alike the last ones, where most is at stake."""
+    alike: dict[tuple[object, ...], list[Plan]] = {}
+    step, within = "", 0
+    for number, request in enumerate(control.requests, 1):
+        within = within + 1 if request.step == step else 1
+        step = request.step
+        place = 0 if step == LOOK else within
+        for spoil in request.asked.spoils if step != CLOSE else ():
+            shape = (step.partition("(")[0], place, _NUMBERS.sub("#", request.asked.text), spoil)
+            alike.setdefault(shape, []).append(Plan(spoilt=number, spoil=spoil))
+    most = _ALIKE[settings.budget]
+    yield from sorted((plan for plans in alike.values() for plan in plans[-most:]), key=lambda plan: plan.spoilt)
+
+
+def _is_meant(
+    plan: Plan, control: Trial, sort: Sort, store: StoreUnderTest, workload: Workload, only: TryToken | None
+) -> bool:
+    return only is None or str(only) == token_of(plan, control, sort, store, workload)
+
+
+def token_of(plan: Plan, control: Trial, sort: Sort, store: StoreUnderTest, workload: Workload) -> str:
+    """Return what replays a trial: it names the request by its number and what it asks."""
+    number = plan.dies or plan.spoilt
+    asked = _NUMBERS.sub("#", control.requests[number - 1].asked.text)
+    return str(TryToken(store.name, workload.kit.name, sort, fingerprint(plan, asked)))
+
+
+def _grouped(
+    store: StoreUnderTest, workload: Workload, control: Trial, made: list[_Made], sort: Sort
+) -> dict[str, tuple[Found, ...]]:
+    """Return the first trial of each fault by requirement, with how many show the same."""
+    found: dict[str, dict[tuple[str, str], Found]] = {}
+    for one in made:
+        for wrong in one.wrong:
+            of_it = found.setdefault(wrong.requirement, {})
+            key = (wrong.fault, _step_of(one.trial))
+            if key in of_it:
+                of_it[key] = replace(of_it[key], how_many=of_it[key].how_many + 1)
+            else:
+                of_it[key] = Found(wrong, one.trial, token_of(one.trial.plan, control, sort, store, workload))
+    return {id_: tuple(sorted(of.values(), key=lambda one: one.wrong.breach.harm)) for id_, of in found.items()}
+
+
+def _in_one_update(control: Trial) -> int:
+    """Return how many requests the second update made."""
+    steps = list(dict.fromkeys(r.step for r in control.requests if r.step not in (OPEN, LOOK, CLOSE)))
+    wanted = steps[min(1, len(steps) - 1)] if steps else ""
+    return sum(request.step == wanted for request in control.requests)
+
+
+def _piling_up(store: StoreUnderTest, workload: Workload, control: Trial | None, where: int, heap: Piled) -> Found:
+    """Return the finding that leftovers pile up."""
+    assert control is not None, "the workload was run first"
+    told = f"each client that dies before {heap.request.asked.text!r} leaves one more thing that nothing removes"
+    counts = ", ".join(map(str, heap.counts))
+    found = f"{counts} things after each death; the newest: {', '.join(heap.newest[:2])}"
+    breach = Breach(Family.LEFTOVERS, told, found=found, allowed=("what is left does not grow",), harm=Harm.LEFTOVER)
+    wrong = Wrong("ATOM-4", breach, "something that is left behind by each client that dies")
+    trial = Trial(Plan(), (heap.request,), (), Window(0, 0), heap.request.step)
+    token = TryToken(store.name, workload.kit.name, Sort.DEATH, fingerprint("piling up", where))
+    return Found(wrong, trial, str(token))
+
+
+def _step_of(trial: Trial) -> str:
+    return trial.step.partition("(")[0]

@@ -1,0 +1,275 @@
+"""One trial: a workload on an empty server, in which the client dies or a request is spoilt, and what is seen after it.
+
+Facts only; what is wrong with a trial is decided in ``judging``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+from pytest_tradestore.backends.lines import Asked, Lines, Spoil
+from pytest_tradestore.crash.oracle import History
+from pytest_tradestore.crash.states import Window
+from pytest_tradestore.crash.workloads import Workload
+from pytest_tradestore.kits.call import Call
+from pytest_tradestore.network.client import CLOSE, LOOK, OPEN, Decision, Life, Outcome, Process, Request, Step, let_all
+from pytest_tradestore.observation import Observation
+from pytest_tradestore.target import StoreUnderTest
+
+_ROUNDS = 4
+FIRST, SECOND, THIRD = 0, 1, 2
+"""The clients of a trial: who works, who comes after it, and who comes last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What happens to the first client: it dies before a request, or one is spoilt; both count its requests from 1.
+
+    ``again``: before which of its own requests the client that comes after it dies, too.
+    """
+
+    dies: int = 0
+    spoilt: int = 0
+    spoil: Spoil | None = None
+    again: int = 0
+
+    def __str__(self) -> str:
+        told = [f"request {self.spoilt}: {self.spoil.value}"] if self.spoil is not None else []
+        told += [f"the client dies before request {self.dies}"] if self.dies else []
+        told += [f"the next client dies before its request {self.again}"] if self.again else []
+        return ", ".join(told)
+
+    def decide(self, number: int, _asked: Asked) -> Spoil | bool:
+        if number == self.dies:
+            return False
+        return self.spoil if number == self.spoilt and self.spoil is not None else True
+
+    def decide_again(self, number: int, _asked: Asked) -> bool:
+        return number != self.again
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """What a client found that came after the trial: it opened the store, looked, updated a place, and looked again.
+
+    ``failed`` is the step that raised, or in which it died; ``later`` is what one more client saw.
+    """
+
+    requests: tuple[Request, ...]
+    seen: Observation | None = None
+    updated: Observation | None = None
+    later: Observation | None = None
+    failed: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What was done, and what came of it.
+
+    ``states`` are what the first client saw right after opening and after each update that returned; ``window`` is
+    where in the workload it ended. ``struck`` is the outcome of the step in which a request was spoilt, and ``own``
+    what the client itself saw after that; ``fresh`` what another one saw then.
+    """
+
+    plan: Plan
+    requests: tuple[Request, ...]
+    states: tuple[Observation, ...]
+    window: Window
+    step: str = ""
+    struck: Outcome | None = None
+    own: Observation | None = None
+    fresh: After | None = None
+    after: After | None = None
+    left: tuple[str, ...] = ()
+    trouble: str = ""
+    weak: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Piled:
+    """What clients leave that die before one and the same request: ``counts`` of all there is after each death."""
+
+    request: Request
+    counts: tuple[int, ...]
+    newest: tuple[str, ...]
+    calls: tuple[str, ...]
+
+
+class Bench:
+    """Makes trials of one workload, one after the other."""
+
+    def __init__(self, store: StoreUnderTest, workload: Workload, lines: Lines, fresh_root: Callable[[], Path]) -> None:
+        self._store, self._workload, self._lines, self._fresh_root = store, workload, lines, fresh_root
+        self._root = Path()
+        self._processes: dict[int, Process] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the states of a history are called: by the update that led to each."""
+        return ("the opening", *(update.rendered for update in self._workload.updates))
+
+    def history(self, states: tuple[Observation, ...]) -> History:
+        """Return what the first client saw as what others are held against."""
+        updates = self._workload.updates
+        return History(states, ("", *(u.key for u in updates)), self.names, self._workload.kit.loses)
+
+    def client(self, number: int, decide: Decision = let_all) -> Life:
+        """Return a new client; there is one of each number at a time."""
+        if number not in self._processes or not self._processes[number].alive:
+            self._processes[number] = Process(self._store, self._workload, number)
+        address = self._lines.address(number, self._root)
+        return Life(self._processes[number], self._lines.line(number), address, decide)
+
+    def close(self) -> None:
+        for process in self._processes.values():
+            process.kill()
+
+    def begin(self) -> None:
+        """Make an empty place."""
+        self._root = self._fresh_root()
+        self._lines.begin()
+
+    def trial(self, plan: Plan) -> Trial:
+        """Run the workload under a plan, and look at what is left."""
+        self.begin()
+        life = self.client(FIRST, plan.decide)
+        states: list[Observation] = []
+        steps: list[tuple[int, int, Step]] = [(0, 0, OPEN), (0, 0, LOOK)]
+        for number, update in enumerate(self._workload.updates, 1):
+            steps += [(number - 1, number, update), (number, number, LOOK)]
+        last = len(self._workload.updates)
+        steps.append((last, last, CLOSE))
+        trial = Trial(plan, (), (), Window(0, 0))
+        for acknowledged, invoked, step in steps:
+            outcome = life.do(step)
+            name = step if isinstance(step, str) else step.rendered
+            trial = replace(trial, window=Window(acknowledged, invoked), step=name)
+            if outcome.died:
+                trial = replace(trial, requests=tuple(life.requests), states=tuple(states))
+                return self._looked_after(trial)
+            if outcome.struck:
+                trial = replace(trial, struck=outcome, states=tuple(states), requests=tuple(life.requests))
+                return self._struck(trial, life, step)
+            if outcome.error:
+                life.die()
+                return replace(trial, trouble=f"{name} raised {outcome.error}", requests=tuple(life.requests))
+            if step == LOOK:
+                states.append(outcome.value)
+        life.leave()
+        weak = self._lines.weak()
+        done = replace(trial, requests=tuple(life.requests), states=tuple(states))
+        return replace(done, weak=weak, left=self._lines.leftovers())
+
+    def _place(self, window: Window) -> str:
+        """Return where the next update is made: where the last one was invoked."""
+        updates = self._workload.updates
+        return updates[max(0, min(window.invoked, len(updates)) - 1)].key
+
+    def _looked_after(self, trial: Trial) -> Trial:
+        """Let others come after a client that has died."""
+        place = self._place(trial.window)
+        if trial.plan.again:
+            second = self.client(SECOND, trial.plan.decide_again)
+            for step in (OPEN, LOOK):
+                if second.do(step).died:
+                    break
+            second.die()
+        return replace(trial, after=self.after(place, 41), left=self._lines.leftovers())
+
+    def after(self, place: str, version: int) -> After:
+        """Let a client come, look and make an update, and another one after it."""
+        second = self.client(SECOND)
+        found = self._visited(second, self._workload.next_update(place, version))
+        second.leave()
+        if found.failed:
+            return found
+        third = self.client(THIRD)
+        last = self._visited(third, None)
+        third.leave()
+        if last.failed:
+            return replace(found, failed=f"{last.failed} once more", error=last.error)
+        return replace(found, later=last.seen)
+
+    def _visited(self, life: Life, update: Call | None) -> After:
+        found = After(())
+        steps: tuple[Step, ...] = (OPEN, LOOK, *(() if update is None else (update, LOOK)))
+        for step in steps:
+            outcome = life.do(step)
+            found = replace(found, requests=tuple(life.requests))
+            if outcome.error:
+                return replace(found, failed=step if isinstance(step, str) else step.rendered, error=outcome.error)
+            if step == LOOK:
+                found = replace(found, **{"seen" if found.seen is None else "updated": outcome.value})
+        return found
+
+    def _struck(self, trial: Trial, life: Life, step: Step) -> Trial:
+        """Look at what became of a step in which a request was spoilt, and whether the store works again."""
+        place = self._place(trial.window)
+        if step == CLOSE or not life.alive or (step == OPEN and trial.struck is not None and trial.struck.error):
+            life.die()
+            return replace(trial, after=self.after(place, 41), left=self._lines.leftovers())
+        own = trial.struck.value if step == LOOK and trial.struck is not None else life.do(LOOK).value
+        fresh = self._visit_of(THIRD)
+        left = self._lines.leftovers()
+        updated = life.do(self._workload.next_update(place, 42))
+        seen = life.do(LOOK)
+        life.leave()
+        later = self._visit_of(SECOND)
+        after = After(
+            tuple(life.requests), own, seen.value, later.seen, "the next update" if updated.error else "", updated.error
+        )
+        return replace(trial, own=own, fresh=fresh, after=after, left=left)
+
+    def piled_up(self, at: int) -> "Piled | None":
+        """Let clients die, one after the other, before the same request of the same update; None if nothing piles up.
+
+        ``at`` counts the requests of the update from 1. What the next update that succeeds takes away is no pile.
+        """
+        self.begin()
+        place = self._workload.updates[min(1, len(self._workload.updates) - 1)].key
+        counts: list[int] = []
+        things: list[tuple[str, ...]] = []
+        requests: tuple[Request, ...] = ()
+        for round_ in range(_ROUNDS):
+            life = self.client(FIRST)
+            before = life.do(OPEN).error or life.do(self._workload.next_update(place, 60 + 2 * round_)).error
+            seen = life.do(LOOK).value
+            begun = len(life.requests)
+            life.decide = Plan(dies=begun + at).decide
+            died = not before and life.do(self._workload.next_update(place, 61 + 2 * round_)).died
+            requests = tuple(life.requests)
+            life.die()
+            if not died:
+                return None
+            other = self._visit_of(THIRD)
+            if other.seen != seen:
+                return None  # it was done, or others see something else: no leftover is what is seen
+            things.append(self._lines.things())
+            counts.append(len(things[-1]))
+        steady = self._growth_without_deaths(place)
+        if any(later - sooner <= steady for sooner, later in pairwise(counts)):
+            return None
+        newest = tuple(sorted(set(things[-1]) - set(things[-2])))
+        return Piled(
+            requests[-1], tuple(counts), newest, tuple(update.rendered for update in self._workload.updates[:1])
+        )
+
+    def _growth_without_deaths(self, place: str) -> int:
+        """Return by how many things the same updates grow the data where nobody dies."""
+        self.begin()
+        counts = []
+        for round_ in range(2):
+            life = self.client(FIRST)
+            life.do(OPEN)
+            life.do(self._workload.next_update(place, 60 + round_))
+            life.leave()
+            counts.append(len(self._lines.things()))
+        return counts[1] - counts[0]
+
+    def _visit_of(self, number: int) -> After:
+        life = self.client(number)
+        found = self._visited(life, None)
+        life.leave()
+        return found

@@ -1,0 +1,168 @@
+"""Stores on PostgreSQL: sound ones, and beside each what it becomes by one mistake."""
+
+import json
+import os
+
+import psycopg
+from psycopg import errors
+
+from pytest_tradestore import Postgres
+from tests.network.bucket_stores import json_must_be_whole
+
+_TRIES = 20
+
+
+class PostgresDocument:
+    """One row, changed in one transaction that locks it."""
+
+    tradestore_backend = Postgres()
+    tradestore_errors = (psycopg.Error, ValueError)
+    tradestore_claims = ("processes",)
+
+    def __init__(self, address):
+        self.dsn, self.connection = address.dsn, None
+        with self._connected() as connection:
+            connection.execute("SELECT pg_advisory_lock(1)")
+            connection.execute("CREATE TABLE IF NOT EXISTS document (id int PRIMARY KEY, data jsonb NOT NULL)")
+            connection.execute("INSERT INTO document VALUES (1, '{}') ON CONFLICT DO NOTHING")
+            connection.execute("SELECT pg_advisory_unlock(1)")
+
+    def _connected(self):
+        """Return a connection that lives: one that broke is thrown away."""
+        if self.connection is None or self.connection.closed:
+            self.connection = psycopg.connect(self.dsn, autocommit=True, prepare_threshold=None)
+        return _Kept(self.connection)
+
+    def close(self):
+        if self.connection is not None:
+            self.connection.close()
+
+    def load(self):
+        with self._connected() as connection:
+            return connection.execute("SELECT data FROM document").fetchone()[0]
+
+    def save(self, data):
+        json_must_be_whole(data)
+        with self._connected() as connection:
+            connection.execute("UPDATE document SET data = %s", [json.dumps(data)])
+
+    def update(self, function):
+        with self._connected() as connection, connection.transaction():
+            data = connection.execute("SELECT data FROM document FOR UPDATE").fetchone()[0]
+            changed = function(data)
+            json_must_be_whole(changed)
+            connection.execute("UPDATE document SET data = %s", [json.dumps(changed)])
+
+
+class _Kept:
+    """Gives a connection, and does not close it at the end as its own ``with`` does."""
+
+    def __init__(self, connection):
+        self.connection = connection
+
+    def __enter__(self):
+        return self.connection
+
+    def __exit__(self, *_):
+        return False
+
+
+class ReadsOutsideOfTheTransaction(PostgresDocument):
+    """Reads, changes and writes in a transaction each."""
+
+    def update(self, function):
+        changed = function(self.load())
+        self.save(changed)
+
+
+class ReadCommittedDocument(PostgresDocument):
+    """Reads and writes in one transaction of the default level, which locks nothing that is only read."""
+
+    def update(self, function):
+        with self._connected() as connection, connection.transaction():
+            data = connection.execute("SELECT data FROM document").fetchone()[0]
+            connection.execute("UPDATE document SET data = %s", [json.dumps(function(data))])
+
+
+class SerializableDocument(PostgresDocument):
+    """Lets the server find out that two have met, and tries again."""
+
+    def update(self, function):
+        for _ in range(_TRIES):
+            try:
+                with self._connected() as connection, connection.transaction():
+                    connection.execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
+                    data = connection.execute("SELECT data FROM document").fetchone()[0]
+                    connection.execute("UPDATE document SET data = %s", [json.dumps(function(data))])
+                return
+            except (errors.SerializationFailure, errors.DeadlockDetected):
+                continue
+        raise errors.SerializationFailure("others were quicker each time")
+
+
+class DoesNotWaitForTheDisk(PostgresDocument):
+    """Has the server confirm before what it confirms is on disk."""
+
+    def _connected(self):
+        kept = super()._connected()
+        kept.connection.execute("SET synchronous_commit = off")
+        return kept
+
+
+class PostgresJournal:
+    """A row for each record, numbered by the server; each carries a nonce, so that it is known whether it is there."""
+
+    tradestore_backend = Postgres()
+    tradestore_errors = (psycopg.Error, ValueError)
+    tradestore_claims = ("processes",)
+
+    def __init__(self, address):
+        self.dsn, self.connection = address.dsn, None
+        with self._connected() as connection:
+            connection.execute("SELECT pg_advisory_lock(1)")
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS record "
+                "(stream text, number int, nonce text UNIQUE, record jsonb, PRIMARY KEY (stream, number))"
+            )
+            connection.execute("SELECT pg_advisory_unlock(1)")
+
+    _connected = PostgresDocument._connected
+    close = PostgresDocument.close
+
+    def read(self, stream):
+        with self._connected() as connection:
+            rows = connection.execute("SELECT record FROM record WHERE stream = %s ORDER BY number", [_named(stream)])
+            return [record for (record,) in rows]
+
+    def append(self, stream, record):
+        json_must_be_whole(record)
+        nonce = os.urandom(8).hex()
+        for left in range(3, 0, -1):
+            try:
+                self._insert(_named(stream), nonce, json.dumps(record))
+                return
+            except psycopg.OperationalError:
+                if left == 1:
+                    raise
+
+    def _insert(self, stream, nonce, record):
+        with self._connected() as connection, connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(2)")
+            connection.execute(
+                "INSERT INTO record SELECT %s, coalesce(max(number), 0) + 1, %s, %s FROM record WHERE stream = %s "
+                "ON CONFLICT (nonce) DO NOTHING",
+                [stream, nonce, record, stream],
+            )
+
+
+class RetriesALostCommit(PostgresJournal):
+    """Takes a commit whose answer was lost for one that was not done, and inserts the record once more."""
+
+    def _insert(self, stream, nonce, record):
+        super()._insert(stream, os.urandom(8).hex(), record)
+
+
+def _named(stream):
+    if not isinstance(stream, str) or not stream or "\0" in stream:
+        raise ValueError(f"a stream is called by a text, not by {stream!r}")
+    return stream

@@ -1,0 +1,90 @@
+"""Stores on a bucket: each broken one dies for its reason, shown as requests; the sound ones raise no alarm."""
+
+import pytest
+
+from pytest_tradestore.bench import Bench
+from pytest_tradestore.conformance import checks_for
+from pytest_tradestore.replay import replay
+from pytest_tradestore.settings import Budget, Settings
+from pytest_tradestore.target import StoreUnderTest
+from pytest_tradestore.verdict import Verdict
+from tests.judging import violated
+from tests.network import bucket_stores as stores
+
+DEATHS = ("ATOM-", "DUR-", "REC-")
+SPOILT = ("FAULT-1", "FAULT-3", "FAULT-5", "FAULT-6")
+SOUND = (stores.BucketDocument, stores.BucketJournal)
+
+
+def judged(target, wanted, budget=Budget.QUICK):
+    store, bench = StoreUnderTest(target.__name__, target), Bench(Settings(budget=budget))
+    checks = checks_for(bench.examined(store).contracts)
+    return [check.judge(bench, store) for check in checks if check.requirement.startswith(wanted)]
+
+
+@pytest.mark.parametrize("target", SOUND, ids=lambda target: target.__name__)
+def test_a_client_that_dies_between_any_two_requests_harms_no_sound_store(target):
+    results = judged(target, DEATHS)
+
+    assert violated(results) == {}
+    decided = {result.requirement: result.verdict for result in results}
+    assert decided["ATOM-1"] is decided["DUR-1"] is decided["REC-1"] is decided["REC-3"] is Verdict.HOLDS
+    assert decided["ATOM-2"] is decided["DUR-2"] is Verdict.NOT_APPLICABLE
+    assert all("the server's affair" in r.reason for r in results if r.requirement in ("ATOM-2", "DUR-2"))
+    assert all(r.checked["requests"] > 10 and r.checked["trials"] > 5 for r in results if r.requirement == "ATOM-1")
+
+
+@pytest.mark.parametrize("target", SOUND, ids=lambda target: target.__name__)
+def test_requests_that_fail_in_any_way_harm_no_sound_store(target):
+    results = judged(target, SPOILT)
+
+    assert violated(results) == {}
+    assert [r.requirement for r in results if r.verdict is Verdict.HOLDS] == list(SPOILT)
+
+
+LOSES = {
+    stores.HasNoNonce: ("FAULT-1", "holds one record twice", "412 PreconditionFailed"),
+    stores.TakesConflictForExists: ("FAULT-1", "has lost 1 acknowledged record", "409 ConditionalRequestConflict"),
+    stores.TakesNoAnswerForNothing: ("FAULT-3", "shows nothing", "no answer"),
+    stores.CountsTwice: ("FAULT-1", "the request was done twice", "412 PreconditionFailed"),
+}
+
+
+@pytest.mark.parametrize("target", LOSES, ids=lambda target: target.__name__)
+def test_a_store_that_misreads_an_answer_is_told_by_the_requests_it_made_and_replayed(target):
+    requirement, words, answer = LOSES[target]
+    (result,) = (r for r in judged(target, requirement) if r.verdict is Verdict.VIOLATED)
+    example = result.counterexample
+
+    assert words in example.headline
+    assert any(answer in step.text for step in example.steps)
+    store, bench = StoreUnderTest(target.__name__, target), Bench(Settings(budget=Budget.QUICK))
+    again = replay(example.token, store, bench)
+    assert [(id_, one.headline) for id_, one in again.violations] == [(requirement, example.headline)]
+
+
+RACES = {
+    stores.PutsBlindly: "update(count 1) returned, but load() then gives",
+    stores.ListsThenPuts: "returned, but read('orders') then gives 1 record",
+}
+
+
+@pytest.mark.parametrize("target", RACES, ids=lambda target: target.__name__)
+def test_two_clients_stepped_request_by_request_show_what_no_condition_guards(target):
+    (result,) = judged(target, "RACE-3")
+    example = result.counterexample
+
+    assert result.verdict is Verdict.VIOLATED
+    assert RACES[target] in example.headline
+    assert any("replayed 10/10" in note for note in example.notes)
+    assert [step.text.partition(" ")[0] for step in example.steps if "PUT" in step.text] == ["PUT", "PUT"]
+    store, bench = StoreUnderTest(target.__name__, target), Bench(Settings(budget=Budget.QUICK))
+    assert example.headline in [one.headline for _, one in replay(example.token, store, bench).violations]
+
+
+@pytest.mark.parametrize("target", SOUND, ids=lambda target: target.__name__)
+def test_no_schedule_of_two_clients_harms_a_sound_store(target):
+    (result,) = judged(target, "RACE-3")
+
+    assert result.verdict is Verdict.HOLDS
+    assert result.checked["schedules"] > 40
