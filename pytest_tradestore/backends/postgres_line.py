@@ -324,7 +324,9 @@ class PostgresLines:
 
     def wait_for_end_of(self, pid: int) -> None:
         """Wait until the server has seen that a session is over, and has given back what it held."""
-        self._control.ask(f"SELECT pg_terminate_backend({pid}, 5000)")
+        self._control.ask(f"SELECT pg_terminate_backend({pid})")
+        while self._control.ask(f"SELECT 1 FROM pg_stat_activity WHERE pid = {pid}"):  # noqa: S608 - a number
+            select([], [], [], 0.001)
 
     def things(self) -> tuple[str, ...]:
         found: list[str] = []

@@ -1,0 +1,79 @@
+"""Stores on a real PostgreSQL: each broken one dies for its reason, shown as statements; the sound ones do not."""
+
+import pytest
+
+from pytest_tradestore.backends.postgres_server import unavailable
+from pytest_tradestore.bench import Bench
+from pytest_tradestore.replay import replay
+from pytest_tradestore.settings import Budget, Settings
+from pytest_tradestore.target import StoreUnderTest
+from pytest_tradestore.verdict import Verdict
+from tests.judging import violated
+from tests.network.test_clients_of_a_bucket import DEATHS, SPOILT, judged
+
+pytest.importorskip("psycopg", reason="psycopg (the extra postgres) is not installed")
+pytestmark = pytest.mark.skipif(bool(unavailable()), reason=unavailable() or "it is there")
+
+from tests.network import postgres_stores as stores  # noqa: E402 - it needs psycopg
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize(
+    "target", [stores.PostgresDocument, stores.PostgresJournal], ids=lambda target: target.__name__
+)
+def test_neither_deaths_nor_spoilt_answers_harm_a_sound_store(target):
+    results = judged(target, (*DEATHS, *SPOILT))
+
+    assert violated(results) == {}
+    held = [r.requirement for r in results if r.verdict is Verdict.HOLDS]
+    assert {"ATOM-1", "DUR-1", "REC-1", "REC-3", "FAULT-1", "FAULT-3", "FAULT-5"} <= set(held)
+    (lasting,) = (r for r in results if r.requirement == "DUR-2")
+    assert lasting.verdict is Verdict.NOT_APPLICABLE
+    assert "synchronous_commit is on" in lasting.reason
+
+
+def test_a_session_that_does_not_wait_for_the_disk_is_noticed():
+    (result,) = judged(stores.DoesNotWaitForTheDisk, "DUR-2")
+
+    assert result.verdict is Verdict.VIOLATED
+    assert "synchronous_commit is off" in result.counterexample.headline
+
+
+def test_a_record_is_doubled_by_whoever_retries_a_lost_commit():
+    (result,) = judged(stores.RetriesALostCommit, "FAULT-1")
+    example = result.counterexample
+
+    assert result.verdict is Verdict.VIOLATED
+    assert "holds one record twice" in example.headline
+    assert any("COMMIT -> no answer" in step.text for step in example.steps)
+    store, bench = StoreUnderTest("RetriesALostCommit", stores.RetriesALostCommit), Bench(Settings(budget=Budget.QUICK))
+    assert [one.headline for _, one in replay(example.token, store, bench).violations] == [example.headline]
+
+
+LOSING = {
+    stores.ReadsOutsideOfTheTransaction: "UPDATE",
+    stores.ReadCommittedDocument: "UPDATE",
+}
+
+
+@pytest.mark.parametrize("target", LOSING, ids=lambda target: target.__name__)
+def test_counters_that_nothing_locks_are_lost_in_a_schedule_that_is_replayed(target):
+    (result,) = judged(target, "RACE-3")
+    example = result.counterexample
+
+    assert result.verdict is Verdict.VIOLATED
+    assert "returned, but load() then gives" in example.headline
+    assert any(step.text.startswith(LOSING[target]) for step in example.steps)
+    store, bench = StoreUnderTest(target.__name__, target), Bench(Settings(budget=Budget.QUICK))
+    assert example.headline in [one.headline for _, one in replay(example.token, store, bench).violations]
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize(
+    "target", [stores.PostgresDocument, stores.SerializableDocument], ids=lambda target: target.__name__
+)
+def test_control_a_row_that_is_locked_or_a_transaction_that_is_serialisable_loses_none(target):
+    (result,) = judged(target, "RACE-3")
+
+    assert result.verdict is Verdict.HOLDS
+    assert result.checked["schedules"] > 40
