@@ -45,8 +45,8 @@ class Bucket:
 class Postgres:
     """A PostgreSQL server of this machine's own version, started by the suite on loopback.
 
-    The suite needs ``initdb`` and ``postgres``: on the path, or where Debian puts them. The server runs with
-    ``fsync = off``, since it is never crashed: what it has confirmed counts as kept.
+    The suite needs ``initdb`` and ``postgres``: on the path, or where Debian puts them. It runs with
+    ``fsync`` and ``synchronous_commit`` on, as one does that keeps what it confirms, and is never crashed.
     """
 
     kind: Literal["postgres"] = field(default="postgres", init=False)

@@ -21,7 +21,7 @@ from pytest_tradestore.sandbox import Sandbox, remove_tree
 
 USER = "tradestore"
 _SETTINGS = (
-    "listen_addresses=127.0.0.1", "fsync=off", "full_page_writes=off", "synchronous_commit=on", "autovacuum=off",
+    "listen_addresses=127.0.0.1", "synchronous_commit=on", "autovacuum=off",
     "deadlock_timeout=50ms", "max_connections=200", "shared_buffers=32MB", "log_min_messages=fatal",
     "jit=off", "wal_level=minimal", "max_wal_senders=0", "max_prepared_transactions=20",
 )  # fmt: skip

@@ -88,8 +88,11 @@ class Process:
 class Life:
     """The coordinator's side of one client: from where it begins on a new root to where it leaves or dies."""
 
-    def __init__(self, process: Process, line: Line, address: Address, decide: Decision = let_all) -> None:
-        self._process, self._line, self.decide = process, line, decide
+    def __init__(
+        self, process: Process, line: Line, address: Address, decide: Decision, begun: Callable[[], None]
+    ) -> None:
+        """``begun`` is told that a step begins, for which there is a deadline."""
+        self._process, self._line, self.decide, self._begun = process, line, decide, begun
         self.requests: list[Request] = []
         process.link.send(pickle.dumps(address))
 
@@ -100,6 +103,7 @@ class Life:
     def do(self, step: Step) -> Outcome:
         """Let the client take a step, deciding about each of its requests."""
         name = step if isinstance(step, str) else step.rendered
+        self._begun()
         self._process.link.send(pickle.dumps(step))
         struck = False
         while True:

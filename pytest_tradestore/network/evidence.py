@@ -102,7 +102,7 @@ def _gathered(
             def task(channel: Channel, first: int = at, sandbox: Sandbox = sandbox) -> None:
                 lines = lines_to(backend)
                 interposition.install_chance()
-                bench = Bench(store, workload, lines, sandbox.fresh_root)
+                bench = Bench(store, workload, lines, sandbox.fresh_root, lambda: channel.step(0))
                 try:
                     channel.step(0)
                     plain = bench.trial(Plan())

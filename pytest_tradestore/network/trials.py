@@ -100,8 +100,16 @@ class Piled:
 class Bench:
     """Makes trials of one workload, one after the other."""
 
-    def __init__(self, store: StoreUnderTest, workload: Workload, lines: Lines, fresh_root: Callable[[], Path]) -> None:
+    def __init__(
+        self,
+        store: StoreUnderTest,
+        workload: Workload,
+        lines: Lines,
+        fresh_root: Callable[[], Path],
+        begun: Callable[[], None],
+    ) -> None:
         self._store, self._workload, self._lines, self._fresh_root = store, workload, lines, fresh_root
+        self._begun = begun
         self._root = Path()
         self._processes: dict[int, Process] = {}
 
@@ -120,7 +128,7 @@ class Bench:
         if number not in self._processes or not self._processes[number].alive:
             self._processes[number] = Process(self._store, self._workload, number)
         address = self._lines.address(number, self._root)
-        return Life(self._processes[number], self._lines.line(number), address, decide)
+        return Life(self._processes[number], self._lines.line(number), address, decide, self._begun)
 
     def close(self) -> None:
         for process in self._processes.values():
