@@ -24,6 +24,7 @@ CLAIMED = {
     ("docs/how-to/use-the-reference-store.md", "python"): "tests/reference_store/test_guide.py",
     ("docs/how-to/use-the-reference-store.md", "sh"): "tests/reference_store/test_guide.py",
     ("docs/reference/declarations.md", "python"): "tests/test_declarations.py",
+    ("docs/reference/report-schema.md", "python"): "tests/report/test_schema.py",
     ("docs/reference/snippets.md", "python"): "tests/documentation/test_snippets.py",
 }
 """Blocks of one language on a page, and the test that runs them or holds the page to what generates it."""
