@@ -219,8 +219,10 @@ class AsyncDatabase(AsyncClosing):
                     try:
                         if not await self._asked(connection, Ask(sessions.DONE.text, (attempts.nonce,))):
                             await connection.execute(sessions.ROLLBACK)
-                            assert attempts.in_doubt is not None, "nobody else has this nonce"
-                            return attempts.in_doubt[0]  # type: ignore[return-value] # put there below
+                            if attempts.in_doubt is not None:
+                                return attempts.in_doubt[0]  # type: ignore[return-value] # put there below
+                            attempts.draw()  # somebody whose random numbers were the same has this one
+                            continue
                         attempts.in_doubt = None
                         result = await self._driven(connection, program())
                     except psycopg.Error:

@@ -209,8 +209,10 @@ class Database(Closing):
                     try:
                         if not self._asked(connection, Ask(sessions.DONE.text, (attempts.nonce,))):
                             connection.execute(sessions.ROLLBACK)
-                            assert attempts.in_doubt is not None, "nobody else has this nonce"
-                            return attempts.in_doubt[0]  # type: ignore[return-value] # put there below
+                            if attempts.in_doubt is not None:
+                                return attempts.in_doubt[0]  # type: ignore[return-value] # put there below
+                            attempts.draw()  # somebody whose random numbers were the same has this one
+                            continue
                         attempts.in_doubt = None
                         result = self._driven(connection, program())
                     except psycopg.Error:

@@ -88,6 +88,10 @@ class Attempts:
         self._end = time.monotonic() + retry_for
         self._pause = _SHORTEST
 
+    def draw(self) -> None:
+        """Take another nonce."""
+        self.nonce = uuid4()
+
     @property
     def left(self) -> float:
         """Seconds that there are for another attempt."""

@@ -1,5 +1,6 @@
 """Servers of the tests' own: PostgreSQL from the system's packages, on a socket in a directory of the test."""
 
+import ctypes
 import os
 import select
 import shutil
@@ -19,6 +20,11 @@ _OWNER = 65534  # nobody: the server refuses to run as root
 def program(name: str) -> str | None:
     found = (shutil.which(name, path=place or None) for place in _PLACES)
     return next((path for path in found if path), None)
+
+
+def _ends_with_us() -> None:
+    """Let the server end when whoever started it does, however that comes about (Linux)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGQUIT)
 
 
 class Server:
@@ -56,7 +62,7 @@ class Server:
         with open(self.data.parent / "log", "ab") as log:
             self._process = subprocess.Popen(
                 [self._postgres, "-D", str(self.data), *(f"-c{each}" for each in (*settings, *self._settings))],
-                stdout=log, stderr=log, cwd="/", start_new_session=True, **self._as,  # type: ignore[call-overload]
+                stdout=log, stderr=log, cwd="/", start_new_session=True, preexec_fn=_ends_with_us, **self._as,  # type: ignore[call-overload]
             )  # fmt: skip
         end = time.monotonic() + 60
         while not self._answers():

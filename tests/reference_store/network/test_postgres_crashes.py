@@ -73,6 +73,19 @@ def test_a_job_whose_claim_is_not_answered_is_claimed_once_and_returned(wire, sc
         assert wire.lost == 1
 
 
+def test_who_draws_the_nonce_of_somebody_else_draws_another(database, monkeypatch):
+    from uuid import UUID
+
+    store = PostgresJournalStore(database)
+    drawn = iter([UUID(int=1), UUID(int=1), UUID(int=2), UUID(int=3)])
+    monkeypatch.setattr("reference_store.postgres.failures.uuid4", lambda: next(drawn))
+    store.append("a", {"n": 1})
+    store.append("a", {"n": 2})
+    monkeypatch.undo()
+
+    assert store.read("a") == [{"n": 1}, {"n": 2}]
+
+
 def test_control_a_plain_retry_would_do_it_twice(wire, schema):
     with Database(wire.conninfo, schema=schema) as database:
         database.read("look", "", lambda: (yield from ()))
