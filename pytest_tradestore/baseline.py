@@ -6,19 +6,18 @@ what it covers is shown as waived.
 """
 
 import json
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_tradestore.errors import ConfigurationError
+from pytest_tradestore.report.comparison import kind_of
 from pytest_tradestore.report.records import StoreRecord, result_from_dict
 from pytest_tradestore.report.schema import refuse_another
-from pytest_tradestore.verdict import Counterexample, Result, Verdict
+from pytest_tradestore.verdict import Result, Verdict
 
 _KINDS = (Verdict.VIOLATED, Verdict.UNDECIDED, Verdict.WAIVED)
-_LINE = re.compile(r":\d+(?=$| )")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +86,4 @@ def mended(baseline: Baseline, records: Sequence[StoreRecord]) -> tuple[str, ...
 
 
 def _kinds(result: Result) -> Counter[str]:
-    return Counter(map(_kind, result.examples)) or Counter({"": 1})
-
-
-def _kind(example: Counterexample) -> str:
-    """Return a root cause without what moves: line numbers, and what is random in names."""
-    if example.cause is None:
-        return ""
-    culprit = example.cause.culprit
-    return "|".join((culprit.fault, *(_LINE.sub("", place) for place in culprit.places)))
+    return Counter(map(kind_of, result.examples)) or Counter({"": 1})

@@ -23,6 +23,7 @@ from pytest_tradestore.baseline import load as load_baseline
 from pytest_tradestore.crash import models
 from pytest_tradestore.errors import ConfigurationError
 from pytest_tradestore.ids import PREFIX
+from pytest_tradestore.report.comparison import Earlier, load_earlier
 from pytest_tradestore.report.files import KINDS
 from pytest_tradestore.requirements import Profile, find, known
 from pytest_tradestore.settings import Budget, Settings
@@ -180,6 +181,16 @@ def baseline_of(config: pytest.Config) -> Baseline | None:
     """Return what an earlier run found, where the option names its report."""
     given = config.option.tradestore_baseline
     return load_baseline(config.invocation_params.dir / given) if given else None
+
+
+def earlier_of(config: pytest.Config) -> Earlier | None:
+    """Return the earlier run to compare this one with: what the option names, else the baseline."""
+    option = config.option
+    if given := option.tradestore_compare:
+        return load_earlier(config.invocation_params.dir / given, "--tradestore-compare")
+    if given := option.tradestore_baseline:
+        return load_earlier(config.invocation_params.dir / given, "--tradestore-baseline")
+    return None
 
 
 def _report(text: str, start: Path) -> Report:

@@ -110,6 +110,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="The JSON report of an earlier run: fail only for what is new since then.",
     )
     group.addoption(
+        "--tradestore-compare",
+        metavar="PATH",
+        help="The JSON report of an earlier run: the HTML report says what is new, mended and the same. Default: the "
+        "baseline, if there is one.",
+    )
+    group.addoption(
         "--tradestore-replay",
         metavar="TOKEN",
         help="Show one crash state of an earlier failure again.",

@@ -26,6 +26,7 @@ from pytest_tradestore.configuration import (
     Stores,
     baseline_of,
     check_requirements,
+    earlier_of,
     reports_of,
     settings_of,
     stores_of,
@@ -111,6 +112,7 @@ class ConformanceRun:
         self.reports = reports_of(config)
         self.waivers = waivers_of(config)
         self.baseline = baseline_of(config)
+        self.earlier = earlier_of(config)
         self.shard = shard_of(config.option.tradestore_shard) if config.option.tradestore_shard else None
         self.today = waivers.today()
         self.selection = Selection()
@@ -351,7 +353,7 @@ class ConformanceRun:
 
     def _reported(self) -> Reported:
         records = list(self.records.values())
-        return Reported(self.settings, self.recorder[0], records, self.config.rootpath, self._around)
+        return Reported(self.settings, self.recorder[0], records, self.config.rootpath, self._around, self.earlier)
 
     @cached_property
     def _around(self) -> Surroundings:

@@ -65,6 +65,8 @@ def test_the_wheel_holds_the_packages_and_nothing_else(wheel):
     assert {name for name in files if not name.endswith(".py")} == {
         "pytest_tradestore/py.typed",
         "pytest_tradestore/report/schema/report-1.json",
+        "pytest_tradestore/report/html/page.css",
+        "pytest_tradestore/report/html/page.js",
         "reference_store/py.typed",
     }
     assert any(name.endswith("licenses/LICENSE") for name in names)

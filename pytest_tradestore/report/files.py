@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_tradestore.report.badge import badge_of
+from pytest_tradestore.report.comparison import Earlier
 from pytest_tradestore.report.html_report import html_of
 from pytest_tradestore.report.json_report import json_of
 from pytest_tradestore.report.markdown import markdown_of
@@ -24,11 +25,12 @@ class Reported:
     records: Sequence[StoreRecord]
     project: Path
     around: Surroundings = field(default_factory=Surroundings)
+    earlier: Earlier | None = None
 
 
 _FORMATS: dict[str, Callable[[Reported], str]] = {
     "json": lambda run: json_of(run.settings, run.recorder, run.records, run.around),
-    "html": lambda run: html_of(run.settings, run.recorder, run.records),
+    "html": lambda run: html_of(run.settings, run.recorder, run.records, run.around, run.earlier),
     "sarif": lambda run: sarif_of(run.settings, run.recorder, run.records, run.project),
     "markdown": lambda run: markdown_of(run.settings, run.recorder, run.records),
     "badge": lambda run: badge_of(run.settings, run.records),

@@ -1,161 +1,202 @@
 """The HTML report: one file that needs nothing else, to send to somebody who was not there.
 
-Everything that comes from a store is escaped: an identifier or a document is text here and never markup.
+Everything that comes from a store is escaped (``html.markup``): an identifier or a document is text here and never
+markup. The policy in the head lets a browser run no script and use no style but those that are written here.
 """
 
+import hashlib
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
-from html import escape
-from importlib.metadata import version
 
 from pytest_tradestore.observation import counted
-from pytest_tradestore.report.failure import all_of
+from pytest_tradestore.report.comparison import Earlier, compared
 from pytest_tradestore.report.findings import findings_of
+from pytest_tradestore.report.html.cards import Place, finding_card, first_of_each, gone_list, held_list, other_cards
+from pytest_tradestore.report.html.markup import NOTHING, Markup, joined, tag
+from pytest_tradestore.report.html.matrix import matrix
+from pytest_tradestore.report.html.overview import (
+    Shown,
+    comparison_section,
+    contents,
+    in_a_line,
+    made_how,
+    slugs,
+    store_card,
+    surroundings_line,
+)
+from pytest_tradestore.report.html.script import SCRIPT
+from pytest_tradestore.report.html.style import STYLE
+from pytest_tradestore.report.html.words import COUNTED
 from pytest_tradestore.report.records import StoreRecord
-from pytest_tradestore.report.summary import Cell, cell, details, profile_of, rows, verdict_line
+from pytest_tradestore.report.summary import checked
+from pytest_tradestore.report.surroundings import Surroundings
 from pytest_tradestore.report.terminal import display_names
-from pytest_tradestore.requirements import SPEC, find
 from pytest_tradestore.settings import Settings
-from pytest_tradestore.verdict import Result, Verdict
 
-_WIDTH = 110
-_TITLE = "Conformance of stores"
-_STYLE = """
-:root { color-scheme: light dark; --line: #8884; --bad: #c62828; --unsure: #b26a00; --good: #2e7d32; --dim: #888; }
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; }
-h1, h2, h3 { line-height: 1.2; } h2 { margin-top: 2.5rem; } .dim { color: var(--dim); }
-table { border-collapse: collapse; display: block; overflow-x: auto; }
-th, td { border-bottom: 1px solid var(--line); padding: .2rem .6rem; text-align: left; white-space: nowrap; }
-td.sentence { white-space: normal; min-width: 16rem; }
-.violated, .error { color: var(--bad); font-weight: 600; } .undecided, .waived, .not-run { color: var(--unsure); }
-.holds, .in-part { color: var(--good); } .na, .outside { color: var(--dim); font-weight: 400; }
-pre { border: 1px solid var(--line); border-radius: 4px; overflow-x: auto; padding: .8rem; font-size: 13px; }
-summary { cursor: pointer; }
-"""
-_SHOWN = {
-    Verdict.VIOLATED: "Violated",
-    Verdict.UNDECIDED: "Undecided",
-    Verdict.WAIVED: "Waived",
-}
+_TITLE = "Can these stores lose data?"
 
 
-def html_of(settings: Settings, recorder: str, records: Sequence[StoreRecord]) -> str:
-    """Return the whole page."""
-    return "\n".join(
-        (
-            "<!doctype html>",
-            '<html lang="en"><head><meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{_TITLE}</title><style>{_STYLE}</style></head><body>",
-            *_opening(settings, recorder),
-            *_verdicts(settings, records),
-            *_matrix(settings, records),
-            *(line for place, record in enumerate(records, 1) for line in _store(settings, records, place, record)),
-            "</body></html>\n",
+def html_of(
+    settings: Settings,
+    recorder: str,
+    records: Sequence[StoreRecord],
+    around: Surroundings | None = None,
+    earlier: Earlier | None = None,
+) -> str:
+    """Return the whole page; with ``earlier`` it says what is new, mended and as it was."""
+    around = around or Surroundings()
+    names = display_names(records)
+    stores = [
+        Shown(
+            name,
+            Place(slug, settings.profile, record),
+            record,
+            findings_of(record),
+            None if earlier is None else compared(record, earlier),
         )
+        for name, slug, record in zip(names, slugs(names), records, strict=True)
+    ]
+    body = joined((*_header(stores, settings, around, earlier), _main(stores, settings, recorder, around, earlier)))
+    title = f"{in_a_line(stores, settings.profile)} {_TITLE}"
+    return f"<!doctype html>\n{tag('html', _head(title), tag('body', body, Markup(_script())), lang='en')}\n"
+
+
+def _head(title: str) -> Markup:
+    policy = f"default-src 'none'; style-src '{_digest(STYLE)}'; script-src '{_digest(SCRIPT)}'; base-uri 'none'"
+    return tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("title", title),
+        Markup(f"<style>{STYLE}</style>"),
     )
 
 
-def _opening(settings: Settings, recorder: str) -> Iterator[str]:
-    facts = (
-        f"pytest-tradestore {version('pytest-tradestore')}",
-        f"spec {SPEC}",
-        f"profile {settings.profile.label}",
-        f"recorder {recorder}",
-        f"model {settings.model}",
-        f"budget {settings.budget.name.lower()}",
-        f"seed {settings.seed}",
+def _script() -> str:
+    return f"<script>{SCRIPT}</script>"
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _header(
+    stores: Sequence[Shown], settings: Settings, around: Surroundings, earlier: Earlier | None
+) -> Iterator[Markup]:
+    yield tag("a", "To the findings", href="#main", class_="skip")
+    sections = {"stores": "Verdicts"}
+    if earlier is not None:
+        sections["since"] = "Since the earlier run"
+    sections["matrix"] = "Requirements"
+    if any(_portability(store) for store in stores):
+        sections["portability"] = "On other platforms"
+    sections |= {"done": "What was done", "made": "How this was made"}
+    yield tag(
+        "header",
+        tag("h1", _TITLE),
+        tag("p", tag("strong", in_a_line(stores, settings.profile))),
+        tag("p", surroundings_line(around), class_="lead") if around.began else NOTHING,
+        contents(stores, sections),
     )
-    yield f"<h1>{_TITLE}</h1>"
-    yield f'<p class="dim">{escape(", ".join(facts))}</p>'
 
 
-def _verdicts(settings: Settings, records: Sequence[StoreRecord]) -> Iterator[str]:
-    for place, (record, name) in enumerate(zip(records, display_names(records), strict=True), 1):
-        line = verdict_line(record, settings.profile)
-        kind = "holds" if line.startswith("CONFORMANT") else "undecided" if line.startswith("INC") else "violated"
-        yield f'<p><a href="#store-{place}">{escape(name)}</a>: <strong class="{kind}">{escape(line)}</strong><br>'
-        yield f"{'<br>'.join(map(escape, details(record, settings.profile)))}</p>"
+def _main(
+    stores: Sequence[Shown], settings: Settings, recorder: str, around: Surroundings, earlier: Earlier | None
+) -> Markup:
+    cards = (store_card(store, settings, around) for store in stores)
+    return tag(
+        "main",
+        tag(
+            "section",
+            tag("h2", "Verdicts", id="stores"),
+            tag("div", *cards, class_="stores"),
+            aria_labelledby="stores",
+        ),
+        comparison_section(stores, earlier),
+        matrix(stores, settings.profile),
+        *map(_store, stores),
+        _other_platforms(stores),
+        _what_was_done(stores),
+        made_how(settings, recorder, around),
+        id="main",
+        tabindex="-1",
+    )
 
 
-def _matrix(settings: Settings, records: Sequence[StoreRecord]) -> Iterator[str]:
-    names = "".join(f"<th>{escape(name)}</th>" for name in display_names(records))
-    yield f"<h2>Requirements</h2><table><thead><tr><th></th><th></th>{names}<th></th></tr></thead><tbody>"
-    for requirement in rows(records):
-        profile = profile_of(requirement)
-        outside = profile > settings.profile
-        cells = "".join(_cell(cell(record, requirement), outside=outside) for record in records)
-        known = find(requirement)
-        yield (
-            f'<tr><th>{escape(requirement)}</th><td class="dim">{escape(profile.label)}</td>{cells}'
-            f'<td class="sentence">{escape(known.sentence) if known else ""}</td></tr>'
+def _store(store: Shown) -> Markup:
+    first = first_of_each(store.findings)
+    fortunes = store.compared.now if store.compared is not None else (None,) * len(store.findings)
+    heading = f"{counted(len(store.findings), 'finding')}, worst first" if store.findings else "No finding"
+    findings = [
+        finding_card(finding, number, store.place, fortune, first)
+        for number, (finding, fortune) in enumerate(zip(store.findings, fortunes, strict=True), 1)
+    ]
+    others = list(other_cards(store.place, first))
+    return tag(
+        "section",
+        tag("h2", store.name, id=store.place.store),
+        *_troubles(store),
+        tag("p", f"{heading}."),
+        *findings,
+        gone_list(store.compared.gone) if store.compared is not None else NOTHING,
+        joined((tag("h3", "Not decided, or waived"), *others)) if others else NOTHING,
+        *held_list(store.place, first),
+        aria_labelledby=store.place.store,
+    )
+
+
+def _troubles(store: Shown) -> Iterator[Markup]:
+    for contract, sentence, remedy, trace in store.record.facts.troubles:
+        said = tag("p", f"It does not work as {contract}: {sentence}. {remedy}; nothing else of it was run.")
+        yield tag("div", said, tag("pre", trace) if trace else NOTHING, class_="card")
+
+
+def _portability(store: Shown) -> list[tuple[str, str]]:
+    results = [store.record.results[check] for check in store.record.facts.checks if check in store.record.results]
+    return [(result.requirement, note) for result in results for note in result.portability]
+
+
+def _other_platforms(stores: Sequence[Shown]) -> Markup:
+    """Return what can only happen on platforms that a store is not used on: notes, and no findings."""
+    notes = [
+        tag("li", tag("strong", f"{store.name}, {requirement}: "), note)
+        for store in stores
+        for requirement, note in _portability(store)
+    ]
+    if not notes:
+        return NOTHING
+    return tag(
+        "section",
+        tag("h2", "On other platforms", id="portability"),
+        tag("p", "Notes: none of this can happen where these stores are used, and none of it counts.", class_="dim"),
+        tag("ul", *notes),
+        aria_labelledby="portability",
+    )
+
+
+def _what_was_done(stores: Sequence[Shown]) -> Markup:
+    """Return a table of what was counted, in words."""
+    counts = [checked(store.record) for store in stores]
+    names = [name for name in COUNTED if any(count.get(name) for count in counts)]
+    names += sorted({name for count in counts for name in count if count[name]} - set(COUNTED))
+    heads = (tag("th", word, scope="col") for word in ("What was tried", *(store.name for store in stores)))
+    rows = (
+        tag(
+            "tr",
+            tag("th", COUNTED.get(name, name.replace("_", " ")), scope="row"),
+            *(tag("td", f"{count.get(name, 0):,}") for count in counts),
         )
-    yield "</tbody></table>"
-    label = escape(settings.profile.label)
-    yield f'<p class="dim">What is not part of the {label} profile is grey and does not decide.</p>'
-
-
-def _cell(found: Cell, *, outside: bool) -> str:
-    kind = "outside" if outside else found.name.lower().replace("_", "-").replace("not-applicable", "na")
-    return f'<td class="{kind}">{escape(found.word.lower() if outside else found.word)}</td>'
-
-
-def _store(settings: Settings, records: Sequence[StoreRecord], place: int, record: StoreRecord) -> Iterator[str]:
-    facts = record.facts
-    yield f'<h2 id="store-{place}">{escape(display_names(records)[place - 1])}</h2>'
-    yield f"<p>{escape(f'Contracts: {_listed(facts.contracts)}. Claims: {_listed(facts.claims)}.')}</p>"
-    if findings := findings_of(record):
-        yield f"<h3>{counted(len(findings), 'finding')}, worst first</h3><ol>"
-        yield from (f"<li>{escape(str(finding))}</li>" for finding in findings)
-        yield "</ol>"
-    if notes := [f"{check}: {note}" for check, r in _noted(record) for note in r.portability]:
-        yield "<h3>On other platforms</h3><ul>"
-        yield from (f"<li>{escape(note)}</li>" for note in notes)
-        yield "</ul>"
-    for verdict, heading in _SHOWN.items():
-        for check, result in _with(record, verdict):
-            outside = profile_of(result.requirement) > settings.profile
-            note = f", not part of the {settings.profile.label} profile" if outside else ""
-            yield f"<h3>{escape(f'{heading}: {check}{note}')}</h3>"
-            yield f"<pre>{escape(_told(result))}</pre>"
-    for check, error in record.errors.items():
-        yield f"<h3>{escape(f'The suite failed: {check}')}</h3><pre>{escape(error)}</pre>"
-    yield from _folded("Not applicable", [f"{check}: {r.reason}" for check, r in _with(record, Verdict.NOT_APPLICABLE)])
-    yield from _folded("Held", [f"{check}{_amount(r)}" for check, r in _with(record, Verdict.HOLDS)])
-    done = {*record.results, *record.errors}
-    yield from _folded("Not run", [check for check in facts.checks if check not in done])
-
-
-def _told(result: Result) -> str:
-    if result.verdict is Verdict.WAIVED:
-        return result.reason
-    known = find(result.requirement)
-    why = f"\n\nWhy it matters: {known.why}" if known and result.counterexample else ""
-    return all_of(result, _WIDTH) + why
-
-
-def _with(record: StoreRecord, verdict: Verdict) -> list[tuple[str, Result]]:
-    """Return what has this verdict, in the order of the store's checks."""
-    found = [(check, record.results[check]) for check in record.facts.checks if check in record.results]
-    return [(check, result) for check, result in found if result.verdict is verdict]
-
-
-def _noted(record: StoreRecord) -> list[tuple[str, Result]]:
-    """Return what can happen on platforms that the store is not used on, in the order of the store's checks."""
-    found = [(check, record.results[check]) for check in record.facts.checks if check in record.results]
-    return [(check, result) for check, result in found if result.portability]
-
-
-def _amount(result: Result) -> str:
-    amounts = [f"{count:,} {name.replace('_', ' ')}" for name, count in result.checked.items() if count]
-    return f": {', '.join(amounts)}{'' if result.exhaustive else ' (bounded)'}" if amounts else ""
-
-
-def _folded(heading: str, lines: Sequence[str]) -> Iterator[str]:
-    if lines:
-        yield f"<details><summary>{escape(heading)} ({len(lines)})</summary><ul>"
-        yield from (f"<li>{escape(line)}</li>" for line in lines)
-        yield "</ul></details>"
-
-
-def _listed(words: Sequence[str]) -> str:
-    return ", ".join(words) or "none"
+        for name in names
+    )
+    bounded = [store.name for store in stores if not all(result.exhaustive for result in store.record.results.values())]
+    reach = (
+        f"For {', '.join(bounded)} a bound cut some of the searches." if bounded else "Every search went to its end."
+    )
+    table = tag("table", tag("caption", reach), tag("thead", tag("tr", *heads)), tag("tbody", *rows), class_="numbers")
+    return tag(
+        "section",
+        tag("h2", "What was done", id="done"),
+        tag("div", table, class_="scroll card"),
+        aria_labelledby="done",
+    )

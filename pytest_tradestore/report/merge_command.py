@@ -6,6 +6,7 @@ import click
 
 from pytest_tradestore.errors import TradestoreError
 from pytest_tradestore.report import terminal
+from pytest_tradestore.report.comparison import load_earlier
 from pytest_tradestore.report.files import KINDS, Reported, write_report
 from pytest_tradestore.report.merging import merge as join
 
@@ -17,8 +18,11 @@ _COLUMNS = 80
 @click.option(
     "--report", "wanted", multiple=True, metavar="FORMAT:PATH", help="Write a report of the whole. Repeatable."
 )
+@click.option(
+    "--compare", metavar="PATH", type=click.Path(path_type=Path), help="An earlier JSON report, for the HTML report."
+)
 @click.pass_context
-def merge(context: click.Context, parts: tuple[Path, ...], wanted: tuple[str, ...]) -> None:
+def merge(context: click.Context, parts: tuple[Path, ...], wanted: tuple[str, ...], compare: Path | None) -> None:
     """Put the JSON reports PARTS of one run together and print its verdict.
 
     Status 1 if a store is not conformant or a check was run in no part, 2 if the parts do not belong together.
@@ -26,8 +30,10 @@ def merge(context: click.Context, parts: tuple[Path, ...], wanted: tuple[str, ..
     asked = [_report(text) for text in wanted]
     try:
         whole = join(parts)
+        earlier = None if compare is None else load_earlier(compare, "--compare")
+        made = Reported(whole.settings, whole.recorder, whole.records, Path.cwd(), whole.around, earlier)
         for kind, path in asked:
-            write_report(kind, path, Reported(whole.settings, whole.recorder, whole.records, Path.cwd(), whole.around))
+            write_report(kind, path, made)
     except TradestoreError as error:
         raise click.UsageError(str(error)) from None
     except OSError as error:

@@ -17,9 +17,8 @@ relative to the directory in which pytest was called; its directory must exist. 
 process writes it, with the results of all workers. Nothing is written with `--collect-only`, or when the run
 ends with a usage error.
 
-`--tradestore-report html:PATH` writes the same for people: one file that needs nothing else, with the verdicts,
-the matrix, every counterexample, and what was not checked and why. Its layout may change; programs read the
-JSON.
+`--tradestore-report html:PATH` writes the same for people: [one file that needs nothing
+else](../how-to/read-the-report.md). Its layout may change; programs read the JSON.
 
 `schema` is {SCHEMA}, `schema_version` is `"{VERSION}"`. `schema` grows when a program that reads an older
 report could misunderstand a newer one; members may be added at any time, so ignore those that you do not know.
