@@ -14,7 +14,7 @@ import pytest
 
 from pytest_tradestore.errors import TradestoreError
 from pytest_tradestore.ids import PREFIX, PROPERTY
-from pytest_tradestore.report.failure import FailureText
+from pytest_tradestore.report.failure import FailureText, Told
 from pytest_tradestore.report.records import Note, StoreFacts, check_id
 from pytest_tradestore.report.summary import profile_of
 from pytest_tradestore.session import ConformanceRun, run_of
@@ -212,10 +212,10 @@ class RequirementItem(pytest.Item):
         if isinstance(excinfo.value, RequirementFailed) and self.result is not None:
             return FailureText(self.result)
         if isinstance(excinfo.value, StoreDoesNotWork):
-            return self._does_not_work()
+            return Told(self._does_not_work())
         if not self.trouble:
             return super().repr_failure(excinfo, style)
-        return (
+        return Told(
             f"The suite itself failed while it judged {self.check.requirement} ({self.check.case}), so nothing is "
             f"known about {self.store.name}. Please report this with the text below.\n\n{self.trouble.rstrip()}"
         )

@@ -7,7 +7,7 @@ import pytest
 
 from pytest_tradestore.errors import ReplayError
 from pytest_tradestore.ids import PREFIX
-from pytest_tradestore.report.failure import ReplayText
+from pytest_tradestore.report.failure import ReplayText, Told
 
 if TYPE_CHECKING:
     from pytest_tradestore.replay import Replayed
@@ -53,7 +53,7 @@ class ReplayItem(pytest.Item):
         if isinstance(excinfo.value, StillViolated) and self.replayed is not None:
             return ReplayText(self.replayed.violations)
         if isinstance(excinfo.value, ReplayError):
-            return str(excinfo.value)
+            return Told(str(excinfo.value))
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:

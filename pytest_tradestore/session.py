@@ -39,7 +39,7 @@ from pytest_tradestore.isolation import StoreRaisedError
 from pytest_tradestore.portions import Asked, key_of, portions_of
 from pytest_tradestore.report import terminal
 from pytest_tradestore.report.ci import tell_github
-from pytest_tradestore.report.failure import FailureText, shown_whole
+from pytest_tradestore.report.failure import FailureText, sayable, shown_whole
 from pytest_tradestore.report.files import Reported, write_report
 from pytest_tradestore.report.progress import ProgressLine
 from pytest_tradestore.report.records import Note, StoreFacts, StoreRecord, check_id, facts_from_dict
@@ -366,19 +366,20 @@ class ConformanceRun:
         if self.replaying:
             terminalreporter.section("tradestore replay")
             for text in self.replayed:
-                writer.line(text)
+                writer.line(sayable(text, writer))
             return
         terminalreporter.section("tradestore conformance")
-        for line in terminal.summary(list(self.records.values()), self.settings.profile, writer.fullwidth):
+        records, profile, whole = list(self.records.values()), self.settings.profile, self.config.option.verbose > 0
+        for line in terminal.summary(records, profile, writer.fullwidth, whole=whole):
             for span in line:
-                writer.write(span.text, **dict.fromkeys(span.markup, True))
+                writer.write(sayable(span.text, writer), **dict.fromkeys(span.markup, True))
             writer.line()
         for text in self.written:
-            writer.line(text)
+            writer.line(sayable(text, writer))
         for remark in self.remarks:
-            writer.line(f"note: {remark}", yellow=True)
+            writer.line(sayable(f"note: {remark}", writer), yellow=True)
         for problem in self.problems:
-            writer.line(f"ERROR: {problem}", red=True)
+            writer.line(sayable(f"ERROR: {problem}", writer), red=True)
         if self.stores.self_check:
             writer.line("SELF-CHECK: no store of yours was tested; name one with --tradestore-store", yellow=True)
         made = self._reported()

@@ -54,6 +54,19 @@ class FailureText:
         return all_of(self.result, _WIDTH_IN_FILES)
 
 
+class Told:
+    """A text that stands where pytest has the representation of an exception."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def toterminal(self, tw: Any) -> None:
+        tw.line(sayable(self.text, tw))
+
+    def __str__(self) -> str:
+        return self.text
+
+
 class ReplayText:
     """The counterexamples that one replayed state gives, one after the other."""
 

@@ -21,8 +21,11 @@ _COLUMNS = 80
 @click.option(
     "--compare", metavar="PATH", type=click.Path(path_type=Path), help="An earlier JSON report, for the HTML report."
 )
+@click.option("-v", "--verbose", is_flag=True, help="Show the whole matrix.")
 @click.pass_context
-def merge(context: click.Context, parts: tuple[Path, ...], wanted: tuple[str, ...], compare: Path | None) -> None:
+def merge(
+    context: click.Context, parts: tuple[Path, ...], wanted: tuple[str, ...], compare: Path | None, verbose: bool
+) -> None:
     """Put the JSON reports PARTS of one run together and print its verdict.
 
     Status 1 if a store is not conformant or a check was run in no part, 2 if the parts do not belong together.
@@ -38,7 +41,7 @@ def merge(context: click.Context, parts: tuple[Path, ...], wanted: tuple[str, ..
         raise click.UsageError(str(error)) from None
     except OSError as error:
         raise click.UsageError(f"a report cannot be written: {error.strerror}") from None
-    for line in terminal.summary(whole.records, whole.settings.profile, _COLUMNS):
+    for line in terminal.summary(whole.records, whole.settings.profile, _COLUMNS, whole=verbose):
         click.echo("".join(span.text for span in line))
     for check in whole.missing:
         click.echo(f"in no part: {check}")

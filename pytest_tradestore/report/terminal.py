@@ -24,6 +24,7 @@ class Span:
 
 Line = tuple[Span, ...]
 _UNASKED = (Cell.NOT_RUN, Cell.NO_CHECK)
+_QUIET = (*_UNASKED, Cell.HOLDS, Cell.IN_PART, Cell.NOT_APPLICABLE)
 _COLOURS: dict[Cell, tuple[str, ...]] = {
     Cell.VIOLATED: ("red", "bold"),
     Cell.ERROR: ("red",),
@@ -60,17 +61,30 @@ def header(
     )
 
 
-def summary(records: Sequence[StoreRecord], profile: Profile, width: int) -> list[Line]:
-    """Return the matrix and the verdicts, no line wider than ``width`` (as far as the names allow)."""
+def summary(records: Sequence[StoreRecord], profile: Profile, width: int, *, whole: bool = False) -> list[Line]:
+    """Return the verdicts with the findings, and the matrix; no line wider than ``width`` (as far as the names allow).
+
+    Unless ``whole``, the matrix has only what somebody may have to look at.
+    """
     requirements = rows(records)
     asked = [r for r in requirements if any(cell(record, r) not in _UNASKED for record in records)]
     left = len(requirements) - len(asked)
+    shown = [r for r in asked if whole or any(cell(record, r) not in _QUIET for record in records)]
+    quiet = len(asked) - len(shown)
     return [
-        *_matrix(records, asked, profile, width),
-        *((_line(f"not run: {left} other requirement{'' if left == 1 else 's'}"),) if left else ()),
-        (),
         *_verdicts(records, profile, width),
+        *(((), *_matrix(records, shown, profile, width)) if shown else ()),
+        *((_line(f"not run: {counted(left, 'other requirement')}"),) if left else ()),
+        *map(_line, _wrapped(_quiet(quiet, others=bool(shown)), width)),
     ]
+
+
+def _quiet(count: int, *, others: bool) -> str:
+    """Say what the matrix leaves out."""
+    if not count:
+        return ""
+    hold = "holds or does not apply" if count == 1 else "hold or do not apply"
+    return f"{counted(count, 'other requirement' if others else 'requirement')} {hold}; -v shows the whole matrix"
 
 
 def display_names(records: Sequence[StoreRecord]) -> list[str]:
@@ -131,9 +145,9 @@ def _verdicts(records: Sequence[StoreRecord], profile: Profile, width: int) -> I
         wanted = verdict.startswith("CONFORMANT") and held is not None and held >= profile
         colour = "green" if wanted else "red" if verdict.startswith("NOT") else "yellow"
         yield _line((f"{name}: {verdict}", (colour, "bold")))  # never wrapped: scripts look for it
+        yield from (_line("  " + line) for told in _findings(record) for line in _wrapped(told, width - 2, indent=5))
         for detail in details(record, profile):
             yield from (_line("  " + line) for line in _wrapped(detail, width - 2))
-        yield from (_line("  " + line) for told in _findings(record) for line in _wrapped(told, width - 2, indent=5))
 
 
 _MOST_FINDINGS = 12

@@ -92,18 +92,46 @@ def plain(line):
 def test_requirements_that_were_not_asked_are_counted_and_not_listed(project):
     project.checks(("ATOM-1", "HOLDS"), ("ATOM-2", "HOLDS"), ("DUR-2", "HOLDS"))
 
-    some = project.run("--tradestore-requirement", "ATOM-2").stdout
+    some = project.run("--tradestore-requirement", "ATOM-2", "-v").stdout
     some.fnmatch_lines(
-        ["ATOM-2 *holds", "not run: 2 other requirements", "Acme: INCOMPLETE: only 1 of 3 checks were run"]
+        ["Acme: INCOMPLETE: only 1 of 3 checks were run", "ATOM-2 *holds", "not run: 2 other requirements"]
     )
     some.no_fnmatch_line("ATOM-1 *")
     project.run().stdout.no_fnmatch_line("not run: *")
 
 
+def test_verdict_and_findings_come_first_and_then_only_what_is_worth_a_look(project):
+    project.checks(("ATOM-1", "HOLDS"), ("ATOM-2", "VIOLATED"), ("DUR-3", "NOT_APPLICABLE"), ("REC-1", "UNDECIDED"))
+
+    result = project.run()
+
+    result.stdout.fnmatch_lines(
+        [
+            "Acme: NOT CONFORMANT: ATOM-2",
+            "  1 finding:",
+            "  4 of 4 checks run*",
+            "ATOM-2 *VIOLATED",
+            "REC-1 *undecided",
+            "2 other requirements hold or do not apply; -v shows the whole matrix",
+        ]
+    )
+    result.stdout.no_fnmatch_line("ATOM-1 *")
+    result.stdout.no_fnmatch_line("DUR-3 *")
+
+
+def test_control_with_v_the_matrix_is_whole(project):
+    project.checks(("ATOM-1", "HOLDS"), ("ATOM-2", "VIOLATED"), ("DUR-3", "NOT_APPLICABLE"))
+
+    result = project.run("-v")
+
+    result.stdout.fnmatch_lines(["ATOM-1 *holds", "ATOM-2 *VIOLATED", "DUR-3 *n/a"])
+    result.stdout.no_fnmatch_line("*-v shows*")
+
+
 def test_symbols_come_with_their_words(project):
     project.checks(("ATOM-1", "HOLDS"), ("ATOM-2", "VIOLATED"))
 
-    project.run(*MANY, store=None).stdout.fnmatch_lines([" 1 = a-rather-long-name-0", "X VIOLATED  + holds"])
+    project.run(*MANY, "-v", store=None).stdout.fnmatch_lines([" 1 = a-rather-long-name-0", "X VIOLATED  + holds"])
 
 
 def test_self_check_says_so_and_ends_with_status_5(project):

@@ -4,7 +4,7 @@ import io
 
 from _pytest._io import TerminalWriter
 
-from pytest_tradestore.report.failure import FailureText
+from pytest_tradestore.report.failure import FailureText, Told
 from pytest_tradestore.verdict import Counterexample, Result, Verdict
 
 EXAMPLE = Counterexample(
@@ -32,3 +32,12 @@ def test_in_ascii_it_has_as_many_lines_as_elsewhere():
 
 def test_control_where_there_are_other_characters_they_are_kept():
     assert "the document … is gone → nothing" in shown("utf-8")
+
+
+def test_a_text_that_is_told_as_it_is_keeps_its_lines_too():
+    raw = io.BytesIO()
+    file = io.TextIOWrapper(raw, encoding="ascii", write_through=True)
+
+    Told("it does not work → …\nTraceback 'ä'").toterminal(TerminalWriter(file))
+
+    assert raw.getvalue().decode("ascii") == "it does not work -> ...\nTraceback '\\xe4'\n"

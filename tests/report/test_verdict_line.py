@@ -6,6 +6,7 @@ import pytest
 
 from pytest_tradestore.report.records import StoreFacts, StoreRecord
 from pytest_tradestore.report.summary import Cell, cell, details, verdict_line
+from pytest_tradestore.report.terminal import summary
 from pytest_tradestore.requirements import Profile
 from pytest_tradestore.verdict import Result, Verdict
 
@@ -86,3 +87,11 @@ def test_the_end_of_a_run_says_what_took_how_long():
 
 def test_control_what_takes_no_time_is_not_told():
     assert not any(line.startswith("took") for line in details(record(("ATOM-1", "HOLDS", "")), Profile.DURABLE))
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_what_is_not_claimed_is_worth_a_row_and_what_holds_is_not(whole):
+    lines = summary([record((*BASIC, ""), unclaimed("RACE-3", "processes"))], Profile.DURABLE, 80, whole=whole)
+    rows = [line[0].text.split()[0] for line in lines if line and line[0].text.startswith(("ATOM-1", "RACE-3"))]
+
+    assert rows == (["ATOM-1", "RACE-3"] if whole else ["RACE-3"])
