@@ -17,6 +17,7 @@ CLAIMED = {
     ("docs/architecture.md", "layers"): "tests/test_layers.py",
     ("docs/how-to/back-up-and-restore.md", "python"): "tests/reference_store/test_bot_guide.py",
     ("docs/how-to/keep-what-a-trading-bot-knows.md", "python"): "tests/reference_store/test_bot_guide.py",
+    ("docs/how-to/read-the-report.md", "sh"): "tests/plugin/test_comparing_in_a_run.py",
     ("docs/how-to/recover.md", "python"): "tests/reference_store/test_recovering.py",
     ("docs/how-to/recover.md", "sh"): "tests/reference_store/test_recovering.py",
     ("docs/how-to/run-in-ci.md", "sh"): "tests/documentation/test_ci_blocks.py",
