@@ -219,8 +219,14 @@ def _what_refused(completed: Completed) -> tuple[str, str]:
 
 
 def _refused_alone(history: History) -> Iterator[tuple[str, str]]:
-    """Yield what was refused, by an error that the store declares, before anybody else had begun."""
+    """Yield what was refused, by an error that the store declares, before anybody else had begun.
+
+    After a call that was broken off nobody knows whether it is not for that.
+    """
+    struck = min((c.invoked for c in history if c.broken_off or c.killed), default=None)
     for completed in history:
+        if struck is not None and completed.invoked > struck:
+            continue
         others = (other for other in history if other.actor not in (completed.actor, -1))
         first = all(other.invoked >= (completed.returned or 0) for other in others)
         if first and completed.declared and not completed.broken_off and completed.call.method != OPENING:

@@ -50,6 +50,23 @@ class ReleasesOnExceptions(OneFileLocked):
         self._lock.release()
 
 
+@breaks("document", RACE_6="with nobody else there, after save")
+class StaysBusy(OneFileLocked):
+    """says that it is busy while it saves; after an exception it says so for good."""
+
+    def __init__(self, root: Path):
+        super().__init__(root)
+        self._lock, self._busy = threading.Lock(), False
+
+    def save(self, data):
+        with self._lock:
+            if self._busy:
+                raise OSError("the last save is not over")
+            self._busy = True
+            super().save(data)
+            self._busy = False
+
+
 @breaks("document", RACE_6="returned, but load() then gives")
 class LogsAnAlarm(OneFileLocked):
     """takes the exception of a time limit for one of its own that is not worth more than a line in the log."""

@@ -14,7 +14,7 @@ from pytest_tradestore.names.flaws import shared
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
 from tests.broken_stores.trading_data import NewestFirst
-from tests.sound_stores.files import read_document, sync_directory
+from tests.sound_stores.files import encode, read_document, sync_directory
 
 
 def replace_durably(path, text):
@@ -36,7 +36,7 @@ class Sound:
         self.file = root / "state.json"
 
     def save(self, data):
-        replace_durably(self.file, json.dumps(data, allow_nan=False))
+        replace_durably(self.file, encode(data))
 
     def load(self):
         return read_document(self.file) or {}

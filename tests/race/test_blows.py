@@ -33,6 +33,14 @@ class ReleasesWhateverComes(broken.ReleasesOnExceptions):
             replace_by_own_name(self.file, encode(data))
 
 
+class IsBusyNoLonger(broken.StaysBusy):
+    def save(self, data):
+        try:
+            super().save(data)
+        finally:
+            self._busy = False
+
+
 class LetsAnAlarmThrough(broken.LogsAnAlarm):
     save = broken.OneFileLocked.save
 
@@ -85,6 +93,7 @@ class AsksWhenItsHolderBegan(broken.AsksWhetherItsHolderLives):
 PAIRS = {
     "ctrl-c": (broken.ReleasesOnExceptions, ReleasesWhateverComes, Setting.CANCELLED, Blow.CTRL_C),
     "alarm": (broken.LogsAnAlarm, LetsAnAlarmThrough, Setting.CANCELLED, Blow.ALARM),
+    "busy": (broken.StaysBusy, IsBusyNoLonger, Setting.CANCELLED, Blow.CTRL_C),
     "all-tasks": (broken.ShieldsItsSave, SavesInOneJob, Setting.CANCELLED, Blow.ALL_CANCELLED),
     "slow-thread": (broken.GoesOnWithoutTheLock, GivesUp, Setting.ONE_INSTANCE, Blow.SLOW),
     "slow-process": (broken.BreaksALockOfSeconds, BreaksALockOfAQuarterOfAnHour, Setting.PROCESSES, Blow.SLOW),
