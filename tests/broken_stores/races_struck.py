@@ -50,7 +50,7 @@ class ReleasesOnExceptions(OneFileLocked):
         self._lock.release()
 
 
-@breaks("document", RACE_6="with nobody else there, after save")
+@breaks("document", RACE_6="the last save is not over")
 class StaysBusy(OneFileLocked):
     """says that it is busy while it saves; after an exception it says so for good."""
 
