@@ -34,7 +34,27 @@ def test_a_descriptor_lost_with_each_save_is_counted_and_the_save_is_named():
     assert result.counterexample.found[0].startswith("file descriptors: ")
 
 
-@pytest.mark.parametrize("target", [PlainDocument, KeepsADescriptorAndAPool, DraftsBesideTheFile])
+class LocksEachSave(PlainDocument):
+    """A lock file of its own for each save, which nobody removes."""
+
+    def save(self, data):
+        (self.root / f"save-{os.urandom(4).hex()}.lock").touch()
+        super().save(data)
+
+
+class KeepsItsLock(PlainDocument):
+    """One lock file, which stays."""
+
+    def save(self, data):
+        (self.root / "save.lock").touch()
+        super().save(data)
+
+
+def test_a_lock_file_left_by_each_save_is_counted():
+    assert "leaves temporary files behind" in judged(leaks, LocksEachSave).reason
+
+
+@pytest.mark.parametrize("target", [PlainDocument, KeepsADescriptorAndAPool, DraftsBesideTheFile, KeepsItsLock])
 @pytest.mark.parametrize("family", [leaks, root])
 def test_control_what_is_kept_for_good_and_what_is_renamed_is_no_leak_and_is_not_outside(family, target):
     result = judged(family, target)
