@@ -21,7 +21,13 @@ from uuid import uuid4
 
 import pyarrow as pa  # type: ignore[import-untyped]
 from deltalake import CommitProperties, DeltaTable
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.exceptions import (
+    CommitFailedError,
+    DeltaError,
+    DeltaProtocolError,
+    SchemaMismatchError,
+    TableNotFoundError,
+)
 
 from reference_store.errors import InvalidRecord, StorageFailure, StoreError, shown
 from reference_store.lake.rows import PARTITIONS, SCHEMA
@@ -64,19 +70,29 @@ class LakeTable:
             raise InvalidRecord("retry_for", "is no number of seconds from 0 to 3600")
         self.options = None if options is None else dict(options)
         self._retry_for, self._version = retry_for, version
+        self._known = False
 
     def opened(self, operation: str, identifier: str) -> DeltaTable | None:
         """The table as it is now, or was at the version that was asked for; None if there is none."""
         try:
             if not isinstance(self._version, datetime):
-                return DeltaTable(self.uri, self._version, self.options)
+                return self._ours(DeltaTable(self.uri, self._version, self.options))
             found = DeltaTable(self.uri, None, self.options)
             found.load_as_version(self._version)
-            return found
+            return self._ours(found)
+        except InvalidRecord:
+            raise
         except TableNotFoundError:
             return None
         except (DeltaError, OSError, ValueError) as error:
             raise self._failure(operation, identifier, error, may_have_happened=False) from None
+
+    def _ours(self, table: DeltaTable) -> DeltaTable:
+        if not self._known:
+            if not set(SCHEMA.names) <= {each.name for each in table.schema().fields}:
+                raise InvalidRecord("place", "has a table of something else")
+            self._known = True
+        return table
 
     def read(self, operation: str, identifier: str, use: Callable[[DeltaTable], R], none: R) -> R:
         """Return what ``use`` makes of the table; tried again, for files may have been vacuumed away beneath it."""
@@ -128,6 +144,8 @@ class LakeTable:
                 try:
                     in_doubt = True
                     return make(table, facts)
+                except (SchemaMismatchError, DeltaProtocolError) as error:
+                    raise self._failure(operation, identifier, error, may_have_happened=False) from None
                 except CommitFailedError as lost:
                     failed = lost  # somebody else was first, or so it was told: the history says
                 except (DeltaError, OSError) as error:

@@ -21,7 +21,7 @@ from reference_store.core.closing import AsyncClosing
 from reference_store.core.root import LOCK_TIMEOUT
 from reference_store.errors import CalledInside, StoreClosed, StoreError
 from reference_store.postgres import sessions, tables
-from reference_store.postgres.failures import Attempts
+from reference_store.postgres.failures import Attempts, OfCaller
 from reference_store.postgres.statements import Ask, Program, Row
 
 R = TypeVar("R")
@@ -128,8 +128,11 @@ class AsyncDatabase(AsyncClosing):
         try:
             result = await self._to_the_end(call)
         except BaseException as error:
-            telling.ended(level, began, self.name, operation, identifier, error)
-            raise
+            told = error.error if isinstance(error, OfCaller) else error
+            telling.ended(level, began, self.name, operation, identifier, told)
+            if told is error:
+                raise
+            raise told from None
         telling.ended(level, began, self.name, operation, identifier, None)
         return result
 
@@ -287,6 +290,8 @@ class AsyncDatabase(AsyncClosing):
             except StopIteration as over:
                 result: R = over.value
                 return result
+            except psycopg.Error as error:
+                raise OfCaller(error) from None
             rows = await self._asked(connection, ask)
 
     async def _asked(self, connection: Connection, ask: Ask) -> list[Row]:

@@ -18,7 +18,7 @@ from reference_store.core.closing import Closing
 from reference_store.core.root import LOCK_TIMEOUT
 from reference_store.errors import CalledInside, InvalidRecord, StoreClosed, StoreError
 from reference_store.postgres import sessions, tables
-from reference_store.postgres.failures import Attempts
+from reference_store.postgres.failures import Attempts, OfCaller
 from reference_store.postgres.statements import Ask, Program, Row
 
 R = TypeVar("R")
@@ -274,6 +274,8 @@ class Database(Closing):
             except StopIteration as over:
                 result: R = over.value
                 return result
+            except psycopg.Error as error:
+                raise OfCaller(error) from None
             rows = self._asked(connection, ask)
 
     def _asked(self, connection: Connection, ask: Ask) -> list[Row]:
@@ -305,7 +307,10 @@ class Database(Closing):
         try:
             result = call()
         except BaseException as error:
-            telling.ended(level, began, self.name, operation, identifier, error)
-            raise
+            told = error.error if isinstance(error, OfCaller) else error
+            telling.ended(level, began, self.name, operation, identifier, told)
+            if told is error:
+                raise
+            raise told from None
         telling.ended(level, began, self.name, operation, identifier, None)
         return result

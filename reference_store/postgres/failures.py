@@ -76,6 +76,14 @@ def state_of(error: psycopg.Error) -> str | None:
     return "08000" if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) else None
 
 
+class OfCaller(Exception):  # noqa: N818 - says what is the case
+    """What a function of the caller's has raised is an error of psycopg, and none of ours; ``error`` is it."""
+
+    def __init__(self, error: psycopg.Error) -> None:
+        self.error = error
+        super().__init__()
+
+
 class Attempts:
     """The attempts to do one thing, for at most ``retry_for`` seconds."""
 

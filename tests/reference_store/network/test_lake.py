@@ -134,6 +134,15 @@ def test_files_are_compacted_and_old_versions_read_until_they_are_vacuumed(store
         old.read_bars("A", *ALWAYS)
 
 
+def test_a_table_of_something_else_is_refused(tmp_path):
+    import pyarrow as pa
+    from deltalake import write_deltalake
+
+    write_deltalake(tmp_path / "other", pa.table({"n": [1]}))
+    with pytest.raises(InvalidRecord, match="something else"):
+        LakeBarStore(tmp_path / "other").write_bars("A", bars("A", 1))
+
+
 def test_a_closed_store_says_so(store):
     store.close()
     with pytest.raises(StoreClosed):
@@ -195,13 +204,22 @@ def writers(place, options, processes, merges, step, make, begin):
     assert [bar.date for bar in found] == sorted(dates)
 
 
-@pytest.mark.proof
-@pytest.mark.parametrize("step", SPREADS.values(), ids=list(SPREADS))
-@pytest.mark.parametrize("server", ["bucket", "moto"])
-def test_four_processes_that_merge_lose_and_double_nothing(request, server, step):
-    url, options = request.getfixturevalue(server)
+def merged_by_four_processes(place, step):
     context = multiprocessing.get_context("spawn")
-    writers(url, options, 4, 12, step, context.Process, context.Event())
+    writers(*place, 4, 12, SPREADS[step], context.Process, context.Event())
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize(("server", "step"), [("bucket", "same day"), ("moto", "same month")])
+def test_four_processes_that_merge_lose_and_double_nothing(request, server, step):
+    merged_by_four_processes(request.getfixturevalue(server), step)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("step", list(SPREADS))
+@pytest.mark.parametrize("server", ["bucket", "moto"])
+def test_they_do_so_wherever_they_merge(request, server, step):
+    merged_by_four_processes(request.getfixturevalue(server), step)
 
 
 def test_two_writers_that_merge_into_one_day_lose_and_double_nothing(bucket):

@@ -89,6 +89,18 @@ def test_a_function_that_raises_changes_nothing(database):
     assert store.get("k") == {"n": 1}
 
 
+def test_what_a_function_raises_of_psycopg_is_its_own_and_is_not_tried_again(database):
+    calls = []
+
+    def function(found):
+        calls.append(found)
+        raise psycopg.OperationalError("of another database")
+
+    with pytest.raises(psycopg.OperationalError, match="of another database"):
+        PostgresDocumentStore(database).update("k", function)
+    assert len(calls) == 1
+
+
 def test_a_call_inside_of_an_update_is_told_instead_of_waiting_for_itself(database):
     store = PostgresDocumentStore(database)
 
