@@ -99,7 +99,6 @@ CHECKS = """
 import json
 import pathlib
 
-import hypothesis.internal.observability  # noqa: F401
 import pytest
 
 from pytest_tradestore import conformance
@@ -132,6 +131,10 @@ def pytest_configure(config):
 """
 
 
+_LEFT_OUT = ("-p", "no:hypothesispytest", "-p", "no:fakefs")
+"""Plugins of others that have no part in these runs, and take longer to import than all else together."""
+
+
 class Project:
     """A directory with ``acme.py`` (stores) and a conftest that replaces the suite's checks by made-up ones."""
 
@@ -161,7 +164,7 @@ class Project:
 
     def run_apart(self, *arguments, store="acme:Acme"):
         """Run it in a process of its own, as xdist needs."""
-        return self.pytester.runpytest_subprocess(*self._options(store), *arguments)
+        return self.pytester.runpytest_subprocess(*_LEFT_OUT, *self._options(store), *arguments)
 
     def _options(self, store):
         named = () if store is None else ("--tradestore-store", store)
