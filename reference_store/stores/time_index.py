@@ -26,7 +26,7 @@ from reference_store.errors import CorruptData
 from reference_store.stores.journal_lines import LogFile, sealed
 
 PREFIX = ".times-"
-BLOCK = 8
+BLOCK = 4
 """Records of a block."""
 ALWAYS = (-(1 << 63), (1 << 63) - 1)
 """The times of a block that is looked at whatever the range is."""
