@@ -1,7 +1,9 @@
 """Backups: a generation is one moment of a whole directory, and comes back as it was or not at all."""
 
+import hashlib
 import json
 import os
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -608,3 +610,21 @@ def test_bad_words_have_one_sentence_and_a_status(
     assert done.output.count("Error: ") == (status > 0)
     assert "\x1b" not in done.output
     assert seen(tmp_path) == (1, [1])
+
+
+def test_what_a_vault_has_is_complete_when_several_threads_ask(tmp_path: Path) -> None:
+    vault = LocalVault(str(tmp_path / "vault"), create=True)
+    for number in range(200):
+        (tmp_path / "vault" / "contents" / hashlib.sha256(b"%d" % number).hexdigest()).touch()
+    found: list[int] = []
+
+    def ask() -> None:
+        found.extend(len(vault.contents()) for _ in range(20))
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert found == [200] * 80

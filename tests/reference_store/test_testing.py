@@ -21,6 +21,10 @@ from reference_store import (
     TaskStore,
 )
 from reference_store.bot_models import Task
+from reference_store.operations.backups.creating import create
+from reference_store.operations.backups.local import LocalVault
+from reference_store.operations.backups.restoring import restore
+from reference_store.operations.backups.verifying import verify
 from reference_store.testing import START, Clock, Ids, controlled
 from tests.reference_store.test_processes import STORES
 
@@ -128,3 +132,19 @@ def test_a_store_that_takes_no_clock_is_opened_without_one_and_refuses_one(tmp_p
     with pytest.raises(InvalidRecord, match="new_id"):
         controlled(AsyncCacheStore, tmp_path, new_id=Ids())
     assert Clock().advance(days=-1) == START - timedelta(days=1)
+
+
+def test_backups_are_made_verified_and_restored_on_faked_files(fs: FakeFilesystem) -> None:
+    vault = LocalVault("/bot/backups", create=True)
+    store = DocumentStore("/bot/data")
+    for number in (1, 2):
+        store.put("K", {"n": number})
+        create("/bot/data", vault)
+
+    first, second = vault.ids()
+    assert not verify(vault).different
+    restore(vault, "/bot/new", generation=first)
+    restore(vault, "/bot/data", generation=first, over=True)
+    assert DocumentStore("/bot/new").get("K") == DocumentStore("/bot/data").get("K") == {"n": 1}
+    assert second in vault.ids()
+    assert fs.exists("/bot/backups")

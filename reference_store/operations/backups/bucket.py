@@ -29,7 +29,8 @@ from reference_store.errors import InvalidRecord, NoSuchGeneration, StorageFailu
 from reference_store.operations.backups.generations import is_digest, is_id
 from reference_store.operations.backups.vault import ContentChanged, Pieces
 
-SCHEMES = ("gs", "s3", "s3a", "az", "azure", "abfs", "abfss", "adl")
+_AZURE = ("az", "azure", "abfs", "abfss", "adl")
+SCHEMES = ("gs", "s3", "s3a", *_AZURE)
 _CONTENTS, _GENERATIONS, _CONDEMNED, _UPLOADS, _PROBES = "contents", "generations", "condemned", "uploads", "probes"
 _GRACE = timedelta(days=1)
 _LARGE = 32 << 20
@@ -61,6 +62,9 @@ class BucketVault:
             raise InvalidRecord("vault", f"is no URL of a bucket: write {', '.join(SCHEMES[:2])} or az://bucket/prefix")
         self.name = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
         self._grace = grace
+        # Azure takes only names that could stand in a program.
+        dash = "_" if parts.scheme in _AZURE else "-"
+        self._digest, self._generation = f"tradestore{dash}sha256", f"tradestore{dash}generation"
         retry = {"max_retries": retries, "retry_timeout": timedelta(seconds=60)}
         with self._told("open"):
             self._store = from_url(url, retry_config=retry, **(options or {}))  # type: ignore[call-overload] # checked there
@@ -99,7 +103,7 @@ class BucketVault:
         """Make a generation if there is none of this name; False if there is."""
         self._probe()
         path = f"{_GENERATIONS}/{name}{SUFFIX}"
-        attributes = {"Content-Type": "application/json", "tradestore-generation": name}
+        attributes = {"Content-Type": "application/json", self._generation: name}
         for attempt in range(_ATTEMPTS):
             try:
                 with self._told("publish"):
@@ -185,8 +189,8 @@ class BucketVault:
 
     def _uploaded(self, digest: str, data: bytes) -> None:
         with self._told("upload"):
-            attributes = {"tradestore-sha256": digest}
-            obstore.put(self._store, f"{_CONTENTS}/{digest}", data, attributes=attributes, use_multipart=False)
+            path = f"{_CONTENTS}/{digest}"
+            obstore.put(self._store, path, data, attributes={self._digest: digest}, use_multipart=False)
 
     def _put_large(self, digest: str, pieces: Pieces) -> None:
         """Upload in parts; the name of the digest is given only to what has it."""
@@ -199,7 +203,7 @@ class BucketVault:
 
         staged = f"{_UPLOADS}/{os.urandom(8).hex()}"
         with self._told("upload"):
-            obstore.put(self._store, staged, seen(), attributes={"tradestore-sha256": digest})
+            obstore.put(self._store, staged, seen(), attributes={self._digest: digest})
             try:
                 if found.hexdigest() != digest:
                     raise ContentChanged

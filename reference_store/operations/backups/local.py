@@ -92,10 +92,11 @@ class LocalVault:
     def contents(self) -> Mapping[str, int]:
         """Digests and sizes (bytes) of what is there."""
         found = {}
-        with os.scandir(self._contents.descriptor) as listed:
-            for each in listed:
-                if is_digest(each.name):
-                    found[each.name] = each.stat(follow_symlinks=False).st_size
+        for name in self._contents.names():  # by a descriptor of its own: another thread may be listing, too
+            if is_digest(name):
+                with suppress(FileNotFoundError):  # removed meanwhile
+                    about = os.stat(name, dir_fd=self._contents.descriptor, follow_symlinks=False)
+                    found[name] = about.st_size
         return found
 
     def is_sound(self, digest: str, size: int) -> bool:

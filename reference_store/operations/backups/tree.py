@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from reference_store.core.atomic import Directory
+from reference_store.core.descriptors import read_at
 from reference_store.core.locking import LOCK_FILE
 from reference_store.core.root import Root
 from reference_store.errors import LockTimeout
@@ -128,7 +129,7 @@ def digest_of(descriptor: int, size: int) -> str:
 def pieces_of(descriptor: int, size: int) -> Iterator[bytes]:
     """Read the first ``size`` bytes of a file, or what there is of them."""
     at = 0
-    while at < size and (piece := os.pread(descriptor, min(PIECE, size - at), at)):
+    while at < size and (piece := read_at(descriptor, min(PIECE, size - at), at)):
         at += len(piece)
         yield piece
 
