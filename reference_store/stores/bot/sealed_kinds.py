@@ -6,6 +6,7 @@ Whoever looks at a directory asks by the name of a file; what reads Parquet is i
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -30,11 +31,12 @@ class SealedKind:
 def sealed_kind(file: str) -> SealedKind | None:
     """Return what a file, or a backup, of this name is; None for a document, a log, or a file of another make."""
     key = file.removesuffix(BACKUP)
-    try:
-        return SealedKind("historical", key, partial(_checked, "historical_files", str(HistoricalName.parse(key))))
-    except InvalidIdentifier:
-        pass
-    if report_key(key) is not None and not key.endswith(".json"):  # that is a document as any other
+    if key.endswith(".json"):  # a document as any other, and of those there are many
+        return None
+    if key.endswith(".parquet"):
+        with suppress(InvalidIdentifier):
+            return SealedKind("historical", key, partial(_checked, "historical_files", str(HistoricalName.parse(key))))
+    elif report_key(key) is not None:
         return SealedKind("report", key, partial(_checked, "report_files", key))
     return None
 
