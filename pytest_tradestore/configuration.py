@@ -49,7 +49,19 @@ OTHER_FACES = (
 """The same stores with other faces, which ``reference-all`` stands for too."""
 SMALLEST = REFERENCE[:1]
 """What is checked where nothing is registered."""
-_WORDS = {"reference": REFERENCE, "reference-all": REFERENCE + OTHER_FACES}
+ON_POSTGRES = tuple(
+    f"reference-postgres-{name}=pytest_tradestore.on_servers.postgres:{name}"
+    for name in ("document", "documents", "journal", "jobs", "runs", "data")
+)
+"""The bundled stores on PostgreSQL, which ``reference-postgres`` stands for."""
+IN_A_BUCKET = ("reference-bucket-documents=pytest_tradestore.on_servers.bucket:documents",)
+"""That in a bucket, which ``reference-bucket`` stands for."""
+_WORDS = {
+    "reference": REFERENCE,
+    "reference-all": REFERENCE + OTHER_FACES,
+    "reference-postgres": ON_POSTGRES,
+    "reference-bucket": IN_A_BUCKET,
+}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 

@@ -69,7 +69,7 @@ class ItemHooks:
             ours = {
                 item: Asked(item.check, item.store, item.facts) for item in items if isinstance(item, RequirementItem)
             }
-            mine = chosen(list(ours.values()), self._run.shard)
+            mine = chosen(list(ours.values()), self._run.shard, self._run.shard_times)
             others = [item for item, one in ours.items() if key_of(one.facts, one.check) not in mine]
             if others:
                 config.hook.pytest_deselected(items=others)

@@ -31,7 +31,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=[],
         metavar="[NAME=]MODULE:CALLABLE",
         help="A store to check, instead of the configured ones: CALLABLE(root) opens it on a directory. "
-        "'reference' stands for the bundled stores, 'reference-all' for those and their asynchronous faces. "
+        "'reference' stands for the bundled stores, 'reference-all' for those and their asynchronous faces, "
+        "'reference-postgres' and 'reference-bucket' for those on a server. "
         "Repeatable.",
     )
     group.addoption(
@@ -91,6 +92,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--tradestore-shard",
         metavar="I/N",
         help="Do part I of N of the run, on a machine of its own; 'tradestore merge' puts their JSON reports together.",
+    )
+    group.addoption(
+        "--tradestore-shard-times",
+        metavar="PATH",
+        help="The JSON report of an earlier run (a merged one, say): parts are balanced by what each check took there.",
     )
     group.addoption(
         "--tradestore-report",

@@ -45,7 +45,7 @@ from pytest_tradestore.report.progress import ProgressLine
 from pytest_tradestore.report.records import Note, StoreFacts, StoreRecord, check_id, facts_from_dict
 from pytest_tradestore.report.surroundings import Surroundings, surroundings_of
 from pytest_tradestore.rootdir import refuse_a_misled_start
-from pytest_tradestore.shards import shard_of
+from pytest_tradestore.shards import shard_of, times_of
 from pytest_tradestore.takes import EVERYTHING, Takes
 from pytest_tradestore.target import DEADLINE
 from pytest_tradestore.termination import end_on_signals, tidy_when_terminated
@@ -114,6 +114,8 @@ class ConformanceRun:
         self.baseline = baseline_of(config)
         self.earlier = earlier_of(config)
         self.shard = shard_of(config.option.tradestore_shard) if config.option.tradestore_shard else None
+        times = config.option.tradestore_shard_times
+        self.shard_times = times_of(times) if times else None
         self.today = waivers.today()
         self.selection = Selection()
         self.stores = Stores((), self_check=False)

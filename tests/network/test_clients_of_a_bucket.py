@@ -34,6 +34,7 @@ def test_a_client_that_dies_between_any_two_requests_harms_no_sound_store(target
     assert all(r.checked["requests"] > 10 and r.checked["trials"] > 5 for r in results if r.requirement == "ATOM-1")
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("target", SOUND, ids=lambda target: target.__name__)
 def test_requests_that_fail_in_any_way_harm_no_sound_store(target):
     results = judged(target, SPOILT)
@@ -50,6 +51,7 @@ LOSES = {
 }
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("target", LOSES, ids=lambda target: target.__name__)
 def test_a_store_that_misreads_an_answer_is_told_by_the_requests_it_made_and_replayed(target):
     requirement, words, answer = LOSES[target]
@@ -69,6 +71,7 @@ RACES = {
 }
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("target", RACES, ids=lambda target: target.__name__)
 def test_two_clients_stepped_request_by_request_show_what_no_condition_guards(target):
     (result,) = judged(target, "RACE-3")
@@ -82,6 +85,7 @@ def test_two_clients_stepped_request_by_request_show_what_no_condition_guards(ta
     assert example.headline in [one.headline for _, one in replay(example.token, store, bench).violations]
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("target", SOUND, ids=lambda target: target.__name__)
 def test_no_schedule_of_two_clients_harms_a_sound_store(target):
     (result,) = judged(target, "RACE-3")

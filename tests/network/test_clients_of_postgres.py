@@ -39,6 +39,7 @@ def test_a_session_that_does_not_wait_for_the_disk_is_noticed():
     assert "synchronous_commit is off" in result.counterexample.headline
 
 
+@pytest.mark.proof
 def test_a_record_is_doubled_by_whoever_retries_a_lost_commit():
     (result,) = judged(stores.RetriesALostCommit, "FAULT-1")
     example = result.counterexample
@@ -56,6 +57,7 @@ LOSING = {
 }
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("target", LOSING, ids=lambda target: target.__name__)
 def test_counters_that_nothing_locks_are_lost_in_a_schedule_that_is_replayed(target):
     (result,) = judged(target, "RACE-3")
@@ -68,7 +70,7 @@ def test_counters_that_nothing_locks_are_lost_in_a_schedule_that_is_replayed(tar
     assert example.headline in [one.headline for _, one in replay(example.token, store, bench).violations]
 
 
-@pytest.mark.proof
+@pytest.mark.deep
 @pytest.mark.parametrize(
     "target", [stores.PostgresDocument, stores.SerializableDocument], ids=lambda target: target.__name__
 )

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from pytest_tradestore.errors import ConfigurationError
-from pytest_tradestore.shards import Shard, shard_of
+from pytest_tradestore.shards import Shard, shard_of, times_of
 from reference_store.operations.command_line import COMMAND
 
 CHECKS = (
@@ -47,6 +47,30 @@ def test_the_parts_are_the_same_each_time(project):
     project.checks(*CHECKS)
 
     assert project.collected("--tradestore-shard=2/3") == project.collected("--tradestore-shard=2/3")
+
+
+def test_parts_are_balanced_by_what_checks_took_in_an_earlier_run(project, tmp_path):
+    project.checks(*CHECKS)
+    seconds = {"DATA-ROUNDTRIP": 10.0}
+    took = [
+        {"id": id_, "case": (more[0] if more else {}).get("case", "documents"), "seconds": seconds.get(id_, 0.1)}
+        for id_, _, *more in CHECKS
+    ]
+    report = tmp_path / "earlier.json"
+    report.write_text(json.dumps({"stores": [{"name": "Acme", "requirements": took}]}))
+
+    each = [
+        project.collected(f"--tradestore-shard={number}/4", f"--tradestore-shard-times={report}")
+        for number in (1, 2, 3, 4)
+    ]
+
+    assert [sum("DATA-ROUNDTRIP" in id_ for id_ in part) for part in each] == [1, 1, 1, 1]
+    assert sorted(id_ for part in each for id_ in part) == sorted(project.collected())
+
+
+def test_a_report_that_is_none_is_refused_in_a_sentence(tmp_path):
+    with pytest.raises(ConfigurationError, match="it is no JSON report of the suite"):
+        times_of(str(tmp_path / "nowhere.json"))
 
 
 def test_a_part_says_that_it_is_one(project):
