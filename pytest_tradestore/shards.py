@@ -81,7 +81,7 @@ def chosen(asked: Sequence[Asked], shard: Shard, times: Times | None = None) -> 
 def _weights(
     usual: Mapping[tuple[str, str, str], float], took: Mapping[tuple[str, str, str], Sequence[float | None]]
 ) -> dict[tuple[str, str, str], float]:
-    """Return what each group weighs: its seconds where all of it was measured, else what it usually does, in seconds."""
+    """Return what each group weighs: its seconds where all of it was measured, else what it usually does in them."""
     known = {group: sum(s for s in seconds if s is not None) for group, seconds in took.items() if None not in seconds}
     measured, expected = sum(known.values()), sum(usual[group] for group in known)
     scale = measured / expected if measured and expected else 1.0
