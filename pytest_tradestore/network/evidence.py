@@ -256,7 +256,7 @@ def _is_meant(
 
 def token_of(plan: Plan, control: Trial, sort: Sort, store: StoreUnderTest, workload: Workload) -> str:
     """Return what replays a trial: it names the request by its number and what it asks."""
-    number = plan.dies or plan.spoilt
+    number = plan.spoilt or plan.dies
     asked = _NUMBERS.sub("#", control.requests[number - 1].asked.text)
     return str(TryToken(store.name, workload.kit.name, sort, fingerprint(plan, asked)))
 
