@@ -197,6 +197,6 @@ def _what_was_done(stores: Sequence[Shown]) -> Markup:
     return tag(
         "section",
         tag("h2", "What was done", id="done"),
-        tag("div", table, class_="scroll card"),
+        tag("div", table, class_="scroll card", role="region", tabindex=0, aria_label="What was done"),
         aria_labelledby="done",
     )

@@ -108,7 +108,11 @@ def _remedy(finding: Finding) -> Markup:
     if not remedies and not recipe:
         return NOTHING
     written = (
-        tag("details", tag("summary", "A recipe in Python"), tag("pre", tag("code", recipe), class_="recipe"))
+        tag(
+            "details",
+            tag("summary", "A recipe in Python"),
+            tag("pre", tag("code", recipe), class_="recipe", tabindex=0),
+        )
         if recipe
         else NOTHING
     )

@@ -82,7 +82,14 @@ def directory(told: Counterexample) -> Markup:
     return joined(
         (
             tag("h4", "The directory before and after"),
-            tag("div", tag("table", caption, tag("thead", head), tag("tbody", *rows)), class_="scroll"),
+            tag(
+                "div",
+                tag("table", caption, tag("thead", head), tag("tbody", *rows)),
+                class_="scroll",
+                role="region",
+                tabindex=0,
+                aria_label="The directory before and after",
+            ),
             *_bytes(told.changes),
         )
     )

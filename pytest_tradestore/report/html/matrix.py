@@ -28,7 +28,7 @@ def matrix(stores: Sequence[Shown], profile: Profile) -> Markup:
         "section",
         tag("h2", "Requirements and stores", id="matrix"),
         _filters(stores, requirements),
-        tag("div", table, class_="scroll"),
+        tag("div", table, class_="scroll", role="region", tabindex=0, aria_label="Requirements and stores"),
         aria_labelledby="matrix",
     )
 

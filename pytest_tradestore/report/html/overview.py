@@ -176,7 +176,9 @@ def comparison_section(stores: Sequence[Shown], earlier: Earlier | None) -> Mark
     return tag(
         "section",
         tag("h2", "Since the earlier run", id="since"),
-        tag("div", table, class_="scroll card") if known else tag("p", "It knew none of these stores."),
+        tag("div", table, class_="scroll card", role="region", tabindex=0, aria_label="Since the earlier run")
+        if known
+        else tag("p", "It knew none of these stores."),
         left,
         aria_labelledby="since",
     )
