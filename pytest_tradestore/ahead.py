@@ -197,6 +197,8 @@ def end_running() -> None:
 
 def _is_dead(pid: int) -> bool:
     try:
+        if not hasattr(os, "waitid"):  # as on macOS; whoever waits for it later is told that it is gone
+            return os.waitpid(pid, os.WNOHANG)[0] == pid
         return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
     except ChildProcessError:
         return True

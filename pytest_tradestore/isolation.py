@@ -24,6 +24,7 @@ from functools import cache
 from time import monotonic
 from typing import IO, Any
 
+from pytest_tradestore.errors import ConfigurationError
 from pytest_tradestore.offspring import after, started
 
 _HEADER = struct.Struct("<Q")
@@ -167,8 +168,14 @@ def run_isolated(task: Task, deadline: float) -> Ending:
 def stream_isolated(task: Task, deadline: float) -> Iterator[Sent | Ending]:
     """Run ``task`` in a process of its own; yield each value that it sends, and last how it ended.
 
-    ``deadline`` is in seconds and counts anew at each ``Channel.step``. Raises HarnessError if the task raised.
+    ``deadline`` is in seconds and counts anew at each ``Channel.step``. Raises HarnessError if the task raised,
+    ConfigurationError where no process can be forked.
     """
+    if not hasattr(os, "fork"):
+        raise ConfigurationError(
+            "this system cannot fork, and a store is never run in pytest's own process, so nothing is "
+            "checked here; run the suite on Linux, macOS or WSL"
+        )
     beat = mmap.mmap(-1, _BEAT.size)
     receiving, sending = os.pipe()
     with tempfile.TemporaryFile() as output:
@@ -342,13 +349,13 @@ def noted_fork(children: set[int]) -> int:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def end_with_parent(parent: int, by: signal.Signals = signal.SIGKILL) -> None:
+def end_with_parent(parent: int, by: signal.Signals | None = None) -> None:
     """Have this process ended when the thread that forked it ends, however that ends: nobody is left to wait for it.
 
     Where the system has no such thing, it stays until its work is done.
     """
     if (prctl := _prctl()) is not None:
-        prctl(_PARENT_DEATH, int(by))
+        prctl(_PARENT_DEATH, int(signal.SIGKILL if by is None else by))
     if os.getppid() != parent:
         os._exit(0)
 

@@ -183,6 +183,6 @@ def _fastest_parent() -> str:
         room = os.statvfs(_SHARED_MEMORY)
         if os.access(_SHARED_MEMORY, os.W_OK | os.X_OK) and room.f_bavail * room.f_frsize >= _ROOM:
             return _SHARED_MEMORY
-    except OSError:
+    except (OSError, AttributeError):
         pass
     return tempfile.gettempdir()

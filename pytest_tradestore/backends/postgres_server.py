@@ -4,7 +4,6 @@ It refuses to run as root; then it runs as ``postgres`` or ``nobody``.
 """
 
 import os
-import pwd
 import shutil
 import signal
 import subprocess
@@ -18,6 +17,11 @@ from time import monotonic
 
 from pytest_tradestore.backends.postgres_messages import Control
 from pytest_tradestore.sandbox import Sandbox, remove_tree
+
+try:
+    import pwd
+except ImportError:  # a system without such users, on which nothing here is started
+    pwd = None  # type: ignore[assignment] # as said above
 
 USER = "tradestore"
 _SETTINGS = (
@@ -71,7 +75,7 @@ def programs() -> str:
     return next((path for path in found if all(os.access(f"{path}/{p}", os.X_OK) for p in ("initdb", "postgres"))), "")
 
 
-def _another_user() -> pwd.struct_passwd | None:
+def _another_user() -> "pwd.struct_passwd | None":
     for name in ("postgres", "nobody"):
         try:
             return pwd.getpwnam(name)

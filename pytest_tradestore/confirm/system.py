@@ -4,7 +4,6 @@ Nothing here is imported on other systems; ``needs`` says beforehand what is mis
 """
 
 import ctypes
-import fcntl
 import os
 import stat
 import struct
@@ -13,6 +12,11 @@ from contextlib import contextmanager, suppress
 from time import sleep
 
 from pytest_tradestore.crash.operations import SyncKind
+
+try:
+    import fcntl
+except ImportError:  # nothing here is used where there is none
+    fcntl = None  # type: ignore[assignment] # as said above
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNS = 0x20000
@@ -163,4 +167,4 @@ def end_with_parent() -> None:
     _LIBC.prctl(1, 9)
 
 
-SYNC = {SyncKind.FSYNC: os.fsync, SyncKind.FDATASYNC: os.fdatasync, SyncKind.FULL: os.fsync}
+SYNC = {SyncKind.FSYNC: os.fsync, SyncKind.FDATASYNC: getattr(os, "fdatasync", os.fsync), SyncKind.FULL: os.fsync}

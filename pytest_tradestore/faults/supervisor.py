@@ -5,7 +5,6 @@ the calls that are being decided about.
 """
 
 import contextlib
-import fcntl
 import mmap
 import os
 import pickle
@@ -20,6 +19,11 @@ from pytest_tradestore.faults import seccomp
 from pytest_tradestore.faults.calls import Call, CallKind, Decision, Fault, Referee, Watched, role_of
 from pytest_tradestore.faults.seccomp import Notification
 
+try:
+    import fcntl
+except ImportError:  # nothing here is used where there is none
+    fcntl = None  # type: ignore[assignment] # as said above
+
 _SIZE = 1 << 28
 """Bytes of address space for orders and answers; only what is touched takes memory."""
 _LENGTH = struct.Struct("<Q")
@@ -28,7 +32,8 @@ _CWD = -100
 _LONGEST_PATH = 4096
 _EIO = 5
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
-_LOCKS = {fcntl.F_SETLK, fcntl.F_SETLKW, getattr(fcntl, "F_OFD_SETLK", 37), getattr(fcntl, "F_OFD_SETLKW", 38)}
+_OF_LINUX = {"F_SETLK": 6, "F_SETLKW": 7, "F_OFD_SETLK": 37, "F_OFD_SETLKW": 38}
+_LOCKS = {getattr(fcntl, name, number) for name, number in _OF_LINUX.items()}
 
 _BY_NUMBER = {
     "read": (CallKind.READ, 0), "pread64": (CallKind.READ, 0), "readv": (CallKind.READ, 0),

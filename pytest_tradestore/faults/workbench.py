@@ -4,7 +4,6 @@ Runs the store's own code: only ever inside an isolated process.
 """
 
 import os
-import resource
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,11 @@ from pytest_tradestore.crash.client import Client
 from pytest_tradestore.crash.recorders.source_lines import SourceLines
 from pytest_tradestore.faults.calls import Call as FileCall
 from pytest_tradestore.faults.calls import CallKind, Fault, Interrupt, Limit, Refusal, Watched
+
+try:
+    import resource
+except ImportError:  # nothing here is used where there is none
+    resource = None  # type: ignore[assignment] # as said above
 
 NOTHING_WATCHED = Watched((), 0, False, ())
 

@@ -18,6 +18,7 @@ from reference_store.core.access import Access, give, give_directory
 from reference_store.core.descriptors import sync, write_all
 from reference_store.core.directory import DIRECTORY, Found, OpenDirectory
 from reference_store.core.signals import let_out
+from reference_store.core.system import flags, refuse_where_promises_cannot_be_kept
 
 FILE_MODE = 0o640
 SENSITIVE_MODE = 0o600
@@ -31,7 +32,7 @@ OLDER = ".version-"
 Content: TypeAlias = bytes | Iterable[bytes]
 """What a file is to hold, whole or in pieces: a large one need not be in memory."""
 
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | flags("O_NOFOLLOW")
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
@@ -53,6 +54,7 @@ class Directory(OpenDirectory):
     @classmethod
     def open(cls, path: str) -> Directory:
         """Open ``path``, creating what is missing of it durably; links in ``path`` are resolved here, once."""
+        refuse_where_promises_cannot_be_kept()
         try:
             return cls(os.open(path, DIRECTORY), path)
         except FileNotFoundError:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 from contextlib import suppress
 from types import ModuleType
+
+try:
+    import fcntl
+except ImportError:  # no store is opened where there are no locks: see core.system
+    fcntl = None  # type: ignore[assignment] # nothing below is reached there
 
 _CHUNK = 1 << 20
 

@@ -20,11 +20,12 @@ from types import ModuleType
 
 from reference_store.core.access import Access, access_of
 from reference_store.core.descriptors import read_at, read_from
+from reference_store.core.system import flags
 
-DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
+DIRECTORY = os.O_RDONLY | flags("O_DIRECTORY")
 """Flags with which a directory is opened, and nothing else."""
 _CLOCK_REALTIME_COARSE = 5
-_SAFELY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+_SAFELY = flags("O_NOFOLLOW", "O_NONBLOCK", "O_NOCTTY")
 """Flags with which opening a planted link fails, and a planted pipe or terminal neither blocks nor takes over."""
 _NOT_A_FILE = {errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.EISDIR}
 

@@ -10,19 +10,24 @@ The lock file is never deleted: a lock on a file that has lost its name excludes
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from contextlib import suppress
 from weakref import WeakValueDictionary
 
+from reference_store.core.system import flags
 from reference_store.core.writer import Writer
 from reference_store.errors import LockTimeout
+
+try:
+    import fcntl
+except ImportError:  # no store is opened where there are no locks: see core.system
+    fcntl = None  # type: ignore[assignment] # nothing below is reached there
 
 LOCK_FILE = ".lock"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.02
 """Seconds between two attempts at a lock that another process holds."""
-_OPEN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+_OPEN = os.O_RDWR | os.O_CREAT | flags("O_NOFOLLOW", "O_NONBLOCK")
 
 
 class _Gate:
@@ -159,4 +164,5 @@ def _after_fork_in_child() -> None:
                 os.close(descriptor)
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+if hasattr(os, "register_at_fork"):  # elsewhere nothing forks
+    os.register_at_fork(after_in_child=_after_fork_in_child)

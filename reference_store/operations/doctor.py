@@ -6,10 +6,8 @@ clocks, and what a killed program has left. What can be tried is tried, in a fil
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
-import resource
 import stat
 import sys
 import time
@@ -24,6 +22,12 @@ from reference_store.core.restoring import refuse_unfinished
 from reference_store.core.signals import let_out
 from reference_store.errors import RestoreUnfinished
 from reference_store.operations.inspection import opened
+
+try:
+    import fcntl
+    import resource
+except ImportError:  # such systems have neither, and no store is opened there
+    fcntl = resource = None  # type: ignore[assignment] # asked before it is used
 
 _VOLATILE = {"tmpfs", "ramfs", "rootfs", "devtmpfs"}
 _REMOTE = re.compile(r"nfs|cifs|smb|9p|fuse|ceph|gluster|lustre|virtiofs|vboxsf|prl_fs|drvfs")
@@ -69,6 +73,8 @@ def _versions() -> Iterator[Check]:
         except PackageNotFoundError:
             found.append(f"no {name}")
     yield Check("versions", Verdict.OK, ", ".join(found))
+    if resource is None:
+        return
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     few = limit != resource.RLIM_INFINITY and limit < _FEW
     said = "; raise it (ulimit -n)" if few else ""

@@ -320,4 +320,5 @@ def _after_fork_in_child() -> None:
         file.forget()
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+if hasattr(os, "register_at_fork"):  # elsewhere nothing forks
+    os.register_at_fork(after_in_child=_after_fork_in_child)
