@@ -23,9 +23,17 @@ RECORDED = pytest.mark.skipif(
 )
 
 
-def named(snippets: tuple[Snippet, ...]) -> pytest.MarkDecorator:
-    marks = {True: (), False: (pytest.mark.proof,)}
-    rows = [pytest.param(one, id=one.requirement, marks=marks[one.requirement in ALWAYS]) for one in snippets]
+SLOW = ("RACE-", "NAME-")
+"""Families in which what holds takes long, because all of it has to be looked at."""
+
+
+def named(snippets: tuple[Snippet, ...], slow: tuple[str, ...] = ()) -> pytest.MarkDecorator:
+    def marks(one: Snippet) -> tuple[pytest.MarkDecorator, ...]:
+        if one.requirement in ALWAYS:
+            return ()
+        return (pytest.mark.deep if one.requirement.startswith(slow or ("-",)) else pytest.mark.proof,)
+
+    rows = [pytest.param(one, id=one.requirement, marks=marks(one)) for one in snippets]
     return pytest.mark.parametrize("snippet", rows)
 
 
@@ -35,7 +43,7 @@ def test_the_broken_store_breaks_it_in_the_words_that_are_shown(snippet):
     assert snippet.says in violated(asked(snippet, "broken"))[snippet.requirement]
 
 
-@named(SNIPPETS)
+@named(SNIPPETS, SLOW)
 def test_control_the_mended_store_holds(snippet):
     assert {result.verdict for result in asked(snippet, "mended")} == {Verdict.HOLDS}
 
