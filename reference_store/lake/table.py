@@ -33,7 +33,7 @@ from reference_store.errors import InvalidRecord, StorageFailure, StoreError, sh
 from reference_store.lake.rows import PARTITIONS, SCHEMA
 
 _NONCE = "tradestore-nonce"
-_SHORTEST, _LONGEST = 0.02, 2.0
+_SHORTEST, _LONGEST = 0.02, 0.5  # long pauses would let those who have lost once lose again
 _READS = 10
 _log = logging.getLogger("reference_store")
 R = TypeVar("R")
@@ -126,7 +126,7 @@ class LakeTable:
         if self._version is not None:
             raise InvalidRecord("version", "is an old one, which nobody can write to: open the store without it")
         nonce = uuid4().hex
-        facts = CommitProperties(custom_metadata={_NONCE: nonce}, max_commit_retries=0)
+        facts = CommitProperties(custom_metadata={_NONCE: nonce})
         end = time.monotonic() + self._retry_for
         pause, since, in_doubt = _SHORTEST, -1, False
         while True:
