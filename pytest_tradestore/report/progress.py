@@ -7,8 +7,6 @@ import pytest
 
 _QUIET = 1.5
 """Seconds without a word after which one is said."""
-_SELDOM = 20.0
-"""The same after the first line where there is no terminal: each of them stays in the log of a CI service."""
 _SURE = 0.1
 """The share of the work after which it is said how long the rest may take."""
 
@@ -35,15 +33,14 @@ class ProgressLine:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._began = self._said = time.monotonic()
-        self._shown = self._logged = False
+        self._shown = False
 
     def show(self, progress: Progress) -> None:
         """Say how far the work is, if nothing has been said for a while."""
         now = time.monotonic()
-        reporter = self._config.pluginmanager.getplugin("terminalreporter")
-        quiet = 0.4 if self._shown else _SELDOM if self._logged else _QUIET
-        if now - self._said < quiet:
+        if now - self._said < (_QUIET if not self._shown else 0.4):
             return
+        reporter = self._config.pluginmanager.getplugin("terminalreporter")
         capture = self._config.pluginmanager.getplugin("capturemanager")
         if reporter is None or self._config.get_verbosity() < -1:
             return
@@ -77,7 +74,6 @@ class ProgressLine:
             writer.write(f"\r\x1b[K{line[: writer.fullwidth - 1]}", flush=True)
             self._shown = True
         else:
-            self._logged = True
             reporter.write_line(line)
             reporter.flush()
 
