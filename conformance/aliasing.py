@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from pytest_tradestore.conformance.check import Check
-from pytest_tradestore.conformance.visit import Mismatch, Visit, check
+from pytest_tradestore.conformance.visit import DataViolation, Visit, check
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.observation import Seen
@@ -33,13 +33,13 @@ def checks(kit: Kit) -> tuple[Check, ...]:
     return (check("DATA-ALIAS", kit.name, lambda visit: _program(kit, visit)),)
 
 
-def _program(kit: Kit, visit: Visit) -> Mismatch | None:
+def _program(kit: Kit, visit: Visit) -> DataViolation | None:
     """Ask each of them, for a store that keeps what it was given may hand out what it keeps as well."""
     found = [wrong for part in (_given, _awaited, _handed_out) if (wrong := part(kit, visit))]
     return replace(found[0], others=tuple(found[1:])) if found else None
 
 
-def _given(kit: Kit, visit: Visit) -> Mismatch | None:
+def _given(kit: Kit, visit: Visit) -> DataViolation | None:
     """Change what updates were given after they have returned."""
     looks = kit.looks(visit.make, visit.offers(kit))
     for call in _updates(kit, visit):
@@ -55,7 +55,7 @@ def _given(kit: Kit, visit: Visit) -> Mismatch | None:
     return _differs(visit, "what was given, changed later, is not what is there after reopening", before, again)
 
 
-def _awaited(kit: Kit, visit: Visit) -> Mismatch | None:
+def _awaited(kit: Kit, visit: Visit) -> DataViolation | None:
     """Change what an update is given while it waits for the first time."""
     looks = kit.looks(visit.make, visit.offers(kit))
     undisturbed: list[dict[str, Seen]] = []
@@ -75,7 +75,7 @@ def _awaited(kit: Kit, visit: Visit) -> Mismatch | None:
     return None
 
 
-def _handed_out(kit: Kit, visit: Visit) -> Mismatch | None:
+def _handed_out(kit: Kit, visit: Visit) -> DataViolation | None:
     """Change what looks gave; then make one more update, which must not take that along."""
     visit.fresh()
     looks = kit.looks(visit.make, visit.offers(kit))
@@ -112,7 +112,7 @@ def _seen(kit: Kit, visit: Visit, looks: tuple[Call, ...]) -> dict[str, Seen]:
     return {look.key or look.rendered: kit.seen(look, visit.make_call(look)) for look in looks}
 
 
-def _differs(visit: Visit, sentence: str, before: dict[str, Seen], now: dict[str, Seen]) -> Mismatch | None:
+def _differs(visit: Visit, sentence: str, before: dict[str, Seen], now: dict[str, Seen]) -> DataViolation | None:
     for place, was in before.items():
         if now[place] != was:
             return visit.mismatch(sentence, f"{place}: {now[place]}", f"{place}: {was}")

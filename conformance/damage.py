@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_tradestore.conformance.check import Check
 from pytest_tradestore.conformance.judge import Grounds, check_by
 from pytest_tradestore.kits.kit import Kit
-from pytest_tradestore.tries import Sort, TryToken, fingerprint
+from pytest_tradestore.tries import TrialKind, TrialToken, fingerprint
 from pytest_tradestore.verdict import Counterexample
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def counterexample(store: str, kit: Kit, evidence: "DamageEvidence", violation: 
         found=(breach.found,),
         allowed=breach.allowed,
         notes=(several,) if violation.how_many > 1 else (),
-        token=str(TryToken(store, kit.name, Sort.DAMAGE, fingerprint(violation.damage))),
+        token=str(TrialToken(store, kit.name, TrialKind.DAMAGE, fingerprint(violation.damage))),
         remedy=violation.cause.remedy,
         cause=violation.cause,
         since="the store was closed",

@@ -14,8 +14,8 @@ from pytest_tradestore.conformance.judge import Grounds, check_by, each_cause
 from pytest_tradestore.faults.calls import failing_calls
 from pytest_tradestore.faults.culprits import Flaw
 from pytest_tradestore.kits.kit import Kit
-from pytest_tradestore.tries import Sort, TryToken, fingerprint
-from pytest_tradestore.verdict import Counterexample, Fate, Step
+from pytest_tradestore.tries import TrialKind, TrialToken, fingerprint
+from pytest_tradestore.verdict import Counterexample, Step, StepStatus
 
 if TYPE_CHECKING:
     from pytest_tradestore.bench import Bench
@@ -64,7 +64,7 @@ def counterexample(store: str, kit: Kit, violation: "FaultViolation") -> Counter
     first = max(0, min(len(violation.calls) - _STEPS_SHOWN, failed - 3))
     failing = failing_calls(violation.calls, trial.refusal)
     steps = tuple(
-        Step(number, Fate.FAILED if number in failing else Fate.NOTE, str(call), call.place, call.source)
+        Step(number, StepStatus.FAILED if number in failing else StepStatus.NOTE, str(call), call.place, call.source)
         for number, call in enumerate(violation.calls[first:], first + 1)
     )
     outcome = f"the caller got {trial.raised}" if trial.raised else "the caller got no error"
@@ -78,7 +78,7 @@ def counterexample(store: str, kit: Kit, violation: "FaultViolation") -> Counter
             f"the fault: {trial.refusal}; {outcome}",
             *((f"seen with {violation.how_many} different faults",) if violation.how_many > 1 else ()),
         ),
-        token=str(TryToken(store, kit.name, Sort.FAULT, fingerprint(trial.subject, trial.refusal))),
+        token=str(TrialToken(store, kit.name, TrialKind.FAULT, fingerprint(trial.subject, trial.refusal))),
         remedy=violation.cause.remedy,
         cause=violation.cause,
     )
@@ -126,7 +126,7 @@ def after_failed_sync(store: str, kit: Kit, evidence: "SyncEvidence") -> Counter
         how_many=evidence.how_many,
         remedy=evidence.cause.remedy,
         cause=evidence.cause,
-        token=str(TryToken(store, kit.name, Sort.SYNC, fingerprint(evidence.subject, evidence.fault))),
+        token=str(TrialToken(store, kit.name, TrialKind.SYNC, fingerprint(evidence.subject, evidence.fault))),
     )
 
 
@@ -167,11 +167,11 @@ def of_meanwhile(store: str, kit: Kit, evidence: "MeanwhileEvidence") -> tuple[C
                 example,
                 headline=f"{goes_on}, and a crash meanwhile is not survived: {example.headline}",
                 notes=(f"the fault: {fault}", *example.notes),
-                token=str(TryToken(store, kit.name, Sort.MEANWHILE, fingerprint(subject.name, fault))),
+                token=str(TrialToken(store, kit.name, TrialKind.MEANWHILE, fingerprint(subject.name, fault))),
             )
         )
     for found in evidence.recoveries.found:
         example = counterexample(store, kit, found)
         print_of = fingerprint(found.trial.subject, found.trial.refusal)
-        told.append(replace(example, token=str(TryToken(store, kit.name, Sort.MEANWHILE, print_of))))
+        told.append(replace(example, token=str(TrialToken(store, kit.name, TrialKind.MEANWHILE, print_of))))
     return tuple(sorted(told, key=lambda example: example.cause.harm if example.cause is not None else Harm.WRONG))

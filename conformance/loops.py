@@ -7,7 +7,7 @@ from pytest_tradestore.causes import Cause, Culprit, Harm
 from pytest_tradestore.conformance.check import Check
 from pytest_tradestore.conformance.judge import Grounds, check_by, each_cause
 from pytest_tradestore.kits.kit import Kit
-from pytest_tradestore.verdict import Counterexample, Fate, Step
+from pytest_tradestore.verdict import Counterexample, Step, StepStatus
 
 if TYPE_CHECKING:
     from pytest_tradestore.bench import Bench
@@ -39,7 +39,7 @@ def _told(looped: "Looped") -> Iterator[Counterexample]:
         yield Counterexample(
             str(blocking),
             workload=(*blocking.calls, blocking.during),
-            steps=(Step(1, Fate.NOTE, str(blocking.work), blocking.location, blocking.source),),
+            steps=(Step(1, StepStatus.NOTE, str(blocking.work), blocking.location, blocking.source),),
             found=(f"{blocking.work}, in the thread of the event loop",),
             allowed=("file work in another thread, as by aiofiles or asyncio.to_thread",),
             cause=Cause(Culprit("file work on the event loop", (where,)), Harm.LEFTOVER),

@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from pytest_tradestore.conformance.visit import Mismatch, Visit
+from pytest_tradestore.conformance.visit import DataViolation, Visit
 from pytest_tradestore.kits.grammar import OneOf, Several, StepKind
 from pytest_tradestore.kits.kit import REOPEN, Kit
 from pytest_tradestore.sandbox import Sandbox
@@ -64,7 +64,7 @@ class KitMachine(RuleBasedStateMachine):
         finally:
             self._sandbox.__exit__(None, None, None)
 
-    def _hold(self, found: Mismatch | None) -> None:
+    def _hold(self, found: DataViolation | None) -> None:
         if found is not None:
             calls = "\n  ".join(found.calls)
             raise AssertionError(f"{found.sentence}:\n  {calls}\nfound:   {found.found}\nallowed: {found.allowed}")

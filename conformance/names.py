@@ -12,7 +12,7 @@ from pytest_tradestore.verdict import Counterexample
 
 if TYPE_CHECKING:
     from pytest_tradestore.bench import Bench
-    from pytest_tradestore.names.findings import Finding
+    from pytest_tradestore.names.findings import NameViolation
     from pytest_tradestore.target import StoreUnderTest
 
 _REQUIREMENTS = ("NAME-1", "NAME-3", "NAME-4", "NAME-5", "NAME-6")
@@ -61,7 +61,7 @@ def _check(requirement: str, kit: Kit) -> Check:
     return check_by(requirement, kit, grounds)
 
 
-def _told(finding: "Finding") -> Counterexample:
+def _told(finding: "NameViolation") -> Counterexample:
     return Counterexample(
         finding.sentence,
         workload=finding.calls,

@@ -6,11 +6,11 @@ the project, its modules, or the version of a library. A failing one is made as 
 
 from collections.abc import Callable, Sequence
 
-from pytest_tradestore.conformance.visit import Mismatch, RefusedError, Visit, raised
+from pytest_tradestore.conformance.visit import DataViolation, RefusedError, Visit, raised
 from pytest_tradestore.kits.grammar import Grammar, Program, Step, generated_programs, simpler
 from pytest_tradestore.kits.kit import NotAskedError
 
-Play = Callable[[Visit, Sequence[Step]], Mismatch | None]
+Play = Callable[[Visit, Sequence[Step]], DataViolation | None]
 """Makes the calls of a program on a fresh store and compares every answer with a model."""
 
 _FEWEST = 40
@@ -19,10 +19,10 @@ _SHRINKING = 200
 """Programs that are played while a failing one is made shorter: enough for a short one, and a second or two."""
 
 
-def from_programs(play: Play, grammar: Grammar) -> Callable[[Visit], Mismatch | None]:
+def from_programs(play: Play, grammar: Grammar) -> Callable[[Visit], DataViolation | None]:
     """Return a case that plays generated programs, and answers with the shortest failing one it could find."""
 
-    def case(visit: Visit) -> Mismatch | None:
+    def case(visit: Visit) -> DataViolation | None:
         for program in generated_programs(grammar, max(_FEWEST, visit.examples), visit.seed):
             found = _played(visit, play, program)
             if found is not None:
@@ -32,7 +32,7 @@ def from_programs(play: Play, grammar: Grammar) -> Callable[[Visit], Mismatch | 
     return case
 
 
-def _played(visit: Visit, play: Play, program: Program) -> Mismatch | None:
+def _played(visit: Visit, play: Play, program: Program) -> DataViolation | None:
     visit.fresh()
     visit.checked["programs"] = visit.checked.get("programs", 0) + 1
     visit.checked["steps"] = visit.checked.get("steps", 0) + len(program)
@@ -44,7 +44,7 @@ def _played(visit: Visit, play: Play, program: Program) -> Mismatch | None:
         return raised(visit, error)
 
 
-def _shortest(visit: Visit, play: Play, grammar: Grammar, program: Program, found: Mismatch) -> Mismatch:
+def _shortest(visit: Visit, play: Play, grammar: Grammar, program: Program, found: DataViolation) -> DataViolation:
     """Take away and simplify, as long as the program still fails."""
     left = _SHRINKING
     tried = {program}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_tradestore.bench import Bench
     from pytest_tradestore.race.addresses import Setting
     from pytest_tradestore.race.evidence import RaceEvidence
-    from pytest_tradestore.race.judging import Wrong
+    from pytest_tradestore.race.judging import ViolationKind
     from pytest_tradestore.target import StoreUnderTest
 
 _REQUIREMENTS = ("RACE-1", "RACE-2", "RACE-3", "RACE-4", "RACE-5", "RACE-6")
@@ -36,23 +36,23 @@ def _check(requirement: str, kit: Kit) -> Check:
     return Check(requirement, kit.name, judge)
 
 
-def _rules() -> "dict[str, tuple[tuple[Setting, ...], tuple[Wrong, ...]]]":
+def _rules() -> "dict[str, tuple[tuple[Setting, ...], tuple[ViolationKind, ...]]]":
     """Say for each requirement in which settings it is looked for, and which findings there break it."""
     from pytest_tradestore.race.addresses import Setting
-    from pytest_tradestore.race.judging import Wrong
+    from pytest_tradestore.race.judging import ViolationKind
 
     in_one_process = (Setting.ONE_INSTANCE, Setting.INSTANCES)
     return {
-        "RACE-1": ((Setting.ONE_INSTANCE,), (Wrong.LOST, Wrong.REFUSED)),
-        "RACE-2": ((Setting.INSTANCES,), (Wrong.LOST, Wrong.REFUSED)),
-        "RACE-3": ((Setting.PROCESSES,), tuple(Wrong)),
-        "RACE-4": (in_one_process, (Wrong.TORN,)),
-        "RACE-5": (in_one_process, (Wrong.STUCK,)),
-        "RACE-6": ((Setting.CANCELLED,), tuple(Wrong)),
+        "RACE-1": ((Setting.ONE_INSTANCE,), (ViolationKind.LOST, ViolationKind.REFUSED)),
+        "RACE-2": ((Setting.INSTANCES,), (ViolationKind.LOST, ViolationKind.REFUSED)),
+        "RACE-3": ((Setting.PROCESSES,), tuple(ViolationKind)),
+        "RACE-4": (in_one_process, (ViolationKind.TORN,)),
+        "RACE-5": (in_one_process, (ViolationKind.STUCK,)),
+        "RACE-6": ((Setting.CANCELLED,), tuple(ViolationKind)),
     }
 
 
-def requirement_of(setting: "Setting", wrong: "Wrong") -> str:
+def requirement_of(setting: "Setting", wrong: "ViolationKind") -> str:
     """Return the requirement that a finding in a setting breaks."""
     return next(id_ for id_, (settings, wrongs) in _rules().items() if setting in settings and wrong in wrongs)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_tradestore.crash.operations import Kind, Mark, Moment, Operation, Rename, Truncate, Unlink, Write
+from pytest_tradestore.crash.operations import Kind, Mark, MarkKind, Operation, Rename, Truncate, Unlink, Write
 from pytest_tradestore.crash.recording import choose_recorder
 from pytest_tradestore.crash.trace import Trace, Tree, replay
 
@@ -36,7 +36,7 @@ class Watched:
         now = False
         for operation in self.operations:
             if isinstance(operation, Mark) and operation.update == number:
-                now = operation.moment is Moment.INVOKED
+                now = operation.moment is MarkKind.INVOKED
             elif now and not isinstance(operation, Mark):
                 inside.append(operation)
         return tuple(inside)
@@ -80,9 +80,9 @@ def watched(visit: "Visit", calls: Callable[[Inside], None]) -> Watched:
 
             @contextmanager
             def inside(number: int) -> Iterator[None]:
-                recording.mark(Moment.INVOKED, number)
+                recording.mark(MarkKind.INVOKED, number)
                 yield
-                recording.mark(Moment.ACKNOWLEDGED, number)
+                recording.mark(MarkKind.ACKNOWLEDGED, number)
 
             calls(inside)
             visit.close()

@@ -7,7 +7,7 @@ from pytest_tradestore.causes import Cause, Culprit, Harm
 from pytest_tradestore.conformance.check import Check
 from pytest_tradestore.conformance.judge import Grounds, check_by, each_cause
 from pytest_tradestore.kits.kit import Kit
-from pytest_tradestore.verdict import Counterexample, Fate, Step
+from pytest_tradestore.verdict import Counterexample, Step, StepStatus
 
 if TYPE_CHECKING:
     from pytest_tradestore.bench import Bench
@@ -47,7 +47,7 @@ def _examples(outside: "Outside") -> Iterator[Counterexample]:
 
 
 def _told(change: "Change") -> Counterexample:
-    step = Step(1, Fate.NOTE, f"creates or changes {change.path}", change.location, change.source)
+    step = Step(1, StepStatus.NOTE, f"creates or changes {change.path}", change.location, change.source)
     return Counterexample(
         str(change),
         workload=(*change.calls, change.during),

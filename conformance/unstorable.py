@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_tradestore.conformance.check import Check
-from pytest_tradestore.conformance.visit import Mismatch, Visit, check
+from pytest_tradestore.conformance.visit import DataViolation, Visit, check
 from pytest_tradestore.kits.kit import ABSENT, Kit, Unstorable
 from pytest_tradestore.kits.values import same
 
@@ -62,9 +62,9 @@ def checks(kit: Kit) -> tuple[Check, ...]:
     return () if way is None else (check("FAULT-4", kit.name, _program(way)),)
 
 
-def _program(way: Unstorable) -> Callable[[Visit], Mismatch | None]:
-    def program(visit: Visit) -> Mismatch | None:
-        found: dict[str, Mismatch] = {}
+def _program(way: Unstorable) -> Callable[[Visit], DataViolation | None]:
+    def program(visit: Visit) -> DataViolation | None:
+        found: dict[str, DataViolation] = {}
         for name in way.values or HOPELESS:
             try:
                 visit.fresh()
@@ -82,7 +82,7 @@ def _program(way: Unstorable) -> Callable[[Visit], Mismatch | None]:
     return program
 
 
-def _one_value(visit: Visit, name: str, way: Unstorable) -> Mismatch | None:
+def _one_value(visit: Visit, name: str, way: Unstorable) -> DataViolation | None:
     way.good(visit)
     before = way.compared(way.read(visit))
     write = way.bad(visit, HOPELESS[name](), name)
@@ -119,7 +119,7 @@ def _one_value(visit: Visit, name: str, way: Unstorable) -> Mismatch | None:
     )
 
 
-def _others(visit: Visit, name: str, way: Unstorable) -> Mismatch | None:
+def _others(visit: Visit, name: str, way: Unstorable) -> DataViolation | None:
     """Say what is wrong when an ordinary value is written after a refusal: nobody may remember that."""
     assert way.another is not None
     sentence = f"after {name} was refused, an ordinary value{way.elsewhere}"

@@ -37,14 +37,14 @@ _CALLS_KEPT = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Mismatch:
+class DataViolation:
     """What a case found: the calls made, what they gave, what they had to give; ``others`` have causes of their own."""
 
     sentence: str
     calls: tuple[str, ...]
     found: str
     allowed: str
-    others: "tuple[Mismatch, ...]" = ()
+    others: "tuple[DataViolation, ...]" = ()
     flaw: str = ""
     """What is wrong, whatever value has shown it; without it, what the sentence says."""
 
@@ -241,7 +241,7 @@ class Visit:
         """Return what changes whenever a file is written, replaced, made or removed."""
         return recorded.fingerprint(self.root)
 
-    def expect(self, sentence: str, found: Any, wanted: Any, named: str = "") -> Mismatch | None:
+    def expect(self, sentence: str, found: Any, wanted: Any, named: str = "") -> DataViolation | None:
         """Return a mismatch unless ``found`` is the same JSON value as ``wanted``.
 
         ``named`` is the field that names a record where a list of them is too long to be shown.
@@ -249,15 +249,15 @@ class Visit:
         if same(found, wanted):
             return None
         told_found, told_wanted = _difference(found, wanted, named)
-        return Mismatch(sentence, tuple(self.calls), told_found, told_wanted)
+        return DataViolation(sentence, tuple(self.calls), told_found, told_wanted)
 
-    def expect_records(self, sentence: str, found: Any, wanted: Any, named: str = "") -> Mismatch | None:
+    def expect_records(self, sentence: str, found: Any, wanted: Any, named: str = "") -> DataViolation | None:
         """The same for one record or a list of them, of whatever make, compared field by field."""
         return self.expect(sentence, plain(found), plain(wanted), named)
 
-    def mismatch(self, sentence: str, found: str, allowed: str) -> Mismatch:
+    def mismatch(self, sentence: str, found: str, allowed: str) -> DataViolation:
         """Return a mismatch after the calls made so far."""
-        return Mismatch(sentence, tuple(self.calls), found, allowed)
+        return DataViolation(sentence, tuple(self.calls), found, allowed)
 
 
 def _difference(found: Any, wanted: Any, named: str) -> tuple[str, str]:
@@ -285,7 +285,7 @@ def _listed(records: list[Any], named: str) -> str:
     return f"{counted(len(records), 'record')}: {shortened(names, _WIDTH)}" if records else "no records"
 
 
-Program = Callable[[Visit], Mismatch | None]
+Program = Callable[[Visit], DataViolation | None]
 
 
 def check(requirement: str, case: str, program: Program, needs: str = "", unasked: str = "") -> Check:
@@ -307,7 +307,7 @@ def run(requirement: str, case: str, program: Program, settings: "Settings", sto
     """Run a program against a fresh store in a process of its own and say what follows for the requirement."""
     with Sandbox() as sandbox:
 
-        def visit_store(channel: Channel) -> tuple[Mismatch | str | None, dict[str, int]]:
+        def visit_store(channel: Channel) -> tuple[DataViolation | str | None, dict[str, int]]:
             visit = Visit(store, sandbox, channel, settings)
             try:
                 return _in_either_zone(program, visit), visit.checked
@@ -337,7 +337,7 @@ def run(requirement: str, case: str, program: Program, settings: "Settings", sto
     raise AssertionError("every ending is matched")
 
 
-def _in_either_zone(program: Program, visit: Visit) -> Mismatch | None:
+def _in_either_zone(program: Program, visit: Visit) -> DataViolation | None:
     """Run the program; once more with times in UTC if the store refuses times without a zone."""
     for zone in (None, UTC):
         visit.zone = zone
@@ -357,18 +357,20 @@ def _in_either_zone(program: Program, visit: Visit) -> Mismatch | None:
     raise AssertionError("the second turn returns")
 
 
-def raised(visit: Visit, error: Exception) -> Mismatch:
+def raised(visit: Visit, error: Exception) -> DataViolation:
     """Return the mismatch that an exception of the store is."""
     last = visit.calls[-1] if visit.calls else "opening the store"
     told = f"{type(error).__name__}: {error}".replace(str(visit.root), "<root>")
-    return Mismatch(f"{last} raised {shortened(told, 100)}", tuple(visit.calls), told, "the call returns")
+    return DataViolation(f"{last} raised {shortened(told, 100)}", tuple(visit.calls), told, "the call returns")
 
 
-def _stopped(sentence: str, calls: tuple[str, ...]) -> Mismatch:
-    return Mismatch(sentence, calls, sentence, "the call returns, or raises an exception")
+def _stopped(sentence: str, calls: tuple[str, ...]) -> DataViolation:
+    return DataViolation(sentence, calls, sentence, "the call returns, or raises an exception")
 
 
-def _violated(requirement: str, case: str, mismatch: Mismatch, checked: dict[str, int], output: str = "") -> Result:
+def _violated(
+    requirement: str, case: str, mismatch: DataViolation, checked: dict[str, int], output: str = ""
+) -> Result:
     first, *others = each_cause(_told(found, case) for found in (mismatch, *mismatch.others))
     reason = first.headline
     return Result(
@@ -376,7 +378,7 @@ def _violated(requirement: str, case: str, mismatch: Mismatch, checked: dict[str
     )
 
 
-def _told(mismatch: Mismatch, case: str) -> Counterexample:
+def _told(mismatch: DataViolation, case: str) -> Counterexample:
     return Counterexample(
         mismatch.sentence,
         workload=mismatch.calls,

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Any
 
 from pytest_tradestore.conformance.check import Check
-from pytest_tradestore.conformance.visit import Mismatch, RefusedError, Visit, check
+from pytest_tradestore.conformance.visit import DataViolation, RefusedError, Visit, check
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.kits.kit import Kit, NotAskedError
 from pytest_tradestore.observation import Names, Records, counted, shortened
@@ -30,7 +30,7 @@ def checks(kit: Kit) -> tuple[Check, ...]:
     return (check("DATA-VOLUME", kit.name, lambda visit: _program(kit, visit)),)
 
 
-def _program(kit: Kit, visit: Visit) -> Mismatch | None:
+def _program(kit: Kit, visit: Visit) -> DataViolation | None:
     updates, reads = kit.much(visit.make, visit.offers(kit), _MOST)
     states: dict[str, Any] = {}
     if not updates:
@@ -67,7 +67,7 @@ def _make(visit: Visit, kit: Kit, states: dict[str, Any], calls: Sequence[Call])
             states[key], _ = spec.apply(states.get(key, spec.initial), call)
 
 
-def _read(visit: Visit, kit: Kit, states: dict[str, Any], reads: Sequence[Call], sentence: str) -> Mismatch | None:
+def _read(visit: Visit, kit: Kit, states: dict[str, Any], reads: Sequence[Call], sentence: str) -> DataViolation | None:
     for call in reads:
         spec = kit.spec_of(call.key)
         state = states.get(call.key, spec.initial)

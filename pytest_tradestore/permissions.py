@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_tradestore.crash.images import matches
-from pytest_tradestore.crash.operations import Create, Kind, Link, Mark, Moment, Rename, SetMode
+from pytest_tradestore.crash.operations import Create, Kind, Link, Mark, MarkKind, Rename, SetMode
 from pytest_tradestore.crash.recorders.base import Recorder, Recording
 from pytest_tradestore.crash.trace import Trace, Tree
 from pytest_tradestore.crash.workloads import Workload
@@ -170,12 +170,12 @@ def _on_damaged_files(
         bridge = Bridge()
         with suppress(Exception):
             channel.step(0)
-            recording.mark(Moment.INVOKED, 0)
+            recording.mark(MarkKind.INVOKED, 0)
             opened = store.open(root, bridge)
             workload.observe(opened, declared.errors)
             for number, update in enumerate(workload.updates, 1):
                 channel.step(number)
-                recording.mark(Moment.INVOKED, number)
+                recording.mark(MarkKind.INVOKED, number)
                 with suppress(Exception):
                     update.make(opened)
             opened.close()
@@ -190,24 +190,24 @@ def drive(
     channel: Channel,
     calls: UmaskCalls,
     umask: int,
-    mark: Callable[[Moment, int], None] = lambda *_: None,
+    mark: Callable[[MarkKind, int], None] = lambda *_: None,
 ) -> str:
     """Open the store, make the updates, close it; return in a sentence what it refused, or nothing."""
     bridge = Bridge()
     step = "opening the store"
     try:
         channel.step(0)
-        mark(Moment.INVOKED, 0)
+        mark(MarkKind.INVOKED, 0)
         opened = store.open(root, bridge)
         calls.check(umask)
         for number, update in enumerate(updates, 1):
             step = calls.during = update.rendered
             channel.step(number)
-            mark(Moment.INVOKED, number)
+            mark(MarkKind.INVOKED, number)
             update.make(opened)
             calls.check(umask)
         step = calls.during = "closing the store"
-        mark(Moment.INVOKED, len(updates) + 1)
+        mark(MarkKind.INVOKED, len(updates) + 1)
         opened.close()
         calls.check(umask)
         bridge.close()
@@ -229,7 +229,7 @@ def _modes(trace: Trace, updates: tuple[Call, ...]) -> Iterator[_Mode]:
     for operation in trace.operations:
         tree.apply(operation)
         match operation:
-            case Mark(Moment.INVOKED, number):
+            case Mark(MarkKind.INVOKED, number):
                 now = min(number, len(names) - 1)
             case Create(inode, kind) if kind is not Kind.SYMLINK:
                 given[inode] = str(operation.origin.location or "")
@@ -265,7 +265,7 @@ def _tightened(
                 tight[path] = 0o600
     widened: list[Wide] = []
 
-    def look(_: Moment, number: int) -> None:
+    def look(_: MarkKind, number: int) -> None:
         done = ("opening the store", *(update.rendered for update in workload.updates))
         for path, widest in list(tight.items()):
             try:

@@ -20,7 +20,7 @@ from pytest_tradestore.race.addresses import is_address
 from pytest_tradestore.race.addresses import parse as parse_address
 from pytest_tradestore.settings import Settings
 from pytest_tradestore.target import StoreUnderTest
-from pytest_tradestore.tries import Sort, TryToken, is_of_a_try
+from pytest_tradestore.tries import TrialKind, TrialToken, is_of_a_try
 from pytest_tradestore.tries import parse as parse_try
 from pytest_tradestore.verdict import Counterexample, Sighting
 
@@ -123,13 +123,13 @@ def _schedule(token: str, store: StoreUnderTest, bench: Bench) -> Replayed:
     return Replayed(token, violations, shown.found, ())
 
 
-def _try(token: TryToken, store: StoreUnderTest, bench: Bench) -> Replayed:
+def _try(token: TrialToken, store: StoreUnderTest, bench: Bench) -> Replayed:
     """Try one fault or one damage again."""
     kit = _kit(token.contract, store, bench)
     workload = bench.workload(store, kit)
-    if token.sort in (Sort.DEATH, Sort.SPOILT):
+    if token.sort in (TrialKind.DEATH, TrialKind.SPOILT):
         return _client(token, store, workload, bench)
-    if token.sort is Sort.DAMAGE:
+    if token.sort is TrialKind.DAMAGE:
         from pytest_tradestore.conformance.damage import counterexample as damaged
         from pytest_tradestore.damage.evidence import gather
 
@@ -141,13 +141,13 @@ def _try(token: TryToken, store: StoreUnderTest, bench: Bench) -> Replayed:
     from pytest_tradestore.conformance.faults import after_failed_sync, counterexample
     from pytest_tradestore.faults.evidence import gather as gather_faults
 
-    faults = gather_faults(store, workload, bench.settings, token if token.sort is not Sort.MEANWHILE else None)
-    if token.sort is Sort.FAULT:
+    faults = gather_faults(store, workload, bench.settings, token if token.sort is not TrialKind.MEANWHILE else None)
+    if token.sort is TrialKind.FAULT:
         _was_tried(token, faults.trials, faults.undecided)
         told = [(id_, counterexample(store.name, kit, one)) for id_, of in faults.violations.items() for one in of]
         struck = "the fault struck" if faults.struck else "the call was not made"
         return Replayed(str(token), tuple(told), (struck,), ())
-    if token.sort is Sort.MEANWHILE:
+    if token.sort is TrialKind.MEANWHILE:
         from pytest_tradestore.conformance.faults import of_meanwhile
         from pytest_tradestore.faults.meanwhile import gather_meanwhile
 
@@ -163,19 +163,19 @@ def _try(token: TryToken, store: StoreUnderTest, bench: Bench) -> Replayed:
     return Replayed(str(token), broken, (f"{syncs.images:,} images after the sync had failed",), ())
 
 
-def _client(token: TryToken, store: StoreUnderTest, workload: Workload, bench: Bench) -> Replayed:
+def _client(token: TrialToken, store: StoreUnderTest, workload: Workload, bench: Bench) -> Replayed:
     """Let a client of a server die again, or spoil its request."""
     from pytest_tradestore.network.evidence import gather_deaths, gather_spoilt
     from pytest_tradestore.network.telling import counterexample
 
-    gathered = gather_deaths if token.sort is Sort.DEATH else gather_spoilt
+    gathered = gather_deaths if token.sort is TrialKind.DEATH else gather_spoilt
     evidence = gathered(store, workload, bench.settings, token)
     _was_tried(token, evidence.trials + len(evidence.violations), evidence.undecided)
     told = [(id_, counterexample(evidence, one)) for id_, of in evidence.violations.items() for one in of]
     return Replayed(str(token), tuple(told), (f"{evidence.requests} {evidence.unit} in the whole workload",), ())
 
 
-def _was_tried(token: TryToken, number: int, undecided: str) -> None:
+def _was_tried(token: TrialToken, number: int, undecided: str) -> None:
     if undecided:
         raise ReplayError(f"{token}: {undecided}")
     if not number:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from pytest_tradestore.crash.operations import Moment
+from pytest_tradestore.crash.operations import MarkKind
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.isolation import Channel
 from pytest_tradestore.permissions import UmaskCalls, drive, in_isolation
@@ -117,7 +117,7 @@ def _replaced(
     lost: list[Lost] = []
     done = ("opening the store", *(update.rendered for update in workload.updates))
 
-    def look(_: Moment, number: int) -> None:
+    def look(_: MarkKind, number: int) -> None:
         during = done[number - 1] if number else done[0]
         for path, was in list(given.items()):
             try:

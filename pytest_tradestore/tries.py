@@ -12,7 +12,7 @@ _TOKEN = re.compile(
 )
 
 
-class Sort(Enum):
+class TrialKind(Enum):
     """What was tried; the words are those of tokens."""
 
     FAULT = "fault"
@@ -26,12 +26,12 @@ class Sort(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class TryToken:
+class TrialToken:
     """As text ``acme/documents/fault/1a2b3c4d``: the eight digits stand for what was tried, and on what."""
 
     store: str
     contract: str
-    sort: Sort
+    sort: TrialKind
     fingerprint: str
 
     def __str__(self) -> str:
@@ -52,9 +52,9 @@ def is_of_a_try(text: str) -> bool:
     return _TOKEN.fullmatch(text.strip()) is not None
 
 
-def parse(text: str) -> TryToken:
+def parse(text: str) -> TrialToken:
     """Read a replay token of a fault or a damage. Raises ReplayError if it is none."""
     match = _TOKEN.fullmatch(text.strip())
     if match is None:
         raise ReplayError(f"{text!r} is no replay token of a fault or a damage; copy the whole word from the report")
-    return TryToken(match["store"], match["contract"], Sort(match["sort"]), match["print"])
+    return TrialToken(match["store"], match["contract"], TrialKind(match["sort"]), match["print"])

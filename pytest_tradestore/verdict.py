@@ -15,7 +15,7 @@ class Verdict(Enum):
     UNDECIDED = "UNDECIDED"
 
 
-class Fate(Enum):
+class StepStatus(Enum):
     """What became of one step of the recorded workload in a crash state."""
 
     PERSISTED = "persisted"
@@ -45,7 +45,7 @@ class Step:
     """
 
     number: int
-    fate: Fate
+    fate: StepStatus
     text: str
     location: str = ""
     source: str = ""

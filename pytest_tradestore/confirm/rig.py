@@ -20,7 +20,7 @@ from pytest_tradestore.confirm.losses import Loss
 from pytest_tradestore.confirm.needs import MAKE
 from pytest_tradestore.confirm.playing import prepare
 from pytest_tradestore.crash.images import THE_ROOT, DurableImage, ImageFile
-from pytest_tradestore.crash.operations import Inode, Kind, Mark, Moment
+from pytest_tradestore.crash.operations import Inode, Kind, Mark, MarkKind
 from pytest_tradestore.crash.states import Window
 from pytest_tradestore.crash.trace import Snapshot, attributes_of
 
@@ -77,7 +77,7 @@ class Course:
     def note(self, mark: Mark, now: int) -> None:
         """Take note that a call began or returned."""
         last = self.window
-        if mark.moment is Moment.INVOKED:
+        if mark.moment is MarkKind.INVOKED:
             self._since.append((now, Window(last.acknowledged, mark.update)))
         else:
             self._since.append((now, Window(mark.update, last.invoked)))

@@ -29,12 +29,12 @@ from pytest_tradestore.crash.operations import (
     Kind,
     Link,
     Mark,
-    Moment,
+    MarkKind,
     Rename,
     Truncate,
     Unlink,
 )
-from pytest_tradestore.crash.oracle import Breach, Earlier, Family, History
+from pytest_tradestore.crash.oracle import Earlier, Family, History, OracleViolation
 from pytest_tradestore.crash.states import CrashState, Window
 from pytest_tradestore.crash.trace import Tree
 
@@ -74,7 +74,7 @@ class Deed:
 
 
 def culprit_of(
-    program: Program, state: CrashState, window: Window, breach: Breach, history: History, *, log: bool = False
+    program: Program, state: CrashState, window: Window, breach: OracleViolation, history: History, *, log: bool = False
 ) -> Culprit:
     """Return what is at fault for ``breach`` in ``state``; ``log`` where the contract is one of logs."""
     deeds = _deeds(program, tuple(dict.fromkeys(filter(None, history.changed))))
@@ -137,7 +137,7 @@ def _gap(deeds: "_Deeds", deed: Deed) -> Deed | None:
     return next((other for other in later if other.path == deed.removes), None) if deed.removes else None
 
 
-def _when_quiet(breach: Breach, history: History, done: Sequence[Deed], window: Window) -> Culprit:
+def _when_quiet(breach: OracleViolation, history: History, done: Sequence[Deed], window: Window) -> Culprit:
     if breach.family in (Family.REOPENING, Family.NEXT_UPDATE):
         return Culprit(IN_THE_WAY, _places(_still_there(done)))
     call = history.update_names[history.clamp(window.acknowledged)].partition("(")[0]
@@ -202,7 +202,7 @@ def _deeds(program: Program, keys: tuple[str, ...] = ()) -> _Deeds:
     update = -1
     for number, step in enumerate(program.steps):
         if isinstance(step, Mark):
-            if step.moment is Moment.ACKNOWLEDGED:
+            if step.moment is MarkKind.ACKNOWLEDGED:
                 returned[step.update] = number
             update = max(update, step.update)
         elif isinstance(step, _CHANGES):
@@ -270,7 +270,7 @@ def _quiet_files(program: Program) -> dict[int, Quiet]:
     found = {-1: _files(tree)}
     for step in program.steps:
         _apply(tree, step)
-        if isinstance(step, Mark) and step.moment is Moment.ACKNOWLEDGED:
+        if isinstance(step, Mark) and step.moment is MarkKind.ACKNOWLEDGED:
             found[step.update] = _files(tree)
     return found
 

@@ -20,7 +20,7 @@ from pytest_tradestore.crash.operations import (
     Link,
     Location,
     Mark,
-    Moment,
+    MarkKind,
     Rename,
     Sync,
     SyncAll,
@@ -36,7 +36,7 @@ from pytest_tradestore.crash.trace import Tree
 from pytest_tradestore.crash.where import where_possible
 from pytest_tradestore.observation import counted
 from pytest_tradestore.requirements import BY_ID
-from pytest_tradestore.verdict import Counterexample, Fate, Step, StepKind
+from pytest_tradestore.verdict import Counterexample, Step, StepKind, StepStatus
 
 _LONGEST_RUN = 5
 _AFTER_THE_CUT = 2
@@ -74,7 +74,7 @@ def explain(store: str, evidence: Evidence, violation: Violation) -> Counterexam
 
 def _marks_returned(program: Program, state: CrashState) -> Iterator[tuple[int, Mark]]:
     for number, step in enumerate(program.steps[: state.cut]):
-        if isinstance(step, Mark) and step.moment is not Moment.INVOKED:
+        if isinstance(step, Mark) and step.moment is not MarkKind.INVOKED:
             yield number, step
 
 
@@ -149,25 +149,25 @@ def described_steps(program: Program, state: CrashState, history: History) -> It
 def _kind(step: ProgramStep) -> StepKind:
     if not isinstance(step, Mark):
         return StepKind.OPERATION
-    return StepKind.CALLED if step.moment is Moment.INVOKED else StepKind.RETURNED
+    return StepKind.CALLED if step.moment is MarkKind.INVOKED else StepKind.RETURNED
 
 
-def _fate(program: Program, number: int, state: CrashState, lost: set[int]) -> tuple[Fate, str]:
+def _fate(program: Program, number: int, state: CrashState, lost: set[int]) -> tuple[StepStatus, str]:
     step = program.steps[number]
     if number >= state.cut:
-        return Fate.NOT_ISSUED, ""
+        return StepStatus.NOT_ISSUED, ""
     if isinstance(step, (Mark, Sync, SyncAll)):
-        return Fate.NOTE, ""
+        return StepStatus.NOTE, ""
     issued = range(program.starts[number], program.starts[number + 1])
     gone = [program.micros[m] for m in issued if m in lost]
     if state.partial is not None and number == state.cut - 1 and isinstance(step, Extent):
         written = state.partial - step.write.offset
-        return Fate.PARTLY, f"the process died after {written:,} of {len(step.write.data):,} bytes"
+        return StepStatus.PARTLY, f"the process died after {written:,} of {len(step.write.data):,} bytes"
     if not gone:
-        return Fate.PERSISTED, ""
+        return StepStatus.PERSISTED, ""
     names = [program.micros[m] for m in issued if isinstance(program.micros[m], Name)]
     if len(gone) == len(issued) or _is_undone(names, gone):
-        return Fate.LOST, ""
+        return StepStatus.LOST, ""
     told = [_extent(part) for part in gone if isinstance(part, Data)]
     if any(isinstance(part, Size) for part in gone):
         told.append("its size")
@@ -175,7 +175,7 @@ def _fate(program: Program, number: int, state: CrashState, lost: set[int]) -> t
         told.append("the removal of the old name")
     elif any(isinstance(part, Name) for part in gone):
         told.append("the removal of an earlier name of the file that goes")
-    return Fate.PARTLY, "lost: " + ", ".join(told)
+    return StepStatus.PARTLY, "lost: " + ", ".join(told)
 
 
 def _is_undone(names: list[Micro], gone: list[Micro]) -> bool:
@@ -271,9 +271,9 @@ def _named(update: int, history: History) -> str:
     return history.update_names[update] if update else "opening the store"
 
 
-def _mark(moment: Moment, update: int, history: History) -> str:
+def _mark(moment: MarkKind, update: int, history: History) -> str:
     name = _named(update, history)
-    return f"{name} called" if moment is Moment.INVOKED else f"{name} RETURNED"
+    return f"{name} called" if moment is MarkKind.INVOKED else f"{name} RETURNED"
 
 
 def shortened_steps(steps: tuple[Step, ...], state: CrashState, program: Program) -> Iterator[Step]:
@@ -281,7 +281,7 @@ def shortened_steps(steps: tuple[Step, ...], state: CrashState, program: Program
     lost_steps = [program.micros[m].operation for m in state.lost]
     focus = min([*lost_steps, max(0, state.cut - 1)])
     first = focus
-    while first and not (isinstance(mark := program.steps[first], Mark) and mark.moment is Moment.INVOKED):
+    while first and not (isinstance(mark := program.steps[first], Mark) and mark.moment is MarkKind.INVOKED):
         first -= 1
     before = [s for s in steps if s.number <= first]
     if before:
@@ -289,20 +289,20 @@ def shortened_steps(steps: tuple[Step, ...], state: CrashState, program: Program
     shown = [s for s in steps if first < s.number <= state.cut]
     run: list[Step] = []
     for step in shown:
-        if step.fate is Fate.PERSISTED or (step.fate is Fate.NOTE and not _is_mark(program, step)):
+        if step.fate is StepStatus.PERSISTED or (step.fate is StepStatus.NOTE and not _is_mark(program, step)):
             run.append(step)
             continue
         yield from _drawn_together(run)
         run = []
         yield step
     yield from _drawn_together(run)
-    yield Step(0, Fate.NOTE, "CRASH", kind=StepKind.CRASH)
+    yield Step(0, StepStatus.NOTE, "CRASH", kind=StepKind.CRASH)
     rest = [s for s in steps if s.number > state.cut]
     yield from rest[:_AFTER_THE_CUT]
 
 
 def _left_out(steps: str) -> Step:
-    return Step(0, Fate.NOTE, f"… {steps}, all persisted", kind=StepKind.LEFT_OUT)
+    return Step(0, StepStatus.NOTE, f"… {steps}, all persisted", kind=StepKind.LEFT_OUT)
 
 
 def _is_mark(program: Program, step: Step) -> bool:
@@ -323,7 +323,7 @@ def crash_in_words(program: Program, state: CrashState, history: History, power:
     acknowledged = invoked = -1
     for step in program.steps[: state.cut]:
         if isinstance(step, Mark):
-            if step.moment is Moment.INVOKED:
+            if step.moment is MarkKind.INVOKED:
                 invoked = step.update
             else:
                 acknowledged = step.update

@@ -11,12 +11,12 @@ from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.leftovers import Growth
 from pytest_tradestore.crash.lowering import Program
 from pytest_tradestore.crash.oracle import (
-    Breach,
     Earlier,
     Family,
     History,
     Judgement,
     Oracle,
+    OracleViolation,
     first_of_each,
     judge_next_update,
 )
@@ -33,7 +33,7 @@ class Facts:
     history: History
     log: bool = False
 
-    def culprit(self, state: CrashState, window: Window, breach: Breach) -> Culprit:
+    def culprit(self, state: CrashState, window: Window, breach: OracleViolation) -> Culprit:
         """Return what is at fault for a breach in one state."""
         return culprit_of(self.program, state, window, breach, self.history, log=self.log)
 
@@ -51,7 +51,7 @@ class Violation:
     state: CrashState
     group: Group
     image: DurableImage
-    breach: Breach
+    breach: OracleViolation
     inspection: Inspection
     culprit: Culprit
     how_many: int = 1
@@ -202,7 +202,7 @@ def _breaches(
     inspection: Inspection,
     program: Program,
     state: CrashState | None = None,
-) -> tuple[Breach, ...]:
+) -> tuple[OracleViolation, ...]:
     """Say what is broken; ``state`` is the crash of ``program`` that left the image, where it was one."""
     earlier = Earlier.NOTHING if state is None else lost_earlier(program, state, group.window)
 
@@ -233,7 +233,7 @@ def _unreadable(
     question: Question,
     inspection: Inspection,
     program: Program,
-) -> tuple[Breach, ...]:
+) -> tuple[OracleViolation, ...]:
     """Return what a store that does not open breaks beside that, where its files are no longer what they were.
 
     A store that reads when it is opened has the cause of one that reads when it is asked; and breaks what that breaks.
@@ -247,9 +247,9 @@ def _unreadable(
     return judged(Observation(places)).breaches
 
 
-def _not_reopened(inspection: Inspection) -> Breach:
+def _not_reopened(inspection: Inspection) -> OracleViolation:
     assert inspection.failed is not None
-    return Breach(
+    return OracleViolation(
         Family.REOPENING,
         f"the store cannot be used after this crash: {inspection.failed.value} {'' if inspection.fatal else 'raised '}"
         f"{inspection.how}",
@@ -260,13 +260,15 @@ def _not_reopened(inspection: Inspection) -> Breach:
     )
 
 
-def _not_updated(inspection: Inspection, question: Question) -> Breach:
+def _not_updated(inspection: Inspection, question: Question) -> OracleViolation:
     assert inspection.failed is not None
     place = question.place
     doing = f"the next update of {place}" if inspection.failed is Phase.UPDATING else inspection.failed.value
     outcome = inspection.how if inspection.fatal else "was refused" if inspection.failed is Phase.UPDATING else "failed"
     sentence = f"the store reopened, but {doing} {outcome}"
-    return Breach(Family.NEXT_UPDATE, sentence, place, inspection.how, ("the update succeeds",), Harm.UNREADABLE)
+    return OracleViolation(
+        Family.NEXT_UPDATE, sentence, place, inspection.how, ("the update succeeds",), Harm.UNREADABLE
+    )
 
 
 def candidates_in(
@@ -316,7 +318,7 @@ def piling_up(grown: Growth, facts: Facts) -> Violation:
     who = "every opening" if grown.when_opened else "every crash during the same update"
     when = "opened again and again" if grown.when_opened else "reopened and used in between"
     rounds = f"{len(grown.counts)} {'openings' if grown.when_opened else 'crashes'}"
-    breach = Breach(
+    breach = OracleViolation(
         Family.LEFTOVERS,
         f"{who} leaves one more file that nothing removes, the last one {left}",
         "",

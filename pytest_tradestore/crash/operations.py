@@ -27,7 +27,7 @@ class SyncKind(Enum):
     FULL = "F_FULLFSYNC"
 
 
-class Moment(Enum):
+class MarkKind(Enum):
     """What the harness noted into the trace."""
 
     INVOKED = "invoked"
@@ -213,7 +213,7 @@ class SetTime:
 class Mark:
     """The harness's own note: update number ``update`` (from 1; 0 is the opening) was invoked or has returned."""
 
-    moment: Moment
+    moment: MarkKind
     update: int
     origin: Origin = field(default=Origin(), compare=False)
 

@@ -50,7 +50,7 @@ class Earlier(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Breach:
+class OracleViolation:
     """One promise broken at one place, in a sentence; ``found`` and ``allowed`` as a person reads them."""
 
     family: Family
@@ -88,7 +88,7 @@ class Judgement:
     """``expected`` when everything seen was a state that an intact store shows; a store that is not can also show
     what is no breach of its own, because it was lost before or because the store does not claim to keep it."""
 
-    breaches: tuple[Breach, ...]
+    breaches: tuple[OracleViolation, ...]
     expected: bool
 
 
@@ -132,7 +132,7 @@ class Oracle:
         now = self.history.clamp(window.acknowledged)
         then = self.history.clamp(window.invoked) if window.in_flight else now
         durable = self.durable or settled
-        breaches: list[Breach] = []
+        breaches: list[OracleViolation] = []
         expected = True
         for place, seen in observed.places:
             before, after = self.history.states[now].at(place), self.history.states[then].at(place)
@@ -153,7 +153,7 @@ class Oracle:
             return Judgement((mixed,), expected=False)
         return Judgement(tuple(breaches), expected)
 
-    def _mixture(self, now: int, then: int, observed: Observation) -> Breach | None:
+    def _mixture(self, now: int, then: int, observed: Observation) -> OracleViolation | None:
         """Say that an update of several places is seen at some of them only."""
         done: list[str] = []
         undone: list[str] = []
@@ -164,7 +164,7 @@ class Oracle:
         if not done or not undone:
             return None
         update = self.history.update_names[then]
-        return Breach(
+        return OracleViolation(
             Family.BATCH,
             f"{update} is half done: {' and '.join(done)} as after it, {' and '.join(undone)} as before it",
             harm=Harm.WRONG,
@@ -183,7 +183,7 @@ class Oracle:
         earlier: Earlier,
         *,
         durable: bool,
-    ) -> list[Breach]:
+    ) -> list[OracleViolation]:
         """Name the breaches of one place, which shows neither its state before nor after."""
         before, after = self.history.states[now].at(place), self.history.states[then].at(place)
         allowed = (str(before),) if before == after else (str(before), str(after))
@@ -193,8 +193,8 @@ class Oracle:
             harm = Harm.LOST
         quiet = not window.in_flight or earlier is Earlier.ALL_THERE_IS
 
-        def breach(family: Family, sentence: str, harm: Harm = harm) -> Breach:
-            return Breach(family, sentence, place, str(seen), allowed, harm)
+        def breach(family: Family, sentence: str, harm: Harm = harm) -> OracleViolation:
+            return OracleViolation(family, sentence, place, str(seen), allowed, harm)
 
         if isinstance(seen, Names) and (strange := self._strangers(seen)):
             listed = ", ".join(repr(name) for name in strange)
@@ -239,8 +239,8 @@ class Oracle:
         then: int,
         place: str,
         files: Sequence[str],
-        breach: Callable[[Family, str], Breach],
-    ) -> list[Breach]:
+        breach: Callable[[Family, str], OracleViolation],
+    ) -> list[OracleViolation]:
         """Say that a reader took files that cannot be read for an empty store."""
         told = f"{place} reads as nothing, although {files[0]} is there and holds what no update left"
         if not quiet:
@@ -368,7 +368,7 @@ def _torn(seen: Seen, older: str | None = None) -> str:
 
 def judge_next_update(
     seen: Observation, place: str, after: Observation | None, later: Observation, *, loses: bool = False
-) -> Breach | None:
+) -> OracleViolation | None:
     """Say what is wrong when a store that had recovered was updated at ``place`` and opened once more.
 
     ``seen`` was observed after the recovery, ``after`` right after the update, ``later`` after reopening. Of a store
@@ -386,7 +386,7 @@ def judge_next_update(
     changed = [name for name, value in after.places if value != seen.at(name)]
     if not changed or any(isinstance(after.at(name), Failed) for name in changed):
         shown = str(after.at(changed[0] if changed else place))
-        return Breach(
+        return OracleViolation(
             Family.NEXT_UPDATE,
             f"the next update of {place} returned but is not shown",
             place,
@@ -397,7 +397,7 @@ def judge_next_update(
     for name, was in seen.places:
         new, now = after.at(name), later.at(name)
         if name in changed and now != new:
-            return Breach(
+            return OracleViolation(
                 Family.NEXT_UPDATE,
                 f"the next update of {place} returned but is lost after reopening",
                 name,
@@ -406,7 +406,7 @@ def judge_next_update(
                 Harm.LOST,
             )
         if isinstance(was, Records) and not _kept(was, new):
-            return Breach(
+            return OracleViolation(
                 Family.NEXT_UPDATE,
                 f"the next append to {place} has destroyed records that were there after the recovery",
                 name,
@@ -415,7 +415,7 @@ def judge_next_update(
                 Harm.DESTROYED,
             )
         if name not in changed and not _kept(was, now):
-            return Breach(
+            return OracleViolation(
                 Family.NEXT_UPDATE,
                 f"{name} was there after the recovery and is gone after the next update of {place}",
                 name,
@@ -435,9 +435,9 @@ def _kept(was: Seen, now: Seen) -> bool:
     return was == now
 
 
-def first_of_each(breaches: Sequence[Breach]) -> dict[Family, Breach]:
+def first_of_each(breaches: Sequence[OracleViolation]) -> dict[Family, OracleViolation]:
     """Return the first breach of each family."""
-    found: dict[Family, Breach] = {}
+    found: dict[Family, OracleViolation] = {}
     for breach in breaches:
         found.setdefault(breach.family, breach)
     return found

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_tradestore.crash.images import THE_ROOT, DurableImage
-from pytest_tradestore.crash.operations import Create, Moment
+from pytest_tradestore.crash.operations import Create, MarkKind
 from pytest_tradestore.crash.oracle import History
 from pytest_tradestore.crash.recorders.base import Recorder, Recording
 from pytest_tradestore.crash.trace import Snapshot, Trace
@@ -150,12 +150,12 @@ def _drive(
 
     def marked(number: int, shown: str, call: Callable[[], object]) -> str:
         channel.step(2 * number)
-        recording.mark(Moment.INVOKED, number)
+        recording.mark(MarkKind.INVOKED, number)
         try:
             call()
         except Exception as error:
             return f"{shown} raised {type(error).__name__}: {error}"
-        recording.mark(Moment.ACKNOWLEDGED, number)
+        recording.mark(MarkKind.ACKNOWLEDGED, number)
         return ""
 
     opened = None

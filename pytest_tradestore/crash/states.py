@@ -20,7 +20,7 @@ from pytest_tradestore.crash.likeness import Likeness, Look, Part, links
 from pytest_tradestore.crash.lowering import Data, Micro, Name, Program, WriteThrough
 from pytest_tradestore.crash.models import STRICT, PersistenceModel, Settled
 from pytest_tradestore.crash.naming import Naming, Paths
-from pytest_tradestore.crash.operations import ROOT, Inode, Kind, Mark, Moment, SetTime, Sync, SyncAll
+from pytest_tradestore.crash.operations import ROOT, Inode, Kind, Mark, MarkKind, SetTime, Sync, SyncAll
 from pytest_tradestore.crash.pages import Loss, Pages, all_contents, content_left
 from pytest_tradestore.crash.prefixes import image_file, image_within, images_of_prefixes, keeping_of
 
@@ -101,7 +101,7 @@ def windows(program: Program) -> tuple[Window, ...]:
     found = [Window(-1, -1)]
     for step in program.steps:
         if isinstance(step, Mark):
-            if step.moment is Moment.INVOKED:
+            if step.moment is MarkKind.INVOKED:
                 invoked = step.update
             else:
                 acknowledged = step.update
@@ -135,7 +135,7 @@ def settled_states(
     """
     found = []
     for number, step in enumerate(program.steps):
-        if isinstance(step, Mark) and step.moment is Moment.INVOKED and step.update > 0:
+        if isinstance(step, Mark) and step.moment is MarkKind.INVOKED and step.update > 0:
             found += _Search(program, Settled(model, number), subsets_per_cut, images, seed).in_flight(number)
     return tuple(found)
 
@@ -145,7 +145,7 @@ def is_settled(program: Program, state: CrashState) -> bool:
     window = windows(program)[state.cut]
     if state.crash is Crash.PROCESS or not window.in_flight or window.invoked < 1:
         return False
-    invoked = next(n for n, s in enumerate(program.steps) if s == Mark(Moment.INVOKED, window.invoked))
+    invoked = next(n for n, s in enumerate(program.steps) if s == Mark(MarkKind.INVOKED, window.invoked))
     return all(m >= program.starts[invoked] for m in state.lost)
 
 

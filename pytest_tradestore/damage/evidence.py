@@ -19,7 +19,7 @@ from pytest_tradestore.runner import Runner, ended_how, of_the_workload, so_ofte
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
-from pytest_tradestore.tries import TryToken
+from pytest_tradestore.tries import TrialToken
 from pytest_tradestore.verdict import Change
 
 
@@ -57,7 +57,7 @@ class DamageEvidence:
 
 
 def gather(
-    store: StoreUnderTest, workload: Workload, settings: Settings, only: TryToken | None = None
+    store: StoreUnderTest, workload: Workload, settings: Settings, only: TrialToken | None = None
 ) -> DamageEvidence:
     """Damage what ``store`` writes under ``workload``, and look at what it makes of that.
 
@@ -73,7 +73,7 @@ def gather(
 
 class _Run:
     def __init__(
-        self, store: StoreUnderTest, workload: Workload, settings: Settings, sandbox: Sandbox, only: TryToken | None
+        self, store: StoreUnderTest, workload: Workload, settings: Settings, sandbox: Sandbox, only: TrialToken | None
     ) -> None:
         self.store, self.workload, self.sandbox, self.only = store, workload, sandbox, only
         self.settings = settings if only is None else replace(settings, budget=Budget.DEEP)
@@ -125,7 +125,7 @@ class _Run:
         return ""
 
 
-def _narrowed(plan: Plan, only: TryToken | None) -> Plan:
+def _narrowed(plan: Plan, only: TrialToken | None) -> Plan:
     """Return the plan with nothing to try but what a token names."""
     if only is None:
         return plan

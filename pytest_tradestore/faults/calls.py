@@ -149,7 +149,7 @@ class Decision(Enum):
     HALF = "takes half"
 
 
-class Referee:
+class FaultInjector:
     """Decides about calls as they come, and notes them; pure, so that whoever intercepts calls can ask it."""
 
     def __init__(self, root: str, fault: Fault | None) -> None:

@@ -26,7 +26,7 @@ from pytest_tradestore.runner import Runner, ended_how, of_the_workload, so_ofte
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
-from pytest_tradestore.tries import TryToken
+from pytest_tradestore.tries import TrialToken
 
 TRIALS = {Budget.QUICK: 60, Budget.NORMAL: 90, Budget.DEEP: 5000}
 """Faults that are tried for one contract of one store."""
@@ -105,7 +105,7 @@ class Plan:
 
 
 def gather(
-    store: StoreUnderTest, workload: Workload, settings: Settings, only: TryToken | None = None
+    store: StoreUnderTest, workload: Workload, settings: Settings, only: TrialToken | None = None
 ) -> FaultEvidence:
     """Try every fault worth trying on one contract of ``store``, or the one that a token names."""
     with Sandbox() as sandbox:
@@ -127,7 +127,7 @@ class Run:
         workload: Workload,
         most: int,
         sandbox: Sandbox,
-        only: TryToken | None,
+        only: TrialToken | None,
         planned: "Callable[[Bench, int, str], Plan] | None" = None,
     ) -> None:
         self.store, self.workload, self.sandbox, self.only = store, workload, sandbox, only
@@ -247,7 +247,7 @@ def _planned(bench: Bench, most: int, injected: str) -> Plan:
     return Plan(tuple(subjects), tuple(controls), tries, max(0, len(chosen) - most), injected, tuple(every))
 
 
-def _narrowed(plan: Plan, only: TryToken | None) -> Plan:
+def _narrowed(plan: Plan, only: TrialToken | None) -> Plan:
     """Return the plan with nothing to try but what a token names."""
     if only is None:
         return plan

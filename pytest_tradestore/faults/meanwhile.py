@@ -13,7 +13,7 @@ from pytest_tradestore.runner import so_often
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Settings
 from pytest_tradestore.target import StoreUnderTest
-from pytest_tradestore.tries import TryToken
+from pytest_tradestore.tries import TrialToken
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ def gather_meanwhile(
     workload: Workload,
     settings: Settings,
     faults: FaultEvidence,
-    only: TryToken | None = None,
+    only: TrialToken | None = None,
 ) -> MeanwhileEvidence:
     """Crash ``store`` while calls fail, and let calls fail while it recovers; with ``only`` what a token names."""
     if faults.undecided:

@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 
 from pytest_tradestore.crash.client import make_root
-from pytest_tradestore.crash.operations import Moment, Sync
+from pytest_tradestore.crash.operations import MarkKind, Sync
 from pytest_tradestore.crash.recorders.base import Recorder, Recording, Recordings
 from pytest_tradestore.crash.trace import Trace
 from pytest_tradestore.crash.workloads import Workload
@@ -131,7 +131,7 @@ class _Room:
 
     def _opened(self, row: Row, root: Path, recording: Recording) -> tuple[tuple[str, str], list[Observation], bool]:
         """Open the store while the fault lasts."""
-        recording.mark(Moment.INVOKED, 0)
+        recording.mark(MarkKind.INVOKED, 0)
         self.injector.arm(str(root), row.fault)
         raised = ""
         try:
@@ -140,7 +140,7 @@ class _Room:
             raised = f"{type(error).__name__}: {str(error).replace(str(root), '<root>')}"
         struck = self.injector.disarm().hits > 0
         if not raised:
-            recording.mark(Moment.ACKNOWLEDGED, 0)
+            recording.mark(MarkKind.ACKNOWLEDGED, 0)
         return (raised, ""), [], struck
 
     def _updated(self, row: Row, root: Path, recording: Recording) -> tuple[tuple[str, str], list[Observation], bool]:
@@ -148,13 +148,13 @@ class _Room:
         errors, update = self.store.declarations.errors, row.subject.update
         assert update is not None
         raised, states = ["", ""], []
-        recording.mark(Moment.INVOKED, 0)
+        recording.mark(MarkKind.INVOKED, 0)
         opened = self.store.open(root, self.bridge)
-        recording.mark(Moment.ACKNOWLEDGED, 0)
+        recording.mark(MarkKind.ACKNOWLEDGED, 0)
         if row.further:
             states.append(self.workload.observe(opened, errors))
         self.step()
-        recording.mark(Moment.INVOKED, 1)
+        recording.mark(MarkKind.INVOKED, 1)
         self.injector.arm(str(root), row.fault)
         try:
             update.make(opened)
@@ -162,16 +162,16 @@ class _Room:
             raised[0] = f"{type(error).__name__}: {opened.told(error)}"
         struck = self.injector.disarm().hits > 0
         if not raised[0]:
-            recording.mark(Moment.ACKNOWLEDGED, 1)
+            recording.mark(MarkKind.ACKNOWLEDGED, 1)
         if row.further:
             states.append(self.workload.observe(opened, errors))
             self.step()
-            recording.mark(Moment.INVOKED, 2)
+            recording.mark(MarkKind.INVOKED, 2)
             try:
                 self.workload.next_update(update.key, NEXT_VERSION).make(opened)
             except Exception as error:
                 raised[1] = f"{type(error).__name__}: {opened.told(error)}"
             else:
-                recording.mark(Moment.ACKNOWLEDGED, 2)
+                recording.mark(MarkKind.ACKNOWLEDGED, 2)
             states.append(self.workload.observe(opened, errors))
         return (raised[0], raised[1]), states, struck

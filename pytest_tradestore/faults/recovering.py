@@ -27,7 +27,7 @@ from pytest_tradestore.observation import Absent, Failed, Observation, Seen
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
-from pytest_tradestore.tries import TryToken
+from pytest_tradestore.tries import TrialToken
 
 CRASHES = {Budget.QUICK: 2, Budget.NORMAL: 2, Budget.DEEP: 30}
 """Crashes, each of another kind, that are recovered from for one contract of one store."""
@@ -69,7 +69,7 @@ def fail_recoveries(
     faults: FaultEvidence,
     made: Sequence[Recorded],
     sandbox: Sandbox,
-    only: TryToken | None = None,
+    only: TrialToken | None = None,
 ) -> Recoveries:
     """Let calls fail while the store recovers from crashes in these recordings, and judge what is left."""
     interrupted, complete = _interrupted(store, settings, made)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pytest_tradestore.crash.recorders.fake_patches import Patches
-from pytest_tradestore.faults.calls import Call, CallKind, Decision, Fault, Referee, Watched, role_of
+from pytest_tradestore.faults.calls import Call, CallKind, Decision, Fault, FaultInjector, Watched, role_of
 
 _OF_A_PATH = {
     "stat": CallKind.STAT,
@@ -52,7 +52,7 @@ class StandIns:
     """This process, with every call of Python's below a root decided about."""
 
     def __init__(self) -> None:
-        self._referee: Referee | None = None
+        self._referee: FaultInjector | None = None
         self._roots: tuple[str, ...] = ()
         self._paths: dict[int, str] = {}
         self._dirty: set[str] = set()
@@ -63,7 +63,7 @@ class StandIns:
         real = os.path.realpath(root)
         self._dirty.clear()
         self._roots = tuple(dict.fromkeys((root, real)))
-        self._referee = Referee(root, fault)
+        self._referee = FaultInjector(root, fault)
 
     def disarm(self) -> Watched:
         """Let every call happen again, and say what did."""

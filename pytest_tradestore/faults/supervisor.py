@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_tradestore.faults import seccomp
-from pytest_tradestore.faults.calls import Call, CallKind, Decision, Fault, Referee, Watched, role_of
+from pytest_tradestore.faults.calls import Call, CallKind, Decision, Fault, FaultInjector, Watched, role_of
 from pytest_tradestore.faults.seccomp import Notification
 
 try:
@@ -143,7 +143,7 @@ class _Supervisor:
     def __init__(self, listener: int, memory: mmap.mmap) -> None:
         self.listener, self.memory = listener, memory
         self.known = seccomp.names()
-        self.referee: Referee | None = None
+        self.referee: FaultInjector | None = None
         self.roots: tuple[str, ...] = ()
         self.dirty: set[str] = set()
         self.unclosed: list[int] = []
@@ -191,7 +191,7 @@ class _Supervisor:
         if code == _ARM:
             root, real, fault = _taken(self.memory)
             self.roots = tuple(dict.fromkeys((root, real)))
-            self.referee = Referee(root, fault)
+            self.referee = FaultInjector(root, fault)
             self.dirty.clear()
             self.unclosed.clear()
         elif code == _DISARM:

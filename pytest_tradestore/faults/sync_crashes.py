@@ -14,7 +14,7 @@ from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.lowering import Program, lower
 from pytest_tradestore.crash.models import by_name
 from pytest_tradestore.crash.operations import Sync
-from pytest_tradestore.crash.oracle import Breach, Family, History
+from pytest_tradestore.crash.oracle import Family, History, OracleViolation
 from pytest_tradestore.crash.remedies import remedy_for as of_a_crash
 from pytest_tradestore.crash.states import CrashState, Group, enumerate_states
 from pytest_tradestore.crash.trace import Trace
@@ -179,7 +179,7 @@ def _of_another_cause(
     names = (_OPENED, subject.name, f"the next update of {key}")
     history = History(recorded.states, ("", key, key), names, loses=workload.kit.loses)
     family = Family.REOPENING if breach.flaw is Flaw.TRUSTED and not breach.allowed else Family.DURABILITY
-    told = Breach(family, breach.sentence, key, breach.found, breach.allowed, breach.harm)
+    told = OracleViolation(family, breach.sentence, key, breach.found, breach.allowed, breach.harm)
     culprit = culprit_of(program, without.simplest, without.window, told, history, log=workload.kit.log)
     remedy = of_a_crash(culprit, workload.kit, program, without.simplest, without.image)
     told_anyway = replace(breach, sentence=f"{breach.sentence}; so it does where no fsync fails", flaw=Flaw.ANYWAY)

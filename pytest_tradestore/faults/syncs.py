@@ -22,7 +22,7 @@ from pytest_tradestore.runner import so_often
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
-from pytest_tradestore.tries import TryToken
+from pytest_tradestore.tries import TrialToken
 
 RECORDINGS = {Budget.QUICK: 6, Budget.NORMAL: 8, Budget.DEEP: 100}
 """Failed syncs that are recorded for one contract of one store."""
@@ -35,7 +35,7 @@ def gather_syncs(
     workload: Workload,
     settings: Settings,
     faults: FaultEvidence,
-    only: TryToken | None = None,
+    only: TrialToken | None = None,
 ) -> SyncEvidence:
     """Record failing syncs of ``store``, those that an undisturbed run made, and crash after them.
 

@@ -27,7 +27,7 @@ from pytest_tradestore.records import Records, plain
 
 if TYPE_CHECKING:
     from pytest_tradestore.conformance.recorded import Watched
-    from pytest_tradestore.conformance.visit import Mismatch, Visit
+    from pytest_tradestore.conformance.visit import DataViolation, Visit
     from pytest_tradestore.target import OpenStore
 
 
@@ -163,7 +163,7 @@ class AuditLogKit(Kit):
 
     grammar = (StepKind("decide"), StepKind("order"), StepKind("read"), StepKind(REOPEN))
 
-    def play(self, visit: "Visit", program: Sequence[Step]) -> "Mismatch | None":
+    def play(self, visit: "Visit", program: Sequence[Step]) -> "DataViolation | None":
         desk = _Desk(visit)
         sentence = "the audit log is not what was logged, once each and in order"
         acts: dict[str, Callable[[], Any]] = {"decide": desk.decide, "order": desk.order, REOPEN: visit.reopen}
@@ -329,7 +329,7 @@ class _Desk:
         marks = [mark for mark, _ in self.logged[place]]
         return [line for path in _logs(self.visit, marks) for line in _lines(self.visit, path) if _marked(line, marks)]
 
-    def wrong(self, place: str, sentence: str) -> "Mismatch | None":
+    def wrong(self, place: str, sentence: str) -> "DataViolation | None":
         """Return a mismatch unless a log is read as its specification says: each record once, in order."""
         read, spec, state = Call(f"read_{place}", (), place), _spec_of(place), self.states[place]
         if state == spec.initial and not self.visit.opened.has(read.method):
@@ -375,7 +375,7 @@ def _lines(visit: "Visit", path: str) -> Iterator[Any]:
             yield text
 
 
-def _complete(visit: "Visit") -> "Mismatch | None":
+def _complete(visit: "Visit") -> "DataViolation | None":
     """Log fields that are easily lost, and look for each of them in the line."""
     desk = _Desk(visit)
     desk.decide(symbol="BRK.B", action="HOLD", target_weight=None, confidence=0.1 + 0.2)
@@ -405,7 +405,7 @@ def _leaves(value: Any) -> Iterator[Any]:
         yield value
 
 
-def _ordered(visit: "Visit") -> "Mismatch | None":
+def _ordered(visit: "Visit") -> "DataViolation | None":
     desk = _Desk(visit)
     for _ in range(3):
         desk.decide()
@@ -417,7 +417,7 @@ def _ordered(visit: "Visit") -> "Mismatch | None":
     return desk.wrong("decisions", "of two equal decisions not each is in the audit log")
 
 
-def _reopened(visit: "Visit") -> "Mismatch | None":
+def _reopened(visit: "Visit") -> "DataViolation | None":
     desk = _Desk(visit)
     desk.decide()
     desk.order()
@@ -430,7 +430,7 @@ def _reopened(visit: "Visit") -> "Mismatch | None":
 # -- files --------------------------------------------------------------------------------------------------------
 
 
-def _append_only(visit: "Visit") -> "Mismatch | None":
+def _append_only(visit: "Visit") -> "DataViolation | None":
     """Log a day while a recorder watches; where it cannot, see whether each file still begins as it did before."""
     desk = _Desk(visit)
     contents: list[dict[str, bytes]] = []
@@ -468,7 +468,7 @@ def _bytes(visit: "Visit", path: str) -> bytes:
         return file.read()
 
 
-def _not_a_prefix(visit: "Visit", contents: Sequence[dict[str, bytes]]) -> "Mismatch | None":
+def _not_a_prefix(visit: "Visit", contents: Sequence[dict[str, bytes]]) -> "DataViolation | None":
     for before, after in pairwise(contents):
         for path, was in before.items():
             if not after.get(path, b"").startswith(was):
@@ -477,7 +477,7 @@ def _not_a_prefix(visit: "Visit", contents: Sequence[dict[str, bytes]]) -> "Mism
     return None
 
 
-def _rewritten(visit: "Visit", recording: "Watched", marks: Sequence[str]) -> "Mismatch | None":
+def _rewritten(visit: "Visit", recording: "Watched", marks: Sequence[str]) -> "DataViolation | None":
     """Return a mismatch if any file of the log was shortened, written below its end, replaced or removed."""
     logs = recording.holding(marks)
     for path, content in logs.items():
@@ -490,7 +490,7 @@ def _rewritten(visit: "Visit", recording: "Watched", marks: Sequence[str]) -> "M
     return None
 
 
-def _daily(visit: "Visit") -> "Mismatch | None":
+def _daily(visit: "Visit") -> "DataViolation | None":
     """Log on two days of the local calendar, made by two time zones; a store may go by another calendar."""
     desk = _Desk(visit)
     zone = os.environ.get("TZ")
@@ -519,7 +519,7 @@ def _daily(visit: "Visit") -> "Mismatch | None":
     return None
 
 
-def _across_zones(visit: "Visit") -> "Mismatch | None":
+def _across_zones(visit: "Visit") -> "DataViolation | None":
     """Log in two time zones that are two days apart, and look each time, and from each, for all that was logged."""
     desk = _Desk(visit)
     zone = os.environ.get("TZ")

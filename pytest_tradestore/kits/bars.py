@@ -19,7 +19,7 @@ from pytest_tradestore.records import Records, field, plain, text_of
 from pytest_tradestore.takes import Takes, Writing
 
 if TYPE_CHECKING:
-    from pytest_tradestore.conformance.visit import Mismatch, Visit
+    from pytest_tradestore.conformance.visit import DataViolation, Visit
 
 
 @runtime_checkable
@@ -211,7 +211,7 @@ class BarsKit(Kit):
                 return _reading(visit.make, symbol, start, end)
         raise AssertionError("the grammar has no other steps")
 
-    def answered(self, visit: "Visit", states: dict[str, Any], call: Call) -> "Mismatch | None":
+    def answered(self, visit: "Visit", states: dict[str, Any], call: Call) -> "DataViolation | None":
         if call.method == "write_bars" and not visit.make.takes.replaces:
             times = [row.time for row in self.spec.rows(call.arguments[1])]
             last = max((row.time for row in states.get(call.key, ())), default="")
@@ -327,7 +327,7 @@ def _read(visit: "Visit", symbol: str, start: datetime | int | None = None, end:
     return list(found) if isinstance(found, (list, tuple)) else found
 
 
-def _exact(visit: "Visit") -> "Mismatch | None":
+def _exact(visit: "Visit") -> "DataViolation | None":
     """Write prices and volumes that are easily changed, each on a day of its own."""
     wanted: list[Any] = [plain(bar) for bar in (_bar(visit, "AAPL", visit.at(2026, 1, 2), 150.25, 1_000_000),)]
     _write(visit, "AAPL", _bar(visit, "AAPL", visit.at(2026, 1, 2), 150.25, 1_000_000))
@@ -366,7 +366,7 @@ TIMESTAMPS: dict[str, tuple[datetime, ...]] = {
 """Times as they are given, those of one row for one symbol."""
 
 
-def _timestamps(visit: "Visit") -> "Mismatch | None":
+def _timestamps(visit: "Visit") -> "DataViolation | None":
     taken: set[str] = set()
     rows: dict[str, Sequence[datetime | int]] = dict(TIMESTAMPS)
     if visit.make.takes.nanoseconds:
@@ -395,7 +395,7 @@ def _day_around(moments: Sequence[Any]) -> tuple[Any, Any]:
     return min(moments) - day, max(moments) + day
 
 
-def _deduplicated(visit: "Visit") -> "Mismatch | None":
+def _deduplicated(visit: "Visit") -> "DataViolation | None":
     if not visit.make.takes.replaces:
         raise NotAskedError("it says that it takes no bars where there are others (tradestore_takes)")
     first, second = visit.at(2026, 1, 5), visit.at(2026, 1, 6)
@@ -410,7 +410,7 @@ def _deduplicated(visit: "Visit") -> "Mismatch | None":
     return visit.expect_records(f"in one call, {sentence}", _read(visit, "AAPL"), wanted, "date")
 
 
-def _sorted(visit: "Visit") -> "Mismatch | None":
+def _sorted(visit: "Visit") -> "DataViolation | None":
     days = [visit.at(2026, 1, day) for day in (7, 5, 6)]
     _write(visit, "AAPL", *(_bar(visit, "AAPL", day) for day in days))
     wanted = [_bar(visit, "AAPL", day) for day in sorted(days)]
@@ -429,7 +429,7 @@ def _sorted(visit: "Visit") -> "Mismatch | None":
     )
 
 
-def _range(visit: "Visit") -> "Mismatch | None":
+def _range(visit: "Visit") -> "DataViolation | None":
     times = [visit.at(2026, 1, day, 16) for day in (5, 6, 7, 8)]
     _write(visit, "AAPL", *(_bar(visit, "AAPL", when) for when in times))
     moment = timedelta(microseconds=1)
@@ -449,7 +449,7 @@ def _range(visit: "Visit") -> "Mismatch | None":
     return None
 
 
-def _months(visit: "Visit") -> "Mismatch | None":
+def _months(visit: "Visit") -> "DataViolation | None":
     days = [visit.at(2025, 11, 28) + timedelta(days=9 * number) for number in range(13)]
     _write(visit, "AAPL", *(_bar(visit, "AAPL", day) for day in days))
     wanted = [_bar(visit, "AAPL", day) for day in days]
@@ -468,7 +468,7 @@ def _months(visit: "Visit") -> "Mismatch | None":
     return visit.expect_records(sentence, _read(visit, "AAPL"), wanted, "date")
 
 
-def _empty(visit: "Visit") -> "Mismatch | None":
+def _empty(visit: "Visit") -> "DataViolation | None":
     _write(visit, "MSFT")
     if found := visit.expect_records("after writing no bars some are read", _read(visit, "MSFT"), []):
         return found
@@ -478,7 +478,7 @@ def _empty(visit: "Visit") -> "Mismatch | None":
     return visit.expect_records("writing no bars changed those that were there", _read(visit, "AAPL"), wanted, "date")
 
 
-def _missing(visit: "Visit") -> "Mismatch | None":
+def _missing(visit: "Visit") -> "DataViolation | None":
     sentence = "a symbol that was never written does not read as []"
     if found := visit.expect_records(sentence, _read(visit, "MISSING"), []):
         return found
@@ -486,7 +486,7 @@ def _missing(visit: "Visit") -> "Mismatch | None":
     return visit.expect_records(sentence, _read(visit, "MISSING"), [])
 
 
-def _symbols(visit: "Visit") -> "Mismatch | None":
+def _symbols(visit: "Visit") -> "DataViolation | None":
     symbols = ("AAPL", "AAP", "AA", "BRK.B", "BRK", "BTC-USD")
     when = visit.at(2026, 1, 5)
     for number, symbol in enumerate(symbols):
@@ -498,7 +498,7 @@ def _symbols(visit: "Visit") -> "Mismatch | None":
     return _intervals(visit, when) if visit.make.takes.intervals else None
 
 
-def _intervals(visit: "Visit", when: datetime) -> "Mismatch | None":
+def _intervals(visit: "Visit", when: datetime) -> "DataViolation | None":
     """Write one bar of each interval of one symbol, all at one time; then read each, here and after reopening."""
 
     def read(interval: str) -> Any:
@@ -535,7 +535,7 @@ def _timed_read(visit: "Visit", start: datetime, end: datetime) -> list[tuple[da
 _TIMED = times.Timed(_timed_write, _timed_read, replaces=True)
 
 
-def _reopened(visit: "Visit") -> "Mismatch | None":
+def _reopened(visit: "Visit") -> "DataViolation | None":
     days = (visit.at(2026, 1, 30), visit.at(2026, 2, 2))
     _write(visit, "AAPL", *(_bar(visit, "AAPL", day) for day in days))
     if visit.make.takes.replaces:

@@ -21,7 +21,7 @@ from pytest_tradestore.observation import Seen, document_seen, key_seen
 from pytest_tradestore.records import Records
 
 if TYPE_CHECKING:
-    from pytest_tradestore.conformance.visit import Mismatch, Visit
+    from pytest_tradestore.conformance.visit import DataViolation, Visit
 
 
 @runtime_checkable
@@ -99,7 +99,7 @@ class CacheKit(Kit):
     def last_calls(self, visit: "Visit") -> Iterable[Call]:
         return tuple(map(keyed.get, map(visit.make.takes.key, _NAME.values)))
 
-    def mismatch(self, visit: "Visit", found: Any, wanted: Any) -> "Mismatch | None":
+    def mismatch(self, visit: "Visit", found: Any, wanted: Any) -> "DataViolation | None":
         return None if found in (None, {}) else visit.expect(self.differs, found, wanted or None)
 
     def cases(self) -> Iterator[Case]:
@@ -122,13 +122,13 @@ def _is_gone(value: Any) -> bool:
     return value is None or value == {}
 
 
-def _wrong(visit: "Visit", sentence: str, name: str, *wanted: Any) -> "Mismatch | None":
+def _wrong(visit: "Visit", sentence: str, name: str, *wanted: Any) -> "DataViolation | None":
     """Read a key; return a mismatch unless it shows nothing or what is ``wanted``."""
     found = visit.call("get", visit.make.takes.key(name))
     return None if _is_gone(found) else visit.expect(sentence, found, *(wanted or (None,)))
 
 
-def _right(name: str, value: Document, visit: "Visit") -> "Mismatch | None":
+def _right(name: str, value: Document, visit: "Visit") -> "DataViolation | None":
     if not visit.accepted("put", visit.make.takes.key("AAPL"), value):
         refused = visit.mismatch("an ordinary value was refused", "refused", "accepted")
         return refused if name == ORDINARY else None
@@ -141,7 +141,7 @@ def _right(name: str, value: Document, visit: "Visit") -> "Mismatch | None":
     return _wrong(visit, f"after reopening {sentence}", "AAPL", value)
 
 
-def _replaced(visit: "Visit") -> "Mismatch | None":
+def _replaced(visit: "Visit") -> "DataViolation | None":
     """Replace a value by one of another length and one of the same, with looks between, here and after reopening."""
     sentence = "a value that was replaced is read"
     values = ({"price": 150.25, "bid": 150.0}, {"price": 151.25}, {"price": 152.25})
@@ -157,7 +157,7 @@ def _replaced(visit: "Visit") -> "Mismatch | None":
     return _wrong(visit, f"after reopening, {sentence}", "AAPL", values[0])
 
 
-def _deleted(visit: "Visit") -> "Mismatch | None":
+def _deleted(visit: "Visit") -> "DataViolation | None":
     visit.must("put", visit.make.takes.key("AAPL"), {"price": 150.25})
     visit.must("put", visit.make.takes.key("MSFT"), {"price": 400.5})
     visit.call("delete", visit.make.takes.key("AAPL"))
@@ -174,7 +174,7 @@ _TTL, _LATE = 0.01, 2.5
 """Seconds that a value may be read, and after which it must not be, however coarse the clock of the cache is."""
 
 
-def _expired(visit: "Visit") -> "Mismatch | None":
+def _expired(visit: "Visit") -> "DataViolation | None":
     value = {"price": 150.25}
     for reopened in (False, True):
         try:
@@ -200,7 +200,7 @@ def _expired(visit: "Visit") -> "Mismatch | None":
 _SIMILAR = ("AAPL", "aapl", "AAPL ", "AAPL/1d", "AAPL-1d", "AAPL_1d", "AAPL:1d", "BRK.B", "BRK-B", "BRK")
 
 
-def _apart(visit: "Visit") -> "Mismatch | None":
+def _apart(visit: "Visit") -> "DataViolation | None":
     similar = visit.make.takes.keys is None
     names = _SIMILAR if similar else tuple(f"KEY-{number}" for number in range(1, 40))
     keys = ((name, visit.make.takes.key(name)) for name in names)
@@ -214,7 +214,7 @@ def _apart(visit: "Visit") -> "Mismatch | None":
 _ROUNDS, _SIZE = 200, 50_000
 
 
-def _bounded(visit: "Visit") -> "Mismatch | None":
+def _bounded(visit: "Visit") -> "DataViolation | None":
     """Put a few keys again and again: what was replaced must not stay on the disk for good."""
     for number in range(_ROUNDS):
         visit.must(

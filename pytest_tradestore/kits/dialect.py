@@ -17,7 +17,7 @@ from pytest_tradestore.observation import canonical, key_seen
 from pytest_tradestore.records import Records
 
 if TYPE_CHECKING:
-    from pytest_tradestore.conformance.visit import Mismatch, Visit
+    from pytest_tradestore.conformance.visit import DataViolation, Visit
     from pytest_tradestore.target import OpenStore
 
 _SIZES = (6, 0, 12)
@@ -179,7 +179,7 @@ class Dialect:
         )
 
 
-def _round_trip(dialect: Dialect, name: str, value: dict[str, Any], visit: "Visit") -> "Mismatch | None":
+def _round_trip(dialect: Dialect, name: str, value: dict[str, Any], visit: "Visit") -> "DataViolation | None":
     if not dialect.put(visit, value):
         if name == ORDINARY:
             return visit.mismatch("an ordinary document was refused", "refused", "accepted")
@@ -190,7 +190,7 @@ def _round_trip(dialect: Dialect, name: str, value: dict[str, Any], visit: "Visi
     return visit.expect("what is read after reopening is not what was written", dialect.newest(visit), value)
 
 
-def _empty(dialect: Dialect, visit: "Visit") -> "Mismatch | None":
+def _empty(dialect: Dialect, visit: "Visit") -> "DataViolation | None":
     """Write an empty document: whoever has closed all positions has saved that."""
     if not dialect.put(visit, {}):
         return None  # it says that it keeps none
@@ -201,10 +201,10 @@ def _empty(dialect: Dialect, visit: "Visit") -> "Mismatch | None":
     return visit.expect(f"after reopening, {_NOT_EMPTY}", dialect.get(visit), wanted)
 
 
-def _generated(dialect: Dialect, visit: "Visit") -> "Mismatch | None":
+def _generated(dialect: Dialect, visit: "Visit") -> "DataViolation | None":
     number = 0
 
-    def wrong(value: dict[str, Any]) -> "Mismatch | None":
+    def wrong(value: dict[str, Any]) -> "DataViolation | None":
         nonlocal number
         number += 1
         visit.calls.clear()
@@ -217,7 +217,7 @@ def _generated(dialect: Dialect, visit: "Visit") -> "Mismatch | None":
     return generated(wrong, visit.examples, visit.seed)
 
 
-def _missing(dialect: Dialect, visit: "Visit") -> "Mismatch | None":
+def _missing(dialect: Dialect, visit: "Visit") -> "DataViolation | None":
     found = dialect.get(visit)
     if not _nothing(dialect, found):
         return _invented(visit, found)
@@ -233,11 +233,11 @@ def _nothing(dialect: Dialect, found: Any) -> bool:
     return any(type(found) is type(nothing) and found == nothing for nothing in dialect.nothing)
 
 
-def _invented(visit: "Visit", found: Any) -> "Mismatch":
+def _invented(visit: "Visit", found: Any) -> "DataViolation":
     return visit.mismatch("what was never written reads as something", canonical(found), "None, {} or []")
 
 
-def _overwritten(dialect: Dialect, visit: "Visit") -> "Mismatch | None":
+def _overwritten(dialect: Dialect, visit: "Visit") -> "DataViolation | None":
     first = {"cash": 1.5, "old": True, "positions": {"AAPL": 1, "MSFT": 2}}
     second = {"cash": 2.5, "positions": {"AAPL": 3}}
     if dialect.place:
@@ -258,7 +258,7 @@ def _overwritten(dialect: Dialect, visit: "Visit") -> "Mismatch | None":
     return visit.expect(_NOT_EMPTY, dialect.get(visit), {}) if dialect.put(visit, {}) else None
 
 
-def _reopened(dialect: Dialect, visit: "Visit") -> "Mismatch | None":
+def _reopened(dialect: Dialect, visit: "Visit") -> "DataViolation | None":
     first, second = {"cash": 1.5}, {"cash": 2.5, "positions": {"AAPL": 3}}
     dialect.put(visit, first)
     dialect.put(visit, second)
@@ -278,7 +278,7 @@ class _GivesUp(Exception):  # noqa: N818 - raised by a caller's function, no err
     """What a caller's function raises in the middle of an update."""
 
 
-def _updated(dialect: Dialect, visit: "Visit") -> "Mismatch | None":
+def _updated(dialect: Dialect, visit: "Visit") -> "DataViolation | None":
     """Change a document by a function, once more by one that raises, and look whether that left anything behind."""
     before = {"cash": 1.5, "positions": {"AAPL": 1}, "counted": []}
     dialect.put(visit, before)

@@ -15,7 +15,7 @@ from pytest_tradestore.observation import Seen, canonical, document_seen, names_
 from pytest_tradestore.records import Records
 
 if TYPE_CHECKING:
-    from pytest_tradestore.conformance.visit import Mismatch, Visit
+    from pytest_tradestore.conformance.visit import DataViolation, Visit
     from pytest_tradestore.target import OpenStore
 
 
@@ -119,7 +119,7 @@ def _listed(ask: slots.Ask) -> list[object] | None:
 _SIMILAR_KEYS = ("AAPL", "AAPL2", "AAP", "MSFT")
 
 
-def _deleted(visit: "Visit") -> "Mismatch | None":
+def _deleted(visit: "Visit") -> "DataViolation | None":
     first, *others = keys = [visit.make.takes.key(name) for name in _SIMILAR_KEYS]
     for number, key in enumerate(keys):
         visit.accepted("put", key, {"version": number})
@@ -128,7 +128,7 @@ def _deleted(visit: "Visit") -> "Mismatch | None":
     if found not in (None, {}):
         return visit.mismatch("a deleted key is still read", canonical(found), "None or {}")
 
-    def changed(sentence: str) -> "Mismatch | None":
+    def changed(sentence: str) -> "DataViolation | None":
         for number, key in enumerate(others, 1):
             if mismatch := visit.expect(f"{sentence} changed {key!r}", visit.call("get", key), {"version": number}):
                 return mismatch
@@ -147,11 +147,11 @@ def _deleted(visit: "Visit") -> "Mismatch | None":
 _LISTED = ("AAPL", "BRK.B", "005930.KS", "BTC-USD", "aapl.json")
 
 
-def _keys_listed(visit: "Visit") -> "Mismatch | None":
+def _keys_listed(visit: "Visit") -> "DataViolation | None":
     wanted: list[Any] = []
     keys = [visit.make.takes.key(name) for name in _LISTED]
 
-    def wrong(sentence: str) -> "Mismatch | None":
+    def wrong(sentence: str) -> "DataViolation | None":
         found = list(visit.call("keys"))
         if mismatch := visit.expect(sentence, sorted(map(str, found)), sorted(map(str, wanted))):
             return mismatch

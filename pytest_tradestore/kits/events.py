@@ -16,7 +16,7 @@ from pytest_tradestore.observation import Seen, canonical
 from pytest_tradestore.records import Records, field, plain
 
 if TYPE_CHECKING:
-    from pytest_tradestore.conformance.visit import Mismatch, Visit
+    from pytest_tradestore.conformance.visit import DataViolation, Visit
 
 
 @runtime_checkable
@@ -162,7 +162,7 @@ class EventsKit(Kit):
     def last_calls(self, visit: "Visit") -> Iterable[Call]:
         return (Call("read_events", (visit.at(*_FIRST), visit.at(*_LAST)), "events"),)
 
-    def mismatch(self, visit: "Visit", found: Any, wanted: Any) -> "Mismatch | None":
+    def mismatch(self, visit: "Visit", found: Any, wanted: Any) -> "DataViolation | None":
         return super().mismatch(visit, _in_any_order(found), _in_any_order(wanted))
 
     def cases(self) -> Iterable[Case]:
@@ -228,7 +228,7 @@ class _Diary:
         start: datetime | None = None,
         end: datetime | None = None,
         types: Sequence[str] | None = None,
-    ) -> "Mismatch | None":
+    ) -> "DataViolation | None":
         """Read, and return a mismatch unless it is what was written in that time and of these types."""
         first, last = start or self.visit.at(*_FIRST), end or self.visit.at(*_LAST)
         arguments = (first, last) if types is None else (first, last, list(types))
@@ -247,7 +247,7 @@ def _in_any_order(events: Any) -> Any:
     return sorted((plain(e) for e in events), key=canonical) if isinstance(events, (list, tuple)) else events
 
 
-def _exact(visit: "Visit") -> "Mismatch | None":
+def _exact(visit: "Visit") -> "DataViolation | None":
     diary = _Diary(visit)
     diary.write(visit.at(2026, 1, 5, 9, 30), "earnings", number=1, eps=0.1 + 0.2, beat=True, note=None)
     diary.write(visit.at(2026, 1, 5, 9, 30, 1), "split", ratio=[4, 1], text="Société Générale \U0001f680 \n\t\"'\\")
@@ -257,7 +257,7 @@ def _exact(visit: "Visit") -> "Mismatch | None":
     return diary.wrong("the events are not read as they were written")
 
 
-def _range(visit: "Visit") -> "Mismatch | None":
+def _range(visit: "Visit") -> "DataViolation | None":
     diary, moment = _Diary(visit), timedelta(microseconds=1)
     times = [visit.at(2026, 1, 31, 16), visit.at(2026, 1, 5, 16), visit.at(2026, 2, 1, 16), visit.at(2026, 1, 30, 16)]
     for when in times:
@@ -276,7 +276,7 @@ def _range(visit: "Visit") -> "Mismatch | None":
     return None
 
 
-def _types(visit: "Visit") -> "Mismatch | None":
+def _types(visit: "Visit") -> "DataViolation | None":
     diary = _Diary(visit)
     for number, kind in enumerate(("earnings", "split", "dividend", "earnings", "earnings-call")):
         diary.write(visit.at(2026, 1, 5 + number % 2, 9, number), kind)
@@ -287,7 +287,7 @@ def _types(visit: "Visit") -> "Mismatch | None":
     return None
 
 
-def _each(visit: "Visit") -> "Mismatch | None":
+def _each(visit: "Visit") -> "DataViolation | None":
     diary, when = _Diary(visit), visit.at(2026, 1, 5, 9, 30)
     for number in range(3):
         diary.write(when, number=number)
@@ -299,7 +299,7 @@ def _each(visit: "Visit") -> "Mismatch | None":
     return diary.wrong("of two equal events not each is read")
 
 
-def _missing(visit: "Visit") -> "Mismatch | None":
+def _missing(visit: "Visit") -> "DataViolation | None":
     diary = _Diary(visit)
     sentence = "where nothing happened the events do not read as []"
     if found := diary.wrong(sentence):
@@ -321,7 +321,7 @@ def _timed_read(visit: "Visit", start: datetime, end: datetime) -> list[tuple[da
 _TIMED = times.Timed(_timed_write, _timed_read, replaces=False)
 
 
-def _reopened(visit: "Visit") -> "Mismatch | None":
+def _reopened(visit: "Visit") -> "DataViolation | None":
     diary = _Diary(visit)
     for day in (6, 5, 7):
         diary.write(visit.at(2026, 1, day))

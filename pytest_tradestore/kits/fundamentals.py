@@ -15,7 +15,7 @@ from pytest_tradestore.observation import canonical
 from pytest_tradestore.records import Records, field, plain
 
 if TYPE_CHECKING:
-    from pytest_tradestore.conformance.visit import Mismatch, Visit
+    from pytest_tradestore.conformance.visit import DataViolation, Visit
 
 
 @runtime_checkable
@@ -218,7 +218,7 @@ def _read(visit: "Visit", *as_of: datetime, symbol: str = "AAPL") -> Any:
     return visit.call("read_fundamental", symbol, *as_of)
 
 
-def _exact(visit: "Visit") -> "Mismatch | None":
+def _exact(visit: "Visit") -> "DataViolation | None":
     others: tuple[dict[str, Any], ...] = (
         {
             "shares_outstanding": 14776353000.0,
@@ -249,7 +249,7 @@ def _three(visit: "Visit") -> list[Any]:
     return [plain(data) for data in (made[2], made[0], made[1])]
 
 
-def _latest(visit: "Visit") -> "Mismatch | None":
+def _latest(visit: "Visit") -> "DataViolation | None":
     _write(visit, _data(visit, visit.at(2026, 1, 1), 160000))
     newer = _data(visit, visit.at(2026, 1, 2), 166000)
     _write(visit, newer)
@@ -272,7 +272,7 @@ def _within_a_day(visit: "Visit") -> list[Any]:
     return [plain(made[number]) for number in (2, 0, 1)]
 
 
-def _as_of(visit: "Visit") -> "Mismatch | None":
+def _as_of(visit: "Visit") -> "DataViolation | None":
     oldest, middle, newest = _three(visit)
     sentence = "what is read is not the latest up to that time"
     moment = timedelta(microseconds=1)
@@ -312,7 +312,7 @@ def _timed_read(visit: "Visit", as_of: datetime) -> tuple[datetime, int] | None:
     return datetime.fromisoformat(when) if isinstance(when, str) else when, int(field(found, "employees"))
 
 
-def _missing(visit: "Visit") -> "Mismatch | None":
+def _missing(visit: "Visit") -> "DataViolation | None":
     sentence = "a symbol without fundamentals does not read as None"
     if found := visit.expect_records(sentence, _read(visit), None):
         return found
@@ -322,7 +322,7 @@ def _missing(visit: "Visit") -> "Mismatch | None":
     return visit.expect_records(sentence, _read(visit, visit.at(2026, 1, 5)), None)
 
 
-def _reopened(visit: "Visit") -> "Mismatch | None":
+def _reopened(visit: "Visit") -> "DataViolation | None":
     _three(visit)
     before = [plain(_read(visit)), plain(_read(visit, visit.at(2026, 1, 4)))]
     visit.reopen()

@@ -24,7 +24,7 @@ from pytest_tradestore.settings import Budget
 
 if TYPE_CHECKING:
     from pytest_tradestore.conformance.recorded import Inside
-    from pytest_tradestore.conformance.visit import Mismatch, Visit
+    from pytest_tradestore.conformance.visit import DataViolation, Visit
 
 
 @runtime_checkable
@@ -254,7 +254,7 @@ class JobsKit(Kit):
     def last_calls(self, visit: "Visit") -> Iterable[Call]:
         return (*(Call("get", (name,), _JOBS) for name in _NAME.values), _listing())
 
-    def answered(self, visit: "Visit", states: dict[str, Any], call: Call) -> "Mismatch | None":
+    def answered(self, visit: "Visit", states: dict[str, Any], call: Call) -> "DataViolation | None":
         if call.method == "update_progress" and all(job.name != call.arguments[0] for job in states.get(_JOBS, ())):
             return None  # of a job that there is not: nothing is said
         if not call.options.keys() & set(_PAGED):
@@ -264,7 +264,7 @@ class JobsKit(Kit):
         whole, page = _ids(visit.call("list", **filters)), _ids(visit.call("list", **call.options))
         return visit.expect("a page is not that part of the list", page, whole[offset : offset + limit])
 
-    def mismatch(self, visit: "Visit", found: Any, wanted: Any) -> "Mismatch | None":
+    def mismatch(self, visit: "Visit", found: Any, wanted: Any) -> "DataViolation | None":
         if isinstance(wanted, list):
             return visit.expect("not the right jobs are listed", sorted(_ids(found)), wanted)
         told = plain(found)
@@ -374,7 +374,7 @@ def _save(visit: "Visit", name: str, status: str = "pending", kind: str = "backt
     return told
 
 
-def _exact(visit: "Visit") -> "Mismatch | None":
+def _exact(visit: "Visit") -> "DataViolation | None":
     begun = datetime(2026, 1, 5, 9, 30, 0, 123456, tzinfo=UTC)
     wanted = [
         _save(visit, "job-1"),
@@ -391,7 +391,7 @@ def _exact(visit: "Visit") -> "Mismatch | None":
     return None
 
 
-def _upserted(visit: "Visit") -> "Mismatch | None":
+def _upserted(visit: "Visit") -> "DataViolation | None":
     other = _save(visit, "job-2")
     _save(visit, "job-1", params={"old": True, "version": 1})
     wanted = _save(visit, "job-1", "running", params={"version": 2})
@@ -403,7 +403,7 @@ def _upserted(visit: "Visit") -> "Mismatch | None":
     return visit.expect("a job saved again is not listed once", listed, ["job-1", "job-2"])
 
 
-def _missing(visit: "Visit") -> "Mismatch | None":
+def _missing(visit: "Visit") -> "DataViolation | None":
     sentence = "a job that was never saved does not read as None"
     if found := visit.expect_records(sentence, visit.call("get", "job-1"), None):
         return found
@@ -422,7 +422,7 @@ _MANY = (
 )
 
 
-def _filtered(visit: "Visit") -> "Mismatch | None":
+def _filtered(visit: "Visit") -> "DataViolation | None":
     for row in _MANY:
         _save(visit, *row)
     for status, kind in (("pending", None), (None, "download"), ("pending", "backtest"), ("cancelled", None)):
@@ -434,7 +434,7 @@ def _filtered(visit: "Visit") -> "Mismatch | None":
     return None
 
 
-def _paged(visit: "Visit") -> "Mismatch | None":
+def _paged(visit: "Visit") -> "DataViolation | None":
     names = [f"job-{number}" for number in (3, 10, 1, 7, 2, 9, 4)]
     for number, name in enumerate(names):
         _save(visit, name, created_at=datetime(2026, 1, 1 + number % 3, tzinfo=UTC))
@@ -452,7 +452,7 @@ def _paged(visit: "Visit") -> "Mismatch | None":
     return _paged_with_a_filter(visit) or _paged_while_saved(visit)
 
 
-def _paged_with_a_filter(visit: "Visit") -> "Mismatch | None":
+def _paged_with_a_filter(visit: "Visit") -> "DataViolation | None":
     """Let every other job be of another status, so that a page of all of them is none of those asked for."""
     for number in range(20, 28):
         when = datetime(2026, 2, 1 + number % 3, tzinfo=UTC)
@@ -462,7 +462,7 @@ def _paged_with_a_filter(visit: "Visit") -> "Mismatch | None":
     return visit.expect("with a filter, the pages are not the parts of the list", pages, [whole[:2], whole[2:4], []])
 
 
-def _paged_while_saved(visit: "Visit") -> "Mismatch | None":
+def _paged_while_saved(visit: "Visit") -> "DataViolation | None":
     """Save a job between two pages: the second one is a part of the list as it is then."""
     visit.call("list", limit=3, offset=0)
     _save(visit, "job-99", created_at=datetime(2026, 1, 2, 12, tzinfo=UTC))
@@ -472,7 +472,7 @@ def _paged_while_saved(visit: "Visit") -> "Mismatch | None":
     return visit.expect(sentence, page, whole[3:33])
 
 
-def _progress(visit: "Visit") -> "Mismatch | None":
+def _progress(visit: "Visit") -> "DataViolation | None":
     other = _save(visit, "job-2", "running")
     _save(visit, "job-1", "running")
     for value in (0.25, 0.5):
@@ -486,7 +486,7 @@ def _progress(visit: "Visit") -> "Mismatch | None":
     return visit.expect_records("the progress of one job changed another", visit.call("get", "job-2"), other)
 
 
-def _without_disk_writes(visit: "Visit") -> "Mismatch | None":
+def _without_disk_writes(visit: "Visit") -> "DataViolation | None":
     """Report progress many times while a recorder watches; where it cannot, compare the states of all files."""
     before: dict[str, tuple[int, ...]] = {}
     after: dict[str, tuple[int, ...]] = {}
@@ -527,7 +527,7 @@ def _without_disk_writes(visit: "Visit") -> "Mismatch | None":
     return visit.mismatch("update_progress writes to the disk", told, "no file is touched")
 
 
-def _cleaned_up(visit: "Visit") -> "Mismatch | None":
+def _cleaned_up(visit: "Visit") -> "DataViolation | None":
     now = datetime.now(UTC)
     old, lately = now - timedelta(days=31), now - timedelta(days=29)
     for status in ("completed", "failed", "cancelled"):
@@ -562,7 +562,7 @@ def _timed_read(visit: "Visit", number: int) -> datetime:
     return datetime.fromisoformat(when) if isinstance(when, str) else when
 
 
-def _kept_by_the_instant(visit: "Visit") -> "Mismatch | None":
+def _kept_by_the_instant(visit: "Visit") -> "DataViolation | None":
     """Let jobs end an hour before and after the border, told by clocks that are a day apart."""
     border = datetime.now(UTC) - timedelta(days=30)
     for hours in (-14, 0, 14):
@@ -575,7 +575,7 @@ def _kept_by_the_instant(visit: "Visit") -> "Mismatch | None":
     return visit.expect(sentence, sorted(_ids(visit.call("list"))), ["new-0", "new-14", "new-28"])
 
 
-def _reopened(visit: "Visit") -> "Mismatch | None":
+def _reopened(visit: "Visit") -> "DataViolation | None":
     _save(visit, "job-1")
     wanted = [_save(visit, "job-2", "running"), _save(visit, "job-1", "completed", params={"version": 2})]
     visit.reopen()

@@ -14,7 +14,7 @@ from pytest_tradestore.observation import Seen, counted, key_seen, records_seen
 from pytest_tradestore.records import Records
 
 if TYPE_CHECKING:
-    from pytest_tradestore.conformance.visit import Mismatch, Visit
+    from pytest_tradestore.conformance.visit import DataViolation, Visit
 
 
 @runtime_checkable
@@ -90,7 +90,7 @@ class JournalKit(Kit):
         return _DIALECT.unstorable()
 
 
-def _ordered(visit: "Visit") -> "Mismatch | None":
+def _ordered(visit: "Visit") -> "DataViolation | None":
     named = dict(zip(_STREAMS, map(visit.make.takes.key, _STREAMS), strict=True))
     orders = [{"order": number, "symbol": "AAPL"} for number in (3, 1, 2, 2, 10, 9)]
     fills = [{"fill": number} for number in range(3)]

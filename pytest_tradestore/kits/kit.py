@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from hypothesis.stateful import RuleBasedStateMachine
 
-    from pytest_tradestore.conformance.visit import Mismatch, Visit
+    from pytest_tradestore.conformance.visit import DataViolation, Visit
     from pytest_tradestore.target import OpenStore
 
 LARGE = 14_000
@@ -43,7 +43,7 @@ class Case:
     """
 
     requirement: str
-    program: "Callable[[Visit], Mismatch | None]"
+    program: "Callable[[Visit], DataViolation | None]"
     variant: str = ""
     needs: str = ""
     unasked: str = ""
@@ -245,7 +245,7 @@ class Kit:
         """Return the reads at the end of a generated program, which show everything."""
         return self.looks(visit.make, frozenset(self.required))
 
-    def play(self, visit: "Visit", program: Sequence[Step]) -> "Mismatch | None":
+    def play(self, visit: "Visit", program: Sequence[Step]) -> "DataViolation | None":
         """Make the calls of a program on a fresh store and compare every answer with the specification."""
         states: dict[str, Any] = {}
         for step in program:
@@ -260,7 +260,7 @@ class Kit:
         """Return what is left of the states of all keys when the store is opened again."""
         return {key: self.spec.reopened(state) for key, state in states.items()}
 
-    def answered(self, visit: "Visit", states: dict[str, Any], call: Call) -> "Mismatch | None":
+    def answered(self, visit: "Visit", states: dict[str, Any], call: Call) -> "DataViolation | None":
         """Make one call; return a mismatch unless its answer is what ``states`` say, one per key; they go on."""
         spec = self.spec
         state = states.get(call.key, spec.initial)
@@ -288,6 +288,6 @@ class Kit:
         machine: type[RuleBasedStateMachine] = above.machine_of(self, open_store, zone, declarations)
         return machine
 
-    def mismatch(self, visit: "Visit", found: Any, wanted: Any) -> "Mismatch | None":
+    def mismatch(self, visit: "Visit", found: Any, wanted: Any) -> "DataViolation | None":
         """Return a mismatch unless ``found`` is what a program had to be answered."""
         return visit.expect_records(self.differs, found, wanted, self.named)

@@ -16,7 +16,7 @@ from pytest_tradestore.observation import Absent, Names, Seen, Value, canonical
 from pytest_tradestore.records import Records, field, page_of, plain
 
 if TYPE_CHECKING:
-    from pytest_tradestore.conformance.visit import Mismatch, Visit
+    from pytest_tradestore.conformance.visit import DataViolation, Visit
 
 
 @runtime_checkable
@@ -177,7 +177,7 @@ class RunsKit(Kit):
     def last_calls(self, visit: "Visit") -> Iterable[Call]:
         return (*(Call("get_run", (name,), _RUNS) for name in _NAME.values), _listing())
 
-    def answered(self, visit: "Visit", states: dict[str, Any], call: Call) -> "Mismatch | None":
+    def answered(self, visit: "Visit", states: dict[str, Any], call: Call) -> "DataViolation | None":
         if call.method == "delete_run" and all(row[0] != call.arguments[0] for row in states.get(_RUNS, ())):
             return None  # of a run that there is not: nothing is said
         if not call.options.keys() & set(_PAGED):
@@ -187,7 +187,7 @@ class RunsKit(Kit):
         whole, page = _names(visit, **filters), _names(visit, **call.options)
         return visit.expect("a page is not that part of the list", page, whole[offset : offset + limit])
 
-    def mismatch(self, visit: "Visit", found: Any, wanted: Any) -> "Mismatch | None":
+    def mismatch(self, visit: "Visit", found: Any, wanted: Any) -> "DataViolation | None":
         if isinstance(wanted, list):
             return visit.expect("not the right runs are listed", sorted(_listed_names(found)), wanted)
         return visit.expect(self.differs, _told(found), wanted)
@@ -267,7 +267,7 @@ def _listed_names(runs: Any) -> list[str]:
     return [str(field(run, "run_id")) for run in page_of(runs)]
 
 
-def _upserted(visit: "Visit") -> "Mismatch | None":
+def _upserted(visit: "Visit") -> "DataViolation | None":
     _put(visit, "run-1")
     _put(visit, "run-2", "optimise")
     created, other = plain(field(visit.call("get_run", "run-1"), "created_at")), plain(visit.call("get_run", "run-2"))
@@ -287,7 +287,7 @@ def _upserted(visit: "Visit") -> "Mismatch | None":
     return visit.expect("an updated run is not listed once", sorted(_names(visit)), ["run-1", "run-2"])
 
 
-def _missing(visit: "Visit") -> "Mismatch | None":
+def _missing(visit: "Visit") -> "DataViolation | None":
     sentence = "a run that was never created does not read as None"
     if found := visit.expect(sentence, _get(visit, "run-1"), None):
         return found
@@ -297,7 +297,7 @@ def _missing(visit: "Visit") -> "Mismatch | None":
     return visit.expect(sentence, _get(visit, "run-1"), None)
 
 
-def _ids(visit: "Visit") -> "Mismatch | None":
+def _ids(visit: "Visit") -> "DataViolation | None":
     _put(visit, "run-1")
     known = {"run-1"}
     for _ in range(3):
@@ -322,7 +322,7 @@ def _ids(visit: "Visit") -> "Mismatch | None":
     return None
 
 
-def _times(visit: "Visit") -> "Mismatch | None":
+def _times(visit: "Visit") -> "DataViolation | None":
     def seen() -> tuple[Any, Any]:
         run = visit.call("get_run", "run-1")
         return plain(field(run, "started_at")), plain(field(run, "finished_at"))
@@ -360,7 +360,7 @@ KINDS = {"BackTest": "backtest", "Walk Forward!": None, "../Kind\n2": None, "x" 
 """Kinds, and what they have to become where that is said to the letter."""
 
 
-def _kind(visit: "Visit") -> "Mismatch | None":
+def _kind(visit: "Visit") -> "DataViolation | None":
     for number, (kind, wanted) in enumerate(KINDS.items()):
         name = f"run-{number}"
         if wanted is not None:
@@ -377,7 +377,7 @@ def _kind(visit: "Visit") -> "Mismatch | None":
     return None
 
 
-def _ordered(visit: "Visit") -> "Mismatch | None":
+def _ordered(visit: "Visit") -> "DataViolation | None":
     for name in ("run-2", "run-3", "run-1", "run-4"):
         _put(visit, name)
     for name in ("run-3", "run-2"):
@@ -408,7 +408,7 @@ _MANY = (
 )
 
 
-def _filtered(visit: "Visit") -> "Mismatch | None":
+def _filtered(visit: "Visit") -> "DataViolation | None":
     for row in _MANY:
         _put(visit, *row)
     for kind, status in (("backtest", None), (None, "pending"), ("backtest", "completed"), ("other", None)):
@@ -420,7 +420,7 @@ def _filtered(visit: "Visit") -> "Mismatch | None":
     return None
 
 
-def _paged(visit: "Visit") -> "Mismatch | None":
+def _paged(visit: "Visit") -> "DataViolation | None":
     names = [f"run-{number}" for number in (3, 10, 1, 7, 2)]
     for name in names:
         _put(visit, name)
@@ -446,7 +446,7 @@ def _paged(visit: "Visit") -> "Mismatch | None":
     return visit.expect(sentence, page, whole[3:33])
 
 
-def _deleted(visit: "Visit") -> "Mismatch | None":
+def _deleted(visit: "Visit") -> "DataViolation | None":
     for name in ("run-1", "run-10", "run-2"):
         _put(visit, name)
     visit.call("delete_run", "run-1")
@@ -462,7 +462,7 @@ def _deleted(visit: "Visit") -> "Mismatch | None":
     return None
 
 
-def _reopened(visit: "Visit") -> "Mismatch | None":
+def _reopened(visit: "Visit") -> "DataViolation | None":
     _put(visit, "run-1")
     _put(visit, "run-2", "optimise", "running")
     _put(visit, "run-1", status="completed")

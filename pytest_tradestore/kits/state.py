@@ -17,7 +17,7 @@ from pytest_tradestore.observation import Seen, document_seen
 from pytest_tradestore.records import Records
 
 if TYPE_CHECKING:
-    from pytest_tradestore.conformance.visit import Mismatch, Visit
+    from pytest_tradestore.conformance.visit import DataViolation, Visit
     from pytest_tradestore.target import OpenStore
 
 
@@ -152,7 +152,7 @@ def _load(visit: "Visit", name: str = "momentum") -> Any:
     return visit.call("load_strategy_state", name)
 
 
-def _equal(name: str, visit: "Visit") -> "Mismatch | None":
+def _equal(name: str, visit: "Visit") -> "DataViolation | None":
     value = VALUES[name]
     if name == ORDINARY:
         visit.must("save_strategy_state", "momentum", _SEEDS)
@@ -167,10 +167,10 @@ def _equal(name: str, visit: "Visit") -> "Mismatch | None":
     return visit.expect("the state loaded after reopening is not the one saved", _load(visit), value)
 
 
-def _generated(visit: "Visit") -> "Mismatch | None":
+def _generated(visit: "Visit") -> "DataViolation | None":
     number = 0
 
-    def wrong(value: dict[str, Any]) -> "Mismatch | None":
+    def wrong(value: dict[str, Any]) -> "DataViolation | None":
         nonlocal number
         number += 1
         visit.calls.clear()
@@ -181,7 +181,7 @@ def _generated(visit: "Visit") -> "Mismatch | None":
     return generated(wrong, visit.examples, visit.seed)
 
 
-def _replaced(visit: "Visit") -> "Mismatch | None":
+def _replaced(visit: "Visit") -> "DataViolation | None":
     first, second = {"cash": 1.5, "old": True, "positions": {"AAPL": 1, "MSFT": 2}}, {"positions": {"AAPL": 3}}
     for name in ("momentum", "value"):
         visit.must("save_strategy_state", name, first)
@@ -197,7 +197,7 @@ def _replaced(visit: "Visit") -> "Mismatch | None":
     return visit.expect("saving one strategy's state changed another's", _load(visit, "value"), first)
 
 
-def _missing(visit: "Visit") -> "Mismatch | None":
+def _missing(visit: "Visit") -> "DataViolation | None":
     sentence = "the state of a strategy that saved none does not load as None"
     if found := visit.expect(sentence, _load(visit, "missing_strategy"), None):
         return found
@@ -205,7 +205,7 @@ def _missing(visit: "Visit") -> "Mismatch | None":
     return visit.expect(sentence, _load(visit, "missing_strategy"), None)
 
 
-def _reopened(visit: "Visit") -> "Mismatch | None":
+def _reopened(visit: "Visit") -> "DataViolation | None":
     for name, cash in (("momentum", 1.5), ("momentum", 2.5), ("value", 3.5)):
         visit.must("save_strategy_state", name, {"cash": cash})
     visit.reopen()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_tradestore.kits.kit import Case, NotAskedError
 
 if TYPE_CHECKING:
-    from pytest_tradestore.conformance.visit import Mismatch, Visit
+    from pytest_tradestore.conformance.visit import DataViolation, Visit
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def cases_of_latest(latest: Latest) -> Iterator[Case]:
 
 def _asked_as_of(
     latest: Latest, times: Callable[[], list[datetime]], sentence: str, visit: "Visit"
-) -> "Mismatch | None":
+) -> "DataViolation | None":
     there = [
         (when.astimezone(UTC), number) for number, when in enumerate(times(), 1) if latest.write(visit, when, number)
     ]
@@ -136,7 +136,7 @@ def _asked_by_name(
     times: Callable[[], list[datetime]],
     sentence: str,
     visit: "Visit",
-) -> "Mismatch | None":
+) -> "DataViolation | None":
     there = [(number, when) for number, when in enumerate(times(), 1) if write(visit, when, number)]
     if not there:
         raise NotAskedError("it takes no times with a zone")
@@ -149,7 +149,7 @@ def _asked_by_name(
     return None
 
 
-def _asked(timed: Timed, times: Callable[[], list[datetime]], sentence: str, visit: "Visit") -> "Mismatch | None":
+def _asked(timed: Timed, times: Callable[[], list[datetime]], sentence: str, visit: "Visit") -> "DataViolation | None":
     there: list[tuple[datetime, int]] = []
     for number, when in enumerate(times(), 1):
         if not timed.write(visit, when, number):

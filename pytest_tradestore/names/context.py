@@ -13,7 +13,7 @@ from pytest_tradestore.causes import Cause, Culprit, Harm
 from pytest_tradestore.isolation import Channel
 from pytest_tradestore.kits.slots import Slot
 from pytest_tradestore.names.corpus import Identifier, filled
-from pytest_tradestore.names.findings import Finding
+from pytest_tradestore.names.findings import NameViolation
 from pytest_tradestore.names.flaws import UNDECLARED, harm_of
 from pytest_tradestore.names.nest import Canaries, Nest
 from pytest_tradestore.names.session import Ended, Session
@@ -66,7 +66,7 @@ class Context:
         self.store = store
         self.use_strace = use_strace
         self.zone: tzinfo | None = None
-        self.found: list[Finding] = []
+        self.found: list[NameViolation] = []
         self.checked: Counter[str] = Counter()
         declared = store.identifiers or getattr(store.target, "tradestore_identifiers", None)
         self.opaque, self.strict = declared == "opaque", declared == "strict"
@@ -142,7 +142,7 @@ class Context:
         calls = tuple(session.nest.text(call) for call in session.calls[-8:])
         told = [session.nest.text(text) for text in (sentence, found, allowed)]
         cause = Cause(Culprit(flaw), harm or harm_of(requirement, flaw))
-        self.found.append(Finding(requirement, cause, told[0], calls, told[1], told[2], **more))
+        self.found.append(NameViolation(requirement, cause, told[0], calls, told[1], told[2], **more))
 
     def unclear(self, slot: Slot, ended: Ended, session: Session) -> None:
         """Note an error that is none of the store's own."""

@@ -11,7 +11,7 @@ from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.kits.slots import Slot, shown
 from pytest_tradestore.names.context import NEIGHBOUR, Context
 from pytest_tradestore.names.corpus import CORPUS, Identifier, generated
-from pytest_tradestore.names.findings import Finding, Findings
+from pytest_tradestore.names.findings import Findings, NameViolation
 from pytest_tradestore.names.flaws import STOPS
 from pytest_tradestore.names.planting import try_planted
 from pytest_tradestore.names.trials import try_all
@@ -34,7 +34,7 @@ def gather(store: StoreUnderTest, kit: Kit, settings: Settings) -> Findings:
     """Put the identifiers through one contract of a store."""
     slots = kit.slots_of(store.declarations.takes)
     rows = rows_for(settings.budget)
-    stops: list[Finding] = []
+    stops: list[NameViolation] = []
     skipped: set[tuple[str, str]] = set()
     while True:
         with Sandbox() as sandbox:
@@ -120,8 +120,8 @@ def _planted(store: StoreUnderTest, slot: Slot, sandbox: Sandbox, recorder: Reco
     return try_planted(Context(store, sandbox.path, channel), slot, OPERATIONS_IN_A_RACE, recorder)
 
 
-def _stuck(at: tuple[str, str, str], how: str) -> Finding:
-    return Finding("NAME-2", _STOPPED, f"{at[2]} the store {how}", (), how, "the call returns or raises")
+def _stuck(at: tuple[str, str, str], how: str) -> NameViolation:
+    return NameViolation("NAME-2", _STOPPED, f"{at[2]} the store {how}", (), how, "the call returns or raises")
 
 
 def _strace(settings: Settings) -> bool:
@@ -132,7 +132,7 @@ def _strace(settings: Settings) -> bool:
     return StraceRecorder().unavailable() is None
 
 
-def _stopped(at: tuple[str, str, str], how: str) -> Finding:
+def _stopped(at: tuple[str, str, str], how: str) -> NameViolation:
     what, value, doing = at
     sentence = f"{doing}: with the {what} {shown(value)} the store {how}"
-    return Finding("NAME-5", _STOPPED, sentence, (), how, "the call returns, or raises one of the store's errors")
+    return NameViolation("NAME-5", _STOPPED, sentence, (), how, "the call returns, or raises one of the store's errors")

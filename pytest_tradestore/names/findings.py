@@ -7,7 +7,7 @@ from pytest_tradestore.causes import Cause
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class NameViolation:
     """One way in which a requirement is violated: a sentence, the calls that lead there, what was and had to be."""
 
     requirement: str
@@ -27,7 +27,7 @@ class Finding:
 class Findings:
     """All that was found: by requirement, the first one first; what was tried; why something was not looked at."""
 
-    violations: tuple[Finding, ...] = ()
+    violations: tuple[NameViolation, ...] = ()
     checked: Mapping[str, int] = field(default_factory=dict)
     not_asked: Mapping[str, str] = field(default_factory=dict)
     """By requirement, why it could not be asked at all."""

@@ -9,19 +9,19 @@ from dataclasses import dataclass, field, replace
 
 from pytest_tradestore.backends.hosts import lines_to
 from pytest_tradestore.causes import Harm
-from pytest_tradestore.crash.oracle import Breach, Family, History
+from pytest_tradestore.crash.oracle import Family, History, OracleViolation
 from pytest_tradestore.crash.states import Window
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, stream_isolated
 from pytest_tradestore.network.client import CLOSE, LOOK, OPEN
-from pytest_tradestore.network.judging import Wrong, of_a_death, of_a_spoilt_request
+from pytest_tradestore.network.judging import RequestViolation, of_a_death, of_a_spoilt_request
 from pytest_tradestore.network.trials import Bench, Piled, Plan, Trial
 from pytest_tradestore.observation import Failed
 from pytest_tradestore.race import interposition
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
-from pytest_tradestore.tries import Sort, TryToken, fingerprint
+from pytest_tradestore.tries import TrialKind, TrialToken, fingerprint
 
 _ALIKE = {Budget.QUICK: 1, Budget.NORMAL: 2, Budget.DEEP: 1000}
 """So many requests of one shape are spoilt in each way: the same call, the same verb, the same place in the call."""
@@ -34,7 +34,7 @@ _NUMBERS = re.compile(r"[0-9a-f]{8,}|\d+")
 class Found:
     """What one trial showed broken, with the trial."""
 
-    wrong: Wrong
+    wrong: RequestViolation
     trial: Trial
     token: str
     how_many: int = 1
@@ -61,17 +61,17 @@ class ClientEvidence:
 
 
 def gather_deaths(
-    store: StoreUnderTest, workload: Workload, settings: Settings, only: TryToken | None = None
+    store: StoreUnderTest, workload: Workload, settings: Settings, only: TrialToken | None = None
 ) -> ClientEvidence:
     """Let the client of a workload die before each of its requests, and those that come after it, too."""
-    return _gathered(store, workload, settings, _deaths, Sort.DEATH, only)
+    return _gathered(store, workload, settings, _deaths, TrialKind.DEATH, only)
 
 
 def gather_spoilt(
-    store: StoreUnderTest, workload: Workload, settings: Settings, only: TryToken | None = None
+    store: StoreUnderTest, workload: Workload, settings: Settings, only: TrialToken | None = None
 ) -> ClientEvidence:
     """Spoil the requests of a workload, one in each trial."""
-    return _gathered(store, workload, settings, _spoilt, Sort.SPOILT, only)
+    return _gathered(store, workload, settings, _spoilt, TrialKind.SPOILT, only)
 
 
 Plans = Callable[[Trial, Settings], Iterator[Plan]]
@@ -82,11 +82,16 @@ class _Made:
     """What comes back of one trial."""
 
     trial: Trial
-    wrong: tuple[Wrong, ...]
+    wrong: tuple[RequestViolation, ...]
 
 
 def _gathered(
-    store: StoreUnderTest, workload: Workload, settings: Settings, plans: Plans, sort: Sort, only: TryToken | None
+    store: StoreUnderTest,
+    workload: Workload,
+    settings: Settings,
+    plans: Plans,
+    sort: TrialKind,
+    only: TrialToken | None,
 ) -> ClientEvidence:
     backend = store.declarations.backend
     assert backend is not None, "it is asked of stores on a server alone"
@@ -110,7 +115,7 @@ def _gathered(
                     if plain.trouble or not plain.states:
                         return
                     history = bench.history(plain.states)
-                    if sort is Sort.DEATH and not first:
+                    if sort is TrialKind.DEATH and not first:
                         for where in range(1, _in_one_update(plain) + 1):
                             channel.step(0)
                             if (piled := bench.piled_up(where)) is not None:
@@ -178,7 +183,7 @@ def _gathered(
         len(made),
         sum(1 for one in made if one.trial.plan.again),
         sum(1 for one in made if one.trial.plan.dies and one.trial.plan.spoil is not None),
-        exhaustive=sort is Sort.DEATH or settings.budget is Budget.DEEP,
+        exhaustive=sort is TrialKind.DEATH or settings.budget is Budget.DEEP,
         weak=control.weak,
     )
 
@@ -207,7 +212,7 @@ def _then_dying(plan: Plan) -> tuple[Plan, ...]:
     return tuple(replace(plan, dies=plan.spoilt + later) for later in range(1, _LATER + 1))
 
 
-def _wrong(trial: Trial, history: History, *, whole: bool) -> Iterator[Wrong]:
+def _wrong(trial: Trial, history: History, *, whole: bool) -> Iterator[RequestViolation]:
     if trial.plan.spoil is not None and trial.plan.dies:
         if trial.after is not None and trial.struck is None:
             for wrong in of_a_death(trial, history, whole=whole):
@@ -249,20 +254,20 @@ def _spoilt(control: Trial, settings: Settings) -> Iterator[Plan]:
 
 
 def _is_meant(
-    plan: Plan, control: Trial, sort: Sort, store: StoreUnderTest, workload: Workload, only: TryToken | None
+    plan: Plan, control: Trial, sort: TrialKind, store: StoreUnderTest, workload: Workload, only: TrialToken | None
 ) -> bool:
     return only is None or str(only) == token_of(plan, control, sort, store, workload)
 
 
-def token_of(plan: Plan, control: Trial, sort: Sort, store: StoreUnderTest, workload: Workload) -> str:
+def token_of(plan: Plan, control: Trial, sort: TrialKind, store: StoreUnderTest, workload: Workload) -> str:
     """Return what replays a trial: it names the request by its number and what it asks."""
     number = plan.spoilt or plan.dies
     asked = _NUMBERS.sub("#", control.requests[number - 1].asked.text)
-    return str(TryToken(store.name, workload.kit.name, sort, fingerprint(plan, asked)))
+    return str(TrialToken(store.name, workload.kit.name, sort, fingerprint(plan, asked)))
 
 
 def _grouped(
-    store: StoreUnderTest, workload: Workload, control: Trial, made: list[_Made], sort: Sort
+    store: StoreUnderTest, workload: Workload, control: Trial, made: list[_Made], sort: TrialKind
 ) -> dict[str, tuple[Found, ...]]:
     """Return the first trial of each fault by requirement, with how many show the same."""
     found: dict[str, dict[tuple[str, str], Found]] = {}
@@ -290,10 +295,12 @@ def _piling_up(store: StoreUnderTest, workload: Workload, control: Trial | None,
     told = f"each client that dies before {heap.request.asked.text!r} leaves one more thing that nothing removes"
     counts = ", ".join(map(str, heap.counts))
     found = f"{counts} things after each death; the newest: {', '.join(heap.newest[:2])}"
-    breach = Breach(Family.LEFTOVERS, told, found=found, allowed=("what is left does not grow",), harm=Harm.LEFTOVER)
-    wrong = Wrong("ATOM-4", breach, "something that is left behind by each client that dies")
+    breach = OracleViolation(
+        Family.LEFTOVERS, told, found=found, allowed=("what is left does not grow",), harm=Harm.LEFTOVER
+    )
+    wrong = RequestViolation("ATOM-4", breach, "something that is left behind by each client that dies")
     trial = Trial(Plan(), (heap.request,), (), Window(0, 0), heap.request.step)
-    token = TryToken(store.name, workload.kit.name, Sort.DEATH, fingerprint("piling up", where))
+    token = TrialToken(store.name, workload.kit.name, TrialKind.DEATH, fingerprint("piling up", where))
     return Found(wrong, trial, str(token))
 
 

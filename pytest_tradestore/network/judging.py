@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pytest_tradestore.causes import Harm
-from pytest_tradestore.crash.oracle import Breach, Family, History, Oracle, first_of_each, judge_next_update
+from pytest_tradestore.crash.oracle import Family, History, Oracle, OracleViolation, first_of_each, judge_next_update
 from pytest_tradestore.crash.states import Window
 from pytest_tradestore.network.client import CLOSE, LOOK, OPEN
 from pytest_tradestore.network.trials import After, Trial
@@ -16,32 +16,34 @@ from pytest_tradestore.observation import Absent, Failed, Observation, Records, 
 
 
 @dataclass(frozen=True, slots=True)
-class Wrong:
+class RequestViolation:
     """One promise that a trial shows broken; ``fault`` says in a few words what the store does wrong."""
 
     requirement: str
-    breach: Breach
+    breach: OracleViolation
     fault: str
 
 
-def of_a_death(trial: Trial, history: History, *, whole: bool, in_recovery: bool = False) -> Iterator[Wrong]:
+def of_a_death(trial: Trial, history: History, *, whole: bool, in_recovery: bool = False) -> Iterator[RequestViolation]:
     """Yield what is broken where a client died between two requests; ``in_recovery``: and the next one did, too."""
     after = trial.after
     assert after is not None, "somebody came after the one that died"
     fault = "client that dies between two requests"
     if after.seen is None:
         sentence = f"a client that comes after one that died cannot {after.failed}: {after.error}"
-        breach = Breach(Family.REOPENING, sentence, found=after.error, allowed=("an open store",), harm=Harm.UNREADABLE)
-        yield Wrong("REC-2" if in_recovery else "REC-1", breach, fault)
+        breach = OracleViolation(
+            Family.REOPENING, sentence, found=after.error, allowed=("an open store",), harm=Harm.UNREADABLE
+        )
+        yield RequestViolation("REC-2" if in_recovery else "REC-1", breach, fault)
         return
     judgement = Oracle(history, durable=True, whole_batches=whole).judge(trial.window, after.seen)
     for family, breach in first_of_each(judgement.breaches).items():
-        yield Wrong("REC-2" if in_recovery else requirement_of(family), breach, fault)
+        yield RequestViolation("REC-2" if in_recovery else requirement_of(family), breach, fault)
     if judgement.breaches or not judgement.expected:
         return
     next_breach = _next(trial, after, history)
     if next_breach is not None:
-        yield Wrong("REC-2" if in_recovery else "REC-3", next_breach, fault)
+        yield RequestViolation("REC-2" if in_recovery else "REC-3", next_breach, fault)
 
 
 def requirement_of(family: Family) -> str:
@@ -50,15 +52,15 @@ def requirement_of(family: Family) -> str:
     return f"{name}-1" if family in (Family.ATOMICITY, Family.DURABILITY) else name
 
 
-def _next(trial: Trial, after: After, history: History) -> Breach | None:
+def _next(trial: Trial, after: After, history: History) -> OracleViolation | None:
     place = history.changed[history.clamp(max(1, trial.window.invoked))]
     if after.failed or after.later is None or after.seen is None:
         sentence = f"the next update of {place} is refused: {after.error}"
-        return Breach(Family.NEXT_UPDATE, sentence, place, after.error, ("the update",), Harm.UNREADABLE)
+        return OracleViolation(Family.NEXT_UPDATE, sentence, place, after.error, ("the update",), Harm.UNREADABLE)
     return judge_next_update(after.seen, place, after.updated, after.later, loses=history.loses)
 
 
-def of_a_spoilt_request(trial: Trial, history: History, *, whole: bool) -> Iterator[Wrong]:
+def of_a_spoilt_request(trial: Trial, history: History, *, whole: bool) -> Iterator[RequestViolation]:
     """Yield what is broken where a request was spoilt."""
     struck = trial.struck
     assert struck is not None and trial.plan.spoil is not None, "a request was spoilt"
@@ -66,8 +68,8 @@ def of_a_spoilt_request(trial: Trial, history: History, *, whole: bool) -> Itera
     met = f"when of {request.asked.text!r} {trial.plan.spoil.value}"
     requirement = "FAULT-1" if request.asked.writes else "FAULT-3"
     if struck.error == "its process ended":
-        breach = Breach(Family.REOPENING, f"{trial.step} ended the whole process {met}", harm=Harm.UNREADABLE)
-        yield Wrong(requirement, breach, "call that ends the process when a request fails")
+        breach = OracleViolation(Family.REOPENING, f"{trial.step} ended the whole process {met}", harm=Harm.UNREADABLE)
+        yield RequestViolation(requirement, breach, "call that ends the process when a request fails")
         return
     if trial.step == LOOK:
         yield from _looked(trial, history, met)
@@ -79,7 +81,7 @@ def of_a_spoilt_request(trial: Trial, history: History, *, whole: bool) -> Itera
     yield from _works_again(trial, history, met)
 
 
-def _looked(trial: Trial, history: History, met: str) -> Iterator[Wrong]:
+def _looked(trial: Trial, history: History, met: str) -> Iterator[RequestViolation]:
     assert trial.own is not None, "a look gives an observation"
     state = history.states[trial.window.acknowledged]
     for place, seen in trial.own.places:
@@ -89,22 +91,24 @@ def _looked(trial: Trial, history: History, met: str) -> Iterator[Wrong]:
             and not (history.loses and isinstance(seen, Absent))
         ):
             told = f"looking at {place} shows {seen} {met}"
-            breach = Breach(Family.ATOMICITY, told, place, str(seen), (str(state.at(place)), "an error"), Harm.WRONG)
-            yield Wrong("FAULT-3", breach, "failing read that is taken for an answer")
+            breach = OracleViolation(
+                Family.ATOMICITY, told, place, str(seen), (str(state.at(place)), "an error"), Harm.WRONG
+            )
+            yield RequestViolation("FAULT-3", breach, "failing read that is taken for an answer")
             return
 
 
-def _states(trial: Trial, history: History, met: str, requirement: str, *, whole: bool) -> Iterator[Wrong]:
+def _states(trial: Trial, history: History, met: str, requirement: str, *, whole: bool) -> Iterator[RequestViolation]:
     """Say what is wrong with what others see after a call in which a request was spoilt."""
     assert trial.struck is not None and trial.fresh is not None
     returned = not trial.struck.error
     outcome = "returned" if returned else "raised"
     if trial.fresh.seen is None:
         told = f"after {trial.step} {outcome} {met}, another client cannot {trial.fresh.failed}: {trial.fresh.error}"
-        breach = Breach(
+        breach = OracleViolation(
             Family.REOPENING, told, found=trial.fresh.error, allowed=("an open store",), harm=Harm.UNREADABLE
         )
-        yield Wrong(requirement, breach, "update that leaves the store unusable when a request fails")
+        yield RequestViolation(requirement, breach, "update that leaves the store unusable when a request fails")
         return
     now = trial.window.invoked
     window = Window(now, now) if returned else trial.window
@@ -119,9 +123,9 @@ def _states(trial: Trial, history: History, met: str, requirement: str, *, whole
             if returned
             else "update that is left half done when a request fails"
         )
-        yield Wrong(
+        yield RequestViolation(
             requirement,
-            Breach(breach.family, told, breach.place, breach.found, breach.allowed, breach.harm),
+            OracleViolation(breach.family, told, breach.place, breach.found, breach.allowed, breach.harm),
             fault,
         )
 
@@ -136,15 +140,17 @@ def _twice(seen: Observation, wanted: Observation) -> str:
     return ""
 
 
-def _works_again(trial: Trial, history: History, met: str) -> Iterator[Wrong]:
+def _works_again(trial: Trial, history: History, met: str) -> Iterator[RequestViolation]:
     """Say what is wrong with a store that is used on when the fault is gone."""
     after, fault = trial.after, "store that does not work again when the fault is gone"
     if after is None:
         return
     if after.failed:
         told = f"{met.removeprefix('when ')}; when that is over, {after.failed} raises {after.error}"
-        breach = Breach(Family.NEXT_UPDATE, told, found=after.error, allowed=("it works again",), harm=Harm.UNREADABLE)
-        yield Wrong("FAULT-5", breach, fault)
+        breach = OracleViolation(
+            Family.NEXT_UPDATE, told, found=after.error, allowed=("it works again",), harm=Harm.UNREADABLE
+        )
+        yield RequestViolation("FAULT-5", breach, fault)
         return
     if after.seen is not None and after.updated is not None and after.later is not None:
         place = history.changed[history.clamp(max(1, trial.window.invoked))]
@@ -152,9 +158,11 @@ def _works_again(trial: Trial, history: History, met: str) -> Iterator[Wrong]:
         lost = judge_next_update(seen, place, after.updated, after.later, loses=history.loses)
         if lost is not None:
             told = f"{met.removeprefix('when ')}; when that is over, {lost.sentence}"
-            yield Wrong("FAULT-5", Breach(lost.family, told, lost.place, lost.found, lost.allowed, lost.harm), fault)
+            yield RequestViolation(
+                "FAULT-5", OracleViolation(lost.family, told, lost.place, lost.found, lost.allowed, lost.harm), fault
+            )
             return
     if trial.left:
         told = f"{met.removeprefix('when ')}, and {counted(len(trial.left), 'thing')} is left: {trial.left[0]}"
-        breach = Breach(Family.LEFTOVERS, told, found=trial.left[0], allowed=("nothing",), harm=Harm.LEFTOVER)
-        yield Wrong("FAULT-5", breach, "something begun that is not given up when a request fails")
+        breach = OracleViolation(Family.LEFTOVERS, told, found=trial.left[0], allowed=("nothing",), harm=Harm.LEFTOVER)
+        yield RequestViolation("FAULT-5", breach, "something begun that is not given up when a request fails")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pytest_tradestore.causes import Cause, Culprit, role_of_path
 from pytest_tradestore.network.client import LOOK, Request
 from pytest_tradestore.network.evidence import ClientEvidence, Found
-from pytest_tradestore.verdict import Counterexample, Fate, Step
+from pytest_tradestore.verdict import Counterexample, Step, StepStatus
 
 _SHOWN = 20
 _REMEDIES = {
@@ -71,7 +71,13 @@ def _steps(requests: tuple[Request, ...]) -> Iterator[Step]:
     for number, request in shown[-_SHOWN:]:
         begins = f"{request.step}: " if request.step != step else ""
         step = request.step
-        fate = Fate.FAILED if request.spoil is not None else Fate.PERSISTED if request.told else Fate.NOT_ISSUED
+        fate = (
+            StepStatus.FAILED
+            if request.spoil is not None
+            else StepStatus.PERSISTED
+            if request.told
+            else StepStatus.NOT_ISSUED
+        )
         told = f" -> {request.told}" if request.told else ", and the client dies"
         yield Step(
             number, fate, f"{begins}{request.asked.text}{told}", detail=request.spoil.value if request.spoil else ""

@@ -8,13 +8,18 @@ from dataclasses import replace
 
 from pytest_tradestore.causes import Cause, Culprit, Harm, role_of_path
 from pytest_tradestore.race.execution import CANCELLING, INTERRUPTING, Blow, Ending, Execution, Program, Step
-from pytest_tradestore.race.judging import Finding, Wrong
+from pytest_tradestore.race.judging import RaceViolation, ViolationKind
 
 BETWEEN = "another caller comes between the steps"
 DEADLOCK = "locks that wait for each other"
 ALONE = "call that fails without any other caller"
 
-_HARM = {Wrong.LOST: Harm.LOST, Wrong.REFUSED: Harm.WRONG, Wrong.TORN: Harm.WRONG, Wrong.STUCK: Harm.UNREADABLE}
+_HARM = {
+    ViolationKind.LOST: Harm.LOST,
+    ViolationKind.REFUSED: Harm.WRONG,
+    ViolationKind.TORN: Harm.WRONG,
+    ViolationKind.STUCK: Harm.UNREADABLE,
+}
 _PASSING = ("call", "return", "fail", "acquire", "release", "begin", "start", "line", "wait", "sleep")
 """Steps in which nothing of the store's is read or changed."""
 _OPENING = "open the store"
@@ -55,7 +60,7 @@ _INHERITED = (
 )
 
 
-def cause_of(execution: Execution, finding: Finding, program: Program | None = None) -> Cause:
+def cause_of(execution: Execution, finding: RaceViolation, program: Program | None = None) -> Cause:
     """Return what is at fault for a finding in an execution that is told with its steps; what remedies it, where that
     follows from what ``program`` lets happen to a caller."""
     cause = _cause_of(execution, finding)
@@ -73,15 +78,15 @@ def cause_of(execution: Execution, finding: Finding, program: Program | None = N
     return replace(cause, culprit=Culprit(f"call that is {blow.value} after a step", places), remedy=_OF_BLOWS[blow])
 
 
-def _cause_of(execution: Execution, finding: Finding) -> Cause:
+def _cause_of(execution: Execution, finding: RaceViolation) -> Cause:
     if execution.ending is Ending.DEADLOCK:
         waiting = [step for step in execution.steps if step.operation.split(" ")[0] in ("acquire", "flock", "lockf")]
         return Cause(Culprit(DEADLOCK, _places(waiting[-2:])), Harm.UNREADABLE)
     if finding.alone:
         return Cause(Culprit(f"{ALONE}: {finding.about}"), Harm.WRONG, _OF_ITSELF)
-    harm = Harm.UNREADABLE if finding.wrong is Wrong.LOST and finding.about else _HARM[finding.wrong]
+    harm = Harm.UNREADABLE if finding.wrong is ViolationKind.LOST and finding.about else _HARM[finding.wrong]
     across = f"[Errno {errno.EXDEV}]" in finding.found
-    whole = finding.wrong is Wrong.LOST and not finding.about
+    whole = finding.wrong is ViolationKind.LOST and not finding.about
     return Cause(Culprit(BETWEEN, _places(_met(execution.steps, whole=whole))), harm, _ACROSS if across else "")
 
 

@@ -11,7 +11,7 @@ from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, run
 from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.race.addresses import Setting
 from pytest_tradestore.race.execution import SIGNALS, Actors, Blow, Program, Search
-from pytest_tradestore.race.judging import Wrong
+from pytest_tradestore.race.judging import ViolationKind
 from pytest_tradestore.race.programs import Scenario, of_blows, scenarios
 from pytest_tradestore.race.searching import ONLY_IF_MET, Searched, Searching
 from pytest_tradestore.sandbox import Sandbox
@@ -34,7 +34,7 @@ class RaceEvidence:
     not_applicable: str = ""
     unclaimed: str = ""
     undecided: str = ""
-    violations: Mapping[Wrong, tuple[Counterexample, ...]] = field(default_factory=dict)
+    violations: Mapping[ViolationKind, tuple[Counterexample, ...]] = field(default_factory=dict)
     schedules: int = 0
     exhausted: bool = False
     bound: int | None = None

@@ -106,7 +106,7 @@ class Ending(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class ContextSwitch:
     """A choice that was not the plain one: when ``passed_over``, with so many steps behind it, was about to do
     ``operation``, ``chosen`` went on instead.
 
@@ -137,7 +137,7 @@ class Execution:
     preemptions: int = 0
     waits_for: tuple[str, ...] = ()
     uncontrolled: tuple[str, ...] = ()
-    turns: tuple[Turn, ...] = ()
+    turns: tuple[ContextSwitch, ...] = ()
     given_up: bool = False
     met: frozenset[Blow] = frozenset()
     """Blows that could matter to this store, by what it was seen to ask: for the time, for another process."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from pytest_tradestore.errors import ReplayError
 from pytest_tradestore.race.actors import Actor, stable
-from pytest_tradestore.race.execution import Turn
+from pytest_tradestore.race.execution import ContextSwitch
 from pytest_tradestore.race.scheduler import Scheduler
 from pytest_tradestore.race.tokens import ScheduleToken, fingerprint, verb
 
@@ -44,7 +44,7 @@ class Repeating:
 class Turning:
     """Takes the given turns where they come up, and the plain choice everywhere else."""
 
-    def __init__(self, turns: Sequence[Turn]) -> None:
+    def __init__(self, turns: Sequence[ContextSwitch]) -> None:
         self._left = list(turns)
 
     def choose(self, enabled: Sequence[Actor], _current: Actor | None) -> Actor:

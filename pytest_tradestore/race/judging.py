@@ -22,7 +22,7 @@ _CLOSING = "close"
 """The method of the call that stands for closing what all share; it is in a history only if it raised."""
 
 
-class Wrong(Enum):
+class ViolationKind(Enum):
     """What kind of wrong."""
 
     LOST = "lost"
@@ -35,19 +35,19 @@ class Wrong(Enum):
     """Nobody can go on."""
 
 
-Signature = tuple[Wrong, str, bool]
+Signature = tuple[ViolationKind, str, bool]
 """What makes two findings the same."""
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class RaceViolation:
     """One thing that is wrong: a sentence, what was found, what could have been.
 
     ``about`` is the call that raised and the type of its error, where something was raised; ``alone`` where that
     happened before any other caller had begun.
     """
 
-    wrong: Wrong
+    wrong: ViolationKind
     sentence: str
     found: str
     allowed: tuple[str, ...] = ()
@@ -69,7 +69,7 @@ class Judge:
         self._alone: set[tuple[str, str]] = set()
         """Methods and the errors by which they refused a value when nobody else had begun: no race refuses those."""
 
-    def findings(self, execution: Execution) -> tuple[Finding, ...]:
+    def findings(self, execution: Execution) -> tuple[RaceViolation, ...]:
         """Return everything that is wrong, at most one finding of each kind."""
         self._alone.update(_refused_alone(execution.history))
         if execution.ending is Ending.HUNG:
@@ -93,12 +93,14 @@ class Judge:
     def _is_no_answer(self, completed: Completed) -> bool:
         return completed.undeclared and _what_refused(completed) not in self._alone
 
-    def _stuck(self, execution: Execution) -> Finding:
+    def _stuck(self, execution: Execution) -> RaceViolation:
         waiting = [c.call.rendered for c in execution.history if c.returned is None and not c.killed]
         who = f"{' and '.join(waiting)} wait" if len(waiting) > 1 else f"{waiting[0] if waiting else 'the store'} waits"
-        return Finding(Wrong.STUCK, f"{who} for ever", "; ".join(execution.waits_for), ("every call comes back",))
+        return RaceViolation(
+            ViolationKind.STUCK, f"{who} for ever", "; ".join(execution.waits_for), ("every call comes back",)
+        )
 
-    def _not_opened(self, history: History) -> Finding | None:
+    def _not_opened(self, history: History) -> RaceViolation | None:
         """Return the instance that could not be opened, with an error that is no answer."""
         for completed in history:
             if completed.call.method == OPENING and self._is_no_answer(completed):
@@ -106,19 +108,21 @@ class Judge:
                 sentence = f"opening the store raised {completed.error} {cause}"
                 alone = _was_alone(completed, history)
                 allowed = ("an open store", *_ANSWERS)
-                return Finding(Wrong.REFUSED, sentence, completed.error, allowed, _about(completed), alone)
+                return RaceViolation(
+                    ViolationKind.REFUSED, sentence, completed.error, allowed, _about(completed), alone
+                )
         return None
 
-    def _failed(self, history: History) -> Finding | None:
+    def _failed(self, history: History) -> RaceViolation | None:
         """Return the update that failed with an error that is no answer; one that others may have caused, if any is."""
         failed = [c for c in history if self._is_no_answer(c) and not c.broken_off and not self._reads(c)]
         for completed in sorted(failed, key=lambda c: _was_alone(c, history)):
             sentence = f"{completed.call.rendered} raised {completed.error} {_because(completed, history)}"
             alone, allowed = _was_alone(completed, history), ("the update", *_ANSWERS)
-            return Finding(Wrong.REFUSED, sentence, completed.error, allowed, _about(completed), alone)
+            return RaceViolation(ViolationKind.REFUSED, sentence, completed.error, allowed, _about(completed), alone)
         return None
 
-    def _refused_for_good(self, history: History) -> Finding | None:
+    def _refused_for_good(self, history: History) -> RaceViolation | None:
         """Return the update that was refused when nobody else was there any more: so it will be for ever."""
         begun = False
         for completed in history:
@@ -128,10 +132,12 @@ class Judge:
                 gone = next((c for c in history if c.killed or c.broken_off), None)
                 how = "" if gone is None else f", after {gone.call.rendered} was {_ended_how(gone)}"
                 sentence = f"{completed.call.rendered} raised {completed.error} with nobody else there{how}"
-                return Finding(Wrong.REFUSED, sentence, completed.error, ("the update",), _about(completed))
+                return RaceViolation(
+                    ViolationKind.REFUSED, sentence, completed.error, ("the update",), _about(completed)
+                )
         return None
 
-    def _lost(self, history: History) -> Finding | None:
+    def _lost(self, history: History) -> RaceViolation | None:
         """Return the last read that no order of the updates explains, whatever readers saw in between."""
         quiet = tuple(c for c in history if c.actor < 0 or not self._reads(c))
         for completed in quiet:
@@ -139,14 +145,14 @@ class Judge:
                 updates = " and ".join(c.call.rendered for c in quiet if c.actor >= 0)
                 sentence = f"after {updates}, {completed.call.rendered} raises {completed.error}"
                 allowed = self._outcomes(quiet, completed)
-                return Finding(Wrong.LOST, sentence, completed.error, allowed, _about(completed))
+                return RaceViolation(ViolationKind.LOST, sentence, completed.error, allowed, _about(completed))
         found = unexplained(_with_listings(quiet, self._listing), self._model_of)
         if found is None:
             return None
         stuck, acknowledged = found.stuck, _acknowledged(found.calls)
         seen = self._seen(stuck)
         if not self._reads(stuck):
-            return Finding(Wrong.LOST, f"no order of the calls explains {stuck.call.rendered}", seen)
+            return RaceViolation(ViolationKind.LOST, f"no order of the calls explains {stuck.call.rendered}", seen)
         told = " and ".join(c.call.rendered for c in acknowledged)
         begun = " and ".join(c.call.rendered for c in found.calls if c.actor >= 0)
         before = (
@@ -157,9 +163,11 @@ class Judge:
             else f"nobody touched {stuck.call.key} at that time"
         )
         returned = f"{before}, but {stuck.call.rendered} then gives {seen}"
-        return Finding(Wrong.LOST, returned, f"{stuck.call.rendered} -> {seen}", self._outcomes(found.calls, stuck))
+        return RaceViolation(
+            ViolationKind.LOST, returned, f"{stuck.call.rendered} -> {seen}", self._outcomes(found.calls, stuck)
+        )
 
-    def _torn(self, history: History) -> Finding | None:
+    def _torn(self, history: History) -> RaceViolation | None:
         """Return the read beside writers that got an error or a value that could not be there."""
         for completed in history:
             if completed.actor < 0 or completed.returned is None or not self._reads(completed):
@@ -175,14 +183,16 @@ class Judge:
             when = f"beside {beside}" if beside else f"after {earlier}" if earlier else "beside another reader"
             sentence = f"{completed.call.rendered} {when} {said}"
             about = _about(completed) if completed.error else ""
-            return Finding(Wrong.TORN, sentence, said, self._outcomes(history, completed), about)
+            return RaceViolation(ViolationKind.TORN, sentence, said, self._outcomes(history, completed), about)
         found = self._unexplained_read(history)
         if found is None:
             return None
         reader = next((c for c in (found.stuck, *found.calls) if c.actor >= 0 and self._reads(c)), found.stuck)
         seen = self._seen(reader)
         sentence = f"{reader.call.rendered} gives {seen}, and no order of the calls explains that"
-        return Finding(Wrong.TORN, sentence, f"{reader.call.rendered} -> {seen}", self._outcomes(found.calls, reader))
+        return RaceViolation(
+            ViolationKind.TORN, sentence, f"{reader.call.rendered} -> {seen}", self._outcomes(found.calls, reader)
+        )
 
     def _unexplained_read(self, history: History) -> Unexplained | None:
         """Return the part in which no order of the calls explains a reader, though one explains the last reads of it.
@@ -233,24 +243,26 @@ def _refused_alone(history: History) -> Iterator[tuple[str, str]]:
             yield _what_refused(completed)
 
 
-def _unreadable(history: History) -> Finding | None:
+def _unreadable(history: History) -> RaceViolation | None:
     """Return the opening that failed when all callers were done: whatever they wrote, nobody can read it."""
     updates = " and ".join(c.call.rendered for c in history if c.actor >= 0 and c.call.method != OPENING)
     for completed in history:
         if completed.call.method == OPENING and completed.actor < 0 and completed.error and updates:
             sentence = f"after {updates}, opening the store raises {completed.error}"
             allowed = ("an open store, with what was written in it",)
-            return Finding(Wrong.LOST, sentence, completed.error, allowed, _about(completed))
+            return RaceViolation(ViolationKind.LOST, sentence, completed.error, allowed, _about(completed))
     return None
 
 
-def _not_closed(history: History) -> Finding | None:
+def _not_closed(history: History) -> RaceViolation | None:
     """Return the closing that failed although nobody used the store any more."""
     for completed in history:
         if completed.call.method == _CLOSING and completed.error:
             updates = " and ".join(c.call.rendered for c in history if c.actor >= 0 and c.call.method != OPENING)
             sentence = f"closing the store raised {completed.error}{f' after {updates}' if updates else ''}"
-            return Finding(Wrong.REFUSED, sentence, completed.error, ("the store is closed",), _about(completed))
+            return RaceViolation(
+                ViolationKind.REFUSED, sentence, completed.error, ("the store is closed",), _about(completed)
+            )
     return None
 
 

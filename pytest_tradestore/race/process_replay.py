@@ -4,7 +4,7 @@ from pytest_tradestore.errors import ReplayError
 from pytest_tradestore.isolation import Channel, Finished, run_isolated
 from pytest_tradestore.race.execution import Execution, Program
 from pytest_tradestore.race.following import Repeating, Replaying
-from pytest_tradestore.race.processes import ProcessLaboratory
+from pytest_tradestore.race.processes import ProcessHarness
 from pytest_tradestore.race.tokens import Choices, parse
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import StoreUnderTest
@@ -19,17 +19,17 @@ def replay_in_processes(store: StoreUnderTest, program: Program, schedule: Choic
     def task(channel: Channel) -> Execution | str:
         channel.step(1)
         with Sandbox() as sandbox:
-            laboratory = ProcessLaboratory(sandbox, store)
+            harness = ProcessHarness(sandbox, store)
             said = ""
             try:
                 for _ in range(2):  # what is done once in a process, late imports say, has been done the second time
                     try:
-                        return _again(laboratory, store, program, schedule)
+                        return _again(harness, store, program, schedule)
                     except ReplayError as error:
                         said = str(error)
                 return said
             finally:
-                laboratory.end()
+                harness.end()
 
     ending = run_isolated(task, store.declarations.deadline)
     if isinstance(ending, Finished) and isinstance(ending.value, Execution):
@@ -37,10 +37,8 @@ def replay_in_processes(store: StoreUnderTest, program: Program, schedule: Choic
     raise ReplayError(ending.value if isinstance(ending, Finished) else "the schedule did not come to an end")
 
 
-def _again(
-    laboratory: ProcessLaboratory, store: StoreUnderTest, program: Program, schedule: Choices | str
-) -> Execution:
+def _again(harness: ProcessHarness, store: StoreUnderTest, program: Program, schedule: Choices | str) -> Execution:
     chooser = Replaying(parse(schedule)) if isinstance(schedule, str) else Repeating(schedule)
-    execution = laboratory.run(store, program, chooser, detailed=True)
+    execution = harness.run(store, program, chooser, detailed=True)
     chooser.check()
     return execution

@@ -30,7 +30,7 @@ from pytest_tradestore.race.following import Repeating, Replaying
 from pytest_tradestore.race.killing import Witness
 from pytest_tradestore.race.removing import remove
 from pytest_tradestore.race.scheduler import MOST_STEPS, Chooser, Scheduler
-from pytest_tradestore.race.search import Laboratory, strategy_of
+from pytest_tradestore.race.search import Harness, strategy_of
 from pytest_tradestore.race.slowness import OneSlowOperation
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import StoreUnderTest
@@ -279,7 +279,7 @@ class _Caller(Actor):
         self.done, self.ready, self.until = True, None, None
 
 
-class ProcessLaboratory(Laboratory):
+class ProcessHarness(Harness):
     """Runs executions whose callers are processes; runs no code of the store itself."""
 
     def __init__(self, sandbox: Sandbox, store: StoreUnderTest) -> None:

@@ -7,7 +7,7 @@ from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.race.addresses import Address, Setting
 from pytest_tradestore.race.evidence import kind_of, programs_of
 from pytest_tradestore.race.execution import Actors, Completed
-from pytest_tradestore.race.judging import Judge, Wrong
+from pytest_tradestore.race.judging import Judge, ViolationKind
 from pytest_tradestore.race.timeline import counterexample
 from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Counterexample
@@ -17,7 +17,7 @@ from pytest_tradestore.verdict import Counterexample
 class ReplayedSchedule:
     """What the schedule showed: a counterexample for each thing that is wrong, and what callers got, in any case."""
 
-    wrong: tuple[tuple[Wrong, Counterexample], ...]
+    wrong: tuple[tuple[ViolationKind, Counterexample], ...]
     found: tuple[str, ...]
 
 

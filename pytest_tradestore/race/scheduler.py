@@ -10,7 +10,7 @@ from typing import Protocol
 from pytest_tradestore.crash.operations import Location
 from pytest_tradestore.race.actors import Actor, stable
 from pytest_tradestore.race.clock import Clock
-from pytest_tradestore.race.execution import Ending, Step, Turn
+from pytest_tradestore.race.execution import ContextSwitch, Ending, Step
 
 MOST_STEPS = 20_000
 """Steps after which an execution counts as one that never ends."""
@@ -50,7 +50,7 @@ class Scheduler:
         """How many steps there are so far."""
         self.moves = 0
         self.choices: list[tuple[int, str]] = []
-        self.turns: list[Turn] = []
+        self.turns: list[ContextSwitch] = []
         self.preemptions = 0
         self.steps: list[Step] | None = [] if keep_steps else None
         self.ending: Ending | None = None
@@ -159,7 +159,9 @@ class Scheduler:
             return enabled[0]
         chosen = self._chooser.choose(enabled, current)
         if chosen is not enabled[0]:
-            self.turns.append(Turn(enabled[0].number, enabled[0].steps, stable(enabled[0].pending), chosen.number))
+            self.turns.append(
+                ContextSwitch(enabled[0].number, enabled[0].steps, stable(enabled[0].pending), chosen.number)
+            )
         if current is not None and chosen is not current and not chosen.free:
             self.preemptions += 1
         return chosen

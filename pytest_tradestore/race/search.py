@@ -22,12 +22,12 @@ from pytest_tradestore.race.execution import (
     Actors,
     Blow,
     Completed,
+    ContextSwitch,
     Ending,
     Execution,
     Judge,
     Program,
     Search,
-    Turn,
 )
 from pytest_tradestore.race.following import Repeating, Replaying, Turning
 from pytest_tradestore.race.line_switches import LineSwitches, files_of
@@ -35,7 +35,7 @@ from pytest_tradestore.race.paths import NAMES
 from pytest_tradestore.race.removing import remove
 from pytest_tradestore.race.scheduler import Chooser, Scheduler
 from pytest_tradestore.race.slowness import OneSlowOperation
-from pytest_tradestore.race.strategies import Mixture, Overtaking, search_of
+from pytest_tradestore.race.strategies import Overtaking, Portfolio, search_of
 from pytest_tradestore.race.tasks import run_tasks
 from pytest_tradestore.race.threads import Carrier, Control
 from pytest_tradestore.race.tokens import Choices, parse, token_of, with_lines
@@ -73,18 +73,18 @@ class SearchResult:
     trouble: str = ""
 
 
-class Laboratory:
+class Harness:
     """Where executions are run, one after the other, in this process. Leaves stand-ins in it for good."""
 
     _installed = False
 
     def __init__(self, sandbox: Sandbox, *, interrupting: bool = False) -> None:
         """``interrupting``: that of programs in which a signal's handler raises in a caller."""
-        if not Laboratory._installed:
+        if not Harness._installed:
             interposition.install(interrupts.wrapped if interrupting else None)
             if interrupting:
                 interrupts.install()
-            Laboratory._installed = True
+            Harness._installed = True
         self._place = os.fspath(sandbox.path)
         self._count = 0
         self._channel: Channel | None = None
@@ -193,7 +193,7 @@ class Laboratory:
         if lines and not tally.hung and (found is None or not stop_at_first):
             share = max(1, budget // _SHARE_OF_LINES)
             in_memory, more = self._phase(
-                store, program, judge, Mixture(seed, alone=share // 4), share, stop_at_first, over, lines=True
+                store, program, judge, Portfolio(seed, alone=share // 4), share, stop_at_first, over, lines=True
             )
             found, tally = found or in_memory, tally + more
         uncontrolled = tuple(tally.uncontrolled | self._unsteered)
@@ -210,7 +210,7 @@ class Laboratory:
         store: StoreUnderTest,
         program: Program,
         judge: Judge,
-        strategy: Mixture,
+        strategy: Portfolio,
         budget: int,
         stop_at_first: bool,
         over: Callable[[], bool],
@@ -276,7 +276,7 @@ class _Found:
     lines: bool
 
     @property
-    def turns(self) -> tuple[Turn, ...]:
+    def turns(self) -> tuple[ContextSwitch, ...]:
         return self.execution.turns
 
 
@@ -307,10 +307,10 @@ class _Tally:
         )
 
 
-def strategy_of(program: Program, seed: int) -> Mixture:
+def strategy_of(program: Program, seed: int) -> Portfolio:
     """Return what chooses the schedules of a program, those that are killed or cancelled in it apart."""
     if program.struck is None or program.blow is Blow.SLOW:
-        return Mixture(seed)
+        return Portfolio(seed)
     return Overtaking(seed, program.struck[0] if program.kind is Actors.TASKS else None)
 
 
@@ -326,7 +326,7 @@ def run_schedules(
     with Sandbox() as sandbox:  # here, so that it is removed even if the process is killed
 
         def task(channel: Channel) -> SearchResult:
-            result = Laboratory(sandbox).explore(
+            result = Harness(sandbox).explore(
                 store, program, budget=budget, seed=seed, judge=judge, stop_at_first=stop_at_first, channel=channel
             )
             return replace(result, found=_sendable(result.found))
@@ -374,10 +374,10 @@ def replay(store: StoreUnderTest, program: Program, schedule: Choices | str) -> 
 
         def task(channel: Channel) -> Execution | str:
             channel.step(1)
-            laboratory, said = Laboratory(sandbox, interrupting=program.blow in SIGNALS), ""
+            harness, said = Harness(sandbox, interrupting=program.blow in SIGNALS), ""
             for _ in range(2):  # what is done once in a process, late imports say, has been done the second time
                 try:
-                    return _sendable(laboratory.replay(store, program, schedule)) or ""
+                    return _sendable(harness.replay(store, program, schedule)) or ""
                 except ReplayError as error:
                     said = str(error)
             return said

@@ -12,9 +12,9 @@ from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.race.addresses import Address, Setting
 from pytest_tradestore.race.clock import REAL_MONOTONIC
 from pytest_tradestore.race.execution import KILLS, SIGNALS, Actors, Blow, Execution, Program, Search
-from pytest_tradestore.race.judging import Finding, Judge, Wrong
+from pytest_tradestore.race.judging import Judge, RaceViolation, ViolationKind
 from pytest_tradestore.race.killing import LEAVE_NOTHING
-from pytest_tradestore.race.search import REPETITIONS, Laboratory, SearchResult
+from pytest_tradestore.race.search import REPETITIONS, Harness, SearchResult
 from pytest_tradestore.race.shrinking import smallest
 from pytest_tradestore.race.slowness import can_be_slow
 from pytest_tradestore.race.timeline import counterexample
@@ -57,7 +57,7 @@ class Searched:
     """What came of one program; ``shown`` says what its schedules showed of the store besides."""
 
     search: Search
-    found: tuple[tuple[Wrong, Counterexample], ...] = ()
+    found: tuple[tuple[ViolationKind, Counterexample], ...] = ()
     shown: Shown = field(default_factory=Shown)
     trouble: str = ""
 
@@ -137,14 +137,14 @@ class Searching:
         self._store, self._settings, self._channel = store, settings, channel
         self._setting = setting
         self._address = Address(store.name, kit.name, setting, 0)
-        self._laboratory: Laboratory
+        self._harness: Harness
         if setting is Setting.PROCESSES or store.declarations.backend is not None:
-            from pytest_tradestore.race.processes import ProcessLaboratory
+            from pytest_tradestore.race.processes import ProcessHarness
 
-            self._laboratory = of_processes = ProcessLaboratory(sandbox, store)
+            self._harness = of_processes = ProcessHarness(sandbox, store)
             self._places_to_kill = of_processes.places_to_kill
         else:
-            self._laboratory = Laboratory(sandbox, interrupting=interrupting)
+            self._harness = Harness(sandbox, interrupting=interrupting)
         self._judge = Judge(kit)
 
     def through(
@@ -158,7 +158,7 @@ class Searching:
         limits = self._settings.budget.value
         usual = sum(program.blow is None and not program.inherited for program in programs)
         progress = Progress(Wanted(), limits.schedules // self._setting.part, met)
-        left, spent = limits.seconds_of_schedules, self._laboratory.spent
+        left, spent = limits.seconds_of_schedules, self._harness.spent
         for number, program in enumerate(programs[first:], first):
             if not progress.wanted.wrongs:
                 return
@@ -241,7 +241,7 @@ class Searching:
             return self._places_to_kill(self._store, plain, self._settings.seed, self._channel)[:_MOST_AWAITS]
         if program.blow in (None, Blow.CANCELLED):
             return tuple(range(1, self._awaits(address, program) + 1))
-        execution = self._laboratory.first(self._store, plain, self._settings.seed, self._channel)
+        execution = self._harness.first(self._store, plain, self._settings.seed, self._channel)
         if program.blow is Blow.ALL_CANCELLED:
             steps = sum(actor == len(program.actors) for actor, _ in execution.choices)  # those of the event loop
             return tuple(range(1, min(steps, _MOST_OPERATIONS) + 1))
@@ -264,7 +264,7 @@ class Searching:
         self, address: Address, program: Program, budget: int, wanted: Wanted, time: Allowance
     ) -> tuple[Searched, Wanted]:
         """Search one program until its schedules are used up or nothing more is wanted; return what is still wanted."""
-        found: list[tuple[Wrong, Counterexample]] = []
+        found: list[tuple[ViolationKind, Counterexample]] = []
         executions, shown = 0, Shown()
         while True:
             onlooker = self._onlooker(address, program, wanted)
@@ -277,7 +277,7 @@ class Searching:
                     example = self._counterexample(address, program, result, finding, wanted)
                 found.append((finding.wrong, example))
                 wanted = wanted.but(finding)
-                if wanted.wrongs and executions < budget and finding.wrong is not Wrong.STUCK:
+                if wanted.wrongs and executions < budget and finding.wrong is not ViolationKind.STUCK:
                     continue
             trouble = result.trouble
             if result.found is not None and not result.repeated:
@@ -292,7 +292,7 @@ class Searching:
     def _explored(
         self, program: Program, budget: int, onlooker: Onlooker, over: Callable[[], bool] = lambda: False
     ) -> SearchResult:
-        return self._laboratory.explore(
+        return self._harness.explore(
             self._store,
             program,
             budget=budget,
@@ -303,9 +303,9 @@ class Searching:
         )
 
     def _counterexample(
-        self, address: Address, program: Program, result: SearchResult, finding: Finding, wanted: Wanted
+        self, address: Address, program: Program, result: SearchResult, finding: RaceViolation, wanted: Wanted
     ) -> Counterexample:
-        def still_wrong(smaller: Program) -> tuple[SearchResult, Finding] | None:
+        def still_wrong(smaller: Program) -> tuple[SearchResult, RaceViolation] | None:
             onlooker = self._onlooker(address, smaller, wanted.only(finding))
             usual = not smaller.inherited and smaller.blow in (None, Blow.CANCELLED, Blow.KILLED)
             again = self._explored(smaller, _SHRINKING if usual else _SHRINKING_ON_TOP, onlooker)
@@ -320,7 +320,7 @@ class Searching:
 
 
 def _told(
-    execution: Execution, program: Program, result: SearchResult, finding: Finding, address: Address
+    execution: Execution, program: Program, result: SearchResult, finding: RaceViolation, address: Address
 ) -> Counterexample:
     schedule = f"schedule {result.search.executions:,}, "
     return counterexample(

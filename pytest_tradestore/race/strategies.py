@@ -138,7 +138,7 @@ class RandomWalk:
         return ahead
 
 
-class Priorities:
+class Pct:
     """PCT: the actor with the highest random priority goes on; at ``depth`` - 1 random points it becomes the lowest.
 
     Unlike in the paper k, the number of steps, is not known beforehand: it is that of the longest schedule so far.
@@ -184,7 +184,7 @@ class Priorities:
         return self._priorities[actor.number]
 
 
-class AtOnce:
+class CancelFirst:
     """Whoever cancels does so as soon as it can; else whoever runs goes on."""
 
     def begin(self) -> bool:
@@ -198,7 +198,7 @@ class AtOnce:
         return 0
 
 
-class LeftBehind:
+class StarveCancelled:
     """The cancelled caller's jobs go on last: everybody else begins after the cancellation, and is done before them."""
 
     def __init__(self, victim: int) -> None:
@@ -232,7 +232,7 @@ class LeftBehind:
         return 0
 
 
-class Mixture:
+class Portfolio:
     """Depth-first alone at first, then in turn with random walks and PCT, until it has run every schedule it may.
 
     No strategy wins on every bug, and the budget is one: so each gets its share of the schedules.
@@ -257,7 +257,7 @@ class Mixture:
         self.depth_first = DepthFirst(bound, seed)
         self._others: dict[str | int, Strategy] = {
             "walk": RandomWalk(seed),
-            **{depth: Priorities(depth, seed) for depth in (2, 3, 4)},
+            **{depth: Pct(depth, seed) for depth in (2, 3, 4)},
         }
         self._alone, self._count = alone, 0
         self._now: Strategy = self.depth_first
@@ -278,7 +278,7 @@ class Mixture:
         return self._now.stays(enabled)
 
 
-class Overtaking(Mixture):
+class Overtaking(Portfolio):
     """For callers that are cancelled: the job that goes on must be overtaken in its middle, by one that begins later.
 
     The first schedule cancels at once, so that it is known whether there is such an await; the second leaves the jobs
@@ -290,7 +290,7 @@ class Overtaking(Mixture):
 
     def __init__(self, seed: int = 0, victim: int | None = 0) -> None:
         super().__init__(seed, alone=2)
-        self._before: list[Strategy] = [] if victim is None else [LeftBehind(victim), AtOnce()]
+        self._before: list[Strategy] = [] if victim is None else [StarveCancelled(victim), CancelFirst()]
 
     def begin(self) -> bool:
         if self._before:
@@ -299,7 +299,7 @@ class Overtaking(Mixture):
         return super().begin()
 
 
-def search_of(strategy: Mixture, executions: int, uncontrolled: tuple[str, ...]) -> Search:
+def search_of(strategy: Portfolio, executions: int, uncontrolled: tuple[str, ...]) -> Search:
     """Return what a search with this strategy amounts to."""
     depth_first = strategy.depth_first
     sure = not depth_first.diverged and not uncontrolled

@@ -11,9 +11,9 @@ from pytest_tradestore.observation import counted, shortened
 from pytest_tradestore.race.culprits import cause_of
 from pytest_tradestore.race.execution import CANCELLING, INTERRUPTING, Blow, Ending, Execution, Program
 from pytest_tradestore.race.execution import Step as RaceStep
-from pytest_tradestore.race.judging import Finding
+from pytest_tradestore.race.judging import RaceViolation
 from pytest_tradestore.race.slowness import SLOW
-from pytest_tradestore.verdict import Counterexample, Fate, Step, StepKind
+from pytest_tradestore.verdict import Counterexample, Step, StepKind, StepStatus
 
 MOST_LINES = 20
 SWITCH = "-- switch --"
@@ -40,7 +40,7 @@ class Row:
 
 
 def counterexample(
-    execution: Execution, program: Program, finding: Finding, before: str, after: str, token: str
+    execution: Execution, program: Program, finding: RaceViolation, before: str, after: str, token: str
 ) -> Counterexample:
     """Return the execution as something to be shown; ``before`` and ``after`` frame the number of its preemptions."""
     rows = shown_rows(execution)
@@ -205,7 +205,7 @@ def _numbered(rows: Sequence[Row]) -> Iterator[Step]:
         location = row.location
         yield Step(
             number if row.actor >= 0 else 0,
-            Fate.NOTE,
+            StepStatus.NOTE,
             row.text,
             str(location) if location else "",
             location.text if location else "",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from pytest_tradestore.errors import ReplayError
-from pytest_tradestore.race.execution import Turn
+from pytest_tradestore.race.execution import ContextSwitch
 from pytest_tradestore.race.line_switches import OPERATION
 
 LINES = "lines-"
@@ -23,7 +23,7 @@ class ScheduleToken:
     ``plain``; one that stops at lines of code begins with ``lines``.
     """
 
-    turns: tuple[Turn, ...]
+    turns: tuple[ContextSwitch, ...]
     fingerprint: str
     lines: bool = False
 
@@ -32,7 +32,7 @@ class ScheduleToken:
         return f"{LINES if self.lines else ''}{turns or 'plain'}-{self.fingerprint}"
 
 
-def token_of(turns: Sequence[Turn], choices: Choices, lines: bool = False) -> ScheduleToken:
+def token_of(turns: Sequence[ContextSwitch], choices: Choices, lines: bool = False) -> ScheduleToken:
     """Return the token of a schedule that was run."""
     return ScheduleToken(tuple(turns), fingerprint(choices), lines)
 
@@ -40,14 +40,14 @@ def token_of(turns: Sequence[Turn], choices: Choices, lines: bool = False) -> Sc
 def parse(text: str) -> ScheduleToken:
     """Read a token. Raises ReplayError if it is none."""
     match = _TOKEN.fullmatch(text.strip())
-    turns: list[Turn] = []
+    turns: list[ContextSwitch] = []
     if match is not None and match["turns"] != "plain":
         for part in match["turns"].split("-"):
             turn = _TURN.fullmatch(part)
             if turn is None:
                 match = None
                 break
-            turns.append(Turn(int(turn[1]), int(turn[2]), turn[3], int(turn[4])))
+            turns.append(ContextSwitch(int(turn[1]), int(turn[2]), turn[3], int(turn[4])))
     if match is None:
         raise ReplayError(
             f"{text!r} names no schedule; copy the whole word after --tradestore-replay from the report, "

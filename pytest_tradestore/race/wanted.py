@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from pytest_tradestore.race.execution import CANCELLING, Blow, Execution
-from pytest_tradestore.race.judging import OPENING, Finding, Judge, Signature, Wrong
+from pytest_tradestore.race.judging import OPENING, Judge, RaceViolation, Signature, ViolationKind
 
 _WAYS_TO_LOSE = 2
 """So many different losses are shown: one where what is left cannot be read, and one where something is missing."""
@@ -14,26 +14,26 @@ _WAYS_TO_LOSE = 2
 class Wanted:
     """The kinds of wrong that are looked for, without what is ``known``; with ``one`` nothing but that."""
 
-    wrongs: frozenset[Wrong] = frozenset(Wrong)
+    wrongs: frozenset[ViolationKind] = frozenset(ViolationKind)
     known: frozenset[Signature] = frozenset()
     one: Signature | None = None
 
-    def among(self, findings: Iterable[Finding]) -> Finding | None:
+    def among(self, findings: Iterable[RaceViolation]) -> RaceViolation | None:
         """Return the first finding that is wanted."""
         found = (finding for finding in findings if finding.wrong in self.wrongs)
         if self.one is not None:
             return next((finding for finding in found if finding.signature == self.one), None)
         return next((finding for finding in found if finding.signature not in self.known), None)
 
-    def only(self, finding: Finding) -> "Wanted":
+    def only(self, finding: RaceViolation) -> "Wanted":
         """Return what is wanted while a finding is made smaller: it, and no other that could take its place."""
         return replace(self, wrongs=frozenset({finding.wrong}), one=finding.signature)
 
-    def but(self, finding: Finding) -> "Wanted":
+    def but(self, finding: RaceViolation) -> "Wanted":
         """Return what is wanted after a finding; what was lost may be lost in one other way."""
         known = self.known | {finding.signature}
         ways = sum(wrong is finding.wrong for wrong, _, _ in known)
-        over = finding.wrong is not Wrong.LOST or ways >= _WAYS_TO_LOSE
+        over = finding.wrong is not ViolationKind.LOST or ways >= _WAYS_TO_LOSE
         return replace(self, known=known, wrongs=self.wrongs - {finding.wrong} if over else self.wrongs)
 
 
@@ -80,7 +80,7 @@ class Onlooker:
         self.wanted = self.wanted.only(finding)
         return finding.sentence
 
-    def finding(self, execution: Execution) -> Finding | None:
+    def finding(self, execution: Execution) -> RaceViolation | None:
         """Return what is wrong with an execution, if that is wanted."""
         return self.wanted.among(self.judge.findings(execution))
 

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 
 from pytest_tradestore.report.columns import columns
 from pytest_tradestore.requirements import find
-from pytest_tradestore.verdict import Counterexample, Fate, Step
+from pytest_tradestore.verdict import Counterexample, Step, StepStatus
 
 _MARKS = {
-    Fate.PERSISTED: "ok  ",
-    Fate.LOST: "LOST",
-    Fate.PARTLY: "PART",
-    Fate.NOT_ISSUED: "--  ",
-    Fate.FAILED: "FAIL",
-    Fate.NOTE: "    ",
+    StepStatus.PERSISTED: "ok  ",
+    StepStatus.LOST: "LOST",
+    StepStatus.PARTLY: "PART",
+    StepStatus.NOT_ISSUED: "--  ",
+    StepStatus.FAILED: "FAIL",
+    StepStatus.NOTE: "    ",
 }
 _RED, _GREEN, _BOLD, _DIM, _OFF = "\x1b[31m", "\x1b[32m", "\x1b[1m", "\x1b[2m", "\x1b[0m"
 _SHORTEST, _WIDEST = 60, 130

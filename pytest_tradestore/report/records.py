@@ -10,7 +10,17 @@ from typing import Any
 
 from pytest_tradestore.causes import Cause, Culprit, Harm
 from pytest_tradestore.requirements import Profile, Requirement, adopt
-from pytest_tradestore.verdict import Change, Counterexample, Fate, PathSeen, Result, Sighting, Step, StepKind, Verdict
+from pytest_tradestore.verdict import (
+    Change,
+    Counterexample,
+    PathSeen,
+    Result,
+    Sighting,
+    Step,
+    StepKind,
+    StepStatus,
+    Verdict,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +180,7 @@ def _example_from_dict(read: Mapping[str, Any]) -> Counterexample:
 
 def _step_from_dict(read: Mapping[str, Any]) -> Step:
     kind = read.get("kind", StepKind.CRASH.value if read["text"] == "CRASH" else StepKind.OPERATION.value)
-    return Step(**({**read} | {"fate": Fate(read["fate"]), "kind": StepKind(kind)}))
+    return Step(**({**read} | {"fate": StepStatus(read["fate"]), "kind": StepKind(kind)}))
 
 
 def _change_from_dict(read: Mapping[str, Any]) -> Change:

@@ -22,8 +22,8 @@ from typing import Any
 from pytest_tradestore.isolation import Channel, Finished, run_isolated
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.race.execution import Actors, Program
-from pytest_tradestore.race.processes import ProcessLaboratory
-from pytest_tradestore.race.search import Laboratory
+from pytest_tradestore.race.processes import ProcessHarness
+from pytest_tradestore.race.search import Harness
 from pytest_tradestore.race.strategies import RandomWalk
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import StoreUnderTest
@@ -45,13 +45,13 @@ def measured(name: str, rounds: int, size: int) -> Figures:
     def task(channel: Channel) -> Figures:
         with Sandbox() as sandbox:
             bare = [slice_of(lambda at: without_scheduler(make, sandbox, at), size) for _ in range(rounds)]
-            laboratory, strategy = Laboratory(sandbox), RandomWalk(1)
+            harness, strategy = Harness(sandbox), RandomWalk(1)
             under_test, choices = StoreUnderTest(name, make), 0
 
             def one(_at: int) -> None:
                 nonlocal choices
                 strategy.begin()
-                choices += len(laboratory.run(under_test, program, strategy).choices)
+                choices += len(harness.run(under_test, program, strategy).choices)
 
             steered = []
             for turn in range(rounds):
@@ -74,18 +74,18 @@ def measured_in_processes(name: str, rounds: int, size: int) -> Figures:
         with Sandbox() as sandbox:
             bare = [slice_of(lambda at: without_scheduler(make, sandbox, at), size)[0] for _ in range(rounds)]
             under_test, strategy = StoreUnderTest(name, make), RandomWalk(1)
-            laboratory, choices, before = ProcessLaboratory(sandbox, under_test), 0, sum(os.times()[:4])
+            harness, choices, before = ProcessHarness(sandbox, under_test), 0, sum(os.times()[:4])
 
             def one(_at: int) -> None:
                 nonlocal choices
                 strategy.begin()
-                choices += len(laboratory.run(under_test, program, strategy).choices)
+                choices += len(harness.run(under_test, program, strategy).choices)
 
             wall = []
             for turn in range(rounds):
                 channel.step(turn)
                 wall.append(slice_of(one, size)[0])
-            laboratory.close()
+            harness.close()
             made = rounds * size
             spent = (sum(os.times()[:4]) - before) / made
         return statistics.median(wall), spent, statistics.median(bare), choices / made

@@ -13,7 +13,7 @@ from pytest_tradestore.crash.operations import (
     Kind,
     Link,
     Mark,
-    Moment,
+    MarkKind,
     Origin,
     Rename,
     SetMode,
@@ -127,10 +127,10 @@ class Story:
         return self._note(SyncAll(), **when)
 
     def invoke(self, update=1, **when):
-        return self._note(Mark(Moment.INVOKED, update), **when)
+        return self._note(Mark(MarkKind.INVOKED, update), **when)
 
     def acknowledge(self, update=1, **when):
-        return self._note(Mark(Moment.ACKNOWLEDGED, update), **when)
+        return self._note(Mark(MarkKind.ACKNOWLEDGED, update), **when)
 
     @property
     def trace(self):

@@ -4,7 +4,7 @@ import pytest
 
 from pytest_tradestore.causes import Culprit
 from pytest_tradestore.crash.culprits import culprit_of, lost_earlier, torn_files
-from pytest_tradestore.crash.oracle import Breach, Earlier, Family, History
+from pytest_tradestore.crash.oracle import Earlier, Family, History, OracleViolation
 from pytest_tradestore.crash.states import Crash, CrashState, windows
 from pytest_tradestore.observation import Absent, Observation, Value
 from tests.crash.handmade import Story, enumerated
@@ -77,7 +77,7 @@ def culprits(story, *, wrong, family=Family.ATOMICITY, log=False):
     for group in enumerated(story).groups:
         if wrong({f.path: f.content for f in group.image.files}):
             window = windows(story.program)[group.simplest.cut]
-            breach = Breach(family, "wrong", PLACE)
+            breach = OracleViolation(family, "wrong", PLACE)
             found[culprit_of(story.program, group.simplest, window, breach, HISTORY, log=log)] = None
     return list(found)
 

@@ -11,13 +11,13 @@ from pytest_tradestore.crash.images import DurableImage, ImageFile
 from pytest_tradestore.crash.judging import Violation
 from pytest_tradestore.crash.lowering import PAGE
 from pytest_tradestore.crash.operations import Inode, Kind
-from pytest_tradestore.crash.oracle import Breach, Family, History
+from pytest_tradestore.crash.oracle import Family, History, OracleViolation
 from pytest_tradestore.crash.states import Crash, CrashState
 from pytest_tradestore.crash.tokens import parse
 from pytest_tradestore.crash.workloads import workload_for
 from pytest_tradestore.kits.registry import KITS
 from pytest_tradestore.observation import Absent, Observation, Value
-from pytest_tradestore.verdict import Fate
+from pytest_tradestore.verdict import StepStatus
 from tests.crash.handmade import Story, contents, enumerated, page
 
 SEEN = [Observation((("AAPL", s),)) for s in (Absent(), Value("1"))]
@@ -53,16 +53,16 @@ def test_every_step_is_named_as_a_person_would():
 def test_steps_after_the_cut_were_not_issued():
     fates = [s.fate for s in steps_in(CrashState(Crash.PROCESS, 3))]
 
-    assert fates == [Fate.NOTE, Fate.PERSISTED, Fate.PERSISTED, *[Fate.NOT_ISSUED] * 3]
+    assert fates == [StepStatus.NOTE, StepStatus.PERSISTED, StepStatus.PERSISTED, *[StepStatus.NOT_ISSUED] * 3]
 
 
 def test_a_step_of_which_everything_is_lost_is_lost_and_one_of_which_a_part_is_says_which():
     program = saved().program
     write = range(program.starts[2], program.starts[3])
 
-    assert steps_in(CrashState(Crash.POWER, 3, tuple(write)))[2].fate is Fate.LOST
+    assert steps_in(CrashState(Crash.POWER, 3, tuple(write)))[2].fate is StepStatus.LOST
     partly = steps_in(CrashState(Crash.POWER, 3, (write[0], write[2])))[2]
-    assert (partly.fate, partly.detail) == (Fate.PARTLY, "12,288 bytes; lost: page 0, page 1")
+    assert (partly.fate, partly.detail) == (StepStatus.PARTLY, "12,288 bytes; lost: page 0, page 1")
     sizeless = steps_in(CrashState(Crash.POWER, 3, (write[5],)))[2]
     assert sizeless.detail.endswith("lost: its size")
 
@@ -82,9 +82,9 @@ def test_a_rename_that_never_arrived_is_lost_whatever_went_with_the_file_that_it
     earlier, *giving = range(program.starts[3], program.starts[4])
 
     lost = steps_in(CrashState(Crash.POWER, 4, tuple(giving)), story)[3]
-    assert (lost.fate, lost.detail) == (Fate.LOST, "")
+    assert (lost.fate, lost.detail) == (StepStatus.LOST, "")
     kept = steps_in(CrashState(Crash.POWER, 4, (earlier,)), story)[3]
-    assert (kept.fate, kept.detail) == (Fate.PARTLY, "lost: the removal of an earlier name of the file that goes")
+    assert (kept.fate, kept.detail) == (StepStatus.PARTLY, "lost: the removal of an earlier name of the file that goes")
 
 
 def test_control_a_rename_between_directories_of_which_the_new_name_arrived_has_lost_the_removal_of_the_old_one():
@@ -93,13 +93,13 @@ def test_control_a_rename_between_directories_of_which_the_new_name_arrived_has_
 
     step = steps_in(CrashState(Crash.POWER, 4, (whole,)), story)[3]
 
-    assert (step.fate, step.detail) == (Fate.PARTLY, "lost: the removal of the old name")
+    assert (step.fate, step.detail) == (StepStatus.PARTLY, "lost: the removal of the old name")
 
 
 def test_a_process_that_died_inside_a_write_says_how_far_it_got():
     step = steps_in(CrashState(Crash.PROCESS, 3, partial=PAGE))[2]
 
-    assert (step.fate, step.detail) == (Fate.PARTLY, "12,288 bytes; the process died after 4,096 of 12,288 bytes")
+    assert (step.fate, step.detail) == (StepStatus.PARTLY, "12,288 bytes; the process died after 4,096 of 12,288 bytes")
 
 
 def everything():
@@ -177,7 +177,7 @@ def explained(story, wanted, requirement="DUR-2", more=()):
     program = story.program
     group = next(g for g in enumerated(story).groups if g.window.acknowledged == 1 and contents(g.image) == wanted)
     evidence = Evidence(workload_for(KITS[0], frozenset()), program=program, history=HISTORY)
-    breach = Breach(Family.DURABILITY, "AAPL is missing", "AAPL", "nothing", ("1",))
+    breach = OracleViolation(Family.DURABILITY, "AAPL is missing", "AAPL", "nothing", ("1",))
     losses = ((group.simplest.cut, frozenset(group.simplest.lost)), *more)
     culprit = Culprit("fsync of the directory missing", ("store.py:9",))
     violation = Violation(requirement, group.simplest, group, group.image, breach, Inspection(), culprit, 1, losses)
@@ -188,7 +188,7 @@ def test_a_lost_rename_is_shown_with_what_was_lost_and_where_it_happens():
     told = explained(saved(), {"f": b"old", "t": page(b"n", 3)})
 
     assert told.crash == "power loss after put('AAPL', 1) had returned, 1 step lost"
-    assert [s.text for s in told.steps if s.fate is Fate.LOST] == ["rename t -> f"]
+    assert [s.text for s in told.steps if s.fate is StepStatus.LOST] == ["rename t -> f"]
     assert told.found == ("AAPL: nothing",)
     assert told.filesystems == ("strict (POSIX to the letter)", "ext4", "xfs", "btrfs", "macos")
     assert parse(told.token).state == CrashState(Crash.POWER, 6, (7,))

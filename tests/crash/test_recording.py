@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from pytest_tradestore.crash.images import DurableImage, ImageFile
-from pytest_tradestore.crash.operations import Kind, Mark, Moment, Unlink
+from pytest_tradestore.crash.operations import Kind, Mark, MarkKind, Unlink
 from pytest_tradestore.crash.recorders.fake import FakeRecorder
 from pytest_tradestore.crash.recorders.strace import StraceRecorder
 from pytest_tradestore.crash.recording import NotRecorded, choose_recorder, record, record_reopenings
@@ -42,7 +42,7 @@ def test_every_call_stands_between_its_marks_opening_and_closing_included():
     operations = recorded(Durable).trace.operations
 
     marks = [(o.moment, o.update) for o in operations if isinstance(o, Mark)]
-    assert marks == [(moment, n) for n in range(4) for moment in (Moment.INVOKED, Moment.ACKNOWLEDGED)]
+    assert marks == [(moment, n) for n in range(4) for moment in (MarkKind.INVOKED, MarkKind.ACKNOWLEDGED)]
     assert isinstance(operations[0], Mark)
     assert isinstance(operations[-1], Mark)
 
@@ -50,8 +50,8 @@ def test_every_call_stands_between_its_marks_opening_and_closing_included():
 def test_reading_leaves_no_operation_between_two_updates():
     operations = recorded(Durable).trace.operations
 
-    at = operations.index(Mark(Moment.ACKNOWLEDGED, 1))
-    assert operations[at + 1] == Mark(Moment.INVOKED, 2)
+    at = operations.index(Mark(MarkKind.ACKNOWLEDGED, 1))
+    assert operations[at + 1] == Mark(MarkKind.INVOKED, 2)
 
 
 class Refusing(Durable):

@@ -12,7 +12,7 @@ from pytest_tradestore.faults.calls import Call, CallKind
 from pytest_tradestore.kits.registry import kit_named
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
-from pytest_tradestore.verdict import Fate
+from pytest_tradestore.verdict import StepStatus
 
 pytestmark = pytest.mark.skipif(seccomp.why_not() is not None, reason=str(seccomp.why_not()))
 
@@ -49,7 +49,7 @@ def test_each_call_of_a_counterexample_has_its_line_and_the_one_that_failed_is_m
     examples = check.judge(bench, store).examples
     steps = [step for example in examples for step in example.steps]
 
-    (failed,) = {(step.text, step.source) for step in steps if step.fate is Fate.FAILED and "rename" in step.text}
+    (failed,) = {(step.text, step.source) for step in steps if step.fate is StepStatus.FAILED and "rename" in step.text}
     assert failed == ("rename state.json", "os.rename(staged, self.file)")
     assert all("test_lines_of_calls.py:" in step.location for step in steps)
 

@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from pytest_tradestore.faults.calls import Call, CallKind, Decision, Fault, Limit, Referee, role_of
+from pytest_tradestore.faults.calls import Call, CallKind, Decision, Fault, FaultInjector, Limit, role_of
 from pytest_tradestore.faults.plans import ERRORS, faults_for
 
 WRITE, RENAME = Call(CallKind.WRITE, "a.tmp"), Call(CallKind.RENAME, "a")
@@ -29,7 +29,7 @@ def test_the_role_of_a_file_is_the_same_in_every_run(path, role):
 
 
 def decisions(fault, *calls):
-    referee = Referee("/r", fault)
+    referee = FaultInjector("/r", fault)
     return [referee.decide(call) for call in calls]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_tradestore.crash.lowering import PAGE
-from pytest_tradestore.crash.operations import Kind, Mark, Moment, SyncKind
+from pytest_tradestore.crash.operations import Kind, Mark, MarkKind, SyncKind
 from pytest_tradestore.crash.trace import Node, Trace
 from tests.crash.handmade import DIRECTORY, Story
 
@@ -37,7 +37,7 @@ def timed(story: Story) -> Trace:
     """Return the trace of a story in which each call is an update of its own: every moment is told apart."""
     operations = []
     for number, operation in enumerate(story.operations, 1):
-        operations += [Mark(Moment.INVOKED, number), operation, Mark(Moment.ACKNOWLEDGED, number)]
+        operations += [Mark(MarkKind.INVOKED, number), operation, Mark(MarkKind.ACKNOWLEDGED, number)]
     return replace(story.trace, operations=tuple(operations))
 
 

@@ -22,7 +22,7 @@ from pytest_tradestore.crash.operations import (
     Kind,
     Link,
     Mark,
-    Moment,
+    MarkKind,
     Origin,
     Rename,
     Sync,
@@ -159,9 +159,9 @@ def drawn(draw, tree, update, origin):
         case "sync_all":
             return SyncAll(origin=origin)
         case "invoke":
-            return Mark(Moment.INVOKED, update + 1, origin=origin)
+            return Mark(MarkKind.INVOKED, update + 1, origin=origin)
         case "acknowledge":
-            return Mark(Moment.ACKNOWLEDGED, update, origin=origin)
+            return Mark(MarkKind.ACKNOWLEDGED, update, origin=origin)
     return None
 
 
@@ -252,8 +252,8 @@ def partial_image(program, cut, at):
 
 def window_at(program, cut):
     marks = [step for step in program.steps[:cut] if isinstance(step, Mark)]
-    invoked = [m.update for m in marks if m.moment is Moment.INVOKED]
-    acknowledged = [m.update for m in marks if m.moment is Moment.ACKNOWLEDGED]
+    invoked = [m.update for m in marks if m.moment is MarkKind.INVOKED]
+    acknowledged = [m.update for m in marks if m.moment is MarkKind.ACKNOWLEDGED]
     return Window((acknowledged or [-1])[-1], (invoked or [-1])[-1])
 
 

@@ -6,7 +6,7 @@ from pytest_tradestore.causes import Culprit, Harm
 from pytest_tradestore.crash.operations import Location
 from pytest_tradestore.race.culprits import cause_of
 from pytest_tradestore.race.execution import Ending, Execution, Step
-from pytest_tradestore.race.judging import Finding, Wrong
+from pytest_tradestore.race.judging import RaceViolation, ViolationKind
 
 
 def execution(*steps, ending=Ending.FINISHED):
@@ -27,7 +27,7 @@ UPDATE = execution(
 
 
 def test_a_lost_update_lies_between_what_was_read_and_what_is_made_of_it():
-    cause = cause_of(UPDATE, Finding(Wrong.LOST, "AAPL is gone", "nothing"))
+    cause = cause_of(UPDATE, RaceViolation(ViolationKind.LOST, "AAPL is gone", "nothing"))
 
     assert cause.culprit == Culprit("another caller comes between the steps", ("store.py:3", "store.py:6"))
     assert cause.harm is Harm.LOST
@@ -35,21 +35,25 @@ def test_a_lost_update_lies_between_what_was_read_and_what_is_made_of_it():
 
 def test_another_failure_lies_where_the_caller_was_switched_away_from():
     cause = cause_of(
-        UPDATE, Finding(Wrong.REFUSED, "put raised", "FileNotFoundError", about="put raises FileNotFoundError")
+        UPDATE,
+        RaceViolation(ViolationKind.REFUSED, "put raised", "FileNotFoundError", about="put raises FileNotFoundError"),
     )
 
     assert cause.culprit.places == ("store.py:5", "store.py:6")
 
 
 def test_where_nothing_can_be_read_all_is_lost():
-    cause = cause_of(UPDATE, Finding(Wrong.LOST, "get raises", "ValueError", about="get raises ValueError"))
+    cause = cause_of(
+        UPDATE, RaceViolation(ViolationKind.LOST, "get raises", "ValueError", about="get raises ValueError")
+    )
 
     assert cause.harm is Harm.UNREADABLE
 
 
 def test_what_fails_alone_is_no_meeting_and_no_lock_helps():
     cause = cause_of(
-        UPDATE, Finding(Wrong.REFUSED, "it raised", "KeyError", about="delete raises KeyError", alone=True)
+        UPDATE,
+        RaceViolation(ViolationKind.REFUSED, "it raised", "KeyError", about="delete raises KeyError", alone=True),
     )
 
     assert cause.culprit == Culprit("call that fails without any other caller: delete raises KeyError")
@@ -59,17 +63,22 @@ def test_what_fails_alone_is_no_meeting_and_no_lock_helps():
 def test_a_rename_across_file_systems_is_not_told_to_take_a_lock():
     found = f"OSError: [Errno {errno.EXDEV}] Invalid cross-device link"
 
-    assert "temporary files in the directory" in cause_of(UPDATE, Finding(Wrong.REFUSED, "it raised", found)).remedy
+    assert (
+        "temporary files in the directory"
+        in cause_of(UPDATE, RaceViolation(ViolationKind.REFUSED, "it raised", found)).remedy
+    )
 
 
 def test_control_other_refusals_have_the_remedy_of_their_requirement():
-    assert cause_of(UPDATE, Finding(Wrong.REFUSED, "it raised", "KeyError: 'a'")).remedy == ""
+    assert cause_of(UPDATE, RaceViolation(ViolationKind.REFUSED, "it raised", "KeyError: 'a'")).remedy == ""
 
 
 def test_a_deadlock_names_the_locks():
     steps = ((0, "acquire a", 3), (1, "acquire b", 8), (0, "acquire b", 4), (1, "acquire a", 9))
 
-    cause = cause_of(execution(*steps, ending=Ending.DEADLOCK), Finding(Wrong.STUCK, "they wait for ever", ""))
+    cause = cause_of(
+        execution(*steps, ending=Ending.DEADLOCK), RaceViolation(ViolationKind.STUCK, "they wait for ever", "")
+    )
 
     assert (cause.culprit.places, cause.harm) == (("store.py:4", "store.py:9"), Harm.UNREADABLE)
 
@@ -77,4 +86,4 @@ def test_a_deadlock_names_the_locks():
 def test_where_no_line_is_known_the_file_tells():
     bare = execution((0, "read a.12345678", 0), (1, "write a", 0), (0, "write b", 0))
 
-    assert cause_of(bare, Finding(Wrong.TORN, "it is torn", "x")).culprit.places == ("a.*", "b")
+    assert cause_of(bare, RaceViolation(ViolationKind.TORN, "it is torn", "x")).culprit.places == ("a.*", "b")

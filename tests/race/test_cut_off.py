@@ -5,7 +5,7 @@ import pytest
 from pytest_tradestore.isolation import Finished, run_isolated
 from pytest_tradestore.race.addresses import Setting
 from pytest_tradestore.race.evidence import RaceEvidence
-from pytest_tradestore.race.search import Laboratory
+from pytest_tradestore.race.search import Harness
 from pytest_tradestore.race.searching import Allowance
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import StoreUnderTest
@@ -19,7 +19,7 @@ def explored(over):
     def search(channel):
         schedules = []
         with Sandbox() as sandbox:
-            result = Laboratory(sandbox).explore(
+            result = Harness(sandbox).explore(
                 StoreUnderTest("counter", Locked),
                 increments(Locked),
                 budget=40,

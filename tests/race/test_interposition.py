@@ -21,7 +21,7 @@ import pytest
 from pytest_tradestore.isolation import Finished, run_isolated
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.race.execution import Ending, Program
-from pytest_tradestore.race.search import Laboratory
+from pytest_tradestore.race.search import Harness
 from pytest_tradestore.race.strategies import RandomWalk
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import StoreUnderTest
@@ -51,7 +51,7 @@ def executed(store, callers=1, seed=0, detailed=True):
             strategy = RandomWalk(seed)
             strategy.begin()
             program = Program(((DO,),) * callers, observe=(LOAD,))
-            return Laboratory(sandbox).run(StoreUnderTest("x", store), program, strategy, detailed=detailed)
+            return Harness(sandbox).run(StoreUnderTest("x", store), program, strategy, detailed=detailed)
 
     ending = run_isolated(task, 20)
     assert isinstance(ending, Finished), ending

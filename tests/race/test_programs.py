@@ -7,7 +7,7 @@ import pytest
 
 from pytest_tradestore.kits.registry import KITS
 from pytest_tradestore.race.execution import Completed, Ending, Execution
-from pytest_tradestore.race.judging import Judge, Wrong
+from pytest_tradestore.race.judging import Judge, ViolationKind
 from pytest_tradestore.race.programs import scenarios
 from pytest_tradestore.target import Bridge, open_store
 
@@ -66,7 +66,7 @@ def test_control_each_update_that_is_forgotten_shows(played):
         blind = tuple(replace(c, result=None) if c in last else c for c in execution.history)
         if any(c.result for c in last if c.call.method != "keys"):
             finding, *_ = judge.findings(replace(execution, history=blind))
-            assert finding.wrong is Wrong.LOST, scenario.name
+            assert finding.wrong is ViolationKind.LOST, scenario.name
             assert "then gives" in finding.sentence
             assert finding.allowed
 

@@ -7,7 +7,7 @@ import pytest
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.kits.registry import KITS
 from pytest_tradestore.race.execution import Completed, Ending, Execution
-from pytest_tradestore.race.judging import Judge, Wrong
+from pytest_tradestore.race.judging import Judge, ViolationKind
 from pytest_tradestore.race.refusals import is_an_answer, told
 
 DEFAULT = (ValueError, OSError)
@@ -76,7 +76,7 @@ def test_an_update_that_is_refused_when_all_others_are_gone_is_refused_for_good(
 
     (found,) = findings(killed, refused)
 
-    assert found.wrong is Wrong.REFUSED
+    assert found.wrong is ViolationKind.REFUSED
     assert (
         found.sentence
         == "save(9) raised TimeoutError: no lock within 5 s with nobody else there, after save(1) was killed"
@@ -94,7 +94,7 @@ def test_a_lost_update_is_told_before_a_refused_one():
     lost = Completed(0, save(1), 0, 1), Completed(-1, LOAD, 6, 7, {})
     refused = Completed(1, save(2), 2, 3, None, "FileNotFoundError: doc.tmp", undeclared=True)
 
-    assert [found.wrong for found in findings(lost[0], refused, lost[1])] == [Wrong.LOST]
+    assert [found.wrong for found in findings(lost[0], refused, lost[1])] == [ViolationKind.LOST]
 
 
 def test_who_was_killed_is_not_said_to_wait():

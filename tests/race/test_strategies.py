@@ -6,10 +6,10 @@ import pytest
 
 from pytest_tradestore.race.actors import Actor
 from pytest_tradestore.race.clock import Clock
-from pytest_tradestore.race.execution import Turn
+from pytest_tradestore.race.execution import ContextSwitch
 from pytest_tradestore.race.following import Turning
 from pytest_tradestore.race.scheduler import Scheduler
-from pytest_tradestore.race.strategies import DepthFirst, Mixture, Priorities, RandomWalk
+from pytest_tradestore.race.strategies import DepthFirst, Pct, Portfolio, RandomWalk
 
 
 class Counted(Actor):
@@ -105,9 +105,9 @@ def test_control_a_store_that_does_the_same_again_does_not_diverge():
 
 STRATEGIES = {
     "walk": RandomWalk,
-    "pct-2": lambda seed: Priorities(2, seed),
-    "pct-4": lambda seed: Priorities(4, seed),
-    "mixture": lambda seed: Mixture(seed, alone=3),
+    "pct-2": lambda seed: Pct(2, seed),
+    "pct-4": lambda seed: Pct(4, seed),
+    "mixture": lambda seed: Portfolio(seed, alone=3),
     "depth-first": lambda seed: DepthFirst(2, seed),
 }
 
@@ -131,17 +131,17 @@ def test_control_another_seed_gives_others(name):
 
 @pytest.mark.parametrize("depth", [2, 3, 4])
 def test_pct_preempts_at_most_one_time_less_than_its_depth(depth):
-    assert max(preemptions for _, preemptions in some_of(Priorities(depth, 1), 200)) <= depth - 1
+    assert max(preemptions for _, preemptions in some_of(Pct(depth, 1), 200)) <= depth - 1
 
 
 def test_pct_comes_to_every_schedule_of_its_depth():
-    seen = {order for order, _ in (run(s, 3, 3) for s in [Priorities(2, 1)] for _ in range(400) if s.begin())}
+    seen = {order for order, _ in (run(s, 3, 3) for s in [Pct(2, 1)] for _ in range(400) if s.begin())}
 
     assert seen >= {order for order, n in every_order(3, 3) if n <= 1}
 
 
 def test_the_mixture_ends_when_depth_first_has_run_everything():
-    strategy = Mixture(1, bound=2, alone=5)
+    strategy = Portfolio(1, bound=2, alone=5)
     given = some_of(strategy, 10_000)
     within = 3 * 2 + 1
 
@@ -150,7 +150,7 @@ def test_the_mixture_ends_when_depth_first_has_run_everything():
 
 
 def test_the_mixture_is_exhausted_exactly_when_every_schedule_was_run():
-    strategy = Mixture(1, bound=2, alone=100)
+    strategy = Portfolio(1, bound=2, alone=100)
 
     assert sorted(all_of(strategy, 2, 2)) == sorted((order, n) for order, n in every_order(2, 2) if n <= 2)
 
@@ -190,7 +190,7 @@ def test_going_on_without_asking_changes_no_schedule(make):
 
 
 def test_turns_are_taken_although_nobody_asks():
-    turns = (Turn(0, 2, "step", 1), Turn(1, 1, "step", 0))
+    turns = (ContextSwitch(0, 2, "step", 1), ContextSwitch(1, 1, "step", 0))
     schedule, asked = without_asking(Turning(turns), 5, 5)
 
     assert schedule == run(Turning(turns), 5, 5)

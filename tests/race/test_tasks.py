@@ -12,7 +12,7 @@ import pytest
 from pytest_tradestore.isolation import run_isolated
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.race.execution import Actors, Program
-from pytest_tradestore.race.search import Laboratory, run_schedules
+from pytest_tradestore.race.search import Harness, run_schedules
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import StoreUnderTest
 from tests.race import patterns
@@ -281,7 +281,7 @@ def test_a_job_whose_caller_was_cancelled_goes_on():
 
     def task(channel):
         with Sandbox() as sandbox:
-            Laboratory(sandbox).explore(
+            Harness(sandbox).explore(
                 StoreUnderTest("x", AsyncStore), cancelled_save(AsyncStore, 1), budget=200, seed=0, judge=judge
             )
         return found

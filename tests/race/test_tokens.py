@@ -7,7 +7,7 @@ import pytest
 
 from pytest_tradestore.errors import ReplayError
 from pytest_tradestore.kits.call import Call
-from pytest_tradestore.race.execution import Actors, Program, Turn
+from pytest_tradestore.race.execution import Actors, ContextSwitch, Program
 from pytest_tradestore.race.search import replay
 from pytest_tradestore.race.tokens import ScheduleToken, parse
 from pytest_tradestore.target import StoreUnderTest
@@ -16,8 +16,8 @@ from tests.race.running import increments, judge, search
 
 TOKENS = {
     "plain": ScheduleToken((), "1a2b3c4d"),
-    "one-turn": ScheduleToken((Turn(0, 5, "replace", 1),), "1a2b3c4d"),
-    "lines": ScheduleToken((Turn(0, 5, "line", 1), Turn(12, 0, "start", 3)), "00000000", lines=True),
+    "one-turn": ScheduleToken((ContextSwitch(0, 5, "replace", 1),), "1a2b3c4d"),
+    "lines": ScheduleToken((ContextSwitch(0, 5, "line", 1), ContextSwitch(12, 0, "start", 3)), "00000000", lines=True),
 }
 
 
@@ -80,19 +80,19 @@ def test_a_token_of_another_program_is_refused():
 
 
 SCHEDULES = """
-from pytest_tradestore.race.search import Laboratory
+from pytest_tradestore.race.search import Harness
 from pytest_tradestore.race.strategies import Mixture
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import StoreUnderTest
 from tests.race import patterns
 from tests.race.running import increments
 with Sandbox() as sandbox:
-    laboratory = Laboratory(sandbox)
+    harness = Harness(sandbox)
     for store in (patterns.NoLock, patterns.AsyncCounter, patterns.OwnTempCounter):
         strategy = Mixture({seed}, alone=10)
         for _ in range(40):
             strategy.begin()
-            print(laboratory.run(StoreUnderTest("x", store), increments(store), strategy).choices)
+            print(harness.run(StoreUnderTest("x", store), increments(store), strategy).choices)
 """
 
 

@@ -4,13 +4,27 @@ import pytest
 
 from pytest_tradestore.report.columns import columns
 from pytest_tradestore.report.counterexample import render
-from pytest_tradestore.verdict import Counterexample, Fate, Step
+from pytest_tradestore.verdict import Counterexample, Step, StepStatus
 
 STEPS = (
-    Step(1, Fate.NOTE, "write store.tmp: {'AAPL': {'version': 0, 'note': 'xxxxxx'}}", "/a/mystores.py:22", "", actor=0),
-    Step(0, Fate.NOTE, "-- switch --", actor=-1),
-    Step(2, Fate.NOTE, "replace store.tmp -> store.json: {'MSFT': {'version': 1}}", "/a/mystores.py:23", "", actor=1),
-    Step(3, Fate.NOTE, "put('MSFT', {version: 1}) raises FileNotFoundError: no such file", actor=1),
+    Step(
+        1,
+        StepStatus.NOTE,
+        "write store.tmp: {'AAPL': {'version': 0, 'note': 'xxxxxx'}}",
+        "/a/mystores.py:22",
+        "",
+        actor=0,
+    ),
+    Step(0, StepStatus.NOTE, "-- switch --", actor=-1),
+    Step(
+        2,
+        StepStatus.NOTE,
+        "replace store.tmp -> store.json: {'MSFT': {'version': 1}}",
+        "/a/mystores.py:23",
+        "",
+        actor=1,
+    ),
+    Step(3, StepStatus.NOTE, "put('MSFT', {version: 1}) raises FileNotFoundError: no such file", actor=1),
 )
 ACTORS = ("writer A", "writer B")
 

@@ -7,7 +7,7 @@ import pytest
 
 from pytest_tradestore.report.counterexample import render
 from pytest_tradestore.requirements import BY_ID
-from pytest_tradestore.verdict import Counterexample, Fate, Sighting, Step
+from pytest_tradestore.verdict import Counterexample, Sighting, Step, StepStatus
 from tests.golden.make import HERE, PAGES, WIDTHS, pages
 
 TOLD = Counterexample(
@@ -15,12 +15,12 @@ TOLD = Counterexample(
     crash="power loss after put('AAPL', ...) had returned, 1 step lost",
     workload=tuple(f"put('AAPL', {{version: {n}}})" for n in range(1, 7)),
     steps=(
-        Step(0, Fate.NOTE, "… 9 earlier steps, all persisted"),
-        Step(10, Fate.NOTE, "put('AAPL', ...) called"),
-        Step(11, Fate.PERSISTED, "write t", "store.py:12", "file.write(text)", "9,000 bytes"),
-        Step(12, Fate.LOST, "rename t -> f", "store.py:13", "os.replace(t, f)"),
-        Step(0, Fate.NOTE, "CRASH"),
-        Step(13, Fate.NOT_ISSUED, "fsync the root directory", "store.py:14", "os.fsync(directory)"),
+        Step(0, StepStatus.NOTE, "… 9 earlier steps, all persisted"),
+        Step(10, StepStatus.NOTE, "put('AAPL', ...) called"),
+        Step(11, StepStatus.PERSISTED, "write t", "store.py:12", "file.write(text)", "9,000 bytes"),
+        Step(12, StepStatus.LOST, "rename t -> f", "store.py:13", "os.replace(t, f)"),
+        Step(0, StepStatus.NOTE, "CRASH"),
+        Step(13, StepStatus.NOT_ISSUED, "fsync the root directory", "store.py:14", "os.fsync(directory)"),
     ),
     found=("AAPL: nothing",),
     allowed=("version 1", "version 2"),
@@ -105,7 +105,7 @@ def test_control_what_is_not_known_takes_no_line():
 
 
 def test_a_source_line_that_does_not_fit_beside_its_step_stands_below_it():
-    long = replace(TOLD, steps=(Step(1, Fate.LOST, "rename " + "x" * 40, "store.py:13", "os.replace(t, f)"),))
+    long = replace(TOLD, steps=(Step(1, StepStatus.LOST, "rename " + "x" * 40, "store.py:13", "os.replace(t, f)"),))
     lines = render(long, "DUR-2", 60).splitlines()
 
     at = next(i for i, line in enumerate(lines) if "rename" in line)

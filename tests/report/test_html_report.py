@@ -23,12 +23,12 @@ from pytest_tradestore.settings import Settings
 from pytest_tradestore.verdict import (
     Change,
     Counterexample,
-    Fate,
     PathSeen,
     Result,
     Sighting,
     Step,
     StepKind,
+    StepStatus,
     Verdict,
 )
 
@@ -41,13 +41,13 @@ EXAMPLE = Counterexample(
     crash="power loss after put('AAPL', {}) had returned, 1 step lost",
     workload=("put('AAPL', {})",),
     steps=(
-        Step(0, Fate.NOTE, "… 7 earlier steps, all persisted", kind=StepKind.LEFT_OUT),
-        Step(8, Fate.NOTE, "put('AAPL', {}) called", kind=StepKind.CALLED),
-        Step(9, Fate.PARTLY, "write t", "store.py:3", "file.write(text)", "9,000 bytes; lost: page 2"),
-        Step(10, Fate.LOST, "rename t -> f", "store.py:4", "os.replace(t, f)"),
-        Step(11, Fate.NOTE, "put('AAPL', {}) RETURNED", kind=StepKind.RETURNED),
-        Step(0, Fate.NOTE, "CRASH", kind=StepKind.CRASH),
-        Step(12, Fate.NOT_ISSUED, "create t"),
+        Step(0, StepStatus.NOTE, "… 7 earlier steps, all persisted", kind=StepKind.LEFT_OUT),
+        Step(8, StepStatus.NOTE, "put('AAPL', {}) called", kind=StepKind.CALLED),
+        Step(9, StepStatus.PARTLY, "write t", "store.py:3", "file.write(text)", "9,000 bytes; lost: page 2"),
+        Step(10, StepStatus.LOST, "rename t -> f", "store.py:4", "os.replace(t, f)"),
+        Step(11, StepStatus.NOTE, "put('AAPL', {}) RETURNED", kind=StepKind.RETURNED),
+        Step(0, StepStatus.NOTE, "CRASH", kind=StepKind.CRASH),
+        Step(12, StepStatus.NOT_ISSUED, "create t"),
     ),
     found=('{"cash": 1}',),
     allowed=('{"cash": 2}',),
@@ -65,9 +65,9 @@ EXAMPLE = Counterexample(
 RACE = Counterexample(
     "MSFT is lost",
     steps=(
-        Step(1, Fate.NOTE, "read f", actor=0),
-        Step(0, Fate.NOTE, "-- switch --", kind=StepKind.SWITCH),
-        Step(2, Fate.NOTE, "put('MSFT', 1) returns", actor=1, kind=StepKind.RETURNED),
+        Step(1, StepStatus.NOTE, "read f", actor=0),
+        Step(0, StepStatus.NOTE, "-- switch --", kind=StepKind.SWITCH),
+        Step(2, StepStatus.NOTE, "put('MSFT', 1) returns", actor=1, kind=StepKind.RETURNED),
     ),
     actors=("writer A", "writer B"),
 )
@@ -133,7 +133,7 @@ def with_example(example):
 
 def everywhere(value):
     """A report in which every text that a store has a hand in is ``value``."""
-    step = Step(1, Fate.LOST, value, value, value, value)
+    step = Step(1, StepStatus.LOST, value, value, value, value)
     example = Counterexample(
         value, value, (value,), (step,), (value,), (value,), (value,), (value,), (value,), value, 1, (), value
     )

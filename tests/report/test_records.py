@@ -6,12 +6,12 @@ from pytest_tradestore.report.records import Note, StoreFacts, result_from_dict,
 from pytest_tradestore.verdict import (
     Change,
     Counterexample,
-    Fate,
     PathSeen,
     Result,
     Sighting,
     Step,
     StepKind,
+    StepStatus,
     Verdict,
 )
 
@@ -20,9 +20,9 @@ EXAMPLE = Counterexample(
     crash="power loss after put() returned",
     workload=("put('ä', {})",),
     steps=(
-        Step(1, Fate.PERSISTED, "create x", "store.py:3"),
-        Step(2, Fate.PARTLY, "write x", detail="page 2"),
-        Step(0, Fate.NOTE, "CRASH", kind=StepKind.CRASH),
+        Step(1, StepStatus.PERSISTED, "create x", "store.py:3"),
+        Step(2, StepStatus.PARTLY, "write x", detail="page 2"),
+        Step(0, StepStatus.NOTE, "CRASH", kind=StepKind.CRASH),
     ),
     found=("nothing",),
     allowed=("{}",),

@@ -18,7 +18,17 @@ from pytest_tradestore.report.schema_page import page
 from pytest_tradestore.report.surroundings import Surroundings
 from pytest_tradestore.requirements import Profile
 from pytest_tradestore.settings import Settings
-from pytest_tradestore.verdict import Change, Counterexample, Fate, PathSeen, Result, Sighting, Step, StepKind, Verdict
+from pytest_tradestore.verdict import (
+    Change,
+    Counterexample,
+    PathSeen,
+    Result,
+    Sighting,
+    Step,
+    StepKind,
+    StepStatus,
+    Verdict,
+)
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "report-schema.md"
 
@@ -48,7 +58,7 @@ def everything():
         ("save(1)",),
         tuple(
             Step(number, fate, "write a", "store.py:1", "f.write(a)", "4 bytes", 0, kind)
-            for number, (fate, kind) in enumerate((fate, kind) for fate in Fate for kind in StepKind)
+            for number, (fate, kind) in enumerate((fate, kind) for fate in StepStatus for kind in StepKind)
         ),
         ("nothing",),
         ("1",),

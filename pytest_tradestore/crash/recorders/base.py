@@ -5,14 +5,14 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from pytest_tradestore.crash.operations import Moment
+from pytest_tradestore.crash.operations import MarkKind
 from pytest_tradestore.crash.trace import Trace
 
 
 class Recording(Protocol):
     """A recording under way; its trace is there once the context manager that gave it has ended."""
 
-    def mark(self, moment: Moment, update: int) -> None:
+    def mark(self, moment: MarkKind, update: int) -> None:
         """Put a mark into the trace, between what was issued before this call and what is issued after it."""
         ...
 

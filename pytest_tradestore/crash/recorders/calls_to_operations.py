@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pytest_tradestore.crash.operations import Inode, Mark, Moment
+from pytest_tradestore.crash.operations import Inode, Mark, MarkKind
 from pytest_tradestore.crash.recorders import data_calls, name_calls
 from pytest_tradestore.crash.recorders.assembling import Locate, assemble
 from pytest_tradestore.crash.recorders.conversion import Bound, Conversion, bind
@@ -202,7 +202,7 @@ def _replay(calls: Sequence[Call], before: Before, marking: Marking, orders: _Or
         words = marking.words(call)
         if words is not None:
             if returns and len(words) == 2:
-                replay.conversion.emit(call, Mark, moment=Moment(words[0]), update=int(words[1]))
+                replay.conversion.emit(call, Mark, moment=MarkKind(words[0]), update=int(words[1]))
         elif returns:
             replay.returned(index)
         else:

@@ -12,7 +12,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_tradestore.crash.operations import Mark, Moment
+from pytest_tradestore.crash.operations import Mark, MarkKind
 from pytest_tradestore.crash.trace import Trace, snapshot_of
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class FakeRecording:
         self._journal = journal
         self._trace: Trace | None = None
 
-    def mark(self, moment: Moment, update: int) -> None:
+    def mark(self, moment: MarkKind, update: int) -> None:
         """Put a mark between what was done before this call and what is done after it."""
         self._journal.note(Mark(moment, update))
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pytest_tradestore.crash.operations import Inode, Mark, Moment
+from pytest_tradestore.crash.operations import Inode, Mark, MarkKind
 from pytest_tradestore.crash.recorders import attaching
 from pytest_tradestore.crash.recorders.attaching import Attached, AttachError, descendants, not_attached, tracer_of
 from pytest_tradestore.crash.recorders.calls_to_operations import CALLS, Before, Marking, trace_of
@@ -34,7 +34,7 @@ class StraceRecording:
         self._trace: Trace | None = None
         self.marks = 0
 
-    def mark(self, moment: Moment, update: int) -> None:
+    def mark(self, moment: MarkKind, update: int) -> None:
         """Put a mark into the trace, between what was issued before this call and what is issued after it."""
         self._say(moment.value, update)
         self.marks += 1

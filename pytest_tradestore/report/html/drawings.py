@@ -8,28 +8,28 @@ from itertools import pairwise
 
 from pytest_tradestore.observation import counted
 from pytest_tradestore.report.html.markup import NOTHING, Markup, hidden, joined, tag
-from pytest_tradestore.verdict import Counterexample, Fate, Step, StepKind
+from pytest_tradestore.verdict import Counterexample, Step, StepKind, StepStatus
 
 _MOST_LANES = 6
 
-_LANES: tuple[tuple[str, str, tuple[Fate, ...]], ...] = (
-    ("persisted", "on disk", (Fate.PERSISTED,)),
-    ("torn", "torn", (Fate.PARTLY,)),
-    ("lost", "lost", (Fate.LOST,)),
-    ("failed", "failed", (Fate.FAILED,)),
-    ("later", "never done", (Fate.NOT_ISSUED,)),
+_LANES: tuple[tuple[str, str, tuple[StepStatus, ...]], ...] = (
+    ("persisted", "on disk", (StepStatus.PERSISTED,)),
+    ("torn", "torn", (StepStatus.PARTLY,)),
+    ("lost", "lost", (StepStatus.LOST,)),
+    ("failed", "failed", (StepStatus.FAILED,)),
+    ("later", "never done", (StepStatus.NOT_ISSUED,)),
 )
 """The lanes behind that of the program: their class, the word for them, and the fates in them."""
 _HEADS = {"never done": "later"}
 """Shorter words for the heads of lanes, which are narrow."""
 _CLASSES = {fate: name for name, _, fates in _LANES for fate in fates}
 _READ_ALOUD = {
-    Fate.PERSISTED: "on disk: ",
-    Fate.PARTLY: "torn, partly lost: ",
-    Fate.LOST: "lost: ",
-    Fate.FAILED: "failed: ",
-    Fate.NOT_ISSUED: "never done: ",
-    Fate.NOTE: "",
+    StepStatus.PERSISTED: "on disk: ",
+    StepStatus.PARTLY: "torn, partly lost: ",
+    StepStatus.LOST: "lost: ",
+    StepStatus.FAILED: "failed: ",
+    StepStatus.NOT_ISSUED: "never done: ",
+    StepStatus.NOTE: "",
 }
 
 
@@ -46,12 +46,12 @@ def _path(way: str, kind: str = "stroke") -> Markup:
 
 
 _MARKS = {
-    Fate.PERSISTED: _svg("good", _dot("fill")),
-    Fate.PARTLY: _svg("bad", _dot("ground"), _dot("stroke"), _path("M12 6a6 6 0 0 0 0 12z", "fill")),
-    Fate.LOST: _svg("bad", _dot("ground", "8"), _path("M6.5 6.5l11 11M17.5 6.5l-11 11")),
-    Fate.FAILED: _svg("bad", _dot("ground", "8"), _path("M12 5v8M12 18v.5")),
-    Fate.NOT_ISSUED: _svg("edge", _dot("ground"), _dot("stroke", "5")),
-    Fate.NOTE: _svg("link", _dot("fill", "4")),
+    StepStatus.PERSISTED: _svg("good", _dot("fill")),
+    StepStatus.PARTLY: _svg("bad", _dot("ground"), _dot("stroke"), _path("M12 6a6 6 0 0 0 0 12z", "fill")),
+    StepStatus.LOST: _svg("bad", _dot("ground", "8"), _path("M6.5 6.5l11 11M17.5 6.5l-11 11")),
+    StepStatus.FAILED: _svg("bad", _dot("ground", "8"), _path("M12 5v8M12 18v.5")),
+    StepStatus.NOT_ISSUED: _svg("edge", _dot("ground"), _dot("stroke", "5")),
+    StepStatus.NOTE: _svg("link", _dot("fill", "4")),
 }
 _CALLED = _svg("link", _path("M6 9h12l-6 7z", "fill"))
 _RETURNED = _svg("link", _dot("fill", "8"), tag("path", d="M8 12l3 3 5-6", class_="tick", stroke_width="2"))
@@ -68,7 +68,9 @@ def said_of_crash(steps: Sequence[Step]) -> str:
     """Say in a sentence what the drawing of a crash shows."""
     counts = [(sum(step.fate in fates for step in steps), word) for _, word, fates in _LANES]
     told = ", ".join(f"{counted(n, 'step')} {word}" for n, word in counts if n)
-    returned = [step.text for step in steps if step.kind is StepKind.RETURNED and step.fate is not Fate.NOT_ISSUED]
+    returned = [
+        step.text for step in steps if step.kind is StepKind.RETURNED and step.fate is not StepStatus.NOT_ISSUED
+    ]
     before = f"; {returned[-1]} before the cut" if returned and any(s.kind is StepKind.CRASH for s in steps) else ""
     return f"{told or counted(len(steps), 'step')}{before}"
 
@@ -87,7 +89,7 @@ def _crash(told: Counterexample) -> Markup:
     )
 
 
-def _crash_rows(told: Counterexample, lanes: Sequence[tuple[str, str, tuple[Fate, ...]]]) -> Iterator[Markup]:
+def _crash_rows(told: Counterexample, lanes: Sequence[tuple[str, str, tuple[StepStatus, ...]]]) -> Iterator[Markup]:
     inside = False
     for step in told.steps:
         if step.kind is StepKind.CRASH:
@@ -116,10 +118,10 @@ def _crash_rows(told: Counterexample, lanes: Sequence[tuple[str, str, tuple[Fate
 def _program_lane(step: Step, *, inside: bool) -> Markup:
     """Draw the lane of the program: a call from its beginning to its return, and what leaves nothing to lose."""
     mark = {StepKind.CALLED: _CALLED, StepKind.RETURNED: _RETURNED}.get(step.kind, NOTHING)
-    if step.fate is Fate.NOT_ISSUED:
+    if step.fate is StepStatus.NOT_ISSUED:
         return tag("span", class_="lane")
-    if not mark and step.fate is Fate.NOTE:
-        mark = _MARKS[Fate.NOTE]
+    if not mark and step.fate is StepStatus.NOTE:
+        mark = _MARKS[StepStatus.NOTE]
     return tag("span", mark, class_="lane inside" if inside else "lane")
 
 

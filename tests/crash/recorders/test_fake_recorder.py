@@ -34,7 +34,7 @@ from pytest_tradestore.crash.operations import (
     Kind,
     Link,
     Mark,
-    Moment,
+    MarkKind,
     Operation,
     Rename,
     SetAttribute,
@@ -429,15 +429,15 @@ def test_whole_trees_are_removed_bottom_up(tmp_path: Path) -> None:
 
 def test_marks_stand_between_what_came_before_and_after(tmp_path: Path) -> None:
     with FakeRecorder().record(tmp_path) as recording:
-        recording.mark(Moment.INVOKED, 1)
+        recording.mark(MarkKind.INVOKED, 1)
         (tmp_path / "a").touch()
-        recording.mark(Moment.ACKNOWLEDGED, 1)
+        recording.mark(MarkKind.ACKNOWLEDGED, 1)
         (tmp_path / "b").touch()
         with pytest.raises(RuntimeError, match="still runs"):
             _ = recording.trace
 
     assert names(list(recording.trace.operations)) == ["Mark", "Create", "Mark", "Create"]
-    assert recording.trace.operations[2] == Mark(Moment.ACKNOWLEDGED, 1)
+    assert recording.trace.operations[2] == Mark(MarkKind.ACKNOWLEDGED, 1)
     positions = [(operation.origin.start, operation.origin.end) for operation in recording.trace.operations]
     assert positions == [(0, 1), (2, 3), (4, 5), (6, 7)]
 

@@ -13,7 +13,7 @@ from pytest_tradestore.crash.operations import (
     Inode,
     Kind,
     Mark,
-    Moment,
+    MarkKind,
     Rename,
     Sync,
     Unlink,
@@ -315,7 +315,7 @@ def test_marks_of_another_recording_are_no_marks(tmp_path: Path) -> None:
     other = mark.replace(hexed("token"), hexed("other"))
     at = f'7 readlinkat(AT_FDCWD<\\x2f>, "{hexed(MARKING.path("invoked", 4))}", 0x1, 9) = -1 ENOENT (None)'
     operations = traced(tmp_path, mark, other, at, after={}).operations
-    assert operations == (Mark(Moment.ACKNOWLEDGED, 3), Mark(Moment.INVOKED, 4))
+    assert operations == (Mark(MarkKind.ACKNOWLEDGED, 3), Mark(MarkKind.INVOKED, 4))
 
 
 def test_a_descriptor_that_came_from_nowhere_is_found_by_its_path_but_its_position_is_not_known(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pytest_tradestore.crash.operations import Moment, Rename, Sync, Write
+from pytest_tradestore.crash.operations import MarkKind, Rename, Sync, Write
 from pytest_tradestore.crash.recorders.attaching import tracer_of
 from pytest_tradestore.crash.recorders.strace import StraceRecorder
 from tests.crash.recorders.strace_programs import kinds, needs_strace, only, seen
@@ -243,7 +243,7 @@ def test_strace_and_its_descriptors_are_gone_after_a_recording_even_one_that_rai
     descriptors = os.listdir("/proc/self/fd")
     with pytest.raises(ZeroDivisionError), recorder.record(tmp_path) as recording:
         tracer = tracer_of("self")
-        recording.mark(Moment.INVOKED, 1)
+        recording.mark(MarkKind.INVOKED, 1)
         _ = 1 // 0
 
     assert kinds(recording.trace) == ["Mark"]

@@ -20,7 +20,7 @@ from pytest_tradestore.crash.operations import (
     Kind,
     Link,
     Mark,
-    Moment,
+    MarkKind,
     Rename,
     SetAttribute,
     SetMode,
@@ -74,15 +74,15 @@ def _umask() -> int:
 
 def test_marks_stand_between_what_was_issued_before_and_after_them(tmp_path: Path) -> None:
     with StraceRecorder().record(tmp_path) as recording:
-        recording.mark(Moment.INVOKED, 1)
+        recording.mark(MarkKind.INVOKED, 1)
         (tmp_path / "a").write_bytes(b"1")
-        recording.mark(Moment.ACKNOWLEDGED, 1)
+        recording.mark(MarkKind.ACKNOWLEDGED, 1)
         (tmp_path / "b").mkdir()
     operations = recording.trace.operations
 
-    assert operations[0] == Mark(Moment.INVOKED, 1)
+    assert operations[0] == Mark(MarkKind.INVOKED, 1)
     assert kinds(recording.trace) == ["Mark", "Create", "Write", "Mark", "Create"]
-    assert operations[3] == Mark(Moment.ACKNOWLEDGED, 1)
+    assert operations[3] == Mark(MarkKind.ACKNOWLEDGED, 1)
 
 
 def test_the_trace_of_a_recording_under_way_is_refused(tmp_path: Path) -> None:
