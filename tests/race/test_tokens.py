@@ -81,7 +81,7 @@ def test_a_token_of_another_program_is_refused():
 
 SCHEDULES = """
 from pytest_tradestore.race.search import Harness
-from pytest_tradestore.race.strategies import Mixture
+from pytest_tradestore.race.strategies import Portfolio
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import StoreUnderTest
 from tests.race import patterns
@@ -89,7 +89,7 @@ from tests.race.running import increments
 with Sandbox() as sandbox:
     harness = Harness(sandbox)
     for store in (patterns.NoLock, patterns.AsyncCounter, patterns.OwnTempCounter):
-        strategy = Mixture({seed}, alone=10)
+        strategy = Portfolio({seed}, alone=10)
         for _ in range(40):
             strategy.begin()
             print(harness.run(StoreUnderTest("x", store), increments(store), strategy).choices)
