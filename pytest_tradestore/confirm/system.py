@@ -4,6 +4,7 @@ Nothing here is imported on other systems; ``needs`` says beforehand what is mis
 """
 
 import ctypes
+import errno
 import os
 import stat
 import struct
@@ -60,11 +61,15 @@ def leave_mounts(*places: str) -> None:
 
 
 def mount(source: str, target: str, kind: str, options: str = "", flags: int = 0) -> None:
-    """Mount. Raises OSError."""
-    _checked(
-        _LIBC.mount(source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), options.encode()),
-        f"mount {kind} {options}",
-    )
+    """Mount; a copy of the same btrfs on another disk, still being let go of, is waited for. Raises OSError."""
+    asked = (source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), options.encode())
+    for _ in range(100):
+        if _LIBC.mount(*asked) == 0:
+            return
+        if ctypes.get_errno() != errno.EEXIST:
+            break
+        sleep(0.02)
+    _checked(-1, f"mount {kind} {options}")
 
 
 def unmount(target: str) -> None:
@@ -72,7 +77,7 @@ def unmount(target: str) -> None:
     for _ in range(100):
         if _LIBC.umount2(target.encode(), 0) == 0:
             return
-        if ctypes.get_errno() != 16:  # EBUSY
+        if ctypes.get_errno() != errno.EBUSY:
             break
         sleep(0.02)
     _checked(-1, f"umount {target}")

@@ -29,6 +29,7 @@ from deltalake.exceptions import (
     TableNotFoundError,
 )
 
+from reference_store.core.signals import let_out
 from reference_store.errors import InvalidRecord, StorageFailure, StoreError, shown
 from reference_store.lake.rows import PARTITIONS, SCHEMA
 
@@ -85,6 +86,7 @@ class LakeTable:
         except TableNotFoundError:
             return None
         except (DeltaError, OSError, ValueError) as error:
+            let_out(error)
             raise self._failure(operation, identifier, error, may_have_happened=False) from None
 
     def _ours(self, table: DeltaTable) -> DeltaTable:

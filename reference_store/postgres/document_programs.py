@@ -10,6 +10,7 @@ from reference_store.core import keys, strict_json
 from reference_store.core.document_changes import Change, Update, putting, updating
 from reference_store.core.integrity import Unsealed
 from reference_store.core.schemas import ANY, Schema
+from reference_store.core.signals import let_out
 from reference_store.core.strict_json import Document, Encoded
 from reference_store.errors import (
     CorruptData,
@@ -158,7 +159,8 @@ class DocumentPrograms:
         vouched("document", self.place, key, generation, body, digest)
         try:
             return strict_json.copy_of(body)
-        except ValueError:
+        except ValueError as error:
+            let_out(error)
             raise CorruptData(key, self.place, "it is no JSON") from None
 
     def _understood(self, key: str, generation: int, body: str, digest: str) -> Unsealed:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from reference_store.core import strict_json
+from reference_store.core.signals import let_out
 from reference_store.errors import NewerRecord, shown
 from reference_store.postgres.statements import NUMBER, Ask, Program, Row, alone, seal, vouched
 from reference_store.stores.record_index import Change, Draft, Entry, Facets, Form, Index, Operation
@@ -137,7 +138,8 @@ def vouched_item(place: str, form: Form, identifier: str, generation: int, rank:
     """Return the text of a record if its seal vouches for it; raises CorruptData."""
     try:
         one, other = form.facets(strict_json.copy_of(body)) or (None, None)
-    except ValueError:
+    except ValueError as error:
+        let_out(error)
         one, other = None, None
     return vouched("item", place, f"{identifier}\n{rank} {one} {other}", generation, body, digest)
 

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from reference_store.core.signals import let_out
 from reference_store.errors import InvalidRecord
 from reference_store.postgres.statements import Ask, Row
 
@@ -68,7 +69,8 @@ def opening(conninfo: str, schema: str, durability: str, lock_timeout: float, re
     try:
         given: dict[str, Any] = {**_KEPT_ALIVE, **conninfo_to_dict(conninfo)}
         whole = make_conninfo(**given)
-    except (psycopg.Error, TypeError, ValueError):  # their words may hold parts of it
+    except (psycopg.Error, TypeError, ValueError) as error:  # their words may hold parts of it
+        let_out(error)
         raise InvalidRecord("conninfo", "is neither a URL postgresql://... nor a list of name=value") from None
     host = given.get("host") or given.get("hostaddr") or os.environ.get("PGHOST") or "localhost"
     name = f"postgresql://{host}/{given.get('dbname') or os.environ.get('PGDATABASE') or ''}"
