@@ -194,7 +194,8 @@ class Rig:
 
     @contextmanager
     def _mounted(self, device: str, options: str, flags: int = 0) -> Iterator[None]:
-        system.mount(device, self.top, self.filesystem, options, flags)
+        copies = {self._device, self._disk.device} - {device}
+        system.mount(device, self.top, self.filesystem, options, flags, copies=tuple(copies))
         try:
             yield
         finally:
@@ -208,7 +209,10 @@ class Rig:
             with self.times.of("laying"):
                 self.lay(recording, loss)
             with self.times.of("mounting"):
-                system.mount(self._device, self.top, self.filesystem, _LOOKS[self.filesystem], system.READ_ONLY)
+                looks = _LOOKS[self.filesystem]
+                system.mount(
+                    self._device, self.top, self.filesystem, looks, system.READ_ONLY, copies=(self._disk.device,)
+                )
             try:
                 with self.times.of("reading"):
                     images = [read_tree(f"{self.top}/{number}") for number in range(count)]
