@@ -128,6 +128,7 @@ class Rig:
         self.top = f"{directory}/top"
         os.mkdir(self.top)
         self.times = Times()
+        self.unmountable = 0
         with self.times.of("making"):
             _made(filesystem, self._file)
         self._fresh = Extents(self._file)
@@ -194,8 +195,7 @@ class Rig:
 
     @contextmanager
     def _mounted(self, device: str, options: str, flags: int = 0) -> Iterator[None]:
-        copies = {self._device, self._disk.device} - {device}
-        system.mount(device, self.top, self.filesystem, options, flags, copies=tuple(copies))
+        system.mount(device, self.top, self.filesystem, options, flags)
         try:
             yield
         finally:
@@ -204,22 +204,27 @@ class Rig:
     def left(
         self, recording: Recording, losses: Sequence[Loss], count: int
     ) -> Iterator[tuple[Loss, list[DurableImage | None]]]:
-        """Yield for each loss what is left of ``count`` trees; None for one that cannot be read."""
+        """Yield for each loss what is left of ``count`` trees; None for one that cannot be read.
+
+        None of them can where the file system cannot be mounted: its own recovery fails. Such are counted.
+        """
         for loss in losses:
             with self.times.of("laying"):
                 self.lay(recording, loss)
-            with self.times.of("mounting"):
-                looks = _LOOKS[self.filesystem]
-                system.mount(
-                    self._device, self.top, self.filesystem, looks, system.READ_ONLY, copies=(self._disk.device,)
-                )
+            self.times.states += 1
+            try:
+                with self.times.of("mounting"):
+                    system.mount(self._device, self.top, self.filesystem, _LOOKS[self.filesystem], system.READ_ONLY)
+            except OSError:  # seen on btrfs: "Failed to recover log tree", an object already exists
+                self.unmountable += 1
+                yield loss, [None] * count
+                continue
             try:
                 with self.times.of("reading"):
                     images = [read_tree(f"{self.top}/{number}") for number in range(count)]
             finally:
                 with self.times.of("unmounting"):
                     system.unmount(self.top)
-            self.times.states += 1
             yield loss, images
 
     def lay(self, recording: Recording, loss: Loss) -> None:

@@ -4,11 +4,10 @@ Nothing here is imported on other systems; ``needs`` says beforehand what is mis
 """
 
 import ctypes
-import errno
 import os
 import stat
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from time import sleep
 
@@ -22,7 +21,6 @@ except ImportError:  # nothing here is used where there is none
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNS = 0x20000
 _PRIVATE_BELOW = 1 << 18 | 1 << 14  # MS_PRIVATE | MS_REC
-_NOTE_DEVICE, _FORGET_DEVICE = 0x50009404, 0x50009405  # BTRFS_IOC_SCAN_DEV, BTRFS_IOC_FORGET_DEV
 _LOOP_CONFIGURE, _LOOP_CTL_GET_FREE, _BLKFLSBUF = 0x4C0A, 0x4C82, 0x1261
 _AUTOCLEAR, _DIRECT_IO = 4, 16
 READ_ONLY, NO_ACCESS_TIMES = 1, 1024
@@ -61,38 +59,12 @@ def leave_mounts(*places: str) -> None:
         _checked(_LIBC.umount2(place.encode(), 2), f"umount {place}")  # MNT_DETACH
 
 
-def mount(
-    source: str, target: str, kind: str, options: str = "", flags: int = 0, *, copies: Sequence[str] = ()
-) -> None:
-    """Mount. Raises OSError.
-
-    ``copies`` are devices with the same file system. Where somebody looks for btrfs on all devices (``mkfs.btrfs``
-    does), the kernel notes the latest copy that is not mounted, and refuses older ones: it is made to forget these.
-    """
-    asked = (source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), options.encode())
-    for _ in range(100):
-        if _LIBC.mount(*asked) == 0:
-            return
-        if ctypes.get_errno() != errno.EEXIST:
-            break
-        for copy in copies:
-            _about_btrfs(_FORGET_DEVICE, copy)
-        sleep(0.02)
-    _checked(-1, f"mount {kind} {options}")
-
-
-def note_btrfs(device: str) -> None:
-    """Let the kernel note the btrfs on a device, as whoever looks for one does. Raises OSError."""
-    _about_btrfs(_NOTE_DEVICE, device)
-
-
-def _about_btrfs(request: int, device: str) -> None:
-    control = os.open("/dev/btrfs-control", os.O_RDWR | os.O_CLOEXEC)
-    try:
-        with suppress(FileNotFoundError):  # it knows nothing of this one
-            fcntl.ioctl(control, request, bytearray(struct.pack("q4088s", 0, device.encode())))
-    finally:
-        os.close(control)
+def mount(source: str, target: str, kind: str, options: str = "", flags: int = 0) -> None:
+    """Mount. Raises OSError."""
+    _checked(
+        _LIBC.mount(source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), options.encode()),
+        f"mount {kind} {options}",
+    )
 
 
 def unmount(target: str) -> None:
@@ -100,7 +72,7 @@ def unmount(target: str) -> None:
     for _ in range(100):
         if _LIBC.umount2(target.encode(), 0) == 0:
             return
-        if ctypes.get_errno() != errno.EBUSY:
+        if ctypes.get_errno() != 16:  # EBUSY
             break
         sleep(0.02)
     _checked(-1, f"umount {target}")

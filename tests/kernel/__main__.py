@@ -102,6 +102,7 @@ def _run(
             if monotonic() > deadline:
                 break
         findings.add(judged, by_name(filesystem))
+    findings.unmountable = running.unmountable
     findings.busy = sum(os.times()[:4])
     return findings
 
