@@ -194,7 +194,7 @@ class LeaksDescriptors(_Document):
         os.close(directory)
 
 
-@breaks("document", FAULT_5="took longer than 0.6 s")
+@breaks("document", FAULT_4="took longer than 0.6 s", FAULT_5="took longer than 0.6 s")
 class LeaksItsLock(_Document):
     """gives its lock back only when all went well."""
 
@@ -210,7 +210,7 @@ class LeaksItsLock(_Document):
         self._lock.release()
 
 
-@breaks("document", FAULT_5="FileExistsError")
+@breaks("document", FAULT_4="an ordinary value is refused, too", FAULT_5="FileExistsError")
 class LeavesItsLockFile(_Document):
     """a lock file that is removed only when all went well, and that a new instance respects."""
 

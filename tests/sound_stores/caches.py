@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from time import time
 
-from tests.sound_stores.files import file_name, locked, make_directory, remove_durably, replace_durably
+from tests.sound_stores.files import encode, file_name, locked, make_directory, remove_durably, replace_durably
 
 
 class PlainCache:
@@ -36,7 +36,7 @@ class PlainCache:
             remove_durably(self.directory / file_name(key))
 
     def _encoded(self, entry):
-        return json.dumps(entry)
+        return encode(entry)
 
     def _is_over(self, entry):
         return entry["until"] is not None and entry["until"] <= time()
