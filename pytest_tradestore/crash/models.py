@@ -408,11 +408,17 @@ def _without_a_name(program: Program, number: int, step: Step) -> bool:
 
 
 @lru_cache(maxsize=16)
+def _syncs_without_a_name(program: Program) -> tuple[int, ...]:
+    """Return the steps that sync a file, or write to it synchronously, after it has lost its last name."""
+    return tuple(number for number, step in enumerate(program.steps) if _without_a_name(program, number, step))
+
+
 def _first_sync_without_a_name(program: Program) -> dict[Inode, int]:
-    """Return the first step that syncs a file, or writes to it synchronously, after it has lost its last name."""
+    """Return the files that are synced after they have lost their last name, each with the first step that does."""
     first: dict[Inode, int] = {}
-    for number, step in enumerate(program.steps):
-        if isinstance(step, (Sync, WriteThrough)) and _without_a_name(program, number, step):
+    for number in _syncs_without_a_name(program):
+        step = program.steps[number]
+        if isinstance(step, (Sync, WriteThrough)):
             first.setdefault(step.inode, number)
     return first
 
@@ -521,13 +527,16 @@ def _metadata(program: Program) -> frozenset[int]:
 def _held_by_log(program: Program) -> dict[int, Held]:
     """Return the names that the log of btrfs holds: those of each synced file, and of new directories on the way to it.
 
-    It forgets them when one of the file's names is removed or given to another, and each one that a rename has arrived
-    for: then what the entry led to before may be back, since the log has nothing to say of it any more.
+    It forgets them when one of the file's names is removed or given to another, or a file is synced that has none any
+    more (seen: e/b made, e/b/a synced and renamed over another, which is synced: no e/b and no such file), and each
+    one that a rename has arrived for: then what the entry led to before may be back, since the log has nothing to say
+    of it any more.
     """
     held: dict[int, Held] = {}
     for number, step in enumerate(program.steps):
         if not isinstance(step, Sync) or step.failed or (until := _loses_a_name(program, step.inode)) < number:
             continue
+        until = min([until, *(nameless for nameless in _syncs_without_a_name(program) if nameless > number)])
         wanted = [step.inode]
         for inode in wanted:
             for m in range(program.starts[number]):

@@ -1253,6 +1253,30 @@ def test_control_in_one_journal_what_was_synced_is_there(model):
     assert written_without_a_name(model=model) <= {b"2" * 100, b"t"}
 
 
+def in_a_new_directory(*, then=lambda s, inode: None):
+    """What a reader finds after e/b was made, e/b/a written, synced and renamed over d/b; and after what follows."""
+    story = Story({"d/b": b"o" * 100, "e": DIRECTORY})
+    replaced = story.inode("d/b")
+    story.mkdir("e/b")
+    story.create("e/b/a")
+    story.write("e/b/a", b"2" * 100)
+    story.fsync("e/b/a")
+    story.rename("e/b/a", "d/b")
+    then(story, replaced)
+    return found_after(story, by_name("btrfs"))
+
+
+def test_on_btrfs_a_sync_without_a_name_takes_along_the_new_directory_that_another_sync_had_brought():
+    """Seen: no e/b, and d/b as it was before."""
+    found = in_a_new_directory(then=lambda s, inode: (s.write(inode, b"3" * 100), s.fdatasync(inode)))
+
+    assert any("e/b" not in tree and tree["d/b"][:1] == b"o" for tree in found)
+
+
+def test_control_without_it_the_directory_stays():
+    assert all("e/b" in tree for tree in in_a_new_directory())
+
+
 @pytest.mark.parametrize("model", ["strict", "btrfs"])
 def test_control_of_a_file_that_never_had_a_name_a_sync_keeps_the_content(model):
     story = Story()
