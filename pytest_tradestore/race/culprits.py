@@ -93,8 +93,28 @@ def _cause_of(execution: Execution, finding: RaceViolation) -> Cause:
 def _met(steps: tuple[Step, ...], *, whole: bool) -> list[Step]:
     """Return the steps of one caller before and after the first switch that came between two of its own.
 
-    With ``whole`` its first and its last one: an update is lost between what was read and what is made of it.
+    With ``whole`` its first and its last one: an update is lost between what was read and what is made of it. What
+    callers do while they open the store is looked at only where nothing else met: they begin with that, so the first
+    switch is often there, whatever went wrong later.
     """
+    return _met_in(_once_open(steps), whole=whole) or _met_in(steps, whole=whole)
+
+
+def _once_open(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Return the steps without those that callers made while they opened the store."""
+    opening: set[int] = set()
+    kept = []
+    for step in steps:
+        if step.operation == _OPENING:
+            opening.add(step.actor)
+        elif step.operation == f"return {_OPENING}":
+            opening.discard(step.actor)
+        elif step.actor not in opening:
+            kept.append(step)
+    return tuple(kept)
+
+
+def _met_in(steps: tuple[Step, ...], *, whole: bool) -> list[Step]:
     own = [step for step in steps if step.actor >= 0 and step.operation.split(" ")[0] not in _PASSING]
     own = [step for step in own if step.operation != _OPENING]
     for at in range(len(own) - 1):

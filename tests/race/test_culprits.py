@@ -33,6 +33,31 @@ def test_a_lost_update_lies_between_what_was_read_and_what_is_made_of_it():
     assert cause.harm is Harm.LOST
 
 
+OPENED = (
+    (0, "open the store", 1),
+    (0, "mkdir .", 1),
+    (1, "open the store", 1),
+    (1, "stat .", 1),
+    (1, "return open the store", 0),
+    (0, "mkdir .", 2),
+    (0, "return open the store", 0),
+)
+"""Two callers that open the store, one while the other does."""
+
+
+def test_what_goes_wrong_once_the_store_is_open_does_not_lie_in_its_opening():
+    finding = RaceViolation(ViolationKind.TORN, "get raises", "ValueError")
+    opened_first = execution(*OPENED, *((s.actor, s.operation, s.location and s.location.line) for s in UPDATE.steps))
+
+    assert cause_of(opened_first, finding).culprit == cause_of(UPDATE, finding).culprit
+
+
+def test_control_where_nothing_else_met_it_lies_in_the_opening():
+    finding = RaceViolation(ViolationKind.TORN, "get raises", "ValueError")
+
+    assert cause_of(execution(*OPENED), finding).culprit.places == ("store.py:1", "store.py:2")
+
+
 def test_another_failure_lies_where_the_caller_was_switched_away_from():
     cause = cause_of(
         UPDATE,
