@@ -1,10 +1,9 @@
 """Stores with two defects each that failing calls show, the worse of which a harmless one hides; and a sound twin."""
 
-import json
 import os
 from pathlib import Path
 
-from tests.sound_stores.files import read_document, sync_directory
+from tests.sound_stores.files import encode, read_document, sync_directory
 from tests.two_defects import two
 
 
@@ -22,10 +21,11 @@ class Careful:
         return read_document(self.file) or {}
 
     def save(self, data):
+        text = encode(data).encode()
         staged = f"{self.file}.staged"
         descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
         try:
-            self._fill(descriptor, json.dumps(data).encode())
+            self._fill(descriptor, text)
             self._publish(staged)
         except BaseException:
             self._clean(staged)
@@ -64,8 +64,9 @@ class StartsAnewAndLitters(Careful):
             self.file.write_text("{}")
 
     def save(self, data):
+        text = encode(data).encode()
         staged = f"{self.file}.{os.urandom(8).hex()}.staged"
-        self._fill(os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640), json.dumps(data).encode())
+        self._fill(os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640), text)
         self._publish(staged)
 
 
