@@ -221,6 +221,17 @@ def test_control_interruptions_do_strike_where_the_package_takes_its_steps() -> 
     assert len(struck) == 1
 
 
+@contextmanager
+def only_its_own_leftovers() -> Iterator[None]:
+    """The collector finds in here only what is let go of in here: what other tests left is theirs to clear away."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
 def callbacks_during(call: Callable[[], Any]) -> set[str]:
     """The code that runs in this thread because something is gone: it lets nothing out that a handler raises."""
     seen: set[str] = set()
@@ -270,7 +281,8 @@ def test_no_call_runs_code_in_which_an_alarm_is_swallowed(root: Path) -> None:
         runs.create_or_update_run("1", "backtest")
         runs.list_runs()
 
-    assert callbacks_during(calls) == set()
+    with only_its_own_leftovers():
+        assert callbacks_during(calls) == set()
 
 
 class Alarm(Exception):
@@ -323,12 +335,8 @@ def test_a_directory_that_is_let_go_of_is_closed_without_such_code(root: Path, *
         del directory
         gc.collect()
 
-    gc.collect()
-    gc.freeze()  # what others have left is theirs to clear away
-    try:
+    with only_its_own_leftovers():
         assert callbacks_during(let_go) == set()
-    finally:
-        gc.unfreeze()
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(closed[0])
 
