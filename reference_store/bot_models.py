@@ -25,7 +25,7 @@ from pydantic import (
     model_validator,
 )
 
-from reference_store.models import Attributes, Number, Whole, _Record
+from reference_store.models import Attributes, Name, Number, Whole, _Record
 
 DIGITS = 40
 """Digits that an amount of money may have, half of them behind the point."""
@@ -124,8 +124,13 @@ class Portfolio(_Record):
     def _gathered(cls, members: Any, info: ValidationInfo) -> Any:
         if info.mode != "json" or not isinstance(members, dict):
             return members
-        own = {name: value for name, value in members.items() if name in cls.model_fields and name != _HOLDINGS}
-        return {**own, _HOLDINGS: {name: value for name, value in members.items() if name not in own}}
+        # What is neither a member nor can be a holding is left where it is: a member that this version does not know.
+        holdings = {
+            name: value
+            for name, value in members.items()
+            if name == _HOLDINGS or (name not in cls.model_fields and isinstance(value, dict))
+        }
+        return {**{name: value for name, value in members.items() if name not in holdings}, _HOLDINGS: holdings}
 
     @model_serializer(mode="wrap")
     def _spread(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -219,8 +224,8 @@ class PaperTrading(_Record):
     """An account, its positions by symbol, its orders by id and its fills, which belong together to the cent."""
 
     account: PaperAccount
-    positions: dict[str, PaperPosition] = Field(default_factory=dict)
-    orders: dict[str, PaperOrder] = Field(default_factory=dict)
+    positions: dict[Name, PaperPosition] = Field(default_factory=dict)
+    orders: dict[Name, PaperOrder] = Field(default_factory=dict)
     fills: list[PaperFill] = Field(default_factory=list)
     updated_at: Moment | None = None
 
@@ -299,7 +304,7 @@ class StockState(Kept):
     """What is known about a stock between two runs: when each kind of data was fetched last, and ``data``."""
 
     symbol: str
-    fetched_at: dict[str, Moment] = Field(default_factory=dict)
+    fetched_at: dict[Name, Moment] = Field(default_factory=dict)
     data: Attributes = Field(default_factory=dict)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from reference_store.bot_models import Count, Moment
-from reference_store.models import Attributes, Number, _Record
+from reference_store.models import Attributes, Name, Number, _Record
 
 
 def _with_zone(moment: datetime) -> datetime:
@@ -25,7 +25,7 @@ class LatestBacktest(_Record):
     start: Moment
     end: Moment
     trades: Count = 0
-    metrics: dict[str, Number | None] = Field(default_factory=dict)
+    metrics: dict[Name, Number | None] = Field(default_factory=dict)
     parameters: Attributes = Field(default_factory=dict)
 
     _zone = field_validator("generated_at")(_with_zone)

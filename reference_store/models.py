@@ -78,6 +78,10 @@ Quantity: TypeAlias = Annotated[int | float, BeforeValidator(exact_number)]
 """Numbers, each of which is taken exactly or not at all."""
 
 
+Name: TypeAlias = Annotated[str, Field(min_length=0)]
+"""A key that has a text: with a bound pydantic looks at it, and does not replace half of a surrogate pair later on."""
+
+
 def _given_back(value: Any, info: SerializationInfo) -> Any:
     return _as_json(value) if info.mode == "json" else value
 
@@ -94,7 +98,7 @@ def _as_json(value: Any) -> Any:
 
 # Left to itself, pydantic asks a function of Python for the kind of each value, and passes over what that raises: the
 # exception of a signal's handler too.
-Attributes: TypeAlias = Annotated[dict[str, JsonValue], PlainSerializer(_given_back, return_type=dict[str, Any])]
+Attributes: TypeAlias = Annotated[dict[Name, JsonValue], PlainSerializer(_given_back, return_type=dict[str, Any])]
 """Values of one's own, as JSON has them."""
 
 

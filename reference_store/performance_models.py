@@ -16,7 +16,7 @@ from typing import Annotated, TypeAlias
 from pydantic import Field, model_validator
 
 from reference_store.bot_models import AS_TEXT, Moment, NotNegative
-from reference_store.models import Number, Whole, _Record
+from reference_store.models import Name, Number, Whole, _Record
 
 YEAR = timedelta(days=365)
 RETENTION_DAYS = 365
@@ -41,7 +41,7 @@ class SnapshotType(StrEnum):
     PERFORMANCE_RESET = "performance_reset"
 
 
-Composition: TypeAlias = dict[str, NotNegative]
+Composition: TypeAlias = dict[Name, NotNegative]
 """Amounts, or prices, by asset."""
 
 

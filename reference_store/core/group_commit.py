@@ -51,6 +51,8 @@ class Ticket(Generic[C]):
     result: Any = None
     error: BaseException | None = None
     ended: bool = False
+    caller: int = field(default_factory=threading.get_ident)
+    """The thread that waits, or that has asked for tasks that do."""
     notify: Callable[[], None] | None = None
     """Called in the writer's thread when this has ended."""
     _fate: dict[str, str] = field(default_factory=dict)
@@ -214,6 +216,7 @@ class GroupCommit(Generic[C]):
         if not self._waiting:
             return []
         taken: list[Ticket[C]] = []
+        self.writer.serves = taken
         first = self._waiting[0].change
         began = telling.begun(telling.CHANGE)
 
@@ -276,6 +279,8 @@ def _is_inside(writer: Writer) -> bool:
     """
     loan = writer.loan
     if writer.is_here() or (loan is not None and loan.thread == threading.get_ident() and loan.is_needed()):
+        return True
+    if writer.waits_for_this_thread():
         return True
     frame: FrameType | None = sys._getframe(2)
     if frame is not None and frame.f_code is _CALLERS:

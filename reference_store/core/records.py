@@ -35,17 +35,20 @@ def all_of(field: str, given: Iterable[T]) -> list[T]:
         raise InvalidRecord(field, f"cannot be gone through ({type(error).__name__})") from error
 
 
-def to_json(record: BaseModel) -> Document:
+def to_json(record: BaseModel, *, fold_kept: bool = False) -> Document:
     """Return ``record`` as a JSON object whose members stand in the order of its fields.
 
     Datetimes keep their wall time, microseconds and offset from UTC; the name of a zone is not kept. Raises
-    InvalidRecord for a time that ISO text cannot give back, such as one with nanoseconds.
+    InvalidRecord for a time that ISO text cannot give back, such as one with nanoseconds, or the second one of a
+    repeated hour without a zone, unless ``fold_kept`` says that the caller keeps that.
     """
     members: Document = dict(record)  # as they are: pydantic would make text of a Fraction, and ask Python on the way
     for name in _times(type(record)):
         moment = members.get(name)
         if moment is not None:
             members[name] = iso(moment, name)
+            if moment.fold and not fold_kept and moment.utcoffset() is None:
+                raise InvalidRecord(name, "has no zone and says fold=1, which its text would lose")
     return members
 
 

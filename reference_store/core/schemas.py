@@ -23,6 +23,14 @@ Validator: TypeAlias = Callable[[Document], Document | None]
 _VERSION = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6}){0,2}")
 
 
+class OfNewerVersion(Exception):  # noqa: N818 - says what is the case
+    """Raised by a validator for a document that only a later version can have written; ``reason`` says why."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """``make`` turns a document of version ``start`` into one of version ``end``, which is a later one.
@@ -143,13 +151,15 @@ class Schema:
     def loaded(self, key: str, file: str, content: Document) -> Document:
         """Return what ``content``, sound and read from ``file``, is today.
 
-        Raises CorruptData when it is not what the schema asks, NewerRecord when a later version has written it, and
-        MigrationError when there is no way from its version to the current one.
+        Raises CorruptData when it is not what the schema asks, NewerRecord when a later version has written it, or its
+        validator takes it for that, and MigrationError when there is no way from its version to the current one.
         """
         if self.migrations is not None:
             content = self._migrated(self.migrations, key, file, content)
         try:
             return self._valid(content)
+        except OfNewerVersion as unknown:
+            raise NewerRecord(key, file, unknown.reason) from None
         except InvalidRecord as error:
             reason = f"its {error.field} {error.reason}"
             raise CorruptData(key, file, reason) from error

@@ -27,9 +27,12 @@ def is_from_a_signal(error: BaseException) -> bool:
 
 
 def let_out(error: BaseException) -> None:
-    """Raise what a signal's handler has raised, if ``error`` is that or was made of it; else return."""
+    """Raise what a signal's handler has raised, if ``error`` is that or was made of it; else return.
+
+    What is no Exception (Ctrl-C, the end of the program) is raised too, whoever made an error of it: pydantic does.
+    """
     for each in _parts(error):
-        if is_from_a_signal(each):
+        if not isinstance(each, Exception) or is_from_a_signal(each):
             raise each
 
 

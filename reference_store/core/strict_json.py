@@ -118,9 +118,9 @@ def _faithful(document: Document, canonical: Callable[[], str]) -> tuple[str, Do
     try:
         text = canonical()
         text.encode("utf-8")
-        if _deeper_than_allowed(text):
-            raise UnserialisableValue(f"nesting deeper than {DEEPEST} levels")
         content: Document = _decode(text)
+        if text.count("[") + text.count("{") > DEEPEST and _is_deep(content):
+            raise UnserialisableValue(f"nesting deeper than {DEEPEST} levels")
         faithful = content == document
     except RecursionError:
         raise UnserialisableValue(f"nesting deeper than {DEEPEST} levels, or a value that contains itself") from None
@@ -210,6 +210,21 @@ def _unique(pairs: list[tuple[str, Any]]) -> Document:
 
 def _not_finite(_name: str) -> NoReturn:
     raise Malformed("it holds a number that is not finite or too long")
+
+
+def _is_deep(content: Document) -> bool:
+    """Whether what was decoded is nested too deep: by levels, far quicker than looking for brackets in the text."""
+    level: list[Any] = [content]
+    for _ in range(DEEPEST):
+        level = [
+            each
+            for value in level
+            for each in (value.values() if type(value) is dict else value)
+            if type(each) is dict or type(each) is list
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _deeper_than_allowed(text: str) -> bool:

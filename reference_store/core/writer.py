@@ -15,12 +15,13 @@ import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 from weakref import WeakSet, ref
 
+_NAME = "reference_store writer"
 _IDLE = 0.5
 """Seconds without a job after which the thread ends."""
 _GOING = 1.0
@@ -29,6 +30,9 @@ _GOING = 1.0
 
 class Waiting(Protocol):
     """Somebody who waits for the end of a job."""
+
+    caller: int
+    """The thread that asked for it."""
 
     def end(self) -> None:
         """Let whoever waits go on."""
@@ -79,6 +83,8 @@ class Writer:
         self._leave = False
         self.current: Job | None = None
         """The job that is being done."""
+        self.serves: Sequence[Waiting] = ()
+        """Whom it is being done for."""
         self.waits = False
         """Whether that job has found the lock of the root taken by somebody else."""
         self.holds = False
@@ -98,10 +104,26 @@ class Writer:
         """Whether this is the thread that does the jobs."""
         return self._thread is threading.current_thread()
 
+    def waits_for_this_thread(self) -> bool:
+        """Whether what this one does has come, through changes of other roots, to what this thread is doing now."""
+        if threading.current_thread().name != _NAME:
+            return False  # it does nothing for others
+        served = {threading.get_ident()}
+        others = [each for each in _all() if each is not self]
+        while found := next((each for each in others if each.is_one_of(served)), None):
+            others.remove(found)
+            served |= {waiting.caller for waiting in list(found.serves)}
+        return self.is_one_of(served)
+
+    def is_one_of(self, threads: set[int]) -> bool:
+        """Whether the thread that does the jobs is among these."""
+        thread = self._thread
+        return thread is not None and thread.ident in threads
+
     def _hire(self) -> None:
         if not sys.is_finalizing():
             try:
-                threading.Thread(target=self._live, name="reference_store writer", daemon=True).start()
+                threading.Thread(target=self._live, name=_NAME, daemon=True).start()
                 return
             except KeyError as error:
                 # A signal's exception came when the thread had begun: ``start`` stumbles when it takes it back.
@@ -130,7 +152,7 @@ class Writer:
                 done = self.current.lead()
             finally:
                 # Before anybody is told: a store that its last user lets go of then is closed at once.
-                self.current, self.waits = None, False
+                self.current, self.waits, self.serves = None, False, ()
             for waiting in done:
                 waiting.end()
 

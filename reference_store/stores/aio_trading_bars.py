@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
+from dataclasses import fields
 from datetime import datetime
+from operator import attrgetter
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
@@ -69,11 +71,14 @@ class AsyncTradingBars:
         return await whole(self._of_bars.salvage_bars, symbol)
 
 
+_of_bar = attrgetter(*(field.name for field in fields(PriceBar)))
+
+
 def of_ours(bars: Iterable[PriceBar]) -> list[PriceBar]:
     """Return copies: the caller may go on changing its bars while a thread writes them."""
     given = listed(bars)
     try:
-        return list(map(copy, given))
+        return [PriceBar(*_of_bar(bar)) if type(bar) is PriceBar else copy(bar) for bar in given]
     except Exception as error:
         let_out(error)
         raise InvalidRecord("bars", f"cannot be copied ({type(error).__name__})") from error

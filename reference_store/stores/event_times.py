@@ -66,7 +66,7 @@ def month(time: int, *, aware: bool) -> str:
 def members(event: Event) -> tuple[str, Document]:
     """The month in whose log the event goes, and how it stands there; raises InvalidRecord for what is no time."""
     moment = _moment(event.timestamp, "timestamp")
-    found = to_json(event)
+    found = to_json(event, fold_kept=True)
     if moment.fold and moment.tzinfo is None:
         found[_FOLD] = 1  # of the two times that the wall shows this, it is the second one; ISO text does not say that
     return month(instant(moment), aware=is_aware(moment)), found

@@ -50,6 +50,8 @@ def now_of(clock: Clock) -> datetime:
     now = clock()
     if not isinstance(now, datetime):
         raise InvalidRecord("clock", f"gives a value of type {type(now).__name__}, not a datetime")
+    if now != now:  # NaT says that it is a datetime
+        raise InvalidRecord("clock", "gives what is no time")
     return now
 
 

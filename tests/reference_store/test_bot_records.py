@@ -153,6 +153,66 @@ def test_damage_is_answered_from_the_backup_and_a_newer_record_takes_no_other_al
     assert plain.get("NEW") == {"version": "2.0", "of": "tomorrow"}
 
 
+STRANGE = {
+    "a member": {"owner": "of a later version"},
+    "a word": {"status": "blocked"},
+    "both": {"owner": 1, "status": "blocked"},
+}
+
+
+@pytest.mark.parametrize("strange", STRANGE.values(), ids=list(STRANGE))
+@each_kind
+def test_a_record_with_what_only_a_newer_version_knows_is_not_taken_for_damage_and_takes_no_other_along(
+    tmp_path: Path, kind: str, strange: dict[str, Any]
+) -> None:
+    opened, _, made, _ = KINDS[kind]
+    store = opened(tmp_path)
+    for key in ("AAPL", "MSFT"):
+        store.save(made(key))
+    plain = DocumentStore(tmp_path / kind)
+    newer = {**(plain.get("AAPL") or {}), **strange}
+    plain.put("AAPL", newer)
+
+    for call in (
+        lambda: store.get("AAPL"),
+        lambda: store.save(made("AAPL")),
+        lambda: store.update("AAPL", lambda record: record),
+    ):
+        with pytest.raises(NewerRecord, match="kept as it is"):
+            call()
+    assert plain.get("AAPL") == newer
+    assert store.recoveries == ()
+    assert store.get("MSFT") is not None
+    if kind != "stock_state":
+        assert len(store.list()) == 1
+
+
+@each_kind
+def test_control_a_member_that_is_known_and_wrong_is_damage(tmp_path: Path, kind: str) -> None:
+    opened, _, made, member = KINDS[kind]
+    store = opened(tmp_path)
+    store.save(made("AAPL"))
+    plain = DocumentStore(tmp_path / kind)
+    plain.put("AAPL", {**(plain.get("AAPL") or {}), member: 7, "owner": "of a later version"})
+
+    assert store.get("AAPL") is not None
+    assert len(store.recoveries) == 1
+
+
+@each_kind
+def test_a_number_that_is_too_long_to_be_read_again_is_refused(tmp_path: Path, kind: str) -> None:
+    opened, _, made, member = KINDS[kind]
+    with pytest.raises(InvalidRecord):
+        opened(tmp_path).save(made("AAPL", **{member: {"n": 10**5000}}))
+
+
+@each_kind
+def test_a_key_that_is_no_text_is_refused_and_not_changed(kind: str) -> None:
+    _, _, made, member = KINDS[kind]
+    with pytest.raises(ValidationError, match="unicode"):
+        made("AAPL", **{member: {"\ud800": 1}})
+
+
 @each_kind
 def test_a_record_that_stands_under_another_id_is_damage(tmp_path: Path, kind: str) -> None:
     opened, _, made, _ = KINDS[kind]
@@ -300,6 +360,18 @@ def test_a_strategy_log_keeps_what_was_seen_in_order_and_by_strategy(tmp_path: P
         store.append({"strategy": "momentum", "message": "sold"})  # type: ignore[arg-type] # that is the point
     with pytest.raises(InvalidIdentifier):
         store.append(StrategyLogEntry(strategy="../x", message="climbed"))
+
+
+def test_entries_of_a_newer_version_take_no_others_along(tmp_path: Path) -> None:
+    store = StrategyLogStore(tmp_path)
+    store.append(StrategyLogEntry(strategy="momentum", message="first"))
+    plain = JournalStore(tmp_path / "strategy_log")
+    (entry,) = plain.read("momentum")
+    plain.append("momentum", {**entry, "message": "with more", "trace": "t-1"})
+    plain.append("momentum", {**entry, "message": "in another word", "level": "alarm"})
+    store.append(StrategyLogEntry(strategy="momentum", message="last"))
+
+    assert [found.message for found in store.read("momentum")] == ["first", "with more", "last"]
 
 
 def test_a_line_that_is_no_entry_is_damage(tmp_path: Path) -> None:

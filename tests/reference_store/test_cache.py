@@ -229,6 +229,32 @@ def test_what_is_over_is_removed_when_asked(tmp_path: Path) -> None:
     assert (store.prune(), store.keys()) == (1, ["quote_msft"])
 
 
+def test_what_is_put_while_others_are_cleared_away_stays(tmp_path: Path) -> None:
+    class Putting(Clock):
+        """The time goes on, and another process puts something, whenever one is asked."""
+
+        def __call__(self) -> datetime:
+            if armed:
+                armed.pop()
+                other.put("quote_aapl", {"n": 2})  # in place of the one whose time is over
+                self.goes(2)
+                other.put("quote_new", {"n": 1})  # later than when the first was looked at
+            return super().__call__()
+
+    armed: list[bool] = []
+    clock = Putting()
+    store, other = CacheStore(tmp_path, clock=clock), CacheStore(tmp_path, clock=clock)
+    other.put("quote_aapl", {"n": 1}, ttl=1)
+    other.put("quote_gone", {"n": 1}, ttl=1)
+    clock.goes(1)
+    armed.append(True)
+
+    assert store.prune() == 1
+    assert (store.get("quote_aapl"), store.get("quote_new"), store.keys()) == (
+        {"n": 2}, {"n": 1}, ["quote_aapl", "quote_new"],
+    )  # fmt: skip
+
+
 def test_the_start_of_the_bot_and_its_latest_decisions_have_files_of_their_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,15 +8,17 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import ValidationError
 
-from reference_store import CorruptData
+from reference_store import CorruptData, InvalidRecord
 from reference_store.core.records import from_json, to_json
 from reference_store.models import Action, Decision, Event, FundamentalData, Job, Order, OrderResult, PriceBar, Status
 
 NOON = datetime(2026, 1, 5, 12)
+SECOND_OF_TWO = datetime(2026, 11, 1, 1, 30, fold=1)
 ORDER: dict[str, Any] = {
     "strategy_name": "v",
     "symbol": "AAPL",
@@ -115,6 +117,26 @@ def test_what_a_newer_version_has_added_does_not_hide_the_rest(caplog: pytest.Lo
     assert "'venue'" in caplog.text
     with pytest.raises(CorruptData):
         from_json(Event, {"venue": "XNAS"}, "2026-01", "2026-01.jsonl")
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        FundamentalData(symbol="AAPL", timestamp=SECOND_OF_TWO),
+        Job(job_id="J", job_type="t", created_at=SECOND_OF_TWO),
+    ],
+    ids=["company data", "a job"],
+)
+def test_the_second_of_two_equal_hours_without_a_zone_is_refused_where_its_text_would_lose_it(record: Any) -> None:
+    with pytest.raises(InvalidRecord, match="fold=1"):
+        to_json(record)
+
+
+def test_control_with_a_zone_it_is_kept() -> None:
+    moment = SECOND_OF_TWO.replace(tzinfo=ZoneInfo("America/New_York"))
+    found = to_json(FundamentalData(symbol="AAPL", timestamp=moment))["timestamp"]
+
+    assert found == "2026-11-01T01:30:00-05:00"
 
 
 def test_a_status_is_checked_on_assignment_too() -> None:

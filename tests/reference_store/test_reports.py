@@ -85,6 +85,15 @@ def test_old_reports_are_removed_when_asked(tmp_path: Path) -> None:
     assert (store.prune(30), store.names()) == (1, [kept])
 
 
+def test_what_is_no_time_is_refused_and_before_the_calendar_there_is_no_report(tmp_path: Path) -> None:
+    no_time = pytest.importorskip("pandas").NaT  # says that it is a datetime
+    with pytest.raises(InvalidIdentifier, match="timestamp"):
+        ReportStore(tmp_path).write("daily_report", "fine", no_time)
+    with pytest.raises(InvalidRecord, match="clock"):
+        ReportStore(tmp_path, clock=lambda: no_time).prune(1)
+    assert ReportStore(tmp_path, clock=lambda: datetime.min).prune(1) == 0  # noqa: DTZ901 - naive
+
+
 def test_a_change_is_made_of_the_report_that_is_there(tmp_path: Path) -> None:
     store = ReportStore(tmp_path, clock=noon)
     name = store.write("daily", "first\n")

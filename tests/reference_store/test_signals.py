@@ -26,9 +26,11 @@ from reference_store import (
     Step,
     StorageFailure,
     StrategyLogStore,
+    StrategyStore,
     SyncJobStore,
+    models,
 )
-from reference_store.bot_models import StrategyLogEntry
+from reference_store.bot_models import Strategy, StrategyLogEntry
 from reference_store.core import descriptors
 from reference_store.core.signals import let_out
 from reference_store.models import Event, Job, PriceBar
@@ -320,6 +322,21 @@ def test_what_pydantic_takes_for_a_value_that_does_not_fit(first: object) -> Non
             let_out(refusal.value)
     finally:
         signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_what_pydantic_takes_for_a_value_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
+) -> None:
+    """Ctrl-C and the end of a program too, whose handler is none of Python's."""
+
+    def struck(_value: object) -> None:
+        raise kind
+
+    store = StrategyStore(tmp_path)
+    monkeypatch.setattr(models, "_as_json", struck)
+    with pytest.raises(kind):
+        store.save(Strategy(strategy_id="S", name="any"))
 
 
 def test_control_what_pydantic_refuses_itself_is_a_refusal() -> None:

@@ -143,6 +143,39 @@ def test_calls_on_the_same_root_inside_an_update_fail_at_once_and_reads_and_othe
     assert other.get("K") == {"n": 7}
 
 
+def test_a_call_that_leads_back_to_a_root_through_other_roots_fails_at_once_too(tmp_path: Path) -> None:
+    store, other, third = (DocumentStore(tmp_path / name, lock_timeout=60) for name in ("one", "other", "third"))
+    told = []
+
+    def lead_back(document: Any) -> dict[str, Any]:
+        with pytest.raises(CalledInside) as raised:
+            store.put("L", {"n": 1})
+        told.append(raised.value)
+        third.put("K", {"n": 1})  # which leads nowhere
+        return one_more(document)
+
+    store.update("K", lambda document: [one_more(document), other.update("K", lead_back)][0])
+
+    assert len(told) == 1
+    assert [each.get("K") for each in (store, other, third)] == [{"n": 1}, {"n": 1}, {"n": 1}]
+    store.put("L", {"n": 2})
+
+
+def test_control_what_another_thread_writes_meanwhile_only_waits(tmp_path: Path) -> None:
+    store, other = DocumentStore(tmp_path / "one"), DocumentStore(tmp_path / "other")
+    threads = []
+
+    def begin(document: Any) -> dict[str, Any]:
+        threads.append(threading.Thread(target=store.put, args=("L", {"n": 7})))
+        threads[0].start()
+        return one_more(document)
+
+    store.update("K", lambda document: [one_more(document), other.update("K", begin)][0])
+    threads[0].join()
+
+    assert store.get("L") == {"n": 7}
+
+
 def test_the_function_sees_the_context_of_its_caller(tmp_path: Path) -> None:
     variable = contextvars.ContextVar("variable", default="unset")
     variable.set("of the caller")

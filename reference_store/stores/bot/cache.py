@@ -100,7 +100,7 @@ class CacheStore(ModelStore):
 
     def prune(self) -> int:
         """Remove the entries whose time is over, and say how many they were."""
-        return sum(self.delete(key) for key in self._cache.over())
+        return sum(self._files.group.commit(removal) for removal in self._cache.over())
 
     def started(self, startup: BotStartup) -> None:
         """Note how the bot was started, in ``bot_startup.json``."""
@@ -126,8 +126,8 @@ class CacheStore(ModelStore):
     def _tidy(self) -> None:
         if self._cache.is_time_to_tidy():
             with suppress(StoreError):  # no matter of the put before, which has happened
-                for key in self._cache.superfluous():
-                    self.delete(key)
+                for removal in self._cache.superfluous():
+                    self._files.group.commit(removal)
 
 
 class AsyncCacheStore(AsyncModelStore):
@@ -196,7 +196,7 @@ class AsyncCacheStore(AsyncModelStore):
     async def prune(self) -> int:
         """Remove the entries whose time is over, and say how many they were."""
         over = await whole(self._cache.over)
-        return sum([await self.delete(key) for key in over])
+        return sum([await self._commits.commit(removal) for removal in over])
 
     async def started(self, startup: BotStartup) -> None:
         """Note how the bot was started; see CacheStore.started."""
@@ -222,5 +222,5 @@ class AsyncCacheStore(AsyncModelStore):
     async def _tidy(self) -> None:
         if self._cache.is_time_to_tidy():
             with suppress(StoreError):  # no matter of the put before, which has happened
-                for key in await whole(self._cache.superfluous):
-                    await self.delete(key)
+                for removal in await whole(self._cache.superfluous):
+                    await self._commits.commit(removal)

@@ -110,33 +110,35 @@ class Entries:
         self._puts_left = self._entries // 10
         return True
 
-    def over(self) -> list[str]:
-        """The keys whose time is over."""
+    def over(self) -> list[Change]:
+        """The removals of the entries whose time is over; one that is put in the place of such an entry stays."""
         return self._superfluous(None)
 
-    def superfluous(self) -> list[str]:
-        """The keys whose time is over, and those of which it is over next where there are too many."""
+    def superfluous(self) -> list[Change]:
+        """The same, and of those of which it is over next where there are too many."""
         return self._superfluous(self._entries)
 
-    def _superfluous(self, most: int | None) -> list[str]:
-        now = now_of(self._clock)
-        kept: list[tuple[datetime, str]] = []
-        over: list[str] = []
+    def _superfluous(self, most: int | None) -> list[Change]:
+        kept: list[tuple[datetime, str, int]] = []
+        over: list[tuple[str, int]] = []
         for key in self.keys():
             if key in _SESSION:
                 continue
             try:
-                found = self._models.read("prune", key)
+                content, generation = self.files.read_versioned("prune", key)
+                found = None if content is None else model_of(CacheEntry, content)
             except StoreError:
                 continue  # whoever reads it is told
             if found is None or found.expires_at is None:
                 continue
-            if found.is_over(now):
-                over.append(key)
+            # The time of now: one that was put since the first was read is not of a clock that is ahead.
+            if found.is_over(now_of(self._clock)):
+                over.append((key, generation))
             else:
-                kept.append((found.expires_at, key))
+                kept.append((found.expires_at, key, generation))
         many = 0 if most is None else max(len(kept) - most, 0)
-        return over + [key for _, key in sorted(kept)[:many]]
+        gone = over + [(key, generation) for _, key, generation in sorted(kept)[:many]]
+        return [self.files.removal_of("delete", key, generation) for key, generation in gone]
 
     def _entry(self, key: str, value: object, seconds: float) -> CacheEntry:
         now, copied = now_of(self._clock), strict_json.encode(value).content

@@ -7,13 +7,16 @@ was read stays in memory, as long as the status of the file says that it is stil
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 
 from reference_store.core import integrity, keys
 from reference_store.core.atomic import Directory
 from reference_store.core.directory import Found, is_settled
+from reference_store.core.document_changes import Change
 from reference_store.core.document_files import SUFFIX, DocumentFiles
-from reference_store.core.document_reading import sound
+from reference_store.core.document_reading import generation_of, sound
+from reference_store.core.group_commit import Ticket
 from reference_store.core.integrity import Unsealed
 from reference_store.core.root import Place
 from reference_store.core.schemas import Schema
@@ -97,6 +100,19 @@ class CacheFiles(DocumentFiles):
     def _previous(self, directory: Directory, key: str, name: str) -> tuple[Found | None, int]:
         _, generation = super()._previous(directory, key, name)
         return None, generation
+
+    def removal_of(self, operation: str, key: str, generation: int) -> Change:
+        """Return the change that removes the document if it is still of this generation."""
+        return Change(operation, key, expected=generation)
+
+    def _remove_all(self, directory: Directory, tickets: Sequence[Ticket[Change]]) -> None:
+        meant = []
+        for ticket in tickets:
+            key, expected = ticket.change.key, ticket.change.expected
+            ticket.result = False
+            if expected is None or generation_of(directory, key, self._stem(key) + SUFFIX) == expected:
+                meant.append(ticket)
+        super()._remove_all(directory, meant)
 
     def read_generation(self, operation: str, key: str) -> int:
         """Return the generation of the file, 0 if there is none; raises CorruptData."""

@@ -123,14 +123,17 @@ class ReportName:
 
     def __post_init__(self) -> None:
         _fits(_WORDS, self.what, "(type) is not made of small letters and digits with '_' between")
-        if not isinstance(self.at, datetime) or self.at.utcoffset() is None or self.at.microsecond:
+        if not isinstance(self.at, datetime) or self.at != self.at:  # NaT says that it is a datetime
+            raise InvalidIdentifier(self.at, "(timestamp) is no time")
+        if self.at.utcoffset() is None or self.at.microsecond:
             raise InvalidIdentifier(self.at, "(timestamp) is no datetime with a time zone, to the second")
         if self.kind not in set(ReportKind):
             raise InvalidIdentifier(self.kind, f"(kind) is none of {', '.join(ReportKind)}")
         object.__setattr__(self, "kind", ReportKind(self.kind))
         try:
             object.__setattr__(self, "at", self.at.astimezone(UTC))
-        except OverflowError:
+        except (OverflowError, ValueError) as error:
+            let_out(error)
             raise InvalidIdentifier(self.at, "(timestamp) is none in UTC") from None
 
     def __str__(self) -> str:

@@ -19,6 +19,7 @@ from reference_store.errors import InvalidIdentifier, InvalidRecord, StoreError
 from reference_store.models import PriceBar
 from reference_store.stores.aio import _whole as whole
 from reference_store.stores.aio import reading
+from reference_store.stores.aio_trading_bars import of_ours
 from reference_store.stores.bars.checks import columns_of, columns_of_table, listed, span
 from reference_store.stores.bars.columns import Columns, merged, objects, table_of
 from reference_store.stores.bot.file_names import Granularity, HistoricalName
@@ -35,11 +36,16 @@ class _Historical:
     def __init__(self, root: str | Path, lock_timeout: float) -> None:
         self.files = SealedFiles(below(root, DIRECTORY), lock_timeout, FORM, lambda key: key, key_of)
 
-    def write(self, name: HistoricalName, columns: Columns) -> int:
+    def write(self, name: HistoricalName, bars: Sequence[PriceBar]) -> int:
+        return self.put(name, _columns(name, bars))
+
+    def put(self, name: HistoricalName, columns: Columns) -> int:
         self.files.put("write", _key(name), columns)
         return len(columns)
 
-    def add(self, name: HistoricalName, columns: Columns) -> int:
+    def add(self, name: HistoricalName, bars: Sequence[PriceBar]) -> int:
+        columns = _columns(name, bars)
+
         def add(present: Columns | None) -> Columns:
             if present is not None and present.aware is not columns.aware:
                 raise InvalidRecord("date", "has a time zone, or none, unlike the bars that are there")
@@ -149,18 +155,18 @@ class HistoricalStore(Closing, Reopened):
 
     def write(self, name: HistoricalName, bars: Sequence[PriceBar]) -> int:
         """Replace the file by one of these bars, in any order, and return how many there are: after a download."""
-        return self._historical.write(name, _columns(name, bars))
+        return self._historical.write(name, bars)
 
     def write_table(self, name: HistoricalName, table: object) -> int:
         """Replace the file by one of the rows of a table; see FileDataStore.write_bars_table."""
-        return self._historical.write(name, _columns_of_table(name, table))
+        return self._historical.put(name, _columns_of_table(name, table))
 
     def add(self, name: HistoricalName, bars: Sequence[PriceBar]) -> int:
         """Add bars, in place of those with the same dates, and return how many the file has now.
 
         Bars that are older than the period, counted from the newest one, are let go.
         """
-        return self._historical.add(name, _columns(name, bars))
+        return self._historical.add(name, bars)
 
     def update(self, name: HistoricalName, function: Callable[[list[PriceBar]], Sequence[PriceBar]]) -> list[PriceBar]:
         """Replace the bars by what ``function`` makes of them, of ``[]`` if there are none, and return that."""
@@ -209,15 +215,15 @@ class AsyncHistoricalStore(AsyncClosing, Reopened):
 
     async def write(self, name: HistoricalName, bars: Sequence[PriceBar]) -> int:
         """Replace the file by one of these bars; see HistoricalStore.write."""
-        return await whole(self._historical.write, name, _columns(name, bars))
+        return await whole(self._historical.write, name, of_ours(bars))
 
     async def write_table(self, name: HistoricalName, table: object) -> int:
         """Replace the file by one of the rows of a table; see HistoricalStore.write_table."""
-        return await whole(self._historical.write, name, _columns_of_table(name, table))
+        return await whole(self._historical.put, name, _columns_of_table(name, table))
 
     async def add(self, name: HistoricalName, bars: Sequence[PriceBar]) -> int:
         """Add bars, and let go of those that are too old; see HistoricalStore.add."""
-        return await whole(self._historical.add, name, _columns(name, bars))
+        return await whole(self._historical.add, name, of_ours(bars))
 
     async def update(
         self, name: HistoricalName, function: Callable[[list[PriceBar]], Sequence[PriceBar]]

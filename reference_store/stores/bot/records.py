@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from reference_store.core.records import checked
-from reference_store.core.schemas import Migrations, Schema
+from reference_store.core.schemas import Migrations, OfNewerVersion, Schema
 from reference_store.core.signals import let_out
 from reference_store.core.strict_json import Document
 from reference_store.errors import InvalidRecord
@@ -53,16 +53,33 @@ def model_of(model: type[M], document: Document) -> M:
     if VERSION not in model.model_fields and isinstance(document.get(VERSION), str):
         document = {name: value for name, value in document.items() if name != VERSION}
     try:
-        return model.model_validate_json(json.dumps(document))
+        return model.model_validate_json(json.dumps(document, ensure_ascii=False).encode())
     except ValidationError as error:
         let_out(error)
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or model.__name__
+        found = error.errors(include_url=False, include_input=False)
+        where = ".".join(map(str, found[0]["loc"])) or model.__name__
         # A rule of a model says itself what is wrong; its words come without what the document holds.
-        raise InvalidRecord(where, f"is not what it has to be ({first['msg']})") from None
+        reason = f"is not what it has to be ({found[0]['msg']})"
+        if all(each["type"] in _UNKNOWN for each in found):
+            raise Unknown(where, reason) from None
+        raise InvalidRecord(where, reason) from None
+    except (TypeError, ValueError) as error:
+        let_out(error)
+        raise InvalidRecord("the record", "holds what JSON cannot give back: too long a number, or no text") from error
+
+
+class Unknown(InvalidRecord):
+    """The record has a member, or a word, that this version does not know, and all that it does know is right."""
+
+
+_UNKNOWN = {"extra_forbidden", "enum", "literal_error"}
+"""What pydantic calls a member that the model does not have, and a word that is none of those which it has."""
 
 
 def _validate(model: type[BaseModel], rule: Rule | None, document: Document) -> None:
-    model_of(model, document)
+    try:
+        model_of(model, document)
+    except Unknown as unknown:
+        raise OfNewerVersion(f"its {unknown.field} {unknown.reason}") from None
     if rule is not None:
         rule(document)

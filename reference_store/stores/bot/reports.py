@@ -72,9 +72,11 @@ class _Reports:
     def older(self, days: float) -> list[ReportName]:
         if type(days) not in (int, float) or not days >= 0:
             raise InvalidRecord("days", "is no number from 0 on")
+        now = now_of(self._clock)
         try:
-            before = now_of(self._clock).astimezone(UTC) - timedelta(days=days)
-        except OverflowError:
+            before = now.astimezone(UTC) - timedelta(days=days)
+        except (OverflowError, ValueError) as error:  # before the beginning of the calendar
+            let_out(error)
             return []
         return [name for name in self.names(None, None) if name.at < before]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
@@ -11,16 +12,18 @@ from reference_store.core.closing import AsyncClosing, Closing
 from reference_store.core.reopening import Reopened
 from reference_store.core.root import LOCK_TIMEOUT
 from reference_store.core.strict_json import Document
-from reference_store.errors import CorruptData, InvalidRecord, StoreError
+from reference_store.errors import CorruptData, InvalidRecord, StoreError, shown
 from reference_store.operations.log_salvage import SalvageReport
+from reference_store.stores.aio import reading
 from reference_store.stores.aio_journal import AsyncJournalStore
 from reference_store.stores.bot.places import below
-from reference_store.stores.bot.records import document_of, model_of
+from reference_store.stores.bot.records import Unknown, document_of, model_of
 from reference_store.stores.job_records import utc_now
 from reference_store.stores.journal import JournalStore
 from reference_store.stores.record_file import Clock, now_of
 
 DIRECTORY = "strategy_log"
+_log = logging.getLogger("reference_store")
 
 
 def _record(entry: StrategyLogEntry, clock: Clock) -> Document:
@@ -29,14 +32,24 @@ def _record(entry: StrategyLogEntry, clock: Clock) -> Document:
 
 
 def _entries(strategy: str, records: Iterable[Document]) -> list[StrategyLogEntry]:
+    """The entries; what a newer version has added to one is left out, one that is not understood without it too."""
     found = []
+    strange: set[str] = set()
     for record in records:
+        unknown = record.keys() - StrategyLogEntry.model_fields.keys()
+        strange |= unknown
         try:
-            found.append(model_of(StrategyLogEntry, record))
+            known = {name: value for name, value in record.items() if name not in unknown} if unknown else record
+            found.append(model_of(StrategyLogEntry, known))
+        except Unknown as newer:
+            _log.warning("%s: an entry is passed over: its %s %s", shown(strategy), newer.field, newer.reason)
         except InvalidRecord as error:
             raise CorruptData(
                 strategy, DIRECTORY, f"a record of it is no entry: {error.field} {error.reason}"
             ) from error
+    if strange:
+        told = ", ".join(sorted(map(shown, strange)))
+        _log.warning("%s: entries have members that this version does not know: %s", shown(strategy), told)
     return found
 
 
@@ -94,7 +107,7 @@ class AsyncStrategyLogStore(AsyncClosing, Reopened):
 
     async def read(self, strategy: str, since: int = 0, limit: int | None = None) -> list[StrategyLogEntry]:
         """Return the entries of a strategy; see StrategyLogStore.read."""
-        return _entries(strategy, await self._journal.read(strategy, since, limit))
+        return await reading(_entries, strategy, await self._journal.read(strategy, since, limit))
 
     async def strategies(self) -> list[str]:
         """Return the strategies that have a log, sorted."""
