@@ -2,7 +2,8 @@
 
 Beside them stand the bare sequence (json.dumps, temp file, fsync, rename, fsync of the directory; read, json.loads) and
 sqlite3 with synchronous=FULL. Every turn does one of each, one after the other, so that they share what the machine
-does; the figures are medians, and ratios to the bare sequence.
+does; the figures are medians, and ratios to the bare sequence. A load reads what was saved last: where that is in
+memory, it is a row of its own, or the name says so. ``--store`` takes some of them, ``--markdown`` prints a table.
 """
 
 import argparse
@@ -14,24 +15,62 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 from reference_store import (
+    BacktestStore,
+    CacheStore,
+    DashboardStore,
     DocumentStore,
     FileDataStore,
+    HistoricalStore,
     JournalStore,
+    PaperTradingStore,
+    PerformanceStore,
     PortfolioStore,
+    ReportStore,
     RunStore,
     SingleDocumentStore,
+    StockStateStore,
+    StrategyLogStore,
+    StrategyStore,
     SyncJobStore,
     TaskStore,
 )
-from reference_store.bot_models import Portfolio, Task, Value
-from reference_store.models import Job, PriceBar
+from reference_store.bot_models import (
+    PaperFill,
+    PaperOrder,
+    Portfolio,
+    StockState,
+    Strategy,
+    StrategyLogEntry,
+    Task,
+    Value,
+)
+from reference_store.dashboard_models import LatestBacktest
+from reference_store.models import Action, Decision, Event, FundamentalData, Job, Order, OrderResult, PriceBar
+from reference_store.performance_models import Snapshot
+from reference_store.stores.bot.file_names import Granularity, HistoricalName
 
-Calls = tuple[Callable[[int], object], Callable[[], object]]
+Calls = tuple[Callable[[int], object], Callable[[int], object]]
+"""Saves, and then loads, what a turn is about."""
 CONTENT = {"symbol": "AAPL", "amount": 12.5, "history": [1, 2, 3]}
 START = datetime(2026, 1, 5, tzinfo=UTC)
+WORTH = Value(amount=1.0)
+HOURS = HistoricalName("BTC", "EUR", Granularity.HOUR, "180d")
+
+
+def content(turn: int) -> dict[str, object]:
+    return {**CONTENT, "turn": turn}
+
+
+def moment(turn: int) -> datetime:
+    return START + timedelta(minutes=turn)
+
+
+def priced(symbol: str, at: datetime) -> PriceBar:
+    return PriceBar(symbol=symbol, date=at, open=1.0, high=2.0, low=1.0, close=2.0, volume=3)
 
 
 def bare(root: Path) -> Calls:
@@ -40,13 +79,13 @@ def bare(root: Path) -> Calls:
 
     def save(turn: int) -> None:
         descriptor = os.open("x.tmp", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640, dir_fd=directory)
-        os.write(descriptor, json.dumps({**CONTENT, "turn": turn}).encode())
+        os.write(descriptor, json.dumps(content(turn)).encode())
         os.fsync(descriptor)
         os.close(descriptor)
         os.rename("x.tmp", "x.json", src_dir_fd=directory, dst_dir_fd=directory)
         os.fsync(directory)
 
-    return save, lambda: json.loads((root / "x.json").read_bytes())
+    return save, lambda _: json.loads((root / "x.json").read_bytes())
 
 
 def sqlite(root: Path) -> Calls:
@@ -57,69 +96,233 @@ def sqlite(root: Path) -> Calls:
 
     def save(turn: int) -> None:
         with database:
-            content = json.dumps({**CONTENT, "turn": turn})
-            database.execute("INSERT OR REPLACE INTO documents VALUES ('AAPL', ?)", (content,))
+            database.execute("INSERT OR REPLACE INTO documents VALUES ('AAPL', ?)", (json.dumps(content(turn)),))
 
-    return save, lambda: json.loads(database.execute("SELECT content FROM documents").fetchone()[0])
+    return save, lambda _: json.loads(database.execute("SELECT content FROM documents").fetchone()[0])
 
 
-def stores(root: Path) -> dict[str, Calls]:
-    documents, single = DocumentStore(root / "documents"), SingleDocumentStore(root / "single")
-    logs, portfolio, tasks = JournalStore(root / "logs"), PortfolioStore(root / "bot"), TaskStore(root / "tasks")
-    jobs, runs, data = SyncJobStore(root / "jobs"), RunStore(root / "runs"), FileDataStore(root / "trading")
-    worth = Value(amount=1.0)
+def documents(root: Path) -> Calls:
+    store = DocumentStore(root)
+    return lambda n: store.put("AAPL", content(n)), lambda _: store.get("AAPL")
 
-    def bars(turn: int) -> None:
-        at = START + timedelta(minutes=turn)
-        bar = PriceBar(symbol="AAPL", date=at, open=1.0, high=2.0, low=1.0, close=2.0, volume=3)
-        data.write_bars("AAPL", [bar])
 
-    return {
-        "documents": (lambda n: documents.put("AAPL", {**CONTENT, "turn": n}), lambda: documents.get("AAPL")),
-        "single document": (lambda n: single.save({**CONTENT, "turn": n}), single.load),
-        "journal": (lambda n: logs.append("2026-01-05", {**CONTENT, "turn": n}), lambda: logs.read("2026-01-05")),
-        "portfolio": (
-            lambda n: portfolio.save(Portfolio(trades_executed=n, portfolio_value_eur=worth, initial_value_eur=worth)),
-            portfolio.load,
+def single(root: Path) -> Calls:
+    store = SingleDocumentStore(root)
+    return lambda n: store.save(content(n)), lambda _: store.load()
+
+
+def journal(root: Path) -> Calls:
+    store = JournalStore(root)
+    return lambda n: store.append("2026-01-05", content(n)), lambda n: store.read("2026-01-05", since=n)
+
+
+def jobs(root: Path) -> Calls:
+    store = SyncJobStore(root)
+    return lambda n: store.save(Job(job_id=f"j{n % 16}", job_type="x")), lambda _: store.get("j0")
+
+
+def runs(root: Path) -> Calls:
+    store = RunStore(root)
+    return lambda n: store.create_or_update_run(f"r{n % 16}", "backtest"), lambda _: store.get_run("r0")
+
+
+def bars(root: Path) -> Calls:
+    store = FileDataStore(root)
+    return (
+        lambda n: store.write_bars("AAPL", [priced("AAPL", moment(n))]),
+        lambda n: store.read_bars("AAPL", moment(n), moment(n)),
+    )
+
+
+def company_data(root: Path) -> Calls:
+    store = FileDataStore(root)
+    return (
+        lambda n: store.write_fundamental("AAPL", FundamentalData(symbol="AAPL", timestamp=moment(n), employees=n)),
+        lambda _: store.read_fundamental("AAPL"),
+    )
+
+
+def events(root: Path) -> Calls:
+    store = FileDataStore(root)
+    return (
+        lambda n: store.write_event(Event(type="split", timestamp=moment(n), data={"n": n})),
+        lambda n: store.read_events(moment(n), moment(n)),
+    )
+
+
+def strategy_state(root: Path) -> Calls:
+    store = FileDataStore(root)
+    return lambda n: store.save_strategy_state("s", content(n)), lambda _: store.load_strategy_state("s")
+
+
+def decisions(root: Path) -> Calls:
+    store = FileDataStore(root, clock=lambda: START)
+    bought = Decision(symbol="AAPL", action=Action.BUY)
+    return lambda _: store.log_decision("s", bought), lambda _: store.read_decisions(START.date())
+
+
+def orders(root: Path) -> Calls:
+    store = FileDataStore(root, clock=lambda: START)
+    sent = Order(strategy_name="s", symbol="AAPL", action=Action.BUY, quantity=1, order_type="market")
+    return (
+        lambda n: store.log_order("s", sent, OrderResult(order_id=n, status="filled")),
+        lambda _: store.read_orders(START.date()),
+    )
+
+
+def portfolio(root: Path) -> Calls:
+    store = PortfolioStore(root)
+    return (
+        lambda n: store.save(Portfolio(trades_executed=n, portfolio_value_eur=WORTH, initial_value_eur=WORTH)),
+        lambda _: store.load(),
+    )
+
+
+def performance(root: Path) -> Calls:
+    store = PerformanceStore(root, clock=lambda: START + timedelta(days=7))
+    store.start(Snapshot(timestamp=START, total_value_eur=1.0))
+    return (
+        lambda n: store.add_snapshot(Snapshot(timestamp=moment(n), total_value_eur=1.0)),
+        lambda _: store.snapshots(),
+    )
+
+
+def paper_trading(root: Path) -> Calls:
+    store = PaperTradingStore(root)
+    store.open_account(1_000_000)
+
+    def save(turn: int) -> object:
+        about = {"order_id": f"o{turn}", "symbol": "BTC", "side": "BUY", "quantity": 1}
+        return store.execute(PaperOrder(**about), PaperFill(fill_id=f"f{turn}", price=Decimal(2), **about))
+
+    return save, lambda _: store.load()
+
+
+def strategies(root: Path) -> Calls:
+    store = StrategyStore(root)
+    return lambda n: store.save(Strategy(strategy_id="s", name="x", parameters=content(n))), lambda _: store.get("s")
+
+
+def tasks(root: Path) -> Calls:
+    store = TaskStore(root)
+    return lambda n: store.save(Task(task_id="t", action="fetch", params=content(n))), lambda _: store.get("t")
+
+
+def stock_states(root: Path) -> Calls:
+    store = StockStateStore(root)
+    return lambda n: store.save(StockState(symbol="AAPL", data=content(n))), lambda _: store.get("AAPL")
+
+
+def strategy_log(root: Path) -> Calls:
+    store = StrategyLogStore(root)
+    return (
+        lambda n: store.append(StrategyLogEntry(strategy="s", message="bought", data=content(n))),
+        lambda n: store.read("s", since=n),
+    )
+
+
+def cache(root: Path) -> Calls:
+    store = CacheStore(root)
+    return lambda n: store.put("quote_aapl", content(n)), lambda _: store.get("quote_aapl")
+
+
+def cache_read_again(root: Path) -> Calls:
+    store = CacheStore(root, ttl=3600)
+    store.put("quote_aapl", content(0))
+    return lambda n: store.put("quote_msft", content(n)), lambda _: store.get("quote_aapl")
+
+
+def historical(root: Path) -> Calls:
+    store = HistoricalStore(root)
+    present = [priced("BTC-EUR", START + timedelta(hours=hour)) for hour in range(24 * 30)]
+    return lambda _: store.write(HOURS, present), lambda _: store.read_table(HOURS)
+
+
+def reports(root: Path) -> Calls:
+    store = ReportStore(root)
+    return (
+        lambda n: store.write_analysis("daily_health", content(n), START),
+        lambda _: store.read(store.names()[0]),
+    )
+
+
+def backtests(root: Path) -> Calls:
+    store = BacktestStore(root)
+    return lambda n: store.write_performance(f"Turn {n}\n"), lambda _: store.read_performance()
+
+
+def dashboard(root: Path) -> Calls:
+    store = DashboardStore(root)
+    return (
+        lambda n: store.publish(
+            LatestBacktest(generated_at=START, strategy="s", start=START, end=START, trades=n, parameters=content(n))
         ),
-        "tasks": (lambda n: tasks.save(Task(task_id=f"t{n}", action="fetch")), lambda: tasks.get("t0")),
-        "jobs, cached": (lambda n: jobs.save(Job(job_id=f"j{n % 16}", job_type="x")), lambda: jobs.get("j0")),
-        "runs, cached": (lambda n: runs.create_or_update_run(f"r{n % 16}", "backtest"), lambda: runs.get_run("r0")),
-        "strategy state": (
-            lambda n: data.save_strategy_state("s", {**CONTENT, "turn": n}),
-            lambda: data.load_strategy_state("s"),
-        ),
-        "bars": (bars, lambda: data.read_bars("AAPL", START, START + timedelta(days=1))),
-    }
+        lambda _: store.latest_backtest(),
+    )
 
 
-def timed(call: Callable[[], object]) -> float:
+BARE = "bare sequence"
+STORES: dict[str, Callable[[Path], Calls]] = {
+    BARE: bare,
+    "sqlite3 FULL": sqlite,
+    "documents": documents,
+    "single document": single,
+    "journal": journal,
+    "jobs, read from memory": jobs,
+    "runs, read from memory": runs,
+    "bars, the next one": bars,
+    "company data": company_data,
+    "events": events,
+    "strategy state": strategy_state,
+    "decisions, a day": decisions,
+    "orders, a day": orders,
+    "portfolio": portfolio,
+    "performance": performance,
+    "paper trading": paper_trading,
+    "strategies": strategies,
+    "tasks": tasks,
+    "stock states": stock_states,
+    "strategy log": strategy_log,
+    "cache, put just now": cache,
+    "cache, read from memory": cache_read_again,
+    "historical, 720 bars": historical,
+    "reports": reports,
+    "backtests": backtests,
+    "dashboard": dashboard,
+}
+
+
+def timed(call: Callable[[int], object], turn: int) -> float:
     start = time.perf_counter()
-    call()
+    call(turn)
     return time.perf_counter() - start
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--turns", type=int, default=100)
+    parser.add_argument("--store", action="append", choices=list(STORES)[1:], help="only this one; may be repeated")
+    parser.add_argument("--directory", type=Path, help="an existing directory to work below; what is made is removed")
+    parser.add_argument("--markdown", action="store_true", help="print a table for a page")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as place:
-        root = Path(place)
-        calls = {"bare sequence": bare(root / "bare"), "sqlite3 FULL": sqlite(root / "sqlite"), **stores(root)}
+    with tempfile.TemporaryDirectory(dir=options.directory) as place:
+        chosen = [BARE, *(options.store or list(STORES)[1:])]
+        calls = {name: STORES[name](Path(place) / str(number)) for number, name in enumerate(chosen)}
         saves: dict[str, list[float]] = {name: [] for name in calls}
         loads: dict[str, list[float]] = {name: [] for name in calls}
         for turn in range(options.turns):
             for name, (save, load) in calls.items():
-                saves[name].append(timed(lambda save=save, turn=turn: save(turn)))  # type: ignore[misc] # bound now
-                loads[name].append(timed(load))
-        first_save, first_load = (statistics.median(each["bare sequence"]) for each in (saves, loads))
-        print(f"{'':18} {'save':>10} {'ratio':>7} {'load':>12} {'ratio':>7}")
-        for name in calls:
-            save_time, load_time = statistics.median(saves[name]), statistics.median(loads[name])
-            print(
-                f"{name:18} {save_time * 1e3:7.2f} ms {save_time / first_save:7.2f} "
-                f"{load_time * 1e6:9.1f} µs {load_time / first_load:7.2f}"
-            )
+                saves[name].append(timed(save, turn))
+                loads[name].append(timed(load, turn))
+    first_save, first_load = (statistics.median(each[BARE]) for each in (saves, loads))
+    line = "| {:24} | {:>10} | {:>6} | {:>10} | {:>6} |" if options.markdown else "{:24} {:>10} {:>6} {:>10} {:>6}"
+    print(line.format("store", "save", "ratio", "load", "ratio"))
+    if options.markdown:
+        print("| --- | ---: | ---: | ---: | ---: |")
+    for name in calls:
+        save_time, load_time = statistics.median(saves[name]), statistics.median(loads[name])
+        save_ratio, load_ratio = f"{save_time / first_save:.2f}", f"{load_time / first_load:.2f}"
+        print(line.format(name, f"{save_time * 1e3:.2f} ms", save_ratio, f"{load_time * 1e3:.3f} ms", load_ratio))
 
 
 if __name__ == "__main__":

@@ -42,6 +42,7 @@ from reference_store.bot_models import (
     Value,
 )
 from reference_store.stores.bot.faces import AsyncModelStore, ModelStore
+from reference_store.stores.bot.paper_trading import _place
 
 ASSETS = ("BTC", "ETH")
 
@@ -387,3 +388,17 @@ class CarelessPortfolio(BotPortfolio):
 
     def trade(self, asset: str, amount: int) -> int:
         return int(self._store.reset(traded(self._store.load(), asset, amount)).trades_executed)
+
+
+class CarelessPaper(BotPaper):
+    """Stores the book that it has read, and the new fill: those that others do meanwhile are lost."""
+
+    def buy(self, fill: int, quantity: int) -> None:
+        self._store.open_account(1_000_000)
+        read, (order, done) = self._store._book, bought(fill, quantity)
+        present = self._store.load()
+        assert present is not None
+        if all(each.fill_id != done.fill_id for each in present.fills):
+            _place(present, order)
+            read._do(present, done)
+            self._store._done(read._models.doing("execute", "paper_trading", lambda _: (present, None)))

@@ -20,7 +20,7 @@ from reference_store.errors import CorruptData, InvalidRecord, StoreError
 from reference_store.stores.bot.cache_files import CacheFiles, cache_stem
 from reference_store.stores.bot.faces import Doing, Models
 from reference_store.stores.bot.places import below
-from reference_store.stores.bot.records import document_of, model_of, schema_of
+from reference_store.stores.bot.records import document_of, model_of, read_as, schema_of
 from reference_store.stores.record_file import Clock, now_of
 
 M = TypeVar("M", bound=BaseModel)
@@ -45,7 +45,7 @@ class Entries:
 
     def get(self, key: str) -> Document | None:
         found = self.files.read_again("get", key)
-        return None if found is None else self._value(model_of(CacheEntry, found))
+        return None if found is None else self._value(read_as(CacheEntry, found))
 
     def typed(self, key: str, model: type[M]) -> M | None:
         value = self.get(key)

@@ -19,7 +19,7 @@ from reference_store.core.reopening import Reopened
 from reference_store.core.strict_json import Document
 from reference_store.errors import StoreError
 from reference_store.stores.aio import document_commits, reading
-from reference_store.stores.bot.records import document_of, model_of
+from reference_store.stores.bot.records import document_of, read_as
 from reference_store.stores.documents import CLAIMS
 
 M = TypeVar("M", bound=BaseModel)
@@ -52,7 +52,7 @@ class Models(Generic[M]):
     def read(self, operation: str, key: str) -> M | None:
         """Return the record of ``key``, None if there is none."""
         found = self.files.read(operation, key)
-        return None if found is None else model_of(self.model, found)
+        return None if found is None else read_as(self.model, found)
 
     def doing(
         self,
@@ -67,7 +67,7 @@ class Models(Generic[M]):
         """
 
         def update(document: Document | None) -> Document:
-            present = None if document is None or document == _NOTHING else model_of(self.model, document)
+            present = None if document is None or document == _NOTHING else read_as(self.model, document)
             made, made_of = function(present)
             found = document_of(self.model, made)
             doing.result = made_of

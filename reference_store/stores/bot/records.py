@@ -68,6 +68,22 @@ def model_of(model: type[M], document: Document) -> M:
         raise InvalidRecord("the record", "holds what JSON cannot give back: too long a number, or no text") from error
 
 
+class _Read(Document):
+    """A document and the record that its schema has made of it: nobody needs to make it again."""
+
+    __slots__ = ("record",)
+    record: BaseModel | None
+
+
+def read_as(model: type[M], document: Document) -> M:
+    """Return the record that ``document`` holds, which may have come through the schema of this model."""
+    made = document.record if isinstance(document, _Read) else None
+    if isinstance(document, _Read) and type(made) is model:
+        document.record = None  # it is the caller's
+        return made
+    return model_of(model, document)
+
+
 class Unknown(InvalidRecord):
     """The record has a member, or a word, that this version does not know, and all that it does know is right."""
 
@@ -76,10 +92,13 @@ _UNKNOWN = {"extra_forbidden", "enum", "literal_error"}
 """What pydantic calls a member that the model does not have, and a word that is none of those which it has."""
 
 
-def _validate(model: type[BaseModel], rule: Rule | None, document: Document) -> None:
+def _validate(model: type[BaseModel], rule: Rule | None, document: Document) -> Document:
     try:
-        model_of(model, document)
+        record = model_of(model, document)
     except Unknown as unknown:
         raise OfNewerVersion(f"its {unknown.field} {unknown.reason}") from None
     if rule is not None:
         rule(document)
+    read = _Read(document)
+    read.record = record
+    return read
