@@ -16,7 +16,7 @@ MODULES = ("conforming", "conforming_files")
 def verdict(target: str, *options: str) -> str:
     (module,) = [name for name in MODULES if f"class {target}(" in (Path(__file__).parent / f"{name}.py").read_text()]
     store = f"--tradestore-store={target}=tests.reference_store.{module}:{target}"
-    # No item is held to the time that a test may take here: on a machine that is busy with others it ended the whole run.
+    # No item is held to the time that a test may take here: on a busy machine one that took longer ended the whole run.
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "faulthandler_timeout=0"]
     suite = ["--tradestore-conformance", store, "--tradestore-profile=hardened", "--tradestore-budget=quick"]
     done = subprocess.run([*command, *suite, *options], cwd=TOP, capture_output=True, text=True, check=False)
