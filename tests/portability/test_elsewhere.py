@@ -53,6 +53,7 @@ def conformance(system, place: Path):
     return on(system, "run", *named, *asked, cwd=place)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("system", list(LACKING))
 def test_every_module_can_be_imported(system):
     done = on(system, "import")
@@ -60,6 +61,7 @@ def test_every_module_can_be_imported(system):
     assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
 
 
+@pytest.mark.proof
 def test_on_macos_the_suite_finds_on_a_disk_in_memory_what_it_finds_here(tmp_path):
     done = conformance("macos", tmp_path)
 
