@@ -31,7 +31,6 @@ from pytest_tradestore.crash.operations import (
     Entry,
     Inode,
     Link,
-    Mark,
     Operation,
     Rename,
     Sync,
@@ -387,8 +386,3 @@ def _rest_of_page(number: int, inode: Inode, size: int, tree: Tree) -> Data:
     page_start = size // PAGE * PAGE
     held = bytes(tree.nodes[inode].content[page_start:size])
     return Data(number, inode, page_start, held.ljust(PAGE, b"\0"), size)
-
-
-def is_note(step: Step) -> bool:
-    """Say whether a step is the harness's own mark."""
-    return isinstance(step, Mark)

@@ -13,8 +13,6 @@ from pytest_tradestore.damage.trials import Reading
 from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.observation import Absent, Failed, Names, Observation, Records, Seen
 
-_HALF = "cut off after"
-
 
 @dataclass(frozen=True, slots=True)
 class DamageBreach:

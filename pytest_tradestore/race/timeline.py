@@ -23,7 +23,6 @@ _READS = ("open", "read", "readall", "pread", "readv", "close")
 _WRITES = ("create", "truncate", "open(w)", "open(x)", "open(w+)", "open(a)", "open(a+)", "write", "pwrite", "writev")
 _TRIVIAL = ("stat", "lstat", "fstat", "access", "mkdir", "listdir", "scandir", "fsync", "fdatasync", "chmod", "fchmod")
 _LOCKING = ("acquire", "try", "flock", "lockf", "fcntl", "sleep", "wait", "start", "begin", "line")
-_FATES = ("killed", "cancel", "cancelled")
 _RENAMES = ("replace", "rename", "link")
 _NAMING = (*_RENAMES, "unlink", "remove", "ftruncate")
 

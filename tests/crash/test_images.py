@@ -54,10 +54,6 @@ def test_a_directory_that_nobody_may_enter_can_still_be_filled(tmp_path):
     assert (tmp_path / "d" / "f").read_bytes() == b"x"
 
 
-def newest_first(tmp_path):
-    return sorted((f.name for f in tmp_path.iterdir()), key=lambda n: -(tmp_path / n).stat().st_mtime)
-
-
 def test_a_file_that_was_changed_later_is_newer_by_a_second_at_least_and_old_all_the_same(tmp_path):
     times = {"a": 7, "b": 5, "c": 9, "d": 7}
     image = DurableImage(

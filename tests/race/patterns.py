@@ -1,6 +1,5 @@
 """The ten patterns of lock races, each as small as it can be, with the lock that cures it beside it."""
 
-import _thread
 import asyncio
 import contextlib
 import fcntl
@@ -182,19 +181,6 @@ class AsyncThreadLock(AsyncCounter):
             return await super().increment()
 
 
-_MADE_EARLY = _thread.allocate_lock()
-
-
-class HiddenLock(Counter):
-    """A lock that no stand-in reaches: correct, but out of control."""
-
-    hidden = (_MADE_EARLY,)
-
-    def increment(self):
-        with self.hidden[0]:
-            return super().increment()
-
-
 class AsyncWhole:
     """7: one thread hop for each whole call, under one lock; correct until somebody is cancelled."""
 
@@ -303,20 +289,6 @@ class Lockf(OwnTempCounter):
         with open(f"{self.file}.lock", "wb") as locked:
             fcntl.lockf(locked, fcntl.LOCK_EX)
             return super().increment()
-
-
-class AsyncMade(AsyncCounter):
-    """4 alone: the lock is made lazily, and the calls are whole but for that."""
-
-    lock = None
-
-    async def increment(self):
-        if self.lock is None:
-            lock = asyncio.Lock()
-            await asyncio.to_thread(os.path.exists, self.file)
-            self.lock = lock
-        async with self.lock:
-            return await super().increment()
 
 
 class NoTempShared(OwnTempCounter):

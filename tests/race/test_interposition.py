@@ -200,13 +200,6 @@ def test_files_behave_as_those_of_the_builtin(buffering):
 # Locks: those of threading and all that is built of them
 
 
-class Shared(Doing):
-    """Two callers meet at something."""
-
-    def do(self):
-        raise NotImplementedError
-
-
 AT_IMPORT = threading.Lock()
 BY_NAME = defaultdict(threading.Lock)
 

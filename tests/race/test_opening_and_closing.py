@@ -97,10 +97,6 @@ def test_closing_that_raises_is_a_finding():
     assert result.reason.startswith("closing the store raised KeyError")
 
 
-class InUseError(Exception):
-    """Somebody has it open."""
-
-
 class OneAtATime(ReadsWhenOpenedUnderALock):
     """An instance refuses to open while another is open, in words that it declares."""
 

@@ -59,7 +59,6 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_log, "KEEP_FROM", 1)
 
 
-SPANS = st.lists(st.tuples(st.integers(-1, 41), st.integers(-1, 41)))
 times = st.lists(st.integers(0, 40), min_size=1, max_size=60)
 
 

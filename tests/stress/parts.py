@@ -213,10 +213,6 @@ def job(job_id: str, writer: int, number: int) -> Job:
     return Job(job_id=job_id, job_type="stress", params={"writer": writer, "number": number})
 
 
-def seen_jobs(store: Any, ended: Answer) -> Seen:
-    return [pair(found.params) for found in ended(store.list(job_type="stress", **ALL))]
-
-
 JOBS = {
     "jobs": Part(
         "last",
