@@ -4,6 +4,7 @@ Every pytest run in the environment imports this module, so it imports nothing e
 for two constants.
 """
 
+import os
 from typing import Any
 
 import pytest
@@ -24,6 +25,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="[NAME=]MODULE:CLASS",
         help="Make a store ready to be checked: look at it, write the configuration and, where one is needed, an "
         "adapter, use it once, and exit. Nothing that is there is overwritten.",
+    )
+    group.addoption(
+        "--tradestore-contract",
+        metavar="NAME",
+        help="With --tradestore-init: ask the store as this contract, for example documents or journal, and not as the "
+        "one that is nearest to its methods.",
     )
     group.addoption(
         "--tradestore-store",
@@ -155,7 +162,22 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
+    if _names_an_option(early_config):
+        from pytest_tradestore.rootdir import give_up, to_start_again
+
+        if to_start_again(early_config) is not None:
+            give_up(early_config, args)
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    if _names_an_option(config):
+        from pytest_tradestore.rootdir import start_again, to_start_again
+
+        start = to_start_again(config)
+        if start is not None:
+            return start_again(config, start)
     if config.option.tradestore_init:
         from pytest_tradestore.adopting.command import init, said
 
@@ -181,6 +203,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
         begin(config)
         return
+    if config.option.tradestore_contract:
+        raise pytest.UsageError("--tradestore-contract does nothing without --tradestore-init; add that option")
     for option in ("store", "replay", "confirm"):
         if getattr(config.option, f"tradestore_{option}"):
             raise pytest.UsageError(
@@ -280,6 +304,12 @@ def number_of_workers(text: str) -> int:
     if number < 0:
         raise ValueError(text)
     return number
+
+
+def _names_an_option(config: pytest.Config) -> bool:
+    """Say whether an option of ours was given, as far as it can be told without work."""
+    given = (os.environ.get("PYTEST_ADDOPTS", ""), *config.invocation_params.args)
+    return any(str(argument).startswith("@") or "--tradestore-" in str(argument) for argument in given)
 
 
 def _names_an_item(argument: str) -> bool:
