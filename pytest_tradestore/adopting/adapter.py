@@ -119,7 +119,7 @@ def adapter(name: str, callee: Callee, opening: Opening, guess: Guess, known: Kn
     text.needs(*guess.absent)
     body: list[str] = [*declared(known), *([""] if list(declared(known)) else [])]
     body += _opened(text, callee, opening, guess, known)
-    for method in _METHODS[guess.contract](guess):
+    for method in (_rows if guess.rows else _METHODS[guess.contract])(guess):
         body += ["", *method]
     text.lines = ["", f"class {name}:", *body]
     return str(text)
@@ -240,6 +240,38 @@ def _journal(guess: Guess) -> Iterator[list[str]]:
             *body[1:],
         ]
     yield [f"    {_def(guess)} read(self, stream: str) -> list[{_DOCUMENT}]:", *body]
+
+
+def _rows(guess: Guess) -> Iterator[list[str]]:
+    uses, wait = guess.uses, _wait(guess)
+    which, given = {
+        "function": ('lambda row: row["key"] == key', "made, WHICH"),
+        "example": ('{"key": key}', "WHICH, made, upsert=True"),
+    }[guess.rows]
+    yield [
+        f"    {_def(guess)} put(self, key: str, document: {_DOCUMENT}) -> None:",
+        '        made = {"key": key, "document": document}',
+        f"        {wait}self._store.{uses['put']}({given.replace('WHICH', which)})",
+        *_committed(guess),
+    ]
+    got = [f"        row = {wait}self._store.{uses['get']}({which})"]
+    if guess.absent[1]:
+        got = ["        try:", f"    {got[0]}", f"        except {guess.absent[1]}:", "            return None"]
+    yield [
+        f"    {_def(guess)} get(self, key: str) -> {_DOCUMENT} | None:",
+        *got,
+        f'        found: {_DOCUMENT} | None = None if row is None else row["document"]',
+        "        return found",
+    ]
+    if delete := uses.get("delete"):
+        yield [
+            f"    {_def(guess)} delete(self, key: str) -> None:",
+            f"        {wait}self._store.{delete}({which})",
+            *_committed(guess),
+        ]
+    if keys := uses.get("keys"):
+        listed = "self._store" if keys == "__iter__" else f"{wait}self._store.{keys}()"
+        yield [f"    {_def(guess)} keys(self) -> list[str]:", f'        return [row["key"] for row in {listed}]']
 
 
 _METHODS = {"documents": _documents, "document": _document, "journal": _journal}

@@ -18,6 +18,7 @@ from pytest_tradestore.adopting.search import Found, Nothing, search
 from pytest_tradestore.configuration import checked_store, named_target
 from pytest_tradestore.errors import ConfigurationError, TradestoreError
 from pytest_tradestore.examination import examine, offered
+from pytest_tradestore.kits.registry import KITS
 from pytest_tradestore.smoke import Trouble, smoke
 from pytest_tradestore.target import StoreUnderTest
 
@@ -49,6 +50,7 @@ class _Plan:
 
 
 def _init(config: pytest.Config, text: str, say: Callable[[str], None]) -> int:
+    wanted = _contract_of(config)
     given, target, place = named_target(text, _WHERE, config)
     module, _, attribute = place.partition(":")
     root = config.inipath.parent if config.inipath else config.rootpath
@@ -58,7 +60,7 @@ def _init(config: pytest.Config, text: str, say: Callable[[str], None]) -> int:
     name = given or stem.replace("_", "-")
     _refuse_what_is_there(config, root, name, stem)
     say(f"{place}: opening it, and trying its methods on an empty directory")
-    found = search(target, callee, stem, _now_and_then(config, say))
+    found = search(target, callee, stem, _now_and_then(config, say), wanted)
     if isinstance(found, Nothing):
         tries = "; ".join(
             f"{way} raised {wrong}" if ":" in wrong else f"{way}: {wrong}" for way, wrong in found.wrong[:4]
@@ -72,6 +74,17 @@ def _init(config: pytest.Config, text: str, say: Callable[[str], None]) -> int:
         change.write()
     _tell(found, plan, say)
     return _smoked(config, plan, found, say)
+
+
+def _contract_of(config: pytest.Config) -> str:
+    """Return the name of the contract that was asked for, if any; raises ConfigurationError if there is none such."""
+    wanted: str = config.option.tradestore_contract or ""
+    known = [kit.name for kit in KITS]
+    if wanted and wanted not in known:
+        raise ConfigurationError(
+            f"--tradestore-contract: there is no contract {wanted!r}; there are {', '.join(known)}"
+        )
+    return wanted
 
 
 def _now_and_then(config: pytest.Config, say: Callable[[str], None]) -> Callable[[str], None]:
@@ -131,6 +144,9 @@ def _tell(found: Found, plan: _Plan, say: Callable[[str], None]) -> None:
     say(f"  contract    {found.contract}{methods}")
     if found.lacking:
         say(f"              {found.lacking}")
+    for other in found.others:
+        added = f" ({other.told})" if other.told else ""
+        say(f"  or as       {other.contract}: {', '.join(other.uses)}{added}; --tradestore-contract {other.contract}")
     if plan.module is None:
         say("  adapter     none is needed")
     else:

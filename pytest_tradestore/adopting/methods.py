@@ -19,6 +19,11 @@ _APPEND = ("append", "insert", "add", "log", "write", "push", "record", "emit", 
 _READ = ("read", "records", "entries", "all", "history", "list", "load", "get_all", "fetch_all", "items", "replay")
 _ENQUEUE = ("put", "push", "enqueue", "send", "append", "add")
 _TAKE = ("get_nowait", "pop", "popleft", "dequeue", "take", "receive", "get")
+_UPSERT = ("upsert", "update_or_insert", "insert_or_update", "put", "set", "save")
+_REPLACE = ("replace_one", "find_one_and_replace", "replace", "upsert")
+_ROW = ("get", "find_one", "first", "fetch_one", "get_one", "find")
+_GONE = ("remove", "delete_one", "delete", "find_one_and_delete", "rem")
+_ROWS = ("all", "find", "rows", "__iter__")
 _COMMIT = ("commit", "sync", "flush", "save", "dump", "persist")
 _START = ("load", "open", "connect", "initialize", "init", "setup", "start")
 _CLOSE = ("close", "aclose", "shutdown", "disconnect", "stop")
@@ -27,7 +32,7 @@ LIKELY_WRITES = (*_ENQUEUE, *_PUT, *_APPEND)
 LIKELY_READS = (*_GET, *_READ, *_KEYS, "peek", "balance", "count", "size", "qsize")
 """Names of methods that show something."""
 _LOOKED_FOR = {*_PUT, *_GET, *_DELETE, *_KEYS, *_SAVE, *_LOAD, *_APPEND, *_READ, *_COMMIT, *_START, *_CLOSE}
-_LOOKED_FOR |= {*_ENQUEUE, *_TAKE, "task_done"}
+_LOOKED_FOR |= {*_ENQUEUE, *_TAKE, *_UPSERT, *_REPLACE, *_ROW, *_GONE, "task_done"}
 _NO_KEYS = {"block", "timeout", "default", "wait"}
 """What the first parameter of a method is called that takes out of a queue."""
 _SPECIAL = ("__setitem__", "__getitem__", "__delitem__", "__iter__", "__aenter__", "__enter__")
@@ -70,6 +75,27 @@ class Guess:
     absent: tuple[str, str] = ("", "")
     one_log: bool = False
     """Whether the store has one log only, so that the stream is written beside each record."""
+    rows: str = ""
+    """How one of many rows is found, so that a key is written beside each document: by a ``"function"`` that says
+    whether it is this one, or by an ``"example"`` of what is in it."""
+
+    @property
+    def price(self) -> int:
+        """How far the store's methods are from the contract's: what an adapter adds, and what it has to leave out."""
+        added = 3 * self.one_log + 2 * bool(self.rows) + bool(self.text) + bool(self.keys) + bool(self.commit)
+        lacking = sum(method not in self.uses for method in ("delete", "keys") if self.contract == "documents")
+        return added + lacking
+
+    @property
+    def told(self) -> str:
+        """What the adapter adds, in words; empty where it adds nothing."""
+        parts = [
+            "the stream stands beside each record" if self.one_log else "",
+            "the key stands beside each document" if self.rows else "",
+            f"documents are handed over as {self.text}" if self.text else "",
+            f"{self.commit}() follows each change" if self.commit else "",
+        ]
+        return ", ".join(filter(None, parts))
 
 
 def methods_of(store: object) -> Methods:
@@ -103,13 +129,13 @@ def _method(method: Any) -> Method:
 def guesses(methods: Methods) -> Iterator[Guess]:
     """Yield what may be made of the methods, the likeliest first."""
     starts = ["", *(name for name in _START if name in methods and methods[name].least == 0)][:3]
-    for guess in (*_documents(methods), *_document(methods), *_journal(methods)):
+    for guess in (*_documents(methods), *_rows(methods), *_document(methods), *_journal(methods)):
         used = set(guess.uses.values())
         commits = [name for name in _COMMIT if name in methods and methods[name].least == 0 and name not in used][:1]
         awaited = any(methods[name].awaited for name in used if name in methods)
         close = _closes(methods, awaited=awaited)
         for start, commit, text in product(starts, [*commits, ""][:2], ("", "text", "bytes")):
-            if start not in used:
+            if start not in used and not (text and guess.rows):
                 made = replace(guess, start=start, commit=commit, text=text, close=close, awaited=awaited)
                 yield made
                 if text and "put" in guess.uses:  # there are keys
@@ -139,6 +165,16 @@ def _documents(methods: Methods) -> Iterator[Guess]:
         yield Guess("documents", {ours: theirs for ours, theirs in uses.items() if theirs})
 
 
+def _rows(methods: Methods) -> Iterator[Guess]:
+    """Yield how documents may be rows of one table, each with its key in it."""
+    for how, puts, wants in (("function", _UPSERT, 2), ("example", _REPLACE, 2)):
+        for put, get in product(_exactly(methods, puts, wants), _exactly(methods, _ROW, 1)):
+            delete = next(iter(_exactly(methods, _GONE, 1)), "")
+            keys = next(iter(_exactly(methods, _ROWS, 0)), "")
+            uses = {"put": put, "get": get, "delete": delete, "keys": "" if keys == get else keys}
+            yield Guess("documents", {ours: theirs for ours, theirs in uses.items() if theirs}, rows=how)
+
+
 def _document(methods: Methods) -> Iterator[Guess]:
     for save, load in product(_all(methods, _SAVE, 1), _all(methods, _LOAD, 0)):
         if not (save.startswith("put") and load.startswith("get")):  # a queue, and to get is to take
@@ -166,6 +202,11 @@ def _all(methods: Methods, names: Sequence[str], count: int) -> list[str]:
     exact = [name for name in names if _has(methods, name, count)]
     begun = [name for name in methods if name not in exact and name.partition("_")[0] in names]
     return [*exact, *(name for name in begun if _has(methods, name, count))][:3]
+
+
+def _exactly(methods: Methods, names: Sequence[str], count: int) -> list[str]:
+    """Return the store's methods of just these names that take so many arguments."""
+    return [name for name in names if _has(methods, name, count)][:2]
 
 
 def _first(methods: Methods, names: Sequence[str], count: int) -> str:

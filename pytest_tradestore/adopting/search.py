@@ -22,6 +22,8 @@ from pytest_tradestore.kits.registry import KITS, kit_named
 
 _SECONDS = 45.0
 """How long is searched."""
+_MORE = 6
+"""How many guesses are tried for each further contract, once one was found that works."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,16 @@ class Found:
     whole: bool = True
     lacking: str = ""
     """What of the nearest contract is missing, in a sentence."""
+    others: tuple["Other", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """Another contract that the store could be asked as: by which of its methods, and what an adapter would add."""
+
+    contract: str
+    uses: tuple[str, ...]
+    told: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +60,16 @@ class Nothing:
     wrong: tuple[tuple[str, str], ...]
 
 
-def search(target: Callable[..., Any], callee: Callee, stem: str, say: Callable[[str], None]) -> Found | Nothing:
+def search(
+    target: Callable[..., Any], callee: Callee, stem: str, say: Callable[[str], None], wanted: str = ""
+) -> Found | Nothing:
     """Find how ``target`` can be asked; ``stem`` names its file and its adapter, and ``say`` tells what is tried.
 
+    With the name of a contract ``wanted`` no other is looked for, and an adapter for it is begun if nothing works.
     Raises ConfigurationError if there is nothing to ask.
     """
     until = monotonic() + _SECONDS
-    if found := _as_it_is(target, say):
+    if (found := _as_it_is(target, say)) and _is(found, wanted):
         return found
     ways = [looked_at(callee, way, KITS) for way in _said(openings(target, f"{stem}.db"), callee, say)]
     opened = _usable(ways)
@@ -62,16 +77,20 @@ def search(target: Callable[..., Any], callee: Callee, stem: str, say: Callable[
         return Nothing(tuple((f"{callee.expression}({way.opening.arguments})", way.wrong) for way in ways))
     name = class_name(callee)
     for one in opened:
-        if found := _by_its_own_methods(target, callee, one, store_named(name)):
+        if (found := _by_its_own_methods(target, callee, one, store_named(name))) and _is(found, wanted):
             return found
     for one in opened:
-        if found := _adapted(target, callee, one, store_named(name), say, until):
+        if found := _adapted(target, callee, one, store_named(name), say, until, wanted):
             return found
     if not any(_is_public(method) for method in opened[0].methods or {}):
         raise ConfigurationError(
             f"{callee.expression}({opened[0].opening.arguments}) has no public methods to be asked by"
         )
-    return _skeleton(target, callee, opened[0], name)
+    return _skeleton(target, callee, opened[0], name, wanted)
+
+
+def _is(found: Found, wanted: str) -> bool:
+    return not wanted or wanted in found.contract.split(" and ")
 
 
 def _is_public(method: str) -> bool:
@@ -117,23 +136,44 @@ def _shown(callee: Callee, one: Opened) -> str:
 
 
 def _adapted(
-    target: Callable[..., Any], callee: Callee, one: Opened, name: str, say: Callable[[str], None], until: float
+    target: Callable[..., Any],
+    callee: Callee,
+    one: Opened,
+    name: str,
+    say: Callable[[str], None],
+    until: float,
+    wanted: str,
 ) -> Found | None:
-    base = class_name(callee)
+    """Take of the contracts that work the one for which an adapter adds least, and name the others."""
     known, hung = Known(errors_of(target), awaited=one.awaited), []
+    works: dict[str, tuple[Guess, Tried]] = {}
+    tries: dict[str, int] = {}
     for guess in guesses(one.methods or {}):
         if monotonic() > until:
             break
-        if guess.uses in hung:
+        if guess.uses in hung or guess.contract in works or wanted not in ("", guess.contract):
+            continue
+        tries[guess.contract] = tries.get(guess.contract, 0) + 1
+        if works and tries[guess.contract] > _MORE:
             continue
         say(f"trying it as {guess.contract}: {', '.join(guess.uses.values())}")
         held, trial = _fitted(callee, one.opening, guess, known, name)
         if trial.wrong == HUNG:
             hung.append(guess.uses)
         if trial.works:
-            seen = replace(known, volatile=trial.volatile, single=trial.single)
-            module = adapter(name, callee, one.opening, held, seen)
-            return Found(guess.contract, _shown(callee, one), module, name, tuple(held.uses))
+            works[guess.contract] = held, trial
+    if works:
+        first, *rest = sorted(works, key=lambda contract: works[contract][0].price)
+        held, trial = works[first]
+        seen = replace(known, volatile=trial.volatile, single=trial.single)
+        module = adapter(name, callee, one.opening, held, seen)
+        others = tuple(Other(o, tuple(works[o][0].uses.values()), works[o][0].told) for o in rest)
+        return Found(first, _shown(callee, one), module, name, tuple(held.uses), others=others)
+    return None if wanted else _queue(callee, one, name, say, known)
+
+
+def _queue(callee: Callee, one: Opened, name: str, say: Callable[[str], None], known: Known) -> Found | None:
+    base = class_name(callee)
     for put, take, end in queues(one.methods or {}):
         say(f"trying it as a queue: {put}, {take}")
         module = queue_module(base, callee, one.opening, (put, take, end), known)
@@ -167,20 +207,29 @@ def _without(guess: Guess, method: str) -> Guess:
     return replace(guess, uses={ours: theirs for ours, theirs in guess.uses.items() if ours != method})
 
 
-def _skeleton(target: Callable[..., Any], callee: Callee, one: Opened, name: str) -> Found:
+def _skeleton(target: Callable[..., Any], callee: Callee, one: Opened, name: str, wanted: str) -> Found:
     """Begin what somebody has to finish: the rest of a contract that is half there, else a kit of its own methods."""
     methods = one.methods or {}
     known = Known(errors_of(target), awaited=one.awaited)
     shown = _shown(callee, one)
-    if (kit := _half_there(methods)) is not None:
-        lacking = [method for method in kit.required if method not in methods]
+    if (kit := kit_named(wanted) if wanted else _half_there(methods)) is not None:
+        lacking = _lacking(kit, methods) or list(kit.required)  # all are there, and none does what it promises
         module = stub_module(store_named(name), callee, one.opening, kit, lacking, known)
-        sentence = f"nearest is {kit.name}, for which it lacks {' and '.join(f'{m}()' for m in lacking)}"
+        listed = " and ".join(f"{method}()" for method in lacking)
+        sentence = (
+            f"nothing that it has works as {listed}"
+            if wanted
+            else f"nearest is {kit.name}, for which it lacks {listed}"
+        )
         return Found(kit.name, shown, module, store_named(name), tuple(kit.required), whole=False, lacking=sentence)
     own = {method: told for method, told in methods.items() if not hasattr(dict, method)}
     module = kit_module(name, callee, one.opening, own, known)
     sentence = "it has no methods that are like those of a contract of the suite"
     return Found(f"a kit, {name}Kit", shown, module, store_named(name), whole=False, lacking=sentence)
+
+
+def _lacking(kit: Kit, methods: Methods) -> list[str]:
+    return [method for method in kit.required if method not in methods]
 
 
 def _half_there(methods: Methods) -> Kit | None:

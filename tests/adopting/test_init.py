@@ -82,6 +82,51 @@ class Here:
             return [json.loads(line) for line in file]
 
 
+class Rows:
+    """Rows of one table that are found by a function, as in TinyDB: a log too, if one likes."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+
+    def all(self):
+        return json.loads(self.path.read_text()) if self.path.exists() else []
+
+    def insert(self, row):
+        self.path.write_text(json.dumps([*self.all(), row]))
+
+    def upsert(self, row, which):
+        self.path.write_text(json.dumps([*(other for other in self.all() if not which(other)), row]))
+
+    def get(self, which=None, number=None):
+        return next((row for row in self.all() if which(row)), None)
+
+    def remove(self, which=None):
+        self.path.write_text(json.dumps([row for row in self.all() if not which(row)]))
+
+
+class Collection:
+    """Rows that are found by an example, as in MongoDB and what is like it."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+
+    def find(self, example=None):
+        rows = json.loads(self.path.read_text()) if self.path.exists() else []
+        return [row for row in rows if not example or example.items() <= row.items()]
+
+    def find_one(self, example):
+        return next(iter(self.find(example)), None)
+
+    def replace_one(self, example, row, upsert=False):
+        found = self.find_one(example)
+        if found or upsert:
+            self.path.write_text(json.dumps([*(other for other in self.find() if other != found), row]))
+
+    def delete_one(self, example):
+        found = self.find_one(example)
+        self.path.write_text(json.dumps([other for other in self.find() if other != found]))
+
+
 class Queue:
     def __init__(self, directory):
         self.file = Path(directory, "queue")
@@ -169,6 +214,8 @@ WORKS = {
     "ByUrl": "documents: put, get",
     "Mapping": "documents: put, get",
     "Here": "journal: append, read",
+    "Rows": "documents: put, get, delete, keys",
+    "Collection": "documents: put, get, delete, keys",
     "Queue": "a queue, by a kit of its own: put, take, waiting",
 }
 
@@ -183,6 +230,48 @@ def test_an_adapter_is_found_and_works(pytester, init, name, contract):
     (text,) = written(pytester).values()
     assert len(text.splitlines()) <= 70
     assert untidy(pytester) == ""
+
+
+def test_what_else_it_could_be_is_named_with_what_would_change_it(pytester, init):
+    result = init("acme:Rows")
+
+    result.stdout.fnmatch_lines(
+        ["  or as       journal: insert, all (the stream stands beside each record); --tradestore-contract journal"]
+    )
+
+
+def test_control_with_that_it_is(pytester, init):
+    result = init("acme:Rows", "--tradestore-contract=journal")
+
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["  contract    journal: append, read"])
+    result.stdout.no_fnmatch_line("  or as *")
+
+
+def test_a_contract_that_nothing_works_as_is_begun_if_it_is_asked_for(pytester, init):
+    result = init("acme:Ledger", "--tradestore-contract", "documents")
+
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["  contract    documents: put, get", "*nothing that it has works as put() and get()"])
+    assert untidy(pytester) == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ["--tradestore-init=acme:Rows", "--tradestore-contract=rows"],
+            "*there is no contract 'rows'; there are document,*",
+        ),
+        (["--tradestore-contract=journal"], "*does nothing without --tradestore-init*"),
+    ],
+    ids=["unknown", "alone"],
+)
+def test_a_contract_that_cannot_be_meant_gets_one_sentence(pytester, init, arguments, sentence):
+    result = pytester.runpytest(*arguments)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: {sentence}"])
 
 
 def test_a_store_that_is_opened_as_the_suite_does_needs_no_adapter(pytester, init):
