@@ -19,6 +19,7 @@ from pathlib import Path
 from time import monotonic
 from typing import IO, Any
 
+from pytest_tradestore.beats import say_nothing
 from pytest_tradestore.isolation import end_with_parent, noted_fork
 
 _NUMBER = struct.Struct("<I")
@@ -129,6 +130,7 @@ class Ahead:
             return _Worker(pid, receiving)
         try:
             _RUNNING.clear()
+            say_nothing()
             for pipe in (filling, receiving, *(worker.pipe for worker in self._workers)):
                 os.close(pipe)
             with tempfile.TemporaryFile() as output:

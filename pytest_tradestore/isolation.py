@@ -1,7 +1,8 @@
 """Runs code that may hang, print, exit or crash in a process of its own, and says what became of it.
 
 The store under test is such code. The process is forked, so the code may be anything, closures included; it is
-ended with everything that it started, and what it printed is kept for the report.
+ended with everything that it started, and what it printed is kept for the report. Where nothing can be forked,
+``spawning`` begins it in another way.
 """
 
 import contextlib
@@ -9,149 +10,35 @@ import faulthandler
 import gc
 import mmap
 import os
-import pickle
 import select
 import signal
-import struct
 import sys
-import sysconfig
 import tempfile
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from time import monotonic
-from typing import IO, Any
+from typing import IO
 
-from pytest_tradestore.errors import ConfigurationError
+from pytest_tradestore.beats import BEAT, POLL, Told, Watch, kept, say_nothing
+from pytest_tradestore.beats import Channel as Channel
+from pytest_tradestore.beats import Died as Died
+from pytest_tradestore.beats import Ending as Ending
+from pytest_tradestore.beats import Finished as Finished
+from pytest_tradestore.beats import HarnessError as HarnessError
+from pytest_tradestore.beats import Hung as Hung
+from pytest_tradestore.beats import NotPossibleHereError as NotPossibleHereError
+from pytest_tradestore.beats import Sent as Sent
+from pytest_tradestore.beats import StoreRaisedError as StoreRaisedError
+from pytest_tradestore.beats import Task as Task
+from pytest_tradestore.beats import is_ours as is_ours
+from pytest_tradestore.beats import processor_seconds as processor_seconds
+from pytest_tradestore.beats import trace_of as trace_of
+from pytest_tradestore.beats import while_waiting as while_waiting
 from pytest_tradestore.offspring import after, started
 
-_HEADER = struct.Struct("<Q")
-_BEAT = struct.Struct("<Qq?")
-_POLL = 0.05
-_PATIENCE = 120.0
-"""Seconds that the suite's own work between two steps may take."""
-_BUSY = 6
-"""How many times its deadline a step is given on a machine that does not let it run."""
-_OUTPUT_KEPT = 4000
-_OUTPUT_SEARCHED = 1 << 18
 _PARENT_DEATH = 1  # PR_SET_PDEATHSIG
-_CRASHED = "Fatal Python error: "
-"""How the interpreter begins to say that it has crashed; see ``faulthandler``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A value that the task handed over."""
-
-    value: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The task returned ``value``; ``output`` is what it printed."""
-
-    value: Any
-    output: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Hung:
-    """The task made no step for ``seconds``; ``step`` is the number of the last one that it began."""
-
-    step: int
-    seconds: float
-    output: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Died:
-    """The process ended before the task did; ``how`` says in words by what."""
-
-    step: int
-    how: str
-    output: str = ""
-
-
-Ending = Finished | Hung | Died
-
-
-class HarnessError(RuntimeError):
-    """The task raised: a mistake of the suite, not of the store, whose exceptions the task has to catch."""
-
-
-class StoreRaisedError(HarnessError):
-    """The task raised, and it was the store's own code that did, where no judge was looking."""
-
-    def __init__(self, told: str, trace: str) -> None:
-        super().__init__(trace)
-        self.told, self.trace = told, trace
-        """The error in a line, and its traceback without the frames of the suite."""
-
-
-class Channel:
-    """The task's side: report each step before it is made, and send values while still running."""
-
-    def __init__(self, beat: mmap.mmap, pipe: int) -> None:
-        self._beat = beat
-        self._pipe = pipe
-        self._count = 0
-        self._number = 0
-
-    def step(self, number: int) -> None:
-        """Note that step ``number`` begins now; the deadline counts from here."""
-        self._note(number, idle=False)
-
-    def rest(self) -> None:
-        """Note that the step is over and what follows is the suite's own work, to which the deadline does not apply."""
-        self._note(self._number, idle=True)
-
-    def _note(self, number: int, *, idle: bool) -> None:
-        self._count += 1
-        self._number = number
-        _BEAT.pack_into(self._beat, 0, self._count, number, idle)
-
-    def send(self, value: Any) -> None:
-        """Hand ``value`` over at once, so that it is known even if the process dies later."""
-        self._frame(("sent", value))
-
-    def _frame(self, message: tuple[str, Any]) -> None:
-        data = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
-        view = memoryview(_HEADER.pack(len(data)) + data)
-        while view:
-            view = view[os.write(self._pipe, view) :]
-
-
-_OURS = os.path.dirname(__file__) + os.sep
-_SUITE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "conformance") + os.sep
-_PYTHON = tuple(sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib"))
-_INSTALLED = tuple(sysconfig.get_path(name) + os.sep for name in ("purelib", "platlib"))
-
-
-def trace_of(error: BaseException) -> str:
-    """Return the traceback of an error from where it left the suite; empty where nobody else's code was running."""
-    frames = traceback.extract_tb(error.__traceback__)
-    theirs = [number for number, frame in enumerate(frames) if _is_theirs(frame.filename)]
-    if not theirs:
-        return ""
-    own = [frame for frame in frames[theirs[0] :] if not is_ours(frame.filename)]
-    told = [*traceback.format_list(own), *traceback.format_exception_only(error)]
-    return "Traceback (most recent call last):\n" + "".join(told)
-
-
-def is_ours(path: str) -> bool:
-    """Say whether a source file is one of the suite's."""
-    return path.startswith((_OURS, _SUITE))
-
-
-def _is_theirs(path: str) -> bool:
-    if is_ours(path) or path.startswith("<"):
-        return False
-    return path.startswith(_INSTALLED) or not path.startswith(_PYTHON)
-
-
-Task = Callable[[Channel], Any]
 
 
 def run_isolated(task: Task, deadline: float) -> Ending:
@@ -168,15 +55,15 @@ def run_isolated(task: Task, deadline: float) -> Ending:
 def stream_isolated(task: Task, deadline: float) -> Iterator[Sent | Ending]:
     """Run ``task`` in a process of its own; yield each value that it sends, and last how it ended.
 
-    ``deadline`` is in seconds and counts anew at each ``Channel.step``. Raises HarnessError if the task raised,
-    ConfigurationError where no process can be forked.
+    ``deadline`` is in seconds and counts anew at each ``Channel.step``. Raises HarnessError if the task raised, and
+    where nothing can be forked NotPossibleHereError for what cannot be handed to another process.
     """
     if not hasattr(os, "fork"):
-        raise ConfigurationError(
-            "this system cannot fork, and a store is never run in pytest's own process, so nothing is "
-            "checked here; run the suite on Linux, macOS or WSL"
-        )
-    beat = mmap.mmap(-1, _BEAT.size)
+        from pytest_tradestore.spawning import stream_spawned
+
+        yield from stream_spawned(task, deadline)
+        return
+    beat = mmap.mmap(-1, BEAT.size)
     receiving, sending = os.pipe()
     with tempfile.TemporaryFile() as output:
         before = started()
@@ -192,109 +79,16 @@ def stream_isolated(task: Task, deadline: float) -> Iterator[Sent | Ending]:
 def _listen(
     child: int, before: int | None, pipe: int, beat: mmap.mmap, deadline: float, output: IO[bytes]
 ) -> Iterator[Sent | Ending]:
-    buffer = bytearray()
-    watch = _Watch(child, beat, deadline)
-    ending: Ending | None = None
-    failure: HarnessError | None = None
+    def receive() -> bytes | None:
+        readable, _, _ = select.select([pipe], [], [], POLL)
+        return os.read(pipe, 1 << 20) if readable else None
+
+    watch, told = Watch(child, beat, deadline), Told()
     try:
-        while True:
-            readable, _, _ = select.select([pipe], [], [], _POLL)
-            if readable:
-                chunk = os.read(pipe, 1 << 20)
-                if not chunk:
-                    break
-                buffer += chunk
-                for kind, value in _frames(buffer):
-                    if kind == "sent":
-                        yield Sent(value)
-                    elif kind == "finished":
-                        ending = Finished(value)
-                    else:
-                        failure = StoreRaisedError(*value) if isinstance(value, tuple) else HarnessError(value)
-                watch.moved()
-                continue
-            if watch.hangs():
-                ending = Hung(watch.step, deadline)
-                break
-            if ending is not None or failure is not None:
-                break  # the task is over; something that it started still holds the pipe open
+        yield from told.by(receive, watch)
     finally:
-        status = _end(child, before, leave_time=ending is None and failure is None)
-    if failure is not None:
-        raise failure
-    printed = _kept(output)
-    match ending:
-        case Finished(value):
-            yield Finished(value, printed)
-        case Hung(step, seconds):
-            yield Hung(step, seconds, printed)
-        case _:
-            yield Died(watch.step, _how(status), printed)
-
-
-class _Watch:
-    """Tells a step that hangs from one that is merely slow to get its turn on a busy machine."""
-
-    def __init__(self, child: int, beat: mmap.mmap, deadline: float) -> None:
-        self._child = child
-        self._memory = beat
-        self._deadline = deadline
-        self._beat: tuple[int, int, bool] = (0, 0, False)
-        self.moved()
-
-    @property
-    def step(self) -> int:
-        number: int = _BEAT.unpack_from(self._memory, 0)[1]
-        return number
-
-    def moved(self) -> None:
-        """Take note that something happened just now."""
-        self._since = monotonic()
-        self._worked = processor_seconds(self._child)
-
-    def hangs(self) -> bool:
-        """Say whether the step that was last begun has had its time."""
-        beat = _BEAT.unpack_from(self._memory, 0)
-        if beat != self._beat:
-            self._beat = beat
-            self.moved()
-            return False
-        waited = monotonic() - self._since
-        if waited <= (max(self._deadline, _PATIENCE) if beat[2] else self._deadline):
-            return False
-        # One that wants to run or waits for the disk, and has not had even half of its time, is given more.
-        worked = processor_seconds(self._child) - self._worked
-        return waited > _BUSY * self._deadline or worked > self._deadline / 2 or not _wants_to_run(self._child)
-
-
-def processor_seconds(pid: int) -> float:
-    """Return the processor time of a process so far and of its children that have ended, 0 where it is not told."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
-        return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
-    except (OSError, IndexError, ValueError):
-        return 0.0
-
-
-def _wants_to_run(pid: int) -> bool:
-    """Say whether a thread of a process is ready to run, waits for the disk, or is held by a tracer."""
-    with contextlib.suppress(OSError, IndexError):
-        for task in sorted(os.listdir(f"/proc/{pid}/task")):
-            with open(f"/proc/{pid}/task/{task}/stat", "rb") as file:
-                if file.read().rpartition(b")")[2].split()[0] in (b"R", b"D", b"t"):
-                    return True
-    return False
-
-
-def _frames(buffer: bytearray) -> Iterator[tuple[str, Any]]:
-    while len(buffer) >= _HEADER.size:
-        (length,) = _HEADER.unpack_from(buffer)
-        if len(buffer) < _HEADER.size + length:
-            return
-        frame = bytes(buffer[_HEADER.size : _HEADER.size + length])
-        del buffer[: _HEADER.size + length]
-        yield pickle.loads(frame)  # noqa: S301 - from our own child process
+        status = _end(child, before, leave_time=told.nothing)
+    yield told.ending(watch, lambda: _how(status), kept(output))
 
 
 def _fork(task: Task, beat: mmap.mmap, receiving: int, sending: int, output: IO[bytes]) -> int:
@@ -308,6 +102,7 @@ def _fork(task: Task, beat: mmap.mmap, receiving: int, sending: int, output: IO[
     status = 1
     try:
         _running.clear()
+        say_nothing()
         gc.freeze()  # what came from the parent is no garbage of this process, and looking through it copies its memory
         os.close(receiving)
         os.setsid()  # so that it can be ended together with whatever it starts
@@ -320,11 +115,11 @@ def _fork(task: Task, beat: mmap.mmap, receiving: int, sending: int, output: IO[
             value = task(channel)
             with contextlib.suppress(Exception):
                 sys.stdout.flush()  # before the parent knows that it is over, or it may end us first
-            channel._frame(("finished", value))
+            channel.frame(("finished", value))
         except Exception as error:  # everything of ours that goes wrong is told to the parent
             trace = trace_of(error)
             told = f"{type(error).__name__}: {error}"
-            channel._frame(("failed", (told, trace) if trace else traceback.format_exc()))
+            channel.frame(("failed", (told, trace) if trace else traceback.format_exc()))
         status = 0
     except SystemExit as exit_:
         status = exit_.code if isinstance(exit_.code, int) else 1
@@ -453,22 +248,3 @@ def _how(status: int) -> str:
             return f"killed by {signal.Signals(number).name}"
         return f"killed by signal {number}"
     return f"exited with status {os.WEXITSTATUS(status)}"
-
-
-def _kept(output: IO[bytes]) -> str:
-    """Return what was printed, or where that is too much its beginning, its end, and where the interpreter crashed."""
-    size = output.seek(0, os.SEEK_END)
-    output.seek(max(0, size - _OUTPUT_SEARCHED))
-    end = output.read().decode("utf-8", "backslashreplace")
-    if size <= _OUTPUT_KEPT:
-        return end
-    output.seek(0)
-    pieces = [output.read(_OUTPUT_KEPT // 4).decode("utf-8", "backslashreplace")]
-    before, crashed, trace = end.rpartition(_CRASHED)
-    if crashed:
-        reason, current, frames = trace.partition("Current thread")  # the thread that crashed, innermost frame first
-        pieces += [before[-_OUTPUT_KEPT // 4 :] + crashed + reason.partition("\n")[0]]
-        pieces += [(current + frames if current else reason)[: _OUTPUT_KEPT // 2]]
-    else:
-        pieces += [end[-3 * _OUTPUT_KEPT // 4 :]]
-    return "\n[...]\n".join(piece.strip("\n") for piece in pieces)

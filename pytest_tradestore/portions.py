@@ -50,7 +50,11 @@ def key_of(facts: StoreFacts, check: "Check") -> tuple[str, str]:
     return facts.id, check_id(check.requirement, check.case)
 
 
-def portions_of(asked: Sequence[Asked], judge: Callable[[Asked], Any]) -> list[Portion]:
+def _nothing(one: Asked) -> None:
+    """Judge nothing: somebody else does, and it only has to be known what there is to do."""
+
+
+def portions_of(asked: Sequence[Asked], judge: Callable[[Asked], Any] = _nothing) -> list[Portion]:
     """Return the work of judging these checks, in their order; results are what ``judge`` makes of each."""
     groups: dict[tuple[str, str, str], list[Asked]] = {}
     weights: dict[tuple[str, str, str], float] = {}

@@ -16,7 +16,7 @@ from pathlib import Path
 from pytest_tradestore.crash.operations import MarkKind
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.isolation import Channel
-from pytest_tradestore.permissions import UmaskCalls, drive, in_isolation
+from pytest_tradestore.permissions import NO_RIGHTS, UmaskCalls, drive, in_isolation
 from pytest_tradestore.target import StoreUnderTest
 
 STRANGER = 54_321
@@ -81,6 +81,8 @@ class _Gifts:
 
 def gather(store: StoreUnderTest, workload: Workload) -> Kept:
     """Find out what of the rights of its files a store keeps; one that refuses what is not its own keeps its owner."""
+    if not hasattr(os, "geteuid"):
+        return Kept(undecided=NO_RIGHTS)
     gifts = _gifts()
     found = in_isolation(store, partial(_replaced, store, workload, gifts))
     if isinstance(found, str) and gifts.owner >= 0:

@@ -33,9 +33,11 @@ from pytest_tradestore.configuration import (
     take_selection,
     waivers_of,
 )
+from pytest_tradestore.course import Course
 from pytest_tradestore.errors import ConfigurationError, TradestoreError
 from pytest_tradestore.ids import PREFIX, PROPERTY
-from pytest_tradestore.isolation import StoreRaisedError
+from pytest_tradestore.isolation import NotPossibleHereError, StoreRaisedError, while_waiting
+from pytest_tradestore.patience import look_while_waiting
 from pytest_tradestore.portions import Asked, key_of, portions_of
 from pytest_tradestore.report import terminal
 from pytest_tradestore.report.ci import tell_github
@@ -44,7 +46,6 @@ from pytest_tradestore.report.files import Reported, write_report
 from pytest_tradestore.report.progress import ProgressLine
 from pytest_tradestore.report.records import Note, StoreFacts, StoreRecord, check_id, facts_from_dict
 from pytest_tradestore.report.surroundings import Surroundings, surroundings_of
-from pytest_tradestore.rootdir import refuse_a_misled_start
 from pytest_tradestore.shards import shard_of, times_of
 from pytest_tradestore.takes import EVERYTHING, Takes
 from pytest_tradestore.target import DEADLINE
@@ -81,7 +82,6 @@ def begin(config: pytest.Config) -> None:
     Raises pytest.UsageError if anything is wrong with the configuration or a store cannot be used at all.
     """
     try:
-        refuse_a_misled_start(config)
         run = run_of(config)
         run.selection = take_selection(config)
         if not hasattr(config, "workerinput"):
@@ -131,6 +131,7 @@ class ConformanceRun:
         self._told: dict[str, dict[Culprit, str]] = {}
         self._ahead: Ahead | None = None
         self._progress = ProgressLine(config)
+        self._course = Course()
 
     # What the collectors and items ask.
 
@@ -147,6 +148,7 @@ class ConformanceRun:
             ready(store.declarations.backend)
             facts = known.get(PREFIX + store.name) or self.examined(store, PREFIX + store.name)
             self.records[facts.id] = StoreRecord(facts)
+        self._progress.over()
 
     def begin_replay(self, token: str) -> None:
         """Make this a run of nothing but one replay; raises ReplayError if the token is of no store here."""
@@ -161,7 +163,8 @@ class ConformanceRun:
         from pytest_tradestore import conformance
         from pytest_tradestore.examination import examine
 
-        found = examine(store)
+        with while_waiting(lambda: self._progress.name(f"opening {store.name}")):
+            found = examine(store)
         checks = conformance.checks_for(found.contracts)
         smoked = {} if self.config.option.collectonly else self._smoked(store, found)
         slowest = max((one.seconds for one in smoked.values()), default=0.0)
@@ -184,7 +187,11 @@ class ConformanceRun:
         from pytest_tradestore.examination import offered
         from pytest_tradestore.smoke import smoke
 
-        return {kit.name: smoke(store, kit, offered(store, kit, frozenset(found.methods))) for kit in found.contracts}
+        smoked = {}
+        for kit in found.contracts:
+            with while_waiting(lambda kit=kit: self._progress.name(f"trying {kit.name} of {store.name}")):  # type: ignore[misc]
+                smoked[kit.name] = smoke(store, kit, offered(store, kit, frozenset(found.methods)))
+        return smoked
 
     def checks_for(self, store: "StoreUnderTest", facts: StoreFacts) -> "tuple[Check, ...]":
         """Return every check there is for a store."""
@@ -196,7 +203,13 @@ class ConformanceRun:
         """Judge one check; the evidence is shared with the store's other checks in this process."""
         made = None if self._ahead is None else self._ahead.take(key_of(facts, check), self._progress.show)
         if made is None:
-            result = self._decided(check, store, facts)
+            key = key_of(facts, check)
+            self._course.begins(key)
+            try:
+                with while_waiting(lambda: self._progress.show(self._course.progress)):
+                    result = self._decided(check, store, facts)
+            finally:
+                self._course.ends(key)
         else:
             result, races = made.value
             self.bench_for(store, facts).adopt_races(races)
@@ -212,6 +225,8 @@ class ConformanceRun:
         try:
             result = check.judge(self.bench_for(store, facts), store)
             return replace(result, seconds=round(perf_counter() - began, 3))
+        except NotPossibleHereError as error:
+            return Result(check.requirement, check.case, Verdict.UNDECIDED, f"not checked: {error}")
         except StoreRaisedError as error:
             reason = f"the store raised {error.told} where it was not being judged; what it printed shows where"
             return Result(check.requirement, check.case, Verdict.UNDECIDED, reason, output=error.trace)
@@ -220,14 +235,18 @@ class ConformanceRun:
         """Begin to judge these checks in other processes, so that ``judge`` finds their results made."""
         option = self.config.option.tradestore_workers
         workers = cores() if option is None else option
-        if not asked or not workers or hasattr(self.config, "workerinput") or not hasattr(os, "fork"):
+        if hasattr(self.config, "workerinput"):
             return
 
         def judge(one: Asked) -> "tuple[Result, Races]":
             result = self._decided(one.check, one.store, one.facts)
             return result, self.bench_for(one.store, one.facts).known_races()
 
-        self._ahead = Ahead(portions_of(asked, judge), workers, end_on_signals)
+        portions = portions_of(asked, judge)
+        self._course = Course(portions)
+        if not asked or not workers or not hasattr(os, "fork"):
+            return
+        self._ahead = Ahead(portions, workers, end_on_signals)
         self.config.add_cleanup(self._ahead.close)
 
     def bench_for(self, store: "StoreUnderTest", facts: StoreFacts) -> "Bench":
@@ -293,6 +312,7 @@ class ConformanceRun:
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
         """Keep the checks that share evidence on one worker, or each worker would make it anew."""
+        look_while_waiting(config, self._say_how_far_workers_are)
         if config.option.dist not in ("load", "loadgroup"):
             return None
         from xdist.scheduler import LoadScopeScheduling
@@ -302,6 +322,32 @@ class ConformanceRun:
                 return evidence_of(nodeid)
 
         return ByEvidence(config, log)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """Note in the controller what the workers have to do; each of them has found the same."""
+        keys = set(map(key_in, ids))
+        asked = [
+            Asked(check, store, self.records[PREFIX + store.name].facts)
+            for store in self.stores.stores
+            for check in self.checks_for(store, self.records[PREFIX + store.name].facts)
+        ]
+        self._course = Course(portions_of([one for one in asked if key_of(one.facts, one.check) in keys]))
+
+    def _say_how_far_workers_are(self) -> None:
+        if self._course.empty:
+            self._progress.name("waiting for the workers to begin")
+        else:
+            self._progress.show(self._course.progress)
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        if self.config.pluginmanager.hasplugin("dsession"):
+            self._course.begins(key_in(nodeid))
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        if self.config.pluginmanager.hasplugin("dsession"):
+            self._course.ends(key_in(nodeid))
+            self._progress.over()
 
     def pytest_report_header(self) -> list[str]:
         if not self.stores.stores:
@@ -418,13 +464,19 @@ def deadline_for(slowest: float) -> float:
     """Return the seconds for one step of a store that declares none: more for a slow one, and on a busy machine."""
     try:
         load = os.getloadavg()[0] / (os.cpu_count() or 1)
-    except OSError:
+    except (OSError, AttributeError):  # Windows has no such thing
         load = 1.0
     return round(max(DEADLINE * min(max(load, 1.0), _BUSIEST), _SLOWEST * slowest), 1)
 
 
 def _kits(store: "StoreUnderTest", facts: StoreFacts) -> "tuple[Kit, ...]":
     return tuple(kit for kit in store.kits if kit.name in facts.contracts)
+
+
+def key_in(nodeid: str) -> tuple[str, str]:
+    """Return what ``key_of`` returns for the item of this id."""
+    store, _, check = nodeid.rpartition("/" if nodeid.startswith(PREFIX) else "::")
+    return store, check
 
 
 def evidence_of(nodeid: str) -> str:

@@ -71,9 +71,12 @@ def smoke(store: StoreUnderTest, kit: Kit, methods: frozenset[str]) -> Smoked:
     with Sandbox() as sandbox:
 
         def visit(channel: Channel) -> Smoked:
-            # Not dump_traceback_later: after a fork it waits for a timer of the process that this one was forked from.
-            faulthandler.register(signal.SIGALRM, file=2)
-            signal.setitimer(signal.ITIMER_REAL, deadline * 0.9)
+            if hasattr(signal, "SIGALRM"):
+                # Not dump_traceback_later: after a fork it waits for a timer of the process that was forked.
+                faulthandler.register(signal.SIGALRM, file=2)
+                signal.setitimer(signal.ITIMER_REAL, deadline * 0.9)
+            else:
+                faulthandler.dump_traceback_later(deadline * 0.9, file=2)
             found = _first_taken(store, kit, methods, candidates, sandbox, channel)
             return replace(found, takes=EVERYTHING) if declared else found  # a function cannot leave the process
 

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from time import sleep
+from typing import Any
 
 from pytest_tradestore.crash.operations import SyncKind
 
@@ -18,7 +19,7 @@ try:
 except ImportError:  # nothing here is used where there is none
     fcntl = None  # type: ignore[assignment] # as said above
 
-_LIBC = ctypes.CDLL(None, use_errno=True)
+_LIBC: Any = ctypes.CDLL(None, use_errno=True) if hasattr(os, "fork") else None
 _CLONE_NEWNS = 0x20000
 _PRIVATE_BELOW = 1 << 18 | 1 << 14  # MS_PRIVATE | MS_REC
 _LOOP_CONFIGURE, _LOOP_CTL_GET_FREE, _BLKFLSBUF = 0x4C0A, 0x4C82, 0x1261

@@ -18,6 +18,10 @@ THE_ROOT = "\0root"
 LONG_AGO = 1_000_000_000
 """Time stamp (seconds) of the oldest file of an image: leftovers are found old, as after a night with the power off."""
 
+_AS_IT_IS = getattr(os, "O_BINARY", 0)
+"""Has no end of a line translated, where the system does that."""
+_HAS_OWNERS = hasattr(os, "geteuid")
+
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
@@ -119,18 +123,19 @@ class DurableImage:
                 os.link(written[file.inode], path)
             else:
                 written[file.inode] = path
-                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _AS_IT_IS, 0o600)
                 try:
                     view = memoryview(file.content)
                     while view:
                         view = view[os.write(descriptor, view) :]
-                    if file.owner != NOBODYS and file.owner != (os.geteuid(), os.getegid()):
+                    if _HAS_OWNERS and file.owner not in (NOBODYS, (os.geteuid(), os.getegid())):
                         with suppress(OSError):  # only root may give files away; a group that one is not in
                             os.fchown(descriptor, *file.owner)
                     for name, value in file.attributes:
                         os.setxattr(descriptor, name, value)
-                    os.fchmod(descriptor, file.mode)
-                    os.utime(descriptor, (stamps[file.path],) * 2)
+                    if hasattr(os, "fchmod"):
+                        os.fchmod(descriptor, file.mode)
+                    os.utime(descriptor if os.utime in os.supports_fd else path, (stamps[file.path],) * 2)
                 finally:
                     os.close(descriptor)
 

@@ -1,11 +1,11 @@
 """Which faults are tried, given the calls that a store made: each kind of call on each kind of file, simplest first."""
 
 import errno
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from pytest_tradestore.faults.calls import Call, CallKind, Fault, Interrupt, Limit
+from pytest_tradestore.faults.workbench import CAN_LIMIT
 
 _EDQUOT = getattr(errno, "EDQUOT", errno.ENOSPC)
 
@@ -60,7 +60,7 @@ def interrupts(calls: Sequence[Call]) -> Iterator[tuple[int, Interrupt]]:
 
 def limits() -> Iterator[tuple[int, Limit]]:
     """Yield what the system itself can be made to refuse, without any privileges."""
-    if os.name == "posix":
+    if CAN_LIMIT:
         yield 1, Limit("RLIMIT_FSIZE", 10)
         yield 2, Limit("RLIMIT_FSIZE", 9000)
         yield 1, Limit("RLIMIT_NOFILE", 0)

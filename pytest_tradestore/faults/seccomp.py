@@ -10,6 +10,7 @@ import platform
 import struct
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 _SECCOMP = {"x86_64": 317, "aarch64": 277}
 _PIDFD = {"open": 434, "getfd": 438}
@@ -48,7 +49,8 @@ _NOTIFICATION = struct.Struct("<QIIiIQ6Q")
 _RESPONSE = struct.Struct("<QqiI")
 _RULE = struct.Struct("<HBBI")
 
-libc = ctypes.CDLL(None, use_errno=True)
+libc: Any = ctypes.CDLL(None, use_errno=True) if hasattr(os, "fork") else None
+"""The functions of the system, where it is one of those that have what is asked for here."""
 
 
 class SeccompError(OSError):
@@ -67,7 +69,7 @@ class Notification:
 
 def why_not() -> str | None:
     """Say in one sentence why calls cannot be handed over here, None when they probably can."""
-    if sys.platform != "linux":
+    if sys.platform != "linux" or libc is None:
         return "injecting errors into system calls needs Linux"
     if platform.machine() not in _CALLS:
         return f"injecting errors into system calls is not there for {platform.machine()} processors"

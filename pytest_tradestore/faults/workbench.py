@@ -86,6 +86,8 @@ def _named(calls: tuple[FileCall, ...], lines: SourceLines) -> tuple[FileCall, .
     return tuple(told)
 
 
+CAN_LIMIT = resource is not None
+"""Whether the system can be asked to refuse a process files, or what is larger than so much."""
 _INTERRUPTED = {CallKind.SYNC: ("fsync", "fdatasync"), CallKind.RENAME: ("rename", "replace")}
 
 

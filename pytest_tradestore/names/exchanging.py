@@ -151,4 +151,4 @@ def _exchanging(place: str, link: str, outside: str) -> Iterator[None]:
 
 
 def _can_exchange() -> bool:
-    return hasattr(ctypes.CDLL(None), "renameat2")
+    return hasattr(os, "fork") and hasattr(ctypes.CDLL(None), "renameat2")

@@ -21,6 +21,8 @@ SECRET = "this-stood-outside-of-the-root"  # noqa: S105 - not one that anybody k
 _CANARY = json.dumps({"secret": SECRET, "mark": -1}).encode()
 _NAMES = ("x", "x.json", "x.jsonl")
 _LONG_AGO = 1_000_000_000 * 10**9
+_NEVER_WAITS = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
+"""Opens what has taken the place of a file without following or waiting for it, as far as the system can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +214,7 @@ class Canaries:
 
 def _content(path: str, size: int) -> bytes:
     """Return what a canary holds, and a byte more if there is more; never waits, whatever has taken its place."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY | _NEVER_WAITS)
     try:
         return os.read(descriptor, size + 1)
     finally:

@@ -71,8 +71,7 @@ FILES = (
     LINK,
     DANGLING,
     Plant("a link to itself", _loop),
-    Plant("a pipe", _pipe),
-    Plant("a socket", _socket),
+    *((Plant("a pipe", _pipe), Plant("a socket", _socket)) if hasattr(os, "mkfifo") else ()),
     Plant("a directory", _directory),
 )
 HARD_LINK = Plant("a hard link to a file outside", _hard_link)

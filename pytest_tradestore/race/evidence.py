@@ -4,6 +4,7 @@ Which verdict follows for a requirement is decided in the conformance suite.
 """
 
 import inspect
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -67,6 +68,10 @@ def gather(
     alone = setting is Setting.CANCELLED and kind is Actors.THREADS
     if kind.value not in store.declarations.claims and not alone:
         return RaceEvidence(setting, kind, unclaimed=kind.value)
+    if kind is Actors.PROCESSES and not hasattr(os, "fork"):
+        return RaceEvidence(
+            setting, kind, undecided="this system cannot fork, and callers in several processes need that"
+        )
     if store.declarations.backend is not None:
         if setting not in _OF_CLIENTS:
             return RaceEvidence(setting, kind, undecided=_NOT_STEPPED)

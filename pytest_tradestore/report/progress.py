@@ -1,12 +1,17 @@
 """What is said while nothing else is: what is being done, how far that is, and how long the rest may take."""
 
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 import pytest
 
-_QUIET = 1.5
-"""Seconds without a word after which one is said."""
+_QUIET = 1.4
+"""Seconds without a word after which one is said, the next time that anybody looks: that is twice a second at least."""
+_QUIET_AT_FIRST = 0.5
+"""The same for the first word of a run: Python and pytest have been starting in silence before."""
+_AGAIN = 0.4
+"""Seconds between two changes of a line that changes."""
 _SURE = 0.1
 """The share of the work after which it is said how long the rest may take."""
 
@@ -33,18 +38,27 @@ class ProgressLine:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._began = self._said = time.monotonic()
+        self._quiet = _QUIET_AT_FIRST
         self._shown = False
 
     def show(self, progress: Progress) -> None:
         """Say how far the work is, if nothing has been said for a while."""
+        self._show(lambda seconds: told(progress, seconds))
+
+    def name(self, what: str) -> None:
+        """Say what is done, of which nobody knows how long it takes, if nothing has been said for a while."""
+        self._show(lambda seconds: f"{what} ({round(seconds)} s)")
+
+    def _show(self, line_after: Callable[[float], str]) -> None:
         now = time.monotonic()
-        if now - self._said < (_QUIET if not self._shown else 0.4):
+        if now - self._said < (_AGAIN if self._shown else self._quiet):
             return
         reporter = self._config.pluginmanager.getplugin("terminalreporter")
         capture = self._config.pluginmanager.getplugin("capturemanager")
         if reporter is None or self._config.get_verbosity() < -1:
             return
-        line = told(progress, now - self._began)
+        line = line_after(now - self._began)
+        self._quiet = _QUIET
         if capture is None:
             self._write(reporter, line)
         else:
@@ -54,6 +68,7 @@ class ProgressLine:
     def over(self) -> None:
         """Note that a result is about to be said."""
         self._said = time.monotonic()
+        self._quiet = _QUIET
         if not self._shown:
             return
         self._shown = False

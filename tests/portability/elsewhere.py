@@ -6,9 +6,11 @@ What the system lacks is hidden before anything of ours is imported; the files a
 """
 
 import contextlib
+import ctypes
 import importlib
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -17,6 +19,7 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 TOP = Path(__file__).parents[2]
 PACKAGES = {
@@ -39,7 +42,7 @@ LACKING = {
         copy_file_range splice posix_fallocate posix_fadvise POSIX_FADV_DONTNEED fdatasync sync sched_getaffinity
         sched_setaffinity sched_yield getloadavg sysconf confstr pathconf fpathconf statvfs fstatvfs lockf F_LOCK
         F_ULOCK F_TEST F_TLOCK memfd_create eventfd openpty ttyname tcgetpgrp tcsetpgrp nice getpriority setpriority
-        register_at_fork fwalk wait wait3 wait4 posix_spawn posix_spawnp ctermid uname chroot fchdir
+        register_at_fork fchmod fwalk wait wait3 wait4 posix_spawn posix_spawnp ctermid uname chroot fchdir
     """,
     "macos": """
         getxattr setxattr listxattr removexattr XATTR_CREATE XATTR_REPLACE O_TMPFILE O_DIRECT O_PATH O_NOATIME
@@ -70,12 +73,31 @@ class Hidden(MetaPathFinder):
         return None
 
 
+def _without_itself(loaded: Any) -> Any:
+    """Where there is no library that is the process itself."""
+
+    def load(name: object, *arguments: Any, **options: Any) -> Any:
+        if name is None:
+            raise TypeError("LoadLibrary() argument 1 must be str, not None")
+        return loaded(name, *arguments, **options)
+
+    return load
+
+
 def hide(system: str) -> None:
     """Take away what Python does not have there, of what is not part of the language."""
+    for name in ("os", "signal"):  # what begins processes and waits for them is another one there
+        kept = ModuleType(name)
+        vars(kept).update(vars(getattr(subprocess, name)))
+        setattr(subprocess, name, kept)
     for module, names in ((os, LACKING[system]), (signal, LACKING_SIGNALS[system])):
         for name in names.split():
             with contextlib.suppress(AttributeError):
                 delattr(module, name)
+    if system == "windows":
+        os.supports_fd = {os.stat, os.truncate}
+        os.supports_dir_fd = set()
+        ctypes.CDLL = _without_itself(ctypes.CDLL)  # type: ignore[misc,assignment]
     for name in LACKING_MODULES[system]:
         sys.modules.pop(name, None)
     tempfile._O_TMPFILE_WORKS = False  # it has asked before
@@ -86,7 +108,6 @@ def with_their_needs() -> None:
     """Import what this process needs and what has reasons of its own to ask for this machine's system."""
     import asyncio
     import multiprocessing
-    import subprocess
 
     import _pytest.capture
     import aiofiles.os
@@ -107,6 +128,24 @@ def modules() -> Iterator[str]:
             yield ".".join((package, *parts)).removesuffix(".__init__")
 
 
+def hide_in_processes(system: str) -> None:
+    """Have the processes that are begun for a store look like ones of that system too."""
+    from pytest_tradestore import spawning
+
+    spawning.BEGINNING += f"; from tests.portability.elsewhere import hide_from_a_store; hide_from_a_store({system!r})"
+
+
+def hide_from_a_store(system: str) -> None:
+    """Take the same away from a process that a store runs in, which imports less."""
+    import asyncio
+    import multiprocessing
+
+    import pyfakefs.fake_filesystem
+
+    assert (asyncio, multiprocessing, pyfakefs.fake_filesystem) is not None
+    hide(system)
+
+
 def opened(root: Path) -> int:
     """Save and load a document with the reference store, and print what comes of that."""
     from reference_store import SingleDocumentStore, StoreError
@@ -124,6 +163,7 @@ def main(system: str, what: str, *arguments: str) -> int:
     if system != "here":
         with_their_needs()
         hide(system)
+        hide_in_processes(system)
     if what == "run":
         import pytest
 
