@@ -83,7 +83,8 @@ class Guess:
     def price(self) -> int:
         """How far the store's methods are from the contract's: what an adapter adds, and what it has to leave out."""
         added = 3 * self.one_log + 2 * bool(self.rows) + bool(self.text) + bool(self.keys) + bool(self.commit)
-        lacking = sum(method not in self.uses for method in ("delete", "keys") if self.contract == "documents")
+        keyed = "put" in self.uses
+        lacking = sum(method not in self.uses for method in ("delete", "keys") if keyed)
         return added + lacking
 
     @property

@@ -13,14 +13,14 @@ import types
 
 from pytest_tradestore.report import progress
 
-progress.time = types.SimpleNamespace(monotonic=itertools.count().__next__)
+progress.time = types.SimpleNamespace(monotonic=itertools.count(step=STEP).__next__)
 """
 ROWS = [(requirement, "WAITS") for requirement in ("ATOM-1", "FAULT-1", "CORR-1", "PERM-1")]
 
 
 @pytest.fixture
 def slow(project):
-    project.pytester.makeconftest(CHECKS + CLOCK)
+    project.pytester.makeconftest(CHECKS + CLOCK.replace("STEP", "1"))
     project.checks(*ROWS)
     return project
 
@@ -68,10 +68,10 @@ def test_so_it_is_while_the_suite_of_a_test_module_is_collected(slow):
     result.stdout.re_match_lines([r"trying documents of Acme \(\d+ s\)"])
 
 
-def test_control_a_quick_run_says_nothing_of_it(project):
-    project.checks(*ROWS)
+def test_control_where_no_time_goes_by_nothing_of_it_is_said(slow):
+    slow.pytester.makeconftest(CHECKS + CLOCK.replace("STEP", "0"))
 
-    result = project.run_apart("--tradestore-workers=0")
+    result = slow.run_apart("--tradestore-workers=0")
 
     result.assert_outcomes(passed=len(ROWS))
     result.stdout.no_re_match_line(r".*(opening|trying|% after) .*")
