@@ -194,7 +194,7 @@ class Visit:
 
         self._step(f"{method}()")
         first = function(*calls[0].arguments, **calls[0].options)
-        if hasattr(first, "__await__"):
+        if hasattr(type(first), "__await__"):
             self._bridge.settle(awaited(first))
             return
         for number, call in enumerate(calls[1:]):

@@ -236,7 +236,7 @@ class _Visit:
 
 def _read(opened: OpenStore, look: Call) -> Any:
     found = look.make(opened)
-    return list(found) if hasattr(found, "__next__") else found
+    return list(found) if hasattr(type(found), "__next__") else found
 
 
 def _where(output: str) -> str:

@@ -19,7 +19,7 @@ from typing import Any, Literal, Self
 from pytest_tradestore import declarations
 from pytest_tradestore.backends import Address, Backend, Bucket, Postgres
 from pytest_tradestore.errors import ConfigurationError, TargetError
-from pytest_tradestore.kits.kit import Kit
+from pytest_tradestore.kits.kit import Kit, offers
 from pytest_tradestore.kits.registry import KITS, checked_kits, kits_of, nearest_kit
 from pytest_tradestore.records import MAKERS, Make, Records
 from pytest_tradestore.takes import EVERYTHING, Takes
@@ -329,7 +329,7 @@ class OpenStore:
         self._leave = leave
 
     def has(self, method: str) -> bool:
-        return callable(getattr(self.store, method, None))
+        return offers(self.store, method)
 
     def call(self, method: str, *arguments: Any, **options: Any) -> Any:
         """Call a method and wait for its result; whatever the store raises is raised."""
@@ -400,4 +400,4 @@ def open_store(target: Callable[[Any], Any], root: Path, bridge: Bridge, declare
 
 
 def _can_be_closed(store: object) -> bool:
-    return callable(getattr(store, "close", None)) or callable(getattr(store, "aclose", None))
+    return offers(store, "close") or offers(store, "aclose")

@@ -22,6 +22,8 @@ from pytest_tradestore.kits.registry import KITS, kit_named
 
 _SECONDS = 45.0
 """How long is searched."""
+_HOLDS_OTHERS = {"database", "databases", "collection", "collections", "table", "tables", "bucket", "buckets"}
+"""Words in the names of methods of what is no store itself, but a client of several."""
 _MORE = 6
 """How many guesses are tried for each further contract, once one was found that works."""
 
@@ -225,6 +227,8 @@ def _skeleton(target: Callable[..., Any], callee: Callee, one: Opened, name: str
     own = {method: told for method, told in methods.items() if not hasattr(dict, method)}
     module = kit_module(name, callee, one.opening, own, known)
     sentence = "it has no methods that are like those of a contract of the suite"
+    if any(_HOLDS_OTHERS & set(method.split("_")) for method in own):
+        sentence += "; what it holds may have: name a function that opens one of these, def open_store(root: Path)"
     return Found(f"a kit, {name}Kit", shown, module, store_named(name), whole=False, lacking=sentence)
 
 

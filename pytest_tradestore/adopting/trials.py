@@ -3,6 +3,7 @@
 Nothing is said here of what the store does wrong; it only has to work once, as in the smoke stage.
 """
 
+import inspect
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -70,7 +71,7 @@ def looked_at(callee: Callee, opening: Opening, kits: tuple[Kit, ...]) -> Opened
         exec(compile(code, "<opening>", "exec"), namespace)  # noqa: S102 - what will stand in the adapter
         bridge = Bridge()
         made = namespace["opened"](root)
-        awaited = hasattr(made, "__await__")
+        awaited = inspect.isawaitable(made)
         store = bridge.settle(made)
         if store is None:
             return Opened(opening, "it returned nothing")

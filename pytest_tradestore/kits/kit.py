@@ -98,6 +98,14 @@ ABSENT = object()
 """What ``Unstorable.stored`` gives where nothing of the value is to be seen."""
 
 
+def offers(store: object, method: str) -> bool:
+    """Say whether a store has a method; one that answers that question with an exception has none."""
+    try:
+        return callable(getattr(store, method, None))
+    except Exception:
+        return False
+
+
 class Kit:
     """One contract. A kit of one's own says ``name``, ``required``, ``spec``, ``update`` and ``looks``.
 
@@ -144,7 +152,7 @@ class Kit:
 
     def lacking(self, store: object) -> list[str]:
         """Return the required methods that ``store`` does not have."""
-        return [method for method in self.required if not callable(getattr(store, method, None))]
+        return [method for method in self.required if not offers(store, method)]
 
     def has(self, trait: bool | str, methods: frozenset[str]) -> bool:
         """Say whether a trait is there in a store with these methods: some hang on an optional one."""

@@ -16,7 +16,7 @@ from pytest_tradestore.kits.events import EventsKit
 from pytest_tradestore.kits.fundamentals import FundamentalsKit
 from pytest_tradestore.kits.jobs import JobsKit
 from pytest_tradestore.kits.journal import JournalKit
-from pytest_tradestore.kits.kit import Kit
+from pytest_tradestore.kits.kit import Kit, offers
 from pytest_tradestore.kits.rehearsal import problem_of
 from pytest_tradestore.kits.runs import RunsKit
 from pytest_tradestore.kits.spec import Spec
@@ -101,7 +101,7 @@ def nearest_kit(store: object) -> str:
     if len(lacking) < len(nearest.required) or _likeness(nearest, store) >= _LIKE_ENOUGH:
         names = " and ".join(f"{method}()" for method in lacking)
         return f"the nearest is {_title(nearest)}, for which it lacks {names}"
-    public = sorted(name for name in dir(store) if not name.startswith("_") and callable(getattr(store, name, None)))
+    public = sorted(name for name in dir(store) if not name.startswith("_") and offers(store, name))
     has = ", ".join(f"{name}()" for name in public[:8]) or "no public methods"
     simple = "; ".join(f"{_title(kit)} needs {', '.join(f'{m}()' for m in kit.required)}" for kit in KITS[:3])
     return f"it has {has}. {simple}; the documentation lists the trading contracts"
@@ -112,7 +112,7 @@ _LIKE_ENOUGH = 0.8
 
 def _likeness(kit: Kit, store: object) -> float:
     """Say how much the methods of a store, and its name, are like those of a contract."""
-    own = [name for name in dir(store) if not name.startswith("_") and callable(getattr(store, name, None))]
+    own = [name for name in dir(store) if not name.startswith("_") and offers(store, name)]
     methods = [max((_alike(wanted, name) for name in own), default=0.0) for wanted in kit.required]
     named = kit.name.rstrip("s").lower() in type(store).__name__.lower()
     return sum(methods) / len(methods) + (0.2 if named else 0.0)

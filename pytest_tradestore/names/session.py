@@ -74,7 +74,7 @@ class Session:
         self.calls.append(shown)
         with self._watch.during(self.nest, self._aim):
             found = opened.call(method, *arguments, **options)
-            return list(found) if hasattr(found, "__next__") else found
+            return list(found) if hasattr(type(found), "__next__") else found
 
     def has(self, method: str) -> bool:
         return self.opened.has(method)

@@ -274,9 +274,9 @@ def _forget(loop: ControlledLoop, callers: list[_Caller]) -> None:
 
 async def _closed(store: Any, manager: Any) -> None:
     """Close a caller's own instance by whichever way it offers."""
-    if hasattr(manager, "__aexit__"):
+    if hasattr(type(manager), "__aexit__"):
         await manager.__aexit__(None, None, None)
-    elif hasattr(manager, "__exit__"):
+    elif hasattr(type(manager), "__exit__"):
         manager.__exit__(None, None, None)
     else:
         close = getattr(store, "aclose", None) or getattr(store, "close", None)

@@ -105,10 +105,15 @@ class Rows:
 
 
 class Collection:
-    """Rows that are found by an example, as in MongoDB and what is like it."""
+    """Rows that are found by an example, as in MongoDB and what is like it; what it lacks it says in its own way."""
 
     def __init__(self, path):
         self.path = Path(path)
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            return Collection(self.path.with_name(name))
+        raise NotImplementedError(f"there is no {name} and there will be none")
 
     def find(self, example=None):
         rows = json.loads(self.path.read_text()) if self.path.exists() else []
@@ -159,6 +164,17 @@ class Ledger:
 
     def balance(self, owner):
         return 0
+
+
+class Client:
+    def __init__(self, path):
+        pass
+
+    def list_collection_names(self):
+        return []
+
+    def drop_collection(self, name):
+        pass
 
 
 class Raises:
@@ -311,6 +327,14 @@ def test_where_nothing_fits_a_kit_of_its_own_methods_is_begun_and_asks_nothing_b
     assert 'required = ("deposit", "balance")' in text and 'Call("deposit", ("AAPL", number))' in text
     assert "TODO: say what currency should be." in text
     assert untidy(pytester) == ""
+
+
+def test_of_a_client_of_collections_it_is_said_that_one_of_these_may_be_meant(pytester, init):
+    init("acme:Client").stdout.fnmatch_lines(["*name a function that opens one of these, def open_store(root: Path)"])
+
+
+def test_control_of_what_holds_no_others_it_is_not(pytester, init):
+    assert "name a function" not in init("acme:Ledger").stdout.str()
 
 
 SENTENCES = {
