@@ -32,6 +32,7 @@ class Plain:
         except FileNotFoundError:
             return {}
 """
+NEEDS = "what is handed to another interpreter is pickled with cloudpickle"
 ASKED = ("--tradestore-requirement=ATOM-2", "--tradestore-requirement=DATA-ROUNDTRIP")
 
 
@@ -73,6 +74,7 @@ def test_on_macos_the_suite_finds_on_a_disk_in_memory_what_it_finds_here(tmp_pat
 
 
 def test_on_windows_it_does_so_in_interpreters_of_their_own(tmp_path):
+    pytest.importorskip("cloudpickle", reason=NEEDS)
     done = conformance("windows", tmp_path, "--tradestore-requirement=ATOM-2")
 
     assert done.returncode == 1, done.stdout + done.stderr
@@ -83,6 +85,7 @@ def test_on_windows_it_does_so_in_interpreters_of_their_own(tmp_path):
 
 
 def test_what_cannot_be_checked_without_forking_is_undecided_and_says_so(tmp_path):
+    pytest.importorskip("cloudpickle", reason=NEEDS)
     done = conformance("windows", tmp_path, "--tradestore-requirement=PERM-1", "--tradestore-requirement=RACE-3", "-v")
 
     assert "Plain: INCOMPLETE" in done.stdout, done.stdout + done.stderr
