@@ -61,7 +61,7 @@ class AsyncReadsWhenOpened:
         return self.inner.load()
 
 
-@pytest.mark.parametrize("store", [ReadsWhenOpened, AsyncReadsWhenOpened])
+@pytest.mark.parametrize("store", [ReadsWhenOpened, pytest.param(AsyncReadsWhenOpened, marks=pytest.mark.proof)])
 def test_a_store_that_can_no_longer_be_opened_has_lost_what_was_written(store):
     result = judged(store, "RACE-2")
 
