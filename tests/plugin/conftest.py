@@ -12,7 +12,10 @@ import pytest_tradestore.conformance.crashes
 import pytest_tradestore.conformance.data
 import pytest_tradestore.crash.recorders.fake
 import pytest_tradestore.crash.recorders.strace
-import pytest_tradestore.examination  # noqa: F401
+import pytest_tradestore.examination
+import pytest_tradestore.hooks
+import pytest_tradestore.replaying
+import pytest_tradestore.smoke  # noqa: F401
 import reference_store.stores.aio  # noqa: F401
 
 STORES = """
