@@ -49,14 +49,14 @@ class DurableImage:
 
     files: tuple[ImageFile, ...]
     order: tuple[int, ...] = field(init=False, repr=False)
-    _identity: tuple[object, ...] = field(init=False, repr=False)
+    _identity: tuple[tuple[object, object, int], ...] = field(init=False, repr=False)
     _hash: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         # Computed at once, and not by properties that are kept: images are made by the ten thousand to be compared.
         first: dict[Inode, int] = {}  # inode numbers matter only as far as they say which paths are links of one file
         regular, directory = Kind.FILE, Kind.DIRECTORY
-        identity: list[object] = []
+        identity: list[tuple[object, object, int]] = []
         times: list[int] = []
         for position, f in enumerate(self.files):
             same = first.setdefault(f.inode, position)
@@ -88,6 +88,12 @@ class DurableImage:
         """What a reader can go by that is no content: the order of the files by time, modes, owners, attributes."""
         return self.order, tuple((f.mode, f.owner, f.attributes) for f in self.files)
 
+    @cached_property
+    def shape(self) -> tuple[object, ...]:
+        """All but what is in the files: paths, kinds and sizes, which are links of one file, and what is beside."""
+        files = tuple((f.path, f.kind, len(f.content), f.target) for f in self.files)
+        return files, tuple(same for _, _, same in self._identity), self.beside
+
     def stamps(self) -> dict[str, int]:
         """Return the time stamp (seconds) of each regular file: a second between one and the next newer one."""
         files = (f.path for f in self.files if f.kind is Kind.FILE)
@@ -108,8 +114,11 @@ class DurableImage:
             )
         )
 
-    def write(self, root: Path) -> None:
-        """Write the tree below ``root``, an empty directory; links to ``THE_ROOT`` point to the same place below it."""
+    def write(self, root: Path, held: dict[str, int] | None = None) -> None:
+        """Write the tree below ``root``, an empty directory; links to ``THE_ROOT`` point to the same place below it.
+
+        Descriptors of the files are put into ``held``, by path, where they are to stay open.
+        """
         base = str(root)
         written: dict[Inode, str] = {}
         stamps = self.stamps()
@@ -137,7 +146,10 @@ class DurableImage:
                         os.fchmod(descriptor, file.mode)
                     os.utime(descriptor if os.utime in os.supports_fd else path, (stamps[file.path],) * 2)
                 finally:
-                    os.close(descriptor)
+                    if held is None:
+                        os.close(descriptor)
+                    else:
+                        held[file.path] = descriptor
 
 
 def matches(path: str, globs: tuple[str, ...]) -> bool:

@@ -4,6 +4,7 @@ Everything is seen, native libraries and threads included, and nothing is change
 Linux on x86-64 and AArch64; no privileges. The filter stays for the life of the process: use one that ends.
 """
 
+import contextlib
 import ctypes
 import os
 import platform
@@ -47,6 +48,9 @@ _RECEIVE, _SEND, _SET_FLAGS = 0xC0502100, 0xC0182101, 0x40082104
 _CONTINUE = 1
 _NOTIFICATION = struct.Struct("<QIIiIQ6Q")
 _RESPONSE = struct.Struct("<QqiI")
+_ID = struct.Struct("<Q")
+_NUMBER_AND_FIRST, _NUMBER_AT = struct.Struct("<i4x8xQ"), 16
+"""The number of a call and its first argument, and where in a notification they stand."""
 _RULE = struct.Struct("<HBBI")
 
 libc: Any = ctypes.CDLL(None, use_errno=True) if hasattr(os, "fork") else None
@@ -138,29 +142,62 @@ def _filter(calls: dict[str, int], architecture: int) -> list[bytes]:
 
 def wake_on_one_processor(listener: int) -> None:
     """Let whoever asks and whoever decides take turns on one processor: twice as fast, from Linux 6.6 on."""
-    import contextlib
     import fcntl
 
     with contextlib.suppress(OSError):
         fcntl.ioctl(listener, _SET_FLAGS, 1)
 
 
-def receive(listener: int, known: dict[int, str]) -> Notification | None:
-    """Wait for the next call; None if it was over before it could be looked at."""
-    import fcntl
+class Waiting:
+    """The call that waits for a decision, one at a time: looked at no closer than it must be.
 
-    buffer = bytearray(_NOTIFICATION.size)
-    try:
-        fcntl.ioctl(listener, _RECEIVE, buffer)
-    except OSError:
-        return None
-    found, thread, _, number, _, _, *arguments = _NOTIFICATION.unpack(buffer)
-    return Notification(found, thread, known.get(number, ""), tuple(arguments))
+    Most of them are let happen at once, by the ten thousand, so that what is asked of each of them counts.
+    """
+
+    def __init__(self, listener: int) -> None:
+        import fcntl
+        import select
+
+        self._listener = listener
+        self._known = names()
+        self._truncating = next(number for number, name in self._known.items() if name == "ftruncate")
+        self._ioctl = fcntl.ioctl
+        self._poll = select.poll()
+        self._poll.register(listener, select.POLLIN)
+        self._over = select.POLLHUP | select.POLLERR
+        self._buffer, self._clean = bytearray(_NOTIFICATION.size), bytes(_NOTIFICATION.size)
+        self._answer = bytearray(_RESPONSE.size)
+
+    def next(self) -> bool:
+        """Wait for the next call; False when there is nobody any more who could make one."""
+        while True:
+            for _, event in self._poll.poll():
+                if event & self._over:
+                    return False
+            self._buffer[:] = self._clean
+            with contextlib.suppress(OSError):  # it was over before it could be looked at
+                self._ioctl(self._listener, _RECEIVE, self._buffer)
+                return True
+
+    def is_order(self) -> bool:
+        """Say whether it is the call that can have no other meaning than an order: a descriptor -1 made shorter."""
+        number, argument = _NUMBER_AND_FIRST.unpack_from(self._buffer, _NUMBER_AT)
+        return bool(number == self._truncating and argument & 0xFFFFFFFF == 0xFFFFFFFF)
+
+    def notification(self) -> Notification:
+        """Return all that is known of it."""
+        found, thread, _, number, _, _, *arguments = _NOTIFICATION.unpack(self._buffer)
+        return Notification(found, thread, self._known.get(number, ""), tuple(arguments))
+
+    def let_happen(self) -> None:
+        """Let it happen."""
+        _RESPONSE.pack_into(self._answer, 0, _ID.unpack_from(self._buffer)[0], 0, 0, _CONTINUE)
+        with contextlib.suppress(OSError):  # its process has ended meanwhile
+            self._ioctl(self._listener, _SEND, self._answer)
 
 
 def answer(listener: int, notification: Notification, *, error: int = 0, value: int | None = None) -> None:
     """Let the call happen, or end it with ``error`` or with the result ``value``."""
-    import contextlib
     import fcntl
 
     flags = _CONTINUE if not error and value is None else 0

@@ -12,7 +12,6 @@ import socket
 import struct
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from pytest_tradestore.faults import seccomp
@@ -142,46 +141,42 @@ def _supervise(channel: socket.socket, memory: mmap.mmap) -> None:
 class _Supervisor:
     def __init__(self, listener: int, memory: mmap.mmap) -> None:
         self.listener, self.memory = listener, memory
-        self.known = seccomp.names()
+        self.memories = _Memories()
         self.referee: FaultInjector | None = None
         self.roots: tuple[str, ...] = ()
         self.dirty: set[str] = set()
         self.unclosed: list[int] = []
 
     def run(self) -> None:
-        import select
-
         seccomp.wake_on_one_processor(self.listener)
-        poll = select.poll()
-        poll.register(self.listener, select.POLLIN)
-        while True:
-            if any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll()):
-                return
-            notification = seccomp.receive(self.listener, self.known)
-            if notification is None:
+        waiting = seccomp.Waiting(self.listener)
+        while waiting.next():
+            if self.referee is None and not waiting.is_order():
+                waiting.let_happen()
                 continue
+            notification = waiting.notification()
             try:
-                self._decide(notification)
+                self._decide(notification, ordered=waiting.is_order())
             except OSError:  # its process has ended, or may not be looked at
                 seccomp.answer(self.listener, notification)
 
-    def _decide(self, notification: Notification) -> None:
-        name, arguments = notification.name, notification.arguments
-        if name == "ftruncate" and _signed(arguments[0]) == -1:
-            self._obey(arguments[1])
+    def _decide(self, notification: Notification, *, ordered: bool) -> None:
+        if ordered:
+            self.memories.look_at(notification.thread)
+            self._obey(notification.arguments[1])
             seccomp.answer(self.listener, notification, error=9)
             return
         found = self._call(notification) if self.referee is not None else None
         if found is None or self.referee is None:
             seccomp.answer(self.listener, notification)
             return
-        call, number = found
-        call = replace(call, thread=notification.thread, time=time.time_ns())
+        (kind, role, dirty), number = found
+        call = Call(kind, role, dirty, notification.thread, time.time_ns())
         decision = self.referee.decide(call)
         if decision is Decision.HALF:
             self._half(notification)
         elif isinstance(decision, int):
-            if call.kind is CallKind.CLOSE:
+            if kind is CallKind.CLOSE:
                 self.unclosed.append(number)
             seccomp.answer(self.listener, notification, error=decision)
         else:
@@ -214,12 +209,13 @@ class _Supervisor:
                 return role
         return None
 
-    def _call(self, notification: Notification) -> tuple[Call, int] | None:
-        """Return what a call is, and its descriptor (-1 without one); None if it is nothing below the root."""
+    def _call(self, notification: Notification) -> tuple[tuple[CallKind, str, bool], int] | None:
+        """Return what a call is (its kind, its file's role, whether it closes a dirty file) and its descriptor
+        (-1 without one); None if it is nothing below the root."""
         name, thread, arguments = notification.name, notification.thread, notification.arguments
         if name in _BY_NUMBER:
             kind, position = _BY_NUMBER[name]
-            if name in ("fcntl", "flock") and not _takes_a_lock(notification):
+            if name in ("fcntl", "flock") and not self._takes_a_lock(notification):
                 return None
             number = _signed(arguments[position])
             path = os.readlink(f"/proc/{thread}/fd/{number}")
@@ -231,25 +227,24 @@ class _Supervisor:
             role = self._role(path)
             if role is None:
                 return None
-            return Call(
-                CallKind.CREATE if self._flags(thread, arguments, flags_at) & _WRITING else CallKind.OPEN, role
-            ), -1
+            writing = self._flags(thread, arguments, flags_at) & _WRITING
+            return (CallKind.CREATE if writing else CallKind.OPEN, role, False), -1
         if name in _BY_PATH:
             kind, at, position = _BY_PATH[name]
             path = self._path(thread, None if at is None else arguments[at], arguments[position])
             role = self._role(path) if path else None
-            return None if role is None else (Call(kind, role), -1)
+            return None if role is None else ((kind, role, False), -1)
         return None
 
-    def _on_number(self, kind: CallKind, role: str, path: str) -> Call:
+    def _on_number(self, kind: CallKind, role: str, path: str) -> tuple[CallKind, str, bool]:
         if kind is CallKind.WRITE:
             self.dirty.add(path)
         elif kind is CallKind.SYNC:
             self.dirty.discard(path)
-        return Call(kind, role, dirty=kind is CallKind.CLOSE and path in self.dirty)
+        return kind, role, kind is CallKind.CLOSE and path in self.dirty
 
     def _path(self, thread: int, directory: int | None, address: int) -> str:
-        text = _text(thread, address)
+        text = self.memories.text(thread, address)
         if not text or text.startswith("/"):
             return os.path.normpath(text) if text else ""
         number = _CWD if directory is None else _signed(directory)
@@ -258,8 +253,18 @@ class _Supervisor:
 
     def _flags(self, thread: int, arguments: tuple[int, ...], position: int) -> int:
         if position == -1:  # openat2: they stand first in a structure
-            return int.from_bytes(_memory(thread, arguments[2], 8), "little")
+            return int.from_bytes(self.memories.read(thread, arguments[2], 8), "little")
         return os.O_CREAT if position == -2 else arguments[position]
+
+    def _takes_a_lock(self, notification: Notification) -> bool:
+        """Say whether a call asks for a lock; giving one back cannot fail."""
+        operation = notification.arguments[1]
+        if notification.name == "flock":
+            return not operation & fcntl.LOCK_UN
+        if operation not in _LOCKS:
+            return False
+        kind = int.from_bytes(self.memories.read(notification.thread, notification.arguments[2], 2), "little")
+        return kind != fcntl.F_UNLCK
 
     def _half(self, notification: Notification) -> None:
         """Do half of a write in the name of the one that asked for it."""
@@ -274,7 +279,7 @@ class _Supervisor:
         try:
             descriptor = seccomp.descriptor_of(_process_of(thread), _signed(number))
             try:
-                data = _memory(thread, address, count // 2)
+                data = self.memories.read(thread, address, count // 2)
                 taken = os.write(descriptor, data) if name == "write" else os.pwrite(descriptor, data, offset)
             finally:
                 os.close(descriptor)
@@ -284,42 +289,50 @@ class _Supervisor:
         seccomp.answer(self.listener, notification, value=taken)
 
 
-def _takes_a_lock(notification: Notification) -> bool:
-    """Say whether a call asks for a lock; giving one back cannot fail."""
-    operation = notification.arguments[1]
-    if notification.name == "flock":
-        return not operation & fcntl.LOCK_UN
-    if operation not in _LOCKS:
-        return False
-    kind = int.from_bytes(_memory(notification.thread, notification.arguments[2], 2), "little")
-    return kind != fcntl.F_UNLCK
-
-
 def _signed(number: int) -> int:
     number &= 0xFFFFFFFF
     return number - (1 << 32) if number & 0x80000000 else number
 
 
-def _memory(thread: int, address: int, length: int) -> bytes:
-    descriptor = os.open(f"/proc/{thread}/mem", os.O_RDONLY)
-    try:
-        return os.pread(descriptor, length, address)
-    finally:
-        os.close(descriptor)
+class _Memories:
+    """Reads what calls point to. The thread that gives the orders is asked by a descriptor that stays open; others may
+    be children that share its memory until they begin another program."""
 
+    def __init__(self) -> None:
+        self._thread = self._descriptor = -1
 
-def _text(thread: int, address: int) -> str:
-    """Return the path at an address; a page at a time, because what lies behind may not be there."""
-    if not address:
-        return ""
-    found = b""
-    while b"\0" not in found and len(found) < _LONGEST_PATH:
-        here = address + len(found)
-        piece = _memory(thread, here, 4096 - here % 4096)
-        if not piece:
-            break
-        found += piece
-    return os.fsdecode(found.partition(b"\0")[0])
+    def look_at(self, thread: int) -> None:
+        """Keep the memory of this thread open, if that is let."""
+        if thread == self._thread:
+            return
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._thread = self._descriptor = -1
+        with contextlib.suppress(OSError):
+            self._descriptor, self._thread = os.open(f"/proc/{thread}/mem", os.O_RDONLY), thread
+
+    def read(self, thread: int, address: int, length: int) -> bytes:
+        """Return what is there, less of it where the memory ends. Raises OSError."""
+        if thread == self._thread and (found := os.pread(self._descriptor, length, address)):
+            return found
+        descriptor = os.open(f"/proc/{thread}/mem", os.O_RDONLY)
+        try:
+            return os.pread(descriptor, length, address)
+        finally:
+            os.close(descriptor)
+
+    def text(self, thread: int, address: int) -> str:
+        """Return the path at an address; a page at a time, because what lies behind may not be there."""
+        if not address:
+            return ""
+        found = b""
+        while b"\0" not in found and len(found) < _LONGEST_PATH:
+            here = address + len(found)
+            piece = self.read(thread, here, 4096 - here % 4096)
+            if not piece:
+                break
+            found += piece
+        return os.fsdecode(found.partition(b"\0")[0])
 
 
 def _process_of(thread: int) -> int:

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 _PROBE = "/\x01tradestore/attached"
 _PROBE_IN_LOG = "".join(f"\\x{byte:02x}" for byte in _PROBE.encode()).encode()
@@ -174,9 +173,25 @@ def _allow_any_tracer(*, allowed: bool) -> None:
 
 def tracer_of(process: int | str, task: int | str | None = None) -> int:
     """Return the process that traces a task, or 0."""
-    with open(f"/proc/{process}/task/{task}/status" if task else f"/proc/{process}/status", "rb", buffering=0) as file:
-        found = re.search(rb"^TracerPid:\s*(\d+)", file.read(8192), re.MULTILINE)
+    status = _text(f"/proc/{process}/task/{task}/status" if task else f"/proc/{process}/status")
+    found = re.search(rb"^TracerPid:\s*(\d+)", status, re.MULTILINE)
     return int(found[1]) if found else 0
+
+
+def _text(path: str) -> bytes:
+    """Read a file of the system with as few calls as can be: this process may be traced."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return _read_on(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _read_on(descriptor: int) -> bytes:
+    parts = []
+    while part := os.read(descriptor, _PIECE):
+        parts.append(part)
+    return b"".join(parts)
 
 
 def _all_traced(tracer: int) -> bool:
@@ -201,8 +216,8 @@ def descendants(tracer: int = 0) -> tuple[int, ...]:
         process = pending.pop()
         try:
             for task in os.listdir(f"/proc/{process}/task"):
-                children = Path(f"/proc/{process}/task/{task}/children").read_bytes().split()
-                fit = [int(child) for child in children if _can_be_traced(int(child), tracer)]
+                children = map(int, _text(f"/proc/{process}/task/{task}/children").split())
+                fit = [child for child in children if child != tracer and _can_be_traced(child, tracer)]
                 pending += fit
                 found += fit
         except (FileNotFoundError, ProcessLookupError, PermissionError):
@@ -212,7 +227,7 @@ def descendants(tracer: int = 0) -> tuple[int, ...]:
 
 def _can_be_traced(process: int, tracer: int) -> bool:
     try:
-        return tracer_of(process) in (0, tracer) and Path(f"/proc/{process}/comm").read_bytes().strip() not in _TRACERS
+        return tracer_of(process) in (0, tracer) and _text(f"/proc/{process}/comm").strip() not in _TRACERS
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return False
 

@@ -108,12 +108,15 @@ class ProcessBefore:
     directory: str
     umask: int
     descriptors: tuple[OpenedBefore, ...]
-    shared_mappings: tuple[tuple[int, int], ...]
+    shared_mappings: tuple[tuple[int, int], ...] = ()
     """(st_dev, st_ino) of files mapped shared and writable."""
 
 
 def processes_before(processes: tuple[int, ...]) -> tuple[ProcessBefore, ...]:
-    """Read the descriptors, working directory and mappings of running processes; one that has ended is left out."""
+    """Read the descriptors and working directory of running processes; one that has ended is left out.
+
+    What they have mapped is asked for apart, by ``shared_mappings``: it takes longer than all the rest.
+    """
     found: list[ProcessBefore] = []
     earlier: dict[tuple[tuple[int, int], int, int], list[tuple[int, int]]] = {}
     for process in processes:
@@ -132,8 +135,7 @@ def _process_before(
         try:
             status = os.stat(f"/proc/{process}/fd/{number}")
             path = os.readlink(f"/proc/{process}/fd/{number}")
-            with open(f"/proc/{process}/fdinfo/{number}", "rb", buffering=0) as file:
-                facts = dict(line.split(b":\t", 1) for line in file.read(4096).splitlines() if b":\t" in line)
+            facts = dict(line.split(b":\t", 1) for line in _text(f"/proc/{process}/fdinfo/{number}").splitlines())
         except FileNotFoundError:
             continue  # the descriptor of the listing itself, or closed by another thread meanwhile
         identity = (status.st_dev, status.st_ino)
@@ -151,26 +153,37 @@ def _process_before(
         os.readlink(f"/proc/{process}/cwd"),
         _umask(process),
         tuple(descriptors),
-        _shared_mappings(process),
     )
 
 
+def _text(path: str) -> bytes:
+    """Read a small file of the system with as few calls as can be: this process may be traced."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, 8192)
+    finally:
+        os.close(descriptor)
+
+
 def _umask(process: int) -> int:
-    with open(f"/proc/{process}/status", "rb", buffering=0) as file:
-        for line in file.read(8192).splitlines():
-            if line.startswith(b"Umask:"):
-                return int(line.split()[1], 8)
+    for line in _text(f"/proc/{process}/status").splitlines():
+        if line.startswith(b"Umask:"):
+            return int(line.split()[1], 8)
     return 0o022
 
 
-def _shared_mappings(process: int) -> tuple[tuple[int, int], ...]:
+def shared_mappings(process: int) -> tuple[tuple[int, int], ...]:
+    """Return (st_dev, st_ino) of the files that a process has mapped shared and writable; none if it has ended."""
     found = []
-    with open(f"/proc/{process}/maps", "rb") as file:
-        for line in file:
-            _, permissions, _, device, inode, *_ = line.split()
-            if permissions[1:2] == b"w" and permissions[3:4] == b"s" and inode != b"0":
-                major, minor = device.split(b":")
-                found.append((os.makedev(int(major, 16), int(minor, 16)), int(inode)))
+    try:
+        with open(f"/proc/{process}/maps", "rb") as file:
+            for line in file:
+                _, permissions, _, device, inode, *_ = line.split(maxsplit=5)
+                if permissions[1:2] == b"w" and permissions[3:4] == b"s" and inode != b"0":
+                    major, minor = device.split(b":")
+                    found.append((os.makedev(int(major, 16), int(minor, 16)), int(inode)))
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return ()
     return tuple(found)
 
 

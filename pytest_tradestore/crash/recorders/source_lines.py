@@ -14,6 +14,7 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
@@ -34,6 +35,14 @@ _HARMLESS = frozenset(
 _bootstrap: Any = sys.modules["_frozen_importlib"]
 """Where the interpreter itself looks up the function that loads a module."""
 
+
+@cache
+def _standard() -> tuple[str, ...]:
+    """Return where the standard library lies; asked for once, and not again in each traced process."""
+    return tuple(os.path.realpath(sysconfig.get_path(key)) + os.sep for key in ("stdlib", "platstdlib"))
+
+
+_standard()
 _LOOP = ("_run_once", "run_forever")
 
 
@@ -70,8 +79,7 @@ class SourceLines:
     """Between ``start`` and ``stop`` it notes lines; afterwards ``find`` looks them up."""
 
     def __init__(self) -> None:
-        paths = sysconfig.get_paths()
-        self._standard = tuple(os.path.realpath(paths[key]) + os.sep for key in ("stdlib", "platstdlib"))
+        self._standard = _standard()
         self._kinds: dict[CodeType, _Kind | None] = {}
         self._own: dict[int, list[_Note]] = {}
         self._library: dict[int, list[_Note]] = {}

@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pytest_tradestore.crash.operations import Inode, Mark, MarkKind
+from pytest_tradestore.crash.operations import Inode, Kind, Mark, MarkKind
 from pytest_tradestore.crash.recorders import attaching
 from pytest_tradestore.crash.recorders.attaching import Attached, AttachError, descendants, not_attached, tracer_of
 from pytest_tradestore.crash.recorders.calls_to_operations import CALLS, Before, Marking, trace_of
-from pytest_tradestore.crash.recorders.descriptors import processes_before
+from pytest_tradestore.crash.recorders.descriptors import processes_before, shared_mappings
 from pytest_tradestore.crash.recorders.source_lines import SourceLines
 from pytest_tradestore.crash.recorders.strace_log import calls_in
 from pytest_tradestore.crash.trace import EMPTY, Snapshot, Trace, snapshot_of
@@ -116,6 +116,7 @@ class _SeveralRecordings:
         self._tracer = tracer
         self._others = others
         self._finished: list[_Finished] = []
+        self._mapped: dict[int, tuple[tuple[int, int], ...]] = {}
 
     @contextmanager
     def record(self, root: Path, *, volatile: Sequence[str] = ()) -> Iterator[StraceRecording]:
@@ -129,6 +130,8 @@ class _SeveralRecordings:
         unseen = not_attached(self._tracer, others, real)
         processes = processes_before((os.getpid(), *others))
         initial, identities = _snapshot(real)
+        if any(node.kind is Kind.FILE for node in initial.nodes.values()):
+            processes = tuple(replace(p, shared_mappings=self._mappings_of(p.process)) for p in processes)
         before = Before(real, initial, identities, processes, time.time_ns())
         recording._say("begin")
         lines.start()
@@ -139,8 +142,17 @@ class _SeveralRecordings:
             recording._say("end")
             self._finished.append(_Finished(recording, before, _tree_at_the_end(real), lines, unseen, volatile))
 
+    def _mappings_of(self, process: int) -> tuple[tuple[int, int], ...]:
+        """Return what a process had mapped when it was first asked: each recording has a root of its own, and no call
+        of an earlier one maps files of a later."""
+        if process not in self._mapped:
+            self._mapped[process] = shared_mappings(process)
+        return self._mapped[process]
+
     def read(self, log: str) -> None:
         """Make the traces from the log, of which each recording has a section of its own."""
+        if not self._finished:
+            return
         starts = [_section_start(log, finished.recording) for finished in self._finished]
         for finished, start, end in zip(self._finished, starts, [*starts[1:], len(log)], strict=True):
             recording = finished.recording

@@ -5,7 +5,7 @@ The log is expected as ``strace -f -yy -xx --timestamps=unix,ns`` writes it. Wha
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 _LINE = re.compile(r"(\d+) +(\d+)\.(\d{9}) (.*)", re.DOTALL)
@@ -109,8 +109,14 @@ def _completed(parts: re.Match[str], task: int, start: int, end: int, time: int)
     return Call(task, name, tuple(_split(arguments)), result, failed, start, end, time)
 
 
-def _split(arguments: str) -> Iterator[str]:
+def _split(arguments: str) -> Iterable[str]:
     """Split at the commas of the outermost level; strings are hexadecimal and thus hold neither quotes nor brackets."""
+    if not ("[" in arguments or "{" in arguments or "(" in arguments):
+        return arguments.split(", ") if arguments else ()
+    return _split_between_brackets(arguments)
+
+
+def _split_between_brackets(arguments: str) -> Iterator[str]:
     depth = begin = 0
     for token in _TOKEN.finditer(arguments):
         match token[0][0]:
