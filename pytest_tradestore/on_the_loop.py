@@ -126,6 +126,7 @@ def _run(
     *,
     watched: bool,
 ) -> Looped:
+    store.load()
     injecting, injected = who_refuses() if watched else (None, "")
     bridge = _Noticing()
     me = threading.get_native_id()

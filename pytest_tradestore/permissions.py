@@ -143,6 +143,7 @@ def _recorded(
     roots: Iterator[Path],
 ) -> list[tuple[Trace, list[str], str] | str]:
     made: list[tuple[Recording, list[str], str]] = []
+    store.load()
     with recorder.several() as recordings:
         for umask in umasks:
             os.umask(umask)

@@ -180,6 +180,7 @@ class ConformanceRun:
             tuple((name, *astuple(one.trouble)) for name, one in smoked.items() if one.trouble is not None),
             _taken(store, smoked.values()),
             0.0 if store.declared("deadline") is not None else deadline_for(slowest),
+            tuple(dict.fromkeys(name for one in smoked.values() for name in one.imports)),
         )
 
     def _smoked(self, store: "StoreUnderTest", found: "Examined") -> "dict[str, Smoked]":
@@ -436,7 +437,8 @@ class ConformanceRun:
 
 
 def fitted(store: "StoreUnderTest", facts: StoreFacts) -> "StoreUnderTest":
-    """Return the store with the values and the deadline that were found out for it."""
+    """Return the store with the values, the deadline and the imports that were found out for it."""
+    store = replace(store, imports=facts.imports)
     if facts.takes:
         store = replace(store, takes=Takes(*facts.takes))
     return replace(store, deadline=facts.deadline) if facts.deadline else store

@@ -8,6 +8,7 @@ import errno
 import faulthandler
 import re
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,6 +17,7 @@ from time import perf_counter
 from typing import Any
 
 from pytest_tradestore.crash.workloads import workload_for
+from pytest_tradestore.imports import imported_since
 from pytest_tradestore.isolation import (
     Channel,
     Died,
@@ -60,6 +62,8 @@ class Smoked:
     trouble: Trouble | None = None
     takes: Takes = EVERYTHING
     seconds: float = 0.0
+    imports: tuple[str, ...] = ()
+    """What it imported, as ``imported_since`` says."""
 
 
 def smoke(store: StoreUnderTest, kit: Kit, methods: frozenset[str]) -> Smoked:
@@ -77,7 +81,9 @@ def smoke(store: StoreUnderTest, kit: Kit, methods: frozenset[str]) -> Smoked:
                 signal.setitimer(signal.ITIMER_REAL, deadline * 0.9)
             else:
                 faulthandler.dump_traceback_later(deadline * 0.9, file=2)
+            before = list(sys.modules)
             found = _first_taken(store, kit, methods, candidates, sandbox, channel)
+            found = replace(found, imports=imported_since(before))
             return replace(found, takes=EVERYTHING) if declared else found  # a function cannot leave the process
 
         doing, root = "opening the store", sandbox.path

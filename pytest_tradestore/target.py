@@ -19,6 +19,7 @@ from typing import Any, Literal, Self
 from pytest_tradestore import declarations
 from pytest_tradestore.backends import Address, Backend, Bucket, Postgres
 from pytest_tradestore.errors import ConfigurationError, TargetError
+from pytest_tradestore.imports import import_again
 from pytest_tradestore.kits.kit import Kit, offers
 from pytest_tradestore.kits.registry import KITS, checked_kits, kits_of, nearest_kit
 from pytest_tradestore.records import MAKERS, Make, Records
@@ -76,6 +77,8 @@ class StoreUnderTest:
     make_job: Make | None = None
     origin: str = field(default="", compare=False)
     """Where the store was configured, for messages."""
+    imports: tuple[str, ...] = field(default=(), compare=False)
+    """Modules of others that ordinary use of it imports, where that was found out."""
 
     @cached_property
     def declarations(self) -> "Declarations":
@@ -98,6 +101,10 @@ class StoreUnderTest:
             damage_reported=self._damage_reported(),
             backend=self._backend(),
         )
+
+    def load(self) -> None:
+        """Import what ordinary use of it imports, before anybody watches what it does."""
+        import_again(self.imports)
 
     @property
     def kits(self) -> tuple[Kit, ...]:

@@ -75,6 +75,7 @@ def record(
     def run(channel: Channel) -> tuple[Trace | None, tuple[Observation, ...], str]:
         states: list[Observation] = []
         problem = ""
+        store.load()
         with recorder.record(root, volatile=declared.volatile) as recording:
             problem = _drive(store, workload, updates, root, recording, channel, states)
         return (recording.trace, tuple(states), problem)
@@ -117,6 +118,7 @@ def record_reopenings(
 
     def run(channel: Channel) -> list[tuple[Trace, tuple[Observation, ...], str]]:
         made: list[tuple[Recording, list[Observation], str]] = []
+        store.load()
         with recorder.several() as recordings:
             for root in roots:
                 states: list[Observation] = []

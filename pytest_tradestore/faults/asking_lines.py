@@ -28,6 +28,7 @@ def with_lines(
 
     def task(channel: Channel) -> None:
         steps = count(1)
+        store.load()
         injecting, _ = who_refuses()
         bench = Bench(store, workload, directory, lambda: channel.step(next(steps)), injecting)
         bench.lines = SourceLines

@@ -189,6 +189,7 @@ class Run:
         """Make the plan where there is none yet, and the trials that are left of it."""
         gc.freeze()  # what the parent left here needs no collecting, which is done after each trial
         steps = iter(range(1, 1 << 62))
+        self.store.load()
         injecting, injected = who_refuses()
         bench: Bench = Bench(
             self.store,

@@ -80,6 +80,7 @@ def recorded(
     def task(channel: Channel) -> None:
         from pytest_tradestore.faults.supervisor import Injector
 
+        store.load()
         injector, bridge = Injector(), Bridge()
         # One attachment for all, until a row has ended the process: then each by itself.
         for part in [left()] if not done else [[number] for number in left()]:

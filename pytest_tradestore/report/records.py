@@ -43,6 +43,8 @@ class StoreFacts:
     """The values that it was found to take, as plain values; empty where it declares them, or takes all."""
     deadline: float = 0.0
     """Seconds for one step of it, as found out; 0 where it declares them."""
+    imports: tuple[str, ...] = ()
+    """Modules of others that ordinary use of it imports."""
 
     def trouble_of(self, case: str) -> tuple[str, str, str, str] | None:
         """Return why a case is not asked, if it is of a contract that does not work."""

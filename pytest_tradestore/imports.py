@@ -1,0 +1,42 @@
+"""What ordinary use of a store imports, so that it can be there before every call is watched: that makes an import last
+many times as long, and shows nothing of the store.
+
+Only modules of Python and of installed packages: what belongs to the store's own project may do the store's work.
+"""
+
+import importlib
+import os
+import sys
+import sysconfig
+from collections.abc import Iterable
+from contextlib import suppress
+
+_NEVER = ("pytest_tradestore", "_pytest", "pytest", "__main__")
+
+
+def imported_since(before: Iterable[str]) -> tuple[str, ...]:
+    """Return the modules of others that have been imported since there were those called ``before``, in that order."""
+    known = set(before)
+    return tuple(
+        name for name, module in list(sys.modules.items()) if name not in known and _is_of_others(name, module)
+    )
+
+
+def import_again(names: Iterable[str]) -> None:
+    """Import these modules; what cannot be imported here is left to the store."""
+    for name in names:
+        if name not in sys.modules:
+            with suppress(Exception):
+                importlib.import_module(name)
+
+
+def _is_of_others(name: str, module: object) -> bool:
+    if name.partition(".")[0] in _NEVER:
+        return False
+    file = getattr(module, "__file__", None)
+    return isinstance(file, str) and file.startswith(_INSTALLED)
+
+
+_INSTALLED = tuple(
+    sorted({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+)
