@@ -34,9 +34,8 @@ def _is_of_others(name: str, module: object) -> bool:
     if name.partition(".")[0] in _NEVER:
         return False
     file = getattr(module, "__file__", None)
-    return isinstance(file, str) and file.startswith(_INSTALLED)
+    return isinstance(file, str) and (file.startswith(_PYTHON) or not _INSTALLED.isdisjoint(file.split(os.sep)))
 
 
-_INSTALLED = tuple(
-    sorted({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")})
-)
+_PYTHON = tuple(sorted({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib")}))
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
