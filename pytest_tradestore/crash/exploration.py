@@ -21,6 +21,8 @@ from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest
 
 _BATCH = 50
+_MISSES = 24
+"""Comparisons in vain, after which no further one is made."""
 
 
 class Phase(Enum):
@@ -149,7 +151,11 @@ class _Inspector:
         self._known: AsSeenBefore[Inspection] | None = AsSeenBefore() if notes_reading(directory) else None
         self._later: dict[bytes, Observation] = {}
         """What the last look showed, by what the update before it had left."""
-        self._spared = False
+        self._spared = self._has_spared = False
+
+    def _is_worth_it(self) -> bool:
+        """Say whether what is left is still compared: a store that writes the time of day never leaves the same."""
+        return self._has_spared or len(self._later) < _MISSES
 
     def inspect(self, number: int, question: Question, root: Path) -> Inspection:
         """Look at an image, unless one has been looked at that is the same in all that was read of it."""
@@ -192,9 +198,9 @@ class _Inspector:
             closing, opened = opened, None
             closing.close()
             self.channel.rest()
-            left = fingerprint(str(root))
+            left = fingerprint(str(root)) if self._is_worth_it() else None
             if left is not None and left in self._later:
-                self._spared = True
+                self._spared = self._has_spared = True
                 return Inspection(seen, after, self._later[left], wrote=wrote)
             self._begin(number, phase := Phase.OPENING_AGAIN)
             opened = self.store.open(root, self.bridge)
