@@ -64,7 +64,9 @@ def unread(held: Mapping[str, int], stamps: Mapping[str, int], *, gone: bool = F
 
 
 def notes_reading(directory: Path) -> bool:
-    """Say whether the file system of a directory keeps when a file was last read."""
+    """Say whether the file system of a directory keeps when a file was last read, and lets it be kept open."""
+    if not hasattr(os, "O_NOATIME"):  # elsewhere what is open cannot be removed, or looking counts as reading
+        return False
     path = directory / f"read-{os.getpid()}"
     try:
         path.write_bytes(b"1")
@@ -110,7 +112,7 @@ def fingerprint(root: str) -> bytes | None:
 
 
 def _content(path: str) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOATIME", 0) | os.O_NONBLOCK)
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOATIME", 0) | getattr(os, "O_NONBLOCK", 0))
     try:
         pieces = []
         while piece := os.read(descriptor, 1 << 20):
