@@ -18,7 +18,7 @@ def test_the_page_is_current():
 def test_every_argument_of_a_store_under_test_stands_on_it():
     listed = {declaration.name.removeprefix("tradestore_") for declaration in DECLARATIONS}
 
-    assert {field.name for field in fields(StoreUnderTest)} - {"name", "target", "origin"} <= listed
+    assert {field.name for field in fields(StoreUnderTest)} - {"name", "target", "origin", "imports"} <= listed
     assert set(MAKERS) <= listed
 
 
