@@ -135,7 +135,8 @@ def _process_before(
         try:
             status = os.stat(f"/proc/{process}/fd/{number}")
             path = os.readlink(f"/proc/{process}/fd/{number}")
-            facts = dict(line.split(b":\t", 1) for line in _text(f"/proc/{process}/fdinfo/{number}").splitlines())
+            told = _text(f"/proc/{process}/fdinfo/{number}").splitlines()
+            facts = dict(line.split(b":\t", 1) for line in told if b":\t" in line)  # an epoll has others
         except FileNotFoundError:
             continue  # the descriptor of the listing itself, or closed by another thread meanwhile
         identity = (status.st_dev, status.st_ino)

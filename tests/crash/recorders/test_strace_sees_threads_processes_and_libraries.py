@@ -258,3 +258,13 @@ def test_strace_dying_midway_is_said(tmp_path: Path) -> None:
         os.kill(tracer_of("self"), signal.SIGKILL)
 
     assert any("strace stopped before the recording did" in sentence for sentence in recording.trace.unseen)
+
+
+def test_a_recording_that_begins_beside_an_event_loop(tmp_path: Path) -> None:
+    loop = asyncio.new_event_loop()  # the system tells of what it waits for in lines of another make
+    try:
+        trace = seen(tmp_path, lambda: (tmp_path / "data").write_bytes(b"1"))
+    finally:
+        loop.close()
+
+    assert [write.data for write in only(trace, Write)] == [b"1"]
