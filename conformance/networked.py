@@ -1,6 +1,7 @@
 """What is asked of a store whose data is on a server: which requirement means the same there, and what breaks it.
 
-Requirements about data and identifiers are asked as of any store. Those about crashes, faults and concurrent callers
+Requirements about data, identifiers and damage are asked as of any store, with objects and rows in the place of files.
+Those about crashes, faults and concurrent callers
 are asked with requests in the place of operations on files. The rest has no meaning where there are no files, and says
 so.
 """
@@ -37,10 +38,9 @@ _MEANINGLESS = {
     "PERM-3": _NO_FILES,
 }
 """Why a requirement has no meaning for a store on a server."""
-_NOT_ASKED_YET = "this is not asked of stores on a server yet"
-_AS_EVER = ("DATA-", "NAME-", "FAULT-4", "LEAK-", "ROOT-")
+_AS_EVER = ("DATA-", "NAME-", "FAULT-4", "LEAK-", "ROOT-", "CORR-")
 """What is asked as of any store: beginnings of ids; ids of kits of teams begin otherwise, and are too."""
-_OF_FILES = ("ATOM-", "DUR-", "REC-", "RACE-", "FAULT-", "ASYNC-", "PERM-", "CORR-")
+_OF_FILES = ("ATOM-", "DUR-", "REC-", "RACE-", "FAULT-", "ASYNC-", "PERM-")
 
 
 def also_of_servers(check: Check, kit: Kit) -> Check:
@@ -81,7 +81,7 @@ def _grounds(requirement: str, kit: Kit, bench: "Bench", store: "StoreUnderTest"
         if not evidence.crashed_faults and not evidence.undecided:
             return Grounds(not_asked="no call makes another request after one that has failed, in which it could die")
         return of_clients(requirement, evidence, f"spoilt requests of {kit.name}")
-    return Grounds(undecided=_NOT_ASKED_YET)
+    raise AssertionError(f"{requirement} is asked in one of these ways")
 
 
 def of_clients(requirement: str, evidence: "ClientEvidence", shared: str) -> Grounds:

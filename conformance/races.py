@@ -58,14 +58,12 @@ def requirement_of(setting: "Setting", wrong: "ViolationKind") -> str:
 
 
 def judged_by_clients(requirement: str, kit: Kit, bench: "Bench", store: "StoreUnderTest") -> Result:
-    """Judge a store on a server: each caller is a client of its own, in a process of its own."""
-    return _judged(requirement, kit, bench, store, clients=True)
+    """Judge a store on a server: its callers are clients in processes of their own, or share one client."""
+    return _judged(requirement, kit, bench, store)
 
 
-def _judged(requirement: str, kit: Kit, bench: "Bench", store: "StoreUnderTest", *, clients: bool = False) -> Result:
+def _judged(requirement: str, kit: Kit, bench: "Bench", store: "StoreUnderTest") -> Result:
     settings, wrongs = _rules()[requirement]
-    if clients:  # what callers of one instance do is asked by RACE-1 alone, and cannot be
-        settings = tuple(setting for setting in settings if setting.instances > 1) or settings
     if SINGLE_INSTANCE in store.declarations.claims:
         settings = tuple(setting for setting in settings if setting.instances == 1)
         if not settings:

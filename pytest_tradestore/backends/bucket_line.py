@@ -1,6 +1,7 @@
 """Lines to a bucket: each client has a port of its own, on which requests stop one by one."""
 
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from select import select
@@ -8,7 +9,7 @@ from socket import IPPROTO_TCP, SHUT_RDWR, TCP_NODELAY, create_server, socket
 
 from pytest_tradestore.backends import http_messages
 from pytest_tradestore.backends.declared import Address
-from pytest_tradestore.backends.lines import Asked, Spoil
+from pytest_tradestore.backends.lines import Asked, Spoil, Waiting
 from pytest_tradestore.backends.objects import Objects, Request, Response, error
 
 NAME = "tradestore"
@@ -34,7 +35,10 @@ class BucketLine:
         self._listener = create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._received: dict[socket, bytearray] = {}
+        self._numbers: dict[socket, int] = {}
+        self._accepted = 0
         self._asked: deque[tuple[socket, Request]] = deque()
+        self._held: list[tuple[socket, bytes]] = []
         self._throttled = 0
 
     def wait(self, link: socket) -> Asked | None:
@@ -52,6 +56,8 @@ class BucketLine:
             accepted = self._listener.accept()[0]
             accepted.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
             self._received[accepted] = bytearray()
+            self._accepted += 1
+            self._numbers[accepted] = self._accepted
             return
         try:
             data = connection.recv(_CHUNK)
@@ -66,6 +72,40 @@ class BucketLine:
             connection.sendall(http_messages.CONTINUE)
         while (request := http_messages.taken(received)) is not None:
             self._asked.append((connection, request))
+
+    def listen(self, others: Sequence[socket], patience: float = 0.0) -> list[socket] | None:
+        ready, _, _ = select([*others, self._listener, *self._received], [], [], patience)
+        for connection in ready:
+            if connection not in others:
+                self._read(connection)
+        return [one for one in ready if one in others] if ready else None
+
+    def waiting(self) -> list[Waiting]:
+        return [Waiting(self._numbers[connection], _asked(request)) for connection, request in self._asked]
+
+    def is_connecting(self) -> bool:
+        return False
+
+    def blocked(self) -> frozenset[int]:
+        return frozenset()  # nothing blocks here
+
+    def answer_on(self, connection: int, *, hold: bool = False) -> str:
+        at = next(at for at, (asking, _) in enumerate(self._asked) if self._numbers[asking] == connection)
+        (asking, request) = self._asked[at]
+        if not hold:
+            self._asked.rotate(-at)
+            return self.answer()
+        del self._asked[at]
+        response = self._lines.done(request)
+        self._held.append((asking, http_messages.told(response, request.method)))
+        return str(response)
+
+    def release(self) -> None:
+        for asking, told in self._held:
+            if asking in self._received:
+                with suppress(ConnectionError):
+                    asking.sendall(told)
+        self._held.clear()
 
     def answer(self, spoil: Spoil | None = None) -> str:
         connection, request = self._asked.popleft()
@@ -94,8 +134,10 @@ class BucketLine:
         self._throttled = 0
 
     def cut(self) -> None:
+        self._held.clear()
         for connection in list(self._received):
             self._drop(connection)
+        self._accepted = 0
         self._throttled = 0
 
     def _drop(self, connection: socket) -> None:
@@ -103,6 +145,7 @@ class BucketLine:
             connection.shutdown(SHUT_RDWR)  # a process that was forked meanwhile may have it, too
         connection.close()
         self._received.pop(connection, None)
+        self._numbers.pop(connection, None)
         self._asked = deque(entry for entry in self._asked if entry[0] is not connection)
 
     def close(self) -> None:

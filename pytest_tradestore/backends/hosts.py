@@ -21,6 +21,7 @@ from pytest_tradestore.backends.objects import Objects
 from pytest_tradestore.backends.postgres_line import PostgresLines
 from pytest_tradestore.backends.postgres_server import Server, start
 from pytest_tradestore.errors import ConfigurationError
+from pytest_tradestore.isolation import end_with_parent
 
 _CHUNK = 1 << 16
 _bucket_ports: list[int] = []
@@ -57,6 +58,11 @@ def lines_to(backend: Backend) -> Lines:
     return PostgresLines(_databases[0])
 
 
+def databases() -> list[Server]:
+    """Return the PostgreSQL server of this run, if there is one."""
+    return _databases
+
+
 def give(directory: str, address: Address) -> None:
     """Have the store in ``directory`` opened at this address, in this process."""
     _given.clear()
@@ -77,8 +83,12 @@ def address_of(backend: Backend, directory: Path) -> Address:
 
 
 def _apart(work: Callable[[socket], None]) -> int:
-    """Do the work in a process of its own, which is to end when its link is closed; return its number."""
+    """Do the work in a process of its own; return its number.
+
+    It is to end when its link is closed, and is sent SIGTERM (Linux) when the thread ends that asked for it.
+    """
     ours, theirs = socketpair()
+    parent = os.getpid()
     child = os.fork()
     if child:
         theirs.close()
@@ -92,6 +102,8 @@ def _apart(work: Callable[[socket], None]) -> int:
         os.setsid()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
+        # Whoever was forked from us holds the link, too, and may outlive us.
+        end_with_parent(parent, signal.SIGTERM)
         nothing = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(nothing, descriptor)

@@ -4,6 +4,7 @@ A line knows nothing of schedulers and crashes; it says what waits, and does wit
 all lines: what a client asks lies in its socket until somebody looks.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -26,6 +27,7 @@ class Spoil(Enum):
     TWICE = "the request was done twice, as by a proxy that repeats it, and the second answer was given"
     SERIALIZATION = "the transaction could not be serialised (40001)"
     DEADLOCK = "a deadlock was detected (40P01)"
+    CANCELLED = "the statement was given up because its client asked for that (57014)"
     SHUTDOWN = "the server ended the connection (57P01) before the statement was done"
 
     @property
@@ -50,6 +52,14 @@ class Blocked:
 BLOCKED = Blocked()
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A request that waits, on which of its client's connections (numbered in their order from 1 on)."""
+
+    connection: int
+    asked: Asked
+
+
 class Line(Protocol):
     """One client's way to the server."""
 
@@ -61,6 +71,28 @@ class Line(Protocol):
 
     def freed(self, patience: float = 0.0) -> bool:
         """Say whether what was blocked has gone on by now, or does within so many seconds."""
+
+    def listen(self, others: Sequence[socket], patience: float = 0.0) -> list[socket] | None:
+        """Take in, for at most so many seconds, what the client asks and what the server says to what was blocked.
+
+        Return which of ``others`` can be read; None where nothing has come from anybody. For clients that have several
+        requests under way, of which ``waiting`` names those that are yet to be done, in their order, and ``blocked``
+        those that were let through and wait for another one.
+        """
+
+    def waiting(self) -> "list[Waiting]": ...
+
+    def is_connecting(self) -> bool:
+        """Say whether a connection is being made, for which client and server talk without any request."""
+
+    def blocked(self) -> frozenset[int]:
+        """Return the connections whose requests wait for another client's, or for another request of this one."""
+
+    def answer_on(self, connection: int, *, hold: bool = False) -> str:
+        """Do what waits on a connection, and return what the client is told; ``hold``: when ``release`` is called."""
+
+    def release(self) -> None:
+        """Let all answers that are held go to the client."""
 
     def calm(self) -> None:
         """Let a spoil that lasts for several requests be over."""

@@ -1,4 +1,4 @@
-"""A bucket: its objects, and what it answers to each request. No sockets, no threads, no clock but the caller's.
+"""A bucket: its objects, and what it answers to each request. No sockets, no threads.
 
 What S3 and the XML interface of Google Cloud Storage have in common, as far as stores use it: objects put whole or in
 parts, under conditions; got whole or in ranges; copied, removed, listed by pages. Atomic by construction: a request is
@@ -124,6 +124,10 @@ class Objects:
     begun: int = 0
     conditions: bool = True
 
+    def now(self) -> datetime:
+        """Return the time of the server."""
+        return datetime.now(UTC)
+
     def answer(self, request: Request) -> Response:
         """Do one request, whole, and return the answer."""
         key, query = request.key, request.query
@@ -197,16 +201,17 @@ class Objects:
             if copied is None:
                 return error(404, "NoSuchKey")
             body = copied.data
-        stored = self._store(request.key, body, _metadata(request))
+        stored = self.store(request.key, body, _metadata(request))
         headers = {"ETag": stored.etag, "x-goog-generation": str(stored.generation)}
         if source is None:
             return Response(200, b"", headers)
         told = f"<CopyObjectResult><LastModified>{stored.at:%Y-%m-%dT%H:%M:%S.000Z}</LastModified>"
         return _xml(f"{told}<ETag>{escape(stored.etag)}</ETag></CopyObjectResult>", headers)
 
-    def _store(self, key: str, data: bytes, metadata: Mapping[str, str]) -> Stored:
+    def store(self, key: str, data: bytes, metadata: Mapping[str, str]) -> Stored:
+        """Let an object be there, whoever brought it."""
         self.writes += 1
-        self.objects[key] = Stored(data, datetime.now(UTC), self.writes, metadata)
+        self.objects[key] = Stored(data, self.now(), self.writes, metadata)
         return self.objects[key]
 
     def _begin(self, request: Request) -> Response:
@@ -233,7 +238,7 @@ class Objects:
             return refused
         del self.uploads[query["uploadId"]]
         data = b"".join(upload.parts[number] for number in sorted(upload.parts))
-        stored = self._store(upload.key, data, upload.metadata)
+        stored = self.store(upload.key, data, upload.metadata)
         told = f"<Key>{escape(upload.key)}</Key><ETag>{escape(stored.etag)}</ETag>"
         return _xml(f"<CompleteMultipartUploadResult>{told}</CompleteMultipartUploadResult>", {"ETag": stored.etag})
 

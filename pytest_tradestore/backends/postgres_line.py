@@ -6,6 +6,7 @@ is slow by asking the server who blocks it.
 """
 
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from struct import unpack_from
 
 from pytest_tradestore.backends import postgres_messages as wire
 from pytest_tradestore.backends.declared import Address
-from pytest_tradestore.backends.lines import BLOCKED, Asked, Blocked, Spoil
+from pytest_tradestore.backends.lines import BLOCKED, Asked, Blocked, Spoil, Waiting
 from pytest_tradestore.backends.postgres_messages import Message
 from pytest_tradestore.backends.postgres_server import Server
 
@@ -24,11 +25,12 @@ _LOOK = 0.01
 """Seconds without an answer after which it is asked whether another client blocks the statement."""
 _FLUSHED = 0.01
 """Seconds without more of an answer after which one that was only flushed counts as whole."""
-_CODES = {Spoil.SERIALIZATION: "40001", Spoil.DEADLOCK: "40P01"}
+_CODES = {Spoil.SERIALIZATION: "40001", Spoil.DEADLOCK: "40P01", Spoil.CANCELLED: "57014"}
 _RAISE = "DO $$ BEGIN RAISE EXCEPTION '{0}' USING ERRCODE = '{1}'; END $$"
 _MESSAGES = {
     Spoil.SERIALIZATION: "could not serialize access due to concurrent update",
     Spoil.DEADLOCK: "deadlock detected",
+    Spoil.CANCELLED: "canceling statement due to user request",
 }
 _SCHEMAS = "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
 _TABLES = (
@@ -46,11 +48,18 @@ class _Connection:
     from_client: bytearray = field(default_factory=bytearray)
     from_server: bytearray = field(default_factory=bytearray)
     greeted: bool = False
+    ready: bool = False
+    """Whether the server has let the client in."""
     pid: int = 0
     status: bytes = b"I"
     """I outside of a transaction, T in one, E in one that has failed."""
     group: list[Message] = field(default_factory=list)
     prepared: dict[bytes, str] = field(default_factory=dict)
+    number: int = 0
+    to_cancel: bool = False
+    """Whether the client has asked the server to give up the statement that waits."""
+    held: bytearray | None = None
+    """What the server has answered, while that is kept back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +78,14 @@ class PostgresLine:
         self.port: int = self._listener.getsockname()[1]
         self._connections: list[_Connection] = []
         self._asked: deque[_Statement] = deque()
-        self._going: _Statement | None = None
-        """What was let through and waits for another client."""
+        self._going: list[_Statement] = []
+        """What was let through and waits for another client, or for another connection of this one."""
+        self._accepted = 0
         self.weak = ""
 
     def wait(self, link: socket) -> Asked | Blocked | None:
         while True:
-            if self._going is not None:
+            if self._going:
                 return BLOCKED
             ends = [c.client for c in self._connections] + [c.server for c in self._connections]
             ready, _, _ = select([link, self._listener, *ends], [], [], 0 if self._asked else None)
@@ -83,19 +93,62 @@ class PostgresLine:
                 return None
             if self._asked:
                 return self._as_asked(self._asked[0])
-            if self._listener in ready:
-                self._accept()
-            for connection in list(self._connections):
-                if connection.client in ready:
-                    self._hear_client(connection)
-                elif connection.server in ready:
-                    self._hear_server(connection)
+            self._hear(ready)
+
+    def _hear(self, ready: Sequence[socket]) -> None:
+        if self._listener in ready:
+            self._accept()
+        for connection in list(self._connections):
+            if connection.client in ready:
+                self._hear_client(connection)
+            elif connection.server in ready:
+                self._hear_server(connection)
+
+    def listen(self, others: Sequence[socket], patience: float = 0.0) -> list[socket] | None:
+        going = [statement.connection.server for statement in self._going]
+        ends = [end for c in self._connections for end in (c.client, c.server)]
+        ready, _, _ = select([*others, self._listener, *ends], [], [], patience)
+        self._hear([one for one in ready if one not in going])
+        before = len(self._going)
+        self.freed()
+        if not ready and len(self._going) == before:
+            return None
+        return [one for one in ready if one in others]
+
+    def waiting(self) -> list[Waiting]:
+        return [Waiting(statement.connection.number, self._as_asked(statement)) for statement in self._asked]
+
+    def is_connecting(self) -> bool:
+        return any(not connection.ready for connection in self._connections)
+
+    def blocked(self) -> frozenset[int]:
+        return frozenset(statement.connection.number for statement in self._going)
+
+    def answer_on(self, connection: int, *, hold: bool = False) -> str:
+        at = next(at for at, one in enumerate(self._asked) if one.connection.number == connection)
+        statement = self._asked[at]
+        self._asked.rotate(-at)
+        ending = statement.text.partition(" ")[0].lower() in _ENDING
+        if statement.connection.to_cancel and not ending and statement.text:
+            statement.connection.to_cancel = False
+            return self.answer(Spoil.CANCELLED)
+        if hold:
+            statement.connection.held = bytearray()
+        return self.answer()
+
+    def release(self) -> None:
+        for connection in self._connections:
+            if connection.held is not None:
+                told, connection.held = bytes(connection.held), None
+                with suppress(ConnectionError):
+                    connection.client.sendall(told)
 
     def _accept(self) -> None:
         ends = self._listener.accept()[0], create_connection(("127.0.0.1", self._lines.server.port))
         for end in ends:
             end.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
-        self._connections.append(_Connection(*ends))
+        self._accepted += 1
+        self._connections.append(_Connection(*ends, number=self._accepted))
 
     def _hear_client(self, connection: _Connection) -> None:
         data = _received(connection.client)
@@ -109,6 +162,9 @@ class PostgresLine:
                 continue
             connection.server.sendall(whole)
             if code == wire.CANCEL:
+                (pid,) = unpack_from(">I", whole, 8)
+                for statement in self._asked:
+                    statement.connection.to_cancel |= statement.connection.pid == pid
                 return self._drop(connection)
             connection.greeted = True
         if connection.greeted and not connection.pid:
@@ -145,7 +201,7 @@ class PostgresLine:
             if message.kind == wire.KEY:
                 (connection.pid,) = unpack_from(">I", message.content)
             elif message.kind == wire.READY:
-                connection.status = message.content
+                connection.status, connection.ready = message.content, True
         return messages
 
     def _as_asked(self, statement: _Statement) -> Asked:
@@ -211,7 +267,7 @@ class PostgresLine:
                 if flushed:
                     return told or "sent"
                 if self._lines.is_blocked(connection.pid):
-                    self._going = statement
+                    self._going.append(statement)
                     return ""
                 continue
             data = _received(connection.server)
@@ -225,7 +281,9 @@ class PostgresLine:
             if lost and ended:
                 self._drop(connection)
                 return "no answer"
-            if not lost:
+            if connection.held is not None:
+                connection.held += data
+            elif not lost:
                 with suppress(ConnectionError):
                     connection.client.sendall(data)
             if ended:
@@ -240,20 +298,20 @@ class PostgresLine:
                 self.weak = f"synchronous_commit is {rows[0][0]} in its session"
 
     def freed(self, patience: float = 0.0) -> bool:
-        if self._going is None:
-            return True
-        connection = self._going.connection
-        if not select([connection.server], [], [], patience)[0] and self._lines.is_blocked(connection.pid):
-            return False
-        statement, self._going = self._going, None
-        self._followed(statement)
-        return self._going is None
+        servers = [statement.connection.server for statement in self._going]
+        answered = select(servers, [], [], patience)[0] if servers else []
+        for statement in list(self._going):
+            connection = statement.connection
+            if connection.server in answered or not self._lines.is_blocked(connection.pid):
+                self._going.remove(statement)
+                self._followed(statement)
+        return not self._going
 
     def calm(self) -> None:
         """Nothing lasts here."""
 
     def cut(self) -> None:
-        self._going = None
+        self._going, self._accepted = [], 0
         for connection in list(self._connections):
             self._drop(connection)
 
@@ -265,6 +323,7 @@ class PostgresLine:
         if connection in self._connections:
             self._connections.remove(connection)
         self._asked = deque(statement for statement in self._asked if statement.connection is not connection)
+        self._going = [statement for statement in self._going if statement.connection is not connection]
         if connection.pid:
             self._lines.wait_for_end_of(connection.pid)
 

@@ -1,6 +1,8 @@
-"""A real PostgreSQL on loopback: made, started, and gone with whoever started it.
+"""A real PostgreSQL on loopback: made, started, and gone with whoever started it, however that ends.
 
-It refuses to run as root; then it runs as ``postgres`` or ``nobody``.
+Its keeper waits for the end of the run, stops it and takes its data away. Should the keeper be killed, the kernel stops
+the server (Linux), and a process that waits for just that takes the data away. It refuses to run as root; then it runs
+as ``postgres`` or ``nobody``.
 """
 
 import os
@@ -8,6 +10,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
@@ -16,6 +19,7 @@ from socket import create_server, socket
 from time import monotonic
 
 from pytest_tradestore.backends.postgres_messages import Control
+from pytest_tradestore.isolation import end_with_parent
 from pytest_tradestore.sandbox import Sandbox, remove_tree
 
 try:
@@ -109,19 +113,31 @@ def start(apart: Callable[[Callable[[socket], None]], int]) -> Server:
     return Server(port, keeper)
 
 
+class _Over(BaseException):
+    """Raised in the keeper when whoever started it is gone."""
+
+
+def _is_over(_number: int, _frame: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough: what follows is to come to its end
+    raise _Over
+
+
 def _keep(port: int, link: socket, tells: int) -> None:
-    """Make the data, run the server on it until the link is closed, and take all of it away."""
+    """Make the data, run the server on it until the link is closed or SIGTERM comes, and take all of it away."""
     server: subprocess.Popen[bytes] | None = None
-    with Sandbox() as sandbox:
+    signal.signal(signal.SIGTERM, _is_over)
+    with suppress(_Over), Sandbox() as sandbox:
         data = sandbox.path / "postgres"
+        watched = _watched(sandbox.path, (link.fileno(), tells))
         try:
-            server = _started(port, data, sandbox.path)
-            os.write(tells, b"ready\n")
-        except (OSError, RuntimeError, subprocess.SubprocessError) as reason:
-            os.write(tells, f"{reason}\n".encode())
-        os.close(tells)
-        try:
+            try:
+                server = _started(port, data, sandbox.path)
+                os.write(tells, b"ready\n")
+            except (OSError, RuntimeError, subprocess.SubprocessError) as reason:
+                os.write(tells, f"{reason}\n".encode())
+            os.close(tells)
             if server is not None:
+                os.write(watched, b"%d" % server.pid)
                 select([link], [], [])
         finally:
             if server is not None:
@@ -130,14 +146,40 @@ def _keep(port: int, link: socket, tells: int) -> None:
             remove_tree(data)
 
 
+def _watched(place: Path, others: tuple[int, ...]) -> int:
+    """Have a process take a directory away should this one be killed; return where it is told the server's number."""
+    hears, tells = os.pipe()
+    if os.fork():
+        os.close(hears)
+        return tells
+    try:
+        os.setsid()
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for descriptor in (tells, *others):
+            os.close(descriptor)
+        server = b""
+        while data := os.read(hears, 64):
+            server += data
+        # Nobody holds the other end any more: the keeper is gone, and the server too, or about to be.
+        until = monotonic() + _PATIENCE
+        with suppress(ProcessLookupError):
+            while server and monotonic() < until:
+                os.kill(int(server), signal.SIGQUIT)
+                select([], [], [], 0.02)
+        remove_tree(place)
+    finally:
+        os._exit(0)
+
+
 def _started(port: int, data: Path, place: Path) -> "subprocess.Popen[bytes]":
     where, user = programs(), _another_user() if os.geteuid() == 0 else None
     os.mkdir(data)
-    options: dict[str, object] = {}
+    keeper = os.getpid()
+    options: dict[str, object] = {"preexec_fn": lambda: end_with_parent(keeper, signal.SIGQUIT)}
     if user is not None:
         os.chmod(place, 0o711)  # noqa: S103 - the name of what lies below is known to the server alone
         os.chown(data, user.pw_uid, user.pw_gid)
-        options = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        options |= {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
     made = subprocess.run(  # noqa: S603 - the program was looked for in known places
         [f"{where}/initdb", "-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "-N"],
         capture_output=True, check=False, cwd=data, **options,  # type: ignore[call-overload] # of whom it is run

@@ -10,9 +10,10 @@ from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.damage.culprits import cause_of
 from pytest_tradestore.damage.judging import DamageBreach, breaches
+from pytest_tradestore.damage.on_servers import ward_of
 from pytest_tradestore.damage.operators import Damage
 from pytest_tradestore.damage.planning import Plan, planned
-from pytest_tradestore.damage.trials import Reading, Unusable, Ward, bounded_memory, read_damaged
+from pytest_tradestore.damage.trials import ImpossibleDamage, Reading, Unusable, bounded_memory, read_damaged
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, Task
 from pytest_tradestore.observation import Observation
 from pytest_tradestore.runner import Runner, ended_how, of_the_workload, so_often
@@ -78,7 +79,8 @@ class _Run:
         self.store, self.workload, self.sandbox, self.only = store, workload, sandbox, only
         self.settings = settings if only is None else replace(settings, budget=Budget.DEEP)
         self.plan: Plan | None = None
-        self.readings: dict[int, Reading] = {}
+        self.readings: dict[int, Reading | None] = {}
+        """By their numbers; None where there can be no such damage."""
         self.trouble = self.gave_up = ""
         self.over = False
 
@@ -109,7 +111,7 @@ class _Run:
         """Make the plan where there is none yet, and read what is left of it."""
         gc.freeze()
         steps = iter(range(1, 1 << 62))
-        ward = Ward(self.store, self.workload, self.sandbox.path, lambda: channel.step(next(steps)))
+        ward = ward_of(self.store, self.workload, self.sandbox.path, lambda: channel.step(next(steps)))
         plan = self.plan
         if plan is None:
             try:
@@ -120,8 +122,12 @@ class _Run:
         with bounded_memory():
             for number, (damage, place, thorough) in enumerate(plan.tries):
                 if number not in self.readings:
-                    channel.send((number, read_damaged(ward, plan.image, damage, place, thorough=thorough)))
-        ward.bridge.close()
+                    try:
+                        reading = read_damaged(ward, plan.image, damage, place, thorough=thorough)
+                    except ImpossibleDamage:
+                        reading = None
+                    channel.send((number, reading))
+        ward.close()
         return ""
 
 
@@ -135,7 +141,8 @@ def _narrowed(plan: Plan, only: TrialToken | None) -> Plan:
 def _evidence(run: _Run, plan: Plan, workload: Workload) -> DamageEvidence:
     found: dict[str, dict[Culprit, DamageViolation]] = {}
     told = 0
-    for number, reading in sorted(run.readings.items()):
+    readings = {number: reading for number, reading in sorted(run.readings.items()) if reading is not None}
+    for number, reading in readings.items():
         damage, _, _ = plan.tries[number]
         case = plan.cases[damage.path]
         told += bool(reading.ended) or reading.seen != case.intact
@@ -147,15 +154,15 @@ def _evidence(run: _Run, plan: Plan, workload: Workload) -> DamageEvidence:
                 if known is None
                 else replace(known, how_many=known.how_many + 1)
             )
-    kinds = [plan.tries[number][0] for number in run.readings]
+    kinds = [plan.tries[number][0] for number in readings]
     return DamageEvidence(
         violations={
             requirement: tuple(sorted(causes.values(), key=lambda violation: violation.cause.harm))
             for requirement, causes in found.items()
         },
-        images=len(run.readings),
+        images=len(readings),
         told=told,
-        updates=sum(reading.kept_later is not None for reading in run.readings.values()),
+        updates=sum(reading.kept_later is not None for reading in readings.values()),
         foreign=sum(damage.kind.name == "FOREIGN" for damage in kinds),
         with_backup=sum(plan.cases[damage.path].has_backup for damage in kinds),
         of_one_of_several=sum(0 < len(plan.cases[damage.path].owners) < len(workload.place_names) for damage in kinds),

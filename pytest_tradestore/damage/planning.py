@@ -13,6 +13,7 @@ from pytest_tradestore.crash.operations import Kind as FileKind
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.damage.formats import format_damages, mentions
 from pytest_tradestore.damage.judging import Case, is_asked
+from pytest_tradestore.damage.on_servers import of_whole_rows
 from pytest_tradestore.damage.operators import Damage, Kind, drawn_damages, plain_damages
 from pytest_tradestore.damage.trials import Unusable, Ward, listening
 from pytest_tradestore.observation import Absent, Failed, Names, Observation, Records
@@ -20,6 +21,8 @@ from pytest_tradestore.settings import Budget, Settings
 
 IMAGES = {Budget.QUICK: 150, Budget.NORMAL: 250, Budget.DEEP: 20_000}
 """Damaged images that are read for one contract of one store."""
+_DEARER = 4
+"""How many files can be read in the time of one object or row: the n-th part of the images is read there."""
 ALIKE = 2
 """How many files that begin alike and are called alike are damaged within their format."""
 
@@ -61,12 +64,15 @@ def planned(ward: Ward, settings: Settings) -> Plan:
         alike[content[:4], _suffix(path)] += 1
         if alike[content[:4], _suffix(path)] <= ALIKE or settings.budget is Budget.DEEP:
             tries += [(damage, "", False) for damage in format_damages(path, content)]
+        if declared.backend is not None:
+            tries += [(damage, "", False) for damage in of_whole_rows(path, files, others)]
         tries += [(damage, "", False) for damage in _out_of_date(path, content, grown, files)]
         tries += [(damage, "", False) for damage in _with_its_backup(path, grown, files, others)]
     draw = random.Random(settings.seed)  # noqa: S311 - chance, not secrecy
     streams = {path: drawn_damages(path, content, draw) for path, content in files.items()}
     tries = [row for row in tries if is_asked(row[0], declared.claims)]
-    most = max(IMAGES[settings.budget], len(tries) + IMAGES[settings.budget] // 3)
+    images = IMAGES[settings.budget] // (1 if declared.backend is None else _DEARER)
+    most = max(images, len(tries) + images // 3)
     for path in cycle(streams):
         if len(tries) >= most:
             break

@@ -35,6 +35,10 @@ class Unusable(Exception):  # noqa: N818 - says what is the case
     """The workload does not run, or the store reports damage, even when nothing is damaged."""
 
 
+class ImpossibleDamage(Exception):  # noqa: N818 - says what is the case
+    """Where the data is, such a thing cannot be: a server refuses it, whoever brings it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What a damaged store showed. ``said`` when it told somebody: a log record, a warning, or text on its output.
@@ -76,6 +80,17 @@ class Ward(Client):
                 raise Unusable(f"tradestore_damage_reported raised {type(error).__name__}: {error}") from error
         super().leave(opened)
 
+    def is_kept(self, root: Path, content: bytes) -> bool:
+        """Say whether bytes are still there, in any file."""
+        return is_kept(root, content)
+
+    def emptied(self, root: Path, path: str) -> bool:
+        """Empty a file; False if it is not there."""
+        if not (root / path).is_file():
+            return False
+        (root / path).write_bytes(b"")
+        return True
+
 
 def damaged_image(image: DurableImage, damage: Damage) -> DurableImage:
     """Return the image with one file damaged; links of it show the same, as they do on a disk, unless it is gone."""
@@ -104,7 +119,7 @@ def read_damaged(ward: Ward, image: DurableImage, damage: Damage, place: str, *,
         reading = Reading(seen, said, by_log or ward.reports, opening)
         if not thorough:
             return reading
-        reading = replace(reading, kept=is_kept(root, damage.content))
+        reading = replace(reading, kept=ward.is_kept(root, damage.content))
         return _updated(ward, root, damage, place, reading)
 
 
@@ -121,23 +136,27 @@ def _updated(ward: Ward, root: Path, damage: Damage, place: str, reading: Readin
                 opened.close()
     except Exception as error:
         raised = f"{type(error).__name__}: {error}".replace(str(root), "<root>")
-    reading = replace(reading, kept_later=is_kept(root, damage.content), updated=raised or "returned")
-    if raised or not (root / damage.path).is_file():
+    reading = replace(reading, kept_later=ward.is_kept(root, damage.content), updated=raised or "returned")
+    if raised or not ward.emptied(root, damage.path):
         return reading
-    (root / damage.path).write_bytes(b"")
     again, _ = ward.look(root)
     return replace(reading, again=again)
 
 
 def is_kept(root: Path, content: bytes) -> bool:
     """Say whether bytes are still there: in one file, or as what a log keeps and what was cut off it."""
-    bare = content.rstrip(b"\0")  # zeros at the end are where nothing was
     contents = []
     for directory, _, names in os.walk(root):
         for name in names:
             path = os.path.join(directory, name)
             if os.path.isfile(path):
                 contents.append(Path(path).read_bytes())
+    return is_among(content, contents)
+
+
+def is_among(content: bytes, contents: list[bytes]) -> bool:
+    """Say whether bytes are part of one of these, or of what a log keeps and what was cut off it."""
+    bare = content.rstrip(b"\0")  # zeros at the end are where nothing was
     if not bare or any(bare in other for other in contents):
         return True
     cuts = [cut for other in contents if (cut := other.rstrip(b"\0")) and bare.endswith(cut)]

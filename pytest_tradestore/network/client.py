@@ -60,7 +60,7 @@ def let_all(_number: int, _asked: Asked) -> "Spoil | bool":
 class Process:
     """The process of clients, one after the other; one that dies in the middle is not used again."""
 
-    def __init__(self, store: StoreUnderTest, workload: Workload, number: int) -> None:
+    def __init__(self, store: StoreUnderTest, workload: Workload) -> None:
         self.link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         for end in (self.link, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _PACKET)
@@ -70,7 +70,7 @@ class Process:
             try:
                 end_with_parent(parent)
                 self.link.close()
-                _serve(theirs, store, workload, number)
+                _serve(theirs, store, workload)
             finally:
                 os._exit(0)
         theirs.close()
@@ -89,12 +89,13 @@ class Life:
     """The coordinator's side of one client: from where it begins on a new root to where it leaves or dies."""
 
     def __init__(
-        self, process: Process, line: Line, address: Address, decide: Decision, begun: Callable[[], None]
+        self, process: Process, line: Line, address: Address, decide: Decision, begun: Callable[[], None], draws: int
     ) -> None:
-        """``begun`` is told that a step begins, for which there is a deadline."""
+        """``begun`` is told that a step begins, for which there is a deadline; by ``draws`` its random numbers are
+        told from those of others."""
         self._process, self._line, self.decide, self._begun = process, line, decide, begun
         self.requests: list[Request] = []
-        process.link.send(pickle.dumps(address))
+        process.link.send(pickle.dumps(_Begin(address, draws)))
 
     @property
     def alive(self) -> bool:
@@ -141,17 +142,25 @@ class Life:
         self._line.cut()
 
 
-def _serve(link: socket.socket, store: StoreUnderTest, workload: Workload, number: int) -> None:
-    """Take the steps that the coordinator asks for, one after the other; an address begins a new client."""
+@dataclass(frozen=True, slots=True)
+class _Begin:
+    """Begins a new client."""
+
+    address: Address
+    draws: int
+
+
+def _serve(link: socket.socket, store: StoreUnderTest, workload: Workload) -> None:
+    """Take the steps that the coordinator asks for, one after the other."""
     root, bridge = Path(), Bridge()
     opened: OpenStore | None = None
     errors = store.declarations.errors
     while message := link.recv(_PACKET):
-        step: Step | Address = pickle.loads(message)  # noqa: S301 - from our own parent
-        if isinstance(step, Address):
-            root, bridge, opened = step.directory, Bridge(), None
-            hosts.give(os.fspath(root), step)
-            interposition.draw_as(number)
+        step: Step | _Begin = pickle.loads(message)  # noqa: S301 - from our own parent
+        if isinstance(step, _Begin):
+            root, bridge, opened = step.address.directory, Bridge(), None
+            hosts.give(os.fspath(root), step.address)
+            interposition.draw_as(step.draws)
             continue
         try:
             value = None

@@ -20,6 +20,7 @@ from pytest_tradestore.target import StoreUnderTest
 _ROUNDS = 4
 FIRST, SECOND, THIRD = 0, 1, 2
 """The clients of a trial: who works, who comes after it, and who comes last."""
+_CLIENTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +124,17 @@ class Bench:
         updates = self._workload.updates
         return History(states, ("", *(u.key for u in updates)), self.names, self._workload.kit.loses)
 
-    def client(self, number: int, decide: Decision = let_all) -> Life:
-        """Return a new client; there is one of each number at a time."""
+    def client(self, number: int, decide: Decision = let_all, *, another: int = 0) -> Life:
+        """Return a new client; there is one of each number at a time.
+
+        It draws the random numbers that the one before it drew, so that a trial can be made again; ``another`` has it
+        draw others, as clients do that come one after the other.
+        """
         if number not in self._processes or not self._processes[number].alive:
-            self._processes[number] = Process(self._store, self._workload, number)
+            self._processes[number] = Process(self._store, self._workload)
         address = self._lines.address(number, self._root)
-        return Life(self._processes[number], self._lines.line(number), address, decide, self._begun)
+        draws = number + _CLIENTS * another
+        return Life(self._processes[number], self._lines.line(number), address, decide, self._begun, draws)
 
     def close(self) -> None:
         for process in self._processes.values():
@@ -241,7 +247,7 @@ class Bench:
         things: list[tuple[str, ...]] = []
         requests: tuple[Request, ...] = ()
         for round_ in range(_ROUNDS):
-            life = self.client(FIRST)
+            life = self.client(FIRST, another=round_ + 1)
             before = life.do(OPEN).error or life.do(self._workload.next_update(place, 60 + 2 * round_)).error
             seen = life.do(LOOK).value
             begun = len(life.requests)
@@ -269,7 +275,7 @@ class Bench:
         self.begin()
         counts = []
         for round_ in range(2):
-            life = self.client(FIRST)
+            life = self.client(FIRST, another=round_ + 1)
             life.do(OPEN)
             life.do(self._workload.next_update(place, 60 + round_))
             life.leave()

@@ -24,7 +24,9 @@ class _OnDatabase:
 
 
 def _opened(make: Callable[[stores.Database], Any]) -> OnServer:
-    return OnServer(lambda address: _OnDatabase(make, address), Postgres())
+    return OnServer(
+        lambda address: _OnDatabase(make, address), Postgres(), tradestore_claims=("processes", "checksums")
+    )
 
 
 document = _opened(stores.PostgresSingleDocumentStore)

@@ -29,6 +29,10 @@ class Order:
     program: Program
     root: str
 
+    @property
+    def path(self) -> Path:
+        return Path(self.root)
+
     def open(self, bridge: Bridge) -> OpenStore:
         """Open the store on the root. What it offers is looked at only the first time."""
         target, path = self.store.target, Path(self.root)

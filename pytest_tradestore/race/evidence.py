@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, run_isolated, stream_isolated
 from pytest_tradestore.kits.kit import Kit
+from pytest_tradestore.race import one_client
 from pytest_tradestore.race.addresses import Setting
 from pytest_tradestore.race.execution import SIGNALS, Actors, Blow, Program, Search
 from pytest_tradestore.race.judging import ViolationKind
@@ -73,9 +74,10 @@ def gather(
             setting, kind, undecided="this system cannot fork, and callers in several processes need that"
         )
     if store.declarations.backend is not None:
-        if setting not in _OF_CLIENTS:
-            return RaceEvidence(setting, kind, undecided=_NOT_STEPPED)
-        kind = Actors.PROCESSES
+        if setting in OF_CLIENTS:
+            kind = Actors.PROCESSES
+        elif reason := one_client.unavailable():
+            return RaceEvidence(setting, kind, undecided=reason)
     programs = programs_of(store, kit, methods, setting, kind)
     if not programs:
         reason = "nothing reads back what was written: the store has no call for it"
@@ -128,9 +130,8 @@ _INHERITED = ("two writers", "two writers of one place", "two who change one pla
 """Something is written before the fork: what the store imports late is there then, and not imported by each child."""
 
 
-_OF_CLIENTS = (Setting.INSTANCES, Setting.PROCESSES)
-"""The settings in which each caller has an instance of its own: a client of a server, whose requests are seen."""
-_NOT_STEPPED = "whose request it is cannot be told where several callers use one client of a server"
+OF_CLIENTS = (Setting.INSTANCES, Setting.PROCESSES)
+"""The settings in which each caller has an instance of its own: a client of a server, which is a process."""
 
 
 def programs_of(

@@ -24,7 +24,7 @@ from types import ModuleType
 from typing import Any
 
 from pytest_tradestore.crash.recorders.fake_patches import Patches
-from pytest_tradestore.race import executors, file_locks, system_calls
+from pytest_tradestore.race import executors, fair_locks, file_locks, system_calls
 from pytest_tradestore.race.actors import running
 from pytest_tradestore.race.clock import CLOCK
 from pytest_tradestore.race.event_loop import new_loop
@@ -90,10 +90,15 @@ def install(wrap: Wrap | None = None, also: Callable[[Patches], None] | None = N
             _existing_locks(module)
 
 
-def install_time_and_chance() -> None:
-    """Make no switch points but sleeping: for callers whose requests to a server are seen there."""
+def install_time_and_chance(*, of_all_threads: bool = False) -> None:
+    """Make no switch points but sleeping: for callers whose requests to a server are seen there.
+
+    ``of_all_threads``: random numbers come again in those threads too that are no caller, and locks are fair.
+    """
     patches = Patches()
-    patches.replace(os, "urandom", _urandom)
+    patches.replace(os, "urandom", _drawn if of_all_threads else _urandom)
+    if of_all_threads:
+        fair_locks.install(patches)
     _time(patches)
     patches.spread()
 

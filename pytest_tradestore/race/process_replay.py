@@ -1,10 +1,12 @@
-"""Runs one schedule of several processes again."""
+"""Runs one schedule again of several processes, or of callers that share a client in a process of its own."""
 
 from pytest_tradestore.errors import ReplayError
 from pytest_tradestore.isolation import Channel, Finished, run_isolated
-from pytest_tradestore.race.execution import Execution, Program
+from pytest_tradestore.race.execution import Actors, Execution, Program
 from pytest_tradestore.race.following import Repeating, Replaying
+from pytest_tradestore.race.one_client import OneClientHarness
 from pytest_tradestore.race.processes import ProcessHarness
+from pytest_tradestore.race.search import Harness
 from pytest_tradestore.race.tokens import Choices, parse
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import StoreUnderTest
@@ -19,7 +21,8 @@ def replay_in_processes(store: StoreUnderTest, program: Program, schedule: Choic
     def task(channel: Channel) -> Execution | str:
         channel.step(1)
         with Sandbox() as sandbox:
-            harness = ProcessHarness(sandbox, store)
+            shared = program.kind is not Actors.PROCESSES
+            harness = OneClientHarness(sandbox, store) if shared else ProcessHarness(sandbox, store)
             said = ""
             try:
                 for _ in range(2):  # what is done once in a process, late imports say, has been done the second time
@@ -37,7 +40,7 @@ def replay_in_processes(store: StoreUnderTest, program: Program, schedule: Choic
     raise ReplayError(ending.value if isinstance(ending, Finished) else "the schedule did not come to an end")
 
 
-def _again(harness: ProcessHarness, store: StoreUnderTest, program: Program, schedule: Choices | str) -> Execution:
+def _again(harness: Harness, store: StoreUnderTest, program: Program, schedule: Choices | str) -> Execution:
     chooser = Replaying(parse(schedule)) if isinstance(schedule, str) else Repeating(schedule)
     execution = harness.run(store, program, chooser, detailed=True)
     chooser.check()

@@ -120,7 +120,7 @@ class Coordinated:
     def give(self, kind: bytes, value: Any) -> None:
         """Hand over the result of a call, or its error."""
         self._tell()
-        self._link.send(kind + _packed(value))
+        self._link.send(kind + packed(value))
 
 
 def met() -> int:
@@ -138,7 +138,7 @@ def _could(ready: Callable[[], bool] | None, probe: Callable[[], bool] | None) -
     return ready()
 
 
-def _packed(value: Any) -> bytes:
+def packed(value: Any) -> bytes:
     try:
         return pickle.dumps(value)
     except Exception:  # a record of a type of the store's own
@@ -192,7 +192,7 @@ def lend(link: socket.socket, number: int, store: StoreUnderTest, program: Progr
         bridge = Bridge()
         opened = _opened(actor, store, root, bridge)
         if opened is not None:
-            with _steered(actor):
+            with steered(actor):
                 _make_all(actor, opened, program.prepare, store, root)
         actor.finish()
         children = []
@@ -238,7 +238,7 @@ def _fork(
         actor = Coordinated(link, number, detailed, alone=False)
         if opened is not None:
             opened.lent(Bridge())  # the loop of a parent is none for its child
-            with _steered(actor):
+            with steered(actor):
                 _make_all(actor, opened, program.actors[number], store, root)
         actor.finish()
     finally:
@@ -258,7 +258,7 @@ def _caller(actor: Coordinated, store: StoreUnderTest, root: str, calls: tuple[C
     bridge = Bridge()
     opened = _opened(actor, store, root, bridge)
     if opened is not None:
-        with _steered(actor):
+        with steered(actor):
             _make_all(actor, opened, calls, store, root)
     with contextlib.suppress(Exception):
         if opened is not None:
@@ -267,7 +267,7 @@ def _caller(actor: Coordinated, store: StoreUnderTest, root: str, calls: tuple[C
 
 
 @contextlib.contextmanager
-def _steered(actor: Coordinated) -> Iterator[None]:
+def steered(actor: Coordinated) -> Iterator[None]:
     """Let this thread run as the actor."""
     me = threading.get_ident()
     running[me] = actor
@@ -279,7 +279,7 @@ def _steered(actor: Coordinated) -> Iterator[None]:
 
 def _opened(actor: Coordinated, store: StoreUnderTest, root: str, bridge: Bridge) -> OpenStore | None:
     """Open the store; None if that raised, and then the coordinator knows."""
-    with _steered(actor):
+    with steered(actor):
         try:
             actor.reach(OPENING)
             opened = store.open(Path(root), bridge)

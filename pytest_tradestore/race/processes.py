@@ -52,7 +52,7 @@ _MOST_POLLS = 150
 """So often may the only process that is left sleep and look again, for hours by then: what it waits for never comes."""
 
 
-def _pair() -> tuple[socket.socket, socket.socket]:
+def pair() -> tuple[socket.socket, socket.socket]:
     """Return the ends of a link."""
     ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     for end in ends:
@@ -64,7 +64,7 @@ class _Worker:
     """A process that makes the calls of one caller; or, with ``lends``, opens an instance for others to inherit."""
 
     def __init__(self, number: int, store: StoreUnderTest, program: Program, *, lends: bool = False) -> None:
-        self.link, theirs = _pair()
+        self.link, theirs = pair()
         parent = os.getpid()
         self.pid = os.fork()
         if not self.pid:
@@ -90,7 +90,7 @@ class _Worker:
 
     def fork(self, number: int) -> "_Heir":
         """Return a process that is forked from this one, which lends it its instance."""
-        ours, theirs = _pair()
+        ours, theirs = pair()
         socket.send_fds(self.link, [wire.FORK + bytes([number])], [theirs.fileno()])
         theirs.close()
         return _Heir(ours, self.pid)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pytest_tradestore.errors import ReplayError
 from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.race.addresses import Address, Setting
-from pytest_tradestore.race.evidence import kind_of, programs_of
+from pytest_tradestore.race.evidence import OF_CLIENTS, kind_of, programs_of
 from pytest_tradestore.race.execution import Actors, Completed
 from pytest_tradestore.race.judging import Judge, ViolationKind
 from pytest_tradestore.race.timeline import counterexample
@@ -26,10 +26,11 @@ def replay_schedule(address: Address, store: StoreUnderTest, kit: Kit, methods: 
     kind = kind_of(store, kit)
     if isinstance(kind, str):
         raise ReplayError(f"store {store.name!r} cannot be replayed: {kind}")
-    if address.setting is Setting.PROCESSES or store.declarations.backend is not None:
+    on_a_server = store.declarations.backend is not None
+    if address.setting is Setting.PROCESSES or (on_a_server and address.setting in OF_CLIENTS):
         kind = Actors.PROCESSES
     program = address.program(programs_of(store, kit, methods, address.setting, kind))
-    if kind is Actors.PROCESSES:
+    if kind is Actors.PROCESSES or on_a_server:
         from pytest_tradestore.race.process_replay import replay_in_processes as replay
     else:
         from pytest_tradestore.race.search import replay

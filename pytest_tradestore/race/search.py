@@ -77,6 +77,8 @@ class Harness:
     """Where executions are run, one after the other, in this process. Leaves stand-ins in it for good."""
 
     _installed = False
+    sees_lines = True
+    """Whether schedules can switch between lines of the store, too."""
 
     def __init__(self, sandbox: Sandbox, *, interrupting: bool = False) -> None:
         """``interrupting``: that of programs in which a signal's handler raises in a caller."""
@@ -189,7 +191,7 @@ class Harness:
         self._unsteered.clear()
         strategy = strategy_of(program, seed)
         found, tally = self._phase(store, program, judge, strategy, budget, stop_at_first, over, lines=False)
-        lines = program.kind is Actors.THREADS and program.struck is None
+        lines = self.sees_lines and program.kind is Actors.THREADS and program.struck is None
         if lines and not tally.hung and (found is None or not stop_at_first):
             share = max(1, budget // _SHARE_OF_LINES)
             in_memory, more = self._phase(

@@ -36,6 +36,8 @@ _OF_EACH_KILL = 4
 """Schedules in which a process is killed at one and the same place: on top of the others, for there are many places."""
 _FEWEST = 40
 """Schedules that every program gets, however many there are."""
+_FEWEST_ON_A_SERVER = 2
+"""The same of those in which a caller is cancelled while one and the same request is under way."""
 _OF_EACH_BLOW = {
     Blow.ALL_CANCELLED: 2,
     Blow.KILLED_AND_SUCCEEDED: 2,
@@ -138,7 +140,15 @@ class Searching:
         self._setting = setting
         self._address = Address(store.name, kit.name, setting, 0)
         self._harness: Harness
-        if setting is Setting.PROCESSES or store.declarations.backend is not None:
+        on_a_server = store.declarations.backend is not None
+        self._fewest = _FEWEST_ON_A_SERVER if on_a_server else _FEWEST
+        self._places_of_blows: Callable[..., tuple[int, ...]] | None = None
+        if on_a_server and setting in (Setting.ONE_INSTANCE, Setting.CANCELLED):
+            from pytest_tradestore.race.one_client import OneClientHarness
+
+            self._harness = of_one = OneClientHarness(sandbox, store)
+            self._places_of_blows = of_one.places
+        elif setting is Setting.PROCESSES or on_a_server:
             from pytest_tradestore.race.processes import ProcessHarness
 
             self._harness = of_processes = ProcessHarness(sandbox, store)
@@ -170,7 +180,7 @@ class Searching:
             else:
                 share = max(_FEWEST, progress.left // (usual - number))
                 if self._setting is Setting.CANCELLED:
-                    searched, wanted = self._struck(address, program, share, _FEWEST, progress.wanted, time)
+                    searched, wanted = self._struck(address, program, share, self._fewest, progress.wanted, time)
                     used = searched.search.executions
                 else:
                     searched, wanted = self._searched(address, program, share, progress.wanted, time)
@@ -237,6 +247,8 @@ class Searching:
     def _places(self, address: Address, program: Program) -> tuple[int, ...]:
         """Return the places in which it may happen: awaits of a task, operations of a thread or process."""
         plain = replace(program, blow=None)
+        if self._places_of_blows is not None and program.blow is not Blow.SLOW:
+            return self._places_of_blows(self._store, plain, self._settings.seed, self._channel)[:_MOST_OPERATIONS]
         if self._setting is Setting.PROCESSES and program.blow in (None, *KILLS):
             return self._places_to_kill(self._store, plain, self._settings.seed, self._channel)[:_MOST_AWAITS]
         if program.blow in (None, Blow.CANCELLED):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from urllib.parse import quote
 
 from pytest_tradestore import Bucket
@@ -77,6 +78,106 @@ class TakesNoAnswerForNothing(BucketDocument):
             return super().load()
         except (Refused, NoAnswer):
             return {}
+
+
+class ReadsDamageAsNothing(BucketDocument):
+    """Takes an object that it does not understand for one that is not there."""
+
+    def load(self):
+        try:
+            return super().load()
+        except ValueError:
+            return {}
+
+
+class LeavesUploads(BucketDocument):
+    """Puts in parts, and lets lie what a client that died has begun."""
+
+    def save(self, data):
+        body = _written(data)
+        self.client.upload("document.json", (body[:20], body[20:]))
+
+
+class AbortsUploads(LeavesUploads):
+    """Gives up, when it is opened, what a client that died has begun."""
+
+    def __init__(self, address):
+        super().__init__(address)
+        self.client.abort_uploads()
+
+
+class LeavesContents(BucketDocument):
+    """Puts a content under a name of its own, then the manifest that names it; what none names stays."""
+
+    def _content(self):
+        body, _ = self.client.get("manifest")
+        return None if body is None else body.decode()
+
+    def load(self):
+        name = self._content()
+        return {} if name is None else _read(self.client.get(name)[0])
+
+    def save(self, data):
+        name, before = f"contents/{os.urandom(8).hex()}", self._content()
+        self.client.put(name, _written(data))
+        self.client.put("manifest", name.encode())
+        if before is not None:
+            self.client.delete(before)
+
+    def update(self, function):
+        self.save(function(self.load()))
+
+
+class RemovesContents(LeavesContents):
+    """Removes, after each switch, all contents that the manifest does not name."""
+
+    def save(self, data):
+        super().save(data)
+        named = self._content()
+        for name in self.client.list("contents/"):
+            if name != named:
+                self.client.delete(name)
+
+
+class GoesOnWhereItWasBrokenOff(BucketDocument):
+    """Keeps the connection on which a request was under way when an exception came out of the handler of a signal."""
+
+    def __init__(self, address):
+        super().__init__(address)
+        self.client.broken_off = lambda: None
+
+
+class KeepsWhatItWrote(BucketDocument):
+    """Changes what it keeps in memory, and puts that: there is one instance, but its threads read it side by side."""
+
+    tradestore_claims = ("single-instance",)
+
+    def __init__(self, address):
+        super().__init__(address)
+        self.kept = super().load()
+
+    def save(self, data):
+        super().save(data)
+        self.kept = json.loads(json.dumps(data))
+
+    def update(self, function):
+        self.save(function(json.loads(json.dumps(self.kept))))
+
+
+class ChangesUnderALock(KeepsWhatItWrote):
+    """The same with a lock that is held from before what is kept is read until after it is put."""
+
+    def __init__(self, address):
+        super().__init__(address)
+        self.lock = threading.RLock()
+
+    def save(self, data):
+        with self.lock:
+            super().save(data)
+
+    def update(self, function):
+        with self.lock:
+            super().update(function)
 
 
 class BucketJournal:

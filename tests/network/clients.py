@@ -1,7 +1,8 @@
-"""A client of a bucket that does no more than it is told: one connection, no retries, no secrets."""
+"""A client of a bucket that does no more than it is told: no pool, no retries, no secrets."""
 
 import http.client
 import re
+import threading
 from urllib.parse import quote
 from xml.sax.saxutils import unescape
 
@@ -21,9 +22,16 @@ class NoAnswer(Exception):
 
 
 class Client:
+    """Each thread has a connection of its own; one on which a request was broken off is not used again."""
+
     def __init__(self, address: Address):
-        self.address = address
-        self.connection = http.client.HTTPConnection("127.0.0.1", address.port)
+        self.address, self._here = address, threading.local()
+
+    @property
+    def connection(self):
+        if not hasattr(self._here, "connection"):
+            self._here.connection = http.client.HTTPConnection("127.0.0.1", self.address.port)
+        return self._here.connection
 
     def ask(self, method, key, body=b"", query="", **conditions):
         headers = {name.replace("_", "-"): value for name, value in conditions.items()}
@@ -35,6 +43,13 @@ class Client:
         except (OSError, http.client.HTTPException) as error:
             self.connection.close()
             raise NoAnswer(f"{method} {key}: {error}") from error
+        except BaseException:
+            self.broken_off()
+            raise
+
+    def broken_off(self):
+        """Let nobody take the answer that may yet come for one to another request."""
+        self.connection.close()
 
     def get(self, key):
         """Return the content and its tag; None and no tag where there is none."""
@@ -54,6 +69,23 @@ class Client:
         status, _, _ = self.ask("DELETE", key)
         if status != 204:
             raise Refused(status, f"DELETE {key}")
+
+    def upload(self, key, parts):
+        """Put an object in parts; whoever dies in the middle leaves an upload that nobody ends."""
+        _, told, _ = self.ask("POST", key, query="?uploads")
+        upload = f"uploadId={re.search(r'<UploadId>(.*?)</UploadId>', told.decode())[1]}"
+        for number, part in enumerate(parts, 1):
+            self.ask("PUT", key, part, query=f"?partNumber={number}&{upload}")
+        status, _, _ = self.ask("POST", key, b"<CompleteMultipartUpload/>", query=f"?{upload}")
+        if status != 200:
+            raise Refused(status, f"POST {key}")
+
+    def abort_uploads(self):
+        """Give up what others have begun and not ended."""
+        _, told, _ = self.ask("GET", "", query="?uploads")
+        rows = re.findall(r"<Key>(.*?)</Key><UploadId>(.*?)</UploadId>", told.decode())
+        for key, upload in rows:
+            self.ask("DELETE", unescape(key), query=f"?uploadId={upload}")
 
     def list(self, prefix):
         status, body, _ = self.ask("GET", "", query=f"?list-type=2&prefix={quote(prefix)}")

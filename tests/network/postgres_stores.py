@@ -1,7 +1,10 @@
 """Stores on PostgreSQL: sound ones, and beside each what it becomes by one mistake."""
 
+import asyncio
+import contextlib
 import json
 import os
+import threading
 
 import psycopg
 from psycopg import errors
@@ -13,14 +16,17 @@ _TRIES = 20
 
 
 class PostgresDocument:
-    """One row, changed in one transaction that locks it."""
+    """One row, changed in one transaction that locks it.
+
+    Its threads take turns on its connection, and one on which something was broken off is thrown away.
+    """
 
     tradestore_backend = Postgres()
     tradestore_errors = (psycopg.Error, ValueError)
     tradestore_claims = ("processes",)
 
     def __init__(self, address):
-        self.dsn, self.connection = address.dsn, None
+        self.dsn, self.connection, self.lock = address.dsn, None, threading.RLock()
         with self._connected() as connection:
             connection.execute("SELECT pg_advisory_lock(1)")
             connection.execute("CREATE TABLE IF NOT EXISTS document (id int PRIMARY KEY, data jsonb NOT NULL)")
@@ -31,7 +37,10 @@ class PostgresDocument:
         """Return a connection that lives: one that broke is thrown away."""
         if self.connection is None or self.connection.closed:
             self.connection = psycopg.connect(self.dsn, autocommit=True, prepare_threshold=None)
-        return _Kept(self.connection)
+        return self.taken(self.connection)
+
+    def taken(self, connection):
+        return _Kept(connection, self.lock)
 
     def close(self):
         if self.connection is not None:
@@ -55,16 +64,132 @@ class PostgresDocument:
 
 
 class _Kept:
-    """Gives a connection, and does not close it at the end as its own ``with`` does."""
+    """Gives a connection to one thread at a time, and does not close it at the end as its own ``with`` does."""
 
-    def __init__(self, connection):
-        self.connection = connection
+    def __init__(self, connection, lock):
+        self.connection, self.lock = connection, lock
 
     def __enter__(self):
+        self.lock.acquire()
         return self.connection
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
+        try:
+            if kind is not None and not issubclass(kind, (psycopg.Error, ValueError)):
+                self.connection.close()
+        finally:
+            self.lock.release()
         return False
+
+
+class _NoLock:
+    """Keeps nobody away."""
+
+    def acquire(self): ...
+
+    def release(self): ...
+
+
+class SealsNothing(PostgresDocument):
+    """Says that it has checksums, and believes every row that is JSON."""
+
+    tradestore_claims = ("processes", "checksums")
+
+
+class SharesATransaction(PostgresDocument):
+    """Lets its threads use one connection as they come: what one locks the others hold as well."""
+
+    def __init__(self, address):
+        super().__init__(address)
+        self.lock = _NoLock()
+
+    def update(self, function):
+        with self._connected() as connection:
+            connection.execute("BEGIN")
+            data = connection.execute("SELECT data FROM document FOR UPDATE").fetchone()[0]
+            connection.execute("UPDATE document SET data = %s", [json.dumps(function(data))])
+            connection.execute("COMMIT")
+
+
+class _KeptWhateverCame(_Kept):
+    def __exit__(self, *_):
+        self.lock.release()
+        return False
+
+
+class GoesOnWhereItWasBrokenOff(PostgresDocument):
+    """Keeps the connection on which a statement was under way when a handler's exception came."""
+
+    def taken(self, connection):
+        return _KeptWhateverCame(connection, self.lock)
+
+
+class AsyncPostgresDocument:
+    """The same for tasks: they take turns on a connection, and a cancelled one throws it away."""
+
+    tradestore_backend = Postgres()
+    tradestore_errors = (psycopg.Error, ValueError)
+    tradestore_claims = ("processes",)
+
+    def __init__(self, address):
+        self.dsn, self.connection, self.lock = address.dsn, None, asyncio.Lock()
+
+    async def aclose(self):
+        if self.connection is not None:
+            await self.connection.close()
+
+    async def _opened(self):
+        if self.connection is None or self.connection.closed:
+            self.connection = await psycopg.AsyncConnection.connect(self.dsn, autocommit=True, prepare_threshold=None)
+            for statement in (
+                "SELECT pg_advisory_lock(1)",
+                "CREATE TABLE IF NOT EXISTS document (id int PRIMARY KEY, data jsonb NOT NULL)",
+                "INSERT INTO document VALUES (1, '{}') ON CONFLICT DO NOTHING",
+                "SELECT pg_advisory_unlock(1)",
+            ):
+                await self.connection.execute(statement)
+        return self.connection
+
+    @contextlib.asynccontextmanager
+    async def _transaction(self):
+        async with self.lock:
+            connection = await self._opened()
+            try:
+                async with connection.transaction():
+                    yield connection
+            except asyncio.CancelledError:
+                await connection.close()
+                raise
+
+    async def load(self):
+        async with self._transaction() as connection:
+            return (await (await connection.execute("SELECT data FROM document")).fetchone())[0]
+
+    async def save(self, data):
+        await self.update(lambda _: data)
+
+    async def update(self, function):
+        async with self._transaction() as connection:
+            cursor = await connection.execute("SELECT data FROM document FOR UPDATE")
+            changed = function((await cursor.fetchone())[0])
+            json_must_be_whole(changed)
+            await connection.execute("UPDATE document SET data = %s", [json.dumps(changed)])
+
+
+class KeepsItsLockWhenCancelled(AsyncPostgresDocument):
+    """Lets go of its lock after the work, and not where that is cancelled."""
+
+    @contextlib.asynccontextmanager
+    async def _transaction(self):
+        await self.lock.acquire()
+        connection = await self._opened()
+        try:
+            async with connection.transaction():
+                yield connection
+        except (psycopg.Error, ValueError):
+            self.lock.release()
+            raise
+        self.lock.release()
 
 
 class ReadsOutsideOfTheTransaction(PostgresDocument):
@@ -117,7 +242,7 @@ class PostgresJournal:
     tradestore_claims = ("processes",)
 
     def __init__(self, address):
-        self.dsn, self.connection = address.dsn, None
+        self.dsn, self.connection, self.lock = address.dsn, None, threading.RLock()
         with self._connected() as connection:
             connection.execute("SELECT pg_advisory_lock(1)")
             connection.execute(
@@ -127,6 +252,7 @@ class PostgresJournal:
             connection.execute("SELECT pg_advisory_unlock(1)")
 
     _connected = PostgresDocument._connected
+    taken = PostgresDocument.taken
     close = PostgresDocument.close
 
     def read(self, stream):

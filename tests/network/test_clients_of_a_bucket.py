@@ -22,7 +22,6 @@ def judged(target, wanted, budget=Budget.QUICK):
     return [check.judge(bench, store) for check in checks if check.requirement.startswith(wanted)]
 
 
-@pytest.mark.proof
 @pytest.mark.parametrize("target", SOUND, ids=lambda target: target.__name__)
 def test_a_client_that_dies_between_any_two_requests_harms_no_sound_store(target):
     results = judged(target, DEATHS)
@@ -64,6 +63,33 @@ def test_a_store_that_misreads_an_answer_is_told_by_the_requests_it_made_and_rep
     store, bench = StoreUnderTest(target.__name__, target), Bench(Settings(budget=Budget.QUICK))
     again = replay(example.token, store, bench)
     assert [(id_, one.headline) for id_, one in again.violations] == [(requirement, example.headline)]
+
+
+PILES = {
+    stores.LeavesUploads: "an unfinished upload of document.json",
+    stores.LeavesContents: "contents/",
+}
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("target", PILES, ids=lambda target: target.__name__)
+def test_what_clients_that_die_leave_behind_may_not_pile_up(target):
+    (result,) = judged(target, "ATOM-4")
+    example = result.counterexample
+
+    assert result.verdict is Verdict.VIOLATED
+    assert "leaves one more thing that nothing removes" in example.headline
+    assert PILES[target] in example.found[0]
+    store, bench = StoreUnderTest(target.__name__, target), Bench(Settings(budget=Budget.QUICK))
+    assert example.headline in [one.headline for _, one in replay(example.token, store, bench).violations]
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("target", [stores.AbortsUploads, stores.RemovesContents], ids=lambda target: target.__name__)
+def test_control_what_is_given_up_or_removed_by_the_next_one_piles_up_nowhere(target):
+    (result,) = judged(target, "ATOM-4")
+
+    assert result.verdict is Verdict.HOLDS
 
 
 RACES = {

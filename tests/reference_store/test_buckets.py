@@ -100,7 +100,6 @@ def whole_generations(root: Path, vault: BucketVault) -> list[object]:
     return found
 
 
-@pytest.mark.proof
 def test_a_client_that_dies_between_any_two_requests_leaves_whole_generations_only(
     tmp_path: Path, server: BucketServer, bucket: Bucket
 ) -> None:
@@ -202,7 +201,7 @@ def test_two_machines_that_take_the_same_number_make_two_generations(
     def meet(_number: int, method: str, path: str) -> str:
         if method == "PUT" and "/generations/" in path and not other:
             other.append(path)
-            bucket.put(path, b"of somebody else", {})
+            bucket.store(path, b"of somebody else", {})
         return "go"
 
     bucket.gate = meet
@@ -235,7 +234,7 @@ def test_a_damaged_object_is_found_at_the_restore_and_sent_again_by_the_next_bac
     if harm == "gone":
         del bucket.objects[path]
     else:
-        bucket.put(path, {"flipped": bytes([data[0] ^ 1]) + data[1:], "cut": data[:-1]}[harm], {})
+        bucket.store(path, {"flipped": bytes([data[0] ^ 1]) + data[1:], "cut": data[:-1]}[harm], {})
 
     with pytest.raises(DamagedBackup):
         restore(vault, str(tmp_path / "new"))

@@ -1,17 +1,14 @@
-"""Buckets on loopback for the tests: the suite's own objects, served by threads, and moto as a second opinion."""
+"""Buckets on loopback for the tests of stores in them: the suite's own, and moto as a second opinion."""
 
 import multiprocessing
-import threading
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
 
-from pytest_tradestore.backends.http_messages import told
-from pytest_tradestore.backends.objects import Objects, Request, Response
+from tests.reference_store.bucket_server import Bucket, BucketServer
 
 OPTIONS = {
     "aws_access_key_id": "id", "aws_secret_access_key": "not-to-be-shown", "aws_region": "us-east-1",
@@ -19,84 +16,59 @@ OPTIONS = {
 }  # fmt: skip
 
 
-class BucketServer:
-    """One bucket; ``gate`` is told method and name, and says "go", "lost" (done, not answered), "dead" or "busy"."""
-
-    def __init__(self, *, conditions: bool = True) -> None:
-        self.objects = Objects(conditions=conditions)
-        self.gate: Callable[[str, str], str] = lambda _method, _name: "go"
-        self.requests: list[tuple[str, str]] = []
-        lock, outer = threading.Lock(), self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                request = Request(self.command, self.path, headers, body)
-                with lock:
-                    outer.requests.append((request.method, request.key))
-                    verdict = outer.gate(request.method, request.key)
-                    answer = outer.objects.answer(request) if verdict in ("go", "lost") else None
-                if verdict in ("lost", "dead"):
-                    self.close_connection = True
-                    return
-                self.wfile.write(told(answer or Response(503), self.command))
-
-            do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = do
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-        self.options = {**OPTIONS, "aws_endpoint": f"http://127.0.0.1:{self._server.server_address[1]}"}
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+def options_for(url: str) -> dict[str, str]:
+    return {**OPTIONS, "aws_endpoint": url}
 
 
 @contextmanager
-def served(*, conditions: bool = True) -> Iterator[BucketServer]:
-    server = BucketServer(conditions=conditions)
-    try:
-        yield server
-    finally:
-        server.close()
+def served_apart() -> Iterator[dict[str, str]]:
+    """A bucket in a process of its own: deltalake lets no thread of its process run while it waits for some answers."""
+    with _apart(_serve_bucket) as url:
+        yield options_for(url)
 
 
 @contextmanager
 def moto(bucket: str) -> Iterator[dict[str, str]]:
-    module = pytest.importorskip("moto.server", reason="moto is not installed: pip install 'moto[server]'")
-    running = module.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    running.start()
-    try:
-        host, port = running.get_host_and_port()
-        url = f"http://{host}:{port}"
+    """Moto with one bucket, in a process of its own for the same reason."""
+    pytest.importorskip("moto.server", reason="moto is not installed: pip install 'moto[server]'")
+    with _apart(_serve_moto) as url:
         urllib.request.urlopen(urllib.request.Request(f"{url}/{bucket}", method="PUT")).close()
-        yield {**OPTIONS, "aws_endpoint": url}
-    finally:
-        running.stop()
+        yield options_for(url)
 
 
 @contextmanager
-def served_apart(*, conditions: bool = True) -> Iterator[dict[str, str]]:
-    """The same in a process of its own: deltalake lets no thread of its process run while it waits for some answers."""
+def _apart(serve: Callable[[Any], None]) -> Iterator[str]:
+    """Let a process serve; give the URL that it sends by its link, and end it when that is no longer needed."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve_until_told, args=(theirs, conditions), daemon=True)
+    process = context.Process(target=serve, args=(theirs,), daemon=True)
     process.start()
+    theirs.close()
     try:
         yield ours.recv()
     finally:
-        ours.send(None)
+        ours.close()
         process.join()
 
 
-def _serve_until_told(link: Any, conditions: bool) -> None:
-    with served(conditions=conditions) as server:
-        link.send(server.options)
+def _until_told(link: Any) -> None:
+    """Wait until the other end is closed, however that comes about."""
+    with suppress(EOFError):
         link.recv()
+
+
+def _serve_bucket(link: Any) -> None:
+    with BucketServer(Bucket()) as server:
+        link.send(server.url)
+        _until_told(link)
+
+
+def _serve_moto(link: Any) -> None:
+    from moto.server import ThreadedMotoServer
+
+    running = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    running.start()
+    host, port = running.get_host_and_port()
+    link.send(f"http://{host}:{port}")
+    _until_told(link)
+    running.stop()

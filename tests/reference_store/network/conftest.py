@@ -2,6 +2,7 @@ import itertools
 
 import pytest
 
+from tests.reference_store.bucket_server import Bucket, BucketServer
 from tests.reference_store.network import buckets_on_loopback
 from tests.reference_store.network.servers import Server
 
@@ -40,7 +41,7 @@ def database(server, schema):
 
 @pytest.fixture
 def bucket_server():
-    with buckets_on_loopback.served() as server:
+    with BucketServer(Bucket()) as server:
         yield server
 
 
@@ -61,5 +62,5 @@ def moto():
 @pytest.fixture
 def careless_bucket():
     """One that ignores conditions, as some test doubles do."""
-    with buckets_on_loopback.served(conditions=False) as server:
-        yield "s3://market/bars", server.options
+    with BucketServer(Bucket(conditions=False)) as server:
+        yield "s3://market/bars", buckets_on_loopback.options_for(server.url)

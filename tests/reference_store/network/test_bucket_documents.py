@@ -10,13 +10,14 @@ pytest.importorskip("obstore", reason="obstore is not installed: pip install '.[
 
 from reference_store.bucket import AsyncBucketDocumentStore, BucketDocumentStore
 from reference_store.errors import CorruptData, InvalidRecord, StorageFailure, StoreClosed, VersionConflict
+from tests.reference_store.network.buckets_on_loopback import options_for
 
 URL = "s3://market/state"
 
 
 @pytest.fixture
 def store(bucket_server):
-    return BucketDocumentStore(URL, storage_options=bucket_server.options, retry_for=20)
+    return BucketDocumentStore(URL, storage_options=options_for(bucket_server.url), retry_for=20)
 
 
 def count(found):
@@ -48,20 +49,20 @@ def test_what_is_removed_is_gone_and_its_generations_too(store):
 
 def test_updates_of_several_writers_are_all_there(bucket_server):
     def add(_):
-        with BucketDocumentStore(URL, storage_options=bucket_server.options, probe=False) as store:
+        with BucketDocumentStore(URL, storage_options=options_for(bucket_server.url), probe=False) as store:
             for _time in range(5):
                 store.update("k", count)
 
     with ThreadPoolExecutor(3) as threads:
         list(threads.map(add, range(3)))
-    assert BucketDocumentStore(URL, storage_options=bucket_server.options).get("k") == {"n": 15}
+    assert BucketDocumentStore(URL, storage_options=options_for(bucket_server.url)).get("k") == {"n": 15}
 
 
 @pytest.mark.parametrize("verdict", ["lost", "dead", "busy"])
 def test_an_update_that_is_not_answered_is_done_once(bucket_server, store, verdict):
     store.update("k", count)
     puts = itertools.count()
-    bucket_server.gate = lambda method, _: verdict if method == "PUT" and next(puts) == 0 else "go"
+    bucket_server.bucket.gate = lambda _, method, __: verdict if method == "PUT" and next(puts) == 0 else "go"
 
     assert store.update("k", count) == {"n": 2}
     assert store.get("k") == {"n": 2}
@@ -71,10 +72,10 @@ def test_an_update_that_is_not_answered_is_done_once(bucket_server, store, verdi
 @pytest.mark.parametrize("verdict", ["lost", "dead"])
 def test_it_is_known_again_though_others_have_written_since(bucket_server, store, verdict):
     store.update("k", count)
-    other = BucketDocumentStore(URL, storage_options=bucket_server.options, probe=False)
+    other = BucketDocumentStore(URL, storage_options=options_for(bucket_server.url), probe=False)
     state = {"puts": 0}
 
-    def gate(method, _name):
+    def gate(_number, method, _name):
         if method == "PUT":
             state["puts"] += 1
             return verdict if state["puts"] == 1 else "go"
@@ -93,7 +94,7 @@ def test_it_is_known_again_though_others_have_written_since(bucket_server, store
             other.update("k", count)
         return get(operation, path)
 
-    bucket_server.gate = gate
+    bucket_server.bucket.gate = gate
     store._bucket.get = get_later
     store.update("k", function)
     assert store.get("k") == {"n": 3}
@@ -108,9 +109,9 @@ def test_a_bucket_that_ignores_conditions_is_refused(careless_bucket):
 
 def test_a_damaged_object_is_told(bucket_server, store):
     store.put("k", {"n": 1})
-    [path] = [name for name in bucket_server.objects.objects if "documents" in name]
-    there = bucket_server.objects.objects[path]
-    bucket_server.objects.objects[path] = type(there)(there.data.replace(b"1", b"2", 1), there.at, 99, there.metadata)
+    [path] = [name for name in bucket_server.bucket.objects if "documents" in name]
+    there = bucket_server.bucket.objects[path]
+    bucket_server.bucket.objects[path] = type(there)(there.data.replace(b"1", b"2", 1), there.at, 99, there.metadata)
 
     with pytest.raises(CorruptData):
         store.get("k")

@@ -11,6 +11,7 @@ from reference_store import DocumentStore, FileDataStore, JournalStore, RunStore
 from reference_store.models import Decision, Event, FundamentalData, Job, Order, OrderResult, PriceBar
 from reference_store.operations.command_line import COMMAND
 from reference_store.operations.moving_ends import KINDS
+from tests.reference_store.network.buckets_on_loopback import options_for
 
 NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
 BY_ROWS = [kind for kind in KINDS if kind != "bars"]
@@ -101,7 +102,7 @@ def test_bars_go_to_a_table_and_back(tmp_path):
 
 def test_documents_go_to_a_bucket(tmp_path, bucket_server, monkeypatch):
     pytest.importorskip("obstore", reason="obstore is not installed: pip install '.[cloud]'")
-    for name, value in bucket_server.options.items():
+    for name, value in options_for(bucket_server.url).items():
         monkeypatch.setenv(name.upper(), value)
     with DocumentStore(tmp_path / "one") as documents:
         for number in range(5):

@@ -1,0 +1,71 @@
+"""Objects and rows that somebody has altered behind a store's back: who shows them as data, and who says so."""
+
+import pytest
+
+from pytest_tradestore.backends.postgres_server import unavailable
+from pytest_tradestore.bench import Bench
+from pytest_tradestore.conformance import checks_for
+from pytest_tradestore.replay import replay
+from pytest_tradestore.settings import Budget, Settings
+from pytest_tradestore.target import StoreUnderTest
+from pytest_tradestore.verdict import Verdict
+from tests.judging import violated
+from tests.network import bucket_stores
+from tests.network.test_clients_of_a_bucket import judged
+
+on_postgres = pytest.mark.skipif(bool(unavailable()), reason=unavailable() or "it is there")
+
+
+def shown(target, requirement, words):
+    """Assert that the store breaks the requirement, with these words, and does so again when it is replayed."""
+    (result,) = judged(target, requirement)
+    example = result.counterexample
+
+    assert result.verdict is Verdict.VIOLATED
+    assert words in example.headline
+    store, bench = StoreUnderTest(target.__name__, target), Bench(Settings(budget=Budget.QUICK))
+    again = replay(example.token, store, bench).violations
+    assert (requirement, example.headline) in [(id_, one.headline) for id_, one in again]
+
+
+@pytest.mark.proof
+def test_an_object_that_was_damaged_is_no_document_that_was_never_there():
+    zeros = "when document.json is overwritten with zeros, the document shows nothing"
+    shown(bucket_stores.ReadsDamageAsNothing, "CORR-1", zeros)
+
+
+@pytest.mark.proof
+def test_control_who_lets_the_error_out_shows_nothing_wrong():
+    results = judged(bucket_stores.BucketDocument, ("CORR-1", "CORR-6"))
+
+    assert [result.verdict for result in results] == [Verdict.HOLDS] * 2
+    assert all(result.checked["noticed"] > 10 for result in results)
+
+
+@pytest.mark.proof
+def test_what_cannot_be_read_and_is_replaced_all_the_same_is_no_evidence():
+    shown(bucket_stores.BucketDocument, "CORR-2", "document.json is overwritten with zeros")
+
+
+@pytest.mark.proof
+@on_postgres
+def test_a_row_that_is_believed_because_it_is_json_shows_what_nobody_wrote():
+    pytest.importorskip("psycopg", reason="psycopg (the extra postgres) is not installed")
+    from tests.network import postgres_stores
+
+    shown(postgres_stores.SealsNothing, "CORR-1", "public.document/1/data is")
+
+
+@pytest.mark.proof
+@on_postgres
+def test_control_rows_under_a_seal_tell_of_each_alteration():
+    pytest.importorskip("psycopg_pool", reason="psycopg_pool (the extra postgres) is not installed")
+    from pytest_tradestore.on_servers import postgres
+
+    store, bench = StoreUnderTest("documents", postgres.documents), Bench(Settings(budget=Budget.QUICK))
+    checks = [c for c in checks_for(bench.examined(store).contracts) if c.requirement.startswith("CORR-")]
+    results = [check.judge(bench, store) for check in checks]
+
+    assert violated(results) == {}
+    held = {result.requirement for result in results if result.verdict is Verdict.HOLDS}
+    assert held == {"CORR-1", "CORR-2", "CORR-4", "CORR-5", "CORR-6", "CORR-7"}
