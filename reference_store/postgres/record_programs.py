@@ -138,7 +138,7 @@ def vouched_item(place: str, form: Form, identifier: str, generation: int, rank:
     """Return the text of a record if its seal vouches for it; raises CorruptData."""
     try:
         one, other = form.facets(strict_json.copy_of(body)) or (None, None)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # whatever it is, no seal of ours is about it
         let_out(error)
         one, other = None, None
     return vouched("item", place, f"{identifier}\n{rank} {one} {other}", generation, body, digest)
