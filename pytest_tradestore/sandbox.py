@@ -24,6 +24,8 @@ _SHARED_MEMORY = "/dev/shm"  # noqa: S108 - used only as a parent for a private 
 _ROOM = 512 * 1024 * 1024
 _PREFIX = "tradestore-"
 _LOCK = "owner.lock"
+_MODES = (0o700, 0o711)
+"""Those of a sandbox; the second is that of one in which a server has its data as another user."""
 _LEAST_DESCRIPTOR = 500  # out of the way of programs that close or count their low descriptors
 
 
@@ -97,7 +99,7 @@ def _candidates(parent: Path) -> Iterator[Path]:
             if name.startswith(_PREFIX):
                 with contextlib.suppress(FileNotFoundError):
                     found = os.lstat(parent / name)
-                    private = stat.S_ISDIR(found.st_mode) and stat.S_IMODE(found.st_mode) == stat.S_IRWXU
+                    private = stat.S_ISDIR(found.st_mode) and stat.S_IMODE(found.st_mode) in _MODES
                     if private and found.st_uid == os.geteuid():
                         yield parent / name
 

@@ -137,10 +137,11 @@ class RecordPrograms:
 def vouched_item(place: str, form: Form, identifier: str, generation: int, rank: int, body: str, digest: str) -> str:
     """Return the text of a record if its seal vouches for it; raises CorruptData."""
     try:
-        one, other = form.facets(strict_json.copy_of(body)) or (None, None)
+        content = strict_json.copy_of(body)
     except (ValueError, RecursionError) as error:  # whatever it is, no seal of ours is about it
         let_out(error)
-        one, other = None, None
+        content = None
+    one, other = (form.facets(content) if isinstance(content, dict) else None) or (None, None)
     return vouched("item", place, f"{identifier}\n{rank} {one} {other}", generation, body, digest)
 
 

@@ -81,7 +81,7 @@ def bars(store, months: int) -> dict[str, Call]:
 @contextmanager
 def places(root: Path, months: int) -> Iterator[dict[str, dict[str, Call]]]:
     with ExitStack() as stack:
-        server = Server(root / "server")
+        server = Server()
         stack.callback(server.stop)
         database = stack.enter_context(Database(server.conninfo))
         options = stack.enter_context(served_apart())

@@ -10,17 +10,17 @@ _schemas = (f"s{number}" for number in itertools.count())
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory):
+def server():
     """One PostgreSQL for all tests that do it no harm."""
-    server = Server(tmp_path_factory.mktemp("postgres"))
+    server = Server()
     yield server
     server.stop()
 
 
 @pytest.fixture
-def mortal(tmp_path):
+def mortal():
     """One that the test may kill."""
-    server = Server(tmp_path / "postgres")
+    server = Server()
     yield server
     server.stop()
 

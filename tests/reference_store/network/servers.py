@@ -1,4 +1,4 @@
-"""Servers of the tests' own: PostgreSQL from the system's packages, on a socket in a directory of the test."""
+"""Servers of the tests' own: PostgreSQL from the system's packages, on a socket in a directory that goes with it."""
 
 import ctypes
 import os
@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from pytest_tradestore.sandbox import Sandbox
 
 _PLACES = ("", *sorted((str(path) for path in Path("/usr/lib/postgresql").glob("*/bin")), reverse=True))
 _OWNER = 65534  # nobody: the server refuses to run as root
@@ -30,25 +32,22 @@ def _ends_with_us() -> None:
 class Server:
     """A PostgreSQL of its own; ``kill`` ends it as a crash does, ``start`` begins it again on the same data."""
 
-    def __init__(self, directory: Path, *settings: str) -> None:
+    def __init__(self, *settings: str) -> None:
         initdb, postgres = program("initdb"), program("postgres")
         if initdb is None or postgres is None:
             pytest.skip("no PostgreSQL server here: install the package postgresql")
         self._postgres, self._settings = postgres, settings
-        self.data, self.socket = directory / "data", directory / "socket"
-        # A socket's path may have 107 bytes.
-        if len(str(self.socket)) > 80:
-            self.socket = Path(subprocess.check_output(["mktemp", "-d"], text=True).strip())
+        # Not below pytest's own directories: each session of the same user closes those to everybody else.
+        self._sandbox = Sandbox()
+        self.data, self.socket = self._sandbox.path / "data", self._sandbox.path / "socket"
         self._as: dict[str, int] = {}
-        directory.mkdir(parents=True, exist_ok=True)
-        self.socket.mkdir(exist_ok=True)
+        for made in (self.data, self.socket):
+            made.mkdir(mode=0o700)
         if os.getuid() == 0:
             self._as = {"user": _OWNER, "group": _OWNER}
-            for made in (directory, self.socket):
+            self._sandbox.path.chmod(0o711)
+            for made in (self.data, self.socket):
                 os.chown(made, _OWNER, _OWNER)
-            for above in directory.parents:
-                if above.stat().st_uid == 0 and above != Path("/") and not above.stat().st_mode & 0o001:
-                    above.chmod(above.stat().st_mode | 0o111)
         self._run(initdb, "-D", str(self.data), "-U", "trader", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C")
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
@@ -82,6 +81,7 @@ class Server:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGQUIT)
             self._process.wait(30)
+        self._sandbox.__exit__(None, None, None)
 
     def _children(self) -> list[int]:
         """The server's processes, each of which leads a session of its own."""

@@ -209,7 +209,7 @@ def refuses(conninfo, setting, caplog):
 
 
 def test_a_server_that_does_not_sync_is_refused(tmp_path, caplog):
-    server = Server(tmp_path / "unsafe", "fsync=off")
+    server = Server("fsync=off")
     try:
         assert refuses(server.conninfo, "fsync", caplog)
     finally:

@@ -107,6 +107,17 @@ def test_each_job_is_claimed_once(database):
     assert {job.status for job in store.list()} == {"running"}
 
 
+@pytest.mark.parametrize("body", ["", "null", "[" * 100_000 + "]" * 100_000, '{"a":' * 100_000 + "0" + "}" * 100_000])
+def test_a_damaged_row_of_a_job_is_told_whatever_it_holds(database, server, schema, body):
+    store = PostgresJobStore(database)
+    store.save(Job(job_id="j", job_type="x"))
+    with psycopg.connect(server.conninfo) as connection:
+        connection.execute(f"UPDATE {schema}.items SET body = %s".encode(), [body])
+
+    with pytest.raises(CorruptData):
+        store.get("j")
+
+
 def test_a_job_that_somebody_is_changing_is_waited_for_when_there_is_no_other(database):
     store = PostgresJobStore(database)
     store.save(Job(job_id="j", job_type="x"))
