@@ -34,9 +34,13 @@ _SHRINKING_ON_TOP = 16
 """The same of one that is found in few schedules, or not at all."""
 _OF_EACH_KILL = 4
 """Schedules in which a process is killed at one and the same place: on top of the others, for there are many places."""
+_OF_REQUESTS = 3
+"""The n-th part of the budget that is run where the data is on a server."""
 _FEWEST = 40
 """Schedules that every program gets, however many there are."""
-_FEWEST_ON_A_SERVER = 2
+_FEWEST_OF_REQUESTS = 12
+"""The same where the data is on a server: each of these schedules costs a hundred times as much."""
+_FEWEST_STRUCK = 2
 """The same of those in which a caller is cancelled while one and the same request is under way."""
 _OF_EACH_BLOW = {
     Blow.ALL_CANCELLED: 2,
@@ -141,7 +145,9 @@ class Searching:
         self._address = Address(store.name, kit.name, setting, 0)
         self._harness: Harness
         on_a_server = store.declarations.backend is not None
-        self._fewest = _FEWEST_ON_A_SERVER if on_a_server else _FEWEST
+        self._fewest = _FEWEST_OF_REQUESTS if on_a_server else _FEWEST
+        self._fewest_struck = _FEWEST_STRUCK if on_a_server else _FEWEST
+        self._part = setting.part * (_OF_REQUESTS if on_a_server else 1)
         self._places_of_blows: Callable[..., tuple[int, ...]] | None = None
         if on_a_server and setting in (Setting.ONE_INSTANCE, Setting.CANCELLED):
             from pytest_tradestore.race.one_client import OneClientHarness
@@ -167,7 +173,7 @@ class Searching:
         """
         limits = self._settings.budget.value
         usual = sum(program.blow is None and not program.inherited for program in programs)
-        progress = Progress(Wanted(), limits.schedules // self._setting.part, met)
+        progress = Progress(Wanted(), limits.schedules // self._part, met)
         left, spent = limits.seconds_of_schedules, self._harness.spent
         for number, program in enumerate(programs[first:], first):
             if not progress.wanted.wrongs:
@@ -178,9 +184,9 @@ class Searching:
                 searched, wanted = self._on_top(address, program, progress, time)
                 used = 0
             else:
-                share = max(_FEWEST, progress.left // (usual - number))
+                share = max(self._fewest, progress.left // (usual - number))
                 if self._setting is Setting.CANCELLED:
-                    searched, wanted = self._struck(address, program, share, self._fewest, progress.wanted, time)
+                    searched, wanted = self._struck(address, program, share, self._fewest_struck, progress.wanted, time)
                     used = searched.search.executions
                 else:
                     searched, wanted = self._searched(address, program, share, progress.wanted, time)
@@ -202,7 +208,7 @@ class Searching:
         if program.blow in ONLY_IF_MET and program.blow not in progress.met:
             return _NOTHING_TO_ASK, progress.wanted
         alone = len(program.actors) == 1
-        if program.blow in SIGNALS and self._goes_wrong_anyway(program, 1 if alone else _FEWEST):
+        if program.blow in SIGNALS and self._goes_wrong_anyway(program, 1 if alone else self._fewest):
             return _NOTHING_TO_ASK, progress.wanted
         each = 1 if alone else _OF_EACH_BLOW[program.blow]
         searched, wanted = self._struck(address, program, 0, each, progress.wanted, time)

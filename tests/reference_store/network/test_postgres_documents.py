@@ -208,7 +208,7 @@ def refuses(conninfo, setting, caplog):
     return setting not in caplog.text
 
 
-def test_a_server_that_does_not_sync_is_refused(tmp_path, caplog):
+def test_a_server_that_does_not_sync_is_refused(caplog):
     server = Server("fsync=off")
     try:
         assert refuses(server.conninfo, "fsync", caplog)
