@@ -10,9 +10,10 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from enum import Enum
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import chain, combinations, product
 from math import prod
+from operator import itemgetter
 
 from pytest_tradestore.crash.content import ContentRule
 from pytest_tradestore.crash.images import DurableImage
@@ -31,6 +32,8 @@ class Crash(Enum):
 
 
 _Simplicity = tuple[int, int, bool, tuple[int, ...], int]
+_WHOLE = 1 << 62
+"""What stands in a simplicity for no partial write: a process that dies inside a write dies earlier than after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,8 @@ class CrashState:
     @property
     def simplicity(self) -> _Simplicity:
         """Earlier cuts before later ones, fewer losses before more, a process crash before a power loss."""
-        whole = self.partial is None  # a process that dies inside a write dies earlier than one that ends it
-        return (self.cut, len(self.lost), self.crash is Crash.POWER, self.lost, 1 << 62 if whole else self.partial or 0)
+        partial = _WHOLE if self.partial is None else self.partial
+        return (self.cut, len(self.lost), self.crash is Crash.POWER, self.lost, partial)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +189,7 @@ def image_of(program: Program, state: CrashState) -> DurableImage:
     return _Search(program, STRICT, 1, 1, 0).single(state)
 
 
-_UNVARIED: tuple[Loss, bytes] = ((), b"")
+_UNVARIED: tuple[tuple[Loss, bytes], ...] = (((), b""),)
 """What stands for a directory or a symlink among the variants of files."""
 Variants = tuple[tuple[tuple[Loss, bytes], ...], bool]
 """The contents that a file can have, each with the losses that give it; and whether these are all of them."""
@@ -258,7 +261,7 @@ class _Search:
         for state_cut, partial, image in images_of_prefixes(self.program, self.keeping):
             parts = [self.likeness.part(file) for file in image.files]
             look = self.likeness.look(links(file.inode for file in image.files), parts)
-            self._found(CrashState(Crash.PROCESS, state_cut, partial=partial), look, parts)
+            self._found(state_cut, look, parts).add(CrashState(Crash.PROCESS, state_cut, partial=partial).simplicity)
         self.states += len(self.program.steps) + 1
 
     # -- power losses: a prefix less any subset of what nothing pins -----------------------------------------------
@@ -304,41 +307,43 @@ class _Search:
             total += prod(len(c) for c in choices)
             plans.append((tree, (*lost_before, *rest), files, choices))
         for tree, lost_before, files, choices in plans:
-            picked: Iterable[tuple[tuple[Loss, bytes], ...]]
+            counts = [len(c) for c in choices]
+            picked: Iterable[_Choice]
             if total <= self.limit:
-                picked = product(*choices)
+                picked = product(*map(range, counts))
             else:
                 self.exhaustive = False
-                picked = self._some(choices, max(4, self.limit // max(1, len(plans))))
-            self._add(_Plan(cut, tree, lost_before, files), picked)
+                picked = self._some(counts, max(4, self.limit // max(1, len(plans))))
+            self._add(_Plan(cut, tree, lost_before, files, choices), picked)
         complete = self.exhaustive
         self.exhaustive = complete and before
         return complete
 
-    def _add(self, plan: "_Plan", picked: Iterable[tuple[tuple[Loss, bytes], ...]]) -> None:
+    def _add(self, plan: "_Plan", picked: Iterable["_Choice"]) -> None:
         """Add the images of a tree with the contents picked for its files; all of them are of a few parts each."""
         trailing = self._trailing(plan.cut, {ROOT, *plan.files})  # names always count
         linked = links(inode for _, inode in plan.tree)
-        at = {inode: position for position, inode in enumerate(plan.files)}
-        paths = [(path, inode, at.get(inode)) for path, inode in plan.tree]
-        made: dict[tuple[str, Loss], Part] = {}
+        paths = _paths(plan)
+        losses = [[loss for loss, _ in variants] for variants in plan.choices]
         for choice in picked:
             parts = []
-            for path, inode, position in paths:
-                loss, content = _UNVARIED if position is None else choice[position]
-                part = made.get((path, loss))
+            for path, inode, position, variants, made in paths:
+                number = 0 if position < 0 else choice[position]
+                part = made[number]
                 if part is None:
+                    loss, content = variants[number]
                     kept = self.keeping.at(inode, plan.cut, frozenset((*plan.lost, *loss)))
-                    part = self.likeness.part(image_file(path, inode, self.kinds[inode], kept, content))
-                    made[path, loss] = part
+                    part = made[number] = self.likeness.part(image_file(path, inode, self.kinds[inode], kept, content))
                 parts.append(part)
-            lost = sorted(chain(plan.lost, *[loss for loss, _ in choice]))
-            cut, gone = plan.cut, set(lost)
-            for number, start, needed in trailing:
-                if not gone.issuperset(needed):
+            lost = sorted(chain(plan.lost, *[of_one[number] for of_one, number in zip(losses, choice, strict=True)]))
+            cut = plan.cut
+            for before, start, needed in trailing:
+                from_there = bisect_left(lost, start)
+                if needed and not set(needed).issubset(lost[from_there:]):
                     break
-                cut, lost = number, lost[: bisect_left(lost, start)]
-            self._found(CrashState(Crash.POWER, cut, tuple(lost)), self.likeness.look(linked, parts), parts)
+                cut, lost = before, lost[:from_there]
+            look = self.likeness.look(linked, parts)
+            self._found(cut, look, parts).add((cut, len(lost), True, tuple(lost), _WHOLE))
 
     def _files(self, tree: Paths) -> list[Inode]:
         return sorted({inode for _, inode in tree if self.kinds[inode][0] is Kind.FILE})
@@ -537,29 +542,26 @@ class _Search:
                 distinct.setdefault(content_left(initial, parts, all_lost), lost)
         return distinct
 
-    def _some(
-        self, choices: list[tuple[tuple[Loss, bytes], ...]], limit: int
-    ) -> Iterator[tuple[tuple[Loss, bytes], ...]]:
+    def _some(self, counts: Sequence[int], limit: int) -> Iterator["_Choice"]:
         """Yield combinations of file contents: one file varied at a time, all at their worst, then samples."""
-        best = tuple(c[0] for c in choices)
-        seen: dict[tuple[Loss, ...], None] = {}
+        best = (0,) * len(counts)
+        seen: dict[_Choice, None] = {}
 
-        def fresh(choice: tuple[tuple[Loss, bytes], ...]) -> bool:
-            key = tuple(loss for loss, _ in choice)
-            return key not in seen and seen.setdefault(key) is None
+        def fresh(choice: _Choice) -> bool:
+            return choice not in seen and seen.setdefault(choice) is None
 
-        for choice in (best, tuple(c[-1] for c in choices)):
+        for choice in (best, tuple(count - 1 for count in counts)):
             if fresh(choice):
                 yield choice
-        for position, variants in enumerate(choices):
-            for variant in variants[: max(1, limit // max(1, len(choices)))]:
+        for position, count in enumerate(counts):
+            for variant in range(min(count, max(1, limit // max(1, len(counts))))):
                 choice = (*best[:position], variant, *best[position + 1 :])
                 if fresh(choice):
                     yield choice
         for _ in range(limit):
             if len(seen) >= limit:
                 return
-            choice = tuple(self.random.choice(c) for c in choices)
+            choice = tuple([self.random.choice(range(count)) for count in counts])
             if fresh(choice):
                 yield choice
 
@@ -572,73 +574,100 @@ class _Search:
             )
         )
 
-    def _found(self, state: CrashState, look: Look, parts: Sequence[Part]) -> None:
-        key = (self.window_numbers[state.cut], look)
+    def _found(self, cut: int, look: Look, parts: Sequence[Part]) -> "_Found":
+        """Return what there is of a look in the window of ``cut``."""
+        key = (self.window_numbers[cut], look)
         found = self.found.get(key)
         if found is None:
             found = self.found[key] = _Found(key[0], parts)
-        found.add(state)
+        return found
 
     def _groups(self, found: Iterable["_Found"]) -> list[Group]:
         """Return these as groups, the simplest first."""
         made = []
-        for one in sorted(found, key=lambda f: f.simplest[0]):
+        for simplest, one in sorted(((one.simplest, one) for one in found), key=itemgetter(0)):
             image = DurableImage(tuple(part.file for part in one.parts))
-            process, power = (of_kind and of_kind[1] for of_kind in (one.process, one.power))
-            made.append(Group(self.windows[one.simplest[1].cut], image, process, power))
+            process, power = (of_kind and _state(of_kind) for of_kind in (one.process, one.power))
+            made.append(Group(self.windows[simplest[0]], image, process, power))
         return made
+
+
+_Choice = tuple[int, ...]
+"""For each file of a tree the number of one of its variants."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """A tree at a cut, with the losses that lead to it and its regular files."""
+    """A tree at a cut, with the losses that lead to it, its regular files, and what each of them can hold."""
 
     cut: int
     tree: Paths
     lost: Loss
     files: Sequence[Inode]
+    choices: Sequence[tuple[tuple[Loss, bytes], ...]]
+
+
+def _paths(plan: _Plan) -> list[tuple[str, Inode, int, tuple[tuple[Loss, bytes], ...], list[Part | None]]]:
+    """Return each path with its file, that one's place in a choice (-1: none), variants, and room for their parts."""
+    at = {inode: position for position, inode in enumerate(plan.files)}
+    found = []
+    for path, inode in plan.tree:
+        position = at.get(inode, -1)
+        variants = _UNVARIED if position < 0 else plan.choices[position]
+        room: list[Part | None] = [None] * len(variants)
+        found.append((path, inode, position, variants, room))
+    return found
 
 
 class _Found:
-    """A group in the making: of each kind of crash the simplest state so far, with its simplicity."""
+    """A group in the making: of each kind of crash the simplest state so far, told by its simplicity."""
 
     __slots__ = ("parts", "power", "process", "window")
 
     def __init__(self, window: int, parts: Sequence[Part]) -> None:
         self.window, self.parts = window, parts
-        self.process: tuple[_Simplicity, CrashState] | None = None
-        self.power: tuple[_Simplicity, CrashState] | None = None
+        self.process: _Simplicity | None = None
+        self.power: _Simplicity | None = None
 
-    def add(self, state: CrashState) -> None:
+    def add(self, simplicity: _Simplicity) -> None:
         """Take in one more state, unless a simpler one of its kind is known."""
-        simplicity = state.simplicity
-        if state.crash is Crash.PROCESS:
-            if self.process is None or simplicity < self.process[0]:
-                self.process = simplicity, state
-        elif self.power is None or simplicity < self.power[0]:
-            self.power = simplicity, state
+        if not simplicity[2]:
+            if self.process is None or simplicity < self.process:
+                self.process = simplicity
+        elif self.power is None or simplicity < self.power:
+            self.power = simplicity
 
     @property
-    def simplest(self) -> tuple[_Simplicity, CrashState]:
-        return min((one for one in (self.process, self.power) if one is not None), key=lambda one: one[0])
+    def simplest(self) -> _Simplicity:
+        process, power = self.process, self.power
+        if process is None or (power is not None and power < process):
+            assert power is not None
+            return power
+        return process
+
+
+def _state(simplicity: _Simplicity) -> CrashState:
+    """Return the state that is of this simplicity: there is only one."""
+    cut, _, power, lost, partial = simplicity
+    return CrashState(Crash.POWER if power else Crash.PROCESS, cut, lost, None if partial == _WHOLE else partial)
 
 
 def _spread(found: list[_Found], count: int) -> list[_Found]:
     """Pick ``count`` so that every window keeps its simplest ones and every process crash stays."""
-    by_window: dict[int, list[_Found]] = {}
-    for one in sorted(found, key=_process_first):
-        by_window.setdefault(one.window, []).append(one)
+    by_window: dict[int, list[tuple[bool, int, _Simplicity, int, _Found]]] = {}
+    for number, one in enumerate(found):
+        simplicity = one.simplest
+        by_window.setdefault(one.window, []).append(
+            (one.process is None, simplicity[1], simplicity, number, one)  # a process crash first, then fewest losses
+        )
     queues = [by_window[window] for window in sorted(by_window)]
+    for queue in queues:
+        heapify(queue)  # few of them are taken
     heap = [(0, number) for number in range(len(queues))]
     picked: list[_Found] = []
     while heap and len(picked) < count:
         rank, number = heappop(heap)
-        picked.append(queues[number][rank])
-        if rank + 1 < len(queues[number]):
+        picked.append(heappop(queues[number])[-1])
+        if queues[number]:
             heappush(heap, (rank + 1, number))
     return picked
-
-
-def _process_first(found: _Found) -> tuple[bool, int, _Simplicity]:
-    simplicity, state = found.simplest
-    return found.process is None, len(state.lost), simplicity

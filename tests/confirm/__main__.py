@@ -1,45 +1,22 @@
 """The whole kill matrix on real file systems: ``python -m tests.confirm docs/reference/seen-on-linux.md``.
 
 Each broken store whose defect a crash shows is looked for on one file system after the other, until each requirement
-that it breaks has been seen on one; each sound store is asked on all of them. Writes a table; exit status 1 if a
-sound store shows anything, 3 if something is missing.
+that it breaks has been seen on one; each sound store is asked on all of them. Rows of stores that are not asked are
+kept. Exit status 1 if a sound store shows anything, 3 if something is missing.
 """
 
 import argparse
 import sys
 from collections.abc import Iterator
 from multiprocessing import Pool
+from pathlib import Path
 
 from pytest_tradestore.confirm.needs import missing
 from pytest_tradestore.confirm.sightings import kernel
 from tests.broken_stores import Broken
 from tests.confirm.asking import CRASHING, FILESYSTEMS, seen, shown_by
+from tests.confirm.page import Page
 from tests.sound_stores import SOUND, Sound
-
-_HEAD = """\
-# Seen on Linux
-
-This page is written by `python -m tests.confirm docs/reference/seen-on-linux.md` (root, `/dev/fuse`, loop devices);
-it ran on {kernel}.
-
-## Broken stores
-
-What crashes break in the stores of the [kill matrix](kill-matrix.md), and the first file system on which it was seen.
-A dash is for what was seen on none of {filesystems}. That does not mean that it cannot happen: some of it happens by
-the letter of POSIX alone, on macOS, or where a process dies inside of a write.
-
-| store | requirement: seen on |
-|---|---|
-"""
-_SOUND = """
-## Sound stores
-
-Left alone, made to write all pages, to commit after each operation, and both; the power cut at prefixes of what the
-disk was asked and at subsets of what no flush had covered.
-
-| store | {columns} |
-|---|{rule}|
-"""
 
 
 def main() -> int:
@@ -47,27 +24,30 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.confirm", description=__doc__)
     parser.add_argument("page", help="the file to write")
     parser.add_argument("--store", action="append", default=[], help="only these stores")
+    parser.add_argument("--missing", action="store_true", help="only the stores that the file has no row of")
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
     if lacking := list(missing(FILESYSTEMS)):
         print(f"no real file system can be asked here: {', '.join(lacking)} missing")
         return 3
-    broken = [row for row in CRASHING if not options.store or row.name in options.store]
-    sound = [row for row in SOUND if not options.store or row.name in options.store]
+    page, place = Page([row.name for row in CRASHING], [row.name for row in SOUND], FILESYSTEMS), Path(options.page)
+    if place.exists():
+        page.read(place.read_text("utf-8"))
+    wanted = {*options.store, *(page.missing() if options.missing else ())}
+    everything = not options.store and not options.missing
+    asked: list[Broken | Sound] = [row for row in (*CRASHING, *SOUND) if everything or row.name in wanted]
     good = True
-    with Pool(options.workers) as pool, open(options.page, "w", encoding="utf-8") as page:
-        page.write(_HEAD.format(kernel=kernel(), filesystems=", ".join(FILESYSTEMS)))
-        for row, line in zip(broken, pool.imap(_broken, broken), strict=True):
-            print(row.name, line, flush=True)
-            page.write(f"| `{row.name}` | {line} |\n")
-            page.flush()
-        page.write(_SOUND.format(columns=" | ".join(FILESYSTEMS), rule="---|" * (len(FILESYSTEMS) - 1) + "---"))
-        for row, cells in zip(sound, pool.imap(_sound, sound), strict=True):
-            good = good and not any("**" in cell for cell in cells)
+    with Pool(options.workers) as pool:
+        for row, cells in zip(asked, pool.imap(_cells, asked), strict=True):
+            good = good and not (isinstance(row, Sound) and any("**" in cell for cell in cells))
             print(row.name, *cells, flush=True)
-            page.write(f"| `{row.name}` | {' | '.join(cells)} |\n")
-            page.flush()
+            page.rows[row.name] = cells
+            place.write_text(page.text(kernel()), "utf-8")
     return 0 if good else 1
+
+
+def _cells(row: Broken | Sound) -> list[str]:
+    return _sound(row) if isinstance(row, Sound) else [_broken(row)]
 
 
 def _broken(row: Broken) -> str:
