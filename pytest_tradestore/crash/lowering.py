@@ -25,6 +25,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import pairwise
 
+from pytest_tradestore.crash.forgotten import Forgotten
 from pytest_tradestore.crash.operations import (
     Allocate,
     Create,
@@ -89,13 +90,16 @@ class Name:
     """Directory entries set (to an inode) or removed (None), all of them or none.
 
     An entry is removed only where it still leads to ``about``: if what had put it there is lost, what it led to before
-    stays. ``half`` is a rename without all that it removes, by itself; the whole rename follows it at once.
+    stays. ``half`` is a rename without all that it removes, by itself; the whole rename follows it at once. What comes
+    back although its removal was synced is a pair too: the name, and its removal ``until_commit``, which no sync of the
+    directory makes durable.
     """
 
     operation: int
     changes: tuple[tuple[Entry, Inode | None], ...]
     about: Inode
     half: bool = False
+    until_commit: bool = False
 
 
 Micro = Data | Size | Name
@@ -143,7 +147,7 @@ def lower(trace: Trace, *, apart: bool = False) -> Program:
     tree = Tree(trace.initial)  # what programs see; the kernel's memory
     waiting: dict[Inode, int] = {}  # files whose size waits for data, with the last moment of such a write
     moves = _Moves()
-    taken = _Taken()
+    taken, forgotten = _Taken(), Forgotten(trace.initial)
 
     def add(step: Step, parts: list[Micro]) -> None:
         steps.append(step)
@@ -164,6 +168,7 @@ def lower(trace: Trace, *, apart: bool = False) -> Program:
             first = len(micros) + len(loose)
             add(step, [*loose, *own])
             taken.by(number, write, tree)
+            forgotten.after(write)
             if write.durable:
                 add(WriteThrough(write.inode, first, len(micros) - 1), [])
         elif not isinstance(step, WriteThrough):
@@ -172,7 +177,8 @@ def lower(trace: Trace, *, apart: bool = False) -> Program:
             parts = _parts_of(number, step, size_before, tree, moves)
             if isinstance(step, Allocate) and step.size <= size_before and step.inode in waiting:
                 parts = [Size(number, step.inode, step.size, Sets.LEAST)]
-            add(step, [*taken.before(number, step), *parts, *taken.by(number, step, tree)])
+            back = [part for entry, inode in forgotten.after(step) for part in _back(number, entry, inode)]
+            add(step, [*taken.before(number, step), *parts, *taken.by(number, step, tree), *back])
             if isinstance(step, SyncAll) or (isinstance(step, Sync) and not step.failed):
                 moves.settle(step)
                 reached = list(waiting) if isinstance(step, SyncAll) else [step.inode]
@@ -265,6 +271,14 @@ def _parts_of_write(
     if write.durable and waiting and whole_end <= size_before:
         own.append(Size(number, inode, whole_end, Sets.LEAST))
     return [Size(number, inode, size, Sets.LEAST) for size in loose], own
+
+
+def _back(number: int, entry: Entry, inode: Inode) -> list[Name]:
+    """Return a name that may be there again, and its removal."""
+    return [
+        Name(number, ((entry, inode),), inode, half=True),
+        Name(number, ((entry, None),), inode, until_commit=True),
+    ]
 
 
 class _Moves:

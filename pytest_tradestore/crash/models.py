@@ -99,6 +99,9 @@ class Strict:
     A sync or a synchronous write of a file that has lost its last name pins nothing of it: btrfs logs no inode without
     links (``btrfs_log_inode_parent``), and where the loss of the name is lost, the file is back as it was before. It
     can be back as it was before it was ever synced: from such a sync on the log may say nothing of that file.
+
+    A sync of a directory does not make the loss of a name durable that it was given since it was synced last, if its
+    file has names left, but none in that directory: btrfs may put the name itself into the log (``crash.forgotten``).
     """
 
     name = "strict"
@@ -106,6 +109,8 @@ class Strict:
     """Whether a sync reaches a file that has lost its last name, and leaves alone what earlier ones have pinned."""
     sizes_what_it_writes_within = False
     """Whether a synchronous write within a size that waits for its data makes it reach what it wrote."""
+    forgets_removals = True
+    """Whether a name that was taken away can be back although its directory has been synced since."""
 
     def pins(self, program: Program) -> tuple[int | None, ...]:
         let_go = self._let_go(program)
@@ -137,6 +142,8 @@ class Strict:
         abandoned = pages_given_up(program)
         for number, step in enumerate(program.steps):
             for m in self._reached(program, number, step):
+                if self.forgets_removals and _until_commit(program.micros[m]) and not isinstance(step, SyncAll):
+                    continue
                 if pinned[m] is None and abandoned.get(m, number) >= number:
                     pinned[m] = number
         return pinned
@@ -213,6 +220,7 @@ class _Journaling(Strict):
 
     fdatasync_commits_names = False
     syncs_without_a_name = True
+    forgets_removals = False
 
     def journal(self, program: Program) -> frozenset[int]:
         return _metadata(program)
@@ -236,6 +244,8 @@ class _Journaling(Strict):
 
     def _commits(self, program: Program, part: Micro, step: Sync | WriteThrough) -> bool:
         whole = isinstance(step, Sync) and (step.kind is not SyncKind.FDATASYNC or self.fdatasync_commits_names)
+        if isinstance(program.steps[part.operation], Sync):  # what only the log of btrfs makes of a sync
+            return False
         if isinstance(part, Name):
             if isinstance(step, Sync) and _in_directory(part, step.inode):
                 return True
@@ -446,6 +456,10 @@ def _deserted(program: Program) -> dict[Inode, int]:
 def _waits_within(program: Program, part: Micro) -> bool:
     """Say whether this is the size that a synchronous write reaches within one that waits for its data."""
     return isinstance(part, Size) and part.sets is Sets.LEAST and isinstance(program.steps[part.operation], Extent)
+
+
+def _until_commit(part: Micro) -> bool:
+    return isinstance(part, Name) and part.until_commit
 
 
 def _failed(step: Sync | WriteThrough) -> bool:

@@ -1277,6 +1277,87 @@ def test_control_without_it_the_directory_stays():
     assert all("e/b" in tree for tree in in_a_new_directory())
 
 
+def moved(*, model="btrfs", between=lambda s: None, then=lambda s: None, synced_first=True, to="e/t"):
+    """The trees that can be left once t was written in d, moved, and both directories were synced; and what follows."""
+    story = Story({"d": DIRECTORY, "e": DIRECTORY})
+    story.create("d/t")
+    story.write("d/t", b"1" * 100)
+    if synced_first:
+        story.fsync("d/t")
+    between(story)
+    story.rename("d/t", to)
+    story.fsync("d")
+    story.fsync("e")
+    then(story)
+    return found_after(story, by_name(model))
+
+
+@pytest.mark.parametrize("model", ["strict", "btrfs"])
+def test_a_name_that_was_made_and_moved_away_can_be_back_although_its_directory_was_synced(model):
+    """Seen on btrfs where 300 files were made before the rename: both names, of one file."""
+    assert any({"d/t", "e/t"} <= set(tree) for tree in moved(model=model))
+
+
+@pytest.mark.parametrize(
+    "safe",
+    [
+        {"between": lambda s: s.fsync("d")},
+        {"then": lambda s: s.sync()},
+        {"synced_first": False},
+        {"to": "d/x"},
+        {"model": "ext4"},
+        {"model": "xfs"},
+    ],
+    ids=["its-directory-was-synced-before", "everything-is-synced", "never-synced", "same-directory", "ext4", "xfs"],
+)
+def test_control_it_is_gone_where_the_log_knows_of_it(safe):
+    found = moved(**safe)
+
+    assert found and all("d/t" not in tree for tree in found)
+
+
+def unlinked(*, last_too=True, model="btrfs"):
+    """The trees left once one of two names was unlinked and the directory synced, and then the other was unlinked."""
+    story = Story({"d": DIRECTORY})
+    file = story.nameless()
+    story.write(file, b"1" * 100)
+    story.fsync(file)
+    story.link(file, "d/t")
+    story.link(file, "d/a")
+    story.fsync(file)
+    story.unlink("d/t")
+    story.fsync("d")
+    if last_too:
+        story.unlink("d/a")
+    return found_after(story, by_name(model))
+
+
+@pytest.mark.parametrize("model", ["strict", "btrfs"])
+def test_an_unlinked_name_can_be_back_once_the_file_has_lost_its_other_name_there(model):
+    """Seen on btrfs: d/t is back, d/a is not."""
+    assert any("d/t" in tree and "d/a" not in tree for tree in unlinked(model=model))
+
+
+@pytest.mark.parametrize(
+    "safe", [{"last_too": False}, {"model": "ext4"}, {"model": "xfs"}], ids=["kept", "ext4", "xfs"]
+)
+def test_control_as_long_as_it_has_another_name_there_the_first_is_gone(safe):
+    found = unlinked(**safe)
+
+    assert found and all("d/t" not in tree for tree in found)
+
+
+def test_control_a_file_whose_only_name_was_unlinked_is_gone():
+    story = Story({"d": DIRECTORY})
+    story.create("d/t")
+    story.write("d/t", b"1" * 100)
+    story.fsync("d/t")
+    story.unlink("d/t")
+    story.fsync("d")
+
+    assert all("d/t" not in tree for tree in found_after(story, by_name("strict")))
+
+
 @pytest.mark.parametrize("model", ["strict", "btrfs"])
 def test_control_of_a_file_that_never_had_a_name_a_sync_keeps_the_content(model):
     story = Story()

@@ -20,15 +20,22 @@ from pytest_tradestore.confirm.rig import Rig, rig
 from pytest_tradestore.crash.models import STRICT, by_name
 from pytest_tradestore.sandbox import Sandbox
 from tests.kernel.judging import Judged
-from tests.kernel.programs import Program, name_taken_again, patterns, random_program, written_without_a_name
+from tests.kernel.programs import (
+    Program,
+    left_behind,
+    name_taken_again,
+    patterns,
+    random_program,
+    written_without_a_name,
+)
 from tests.kernel.reporting import Findings, report
 from tests.kernel.running import SCHEDULES, recorded
 from tests.kernel.workloads import workloads
 from tests.kernel.wrong import WRONG
 
 _GROUP = 14
-_RARE = {0: name_taken_again, 1: written_without_a_name}
-"""Of each five programs two are about what chance hardly ever makes."""
+_RARE = {0: name_taken_again, 1: written_without_a_name, 2: left_behind}
+"""Of each five programs three are about what chance hardly ever makes."""
 _LOSSES = 40
 
 

@@ -175,6 +175,26 @@ def patterns() -> Iterator[Program]:
     story.fsync("a")
     yield program("sync what has lost its name, after it was synced with it", story)
 
+    story = Story({"d": DIRECTORY, "e": DIRECTORY})
+    story.create("d/t")
+    story.write("d/t", NEW)
+    story.fsync("d/t")
+    story.rename("d/t", "e/t")
+    story.fsync("d")
+    story.fsync("e")
+    yield program("save in one directory, move to another, sync both", story)
+
+    story = Story({"d": DIRECTORY, "a": OLD})
+    story.create("d/t")
+    story.write("d/t", NEW)
+    story.fsync("d/t")
+    story.link("d/t", "d/a")
+    story.unlink("d/t")
+    story.fsync("d")
+    story.unlink("d/a")
+    story.write("a", b"1" * 100, durable=True)
+    yield program("one of two names unlinked, directory synced, then the other", story)
+
 
 # -- random programs --------------------------------------------------------------------------------------------------
 
@@ -205,6 +225,14 @@ def written_without_a_name(seed: int) -> Program:
     drawn = _Drawn(seed)
     drawn.outlive()
     return Program(f"without a name {seed}", timed(drawn.story))
+
+
+def left_behind(seed: int) -> Program:
+    """Return a program in which a file loses one of several new names, and the directory is synced then."""
+    drawn = _Drawn(seed)
+    drawn.go_on(drawn.random.choice((0, 1, 2)))
+    drawn.forget()
+    return Program(f"left behind {seed}", timed(drawn.story))
 
 
 class _Drawn:
@@ -265,6 +293,37 @@ class _Drawn:
                     self.sync(inode)
                 self.aside()
             self.settle(self.random.choice(self.paths() or [name]))
+
+    def forget(self) -> None:
+        """Give a file several names, take some of them, sync where they were, and other files; other calls between."""
+        story = self.story
+        file = story.nameless()
+        story.write(file, self.body())
+        if self.random.random() < 0.8:
+            self.sync(file)
+        for _ in range(self.random.choice((2, 2, 3))):
+            place, there = self.place(), dict(story._tree.walk())
+            if place not in there:
+                story.link(file, place)
+                self.aside()
+            if file not in dict(story._tree.walk()).values():
+                return
+        if self.random.random() < 0.8:
+            self.sync(file)
+        for name in [path for path in self.paths() if story.inode(path) == file][:-1] or self.paths()[:1]:
+            if name not in self.paths():
+                continue
+            if self.random.random() < 0.7:
+                story.unlink(name)
+            else:
+                self.rename(name, self.place())
+            if self.random.random() < 0.8:
+                self.sync(name.rpartition("/")[0])
+            self.aside()
+            self.settle(self.random.choice(self.paths() or [name]))
+        if self.random.random() < 0.5:
+            self.desert(file)
+            self.settle(self.random.choice(self.paths() or ["b"]))
 
     def act_on(self, name: str) -> None:
         self.on_file(self.random.choice(("append", "write", "write", "truncate", "allocate")), name, "")

@@ -7,7 +7,7 @@ from pytest_tradestore.crash.images import DurableImage, read_image
 from pytest_tradestore.crash.operations import SyncKind
 from pytest_tradestore.crash.trace import replay
 from tests.crash.handmade import Story
-from tests.kernel.programs import name_taken_again, patterns, random_program, timed
+from tests.kernel.programs import left_behind, name_taken_again, patterns, random_program, timed
 from tests.kernel.running import end_of
 
 PROGRAMS = {
@@ -16,6 +16,7 @@ PROGRAMS = {
         *patterns(),
         *(random_program(seed) for seed in range(40)),
         *(name_taken_again(seed) for seed in range(20)),
+        *(left_behind(seed) for seed in range(20)),
     ]
 }
 
