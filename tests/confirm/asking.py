@@ -39,9 +39,8 @@ def seen(row: Broken, *filesystems: str, **settings: object) -> dict[tuple[str, 
 def shown_by(row: Sound | Broken, filesystem: str) -> Iterator[tuple[str, frozenset[str], int]]:
     """Yield for each contract what a file system shows broken with nothing looked for, and in how many states."""
     bench, store = Bench(Settings(budget=Budget.QUICK, recorder=row.recorders[-1])), target_of(row)
-    named = row.contracts or [contract.name for contract in bench.examined(store).contracts]
-    for kit in KITS:
-        if kit.name in named:
+    for kit in bench.examined(store).contracts:
+        if not row.contracts or kit.name in row.contracts:
             evidence = bench.crashes(store, kit)
             if evidence.program is not None and not evidence.undecided:
                 yield (kit.name, *shown(store, evidence, bench.settings, filesystem))
