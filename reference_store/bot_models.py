@@ -24,7 +24,9 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
+from pydantic_core import PydanticSerializationError
 
+from reference_store.core.signals import let_out
 from reference_store.models import Attributes, Name, Number, Whole, _Record
 
 DIGITS = 40
@@ -134,7 +136,11 @@ class Portfolio(_Record):
 
     @model_serializer(mode="wrap")
     def _spread(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        members: dict[str, Any] = handler(self)
+        try:
+            members: dict[str, Any] = handler(self)
+        except PydanticSerializationError as error:
+            let_out(error)  # here pydantic still knows what was raised in a holding; outside it does not
+            raise
         holdings = members.pop(_HOLDINGS)
         return {**members, **holdings}
 

@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pytest
 
-from reference_store import FileDataStore, InvalidRecord
+from reference_store import FileDataStore, HistoricalStore, InvalidRecord
+from reference_store.stores.bot.file_names import HistoricalName
 from tests.reference_store.trading import ALWAYS, ALWAYS_UTC, DAY, JANUARY, bar, bars, tree
 
 NAMES = ("date", "open", "high", "low", "close", "volume")
@@ -49,6 +50,18 @@ def test_a_table_is_written_as_its_rows_would_be(store: FileDataStore, kind: str
     found = store.read_bars("AAPL", *(ALWAYS if zone is None else ALWAYS_UTC))
     assert found == made
     assert [str(b.date) for b in found] == [str(b.date) for b in made]
+
+
+@pytest.mark.parametrize("zone", [None, "UTC"])
+@pytest.mark.parametrize("time", [-(2**62), 2**62, 253_402_300_800_000_000, -62_135_596_800_000_001])
+def test_times_of_a_table_beyond_the_calendar_are_refused(tmp_path: Path, time: int, zone: str | None) -> None:
+    given = table([bar(JANUARY)]).set_column(0, "date", pa.array([time], pa.timestamp("us", zone)))
+
+    with pytest.raises(InvalidRecord, match="record 0 is outside the years 1 to 9999"):
+        FileDataStore(tmp_path).write_bars_table("AAPL", given)
+    with pytest.raises(InvalidRecord, match="record 0 is outside the years 1 to 9999"):
+        HistoricalStore(tmp_path).write_table(HistoricalName("BTC", "EUR", "hour", "180d"), given)
+    assert HistoricalStore(tmp_path).names() == []
 
 
 def test_what_was_read_as_a_table_can_be_written_again(store: FileDataStore) -> None:

@@ -22,6 +22,7 @@ from reference_store import (
     JournalStore,
     MigrationError,
     Migrations,
+    PortfolioStore,
     Schema,
     Step,
     StorageFailure,
@@ -30,7 +31,7 @@ from reference_store import (
     SyncJobStore,
     models,
 )
-from reference_store.bot_models import Strategy, StrategyLogEntry
+from reference_store.bot_models import Holding, Portfolio, Strategy, StrategyLogEntry, Value
 from reference_store.core import descriptors
 from reference_store.core.signals import let_out
 from reference_store.models import Event, Job, PriceBar
@@ -330,13 +331,33 @@ def test_what_pydantic_takes_for_a_value_that_cannot_be_written(
 ) -> None:
     """Ctrl-C and the end of a program too, whose handler is none of Python's."""
 
-    def struck(_value: object) -> None:
+    def struck(*_: object) -> None:
         raise kind
 
     store = StrategyStore(tmp_path)
     monkeypatch.setattr(models, "_as_json", struck)
     with pytest.raises(kind):
         store.save(Strategy(strategy_id="S", name="any"))
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_what_pydantic_forgets_of_a_record_inside_of_another(tmp_path: Path, kind: type[BaseException]) -> None:
+    def trace(frame: FrameType, _event: str, _argument: object) -> Any:
+        if frame.f_code.co_name == "_of_what_is_known":
+            raise kind  # where a signal strikes
+        return trace
+
+    worth, held = Value(amount=1.0), {"BTC": Holding(amount=1.0)}
+    portfolio, store = (
+        Portfolio(portfolio_value_eur=worth, initial_value_eur=worth, holdings=held),
+        PortfolioStore(tmp_path),
+    )
+    sys.settrace(trace)
+    try:
+        with pytest.raises(kind):
+            store.save(portfolio)
+    finally:
+        sys.settrace(None)
 
 
 def test_control_what_pydantic_refuses_itself_is_a_refusal() -> None:

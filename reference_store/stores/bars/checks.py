@@ -150,10 +150,10 @@ def accepted(columns: Columns, *, negative: bool) -> Columns:
     table = columns.table
     if len(columns) > _FEW or not _plainly_fine(table, negative=negative):
         _refuse_values(table, negative=negative)
-    if columns.aware:
-        for position, time in enumerate(columns.times()):
-            if not FIRST <= time <= LAST:
-                raise InvalidRecord("date", "is outside the years 1 to 9999 in UTC", position)
+    times = columns.times()
+    if not FIRST <= min(times, default=FIRST) <= max(times, default=LAST) <= LAST:
+        position = next(number for number, time in enumerate(times) if not FIRST <= time <= LAST)
+        raise InvalidRecord("date", f"is outside the years 1 to 9999{' in UTC' if columns.aware else ''}", position)
     return columns
 
 
