@@ -10,6 +10,17 @@ hypothesis.settings.register_profile("tests", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("tests")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Under ``-n`` a worker that has nothing left takes from another one, so that all of them end together.
+
+    The checks of the suite have a distribution of their own.
+    """
+    shared = getattr(config.option, "numprocesses", None) and config.option.dist == "no"
+    if shared and not config.getoption("tradestore_conformance", False):
+        config.option.dist = "worksteal"
+
+
 @pytest.fixture(autouse=True)
 def working_directory():
     """Fail the test that moves, not those after it."""

@@ -16,7 +16,8 @@ HEAD = """\
 # Kill matrix
 
 This page is generated from `tests/broken_stores` and `tests/sound_stores`; change it there.
-`pytest -m proof tests/test_kill_matrix.py` runs the suite on every store below, with each recorder that can see it.
+`pytest -m proof tests/test_kill_matrix.py` runs the suite on every store below, with each recorder that can see it;
+the gate asks each with one of them, half of the stores with either.
 
 ## Broken stores
 

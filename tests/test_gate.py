@@ -70,6 +70,7 @@ def chosen(*options):
     return {line.partition("::")[0] for line in done.stdout.splitlines() if "::" in line}
 
 
+@pytest.mark.proof
 def test_a_plain_run_leaves_the_proofs_out_and_asking_for_them_runs_them():
     assert chosen() == {"tests/test_kill_matrix_page.py"}
     assert chosen("-m", "proof") == {"tests/test_kill_matrix.py"}

@@ -23,6 +23,7 @@ from pytest_tradestore.isolation import (
     run_isolated,
     stream_isolated,
 )
+from tests.descriptors import opened
 
 LONG = 60.0
 SHORT = 0.3
@@ -312,11 +313,11 @@ def test_control_a_child_that_nobody_ends_is_seen_alive():
 )
 def test_no_descriptor_stays_open_and_no_process_unburied(task, deadline):
     run_isolated(task, deadline)  # whatever is opened once for good is open now
-    before = len(os.listdir("/proc/self/fd")), children()
+    descriptors, processes = opened(), children()
 
     run_isolated(task, deadline)
 
-    assert (len(os.listdir("/proc/self/fd")), children()) == before
+    assert (opened(descriptors), children() - processes) == (frozenset(), set())
 
 
 @needs_proc

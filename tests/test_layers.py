@@ -6,6 +6,7 @@ Imports inside of functions count: they are made late, not made away. Those for 
 import ast
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -42,9 +43,11 @@ def imported(tree: ast.AST, known: Mapping[str, object]) -> Iterator[str]:
             for name in node.names:
                 whole = f"{node.module}.{name.name}"
                 yield whole if whole in known else str(node.module)
-        yield from imported(node, known)
+        if isinstance(node, ast.stmt | ast.ExceptHandler | ast.match_case):
+            yield from imported(node, known)
 
 
+@cache
 def graph() -> Graph:
     known = modules()
     return {

@@ -97,6 +97,7 @@ def installed(wheel, tmp_path_factory):
     return str(python)
 
 
+@pytest.mark.proof
 def test_the_wheel_works_in_an_empty_directory(installed, tmp_path):
     listing = run(
         installed,

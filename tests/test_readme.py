@@ -31,6 +31,7 @@ RECORDED = pytest.mark.skipif(
 )
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("requirement", [pytest.param("ATOM-2", marks=RECORDED), "RACE-1"])
 def test_the_counterexample_shown_is_the_one_printed(requirement):
     command = "--tradestore-conformance --tradestore-store usual=usual_store:UsualStore --tradestore-requirement"

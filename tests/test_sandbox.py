@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from pytest_tradestore.sandbox import Sandbox, sweep
+from tests.descriptors import opened
 
 needs_locks = pytest.mark.skipif(sys.platform == "win32", reason="there is no flock")
 pytestmark = needs_locks
@@ -60,12 +61,12 @@ def test_a_sandbox_is_gone_when_it_is_left(tmp_path):
 
 
 def test_leaving_it_leaves_no_descriptor_open(tmp_path):
-    before = len(os.listdir("/dev/fd"))
+    before = opened()
 
     with Sandbox(tmp_path):
         pass
 
-    assert len(os.listdir("/dev/fd")) == before
+    assert opened(before) == frozenset()
 
 
 def test_a_sandbox_that_nobody_left_is_gone_when_its_process_ends(tmp_path):

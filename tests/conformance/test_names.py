@@ -169,6 +169,7 @@ def test_numbers_that_share_data_with_their_text_are_told():
     assert "the keys None and 'None' share data" in judged(Formats)["NAME-3"].reason
 
 
+@pytest.mark.proof
 @pytest.mark.skipif(STRACE is not None, reason=f"the strace recorder cannot be used here: {STRACE}")
 def test_a_read_outside_by_another_program_is_seen_by_strace():
     assert judged(AsksAnotherProgram, "strace")["NAME-1"].verdict is Verdict.VIOLATED

@@ -1,4 +1,7 @@
-"""Every sentence of the trading contracts: a store that keeps it, and beside it the smallest change that does not."""
+"""Every sentence of the trading contracts: a store that keeps it, and beside it the smallest change that does not.
+
+Thousands of records are asked for in the kill matrix, of the same stores.
+"""
 
 import pytest
 
@@ -17,9 +20,9 @@ CHECKS = [
     for contract in KITS
     if contract.name in TRADING_CONTRACTS
     for check in checks_for((contract,))
-    if check.requirement.startswith("DATA-")
+    if check.requirement.startswith("DATA-") and check.requirement != "DATA-VOLUME"
 ]
-CONTROLS = [(row, id_) for row in TRADING for id_ in row.breaks if id_.startswith("DATA-")]
+CONTROLS = [(row, id_) for row in TRADING for id_ in row.breaks if id_ in {asked for asked, _ in CHECKS}]
 
 
 @pytest.mark.parametrize(("requirement", "case"), CHECKS, ids=[f"{id_}-{case}" for id_, case in CHECKS])
@@ -43,8 +46,6 @@ def of(case, row):
 
 def test_every_sentence_has_a_control():
     broken = {id_ for row in TRADING for id_ in row.breaks}
-    broken |= {
-        id_ for row in BROKEN for id_ in row.breaks if id_ in ("DATA-ALIAS", "DATA-VOLUME")
-    }  # asked of all alike
+    broken |= {id_ for row in BROKEN for id_ in row.breaks if id_ == "DATA-ALIAS"}  # asked of all alike
 
     assert {requirement for requirement, _ in CHECKS} - broken == set()

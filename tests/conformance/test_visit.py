@@ -7,6 +7,8 @@ import threading
 from collections import namedtuple
 from datetime import datetime
 
+import pytest
+
 from pytest_tradestore.verdict import Verdict
 from tests.sound_stores import trading
 from tests.sound_stores.trading_sqlite import Data
@@ -165,12 +167,14 @@ def test_progress_that_cannot_be_recorded_is_found_in_the_files(judged):
     assert violates.counterexample.found == ("files changed by 1,000 calls: progress",)
 
 
+@pytest.mark.proof
 def test_a_batch_that_is_disclaimed_is_not_judged_and_that_is_said(judged):
     result = judged(trading.MonthByMonth, "ATOM-3", "bars")
 
     assert (result.verdict, result.unclaimed) == (Verdict.NOT_APPLICABLE, "atomic-batch")
 
 
+@pytest.mark.proof
 def test_control_the_same_store_without_the_disclaimer_is_judged(judged):
     result = judged(trading.MonthByMonth, "ATOM-3", "bars", disclaims=())
 

@@ -134,6 +134,7 @@ def hangs():
         os.sched_yield()
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(("trap", "how"), [(exits, "exited with status 4"), (hangs, "took longer than 2 s")])
 def test_a_store_that_ends_its_process_at_the_next_update_breaks_rec_3(trap, how):
     class Ends(Trapped):
@@ -146,6 +147,7 @@ def test_a_store_that_ends_its_process_at_the_next_update_breaks_rec_3(trap, how
     assert how in evidence.violations["REC-3"][0].breach.sentence
 
 
+@pytest.mark.proof
 def test_a_store_that_hangs_at_every_crash_image_is_given_up_and_that_is_said():
     class Hangs(Durable):
         def __init__(self, root):

@@ -221,6 +221,7 @@ def test_where_other_file_systems_are_left_out_they_are_not_named():
     assert explained(story, {"f": b"\0\0\0"}).filesystems == ("strict (POSIX to the letter)", "ext4", "macos")
 
 
+@pytest.mark.proof
 def test_long_runs_of_steps_that_arrived_are_drawn_together():
     story = Story({"f": b"old"})
     story.invoke(1)

@@ -229,11 +229,13 @@ def many_losable():
     return story
 
 
+@pytest.mark.proof
 def test_a_search_that_is_cut_short_never_says_exhaustive():
     assert not enumerated(many_losable(), subsets_per_cut=4096).exhaustive
     assert not enumerated(many_losable(), images=10).exhaustive
 
 
+@pytest.mark.proof
 def test_control_with_room_enough_it_does():
     assert enumerated(many_losable(), subsets_per_cut=1 << 14).exhaustive
 
@@ -259,6 +261,7 @@ def test_control_once_they_are_durable_nothing_is_left_out():
     assert enumerated(story).exhaustive
 
 
+@pytest.mark.proof
 def test_a_log_of_many_unsynced_appends_is_searched_in_full_because_equal_pages_are_one():
     story = Story({"log": b""})
     for number in range(40):

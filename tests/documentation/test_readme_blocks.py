@@ -92,6 +92,7 @@ def run(project: Path, *words: str) -> tuple[int, str]:
 ONE = ("--tradestore-requirement", "DATA-MISSING")
 
 
+@pytest.mark.proof
 def test_the_command_for_a_store_of_ones_own_runs(project: Path) -> None:
     command = the("sh", "--tradestore-store portfolio=acme.testing:Portfolio").text.split()
     status, printed = run(project, *command[1:], *ONE)
@@ -115,6 +116,7 @@ def test_the_configuration_is_read_and_the_waiver_is_taken(project: Path) -> Non
     assert (status, f"waived: {requirement}" in printed) == (0, True), printed
 
 
+@pytest.mark.proof
 def test_the_suite_in_a_test_module_runs(project: Path) -> None:
     (project / "test_portfolio.py").write_text(the("python", "conformance_suite(Portfolio)").text)
 

@@ -133,6 +133,7 @@ def test_one_change_tells_a_store_that_loses_data_from_one_that_does_not(require
     assert judged(requirement, sound).verdict is Verdict.HOLDS
 
 
+@pytest.mark.proof
 @together
 def test_a_crash_while_a_fault_lasts_is_told_with_its_steps_and_can_be_replayed():
     result = judged("FAULT-6", WritesInPlaceWhereItCannotRename)

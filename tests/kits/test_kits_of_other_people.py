@@ -257,6 +257,7 @@ def run(pytester, monkeypatch):
     return of
 
 
+@pytest.mark.proof
 def test_a_run_tells_of_a_teams_requirement_in_its_words(run):
     result = run("TakesWithGet")
 
@@ -266,6 +267,7 @@ def test_a_run_tells_of_a_teams_requirement_in_its_words(run):
     result.stdout.fnmatch_lines(["*NOT CONFORMANT: ACME-AGAIN*"])
 
 
+@pytest.mark.proof
 def test_control_a_run_on_a_sound_store_passes(run):
     run("Queue").assert_outcomes(passed=1)
 

@@ -29,6 +29,7 @@ def judged(target, requirement, contract="documents"):
     return check.judge(bench, store)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("target", "contract"),
     [(UpdatingDocument, "document"), (UpdatingDocuments, "documents"), (UpdatingStates, "state")],
@@ -39,6 +40,7 @@ def test_a_sound_update_holds(target, contract):
     assert judged(target, "RACE-1", contract).verdict is Verdict.HOLDS
 
 
+@pytest.mark.proof
 def test_an_increment_that_is_lost_is_found():
     result = judged(ReadsBeforeItLocks, "RACE-1")
 
@@ -46,6 +48,7 @@ def test_an_increment_that_is_lost_is_found():
     assert "update('AAPL', count" in result.reason
 
 
+@pytest.mark.proof
 def test_control_the_same_store_without_it_loses_nothing():
     assert judged(PlainDocuments, "RACE-1").verdict is Verdict.HOLDS
 

@@ -22,6 +22,7 @@ def judged(target, wanted, budget=Budget.QUICK):
     return [check.judge(bench, store) for check in checks if check.requirement.startswith(wanted)]
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("target", SOUND, ids=lambda target: target.__name__)
 def test_a_client_that_dies_between_any_two_requests_harms_no_sound_store(target):
     results = judged(target, DEATHS)

@@ -69,7 +69,7 @@ def test_a_store_without_checks_is_incomplete(project):
 
 
 @pytest.mark.parametrize("color", ["no", "yes"])
-@pytest.mark.parametrize("stores", [1, 3, 30])
+@pytest.mark.parametrize("stores", [1, 3, pytest.param(30, marks=pytest.mark.proof)])
 def test_the_summary_fits_into_80_columns_with_any_number_of_stores(project, stores, color):
     project.checks(("ATOM-1", "HOLDS"), ("DATA-ROUNDTRIP", "VIOLATED"), ("DUR-2", "NOT_APPLICABLE"))
 
@@ -128,6 +128,7 @@ def test_control_with_v_the_matrix_is_whole(project):
     result.stdout.no_fnmatch_line("*-v shows*")
 
 
+@pytest.mark.proof
 def test_symbols_come_with_their_words(project):
     project.checks(("ATOM-1", "HOLDS"), ("ATOM-2", "VIOLATED"))
 

@@ -22,6 +22,7 @@ def replay(project):
     return run
 
 
+@pytest.mark.proof
 def test_a_token_shows_its_state_again_and_leaves_the_files(project, replay):
     result = replay("--tradestore-keep=kept")
 
@@ -50,6 +51,7 @@ def test_a_file_in_its_place_is_told(project, replay):
     replay("--tradestore-keep=kept").stdout.fnmatch_lines(["*kept: it exists and is no directory; name another one*"])
 
 
+@pytest.mark.proof
 def test_control_a_state_that_breaks_nothing_passes_and_says_so(replay):
     store, case, _, lost, made = replay.token.split("/")
 
@@ -85,6 +87,7 @@ def test_keep_without_a_token_is_told_that_it_does_nothing(project):
     assert "--tradestore-keep does nothing without" in project.run("--tradestore-keep=kept").stderr.str()
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("requirement", "sort"), [("FAULT-1", "fault"), ("CORR-2", "damage")], ids=["a fault", "a damage"]
 )

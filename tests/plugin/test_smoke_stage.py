@@ -83,6 +83,7 @@ def test_whoever_is_run_first_tells_it(wrong):
     result.assert_outcomes(errors=1, deselected=2)
 
 
+@pytest.mark.proof
 def test_it_is_told_once_by_all_workers_together(wrong):
     result = wrong.run_apart("-n", "2", store="wrong:Wrong")
 

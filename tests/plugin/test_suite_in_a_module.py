@@ -57,6 +57,7 @@ def test_last_failed_finds_it_again(project, module):
     project.pytester.runpytest("--lf").assert_outcomes(failed=1)
 
 
+@pytest.mark.proof
 def test_its_results_cross_xdist(project, module):
     project.checks(("ATOM-1", "HOLDS"), ("ATOM-2", "VIOLATED"))
 

@@ -31,6 +31,7 @@ def test_results_of_workers_reach_the_summary_and_the_reports(project):
     assert xml.count('<testcase classname="tradestore.Acme" name="') == len(ROWS)
 
 
+@pytest.mark.proof
 def test_a_worker_does_not_examine_again(project):
     source = project.pytester.path / "acme.py"
     opening = "super().__init__(root)\n        open('opened', 'a').write('x')\n"
@@ -51,15 +52,23 @@ def test_a_store_that_cannot_be_used_is_told_once_before_workers_start(project):
     result.stdout.no_fnmatch_line("*gw0*")
 
 
+@pytest.mark.proof
 def test_ids_select_under_xdist_too(project):
     project.run_apart("-n2", "tradestore/Acme/ATOM-2[documents]").assert_outcomes(passed=1)
 
 
+@pytest.mark.proof
 def test_self_check_status_survives_xdist(project):
     assert project.run_apart("-n2", store=None).ret == 5
 
 
-@pytest.mark.parametrize("options", [("-n2",), ("-n2", "--dist=loadgroup")], ids=["n2", "loadgroup"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(("-n2",), id="n2"),
+        pytest.param(("-n2", "--dist=loadgroup"), id="loadgroup", marks=pytest.mark.proof),
+    ],
+)
 def test_checks_that_share_evidence_run_on_one_worker(project, options):
     project.checks(
         *[(requirement, "HOLDS") for requirement in ("ATOM-1", "ATOM-2", "DUR-1", "DUR-2", "REC-1", "REC-3")]
@@ -73,6 +82,7 @@ def test_checks_that_share_evidence_run_on_one_worker(project, options):
         assert len(workers) == 1
 
 
+@pytest.mark.proof
 def test_control_another_distribution_is_left_alone(project):
     result = project.run_apart("-n2", "--dist=worksteal", "-v")
 

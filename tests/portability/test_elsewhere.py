@@ -56,6 +56,7 @@ def conformance(system, place: Path, *asked: str):
     return on(system, "run", *named, *run, "--tradestore-budget=quick", *(asked or ASKED), cwd=place)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("system", list(LACKING))
 def test_every_module_can_be_imported(system):
     done = on(system, "import")
@@ -63,6 +64,7 @@ def test_every_module_can_be_imported(system):
     assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
 
 
+@pytest.mark.proof
 def test_on_macos_the_suite_finds_on_a_disk_in_memory_what_it_finds_here(tmp_path):
     done = conformance("macos", tmp_path)
 

@@ -131,6 +131,7 @@ def searched(target, setting, blow):
     return ending.value
 
 
+@pytest.mark.proof
 @pairs
 def test_what_happens_to_one_caller_shows_what_is_wrong(breaks, holds, setting, blow):
     found = [example for one in searched(breaks, setting, blow) for _, example in one.found]
@@ -139,6 +140,7 @@ def test_what_happens_to_one_caller_shows_what_is_wrong(breaks, holds, setting, 
     assert all("replayed 10/10" in example.notes[0] for example in found)
 
 
+@pytest.mark.proof
 @pairs
 def test_control_its_twin_is_asked_the_same_and_holds(breaks, holds, setting, blow):
     results = searched(holds, setting, blow)
@@ -147,6 +149,7 @@ def test_control_its_twin_is_asked_the_same_and_holds(breaks, holds, setting, bl
     assert sum(one.search.executions for one in results) > 3
 
 
+@pytest.mark.proof
 def test_a_file_that_a_cancelled_job_was_to_close_is_closed_and_its_lock_free():
     results = searched(AsyncDocument, Setting.CANCELLED, Blow.ALL_CANCELLED)
 

@@ -476,6 +476,7 @@ def test_a_file_made_after_a_sleep_is_no_older_than_it_is(make):
     assert executed(Store).history[0].result == 10
 
 
+@pytest.mark.proof
 def test_polling_for_what_never_comes_ends_the_execution():
     class Store(Doing):
         def do(self):

@@ -7,6 +7,8 @@ import os
 import time
 from contextlib import contextmanager, suppress
 
+import pytest
+
 from pytest_tradestore.bench import Bench
 from pytest_tradestore.conformance import races
 from pytest_tradestore.kits.registry import KITS
@@ -14,6 +16,8 @@ from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Verdict
 from tests.broken_stores.races import Table
+
+pytestmark = pytest.mark.proof
 
 
 class Leased(Table):

@@ -106,6 +106,7 @@ log_histories = histories(
 )
 
 
+@pytest.mark.proof
 @settings(max_examples=300, deadline=None)
 @given(register_histories)
 def test_of_a_register_it_says_what_trying_every_order_says(history):
@@ -114,6 +115,7 @@ def test_of_a_register_it_says_what_trying_every_order_says(history):
     assert fits(history) == fits_by_trying_every_order(history, model)
 
 
+@pytest.mark.proof
 @settings(max_examples=300, deadline=None)
 @given(log_histories)
 def test_of_a_log_it_says_what_trying_every_order_says(history):

@@ -32,6 +32,7 @@ def violated(target, requirement):
     return store, bench, result.counterexample
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(("target", "requirement"), CASES.values(), ids=list(CASES))
 def test_a_token_shows_the_same_violation_again(target, requirement):
     store, bench, example = violated(target, requirement)
@@ -42,6 +43,7 @@ def test_a_token_shows_the_same_violation_again(target, requirement):
     assert [step.text for step in again.violations[0][1].steps] == [step.text for step in example.steps]
 
 
+@pytest.mark.proof
 def test_control_a_token_of_other_code_fails_loudly():
     _, bench, example = violated(sync_stores.NoLock, "RACE-1")
     other = StoreUnderTest("acme", sync_stores.SaveLockedOnly)
@@ -50,6 +52,7 @@ def test_control_a_token_of_other_code_fails_loudly():
         replay(example.token, other, bench)
 
 
+@pytest.mark.proof
 def test_control_a_token_of_no_program_fails_loudly():
     store, bench, example = violated(sync_stores.NoLock, "RACE-1")
     address = parse(example.token)

@@ -41,6 +41,7 @@ CURED = {
 }
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("cured", CURED.values(), ids=list(CURED))
 def test_control_with_the_right_lock_every_schedule_with_two_preemptions_is_run_and_holds(cured):
     store, program, own = cured
@@ -50,6 +51,7 @@ def test_control_with_the_right_lock_every_schedule_with_two_preemptions_is_run_
     assert (result.sentence, result.search.exhausted, result.search.bound) == ("", True, 2)
 
 
+@pytest.mark.proof
 def test_a_lock_file_that_is_removed_on_release_lets_two_in():
     result = search(patterns.LockFileRemoved, increments(patterns.LockFileRemoved, callers=3, own=True))
 
@@ -57,12 +59,14 @@ def test_a_lock_file_that_is_removed_on_release_lets_two_in():
     assert result.repeated == 10
 
 
+@pytest.mark.proof
 def test_control_three_callers_of_a_lock_file_that_stays_lose_nothing():
     result = search(patterns.FlockBeside, increments(patterns.FlockBeside, callers=3, own=True), budget=300)
 
     assert (result.sentence, result.search.uncontrolled) == ("", ())
 
 
+@pytest.mark.proof
 def test_a_cancelled_save_that_lands_late_is_found_at_some_await():
     store = patterns.AsyncWhole
 
@@ -71,6 +75,7 @@ def test_a_cancelled_save_that_lands_late_is_found_at_some_await():
     assert "late write: a cancelled save undid a newer one" in found
 
 
+@pytest.mark.proof
 def test_control_a_shielded_save_that_keeps_its_lock_cannot_land_late():
     store = patterns.AsyncShielded
 

@@ -40,6 +40,7 @@ STORES = {
 }
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("store", STORES.values(), ids=list(STORES))
 def test_a_token_brings_the_same_execution_back(store):
     result = search(store, increments(store))

@@ -14,6 +14,7 @@ from reference_store.core.atomic import DAMAGED, TEMPORARY, Directory, NotPinned
 from reference_store.core.descriptors import TooLarge, write_all
 from reference_store.core.directory import NotARegularFile
 from reference_store.stores.data_store import FileDataStore
+from tests.descriptors import opened
 from tests.reference_store.faults import fail_call, is_directory
 
 LIMIT = 1 << 20
@@ -135,14 +136,14 @@ def test_a_failed_sync_is_not_tried_again_on_that_file(directory: Directory, mon
 
 
 def test_a_failing_save_leaks_no_descriptor(directory: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = opened()
     for call in ("write", "fchmod", "fsync", "close", "rename"):
         fail_call(monkeypatch, call)
         with pytest.raises(OSError, match="Input/output"):
             save(directory, "f", b"one")
         monkeypatch.undo()
 
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert opened(before) == frozenset()
 
 
 def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

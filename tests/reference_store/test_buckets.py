@@ -100,6 +100,7 @@ def whole_generations(root: Path, vault: BucketVault) -> list[object]:
     return found
 
 
+@pytest.mark.proof
 def test_a_client_that_dies_between_any_two_requests_leaves_whole_generations_only(
     tmp_path: Path, server: BucketServer, bucket: Bucket
 ) -> None:

@@ -27,6 +27,7 @@ from reference_store import (
     UnserialisableValue,
 )
 from reference_store.models import Job, Status
+from tests.descriptors import opened
 from tests.reference_store.faults import fail_call
 from tests.reference_store.trading import flip
 
@@ -326,11 +327,11 @@ def test_a_closed_store_says_so(tmp_path: Path) -> None:
 
 
 def test_descriptors_are_given_back(tmp_path: Path) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = opened()
     for _ in range(20):
         using(tmp_path, lambda store: store.save(job("j1")))
 
-    assert len(os.listdir("/proc/self/fd")) <= before + 1
+    assert len(opened(before)) <= 1
 
 
 # -- claiming, changing, deleting -------------------------------------------------------------------------------------

@@ -11,6 +11,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from reference_store import SyncJobStore
 from reference_store.models import Job
 from reference_store.stores import record_log
@@ -59,6 +61,7 @@ work(2)
 """
 
 
+@pytest.mark.proof
 def test_writers_that_are_killed_lose_double_and_hide_nothing(tmp_path: Path) -> None:
     assert record_log.SMALLEST > 1, "this process reads with logs as they are made for people"
     draw = random.Random(8)

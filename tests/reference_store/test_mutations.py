@@ -5,9 +5,11 @@ of a store on a durable tree, so a sync that matters only when a killed process 
 only to a child forked in between, is not seen there: such a line has a test of its own, which is run on the copy.
 """
 
+import faulthandler
 import importlib
+import os
 import re
-import subprocess
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ import pytest
 import reference_store
 from pytest_tradestore.bench import Bench
 from pytest_tradestore.conformance import checks_for
+from pytest_tradestore.isolation import Channel, Finished, run_isolated
 from pytest_tradestore.kits.registry import KITS
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
@@ -24,6 +27,10 @@ from pytest_tradestore.verdict import Verdict
 
 PACKAGE = Path(reference_store.__file__).parent
 REPOSITORY = PACKAGE.parent
+OURS = ("reference_store", "pytest_tradestore", "tests")
+"""The packages that a run with a changed copy loads anew; the suite has the record types of the store."""
+DEADLINE = 600.0
+"""Seconds after which a run of tests hangs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,21 +259,34 @@ def test_without_it_the_suite_finds_a_violation(
 
 
 def outcome(place: Path, mutation: Mutation | None, tests: list[str]) -> str:
-    """Return what pytest says of the tests when the package is the changed one."""
-    package = place / "reference_store"
-    package.mkdir()
-    for module, source in modules():
-        if mutation is not None and module == mutation.module:
-            source = changed(source, mutation)
-        write(package, module, source)
+    """Return what pytest says of the tests when the package is the changed one.
+
+    It runs in a fork of this process, in which what others have written is loaded already; ours is forgotten and
+    loaded anew, from the copy.
+    """
+    package, said = place / "reference_store", place / "said.txt"
+    shutil.copytree(PACKAGE, package)  # with what is compiled of the modules that stay as they are
+    if mutation is not None:
+        write(package, mutation.module, changed(dict(modules())[mutation.module], mutation))
     options = ["-q", "-p", "no:cacheprovider", "--basetemp", str(place / "roots")]
     options += ["-o", f"pythonpath={place} {REPOSITORY}"]
+    options += ["-o", "faulthandler_timeout=0"]
     chosen = [str(REPOSITORY / "tests" / "reference_store" / test) for test in tests]
-    ended = subprocess.run(
-        [sys.executable, "-P", "-m", "pytest", *options, *chosen],
-        cwd=REPOSITORY, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    return ended.stdout + ended.stderr
+
+    def run(channel: Channel) -> int:
+        with said.open("wb") as file:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+        os.chdir(REPOSITORY)
+        # The thread that watches this test stays behind in the parent; a fork that ends it would wait for it for ever.
+        faulthandler.cancel_dump_traceback_later = lambda: None
+        for name in [name for name in sys.modules if name.partition(".")[0] in OURS]:
+            del sys.modules[name]
+        return int(pytest.main([*options, *chosen]))
+
+    ending = run_isolated(run, DEADLINE)
+    assert isinstance(ending, Finished), ending
+    return said.read_text(encoding="utf-8")
 
 
 @pytest.mark.proof

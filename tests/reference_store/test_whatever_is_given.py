@@ -25,6 +25,11 @@ from reference_store.models import Decision, Event, FundamentalData, Job, Order,
 from tests.reference_store.trading import JANUARY, bar
 
 STORES = sorted(name for name in reference_store.__all__ if name.endswith("Store") and name != "DataStore")
+stores = pytest.mark.parametrize(
+    "name",
+    # The asynchronous faces hand what they are given to the same stores.
+    [pytest.param(name, marks=[pytest.mark.proof] if name.startswith("Async") else []) for name in STORES],
+)
 
 
 class Hostile:
@@ -276,7 +281,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("name", STORES)
+@stores
 def test_whatever_a_method_is_given_a_store_error_or_a_type_error_comes_out(place: Path, name: str) -> None:
     store = getattr(reference_store, name)(place / "root")
     chance = random.Random(0)
@@ -311,7 +316,7 @@ def test_whatever_a_method_is_given_a_store_error_or_a_type_error_comes_out(plac
     assert caller.escaped == {}
 
 
-@pytest.mark.parametrize("name", STORES)
+@stores
 def test_whatever_a_store_is_opened_with_a_store_error_or_a_type_error_comes_out(place: Path, name: str) -> None:
     kind = getattr(reference_store, name)
     root, *options = [parameter for parameter in inspect.signature(kind).parameters if parameter != "admit"]

@@ -11,6 +11,8 @@ from pytest_tradestore.report.merging import merge
 from tests.report.browsing import PHONE, measured, pixels, screenshot
 from tests.report.test_html_report import HOSTILE, RECORDED, everywhere
 
+pytestmark = pytest.mark.proof
+
 MEASURE = """
 var root = document.documentElement, wide = [];
 document.querySelectorAll('details').forEach(function (each) { each.open = true; });

@@ -70,6 +70,7 @@ print("\\n".join(rounds.stress("broken", place, 0, 2.0, 0).findings))
 """
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("defect", "words"),
     [("hides", "nothing of this writer is there"), ("forgets", "is missing"), ("doubles", "more than once")],

@@ -4,11 +4,14 @@ import tempfile
 import warnings
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 
 from pytest_tradestore.crash.recorders.fake import FakeRecorder
 from pytest_tradestore.crash.trace import replay
 from tests.crash.recorders.fake_programs import Machine, Step, listing, real_listing, steps
+
+pytestmark = pytest.mark.proof
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -51,6 +51,7 @@ from pytest_tradestore.crash.operations import (
 from pytest_tradestore.crash.recorders.fake import FakeRecorder
 from pytest_tradestore.crash.trace import Trace, replay
 from tests.crash.recorders.fake_programs import listing, real_listing
+from tests.descriptors import opened
 
 Program = Callable[[Path], object]
 
@@ -734,7 +735,7 @@ def test_everything_is_put_back_also_after_an_error(tmp_path: Path) -> None:
     watched += [(os, name) for name in dir(os)]
     watched += [(ThreadPoolExecutor, "submit"), (sys.modules[__name__], "replace_by_its_own_name")]
     before = [getattr(owner, name) for owner, name in watched]
-    descriptors = set(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else set()
+    descriptors = opened()
 
     with contextlib.suppress(ZeroDivisionError), FakeRecorder().record(tmp_path) as recording:
         os.open(tmp_path / "left-open", os.O_CREAT)
@@ -743,7 +744,7 @@ def test_everything_is_put_back_also_after_an_error(tmp_path: Path) -> None:
     now = [getattr(owner, name) for owner, name in watched]
     assert [new is old for new, old in zip(now, before, strict=True)] == [True] * len(watched)
     assert names(list(recording.trace.operations)) == ["Create"]
-    assert not descriptors or set(os.listdir("/proc/self/fd")) == descriptors
+    assert opened(descriptors) == frozenset()
     (tmp_path / "real").touch()
     assert os.listdir(tmp_path) == ["real"]
 

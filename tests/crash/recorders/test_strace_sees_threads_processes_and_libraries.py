@@ -19,6 +19,7 @@ from pytest_tradestore.crash.operations import MarkKind, Rename, Sync, Write
 from pytest_tradestore.crash.recorders.attaching import tracer_of
 from pytest_tradestore.crash.recorders.strace import StraceRecorder
 from tests.crash.recorders.strace_programs import kinds, needs_strace, only, seen
+from tests.descriptors import opened
 
 pytestmark = needs_strace
 
@@ -240,7 +241,7 @@ def test_aiofiles(tmp_path: Path) -> None:
 
 def test_strace_and_its_descriptors_are_gone_after_a_recording_even_one_that_raised(tmp_path: Path) -> None:
     recorder = StraceRecorder()
-    descriptors = os.listdir("/proc/self/fd")
+    descriptors = opened()
     with pytest.raises(ZeroDivisionError), recorder.record(tmp_path) as recording:
         tracer = tracer_of("self")
         recording.mark(MarkKind.INVOKED, 1)
@@ -248,7 +249,7 @@ def test_strace_and_its_descriptors_are_gone_after_a_recording_even_one_that_rai
 
     assert kinds(recording.trace) == ["Mark"]
     assert not Path(f"/proc/{tracer}").exists()
-    assert os.listdir("/proc/self/fd") == descriptors
+    assert opened(descriptors) == frozenset()
 
 
 def test_strace_dying_midway_is_said(tmp_path: Path) -> None:
