@@ -8,79 +8,18 @@ import os
 import re
 import stat as stat_module
 import sys
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 from pytest_tradestore.crash.operations import SyncKind
 from pytest_tradestore.crash.recorders.fake_descriptors import Descriptors
 from pytest_tradestore.crash.recorders.fake_disk import Disk, OpenFile
+from pytest_tradestore.crash.recorders.fake_listing import FakeDirEntry, FakeScandir
 from pytest_tradestore.crash.recorders.fake_namespace import Namespace
 
 _OWN_DESCRIPTOR = re.compile(r"/(?:proc/(?:self|\d+|thread-self)/fd|dev/fd)/(\d+)")
 _DURABLE = getattr(os, "RWF_SYNC", 0) | getattr(os, "RWF_DSYNC", 0)
 _APPEND = getattr(os, "RWF_APPEND", 0)
-
-
-class FakeDirEntry(os.PathLike[Any]):
-    """What scandir yields for a directory of the fake disk."""
-
-    def __init__(self, calls: "Calls", directory: Any, absolute: str, name: str) -> None:
-        self._calls, self._absolute = calls, os.path.join(absolute, name)
-        self.name: Any = os.fsencode(name) if isinstance(directory, bytes) else name
-        self.path: Any = self.name if isinstance(directory, int) else os.path.join(directory, self.name)
-
-    def __fspath__(self) -> Any:
-        return self.path
-
-    def __repr__(self) -> str:
-        return f"<DirEntry {self.name!r}>"
-
-    def inode(self) -> int:
-        return self.stat(follow_symlinks=False).st_ino
-
-    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
-        return self._calls.stat(self._absolute, follow_symlinks=follow_symlinks)
-
-    def _is(self, test: Any, follow: bool) -> bool:
-        try:
-            return bool(test(self.stat(follow_symlinks=follow).st_mode))
-        except FileNotFoundError:
-            return False
-
-    def is_dir(self, *, follow_symlinks: bool = True) -> bool:
-        return self._is(stat_module.S_ISDIR, follow_symlinks)
-
-    def is_file(self, *, follow_symlinks: bool = True) -> bool:
-        return self._is(stat_module.S_ISREG, follow_symlinks)
-
-    def is_symlink(self) -> bool:
-        return self._is(stat_module.S_ISLNK, False)
-
-    def is_junction(self) -> bool:
-        return False
-
-
-class FakeScandir:
-    """The iterator that scandir returns: also a context manager."""
-
-    def __init__(self, entries: Iterator[FakeDirEntry]) -> None:
-        self._entries = entries
-
-    def __iter__(self) -> "FakeScandir":
-        return self
-
-    def __next__(self) -> FakeDirEntry:
-        return next(self._entries)
-
-    def __enter__(self) -> "FakeScandir":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._entries = iter(())
 
 
 class Calls:
@@ -382,7 +321,7 @@ class Calls:
         if where is None:
             return self._real.scandir(there)
         shown = "." if path is None else path if isinstance(path, int) else os.fspath(path)
-        entries = [FakeDirEntry(self, shown, where, name) for name in self._listed(where)]
+        entries = [FakeDirEntry(self.stat, shown, where, name) for name in self._listed(where)]
         return FakeScandir(iter(entries))
 
     def _directory(self, path: Any) -> tuple[str | None, Any]:
