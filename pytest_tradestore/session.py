@@ -86,8 +86,12 @@ def begin(config: pytest.Config) -> None:
         run.selection = take_selection(config)
         if not hasattr(config, "workerinput"):
             _ = run.recorder
-        with _captured(config):
-            run.attach(stores_of(config))
+        run.progress.begin("importing the stores")
+        try:
+            with _captured(config):
+                run.attach(stores_of(config))
+        finally:
+            run.progress.over()
         check_requirements(run.selection, run.waivers)
         if config.option.tradestore_replay:
             run.begin_replay(config.option.tradestore_replay)
@@ -130,7 +134,7 @@ class ConformanceRun:
         """Which item has shown what a store printed: evidence that is shared brings it along for each requirement."""
         self._told: dict[str, dict[Culprit, str]] = {}
         self._ahead: Ahead | None = None
-        self._progress = ProgressLine(config)
+        self.progress = ProgressLine(config)
         self._course = Course()
 
     # What the collectors and items ask.
@@ -148,7 +152,6 @@ class ConformanceRun:
             ready(store.declarations.backend)
             facts = known.get(PREFIX + store.name) or self.examined(store, PREFIX + store.name)
             self.records[facts.id] = StoreRecord(facts)
-        self._progress.over()
 
     def begin_replay(self, token: str) -> None:
         """Make this a run of nothing but one replay; raises ReplayError if the token is of no store here."""
@@ -163,7 +166,7 @@ class ConformanceRun:
         from pytest_tradestore import conformance
         from pytest_tradestore.examination import examine
 
-        with while_waiting(lambda: self._progress.name(f"opening {store.name}")):
+        with while_waiting(lambda: self.progress.name(f"opening {store.name}")):
             found = examine(store)
         checks = conformance.checks_for(found.contracts)
         smoked = {} if self.config.option.collectonly else self._smoked(store, found)
@@ -190,7 +193,7 @@ class ConformanceRun:
 
         smoked = {}
         for kit in found.contracts:
-            with while_waiting(lambda kit=kit: self._progress.name(f"trying {kit.name} of {store.name}")):  # type: ignore[misc]
+            with while_waiting(lambda kit=kit: self.progress.name(f"trying {kit.name} of {store.name}")):  # type: ignore[misc]
                 smoked[kit.name] = smoke(store, kit, offered(store, kit, frozenset(found.methods)))
         return smoked
 
@@ -202,12 +205,12 @@ class ConformanceRun:
 
     def judge(self, check: "Check", store: "StoreUnderTest", facts: StoreFacts) -> Result:
         """Judge one check; the evidence is shared with the store's other checks in this process."""
-        made = None if self._ahead is None else self._ahead.take(key_of(facts, check), self._progress.show)
+        made = None if self._ahead is None else self._ahead.take(key_of(facts, check), self.progress.show)
         if made is None:
             key = key_of(facts, check)
             self._course.begins(key)
             try:
-                with while_waiting(lambda: self._progress.show(self._course.progress)):
+                with while_waiting(lambda: self.progress.show(self._course.progress)):
                     result = self._decided(check, store, facts)
             finally:
                 self._course.ends(key)
@@ -215,7 +218,7 @@ class ConformanceRun:
             result, races = made.value
             self.bench_for(store, facts).adopt_races(races)
             sys.stdout.write(made.output)
-        self._progress.over()
+        self.progress.over()
         return known_before(waivers.waived(result, store.name, self.waivers, self.today), store.name, self.baseline)
 
     def _decided(self, check: "Check", store: "StoreUnderTest", facts: StoreFacts) -> Result:
@@ -337,9 +340,9 @@ class ConformanceRun:
 
     def _say_how_far_workers_are(self) -> None:
         if self._course.empty:
-            self._progress.name("waiting for the workers to begin")
+            self.progress.name("waiting for the workers to begin")
         else:
-            self._progress.show(self._course.progress)
+            self.progress.show(self._course.progress)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         if self.config.pluginmanager.hasplugin("dsession"):
@@ -348,7 +351,7 @@ class ConformanceRun:
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         if self.config.pluginmanager.hasplugin("dsession"):
             self._course.ends(key_in(nodeid))
-            self._progress.over()
+            self.progress.over()
 
     def pytest_report_header(self) -> list[str]:
         if not self.stores.stores:

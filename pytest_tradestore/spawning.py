@@ -36,6 +36,7 @@ from pytest_tradestore.beats import (
 
 BEGINNING = "import json, sys; sys.path[:] = json.loads(sys.stdin.buffer.readline())"
 """What a new interpreter does first; a test has it look like one of another system."""
+_PATIENCE = 1.0
 _THEN = "from pytest_tradestore.spawning import main; main()"
 
 
@@ -63,7 +64,7 @@ def stream_spawned(task: Task, deadline: float) -> Iterator[Sent | Ending]:
             yield from told.by(receive, watch)
         finally:
             _end(process, leave_time=told.nothing)
-            reader.join()
+            reader.join(_PATIENCE)  # something that the store has started may hold the pipe open
         yield told.ending(watch, lambda: _how(process.returncode), kept(output))
 
 
@@ -103,7 +104,7 @@ def _read(pipe: IO[bytes], chunks: "SimpleQueue[bytes]") -> None:
 def _end(process: "subprocess.Popen[bytes]", *, leave_time: bool) -> None:
     if leave_time:  # it gets a moment to tell by its status why it ended
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(1.0)
+            process.wait(_PATIENCE)
     process.kill()
     process.wait()
 

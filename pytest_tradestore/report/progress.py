@@ -49,6 +49,13 @@ class ProgressLine:
         """Say what is done, of which nobody knows how long it takes, if nothing has been said for a while."""
         self._show(lambda seconds: f"{what} ({round(seconds)} s)")
 
+    def begin(self, what: str) -> None:
+        """Say at once what is done first, on a terminal, where the line goes away again."""
+        reporter = self._config.pluginmanager.getplugin("terminalreporter")
+        if reporter is not None and reporter.isatty:
+            self._quiet = 0.0
+            self.name(what)
+
     def _show(self, line_after: Callable[[float], str]) -> None:
         now = time.monotonic()
         if now - self._said < (_AGAIN if self._shown else self._quiet):
