@@ -26,7 +26,7 @@ from pytest_tradestore.report.html.overview import (
 )
 from pytest_tradestore.report.html.script import SCRIPT
 from pytest_tradestore.report.html.style import STYLE
-from pytest_tradestore.report.html.words import COUNTED
+from pytest_tradestore.report.html.words import COUNTED, listed
 from pytest_tradestore.report.records import StoreRecord
 from pytest_tradestore.report.summary import checked
 from pytest_tradestore.report.surroundings import Surroundings
@@ -190,9 +190,7 @@ def _what_was_done(stores: Sequence[Shown]) -> Markup:
         for name in names
     )
     bounded = [store.name for store in stores if not all(result.exhaustive for result in store.record.results.values())]
-    reach = (
-        f"For {', '.join(bounded)} a bound cut some of the searches." if bounded else "Every search went to its end."
-    )
+    reach = f"For {listed(bounded)} a bound cut some of the searches." if bounded else "Every search went to its end."
     table = tag("table", tag("caption", reach), tag("thead", tag("tr", *heads)), tag("tbody", *rows), class_="numbers")
     return tag(
         "section",

@@ -15,6 +15,7 @@ from pytest_tradestore.causes import Cause, Culprit, Harm
 from pytest_tradestore.report.files import Reported, write_report
 from pytest_tradestore.report.html.markup import anchor, tag, visible
 from pytest_tradestore.report.html.overview import slugs
+from pytest_tradestore.report.html.words import begun_large, listed
 from pytest_tradestore.report.html_report import html_of
 from pytest_tradestore.report.merging import merge
 from pytest_tradestore.report.records import StoreFacts, StoreRecord
@@ -219,6 +220,31 @@ def test_it_says_what_held_what_was_not_asked_and_what_was_not_run():
     assert "What holds (1) ATOM-1[documents]: 1,234 crash states" in text
     assert "PERM-1[documents]: it does not claim private-files" in text
     assert "What was not run (1)" in text
+
+
+def test_a_sentence_that_begins_with_a_call_keeps_its_name():
+    text = Page(recorded()).text
+
+    assert "put('AAPL', {version: 2}) raised when write AAPL.json fails" in text
+    assert "Put('AAPL'" not in text
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("the document cannot be read: it ends", "The document cannot be read: it ends"),
+        ("save({version: 1}) raised", "save({version: 1}) raised"),
+        ("portfolio.json is empty", "portfolio.json is empty"),
+        ("äpfel: two", "Äpfel: two"),
+        ("", ""),
+    ],
+)
+def test_only_words_are_begun_large(said, told):
+    assert begun_large(said) == told
+
+
+def test_names_are_listed_as_one_says_them():
+    assert [listed(names) for names in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
 
 
 def test_counters_stand_in_a_table_with_words():

@@ -8,7 +8,7 @@ from pytest_tradestore.report.findings import BY_POSIX_ALONE, Consequence, Findi
 from pytest_tradestore.report.html.differences import directory, values
 from pytest_tradestore.report.html.drawings import drawing_of
 from pytest_tradestore.report.html.markup import NOTHING, Markup, anchor, joined, tag
-from pytest_tradestore.report.html.words import HARMS, family_of
+from pytest_tradestore.report.html.words import HARMS, begun_large, family_of
 from pytest_tradestore.report.recipes import recipe_for
 from pytest_tradestore.report.records import StoreRecord
 from pytest_tradestore.report.summary import profile_of
@@ -76,7 +76,7 @@ def _joined_families(families: Sequence[str] | dict[str, None]) -> str:
 
 def _title(finding: Finding) -> str:
     said = str(finding.cause.culprit)
-    return said if said.startswith("fsync") else said[:1].upper() + said[1:]
+    return said if said.startswith("fsync") else begun_large(said)
 
 
 def _body(finding: Finding, number: int, place: Place, first: dict[str, int], told: set[str]) -> Iterator[Markup]:
@@ -93,7 +93,7 @@ def _body(finding: Finding, number: int, place: Place, first: dict[str, int], to
 
 def _sentence(consequence: Consequence) -> str:
     said = consequence.example.headline if consequence.example is not None else consequence.requirement
-    return f"{said[:1].upper()}{said[1:]}."
+    return f"{begun_large(said)}."
 
 
 def _remedy(finding: Finding) -> Markup:
@@ -225,10 +225,10 @@ def other_cards(place: Place, first: dict[str, int]) -> Iterator[Markup]:
 
 def _other(check: str, result: Result, place: Place, first: dict[str, int]) -> Markup:
     word = result.verdict.value.lower()
-    content = [tag("p", f"{result.reason[:1].upper()}{result.reason[1:]}.", class_="said")]
+    content = [tag("p", f"{begun_large(result.reason)}.", class_="said")]
     content.append(_printed(result.output))
     for position, example in enumerate(result.examples):
-        content.append(tag("p", f"{example.headline[:1].upper()}{example.headline[1:]}."))
+        content.append(tag("p", f"{begun_large(example.headline)}."))
         content += shown(example, f"{anchor(place.store, check)}/{position}")
     return _card(check, word, result.requirement, joined(content), place, first)
 

@@ -89,6 +89,17 @@ KINDS = {
 """How each verdict is coloured; what does not decide is coloured all the same, and marked."""
 
 
+def listed(names: Sequence[str]) -> str:
+    """Return names as one says them in a sentence."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def begun_large(sentence: str) -> str:
+    """Return a sentence with a large first letter; one that begins with a call or a file, which have none, as it is."""
+    first = sentence.partition(" ")[0].rstrip(".,:;")
+    return sentence if set("(._/'") & set(first) else sentence[:1].upper() + sentence[1:]
+
+
 def family_of(requirement: str) -> str:
     """Return the name of the family that a requirement belongs to; a team's own have one together."""
     return FAMILIES.get(requirement.partition("-")[0], "A team's own")
