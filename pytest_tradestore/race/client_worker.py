@@ -43,7 +43,9 @@ WAKES, STRUCK = b"W", b"S"
 _SWEPT = 50
 """Executions after which what they left in memory is swept away."""
 MOMENT = struct.Struct("<d")
-SIGNAL_OF = {Blow.CTRL_C: signal.SIGINT, Blow.ALARM: signal.SIGALRM}
+_NAMES = {Blow.CTRL_C: "SIGINT", Blow.ALARM: "SIGALRM"}
+SIGNAL_OF = {blow: signal.Signals[name] for blow, name in _NAMES.items() if hasattr(signal, name)}
+"""Those that there are; Windows has no alarm, and this module is imported there all the same."""
 
 
 @dataclass(frozen=True, slots=True)
