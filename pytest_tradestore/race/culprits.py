@@ -9,6 +9,7 @@ from dataclasses import replace
 from pytest_tradestore.causes import Cause, Culprit, Harm, role_of_path
 from pytest_tradestore.race.execution import CANCELLING, INTERRUPTING, Blow, Ending, Execution, Program, Step
 from pytest_tradestore.race.judging import RaceViolation, ViolationKind
+from pytest_tradestore.race.listings import PASSED_OVER
 
 BETWEEN = "another caller comes between the steps"
 DEADLOCK = "locks that wait for each other"
@@ -30,6 +31,14 @@ _OF_ITSELF = (
 _ACROSS = (
     "Make temporary files in the directory of the file that they will replace: a rename cannot leave its file system."
 )
+
+
+_IN_PIECES = (
+    "List while you hold the lock that writers take, or keep the names in a file of their own: a directory is read in "
+    "pieces, and a name that is given to another file meanwhile may be in none of them."
+)
+PASSING_OVER = ("btrfs", "tmpfs")
+"""The file systems that have been seen to pass over the name of a file that is replaced during a listing."""
 
 
 _OF_BLOWS = {
@@ -67,6 +76,8 @@ def cause_of(execution: Execution, finding: RaceViolation, program: Program | No
     blow = None if program is None or program.struck is None else program.blow
     if finding.alone or cause.remedy or program is None:
         return cause
+    if passed_over(execution, finding):
+        return replace(cause, remedy=_IN_PIECES)
     if program.inherited:
         return replace(cause, remedy=_INHERITED)
     if blow not in _OF_BLOWS:
@@ -76,6 +87,11 @@ def cause_of(execution: Execution, finding: RaceViolation, program: Program | No
         return replace(cause, remedy=_OF_BLOWS[blow])
     places = _places([step for step in execution.steps[:struck] if step.actor == 0][-1:])
     return replace(cause, culprit=Culprit(f"call that is {blow.value} after a step", places), remedy=_OF_BLOWS[blow])
+
+
+def passed_over(execution: Execution, finding: RaceViolation) -> bool:
+    """Say whether a reader missed what a listing passed over."""
+    return finding.wrong is ViolationKind.TORN and any(step.note.startswith(PASSED_OVER) for step in execution.steps)
 
 
 def _cause_of(execution: Execution, finding: RaceViolation) -> Cause:

@@ -126,7 +126,7 @@ _OF_PROCESSES = (
 _CANCELLED_TOO = ("a deletion beside a writer of its place", "two who change one place")
 
 
-_INHERITED = ("two writers", "two writers of one place", "two who change one place")
+_INHERITED = ("two writers", "two writers of one place", "two who change one place", "two who list")
 """Something is written before the fork: what the store imports late is there then, and not imported by each child."""
 
 

@@ -33,11 +33,13 @@ def scenarios(kit: Kit, methods: frozenset[str], make: Records | None = None) ->
 
     There are none where the contract offers nothing to read back what was written.
     """
-    say = kit.concurrent(make or Records(), methods)
+    make = make or Records()
+    say = kit.concurrent(make, methods)
     found: list[Scenario] = []
     if say is None:
         return ()
-    for scenario in _scenarios(say):
+    listing = next((look for look in kit.looks(make, methods) if look.key == kit.listing), None)
+    for scenario in _scenarios(say, listing):
         if all((scenario.actors, scenario.prepare) != (other.actors, other.prepare) for other in found):
             found.append(replace(scenario, again=(say.rewrite(9),)))
     return tuple(found)
@@ -65,7 +67,7 @@ def of_blows(kit: Kit, methods: frozenset[str], make: Records | None = None) -> 
     return tuple(replace(scenario, again=(say.rewrite(9),)) for scenario in found)
 
 
-def _scenarios(say: Concurrent) -> list[Scenario]:
+def _scenarios(say: Concurrent, listing: Call | None) -> list[Scenario]:
     write, rewrite, last = say.write, say.rewrite, say.last
     first, second, third = write(0), write(1), write(2)
     read = None if say.read is None else say.read(0)
@@ -92,8 +94,11 @@ def _scenarios(say: Concurrent) -> list[Scenario]:
     if read is not None and reread is not None:
         beside = ((rewrite(1),), (third,), (read, reread))
         found.append(Scenario("two writers beside a reader", beside, (first,), last(3)))
-        look = last(2)[-1]
-        found.append(Scenario("two readers", ((look,), (look,)), (first, second), last(2)))
+        name = "two readers" if listing is None else "two who list"
+        look = listing or last(2)[-1]
+        found.append(Scenario(name, ((look,), (look,)), (first, second), last(2)))
+    if listing is not None:
+        found.append(Scenario("a listing beside a writer", ((rewrite(1),), (listing,)), (first, second), last(2)))
     if say.change is not None:
         found += [
             Scenario("two who change one place", ((say.change(1),), (say.change(2),)), (first,), last(1)),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pytest_tradestore.crash.recorders.fake_patches import Patches
+from pytest_tradestore.race import listings
 from pytest_tradestore.race.actors import running
 from pytest_tradestore.race.clock import CLOCK
 from pytest_tradestore.race.file_locks import FLOCKS
@@ -15,7 +16,7 @@ from pytest_tradestore.race.paths import NAMES
 _ident = _thread.get_ident
 _OF_ONE_PATH = (
     "access chmod chown getxattr lchmod lchown listxattr lstat mkdir mknod readlink remove removexattr rmdir "  # noqa: SIM905 - reads better
-    "scandir setxattr stat statvfs truncate unlink utime".split()
+    "setxattr stat statvfs truncate unlink utime".split()
 )
 _OF_TWO_PATHS = ("link", "rename", "replace", "symlink")
 _OF_A_NUMBER = (
@@ -31,7 +32,7 @@ def install(patches: Patches) -> None:
     """Put the stand-ins into ``os``."""
     for name in _OF_ONE_PATH:
         _stand_in(patches, name, _of_one_path)
-    _stand_in(patches, "listdir", _listing)
+    listings.install(patches)
     for name in _OF_TWO_PATHS:
         _stand_in(patches, name, _of_two_paths)
     for name in _OF_A_NUMBER:
@@ -67,32 +68,6 @@ def _of_one_path(original: Any, name: str) -> Any:
                     actor.did(content_of(path))
                 return result
         return original(*arguments, **named)
-
-    return stand_in
-
-
-_read_to_the_end: set[int] = set()
-"""Descriptors of directories that somebody is listing: those who list through one share the place where they are."""
-
-
-def _listing(original: Any, name: str) -> Any:
-    by_path = _of_one_path(original, name)
-
-    def stand_in(path: Any = ".") -> Any:
-        actor = running.get(_ident())
-        if actor is None or not isinstance(path, int):
-            return by_path(path)
-        called = NAMES.name(path)
-        actor.reach(f"{name} {called}")
-        if path in _read_to_the_end:
-            return []  # what there was has been read by another caller, who has not gone back to the start yet
-        _read_to_the_end.add(path)
-        try:
-            found = original(path)
-            actor.reach(f"{name} {called}, again from the start")
-            return found
-        finally:
-            _read_to_the_end.discard(path)
 
     return stand_in
 

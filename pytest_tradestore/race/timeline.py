@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 
 from pytest_tradestore.crash.operations import Location
 from pytest_tradestore.observation import counted, shortened
-from pytest_tradestore.race.culprits import cause_of
+from pytest_tradestore.race.culprits import PASSING_OVER, cause_of, passed_over
 from pytest_tradestore.race.execution import CANCELLING, INTERRUPTING, Blow, Ending, Execution, Program
 from pytest_tradestore.race.execution import Step as RaceStep
 from pytest_tradestore.race.judging import RaceViolation
+from pytest_tradestore.race.listings import PASSED_OVER
 from pytest_tradestore.race.slowness import SLOW
 from pytest_tradestore.verdict import Counterexample, Step, StepKind, StepStatus
 
@@ -55,6 +56,7 @@ def counterexample(
         actors=tuple(name_of(actor, program) for actor in range(len(program.actors))),
         found=found,
         allowed=finding.allowed,
+        filesystems=PASSING_OVER if passed_over(execution, finding) else (),
         notes=(f"{before}{counted(execution.preemptions, 'preemption')}{after}", *_said_of(program)),
         token=token,
         remedy=cause.remedy,
@@ -174,6 +176,8 @@ def _row(step: RaceStep, verb: str, object_: str) -> Row:
     if verb in _RENAMES and " -> " in object_ and step.note:
         object_ = object_.partition(" -> ")[2]  # the content tells where it came from
         return Row(step.actor, f"{verb} {object_}{_note(step)}", step.location)
+    if step.note.startswith(PASSED_OVER):
+        return Row(step.actor, f"{step.operation}{_note(step)}", step.location)
     dispensable = (
         4 if verb in _TRIVIAL or object_ == "the root" else 2 if verb in _LOCKING else 0 if verb in _NAMING else 1
     )

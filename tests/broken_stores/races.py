@@ -428,3 +428,21 @@ class RemembersWhatIsNotThere(PlainDocuments):
             if found is None:
                 self._absent.add(key)
             return found
+
+
+@breaks("documents", RACE_4="keys() gives ['MSFT'], and no order of the calls explains that")
+class ListsWhileOthersReplace(PlainDocuments):
+    """lists without the lock that writers take: the name of a file that is replaced meanwhile may be in no piece."""
+
+    def keys(self):
+        return [key_of(name) for name in sorted(os.listdir(self.directory)) if name.endswith(".json")]
+
+
+@breaks("documents", RACE_4="keys() gives")
+class ScansThroughOneDescriptor(ListsThroughOneDescriptor):
+    """the same through scandir, for the sizes of the files."""
+
+    def keys(self):
+        with os.scandir(self._listed) as entries:
+            sizes = {entry.name: entry.stat().st_size for entry in entries}
+        return [key_of(name) for name, size in sorted(sizes.items()) if name.endswith(".json") and size]

@@ -12,6 +12,7 @@ from tests.broken_stores import breaks
 from tests.broken_stores.races import Table
 from tests.sound_stores.files import (
     encode,
+    key_of,
     locked,
     read_document,
     remove_durably,
@@ -20,6 +21,7 @@ from tests.sound_stores.files import (
     write_synced,
 )
 from tests.sound_stores.guarded import Immediate
+from tests.sound_stores.plain import PlainDocuments
 
 _GATES: dict[str, threading.Lock] = {}
 
@@ -187,3 +189,32 @@ class ProcessesUnlinkTheirLock(Table):
                 lock.unlink(missing_ok=True)
             finally:
                 os.close(descriptor)
+
+
+@breaks("documents", RACE_3="keys() gives")
+class ListsWithItsChildren(PlainDocuments):
+    """lists through a directory opened once, its threads in turn; children share the place where it is read."""
+
+    tradestore_claims = ("processes",)
+
+    def __init__(self, root: Path):
+        super().__init__(root)
+        self._listed, self._turn = os.open(self.directory, os.O_RDONLY), threading.Lock()
+
+    def keys(self):
+        with self._turn, reading(self.root):
+            return [key_of(name) for name in sorted(os.listdir(self._listed)) if name.endswith(".json")]
+
+    def close(self):
+        os.close(self._listed)
+
+
+@contextmanager
+def reading(root):
+    """Hold the lock of a store beside other readers."""
+    descriptor = os.open(root / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,4 +1,4 @@
-"""What stands beside the content of a file is what a crash has left of it: digests in attributes, marks by the mode."""
+"""What stands beside the content of a file is what a crash has left of it: digests in attributes, modes, owners."""
 
 import hashlib
 import os
@@ -14,6 +14,7 @@ from pytest_tradestore.kits.registry import KITS
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Verdict
+from tests.broken_stores.bases import OneFile
 from tests.broken_stores.kept import LocksByTheMode, SealsInAnAttribute
 from tests.sound_stores.files import encode, sync_directory, sync_file, write_synced
 
@@ -63,6 +64,57 @@ def test_what_is_beside_the_content_too_late_is_found_and_nothing_else_is(broken
 @pytest.mark.parametrize("sound", [SealsBeforeTheRename, MarksTheNewFileByItsMode])
 def test_control_what_is_there_before_the_rename_is_accused_of_nothing(sound):
     assert violated(sound) == set()
+
+
+ANOTHER = 65_534
+"""An account that is not the one the tests run as."""
+
+
+class LendsTheFileOut(OneFile):
+    """gives the old file to another account while it is replaced, and readers go by that."""
+
+    def save(self, data):
+        staged = self.root / "portfolio.tmp"
+        if self.file.exists():
+            os.chown(self.file, ANOTHER, ANOTHER)
+        write_synced(staged, encode(data))
+        os.replace(staged, self.file)
+        sync_directory(self.root)
+
+    def load(self):
+        if self.file.exists() and self.file.stat().st_uid == ANOTHER:
+            raise ValueError("another account is writing the document")
+        return super().load()
+
+
+class HandsTheNewFileOver(LendsTheFileOut):
+    """Each file is given to another account before it is in its place; readers take no other."""
+
+    def save(self, data):
+        staged = self.root / "portfolio.tmp"
+        write_synced(staged, encode(data))
+        os.chown(staged, ANOTHER, ANOTHER)
+        sync_file(staged)
+        os.replace(staged, self.file)
+        sync_directory(self.root)
+
+    def load(self):
+        if self.file.exists() and self.file.stat().st_gid != ANOTHER:
+            raise ValueError("the document is of somebody else")
+        return super(LendsTheFileOut, self).load()
+
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs to give files to another account, which only root may")
+
+
+@as_root
+def test_a_file_that_belongs_to_another_account_after_a_crash_is_found_and_nothing_else_is():
+    assert violated(LendsTheFileOut) == {"ATOM-1", "ATOM-2"}
+
+
+@as_root
+def test_control_a_file_that_was_given_away_before_the_rename_is_accused_of_nothing():
+    assert violated(HandsTheNewFileOver) == set()
 
 
 def image(mode=0o644, **other):

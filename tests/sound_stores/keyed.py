@@ -30,7 +30,8 @@ class NumberedDocuments(PlainDocuments):
             remove_durably(self._path(key))
 
     def keys(self):
-        return [int(name.removesuffix(".json")) for name in os.listdir(self.directory) if name.endswith(".json")]
+        with locked(self.root):
+            return [int(name.removesuffix(".json")) for name in os.listdir(self.directory) if name.endswith(".json")]
 
 
 class PairedDocuments(NumberedDocuments):
@@ -43,5 +44,6 @@ class PairedDocuments(NumberedDocuments):
         return self.directory / file_name(json.dumps([symbol, number]))
 
     def keys(self):
-        names = (name for name in os.listdir(self.directory) if name.endswith(".json"))
+        with locked(self.root):
+            names = [name for name in os.listdir(self.directory) if name.endswith(".json")]
         return [tuple(json.loads(key_of(name))) for name in names]

@@ -73,7 +73,8 @@ class PlainDocuments:
             remove_durably(self.directory / file_name(key))
 
     def keys(self):
-        return [key_of(name) for name in sorted(os.listdir(self.directory)) if name.endswith(".json")]
+        with locked(self.root):  # a directory is read in pieces: a name that is replaced meanwhile may be in none
+            return [key_of(name) for name in sorted(os.listdir(self.directory)) if name.endswith(".json")]
 
 
 class SweptDocuments(PlainDocuments):

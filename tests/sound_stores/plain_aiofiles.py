@@ -115,7 +115,8 @@ class AsyncDocuments:
             await asyncio.to_thread(sync_directory, self.directory)
 
     async def keys(self):
-        return [key_of(name) for name in await aiofiles.os.listdir(self.directory) if name.endswith(".json")]
+        async with locked(self.root):
+            return [key_of(name) for name in await aiofiles.os.listdir(self.directory) if name.endswith(".json")]
 
 
 class AsyncJournal:

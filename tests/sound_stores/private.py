@@ -79,7 +79,7 @@ class PrivateDocuments:
             os.fsync(here)
 
     def keys(self):
-        with self._documents() as here:
+        with locked(self.root), self._documents() as here:
             return [key_of(name) for name in sorted(os.listdir(here)) if is_own(name)]
 
     @contextmanager
