@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, repeat
 from pathlib import Path
 
 from pytest_tradestore.crash.workloads import Workload
@@ -26,6 +26,8 @@ _SETTLING = 3
 """Rounds after which a store has what it keeps for good."""
 _ROUNDS, _CALLS = 5, 48
 """Counted are at least so many rounds, and at least so many calls: more than any pool of threads grows to."""
+_MOST_ROUNDS = 40
+"""Rounds in which what grows by one each time outgrows every pool."""
 _OPENINGS = 5
 _FEWEST = {"file descriptors": 1, "temporary files": 1, "processes": 5, "threads": 33}
 """Growth in all that is a leak; an executor may have up to 32 threads and takes its time to start them."""
@@ -96,6 +98,10 @@ def _repeated(store: StoreUnderTest, workload: Workload, root: Path, temporary: 
         _round(workload, store, opened, channel)
         counted.append(_counts(root, temporary))
     counted = counted[_SETTLING - 1 :]
+    while any(map(_may_grow_on, _FEWEST, repeat(counted))) and len(counted) <= _MOST_ROUNDS:
+        _round(workload, store, opened, channel)
+        counted.append(_counts(root, temporary))
+        rounds += 1
     looks: list[Counts] = []
     last = counted[-1]
     if suspects := [what for what in _FEWEST if _grows(what, counted)]:
@@ -183,6 +189,11 @@ def _round(
 def _grows(what: str, counted: list[Counts]) -> bool:
     steps = [after[what] - before[what] for before, after in pairwise(counted)]
     return all(step > 0 for step in steps) and sum(steps) >= _FEWEST[what]
+
+
+def _may_grow_on(what: str, counted: list[Counts]) -> bool:
+    """Say whether it has grown in every round, and not by as much yet as a pool could not."""
+    return _grows_at_all(what, counted) and not _grows(what, counted)
 
 
 def _counts(root: Path, temporary: Path) -> Counts:

@@ -122,7 +122,7 @@ class DurableImage:
         base = str(root)
         written: dict[Inode, str] = {}
         stamps = self.stamps()
-        for file in self.files:
+        for file in sorted(self.files, key=lambda f: stamps.get(f.path, 0)):  # the older first: so are their ctimes
             path = f"{base}/{file.path}"
             if file.kind is Kind.DIRECTORY:
                 os.mkdir(path, file.mode | 0o700)
@@ -144,6 +144,7 @@ class DurableImage:
                         os.setxattr(descriptor, name, value)
                     if hasattr(os, "fchmod"):
                         os.fchmod(descriptor, file.mode)
+                    os.fstat(descriptor)  # of what has been looked at, Linux tells the next change by a finer clock
                     os.utime(descriptor if os.utime in os.supports_fd else path, (stamps[file.path],) * 2)
                 finally:
                     if held is None:

@@ -326,5 +326,6 @@ def piling_up(grown: Growth, facts: Facts) -> Violation:
         ("the number of files stops growing",),
         Harm.LEFTOVER,
     )
-    culprit = Culprit(PILING_UP, facts.culprit(grown.state, grown.group.window, breach).places)
+    places = grown.made_at or facts.culprit(grown.state, grown.group.window, breach).places
+    culprit = Culprit(PILING_UP, places)
     return Violation("ATOM-4", grown.state, grown.group, grown.images[-1], breach, Inspection(), culprit)

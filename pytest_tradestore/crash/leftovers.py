@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pytest_tradestore.crash.images import DurableImage, matches
 from pytest_tradestore.crash.lowering import lower
 from pytest_tradestore.crash.models import STRICT
+from pytest_tradestore.crash.operations import Create, Link, Rename
 from pytest_tradestore.crash.recorders.base import Recorder
 from pytest_tradestore.crash.recording import NotRecorded, Recorded, record
 from pytest_tradestore.crash.states import Crash, CrashState, Group, Window, enumerate_states
-from pytest_tradestore.crash.trace import replay
+from pytest_tradestore.crash.trace import Trace, replay
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import StoreUnderTest
@@ -28,6 +29,8 @@ class Growth:
     """The files that the last round has added."""
     when_opened: bool = False
     """Whether opening the store is enough to add one, without any crash."""
+    made_at: tuple[str, ...] = ()
+    """The lines that ask for the files that the last round has added, where they are known."""
 
 
 def growth(
@@ -47,7 +50,7 @@ def growth(
     images = [worst.image]
     counts = [_count(worst.image, volatile)]
     place = workload.updates[1].key
-    seen = None
+    seen = last = None
     for number in range(1, ROUNDS):
         updates = (workload.next_update(place, 50 + number),)
         recorded = record(store, workload, updates, recorder, sandbox, start=images[-1])
@@ -62,6 +65,7 @@ def growth(
             return None
         images.append(again.image)
         counts.append(_count(again.image, volatile))
+        last = recorded
     after = tuple(workload.next_update(place, 50 + number) for number in range(1, ROUNDS + 1))
     cleared = _left_by(record(store, workload, after[-1:], recorder, sandbox, start=images[-1]), volatile)
     if cleared is None or cleared <= counts[0]:
@@ -71,7 +75,19 @@ def growth(
         return None  # it keeps some versions, and would have as many without any crash
     newest = tuple(sorted(set(images[-1].paths()) - set(images[-2].paths())))
     opened = _left_by(record(store, workload, (), recorder, sandbox, start=images[-1]), volatile)
-    return Growth(worst, worst.process, tuple(images), tuple(counts), newest, (opened or 0) > counts[-1])
+    made_at = () if last is None else _made_at(last.trace, newest)
+    return Growth(worst, worst.process, tuple(images), tuple(counts), newest, (opened or 0) > counts[-1], made_at)
+
+
+def _made_at(trace: Trace, paths: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the lines that gave these paths their names."""
+    names = {path.rpartition("/")[2] for path in paths}
+    naming = [
+        (operation.target if isinstance(operation, Rename) else operation.entry, operation.origin.location)
+        for operation in trace.operations
+        if isinstance(operation, (Create, Link, Rename))
+    ]
+    return tuple(dict.fromkeys(str(line) for entry, line in naming if line and entry and entry.name in names))
 
 
 def _left_by(made: Recorded | NotRecorded, volatile: tuple[str, ...]) -> int | None:

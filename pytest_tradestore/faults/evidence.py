@@ -85,6 +85,8 @@ class FaultEvidence:
     sync_trials: tuple[SyncTrial, ...] = ()
     going_on: tuple[GoingOn, ...] = ()
     """The faults after which the store went on changing files, one for each way of doing so."""
+    left_out: str = ""
+    """Which sync an update does without where what is to be synced cannot be opened, if there is one."""
     updates: tuple[tuple[Subject, Observation], ...] = ()
     """The updates of the workload, each with what is seen after it."""
     usual: frozenset[tuple[CallKind, str]] = frozenset()
@@ -326,6 +328,7 @@ def _evidence(run: Run, plan: Plan, store: StoreUnderTest, *, loses: bool, log: 
         given_up=run.gave_up,
         syncs=_failing_syncs(plan, log=log),
         sync_trials=tuple(_sync_trials(run, plan)),
+        left_out=next(_left_out(run, plan), ""),
         going_on=_going_on(run, plan, {id(trial) for trial, breach, _ in found if breach.harm is not Harm.LEFTOVER}),
         updates=tuple(
             (subject, control.seen)
@@ -398,6 +401,19 @@ def _done(plan: Plan, number: int) -> tuple[str, ...]:
 
 def _writes(calls: tuple[Call, ...], role: str) -> bool:
     return any(call.kind is CallKind.WRITE and call.role == role for call in calls)
+
+
+def _left_out(run: Run, plan: Plan) -> Iterator[str]:
+    """Yield what returns although a file or directory could not be opened, and was not synced for that."""
+    for number, trial in sorted(run.trials.items()):
+        subject, fault = plan.tries[number]
+        if not isinstance(fault, Fault) or fault.kind is not CallKind.OPEN or not trial.struck:
+            continue
+        if trial.raised or trial.ended or plan.subjects[subject].update is None:
+            continue
+        sync = Call(CallKind.SYNC, fault.role)
+        if trial.watched.calls.count(sync) < plan.calls[subject].count(sync):
+            yield f"where {fault}, {trial.subject} leaves out its {sync} and returns: a power loss may take that back"
 
 
 def _failing_syncs(plan: Plan, *, log: bool) -> dict[str, tuple[Subject, tuple[Fault, ...]]]:

@@ -60,7 +60,7 @@ def gather_syncs(
         small, large = ([row for row in rows if row.subject.is_large is size] for size in (False, True))
         made, ways = recorded(store, workload, [*small[:most], *large[:_LARGE_ONES]], recorder, sandbox)
         usable = [one for one in made if one.struck and not one.trace.unseen]
-        found = SyncEvidence(exhaustive=len(usable) == len(rows))
+        found = SyncEvidence(exhaustive=len(usable) == len(rows), remark=faults.left_out)
         found = crash_after(store, workload, settings, usable, sandbox, found)
     if rows and not found.recordings:
         why = f"it {so_often(ways)}" if ways else "none of the syncs was made"
@@ -73,7 +73,11 @@ def _judged_by_the_calls(faults: FaultEvidence) -> SyncEvidence:
 
     Where what is acknowledged later can rest on the file whose sync failed, only a recording could tell.
     """
-    found = SyncEvidence(recordings=len(faults.sync_trials), exhaustive=False, remark=_BY_THE_CALLS)
+    found = SyncEvidence(
+        recordings=len(faults.sync_trials),
+        exhaustive=False,
+        remark="; ".join(filter(None, (_BY_THE_CALLS, faults.left_out))),
+    )
     unseen = ""
     for attempted in faults.sync_trials:
         trial, fault = attempted.trial, attempted.trial.refusal

@@ -10,6 +10,7 @@ from pytest_tradestore.causes import Cause, Culprit, Harm, role_of_path
 from pytest_tradestore.race.execution import CANCELLING, INTERRUPTING, Blow, Ending, Execution, Program, Step
 from pytest_tradestore.race.judging import RaceViolation, ViolationKind
 from pytest_tradestore.race.listings import PASSED_OVER
+from pytest_tradestore.race.slowness import SLOW
 
 BETWEEN = "another caller comes between the steps"
 DEADLOCK = "locks that wait for each other"
@@ -132,7 +133,7 @@ def _once_open(steps: tuple[Step, ...]) -> tuple[Step, ...]:
 
 def _met_in(steps: tuple[Step, ...], *, whole: bool) -> list[Step]:
     own = [step for step in steps if step.actor >= 0 and step.operation.split(" ")[0] not in _PASSING]
-    own = [step for step in own if step.operation != _OPENING]
+    own = [step for step in own if step.operation != _OPENING and not step.operation.startswith(SLOW)]
     for at in range(len(own) - 1):
         before, other = own[at], own[at + 1]
         if other.actor != before.actor:

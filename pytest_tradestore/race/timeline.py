@@ -177,7 +177,7 @@ def _row(step: RaceStep, verb: str, object_: str) -> Row:
         object_ = object_.partition(" -> ")[2]  # the content tells where it came from
         return Row(step.actor, f"{verb} {object_}{_note(step)}", step.location)
     if step.note.startswith(PASSED_OVER):
-        return Row(step.actor, f"{step.operation}{_note(step)}", step.location)
+        return Row(step.actor, f"{step.operation.partition(',')[0]} {_short(step.note)}", step.location)
     dispensable = (
         4 if verb in _TRIVIAL or object_ == "the root" else 2 if verb in _LOCKING else 0 if verb in _NAMING else 1
     )

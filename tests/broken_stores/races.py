@@ -430,7 +430,7 @@ class RemembersWhatIsNotThere(PlainDocuments):
             return found
 
 
-@breaks("documents", RACE_4="keys() gives ['MSFT'], and no order of the calls explains that")
+@breaks("documents", RACE_4="passes over AAPL.json")
 class ListsWhileOthersReplace(PlainDocuments):
     """lists without the lock that writers take: the name of a file that is replaced meanwhile may be in no piece."""
 

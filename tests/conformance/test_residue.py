@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import threading
 
 import pytest
 
@@ -54,7 +55,35 @@ def test_a_lock_file_left_by_each_save_is_counted():
     assert "leaves temporary files behind" in judged(leaks, LocksEachSave).reason
 
 
-@pytest.mark.parametrize("target", [PlainDocument, KeepsADescriptorAndAPool, DraftsBesideTheFile, KeepsItsLock])
+class StartsAThreadToRead(PlainDocument):
+    """A thread for each look, which never ends."""
+
+    def load(self):
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+        return super().load()
+
+
+class ReadsInAPool(PlainDocument):
+    """One thread more for each look, up to as many as an executor of a large machine has."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        self._pool = []
+
+    def load(self):
+        if len(self._pool) < 32:
+            self._pool.append(threading.Thread(target=threading.Event().wait, daemon=True))
+            self._pool[-1].start()
+        return super().load()
+
+
+def test_a_thread_lost_with_each_look_is_counted_however_seldom_it_is_looked():
+    assert judged(leaks, StartsAThreadToRead).counterexample.headline == "reading succeeds and leaves threads behind"
+
+
+@pytest.mark.parametrize(
+    "target", [PlainDocument, KeepsADescriptorAndAPool, DraftsBesideTheFile, KeepsItsLock, ReadsInAPool]
+)
 @pytest.mark.parametrize("family", [leaks, root])
 def test_control_what_is_kept_for_good_and_what_is_renamed_is_no_leak_and_is_not_outside(family, target):
     result = judged(family, target)

@@ -87,6 +87,25 @@ def test_random_temporary_names_that_nothing_removes_pile_up():
     assert all(name.startswith("t-") for name in grown.newest)
 
 
+class LogsEachOpening(Durable):
+    """One more file with each opening, made elsewhere than what a save writes."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        (root / f"session-{uuid.uuid4().hex}").touch()
+
+
+@pytest.mark.parametrize(
+    ("target", "module", "when_opened"),
+    [(RandomNames, "tests/crash/tiny_stores.py", False), (LogsEachOpening, "tests/crash/test_leftovers.py", True)],
+)
+def test_the_line_that_makes_what_is_left_is_to_blame_and_no_other_that_was_cut_short(target, module, when_opened):
+    grown = growth_of(target)
+
+    assert grown.when_opened is when_opened
+    assert [place.partition(":")[0] for place in grown.made_at] == [module]
+
+
 @pytest.mark.parametrize(
     "target",
     [Durable, Swept, SweptAfterSaving, KeepsVersions],

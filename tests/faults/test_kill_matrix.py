@@ -3,14 +3,21 @@
 The reference stores are asked by the first command of the README, which tries more faults, and which the gate runs.
 """
 
+import os
+
 import pytest
 
+from pytest_tradestore.bench import Bench
 from pytest_tradestore.conformance import checks_for, faults
 from pytest_tradestore.faults import seccomp
-from pytest_tradestore.target import Bridge, open_store
+from pytest_tradestore.kits.registry import kit_named
+from pytest_tradestore.settings import Budget, Settings
+from pytest_tradestore.target import Bridge, StoreUnderTest, open_store
 from pytest_tradestore.verdict import Verdict
 from tests.judging import BROKEN, FAILING, judged, named, undecided
 from tests.sound_stores import SOUND
+from tests.sound_stores.files import encode, locked, write_synced
+from tests.sound_stores.plain import PlainDocument
 
 pytestmark = [
     pytest.mark.proof,
@@ -59,6 +66,44 @@ def test_what_a_power_loss_takes_anyway_is_not_blamed_on_a_failed_sync_but_on_wh
     assert after_a_failed_sync.headline.endswith("; so it does where no fsync fails")
     assert after_a_failed_sync.cause.culprit == after_a_crash.cause.culprit
     assert after_a_failed_sync.remedy == after_a_crash.remedy
+
+
+class SyncsADirectoryThatItCanOpen(PlainDocument):
+    """Leaves a directory that it cannot open unsynced, as SQLite does."""
+
+    def save(self, data):
+        text = encode(data)
+        with locked(self.root):
+            write_synced(self.file.with_suffix(".tmp"), text)
+            os.replace(self.file.with_suffix(".tmp"), self.file)
+            try:
+                directory = os.open(self.root, os.O_RDONLY)
+            except OSError:
+                return
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        (
+            SyncsADirectoryThatItCanOpen,
+            "where open the root fails with EMFILE, save({version: 1}) leaves out its fsync the root and returns: "
+            "a power loss may take that back",
+        ),
+        (PlainDocument, ""),
+    ],
+)
+def test_a_sync_that_is_left_out_where_nothing_can_be_opened_is_told_and_is_no_violation(target, told):
+    store, bench = StoreUnderTest("document", target), Bench(Settings(budget=Budget.QUICK))
+    (check,) = (check for check in faults.checks(kit_named("document")) if check.requirement == "FAULT-2")
+
+    result = check.judge(bench, store)
+
+    assert (result.verdict, result.reason) == (Verdict.HOLDS, told)
 
 
 def of(first, second, kit):

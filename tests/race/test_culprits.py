@@ -1,12 +1,15 @@
 """Which steps met: told from the steps of an execution, the same for whatever came of it."""
 
 import errno
+from dataclasses import replace
 
 from pytest_tradestore.causes import Culprit, Harm
 from pytest_tradestore.crash.operations import Location
 from pytest_tradestore.race.culprits import cause_of
-from pytest_tradestore.race.execution import Ending, Execution, Step
+from pytest_tradestore.race.execution import Ending, Execution, Program, Step
 from pytest_tradestore.race.judging import RaceViolation, ViolationKind
+from pytest_tradestore.race.listings import PASSED_OVER
+from pytest_tradestore.race.slowness import SLOW
 
 
 def execution(*steps, ending=Ending.FINISHED):
@@ -50,6 +53,23 @@ def test_what_goes_wrong_once_the_store_is_open_does_not_lie_in_its_opening():
     opened_first = execution(*OPENED, *((s.actor, s.operation, s.location and s.location.line) for s in UPDATE.steps))
 
     assert cause_of(opened_first, finding).culprit == cause_of(UPDATE, finding).culprit
+
+
+def test_what_takes_long_is_the_step_and_not_what_is_said_of_it():
+    finding = RaceViolation(ViolationKind.TORN, "get raises", "ValueError")
+    told = [(s.actor, s.operation, s.location and s.location.line) for s in UPDATE.steps]
+    slow = (0, f"{SLOW} takes ten minutes to replace a.tmp", None)
+
+    assert cause_of(execution(*told[:3], slow, *told[3:]), finding).culprit == cause_of(UPDATE, finding).culprit
+
+
+def test_who_misses_what_a_listing_has_passed_over_is_told_to_lock_it():
+    over = Step(0, "listdir ., the rest", Location("store.py", 7, "keys"), f"{PASSED_OVER}a")
+    finding = RaceViolation(ViolationKind.TORN, "keys() gives []", "[]")
+    missing = replace(UPDATE, steps=(*UPDATE.steps, over))
+
+    assert "List while you hold the lock" in cause_of(missing, finding, Program(())).remedy
+    assert "List while you hold the lock" not in cause_of(UPDATE, finding, Program(())).remedy
 
 
 def test_control_where_nothing_else_met_it_lies_in_the_opening():
