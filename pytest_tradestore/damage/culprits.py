@@ -1,9 +1,10 @@
 """What a store does wrong with a damaged file, and with which sort of file: one reader reads all of a sort."""
 
+from collections.abc import Iterable
 from enum import Enum
 from pathlib import PurePosixPath
 
-from pytest_tradestore.causes import Cause, Culprit, Harm
+from pytest_tradestore.causes import Cause, Culprit, Harm, role_of_path
 
 
 class Flaw(Enum):
@@ -46,16 +47,22 @@ _MAPPED = (
 _ENDED = "Check sizes, depths and counts before they are believed, and read in bounded time and memory."
 
 
-def cause_of(flaw: Flaw, path: str, found: str, error: str = "") -> Cause:
-    """Return the cause of a breach by a damaged file at ``path``; ``error`` is the type of what was raised, if any."""
+def cause_of(flaw: Flaw, path: str, found: str, error: str = "", owners: Iterable[str] = ()) -> Cause:
+    """Return the cause of a breach by a damaged file at ``path``, which holds what ``owners`` show.
+
+    ``error`` is the type of what was raised, if any.
+    """
     fault = f"{flaw.value}: {error}" if error else flaw.value
     remedy = _REMEDIES.get(flaw, "")
     if flaw is Flaw.ENDS:
         remedy = _MAPPED if "SIGBUS" in found else _ENDED
-    return Cause(Culprit(fault, (sort_of(path),)), _HARMS.get(flaw, Harm.WRONG), remedy)
+    return Cause(Culprit(fault, (sort_of(path, owners),)), _HARMS.get(flaw, Harm.WRONG), remedy)
 
 
-def sort_of(path: str) -> str:
-    """Return which files are read like the one at ``path``: those with its suffix, else it alone."""
+def sort_of(path: str, owners: Iterable[str] = ()) -> str:
+    """Return which files are read like the one at ``path``: those with its suffix, or named by a key as it is."""
     file = PurePosixPath(path)
-    return f"*{file.suffix}" if file.suffix else file.name
+    if file.suffix:
+        return f"*{file.suffix}"
+    key = max((owner for owner in owners if owner in file.name), key=len, default="")
+    return role_of_path(file.name.replace(key, "KEY") if key else file.name)

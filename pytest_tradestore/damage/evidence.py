@@ -1,7 +1,7 @@
 """Every sort of damage to every file that a store wrote, found by looking; and what the store makes of each."""
 
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from pytest_tradestore.causes import Cause, Culprit
@@ -146,7 +146,7 @@ def _evidence(run: _Run, plan: Plan, workload: Workload) -> DamageEvidence:
         damage, _, _ = plan.tries[number]
         case = plan.cases[damage.path]
         told += bool(reading.ended) or reading.seen != case.intact
-        for breach, cause in _each_cause_once(damage, breaches(damage, reading, case)):
+        for breach, cause in _each_cause_once(damage, breaches(damage, reading, case), case.owners):
             of_requirement = found.setdefault(breach.requirement, {})
             known = of_requirement.get(cause.culprit)
             of_requirement[cause.culprit] = (
@@ -178,11 +178,13 @@ def _changes(image: DurableImage, damage: Damage) -> tuple[Change, ...]:
     return changes_between(image, DurableImage(tuple(damaged)))
 
 
-def _each_cause_once(damage: Damage, found: Iterator[DamageBreach]) -> Iterator[tuple[DamageBreach, Cause]]:
+def _each_cause_once(
+    damage: Damage, found: Iterator[DamageBreach], owners: Iterable[str]
+) -> Iterator[tuple[DamageBreach, Cause]]:
     """Yield what one damaged file breaks, by each cause once for each requirement."""
     met: set[tuple[str, Culprit]] = set()
     for breach in found:
-        cause = cause_of(breach.flaw, damage.path, breach.found, breach.error)
+        cause = cause_of(breach.flaw, damage.path, breach.found, breach.error, owners)
         if (breach.requirement, cause.culprit) not in met:
             met.add((breach.requirement, cause.culprit))
             yield breach, cause

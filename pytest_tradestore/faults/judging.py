@@ -6,11 +6,11 @@ after it. A look that failed says so, or gives what is there.
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_tradestore.causes import Cause, Culprit, Harm
 from pytest_tradestore.crash.oracle import judge_next_update
-from pytest_tradestore.faults.calls import READING, CallKind, Fault, Refusal
+from pytest_tradestore.faults.calls import READING, CallKind, Fault, Limit, Refusal
 from pytest_tradestore.faults.culprits import Flaw, cause_of
 from pytest_tradestore.faults.trials import Subject, Trial
 from pytest_tradestore.observation import Absent, Failed, Observation, Records, Seen
@@ -266,5 +266,31 @@ def causes_of(found: list[tuple[Trial, FaultBreach, str]]) -> dict[str, tuple[Br
         else:
             of_requirement[cause.culprit] = (*known[:3], known[3] + 1)
     return {
-        requirement: tuple(sorted(of.values(), key=lambda broken: broken[1].harm)) for requirement, of in kept.items()
+        requirement: tuple(sorted(_with_limits(of).values(), key=lambda broken: broken[1].harm))
+        for requirement, of in kept.items()
     }
+
+
+_LIMITED = {
+    "RLIMIT_FSIZE": (CallKind.WRITE, CallKind.TRUNCATE),
+    "RLIMIT_NOFILE": (CallKind.OPEN, CallKind.CREATE),
+}
+"""Which calls fail by a limit of the process."""
+
+
+def _with_limits(of: dict[Culprit, Broken]) -> dict[Culprit, Broken]:
+    """Join what a limit of the process has shown with the same where a call failed: there the file is known."""
+    joined = {culprit: broken for culprit, broken in of.items() if not isinstance(broken[0].refusal, Limit)}
+    for culprit, limited in of.items():
+        if culprit in joined:
+            continue
+        kinds = _LIMITED.get(getattr(limited[0].refusal, "resource", ""), ())
+        alike = (other for other, broken in joined.items() if getattr(broken[0].refusal, "kind", None) in kinds)
+        kin = next((other for other in alike if other.fault == culprit.fault), culprit)
+        known = joined.get(kin)
+        if known is None:
+            joined[kin] = limited
+            continue
+        trial, breach, cause, _ = known if known[1].harm <= limited[1].harm else limited
+        joined[kin] = (trial, breach, replace(cause, culprit=known[2].culprit), known[3] + limited[3])
+    return joined

@@ -18,6 +18,14 @@ def test_a_file_without_a_suffix_stands_for_itself():
     assert (sort_of("d/log"), sort_of("d/AAPL.json")) == ("log", "*.json")
 
 
+def test_files_that_have_the_name_of_a_key_and_nothing_else_are_read_alike():
+    assert sort_of("d/AAPL", ["AAPL"]) == sort_of("d/MSFT", ["MSFT"]) == "KEY"
+
+
+def test_control_a_file_of_all_keys_is_none_of_them():
+    assert sort_of("d/index", ["AAPL", "MSFT"]) == "index"
+
+
 def test_another_type_of_error_is_another_cause():
     first, second = (cause_of(Flaw.UNCLEAR, "a.json", "x", error) for error in ("KeyError", "RecursionError"))
 

@@ -52,6 +52,24 @@ def test_one_file_that_is_left_is_one_cause_whatever_had_failed():
     assert causes(*rows) == [("file left behind at a.*.tmp", 2)]
 
 
+WRITE = Fault(CallKind.WRITE, "a", 1, errno.ENOSPC)
+TOO_LARGE = Limit("RLIMIT_FSIZE", 10)
+
+
+@pytest.mark.parametrize("harm", [Harm.DESTROYED, Harm.WRONG])
+def test_a_limit_of_the_process_shows_the_same_as_the_call_that_it_makes_fail(harm):
+    rows = [(TOO_LARGE, Flaw.NOT_UNDONE, harm, ""), (WRITE, Flaw.NOT_UNDONE, Harm.LOST, "")]
+
+    assert causes(*rows) == causes(*reversed(rows)) == [("failed update that leaves the old value damaged at a", 2)]
+
+
+def test_control_alone_or_beside_another_call_it_is_a_cause_of_its_own():
+    limited = (TOO_LARGE, Flaw.NOT_UNDONE, Harm.DESTROYED, "")
+
+    assert causes(limited) == [("failed update that leaves the old value damaged at any write", 1)]
+    assert len(causes(limited, (RENAME, Flaw.NOT_UNDONE, Harm.LOST, ""))) == 2
+
+
 def test_control_another_file_is_another_cause():
     rows = [(RENAME, Flaw.LITTER, Harm.LEFTOVER, left) for left in ("a.*.tmp", "b.*.tmp")]
 
