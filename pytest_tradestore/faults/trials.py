@@ -18,7 +18,7 @@ from pytest_tradestore.crash.timeless import timeless_at
 from pytest_tradestore.faults.calls import Limit, Refusal, Watched, role_of
 from pytest_tradestore.faults.workbench import NOTHING_WATCHED, Bench
 from pytest_tradestore.kits.call import Call
-from pytest_tradestore.observation import Observation, Seen
+from pytest_tradestore.observation import Failed, Observation, Seen
 from pytest_tradestore.target import OpenStore
 
 NEXT_VERSION = 90
@@ -203,7 +203,9 @@ def _look(bench: Bench, subject: Subject, refusal: Refusal | None, root: Path) -
             lambda: values.append(timeless_at(bench.workload.look(opened, subject.place))),
         )
         seen = bench.observe(opened)
-        return replace(trial, value=values[0] if values else None, again=seen.at(subject.place), seen=seen)
+        again = seen.at(subject.place)
+        left = bench.image_of(root) if isinstance(again, Failed) else None  # is it the files, or this instance alone?
+        return replace(trial, value=values[0] if values else None, again=again, seen=seen, left=left)
     finally:
         with suppress(Exception):
             opened.close()

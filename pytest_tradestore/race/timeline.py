@@ -25,6 +25,8 @@ _WRITES = ("create", "truncate", "open(w)", "open(x)", "open(w+)", "open(a)", "o
 _TRIVIAL = ("stat", "lstat", "fstat", "access", "mkdir", "listdir", "scandir", "fsync", "fdatasync", "chmod", "fchmod")
 _LOCKING = ("acquire", "try", "flock", "lockf", "fcntl", "sleep", "wait", "start", "begin", "line")
 _RENAMES = ("replace", "rename", "link")
+_MARKING = ("create", "open(w)", "open(x)", "unlink", "remove")
+"""What is done to a file that is a lock by being there."""
 _NAMING = (*_RENAMES, "unlink", "remove", "ftruncate")
 
 
@@ -178,9 +180,8 @@ def _row(step: RaceStep, verb: str, object_: str) -> Row:
         return Row(step.actor, f"{verb} {object_}{_note(step)}", step.location)
     if step.note.startswith(PASSED_OVER):
         return Row(step.actor, f"{step.operation.partition(',')[0]} {_short(step.note)}", step.location)
-    dispensable = (
-        4 if verb in _TRIVIAL or object_ == "the root" else 2 if verb in _LOCKING else 0 if verb in _NAMING else 1
-    )
+    locking = verb in _LOCKING or (verb in _MARKING and "lock" in object_.rpartition("/")[2].lower())
+    dispensable = 4 if verb in _TRIVIAL or object_ == "the root" else 2 if locking else 0 if verb in _NAMING else 1
     return Row(step.actor, f"{step.operation}{_note(step)}", step.location, dispensable)
 
 

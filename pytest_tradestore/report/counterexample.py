@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Iterator
 
+from pytest_tradestore.observation import counted
 from pytest_tradestore.report.columns import columns
 from pytest_tradestore.requirements import find
 from pytest_tradestore.verdict import Counterexample, Step, StepStatus
@@ -107,7 +108,7 @@ _LABEL = 12
 def _section(label: str, lines: tuple[str, ...], width: int, earlier: int = 0) -> Iterator[str]:
     first = f"{label}:".ljust(_LABEL)
     if earlier > 0:
-        yield first + f"… {earlier} earlier calls"
+        yield first + f"… {counted(earlier, 'earlier call')}"
         first = " " * _LABEL
     for line in lines:
         yield from textwrap.wrap(

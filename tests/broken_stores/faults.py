@@ -152,6 +152,22 @@ class ReadErrorIsDamage(_Document):
             raise
 
 
+@breaks("document", FAULT_5="cannot be read any more until it is opened anew")
+class StaysBusyOnReadErrors(_Document):
+    """whoever reads says so, and one who fails never says that he is done: nothing is read by this instance again."""
+
+    def __init__(self, root: Path):
+        super().__init__(root)
+        self._reading = threading.Lock()
+
+    def load(self):
+        if not self._reading.acquire(timeout=0):
+            raise RuntimeError("somebody is reading")
+        found = read_document(self.file)
+        self._reading.release()
+        return found
+
+
 @breaks("documents", FAULT_3="is gone")
 class StartsAgainOnReadErrors:
     """a table that could not be read counts as an empty one, and the next save makes it one."""

@@ -14,7 +14,7 @@ from pytest_tradestore.faults.judging import FaultBreach, breaches, causes_of
 from pytest_tradestore.faults.reopening import emptied_by
 from pytest_tradestore.faults.trials import Subject, Trial
 from pytest_tradestore.kits.call import Call as Update
-from pytest_tradestore.observation import Observation, Value
+from pytest_tradestore.observation import Failed, Observation, Value
 
 RENAME = Fault(CallKind.RENAME, "a.tmp", 1, errno.EIO)
 OLD, NEW = (Observation((("AAPL", Value(text)),)) for text in ("old", "new"))
@@ -91,6 +91,24 @@ def test_a_rename_across_file_systems_is_told_where_to_make_its_temporary_files(
 
 def test_control_another_error_of_it_is_told_to_leave_the_old_file_alone():
     assert "leave the old file alone" in remedy_for(Flaw.NOT_UNDONE, RENAME)
+
+
+LOOK = Subject("reading AAPL", DurableImage(()), OLD, place="AAPL")
+UNREADABLE = Observation((("AAPL", Failed("RuntimeError", "there is a reader already", declared=False)),))
+
+
+def after_a_look(fresh):
+    refused = Fault(CallKind.UNLINK, "reading.lock", 1, errno.EACCES)
+    trial = trial_of(refused, raised="OSError", again=UNREADABLE.at("AAPL"), seen=UNREADABLE, fresh=fresh)
+    return [(breach.requirement, breach.flaw) for breach in breaches(trial, None, LOOK)]
+
+
+def test_what_another_process_can_read_is_not_damaged_but_this_instance_is_stuck():
+    assert after_a_look(OLD) == [("FAULT-5", Flaw.STUCK)]
+
+
+def test_control_what_nobody_can_read_any_more_was_taken_for_damage():
+    assert after_a_look(UNREADABLE) == [("FAULT-3", Flaw.DAMAGE)]
 
 
 CLOSE = Fault(CallKind.CLOSE, "count", 1, errno.EIO)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pytest_tradestore.observation import counted
 from pytest_tradestore.report.comparison import Fortune
 from pytest_tradestore.report.findings import BY_POSIX_ALONE, Consequence, Finding
 from pytest_tradestore.report.html.differences import directory, values
@@ -145,7 +146,7 @@ def shown(example: Counterexample | None, where: str) -> Iterator[Markup]:
         few = tag("ol", *calls[-_CALLS:], start=len(calls) - len(calls[-_CALLS:]) + 1, class_="calls")
         if len(calls) > _CALLS:
             earlier = tag("ol", *calls[:-_CALLS], class_="calls")
-            yield tag("details", tag("summary", f"{len(calls) - _CALLS} earlier calls"), earlier)
+            yield tag("details", tag("summary", counted(len(calls) - _CALLS, "earlier call")), earlier)
         yield few
     if example.crash:
         yield tag("p", tag("strong", "Crash. "), example.crash)
