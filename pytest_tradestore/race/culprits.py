@@ -29,6 +29,11 @@ _OF_ITSELF = (
     "The call raises this when it is alone, too: see to that first, in what it does for a key that is not there or for "
     "what it is given."
 )
+_OF_ANOTHER_THREAD = (
+    "Let any thread use it: sqlite3.connect(..., check_same_thread=False) with one lock around each call, or a "
+    "connection for each thread (threading.local). Where only the thread may that has opened it, say so: "
+    "tradestore_disclaims = ('threads',)."
+)
 _ACROSS = (
     "Make temporary files in the directory of the file that they will replace: a rename cannot leave its file system."
 )
@@ -100,7 +105,8 @@ def _cause_of(execution: Execution, finding: RaceViolation) -> Cause:
         waiting = [step for step in execution.steps if step.operation.split(" ")[0] in ("acquire", "flock", "lockf")]
         return Cause(Culprit(DEADLOCK, _places(waiting[-2:])), Harm.UNREADABLE)
     if finding.alone:
-        return Cause(Culprit(f"{ALONE}: {finding.about}"), Harm.WRONG, _OF_ITSELF)
+        remedy = _OF_ANOTHER_THREAD if "thread" in finding.found.lower() else _OF_ITSELF
+        return Cause(Culprit(f"{ALONE}: {finding.about}"), Harm.WRONG, remedy)
     harm = Harm.UNREADABLE if finding.wrong is ViolationKind.LOST and finding.about else _HARM[finding.wrong]
     across = f"[Errno {errno.EXDEV}]" in finding.found
     whole = finding.wrong is ViolationKind.LOST and not finding.about

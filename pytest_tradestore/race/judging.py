@@ -116,6 +116,8 @@ class Judge:
     def _failed(self, history: History) -> RaceViolation | None:
         """Return the update that failed with an error that is no answer; one that others may have caused, if any is."""
         failed = [c for c in history if self._is_no_answer(c) and not c.broken_off and not self._reads(c)]
+        of_themselves = {_what_refused(c) for c in failed if _was_alone(c, history)}
+        failed = [c for c in failed if _was_alone(c, history) or _what_refused(c) not in of_themselves]
         for completed in sorted(failed, key=lambda c: _was_alone(c, history)):
             sentence = f"{completed.call.rendered} raised {completed.error} {_because(completed, history)}"
             alone, allowed = _was_alone(completed, history), ("the update", *_ANSWERS)
@@ -169,6 +171,7 @@ class Judge:
 
     def _torn(self, history: History) -> RaceViolation | None:
         """Return the read beside writers that got an error or a value that could not be there."""
+        of_themselves = {c.error for c in history if c.error and c.actor >= 0 and _was_alone(c, history)}
         for completed in history:
             if completed.actor < 0 or completed.returned is None or not self._reads(completed):
                 continue
@@ -183,7 +186,10 @@ class Judge:
             when = f"beside {beside}" if beside else f"after {earlier}" if earlier else "beside another reader"
             sentence = f"{completed.call.rendered} {when} {said}"
             about = _about(completed) if completed.error else ""
-            return RaceViolation(ViolationKind.TORN, sentence, said, self._outcomes(history, completed), about)
+            alone, allowed = completed.error in of_themselves, self._outcomes(history, completed)
+            if alone:
+                sentence = f"{completed.call.rendered} {said} {_BY_ITSELF}{_bound_to_a_thread(completed)}"
+            return RaceViolation(ViolationKind.TORN, sentence, said, allowed, about, alone)
         found = self._unexplained_read(history)
         if found is None:
             return None
@@ -321,13 +327,20 @@ def _about(failed: Completed) -> str:
     return f"{failed.call.method} raises {failed.error.partition(':')[0]}"
 
 
+_BY_ITSELF = "before any other caller began"
+
+
 def _because(failed: Completed, history: History) -> str:
     """Say why an update failed, as far as is known: it may have failed before anybody else had begun."""
     if not _was_alone(failed, history):
-        return "because of another caller"
+        undeclared = ": an answer, were its type in tradestore_errors" if means_not_now(failed.error) else ""
+        return f"because of another caller{undeclared}"
+    return f"{_BY_ITSELF}{_bound_to_a_thread(failed)}"
+
+
+def _bound_to_a_thread(failed: Completed) -> str:
     bound = "thread" in failed.error.lower()
-    hint = ": a store that only the thread may use that opened it has to disclaim 'threads'" if bound else ""
-    return f"before any other caller began{hint}"
+    return ": a store that only the thread may use that opened it has to disclaim 'threads'" if bound else ""
 
 
 def _ended_how(gone: Completed) -> str:

@@ -105,6 +105,13 @@ def test_what_fails_alone_is_no_meeting_and_no_lock_helps():
     assert "lock" not in cause.remedy
 
 
+def test_a_store_that_only_one_thread_may_use_is_told_of_threads():
+    found = "ProgrammingError: SQLite objects created in a thread can only be used in that same thread"
+    cause = cause_of(UPDATE, RaceViolation(ViolationKind.TORN, "it raised", found, about="get raises", alone=True))
+
+    assert "check_same_thread=False" in cause.remedy
+
+
 def test_a_rename_across_file_systems_is_not_told_to_take_a_lock():
     found = f"OSError: [Errno {errno.EXDEV}] Invalid cross-device link"
 

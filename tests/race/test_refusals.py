@@ -135,6 +135,42 @@ def test_a_store_that_is_bound_to_a_thread_is_told_what_to_disclaim():
     assert found.sentence.endswith("has to disclaim 'threads'")
 
 
+OF_A_THREAD = "ProgrammingError: created in another thread"
+
+
+def test_who_fails_like_one_who_was_alone_does_not_fail_because_of_others():
+    later = Completed(1, save(2), 5, 9, None, OF_A_THREAD, undeclared=True)
+
+    (found,) = findings(failed(OF_A_THREAD), later)
+
+    assert found.sentence.startswith("save(1) raised")
+    assert found.alone
+
+
+def test_a_reader_who_fails_like_one_who_was_alone_has_seen_nothing_torn():
+    reader = Completed(1, LOAD, 5, 9, None, OF_A_THREAD, undeclared=True)
+
+    _, torn = findings(failed(OF_A_THREAD), reader)
+
+    assert (torn.wrong, torn.alone) == (ViolationKind.TORN, True)
+    assert "before any other caller began" in torn.sentence
+
+
+def test_control_a_reader_who_fails_beside_a_writer_has():
+    (torn,) = findings(Completed(0, save(1), 0, 9), Completed(1, LOAD, 5, 8, None, "ValueError: ...", undeclared=True))
+
+    assert not torn.alone
+    assert "beside save(1)" in torn.sentence
+
+
+def test_an_update_that_is_put_off_by_an_undeclared_error_is_told_how_to_declare_it():
+    locked = failed("OperationalError: database is locked", 2)
+
+    (found,) = findings(locked, Completed(1, save(2), 1, 9))
+
+    assert found.sentence.endswith("because of another caller: an answer, were its type in tradestore_errors")
+
+
 def test_an_error_is_told_without_what_differs_between_two_runs():
     error = RuntimeError("/tmp/x/doc.json was made in thread 140340568619904")
 
