@@ -206,8 +206,7 @@ def _looked(trial: Trial, subject: Subject, loses: bool) -> Iterator[FaultBreach
         yield FaultBreach("FAULT-3", sentence, str(trial.value), allowed, Flaw.ABSENCE, Harm.WRONG)
     elif isinstance(trial.again, Failed) and trial.fresh is not None and trial.fresh.at(subject.place) == expected:
         sentence = f"after {trial.refusal} once, {subject.place} cannot be read any more until it is opened anew"
-        found, allowed = str(trial.again), (str(expected),)
-        yield FaultBreach("FAULT-5", sentence, found, allowed, Flaw.STUCK, Harm.UNREADABLE)
+        yield FaultBreach("FAULT-5", sentence, str(trial.again), (str(expected),), Flaw.STUCK, Harm.UNREADABLE)
     elif trial.again != expected:
         sentence = (
             f"after {trial.refusal} once, {subject.place} no longer reads as it was: the error was taken for damage"
