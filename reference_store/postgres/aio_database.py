@@ -231,7 +231,8 @@ class AsyncDatabase(AsyncClosing):
                     except psycopg.Error:
                         raise
                     except BaseException:
-                        await connection.execute(sessions.ROLLBACK)
+                        with suppress(psycopg.Error):  # a statement was broken off: the pool throws it away
+                            await connection.execute(sessions.ROLLBACK)
                         raise
                     attempts.in_doubt = (result,)
                     await self._committed(connection)
@@ -261,8 +262,12 @@ class AsyncDatabase(AsyncClosing):
             await connection.execute(sessions.SAVE)
             try:
                 result = await self._driven(connection, program())
-            except BaseException:
+            except psycopg.Error:
                 await connection.execute(sessions.BACK)
+                raise
+            except BaseException:
+                with suppress(psycopg.Error):  # as above
+                    await connection.execute(sessions.BACK)
                 raise
             await connection.execute(sessions.RELEASE)
             return result

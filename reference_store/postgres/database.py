@@ -218,7 +218,8 @@ class Database(Closing):
                     except psycopg.Error:
                         raise
                     except BaseException:
-                        connection.execute(sessions.ROLLBACK)
+                        with suppress(psycopg.Error):  # a statement was broken off: the pool throws it away
+                            connection.execute(sessions.ROLLBACK)
                         raise
                     attempts.in_doubt = (result,)
                     connection.execute(sessions.COMMIT)
@@ -247,8 +248,12 @@ class Database(Closing):
             connection.execute(sessions.SAVE)
             try:
                 result = self._driven(connection, program())
-            except BaseException:
+            except psycopg.Error:
                 connection.execute(sessions.BACK)
+                raise
+            except BaseException:
+                with suppress(psycopg.Error):  # as above
+                    connection.execute(sessions.BACK)
                 raise
             connection.execute(sessions.RELEASE)
             return result

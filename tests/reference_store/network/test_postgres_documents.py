@@ -1,5 +1,6 @@
 """Documents on PostgreSQL: the promises of the file store, on a real server."""
 
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -206,6 +207,29 @@ def refuses(conninfo, setting, caplog):
     caplog.clear()
     Database(conninfo, durability="ignore").close()
     return setting not in caplog.text
+
+
+def test_an_alarm_in_the_middle_of_a_statement_comes_out_and_the_next_change_is_made(database, server, schema):
+    class AlarmError(Exception):
+        pass
+
+    def rings(*_):
+        raise AlarmError
+
+    store = PostgresDocumentStore(database)
+    store.put("k", {"n": 1})
+    before = signal.signal(signal.SIGALRM, rings)
+    try:
+        with psycopg.connect(server.conninfo) as other:
+            other.execute(f"LOCK TABLE {schema}.documents IN ACCESS EXCLUSIVE MODE".encode())
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            with pytest.raises(AlarmError):
+                store.put("k", {"n": 2})
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    store.put("k", {"n": 3})
+    assert store.get("k") == {"n": 3}
 
 
 def test_a_server_that_does_not_sync_is_refused(caplog):
