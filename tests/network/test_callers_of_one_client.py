@@ -2,6 +2,7 @@
 
 import pytest
 
+from pytest_tradestore.backends.postgres_server import unavailable
 from pytest_tradestore.bench import Bench
 from pytest_tradestore.replay import replay
 from pytest_tradestore.settings import Budget, Settings
@@ -10,22 +11,27 @@ from pytest_tradestore.verdict import Verdict
 from tests.network import bucket_stores as stores
 from tests.network.test_clients_of_a_bucket import judged
 
-BROKEN = {
-    ("RACE-1", stores.KeepsWhatItWrote): "update(count 1) returned, but load() then gives",
-    ("RACE-6", stores.GoesOnWhereItWasBrokenOff): "with nobody else there, after",
-}
+pytestmark = pytest.mark.proof
 
 
-@pytest.mark.parametrize(("requirement", "target"), BROKEN, ids=lambda row: getattr(row, "__name__", row))
-def test_what_threads_of_one_client_do_to_each_other_is_shown_by_requests_and_replayed(requirement, target):
+def shown(target, requirement, words, step):
+    """Assert that the store breaks the requirement, in a timeline with such a step, and does so again when replayed."""
     (result,) = judged(target, requirement)
     example = result.counterexample
 
     assert result.verdict is Verdict.VIOLATED
-    assert BROKEN[requirement, target] in example.headline
-    assert any(step.text.startswith("PUT document.json") for step in example.steps)
+    assert words in example.headline
+    assert any(one.text.startswith(step) for one in example.steps)
     store, bench = StoreUnderTest(target.__name__, target), Bench(Settings(budget=Budget.QUICK))
     assert example.headline in [one.headline for _, one in replay(example.token, store, bench).violations]
+
+
+def test_what_threads_keep_in_memory_side_by_side_is_lost():
+    shown(stores.KeepsWhatItWrote, "RACE-1", "returned, but load() then gives", "PUT document.json")
+
+
+def test_a_connection_on_which_a_request_was_broken_off_serves_no_other():
+    shown(stores.GoesOnWhereItWasBrokenOff, "RACE-6", "load() raises NoAnswer", "is interrupted by")
 
 
 SOUND = {
@@ -39,4 +45,21 @@ def test_control_with_a_lock_or_a_condition_nothing_is_lost(requirement, target)
     (result,) = judged(target, requirement)
 
     assert result.verdict is Verdict.HOLDS
-    assert result.checked["schedules"] > 20
+    assert result.checked["schedules"] > 5
+
+
+@pytest.mark.skipif(bool(unavailable()), reason=unavailable() or "it is there")
+def test_threads_in_one_transaction_do_not_keep_each_other_from_a_row():
+    pytest.importorskip("psycopg", reason="psycopg (the extra postgres) is not installed")
+    from tests.network import postgres_stores
+
+    shown(postgres_stores.SharesATransaction, "RACE-1", "returned, but load() then gives", "COMMIT")
+
+
+@pytest.mark.skipif(bool(unavailable()), reason=unavailable() or "it is there")
+def test_a_connection_whose_statement_an_alarm_broke_off_takes_no_other():
+    pytest.importorskip("psycopg", reason="psycopg (the extra postgres) is not installed")
+    from tests.network import postgres_stores
+
+    words = "another command is already in progress"
+    shown(postgres_stores.GoesOnWhereItWasBrokenOff, "RACE-6", words, "is interrupted by an alarm")
