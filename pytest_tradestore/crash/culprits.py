@@ -103,28 +103,34 @@ def _made_in(deeds: "_Deeds", update: int, cut: int) -> list[Deed]:
 
 def _of_losses(deeds: "_Deeds", state: CrashState, done: Sequence[Deed]) -> Culprit | None:
     """Return the culprit among what was lost; None if every loss was to be expected and other steps are at fault."""
-    program, lost = deeds.program, {deeds.program.micros[m].operation for m in state.lost}
+    program = deeds.program
+    done_by = {m: deeds.of_step[step] for m in state.lost if (step := program.micros[m].operation) in deeds.of_step}
     missing: dict[tuple[str, str], None] = {}
-    for m in state.lost:
+    for m, deed in done_by.items():  # what a sync does beyond that is nobody's deed
         part = program.micros[m]
-        deed = deeds.of_step[part.operation]
         pin, returned = deeds.pins[m], deeds.returned.get(deed.update)
         if pin is None or (returned is not None and pin > returned):
             if isinstance(deed.step, Unlink) and not deed.live:  # it is back, and was nobody's data
                 made = [other for other in deeds.made if other.path == deed.path and isinstance(other.step, Create)]
                 missing[IN_THE_WAY, (made or [deed])[-1].place] = None
                 continue
+            if isinstance(part, Name) and part.until_commit:  # it is back, although its directory was synced
+                missing[IN_THE_WAY, deed.place] = None
+                continue
             place = deed.place if isinstance(part, Name) else deeds.written_at[deed.number]
             missing[NAME_UNSYNCED if isinstance(part, Name) else UNSYNCED, place] = None
     if missing:
         faults = dict.fromkeys(fault for fault, _ in missing)
         return Culprit(AND.join(faults), tuple(dict.fromkeys(place for _, place in missing)))
-    first = deeds.of_step[min(lost)]
+    if not done_by:
+        return None
+    first = min(done_by.values(), key=lambda deed: deed.number)
     live = [deed for deed in done if deed.live]
     if live and _gap(deeds, live[-1]) is not None:
         return None
+    gone = {deed.number for deed in done_by.values()}
     relying = [
-        deed for deed in live if deed.number > first.number and deed.path != first.path and deed.number not in lost
+        deed for deed in live if deed.number > first.number and deed.path != first.path and deed.number not in gone
     ]
     if not relying:
         return None
@@ -324,7 +330,8 @@ def _place(step: ProgramStep, path: str) -> str:
 def lost_earlier(program: Program, state: CrashState, window: Window) -> Earlier:
     """Say what of the losses had been done before the last update was called."""
     deeds = _deeds(program)
-    earlier = [deeds.of_step[program.micros[m].operation].update < window.invoked for m in state.lost]
+    steps = [program.micros[m].operation for m in state.lost]
+    earlier = [deeds.of_step[step].update < window.invoked for step in steps if step in deeds.of_step]
     if not any(earlier):
         return Earlier.NOTHING
     return Earlier.ALL_THERE_IS if all(earlier) else Earlier.SOMETHING

@@ -163,6 +163,8 @@ def _fate(program: Program, number: int, state: CrashState, lost: set[int]) -> t
     if state.partial is not None and number == state.cut - 1 and isinstance(step, Extent):
         written = state.partial - step.write.offset
         return StepStatus.PARTLY, f"the process died after {written:,} of {len(step.write.data):,} bytes"
+    if not gone and any(program.micros[m].operation == number for m in lost):
+        return StepStatus.PARTLY, "lost: the removal of the old name, although its directory was synced"
     if not gone:
         return StepStatus.PERSISTED, ""
     names = [program.micros[m] for m in issued if isinstance(program.micros[m], Name)]

@@ -31,8 +31,9 @@ from pytest_tradestore.crash.trace import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class _Removal:
-    """A name taken from a file; ``alone`` where that was all that was done."""
+    """A name taken from a file in step ``number``; ``alone`` where that was all that was done."""
 
+    number: int
     entry: Entry
     inode: Inode
     alone: bool
@@ -52,8 +53,8 @@ class Forgotten:
         self._waiting: list[_Removal] = []  # for the first sync of their directory
         self._masked: list[_Removal] = []  # by another name of the file there
 
-    def after(self, operation: Operation) -> list[tuple[Entry, Inode]]:
-        """Take note of an operation; return the names that it lets come back, each with its file."""
+    def after(self, number: int, operation: Operation) -> list[tuple[int, Entry, Inode]]:
+        """Take note of a step; return the names that it lets come back: the step that took it away, and its file."""
         match operation:
             case Create(inode, kind, entry):
                 if kind is Kind.DIRECTORY:
@@ -63,11 +64,13 @@ class Forgotten:
             case Link(inode, entry):
                 self._give(inode, entry)
             case Unlink(inode, entry):
-                return self._remove(inode, entry, alone=True)
+                return self._remove(number, inode, entry, alone=True)
             case Rename(inode, Entry() as source, Entry() as target, replaced, False):
-                unmasked = [] if replaced is None else self._remove(replaced, target, alone=False, forgettable=False)
+                unmasked = (
+                    [] if replaced is None else self._remove(number, replaced, target, alone=False, forgettable=False)
+                )
                 self._give(inode, target)
-                return unmasked + self._remove(inode, source, alone=False, forgettable=inode in self._synced)
+                return unmasked + self._remove(number, inode, source, alone=False, forgettable=inode in self._synced)
             case SyncAll():
                 self._made.clear()
                 self._waiting.clear()
@@ -84,22 +87,22 @@ class Forgotten:
         self._made[entry] = inode
 
     def _remove(
-        self, inode: Inode, entry: Entry, *, alone: bool, forgettable: bool = True
-    ) -> list[tuple[Entry, Inode]]:
+        self, number: int, inode: Inode, entry: Entry, *, alone: bool, forgettable: bool = True
+    ) -> list[tuple[int, Entry, Inode]]:
         own = self._names.setdefault(inode, set())
         own.discard(entry)
         new = self._made.get(entry) == inode
         if new:
             del self._made[entry]
             if forgettable and inode not in self._directories:
-                self._waiting.append(_Removal(entry, inode, alone))
+                self._waiting.append(_Removal(number, entry, inode, alone))
         if _any_in(own, entry.directory):
             return []
         unmasked = [r for r in self._masked if (r.inode, r.entry.directory) == (inode, entry.directory)]
         self._masked = [r for r in self._masked if r not in unmasked]
-        return [(r.entry, r.inode) for r in unmasked if self._free(r.entry)]
+        return [(r.number, r.entry, r.inode) for r in unmasked if self._free(r.entry)]
 
-    def _forgets(self, directory: Inode) -> Iterator[tuple[Entry, Inode]]:
+    def _forgets(self, directory: Inode) -> Iterator[tuple[int, Entry, Inode]]:
         """Yield the names that a sync of the directory writes into the log although they are gone."""
         here = [r for r in self._waiting if r.entry.directory == directory]
         self._waiting = [r for r in self._waiting if r.entry.directory != directory]
@@ -110,7 +113,7 @@ class Forgotten:
                 if removal.alone:
                     self._masked.append(removal)
             elif names and self._free(removal.entry):
-                yield removal.entry, removal.inode
+                yield removal.number, removal.entry, removal.inode
 
     def _free(self, entry: Entry) -> bool:
         return not any(entry in names for names in self._names.values())

@@ -91,8 +91,8 @@ class Name:
 
     An entry is removed only where it still leads to ``about``: if what had put it there is lost, what it led to before
     stays. ``half`` is a rename without all that it removes, by itself; the whole rename follows it at once. What comes
-    back although its removal was synced is a pair too: the name, and its removal ``until_commit``, which no sync of the
-    directory makes durable.
+    back although its removal was synced is a pair too, the name and its removal: ``until_commit``, for no sync of the
+    directory makes them durable. They come with the sync of it, as a part of the step that took the name away.
     """
 
     operation: int
@@ -168,7 +168,7 @@ def lower(trace: Trace, *, apart: bool = False) -> Program:
             first = len(micros) + len(loose)
             add(step, [*loose, *own])
             taken.by(number, write, tree)
-            forgotten.after(write)
+            forgotten.after(number, write)
             if write.durable:
                 add(WriteThrough(write.inode, first, len(micros) - 1), [])
         elif not isinstance(step, WriteThrough):
@@ -177,7 +177,7 @@ def lower(trace: Trace, *, apart: bool = False) -> Program:
             parts = _parts_of(number, step, size_before, tree, moves)
             if isinstance(step, Allocate) and step.size <= size_before and step.inode in waiting:
                 parts = [Size(number, step.inode, step.size, Sets.LEAST)]
-            back = [part for entry, inode in forgotten.after(step) for part in _back(number, entry, inode)]
+            back = [part for removal in forgotten.after(number, step) for part in _back(*removal)]
             add(step, [*taken.before(number, step), *parts, *taken.by(number, step, tree), *back])
             if isinstance(step, SyncAll) or (isinstance(step, Sync) and not step.failed):
                 moves.settle(step)
@@ -274,9 +274,9 @@ def _parts_of_write(
 
 
 def _back(number: int, entry: Entry, inode: Inode) -> list[Name]:
-    """Return a name that may be there again, and its removal."""
+    """Return a name that may be there again, and its removal, which are of the step that took it away."""
     return [
-        Name(number, ((entry, inode),), inode, half=True),
+        Name(number, ((entry, inode),), inode, half=True, until_commit=True),
         Name(number, ((entry, None),), inode, until_commit=True),
     ]
 

@@ -244,7 +244,7 @@ class _Journaling(Strict):
 
     def _commits(self, program: Program, part: Micro, step: Sync | WriteThrough) -> bool:
         whole = isinstance(step, Sync) and (step.kind is not SyncKind.FDATASYNC or self.fdatasync_commits_names)
-        if isinstance(program.steps[part.operation], Sync):  # what only the log of btrfs makes of a sync
+        if _until_commit(part) or isinstance(program.steps[part.operation], Sync):  # what only the log of btrfs makes
             return False
         if isinstance(part, Name):
             if isinstance(step, Sync) and _in_directory(part, step.inode):
@@ -272,7 +272,7 @@ class Ext4(_Journaling):
         last = -1
         for m in range(end):
             part = program.micros[m]
-            if isinstance(part, Name) and m not in lost and not part.half:
+            if isinstance(part, Name) and m not in lost and not part.half and not part.until_commit:
                 step = program.steps[part.operation]
                 replaces = isinstance(step, Rename) and step.replaced is not None and not step.exchange
                 if replaces and step.inode == inode:  # type: ignore[union-attr]

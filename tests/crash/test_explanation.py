@@ -4,21 +4,22 @@ import pytest
 
 from pytest_tradestore.causes import Culprit
 from pytest_tradestore.crash.contents import described_content, described_image
+from pytest_tradestore.crash.culprits import lost_earlier
 from pytest_tradestore.crash.evidence import Evidence
 from pytest_tradestore.crash.explanation import described_steps, explain
 from pytest_tradestore.crash.exploration import Inspection
 from pytest_tradestore.crash.images import DurableImage, ImageFile
 from pytest_tradestore.crash.judging import Violation
-from pytest_tradestore.crash.lowering import PAGE
+from pytest_tradestore.crash.lowering import PAGE, Name
 from pytest_tradestore.crash.operations import Inode, Kind
-from pytest_tradestore.crash.oracle import Family, History, OracleViolation
-from pytest_tradestore.crash.states import Crash, CrashState
+from pytest_tradestore.crash.oracle import Earlier, Family, History, OracleViolation
+from pytest_tradestore.crash.states import Crash, CrashState, Window
 from pytest_tradestore.crash.tokens import parse
 from pytest_tradestore.crash.workloads import workload_for
 from pytest_tradestore.kits.registry import KITS
 from pytest_tradestore.observation import Absent, Observation, Value
 from pytest_tradestore.verdict import StepStatus
-from tests.crash.handmade import Story, contents, enumerated, page
+from tests.crash.handmade import DIRECTORY, Story, contents, enumerated, page
 
 SEEN = [Observation((("AAPL", s),)) for s in (Absent(), Value("1"))]
 HISTORY = History(tuple(SEEN), ("", "AAPL"), ("the opening", "put('AAPL', 1)"))
@@ -94,6 +95,26 @@ def test_control_a_rename_between_directories_of_which_the_new_name_arrived_has_
     step = steps_in(CrashState(Crash.POWER, 4, (whole,)), story)[3]
 
     assert (step.fate, step.detail) == (StepStatus.PARTLY, "lost: the removal of the old name")
+
+
+def test_a_name_that_is_back_although_its_directory_was_synced_is_told_at_the_step_that_took_it_away():
+    story = Story({"d": DIRECTORY, "e": DIRECTORY})
+    story.invoke(1)
+    story.create("d/t")
+    story.fsync("d/t")
+    story.rename("d/t", "e/t")
+    story.fsync("d")
+    story.fsync("e")
+    story.acknowledge(1)
+    program = story.program
+    pairs = [m for m, part in enumerate(program.micros) if isinstance(part, Name) and part.until_commit]
+    lost = pairs[-1]
+    state = CrashState(Crash.POWER, len(program.steps), (lost,))
+    renamed = next(step for step in steps_in(state, story) if "rename" in step.text)
+
+    assert renamed.fate is StepStatus.PARTLY
+    assert "although its directory was synced" in renamed.text + renamed.detail
+    assert lost_earlier(program, state, Window(1, 1)) is Earlier.NOTHING
 
 
 def test_a_process_that_died_inside_a_write_says_how_far_it_got():
