@@ -44,7 +44,7 @@ def test_control_who_lets_the_error_out_shows_nothing_wrong():
 
 @pytest.mark.proof
 def test_what_cannot_be_read_and_is_replaced_all_the_same_is_no_evidence():
-    shown(bucket_stores.BucketDocument, "CORR-2", "document.json is overwritten with zeros")
+    shown(bucket_stores.BucketDocument, "CORR-2", "the next update destroys the damaged bytes")
 
 
 @pytest.mark.proof
