@@ -10,6 +10,7 @@ from typing import Any
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.race.actors import Abandoned
+from pytest_tradestore.race.clock import CLOCK
 from pytest_tradestore.race.execution import SIGNALS, Completed, Ending, Execution, Program
 from pytest_tradestore.race.interrupts import InterruptedCaller
 from pytest_tradestore.race.refusals import is_an_answer, told
@@ -142,6 +143,7 @@ def run_threads(order: Order, scheduler: Scheduler, control: Control) -> Executi
         scheduler.exploring = True
         main.reach("wait for the callers", never)
         scheduler.exploring = False
+        CLOCK.settle()
         main.label = "the observer"
         if program.own_instances or shared is None:
             shared = ledger.alone(OPENING, lambda: order.open(bridge))

@@ -1,36 +1,58 @@
-"""Virtual time: it moves when everybody waits, and by a microsecond whenever somebody looks at the clock.
+"""Virtual time: it moves when everybody waits, and by a microsecond whenever somebody looks at a clock.
 
-So sleeping costs nothing, loops that wait for a time end, and each run of a schedule reads the same differences.
+So sleeping costs nothing, loops that wait for a time end, and each run of a schedule reads the same differences. What
+is stamped with the time, files and directories, is stamped with this one: else it would be a matter of luck, and of
+how busy the machine is, whether two changes can be told apart, and a schedule would not come again.
 """
 
 import os
 import time
-from contextlib import suppress
 from typing import Any
 
 _TICK = 1e-6
-_NOTICEABLE = 0.1
+_GRAIN = 0.004
+"""Seconds for which the clock stands still that files are stamped with: that of Linux, as most kernels are built."""
+_NANO = 1_000_000_000
+_LATEST = 22 * 3600
+"""Second of the local day after which no execution begins."""
 _utime = os.utime
 
 
 class Clock:
-    """The clock of one execution. It begins at the real time, so that modification times of files fit it."""
+    """The clock of one execution.
+
+    It begins at the second that it really is, so that times that others stamp fit it, and at the beginning of that, so
+    that a second ends after the same sleep in each run. In the last two hours of a day it begins before them: callers
+    are asked for what was logged today, and must not have slept into tomorrow.
+    """
 
     def __init__(self) -> None:
-        self._wall, self._steady = time.time(), time.monotonic()
         self.now = 0.0
         """Seconds of virtual time since the execution began."""
         self.asked = False
         """Whether somebody has looked at it in this execution, or waits for a time."""
+        self._wall, self._steady = 0, 0
+        self._looks = 0
+        self.restart()
 
-    def restart(self) -> None:
-        """Begin anew, for the next execution."""
-        self._wall, self._steady, self.now = REAL_TIME(), REAL_MONOTONIC(), 0.0
+    @property
+    def origin(self) -> tuple[int, int]:
+        """When it began, by each of the two clocks of the system: for another process in the same execution."""
+        return self._wall, self._steady
+
+    def restart(self, origin: tuple[int, int] | None = None) -> None:
+        """Begin anew, for the next execution: where another process of it did, or now."""
+        self._wall, self._steady = origin or (_second_of_today(int(REAL_TIME())), int(REAL_MONOTONIC()))
+        self.now, self._looks = 0.0, 0
         self.asked = False
 
     def advance(self, to: float) -> None:
         """Let it be ``to``, unless it is later already."""
         self.now = max(self.now, to)
+
+    def settle(self) -> None:
+        """Let what was changed so far be older than anything that comes."""
+        self.advance(self.now + 2 * _GRAIN)
 
     def after(self, seconds: float) -> float:
         """Return the time at which somebody who waits so long waits no more."""
@@ -38,30 +60,54 @@ class Clock:
         return self.now + seconds
 
     def wall(self) -> float:
-        self.asked = True
-        self.now += _TICK
+        self._looked()
         return self._wall + self.now
 
     def steady(self) -> float:
-        self.asked = True
-        self.now += _TICK
+        self._looked()
         return self._steady + self.now
 
-    def stamp(self, file: Any) -> None:
-        """Give a file that was changed just now the virtual time, if that has left the real one behind.
+    def _looked(self) -> None:
+        self.asked = True
+        self.now += _TICK
 
-        Else it would look as old as all sleeping that went before, and a lock file stale that is not.
+    def worked(self) -> float:
+        """Return the processor time that was spent: it does not pass while somebody sleeps."""
+        self._looks += 1
+        return self._looks * _TICK
+
+    def coarse(self) -> float:
+        """Return the time that what is changed now is stamped with."""
+        self.asked = True
+        return self._stamped() / _NANO
+
+    def _stamped(self) -> int:
+        return self._wall * _NANO + int(self.now / _GRAIN) * int(_GRAIN * _NANO)
+
+    def stamp(self, file: Any, directory: int | None = None) -> None:
+        """Give a file that was changed just now, by its path or number, the virtual time.
+
+        ``directory`` is an open one that the path is relative to. What may not be stamped keeps the real time.
         """
-        if self.now > _NOTICEABLE:
-            now = self._wall + self.now
-            with suppress(OSError):
-                _utime(file, (now, now))
+        now = self._stamped()
+        try:
+            if directory is None:
+                _utime(file, ns=(now, now))
+            else:
+                _utime(file, ns=(now, now), dir_fd=directory)
+        except (OSError, ValueError, TypeError):  # not ours, gone again, or nothing that has a time
+            return
 
     def loop_time(self) -> float:
         """Return what an event loop takes for the time: reading it moves nothing."""
         return self.now
 
 
-REAL_TIME, REAL_MONOTONIC = time.time, time.monotonic
+def _second_of_today(now: int) -> int:
+    local = _localtime(now)
+    return now - max(0, local.tm_hour * 3600 + local.tm_min * 60 + local.tm_sec - _LATEST)
+
+
+REAL_TIME, REAL_MONOTONIC, _localtime = time.time, time.monotonic, time.localtime
 CLOCK = Clock()
 """Of this process: one execution runs at a time."""

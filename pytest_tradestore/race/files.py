@@ -12,6 +12,7 @@ from pytest_tradestore.race.file_locks import FLOCKS
 from pytest_tradestore.race.paths import NAMES
 
 _FileIO, REAL_OPEN, _ident = io.FileIO, io.open, _thread.get_ident
+_lstat, _fsdecode = os.lstat, os.fsdecode
 _SHOWN = 120
 
 
@@ -30,21 +31,45 @@ def content_of(path: Any) -> str:
         return f"cannot be read: {error.strerror}"
 
 
+def is_there(path: Any, directory: int | None = None) -> bool:
+    """Say whether there is something at a path, a link too."""
+    try:
+        _lstat(path, dir_fd=directory)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def stamp_directory_of(path: Any, directory: int | None = None) -> None:
+    """Give the directory, in which a name came or went, the virtual time."""
+    if isinstance(path, int) or path is None:
+        return
+    above = os.path.dirname(_fsdecode(path))
+    if above or directory is None:
+        CLOCK.stamp(above or ".", directory)
+    else:
+        CLOCK.stamp(directory)
+
+
 class SwitchingRaw(io.FileIO):
     """An unbuffered file that stops before each of its system calls that another actor could notice."""
 
     def __init__(self, file: Any, mode: str = "r", closefd: bool = True, opener: Any = None) -> None:
         self._called = NAMES.name(file) or "a file"
+        makes = False
         if not isinstance(file, int) and opener is None:
             actor = running.get(_ident())
             if actor is not None:
                 plain = mode.replace("b", "")
                 actor.reach(f"open {self._called}" if plain == "r" else f"open({plain}) {self._called}")
+                makes = "r" not in mode and ("x" in mode or not is_there(file))
         super().__init__(file, mode, closefd, opener)
         if not isinstance(file, int):
             NAMES.of_number[self.fileno()] = self._called
-            if "w" in mode or "x" in mode:
+            if makes or "w" in mode:
                 CLOCK.stamp(self.fileno())
+            if makes:
+                stamp_directory_of(file)
 
     def _reach(self, operation: str) -> Stopping | None:
         actor = running.get(_ident())

@@ -24,7 +24,7 @@ from types import ModuleType
 from typing import Any
 
 from pytest_tradestore.crash.recorders.fake_patches import Patches
-from pytest_tradestore.race import executors, fair_locks, file_locks, system_calls
+from pytest_tradestore.race import clocks, executors, fair_locks, file_locks, system_calls
 from pytest_tradestore.race.actors import running
 from pytest_tradestore.race.clock import CLOCK
 from pytest_tradestore.race.event_loop import new_loop
@@ -116,14 +116,20 @@ def draw_as(number: int) -> None:
     random.seed(number)
 
 
-def begin(root: str) -> None:
-    """Start an execution: with its root, its clock, and the same random numbers as any other execution."""
+def begin(root: str, origin: tuple[int, int] | None = None) -> None:
+    """Start an execution: with its root, its clock, and the same random numbers as any other execution.
+
+    ``origin`` is that of the clock, where the execution began in another process.
+    """
     NAMES.begin(root)
     FLOCKS.begin()
-    CLOCK.restart()
+    CLOCK.restart(origin)
+    if origin is None:
+        CLOCK.stamp(root)
     random.seed(0)
     _draws[0] = itertools.count()
     tempfile._name_sequence = _temporary_names()  # type: ignore[attr-defined]
+    threading._counter = itertools.count(1).__next__  # type: ignore[attr-defined] # numbers the names of threads
 
 
 # Time and chance
@@ -158,18 +164,7 @@ def _time(patches: Patches) -> None:
         return None
 
     patches.replace(time, "sleep", virtual_sleep)
-    for name, virtual in (("time", CLOCK.wall), ("monotonic", CLOCK.steady), ("perf_counter", CLOCK.steady)):
-        patches.replace(time, name, _virtual(getattr(time, name), virtual, 1))
-        patches.replace(time, f"{name}_ns", _virtual(getattr(time, f"{name}_ns"), virtual, 1_000_000_000))
-
-
-def _virtual(original: Any, virtual: Callable[[], float], unit: int) -> Any:
-    def now() -> Any:
-        if _ident() not in running:
-            return original()
-        return virtual() if unit == 1 else int(virtual() * unit)
-
-    return now
+    clocks.install(patches)
 
 
 # Threads and their locks

@@ -169,10 +169,10 @@ def work(link: socket.socket, number: int, store: StoreUnderTest, program: Progr
     """Serve the coordinator until it closes the link. ``number`` counts the callers; the last is the observer."""
     gc.disable()  # finalizers at a random moment would make system calls at a random moment
     while message := link.recv(PACKET):
-        root, phase, detailed, gone, address = pickle.loads(message[1:])  # noqa: S301 - from our own parent
+        root, phase, detailed, gone, address, began = pickle.loads(message[1:])  # noqa: S301 - from our own parent
         if address is not None:
             hosts.give(root, address)
-        interposition.begin(root)
+        interposition.begin(root, began)
         _begin(number, gone)
         alone = phase != ACTOR
         calls = {PREPARE: program.prepare, OBSERVE: program.observe}[phase] if alone else program.actors[number]
@@ -185,8 +185,8 @@ def lend(link: socket.socket, number: int, store: StoreUnderTest, program: Progr
     """Serve the coordinator as the process from which callers are forked that use the instance it has opened."""
     gc.disable()  # as above
     while message := link.recv(PACKET):
-        root, _, detailed, gone, _ = pickle.loads(message[1:])  # noqa: S301 - as above
-        interposition.begin(root)
+        root, _, detailed, gone, _, began = pickle.loads(message[1:])  # noqa: S301 - as above
+        interposition.begin(root, began)
         _begin(number, gone)
         actor = Coordinated(link, number, detailed, alone=True)
         bridge = Bridge()
@@ -232,7 +232,7 @@ def _fork(
     try:
         end_with_parent(parent)
         parents.close()
-        _, _, detailed, gone, _ = pickle.loads(link.recv(PACKET)[1:])  # noqa: S301 - from the coordinator
+        _, _, detailed, gone, *_ = pickle.loads(link.recv(PACKET)[1:])  # noqa: S301 - from the coordinator
         FLOCKS.begin()
         _begin(number, gone)
         actor = Coordinated(link, number, detailed, alone=False)

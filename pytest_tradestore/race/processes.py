@@ -151,7 +151,8 @@ class _Caller(Actor):
 
     def begin(self, root: str, phase: str, detailed: bool, address: Address | None = None) -> None:
         """Let the worker go to its first switch point."""
-        self.worker.link.send(wire.RUN + pickle.dumps((root, phase, detailed, self._gone, address)))
+        told = (root, phase, detailed, self._gone, address, CLOCK.origin)
+        self.worker.link.send(wire.RUN + pickle.dumps(told))
         self._listen()
 
     def let_run(self, most: int = 0) -> None:
@@ -339,6 +340,7 @@ class ProcessHarness(Harness):
         if self._server is not None:
             self._server.begin()
         CLOCK.restart()
+        CLOCK.stamp(root)
         scheduler = Scheduler(chooser, CLOCK, keep_steps=detailed)
         if program.blow is Blow.SLOW and program.struck is not None:
             scheduler.slowness = OneSlowOperation(scheduler, CLOCK, *program.struck)
@@ -428,6 +430,7 @@ class _Run:
         if scheduler.ending is None:
             if program.blow in KILLS and program.struck is not None:
                 CLOCK.advance(CLOCK.now + _LEASE)
+            CLOCK.settle()
             self._side_by_side([self._caller(observer, -1, program.observe, wire.OBSERVE)])
         history = sorted((c for caller in self._callers for c in caller.history()), key=lambda c: c.invoked)
         return Execution(

@@ -10,7 +10,7 @@ from pytest_tradestore.race import listings
 from pytest_tradestore.race.actors import running
 from pytest_tradestore.race.clock import CLOCK
 from pytest_tradestore.race.file_locks import FLOCKS
-from pytest_tradestore.race.files import content, content_of, content_of_number
+from pytest_tradestore.race.files import content, content_of, content_of_number, is_there, stamp_directory_of
 from pytest_tradestore.race.paths import NAMES
 
 _ident = _thread.get_ident
@@ -19,13 +19,18 @@ _OF_ONE_PATH = (
     "setxattr stat statvfs truncate unlink utime".split()
 )
 _OF_TWO_PATHS = ("link", "rename", "replace", "symlink")
+_MOVING = ("rename", "replace")
 _OF_A_NUMBER = (
     "fchmod fchown fdatasync fstat fsync ftruncate lockf posix_fallocate pread preadv pwrite pwritev read readinto "  # noqa: SIM905 - as above
     "readv write writev".split()
 )
-_OF_TWO_NUMBERS = ("copy_file_range", "sendfile")
-_DATING = ("mkdir", "truncate", "utime")
-_READS, _WRITES = ("pread", "read"), ("ftruncate", "pwrite", "pwritev", "truncate", "write", "writev")
+_OF_TWO_NUMBERS = {"copy_file_range": 1, "sendfile": 0}
+"""Which of the two is written to."""
+_OF_DIRECTORIES = frozenset("mkdir mknod remove rmdir unlink".split())  # noqa: SIM905 - as above
+"""What gives or takes a name in the directory of the path."""
+_DATING = ("mkdir", "mknod", "truncate", "utime")
+_READS = ("pread", "read")
+_WRITES = ("ftruncate", "pwrite", "pwritev", "truncate", "write", "writev")
 
 
 def install(patches: Patches) -> None:
@@ -63,7 +68,9 @@ def _of_one_path(original: Any, name: str) -> Any:
                 actor.reach(f"{name} {called}")
                 result = original(*arguments, **named)
                 if name in _DATING and (name != "utime" or (len(arguments) < 2 and not named)):
-                    CLOCK.stamp(path)
+                    CLOCK.stamp(path, named.get("dir_fd"))
+                if name in _OF_DIRECTORIES:
+                    stamp_directory_of(path, named.get("dir_fd"))
                 if actor.watched and name in _WRITES:
                     actor.did(content_of(path))
                 return result
@@ -76,12 +83,18 @@ def _of_two_paths(original: Any, name: str) -> Any:
     def stand_in(*arguments: Any, **named: Any) -> Any:
         actor = running.get(_ident())
         if actor is None or len(arguments) < 2:
-            if actor is not None:
-                actor.reach(f"{name} {NAMES.name(named.get('dst'))}")
-            return original(*arguments, **named)
+            if actor is None:
+                return original(*arguments, **named)
+            actor.reach(f"{name} {NAMES.name(named.get('dst'))}")
+            result = original(*arguments, **named)
+            stamp_directory_of(named.get("dst"), named.get("dir_fd", named.get("dst_dir_fd")))
+            return result
         source, target = arguments[:2]
         actor.reach(f"{name} {NAMES.name(source)} -> {NAMES.name(target)}")
         result = original(*arguments, **named)
+        stamp_directory_of(target, named.get("dir_fd", named.get("dst_dir_fd")))
+        if name in _MOVING:
+            stamp_directory_of(source, named.get("src_dir_fd"))
         if actor.watched and name != "symlink" and not named:
             actor.did(content_of(target))
         return result
@@ -97,7 +110,7 @@ def _of_a_number(original: Any, name: str) -> Any:
         number = fd if isinstance(fd, int) else fd.fileno()
         actor.reach(f"{name} {NAMES.name(number)}")
         result = original(fd, *arguments, **named)
-        if name in _WRITES:
+        if name in _WRITES or name == "posix_fallocate":
             CLOCK.stamp(number)
         if actor.watched and name in _READS:
             actor.did(content(result))
@@ -113,7 +126,10 @@ def _of_two_numbers(original: Any, name: str) -> Any:
         actor = running.get(_ident())
         if actor is not None:
             actor.reach(f"{name} {NAMES.name(first)}, {NAMES.name(second)}")
-        return original(first, second, *arguments, **named)
+        result = original(first, second, *arguments, **named)
+        if actor is not None:
+            CLOCK.stamp((first, second)[_OF_TWO_NUMBERS[name]])
+        return result
 
     return stand_in
 
@@ -128,10 +144,13 @@ def _opening(original: Any) -> Any:
             kind = "open" if not flags & (os.O_CREAT | os.O_TRUNC) else "create" if flags & os.O_CREAT else "truncate"
             exclusive = " exclusively" if flags & os.O_CREAT and flags & os.O_EXCL else ""
             actor.reach(f"{kind} {called}{exclusive}")
+        made = bool(flags & os.O_CREAT) and called is not None and (flags & os.O_EXCL or not is_there(path, dir_fd))
         number = int(original(path, flags, mode, dir_fd=dir_fd))
         NAMES.of_number[number] = called or "a file"
-        if flags & (os.O_TRUNC | os.O_EXCL):
+        if made or flags & os.O_TRUNC:
             CLOCK.stamp(number)
+        if made:
+            stamp_directory_of(path, dir_fd)
         return number
 
     return open

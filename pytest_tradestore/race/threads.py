@@ -138,16 +138,20 @@ class Carrier:
         self.then: Callable[[], None] | None = None
         """What to do after a job, before anybody else is let run: a pool gives its next one."""
         self.idle = _allocate()
-        _thread.start_new_thread(self._live, ())
+        up = _allocate()
+        up.acquire()
+        _thread.start_new_thread(self._live, (up,))
+        up.acquire()
 
     def take(self, actor: ThreadActor, work: Callable[[], None]) -> None:
         """Do ``work`` once the actor is let run."""
         self.idle.acquire()
         self._work = (actor, work)
 
-    def _live(self) -> None:
+    def _live(self, up: Any) -> None:
         me, native = _ident(), _thread.get_native_id()
-        threading.current_thread()  # makes what stands for this thread; an actor would stop in the middle of that
+        _name_this_thread()
+        up.release()
         while True:
             self.gate.acquire()
             assert self._work is not None, "a carrier is woken only for work"
@@ -171,6 +175,18 @@ class Carrier:
             actor.finish()
             if self.lost:
                 return
+
+
+def _name_this_thread() -> None:
+    """Make what stands for this thread; an actor would stop in the middle of that.
+
+    It takes none of the numbers by which the threads of a store are named: how many carriers there are already is
+    nothing to the next execution.
+    """
+    count = threading._counter  # type: ignore[attr-defined] # not public
+    threading._counter = lambda: 0  # type: ignore[attr-defined]
+    threading.current_thread()
+    threading._counter = count  # type: ignore[attr-defined]
 
 
 class Control:

@@ -152,7 +152,9 @@ class Patches:
             plain = value.__func__ if isinstance(value, staticmethod) else value
             found = self._by_identity.get(id(plain))
             if found is not None:
-                self._set(owner, key, staticmethod(found[1]) if isinstance(value, staticmethod) else found[1])
+                # What is written in C is no method where a class has it (``now = time.time``); its stand-in would be.
+                static = isinstance(value, staticmethod) or (isinstance(owner, type) and not hasattr(value, "__get__"))
+                self._set(owner, key, staticmethod(found[1]) if static else found[1])
         elif kind == "cell":
             found = self._by_identity.get(id(owner.cell_contents))
             if found is not None:
