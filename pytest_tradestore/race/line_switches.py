@@ -61,32 +61,36 @@ def _file(module: ModuleType | None) -> str | None:
     return getattr(module, "__file__", None)
 
 
+Trace = Callable[[FrameType, str, Any], Any]
+
+
 class LineSwitches:
     """Switches between lines of the files whose paths begin so."""
 
     def __init__(self, beginnings: tuple[str, ...]) -> None:
         self._beginnings = beginnings
-        self._own: dict[CodeType, bool] = {}
-        self._called: dict[tuple[CodeType, int], str] = {}
+        # By identity: the hash of a piece of code is made anew of all that is in it, each time. They are kept alive.
+        self._known: dict[int, tuple[CodeType, Trace | None]] = {}
+        self._called: dict[tuple[int, int], str] = {}
         self._may_switch: Callable[[], bool] = lambda: False
 
-    def _is_own(self, code: CodeType) -> bool:
-        known = self._own.get(code)
+    def _trace_of(self, code: CodeType) -> Trace | None:
+        """Return what is to be told of each line of the store's own code, None for any other."""
+        known = self._known.get(id(code))
         if known is None:
             name = code.co_filename
-            known = self._own[code] = (
-                bool(self._beginnings) and name.startswith(self._beginnings) and not name.startswith(_OURS)
-            )
-        return known
+            own = bool(self._beginnings) and name.startswith(self._beginnings) and not name.startswith(_OURS)
+            known = self._known[id(code)] = (code, self._local(code) if own else None)
+        return known[1]
 
     def _stop(self, code: CodeType, line: int) -> None:
         """Stop before a line, where that may let somebody else go on."""
         actor = running.get(_ident())
         if actor is not None and self._may_switch():
-            operation = self._called.get((code, line))
+            key = (id(code), line)
+            operation = self._called.get(key)
             if operation is None:
-                operation = f"{OPERATION} {code.co_qualname}+{line - code.co_firstlineno}"
-                self._called[code, line] = operation
+                operation = self._called[key] = f"{OPERATION} {code.co_qualname}+{line - code.co_firstlineno}"
             actor.reach(operation)
 
     def begin(self, may_switch: Callable[[], bool]) -> None:
@@ -113,15 +117,20 @@ class LineSwitches:
             sys.settrace(None)
 
     def _monitored(self, code: CodeType, line: int) -> Any:
-        if not self._is_own(code):
+        if self._trace_of(code) is None:
             return sys.monitoring.DISABLE  # type: ignore[attr-defined,unused-ignore]
         self._stop(code, line)
         return None
 
     def _trace(self, frame: FrameType, _event: str, _argument: Any) -> Any:
-        return self._local if self._is_own(frame.f_code) else None
+        return self._trace_of(frame.f_code)
 
-    def _local(self, frame: FrameType, event: str, _argument: Any) -> Any:
-        if event == "line":
-            self._stop(frame.f_code, frame.f_lineno)
-        return self._local
+    def _local(self, code: CodeType) -> Trace:
+        stop = self._stop
+
+        def trace(frame: FrameType, event: str, _argument: Any) -> Any:
+            if event == "line":
+                stop(code, frame.f_lineno)
+            return trace
+
+        return trace
