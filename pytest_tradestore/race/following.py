@@ -63,6 +63,13 @@ class Turning:
         turns = (turn.steps - plain.steps for turn in self._left if turn.passed_over == plain.number)
         return min((ahead for ahead in turns if ahead >= 0), default=sys.maxsize)
 
+    def soon_says(self) -> bool:
+        """Say that asking this costs little."""
+        return True
+
+    def stayed(self, enabled: Sequence[Actor], operations: Sequence[str]) -> None:
+        """Keep nothing of it: turns are counted by steps."""
+
 
 class Replaying:
     """Takes the turns of a token, in order and each before the operation that it names."""

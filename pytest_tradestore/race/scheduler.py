@@ -5,7 +5,7 @@ actor that it names. What nobody can go on from is a deadlock.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 from pytest_tradestore.crash.operations import Location
 from pytest_tradestore.race.actors import Actor, stable
@@ -25,6 +25,19 @@ class Chooser(Protocol):
 
     def choose(self, enabled: Sequence[Actor], current: Actor | None) -> Actor:
         """Return one of ``enabled`` (two or more, ``current`` first if it could go on, the others by number)."""
+
+
+class Foreseeing(Chooser, Protocol):
+    """One that knows beforehand for how long it would choose the same again."""
+
+    def stays(self, enabled: Sequence[Actor]) -> int:
+        """Return how often in a row the first of ``enabled`` would now be chosen, if they stay the same."""
+
+    def soon_says(self) -> bool:
+        """Say whether ``stays`` costs no more than a few choices."""
+
+    def stayed(self, enabled: Sequence[Actor], operations: Sequence[str]) -> None:
+        """Take note that the first of ``enabled`` was chosen so often, each time about to do one of the operations."""
 
 
 class Slowness(Protocol):
@@ -70,6 +83,16 @@ class Scheduler:
         """Who else could, while one goes on without asking."""
         self.slowness: Slowness | None = None
         """Who holds up an operation, if anybody does."""
+        self._foresees: Foreseeing | None = cast("Foreseeing", chooser) if hasattr(chooser, "stays") else None
+        self.grants = False
+        """Whether who is chosen may go on without asking, for as long as it would be chosen again."""
+        self.granted = 0
+        """How many operations who runs may still do without asking."""
+        self._granted_to: Actor | None = None
+        self._done: list[str] = []
+        """What it has done without asking, and is not noted yet."""
+        self._could: list[tuple[Callable[[], bool], bool]] = []
+        """What says of each of the others that waits for something whether it could go on, and whether it could."""
 
     # Actors come and go
 
@@ -80,6 +103,7 @@ class Scheduler:
 
     def add(self, actor: Actor) -> None:
         """Let an actor take part from now on."""
+        self.granted = 0
         self.live.append(actor)
 
     def remove(self, actor: Actor) -> None:
@@ -94,6 +118,7 @@ class Scheduler:
         When nobody can go on, that is the main actor, with ``ending`` set. None: those who could go on are out of
         control, and the first of them that comes back asks again.
         """
+        self.catch_up()
         while True:
             enabled = [actor for actor in self.live if actor.ready is None or actor.ready()]
             if not enabled:
@@ -119,6 +144,8 @@ class Scheduler:
                     self._wakings = 0
             if not chosen.inline:
                 self.running = chosen
+                if self.grants:
+                    self._grant(chosen)
                 return chosen
             chosen.let_run()
 
@@ -132,8 +159,45 @@ class Scheduler:
         self._with_it = [other for other in self.live if other in self._enabled and other is not actor]
         if not self._with_it:
             return _MOST_AHEAD
-        stays = getattr(self._chooser, "stays", None)
-        return 0 if stays is None else min(_MOST_AHEAD, stays([actor, *self._with_it]))
+        return 0 if self._foresees is None else min(_MOST_AHEAD, self._foresees.stays([actor, *self._with_it]))
+
+    def _grant(self, actor: Actor) -> None:
+        """Tell an actor how many operations it may do without asking, as long as nothing changes for the others."""
+        if len(self._enabled) > 1 and (self._foresees is None or not self._foresees.soon_says()):
+            return
+        self.granted = min(self.ahead(actor), MOST_STEPS - self.moves)
+        if self.granted:
+            self._granted_to = actor
+            self._could = [(a.ready, a in self._with_it) for a in self.live if a is not actor and a.ready is not None]
+
+    def goes_on(self, operation: str) -> bool:
+        """Say whether who runs may do an operation that waits for nothing without asking, and remember it."""
+        if not self.exploring:
+            self.moves += 1  # before and after, whoever runs goes on
+            return self.moves <= MOST_STEPS
+        if not self.granted:
+            return False
+        for ready, before in self._could:
+            if bool(ready()) is not before:
+                return False
+        self.granted -= 1
+        self._done.append(operation)
+        return True
+
+    def catch_up(self) -> None:
+        """Note what was done without asking: the choices are made now, and can only be the one who has gone on."""
+        self.granted = 0
+        if not self._done:
+            return
+        operations, self._done = self._done, []
+        actor = self._granted_to
+        assert actor is not None, "somebody was let go on"
+        if self._with_it and self._foresees is not None:
+            self._foresees.stayed([actor, *self._with_it], operations)
+        actor.steps += len(operations)
+        self.moves += len(operations)
+        self.choices.extend([(actor.number, stable(operation)) for operation in operations])
+        self._wakings = 0
 
     def went_on(self, actor: Actor, operation: str) -> None:
         """Note an operation that the actor did without asking: the choice is made now, and can only be this actor."""
@@ -192,6 +256,7 @@ class Scheduler:
 
     def next_sleeper(self) -> Actor | None:
         """Return who wakes next, although somebody who is out of control may still come back."""
+        self.catch_up()
         self.running = self._woken()
         if self.running is not None and self.exploring:
             self.choices.append((self.running.number, stable(self.running.pending)))
@@ -199,6 +264,7 @@ class Scheduler:
 
     def end(self, ending: Ending) -> Actor | None:
         """End the execution early, and return who has to be told."""
+        self.catch_up()
         if self.ending is None:
             self.ending = ending
             self.waits_for = tuple(actor.waits() for actor in self.live if actor is not self.main)

@@ -119,6 +119,7 @@ class Harness:
         scheduler = Scheduler(chooser, CLOCK, keep_steps=detailed)
         if program.blow is Blow.SLOW and program.struck is not None:
             scheduler.slowness = OneSlowOperation(scheduler, CLOCK, *program.struck)
+        scheduler.grants = program.kind is Actors.THREADS and program.struck is None
         if isinstance(chooser, Repeating | Replaying):
             chooser.scheduler = scheduler
         switches = self._lines_of(store) if lines else None

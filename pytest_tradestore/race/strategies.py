@@ -32,6 +32,12 @@ class Strategy(Protocol):
     def stays(self, enabled: Sequence[Actor]) -> int:
         """Return how often in a row the first of ``enabled`` would now be chosen, if they stay the same."""
 
+    def soon_says(self) -> bool:
+        """Say whether ``stays`` costs no more than a few choices."""
+
+    def stayed(self, enabled: Sequence[Actor], operations: Sequence[str]) -> None:
+        """Take note that the first of ``enabled`` was chosen so often, each time about to do one of the operations."""
+
 
 Choice = tuple[int, str]
 _Path = tuple["_Path", Choice] | None
@@ -105,6 +111,28 @@ class DepthFirst:
                 return ahead
         return EVER
 
+    def soon_says(self) -> bool:
+        return True
+
+    def stayed(self, enabled: Sequence[Actor], operations: Sequence[str]) -> None:
+        number, path, begun = enabled[0].number, self._path, len(self._prefix) - self._at
+        for choice, wanted in zip(operations[: max(0, begun)], islice(self._prefix, self._at, None), strict=False):
+            if choice != wanted[1]:
+                self.diverged = True
+            path = (path, (number, choice))
+        left = []  # the others, each with the schedules to which a switch to it belongs
+        for other in enabled[1:] if begun < len(operations) else ():
+            bound = self.bound + (not other.free)
+            if bound > self.most:
+                self.cut = True
+            else:
+                left.append((self._open[bound], (other.number, other.pending)))
+        for choice in operations[max(0, begun) :]:
+            for paths, other_choice in left:
+                paths.append((path, other_choice))
+            path = (path, (number, choice))
+        self._path, self._at = path, self._at + len(operations)
+
     def _wanted(self, enabled: Sequence[Actor], wanted: Choice) -> Actor:
         for actor in enabled:
             if actor.number == wanted[0]:
@@ -136,6 +164,13 @@ class RandomWalk:
             ahead += 1
         self._random.setstate(before)
         return ahead
+
+    def soon_says(self) -> bool:
+        return False  # it would have to remember the state of its chance
+
+    def stayed(self, enabled: Sequence[Actor], operations: Sequence[str]) -> None:
+        for _ in operations:
+            self._random.randrange(len(enabled))
 
 
 class Pct:
@@ -180,6 +215,12 @@ class Pct:
             return 0
         return min((at - self._at - 1 for at in self._changes if at > self._at), default=EVER)
 
+    def soon_says(self) -> bool:
+        return True
+
+    def stayed(self, enabled: Sequence[Actor], operations: Sequence[str]) -> None:  # noqa: ARG002 - as all
+        self._at += len(operations)
+
     def _priority(self, actor: Actor) -> float:
         return self._priorities[actor.number]
 
@@ -196,6 +237,12 @@ class CancelFirst:
 
     def stays(self, _enabled: Sequence[Actor]) -> int:
         return 0
+
+    def soon_says(self) -> bool:
+        return True
+
+    def stayed(self, enabled: Sequence[Actor], operations: Sequence[str]) -> None:
+        """It never says that it stays."""
 
 
 class StarveCancelled:
@@ -230,6 +277,12 @@ class StarveCancelled:
 
     def stays(self, _enabled: Sequence[Actor]) -> int:
         return 0
+
+    def soon_says(self) -> bool:
+        return True
+
+    def stayed(self, enabled: Sequence[Actor], operations: Sequence[str]) -> None:
+        """It never says that it stays."""
 
 
 class Portfolio:
@@ -276,6 +329,12 @@ class Portfolio:
 
     def stays(self, enabled: Sequence[Actor]) -> int:
         return self._now.stays(enabled)
+
+    def soon_says(self) -> bool:
+        return self._now.soon_says()
+
+    def stayed(self, enabled: Sequence[Actor], operations: Sequence[str]) -> None:
+        self._now.stayed(enabled, operations)
 
 
 class Overtaking(Portfolio):

@@ -204,3 +204,67 @@ def test_where_steps_are_kept_everything_is_asked_for():
     scheduler.exploring = True
 
     assert scheduler.ahead(scheduler.next_after(None)) == 0
+
+
+def granted(chooser, *lengths, waits_for=None):
+    """Return the schedule where who is chosen goes on for as long as it may, and how often anybody asked.
+
+    The last actor waits, with ``waits_for``, until the first has only so many steps left.
+    """
+    scheduler = Scheduler(chooser, Clock())
+    scheduler.grants = True
+    actors = [Counted(number, steps) for number, steps in enumerate(lengths)]
+    for actor in actors:
+        scheduler.add(actor)
+    if waits_for is not None:
+        actors[-1].ready = lambda: actors[0].left <= waits_for
+    scheduler.exploring = True
+    current, asked = None, 0
+    while scheduler.live:
+        current, asked = scheduler.next_after(current), asked + 1
+        current.left -= 1
+        while current.left and current.ready is None and scheduler.goes_on("step"):
+            current.left -= 1
+        if not current.left:
+            scheduler.remove(current)
+            current = None
+    scheduler.catch_up()
+    return ("".join(str(number) for number, _ in scheduler.choices), scheduler.preemptions, scheduler.moves), asked
+
+
+def asked_each_time(chooser, *lengths, waits_for=None):
+    """Return the same where everybody asks before each step."""
+    scheduler = Scheduler(chooser, Clock())
+    actors = [Counted(number, steps) for number, steps in enumerate(lengths)]
+    for actor in actors:
+        scheduler.add(actor)
+    if waits_for is not None:
+        actors[-1].ready = lambda: actors[0].left <= waits_for
+    scheduler.exploring = True
+    current = None
+    while scheduler.live:
+        current = scheduler.next_after(current)
+        current.left -= 1
+        if not current.left:
+            scheduler.remove(current)
+            current = None
+    return "".join(str(number) for number, _ in scheduler.choices), scheduler.preemptions, scheduler.moves
+
+
+@pytest.mark.parametrize("waits_for", [None, 2], ids=["nobody-waits", "one-waits"])
+@pytest.mark.parametrize("make", STRATEGIES.values(), ids=list(STRATEGIES))
+def test_a_grant_changes_no_schedule_and_ends_when_somebody_else_comes_to_be_able(make, waits_for):
+    asking, silent = make(3), make(3)
+    for _ in range(60):
+        if not asking.begin():
+            break
+        assert silent.begin()
+        schedule, _ = granted(silent, 5, 5, 5, waits_for=waits_for)
+        assert schedule == asked_each_time(asking, 5, 5, 5, waits_for=waits_for)
+
+
+def test_control_with_a_grant_it_is_asked_less_often():
+    strategy = DepthFirst(1)
+    strategy.begin()
+
+    assert granted(strategy, 5, 5)[1] == 2
