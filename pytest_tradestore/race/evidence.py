@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, run_isolated, stream_isolated
+from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, run_isolated
 from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.race import one_client
 from pytest_tradestore.race.addresses import Setting
@@ -16,6 +16,7 @@ from pytest_tradestore.race.execution import SIGNALS, Actors, Blow, Program, Sea
 from pytest_tradestore.race.judging import ViolationKind
 from pytest_tradestore.race.programs import Scenario, of_blows, scenarios
 from pytest_tradestore.race.searching import ONLY_IF_MET, Searched, Searching
+from pytest_tradestore.runner import Runner, so_often
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Settings
 from pytest_tradestore.target import Bridge, StoreUnderTest
@@ -178,8 +179,11 @@ def _searched(
     store: StoreUnderTest, kit: Kit, programs: tuple[Program, ...], setting: Setting, settings: Settings
 ) -> Iterator[Searched]:
     """Run all programs, in one process as long as that lives and comes back."""
-    at = 0
+    at, runner = 0, Runner(store.declarations.deadline)
     while at < len(programs):
+        if runner.gave_up:
+            yield Searched(Search(0, False), trouble=f"the store {so_often(runner.ways)} in the middle of a schedule")
+            return
         with Sandbox() as sandbox:  # here, so that it is removed even if the process is killed
 
             def task(channel: Channel, first: int = at, sandbox: Sandbox = sandbox) -> None:
@@ -189,7 +193,8 @@ def _searched(
                 for searched in searching.through(programs, first, met):
                     channel.send(searched)
 
-            for event in stream_isolated(task, store.declarations.deadline):
+            tasks = iter([task])
+            for event in runner.through(lambda tasks=tasks: next(tasks, None)):  # type: ignore[misc]
                 match event:
                     case Sent(searched):
                         at += 1

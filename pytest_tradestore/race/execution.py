@@ -187,6 +187,12 @@ class Search:
     uncontrolled: tuple[str, ...] = ()
     cut: int = 0
 
+    @property
+    def asked(self) -> int:
+        """How many schedules there were to be run: what is cut off is nobody else's gain, or their schedules would be
+        others on a slow machine."""
+        return self.executions + self.cut
+
 
 Judge = Callable[[Execution], str | None]
 """Says in a sentence what is wrong with an execution, None when nothing is."""

@@ -187,10 +187,10 @@ class Searching:
                 share = max(self._fewest, progress.left // (usual - number))
                 if self._setting is Setting.CANCELLED:
                     searched, wanted = self._struck(address, program, share, self._fewest_struck, progress.wanted, time)
-                    used = searched.search.executions
+                    used = searched.search.asked
                 else:
                     searched, wanted = self._searched(address, program, share, progress.wanted, time)
-                    used = searched.search.executions
+                    used = searched.search.asked
                     if self._setting is Setting.PROCESSES and not number and wanted.wrongs:
                         killed, wanted = self._struck(address, program, share // 2, _OF_EACH_KILL, wanted, time)
                         searched += killed
@@ -244,7 +244,7 @@ class Searching:
                 wanted,
                 time,
             )
-            share = max(0, share - part.search.executions)
+            share = max(0, share - part.search.asked)
             whole = part if whole is None else whole + part
             if part.trouble or part.found:
                 break

@@ -46,10 +46,17 @@ def test_what_there_is_no_time_for_is_cut_off_but_for_the_first_few():
     assert len(schedules) == search.executions
 
 
+def test_what_is_cut_off_is_used_up_so_that_other_programs_get_no_other_schedules():
+    search, _ = explored(lambda: True)
+
+    assert search.asked == 40 + 10
+
+
 def test_control_with_time_enough_nothing_is():
     search, schedules = explored(lambda: False)
 
     assert search.cut == 0
+    assert search.asked == search.executions
     assert len(schedules) == search.executions > 8 + 8
 
 
