@@ -307,10 +307,11 @@ class ProcessHarness(Harness):
         chooser: Chooser,
         *,
         detailed: bool = False,
+        steps: bool = False,
         lines: bool = False,  # noqa: ARG002 - lines of one process are nothing to another
     ) -> Execution:
         """Run the program once, in a new root, under the schedule that ``chooser`` gives."""
-        return self._executed(store, program, chooser, detailed, None)
+        return self._executed(store, program, chooser, detailed, None, steps=steps)
 
     def places_to_kill(
         self, store: StoreUnderTest, program: Program, seed: int, channel: Channel | None
@@ -327,7 +328,14 @@ class ProcessHarness(Harness):
         return witness.places()
 
     def _executed(
-        self, store: StoreUnderTest, program: Program, chooser: Chooser, detailed: bool, witness: Witness | None
+        self,
+        store: StoreUnderTest,
+        program: Program,
+        chooser: Chooser,
+        detailed: bool,
+        witness: Witness | None,
+        *,
+        steps: bool = False,
     ) -> Execution:
         """Run the program once; ``witness`` looks on."""
         self._count += 1
@@ -341,7 +349,7 @@ class ProcessHarness(Harness):
             self._server.begin()
         CLOCK.restart()
         CLOCK.stamp(root)
-        scheduler = Scheduler(chooser, CLOCK, keep_steps=detailed)
+        scheduler = Scheduler(chooser, CLOCK, keep_steps=detailed or steps)
         if program.blow is Blow.SLOW and program.struck is not None:
             scheduler.slowness = OneSlowOperation(scheduler, CLOCK, *program.struck)
         if isinstance(chooser, Repeating | Replaying):

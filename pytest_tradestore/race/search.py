@@ -100,11 +100,19 @@ class Harness:
         gc.disable()  # finalizers at a random moment would make system calls at a random moment
 
     def run(
-        self, store: StoreUnderTest, program: Program, chooser: Chooser, *, detailed: bool = False, lines: bool = False
+        self,
+        store: StoreUnderTest,
+        program: Program,
+        chooser: Chooser,
+        *,
+        detailed: bool = False,
+        steps: bool = False,
+        lines: bool = False,
     ) -> Execution:
         """Run the program once, in a new root, under the schedule that ``chooser`` gives.
 
-        ``detailed``: keep its steps. ``lines``: stop at each line of the store's own source too.
+        ``steps``: keep its steps; ``detailed``: with the line of each and what came of it, for which source files are
+        read. ``lines``: stop at each line of the store's own source too.
         """
         self._count += 1
         if self._channel is not None:
@@ -116,7 +124,7 @@ class Harness:
         _mkdir(outer)
         _mkdir(root)
         interposition.begin(root)
-        scheduler = Scheduler(chooser, CLOCK, keep_steps=detailed)
+        scheduler = Scheduler(chooser, CLOCK, keep_steps=detailed or steps)
         if program.blow is Blow.SLOW and program.struck is not None:
             scheduler.slowness = OneSlowOperation(scheduler, CLOCK, *program.struck)
         scheduler.grants = program.kind is Actors.THREADS and program.struck is None
@@ -165,7 +173,7 @@ class Harness:
         self._channel, self._first = channel, self._count + 1
         strategy = strategy_of(program, seed)
         strategy.begin()
-        return self.run(store, program, strategy, detailed=True)
+        return self.run(store, program, strategy, steps=True)
 
     def spent(self) -> float:
         """Return the seconds of processor time that executions have taken so far, as far as is known."""
