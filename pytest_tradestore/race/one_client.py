@@ -96,6 +96,7 @@ class OneClientHarness(Harness):
         chooser: Chooser,
         *,
         detailed: bool = False,
+        steps: bool = False,
         lines: bool = False,  # noqa: ARG002 - lines of another process
     ) -> Execution:
         """Run the program once, in a new root, under the schedule that ``chooser`` gives."""
@@ -107,7 +108,7 @@ class OneClientHarness(Harness):
         os.makedirs(root)
         self._server.begin()
         CLOCK.restart()
-        scheduler = Scheduler(chooser, CLOCK, keep_steps=detailed)
+        scheduler = Scheduler(chooser, CLOCK, keep_steps=detailed or steps)
         if program.blow is Blow.SLOW and program.struck is not None:
             scheduler.slowness = OneSlowOperation(scheduler, CLOCK, *program.struck)
         if isinstance(chooser, Repeating | Replaying):

@@ -6,9 +6,12 @@ from functools import partial
 from pytest_tradestore.kits.registry import kit_named
 from pytest_tradestore.race.addresses import Setting
 from pytest_tradestore.race.evidence import gather
+from pytest_tradestore.race.programs import scenarios
 from pytest_tradestore.runner import HANGS
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
+
+METHODS = frozenset({"put", "get", "delete"})
 
 
 class Spins:
@@ -40,15 +43,15 @@ def hung(tmp_path, only=""):
     """Return in how many processes it hung, and why nothing is decided."""
     begun = tmp_path / "begun"
     store = StoreUnderTest("spins", partial(Spins, begun=begun, only=only), deadline=0.3)
-    methods = frozenset({"put", "get", "delete"})
-    evidence = gather(store, kit_named("documents"), methods, Setting.ONE_INSTANCE, Settings(budget=Budget.QUICK))
+    evidence = gather(store, kit_named("documents"), METHODS, Setting.ONE_INSTANCE, Settings(budget=Budget.QUICK))
     return len(set(begun.read_text().split())), evidence.undecided
 
 
 def test_a_store_that_hangs_each_time_is_given_up(tmp_path):
+    programs = len(scenarios(kit_named("documents"), METHODS))
     processes, why = hung(tmp_path)
 
-    assert processes == HANGS
+    assert processes <= HANGS < programs
     assert "made no step within 0.3 s" in why
 
 
