@@ -10,8 +10,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-import pytest
-
 from pytest_tradestore.bench import Bench
 from pytest_tradestore.conformance import races
 from pytest_tradestore.kits.registry import KITS
