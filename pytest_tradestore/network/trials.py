@@ -190,11 +190,12 @@ class Bench:
                 if second.do(step).died:
                     break
             second.die()
-        return replace(trial, after=self.after(place, 41), left=self._lines.leftovers())
+        another = int(bool(trial.plan.again))  # names that it drew, and left, are not drawn once more
+        return replace(trial, after=self.after(place, 41, another=another), left=self._lines.leftovers())
 
-    def after(self, place: str, version: int) -> After:
+    def after(self, place: str, version: int, *, another: int = 0) -> After:
         """Let a client come, look and make an update, and another one after it."""
-        second = self.client(SECOND)
+        second = self.client(SECOND, another=another)
         found = self._visited(second, self._workload.next_update(place, version))
         second.leave()
         if found.failed:
