@@ -85,6 +85,12 @@ def unseal_document(raw: bytes, identifier: str, file: str) -> Unsealed:
     return _unseal("document", raw, identifier, file, None)
 
 
+def generation_at_end(data: bytes) -> int | None:
+    """Return the number in the seal at the end of a document's ``data``, which may lack its beginning; unverified."""
+    seals = list(_SEAL.finditer(data.decode("utf-8", "replace")))
+    return int(seals[-1][2]) if seals and seals[-1][1] == "generation" else None
+
+
 def unseal_record(raw: bytes, identifier: str, file: str, sequence: int) -> Unsealed:
     """Return the record of one journal line; raises CorruptData unless it is sealed as number ``sequence``."""
     found = sealed_record(raw, identifier, file, sequence)

@@ -10,6 +10,7 @@ import os
 from collections import deque
 from contextlib import suppress
 
+from reference_store.core import integrity
 from reference_store.core.atomic import Directory
 from reference_store.core.descriptors import TooLarge, read_at
 from reference_store.core.directory import Found, NotARegularFile
@@ -79,7 +80,7 @@ class RecordReader:
             if head.startswith(view.header.line):
                 if other_file and view.counts:
                     return False
-            elif not self._succeeded(view, head):
+            elif not self._succeeded(directory, view, head):
                 return False
             header = view.header
             if size != header.size:
@@ -101,11 +102,14 @@ class RecordReader:
             view.mark = data[max(consumed - record_view.MARK, 0) : consumed]
         return True
 
-    def _succeeded(self, view: View, head: bytes) -> bool:
+    def _succeeded(self, directory: Directory, view: View, head: bytes) -> bool:
         """Go over to the log that begins with ``head`` if it goes on from what is known: only files are new then."""
         with suppress(CorruptData):
             header = record_log.header_of(head, self.form.name, self.names.log)
-            if view.counts and header.base == view.number and header.holds == digest(view.index.entries.values()):
+            known = view.counts and header.base == view.number and header.holds == digest(view.index.entries.values())
+            # The file may have left this log behind as well, and whoever was to begin the next one failed or died.
+            tail = self._tail(directory) if known else None
+            if tail is not None and integrity.generation_at_end(tail[1]) == header.base:
                 view.header, view.digest, view.tail, view.opened = header, b"", None, True
                 view.end = len(header.line)
                 view.mark, view.clean, view.pinned = header.line[-record_view.MARK :], True, 0

@@ -4,6 +4,7 @@ The logs are made small here, so that a few changes fill one.
 """
 
 import asyncio
+import errno
 import json
 import logging
 import os
@@ -22,6 +23,7 @@ from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Verdict
 from reference_store import CorruptData, JobStore, RunStore, SingleDocumentStore, StorageFailure, SyncJobStore
+from reference_store.core.atomic import Directory
 from reference_store.models import Job
 from reference_store.stores import record_log
 from tests.reference_store.faults import fail_call
@@ -108,6 +110,35 @@ def test_a_full_log_is_written_into_the_file_and_the_log_stays_bounded(tmp_path:
     assert largest <= 2 * max((tmp_path / FILE).stat().st_size, record_log.SMALLEST)
     assert len(in_file(tmp_path)) == 100
     assert shown(tmp_path) == ids(store) == [f"j{number}" for number in range(100)]
+
+
+@pytest.mark.usefixtures("_small_logs")
+def test_nobody_adds_to_a_log_that_the_file_has_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody slow knows the records as they were when a log began, and looks when the file has all of that log."""
+    busy, slow = SyncJobStore(tmp_path), SyncJobStore(tmp_path)
+    begun, saved, full = list[str](), list[str](), list[str]()
+    replace = Directory.replace
+
+    def replaced(directory: Directory, name: str, *given: Any) -> None:
+        if name == LOG and LOG_BEFORE in given:
+            if full:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            begun.append(name)
+        replace(directory, name, *given)
+
+    monkeypatch.setattr(Directory, "replace", replaced)
+    while len(begun) < 2:
+        ids(slow)
+        saved.append(f"j{len(saved)}")
+        busy.save(job(saved[-1]))
+    full.append("disk")
+    with pytest.raises(StorageFailure):
+        busy.save(job("large", message="x" * 10_000))  # there is no room for it in the log
+    full.clear()
+
+    slow.save(job("slow"))
+
+    assert ids(slow) == shown(tmp_path) == [*saved, "slow"]
 
 
 def test_records_of_version_0_1_0_are_read_and_kept(tmp_path: Path) -> None:

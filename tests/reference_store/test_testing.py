@@ -137,11 +137,12 @@ def test_a_store_that_takes_no_clock_is_opened_without_one_and_refuses_one(tmp_p
 def test_backups_are_made_verified_and_restored_on_faked_files(fs: FakeFilesystem) -> None:
     vault = LocalVault("/bot/backups", create=True)
     store = DocumentStore("/bot/data")
+    generations = []
     for number in (1, 2):
         store.put("K", {"n": number})
-        create("/bot/data", vault)
+        generations.append(create("/bot/data", vault).generation.id)
 
-    first, second = vault.ids()
+    first, second = generations
     assert not verify(vault).different
     restore(vault, "/bot/new", generation=first)
     restore(vault, "/bot/data", generation=first, over=True)
