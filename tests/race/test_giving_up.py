@@ -17,7 +17,7 @@ METHODS = frozenset({"put", "get", "delete"})
 class Spins:
     """Never comes back from a call, or ``only`` from one that deletes."""
 
-    tradestore_deadline = 0.3
+    tradestore_deadline = 1.0
 
     def __init__(self, root, begun, only):
         self.begun, self.only = begun, only
@@ -42,7 +42,8 @@ class Spins:
 def hung(tmp_path, only=""):
     """Return in how many processes it hung, and why nothing is decided."""
     begun = tmp_path / "begun"
-    store = StoreUnderTest("spins", partial(Spins, begun=begun, only=only), deadline=0.3)
+    begun.touch()  # a machine that is busy may end them before their first call
+    store = StoreUnderTest("spins", partial(Spins, begun=begun, only=only), deadline=1.0)
     evidence = gather(store, kit_named("documents"), METHODS, Setting.ONE_INSTANCE, Settings(budget=Budget.QUICK))
     return len(set(begun.read_text().split())), evidence.undecided
 
@@ -52,11 +53,11 @@ def test_a_store_that_hangs_each_time_is_given_up(tmp_path):
     processes, why = hung(tmp_path)
 
     assert processes <= HANGS < programs
-    assert "made no step within 0.3 s" in why
+    assert "made no step within 1 s" in why
 
 
 def test_control_one_that_hangs_in_some_programs_is_asked_the_others(tmp_path):
     processes, why = hung(tmp_path, only="delete")
 
     assert processes < HANGS
-    assert "made no step within 0.3 s" in why
+    assert "made no step within 1 s" in why
