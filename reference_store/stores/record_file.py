@@ -233,11 +233,13 @@ class RecordFile:
             before = self._reader.regular(directory, self._names.log, LARGEST_LOG)
             directory.replace(self._names.log, data, before, self._names.log_before)
         else:
+            tail = view.tail
             directory.replace(self._names.log, data, self._reader.file_found(directory))
             try:
                 view = self._with_file(directory, view, view.number, entries, opened=True)
             except OSError:
-                directory.discard(self._names.log)  # the file is still complete without it
+                if self._reader.tail(directory) == tail:  # the file is still complete without it
+                    directory.discard(self._names.log)
                 raise
         end = len(header.line) + len(line)
         return replace(

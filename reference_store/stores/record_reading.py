@@ -71,7 +71,7 @@ class RecordReader:
         """
         opened = self.opened_log(directory, os.O_RDONLY)
         if opened is None:
-            return view.header is None and view.tail is not None and self._tail(directory) == view.tail
+            return view.header is None and view.tail is not None and self.tail(directory) == view.tail
         descriptor, size = opened
         try:
             head = read_at(descriptor, _FIRST_LOOK, 0)
@@ -86,7 +86,7 @@ class RecordReader:
             if size != header.size:
                 return False
             if not view.counts:
-                return view.tail is not None and self._tail(directory) == view.tail
+                return view.tail is not None and self.tail(directory) == view.tail
             before = view.end - len(view.mark)
             data = _filled(descriptor, before, len(view.mark))
             if not data.startswith(view.mark):
@@ -108,7 +108,7 @@ class RecordReader:
             header = record_log.header_of(head, self.form.name, self.names.log)
             known = view.counts and header.base == view.number and header.holds == digest(view.index.entries.values())
             # The file may have left this log behind as well, and whoever was to begin the next one failed or died.
-            tail = self._tail(directory) if known else None
+            tail = self.tail(directory) if known else None
             if tail is not None and integrity.generation_at_end(tail[1]) == header.base:
                 view.header, view.digest, view.tail, view.opened = header, b"", None, True
                 view.end = len(header.line)
@@ -191,7 +191,8 @@ class RecordReader:
             raise CorruptData(self.form.name, self.names.log, "it is not a regular file") from None
         return None if opened is None else (opened[0], opened[1].st_size)
 
-    def _tail(self, directory: Directory) -> tuple[int, bytes] | None:
+    def tail(self, directory: Directory) -> tuple[int, bytes] | None:
+        """Return the size of the file and its end, which tell one version from another; None if there is none."""
         try:
             return directory.tail(self.names.file, record_view.TAIL)
         except NotARegularFile:

@@ -141,6 +141,32 @@ def test_nobody_adds_to_a_log_that_the_file_has_left_behind(tmp_path: Path, monk
     assert ids(slow) == shown(tmp_path) == [*saved, "slow"]
 
 
+@pytest.mark.parametrize("comes", ["before", "after"])
+def test_a_log_stays_where_the_file_says_that_it_has_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, comes: str
+) -> None:
+    """What a signal's handler raises may be an OSError, such as TimeoutError: it says nothing of how far a call got."""
+    names = filled(tmp_path, 1, closed=True)
+    exchange = Directory.exchange
+
+    def exchanged(directory: Directory, staged: str, name: str, *given: Any) -> None:
+        if name == FILE and comes == "before":
+            raise TimeoutError
+        exchange(directory, staged, name, *given)
+        if name == FILE:
+            raise TimeoutError
+
+    store = SyncJobStore(tmp_path)
+    store.save(job("j1"))  # at once, without a log
+    monkeypatch.setattr(Directory, "exchange", exchanged)
+    with pytest.raises((TimeoutError, StorageFailure)):
+        store.save(job("j2"))
+    monkeypatch.undo()
+
+    assert (tmp_path / LOG).exists() == (comes == "after")
+    assert shown(tmp_path) == [*names, "j1", *["j2"] * (comes == "after")]
+
+
 def test_records_of_version_0_1_0_are_read_and_kept(tmp_path: Path) -> None:
     # The file as 0.1.0 has sealed it, and the version before.
     old = SyncJobStore(tmp_path / "made")
