@@ -210,11 +210,11 @@ class LeaksDescriptors(_Document):
         os.close(directory)
 
 
-@breaks("document", FAULT_4="took longer than 0.6 s", FAULT_5="took longer than 0.6 s")
+@breaks("document", FAULT_4="took longer than 1.5 s", FAULT_5="took longer than 1.5 s")
 class LeaksItsLock(_Document):
     """gives its lock back only when all went well."""
 
-    tradestore_deadline = 0.6
+    tradestore_deadline = 1.5
 
     def __init__(self, root: Path):
         super().__init__(root)
