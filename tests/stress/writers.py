@@ -311,6 +311,7 @@ def start(action: Callable[[], None], errors: Path) -> int:
     parent = os.getpid()
     child = os.fork()
     if child:
+        os.setpgid(child, child)  # the child may not have begun when it is to be killed with its group
         return child
     status = 1
     try:
