@@ -45,6 +45,8 @@ def examine(store: StoreUnderTest) -> Examined:
                 names = tuple(kit.name for kit in opened.contracts)
                 wanted = {m for kit in store.kits for m in (*kit.required, *kit.optional)}
                 methods = tuple(sorted(m for m in wanted if opened.has(m)))
+                if unread := store.unread(opened.store):
+                    return unread, (), ()
             except TargetError as error:
                 return str(error), (), ()
             except Exception as error:

@@ -102,6 +102,24 @@ class StoreUnderTest:
             backend=self._backend(),
         )
 
+    def unread(self, made: object) -> str:
+        """Say which declarations ``made``, an open store, has that nobody reads; empty when there are none.
+
+        What decides what is asked has to be known before a store is opened: so only the target's declarations count.
+        """
+        on_it = getattr(made, "__dict__", {})
+        lost = [name for name in declared_names(made) if name in on_it or not hasattr(self.target, name)]
+        lost = [name for name in lost if getattr(self, name.removeprefix("tradestore_"), None) is None]
+        if not lost:
+            return ""
+        who = f"the {type(made).__name__}"
+        target = getattr(self.target, "__name__", "the target")
+        return (
+            f"{who} that it returns declares {' and '.join(lost)}, which nobody reads: what is asked is known before a "
+            f"store is opened. Declare it on the class or function that is the target ({target}.{lost[0]} = ...), or "
+            "give it to StoreUnderTest"
+        )
+
     def load(self) -> None:
         """Import what ordinary use of it imports, before anybody watches what it does."""
         import_again(self.imports)
@@ -168,6 +186,11 @@ class StoreUnderTest:
                 raise ConfigurationError(
                     f"store {self.name!r}: there is no capability {capability!r}; choose from {', '.join(CAPABILITIES)}"
                 )
+        if both := sorted(set(claims) & set(disclaims)):
+            raise ConfigurationError(
+                f"store {self.name!r}: it claims and disclaims {both[0]!r}; take it out of tradestore_claims or out of "
+                "tradestore_disclaims"
+            )
         if {SINGLE_INSTANCE, "processes"} <= set(claims):
             raise ConfigurationError(
                 f"store {self.name!r}: it claims {SINGLE_INSTANCE!r} and 'processes', "

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+from functools import partial
 
 import pytest
 
@@ -55,6 +56,52 @@ def test_what_is_printed_while_opening_is_kept(capfd):
 
     assert examined(chatty).output == "hello\n"
     assert capfd.readouterr() == ("", "")
+
+
+class Claiming(Keyed):
+    tradestore_claims = ("processes",)
+
+
+class ClaimingLater(Keyed):
+    def __init__(self, root):
+        super().__init__(root)
+        self.tradestore_errors = (KeyError,)
+
+
+def opening(root):
+    return Claiming(root)
+
+
+@pytest.mark.parametrize(
+    ("target", "sentence"),
+    [
+        (
+            opening,
+            r"the Claiming that it returns declares tradestore_claims, which nobody reads.*opening.tradestore_cl",
+        ),
+        (partial(Claiming), r"declares tradestore_claims, which nobody reads"),
+        (ClaimingLater, r"the ClaimingLater that it returns declares tradestore_errors, which nobody reads"),
+    ],
+    ids=["by the class that a function returns", "by a class with arguments bound", "by the instance"],
+)
+def test_what_is_declared_where_nobody_reads_it_is_refused(target, sentence):
+    with pytest.raises(TargetError, match=sentence):
+        examined(target)
+
+
+def test_control_what_the_target_declares_or_an_argument_says_is_read():
+    def claiming(root):
+        return Claiming(root)
+
+    claiming.tradestore_claims = Claiming.tradestore_claims
+
+    assert names(examined(Claiming)) == names(examined(claiming)) == ("documents",)
+    assert names(examined(opening, claims=("processes",))) == ("documents",)
+
+
+def test_what_is_claimed_and_disclaimed_is_refused():
+    with pytest.raises(ConfigurationError, match="claims and disclaims 'processes'"):
+        examined(Keyed, claims=("processes",), disclaims=("threads", "processes"))
 
 
 def test_the_root_is_an_empty_directory_that_is_gone_afterwards():

@@ -7,7 +7,8 @@ Told from what the program did alone, so that a state which is looked at by itse
 - Where nothing had to be lost, what the update had changed so far of the files that readers see is at fault: a file
   written in place, one removed before its replacement is there, several changed one after the other. An update that
   had changed nothing of them has left something in the way.
-- After an update has returned nothing can be at fault but that it returned too early.
+- After an update has returned nothing can be at fault but that it returned too early, if it had written nothing by
+  then; else what it has written is not what opening anew reads, for one of the two is wrong.
 """
 
 import re
@@ -45,6 +46,7 @@ IN_PLACE = "file written in place"
 GAP = "file removed before its replacement is there"
 ONE_BY_ONE = "files changed one after the other"
 EARLY = "returns before anything is written"
+NOT_SHOWN = "writes something that a store which is opened anew does not show"
 IN_THE_WAY = "something left in the way"
 NOT_CUT_BACK = "torn record that the next append is glued to"
 LISTED = "leftover taken for data"
@@ -147,7 +149,7 @@ def _when_quiet(breach: OracleViolation, history: History, done: Sequence[Deed],
     if breach.family in (Family.REOPENING, Family.NEXT_UPDATE):
         return Culprit(IN_THE_WAY, _places(_still_there(done)))
     call = history.update_names[history.clamp(window.acknowledged)].partition("(")[0]
-    return Culprit(f"{call} {EARLY}")
+    return Culprit(f"{call} {NOT_SHOWN if done else EARLY}", _places([deed for deed in done if deed.live][-1:]))
 
 
 def _of_changes(deeds: "_Deeds", live: Sequence[Deed], update: int, *, several: bool) -> Culprit:

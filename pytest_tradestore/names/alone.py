@@ -1,5 +1,6 @@
 """One identifier at a time, through every call that takes it, with canaries around the root."""
 
+import os
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import PureWindowsPath
@@ -17,7 +18,7 @@ from pytest_tradestore.names.context import (
     value_of,
 )
 from pytest_tradestore.names.corpus import OPAQUE_OK, Identifier
-from pytest_tradestore.names.flaws import LATE, LET_IN, RAW
+from pytest_tradestore.names.flaws import LATE, LET_IN, MADE_A_PATH, RAW
 from pytest_tradestore.names.nest import Nest
 from pytest_tradestore.names.session import Ended, How, Session, shows_secret
 from pytest_tradestore.names.tree import changed, paths_of, tree_of
@@ -155,7 +156,10 @@ def _visit(context: Context, slot: Slot, row: Identifier, session: Session, habi
 def _escaped(context: Context, slot: Slot, value: str, how: str, session: Session, *, changed: bool = False) -> None:
     sentence = f"the {slot.what} {shown(value)} led out of the root: {how}"
     harm = Harm.DESTROYED if changed else None
-    context.violation("NAME-1", RAW, sentence, session, how, NOTHING_OUTSIDE, harm=harm)
+    root = session.nest.root
+    climbs = not session.nest.within(os.path.normpath(root / value)) if value.isprintable() else True
+    flaw = RAW if climbs else MADE_A_PATH
+    context.violation("NAME-1", flaw, sentence, session, how, NOTHING_OUTSIDE, harm=harm)
 
 
 def _seen_by_the_system(
@@ -167,7 +171,7 @@ def _seen_by_the_system(
     for number, asked in outside.items():
         if not tried[number].escaped:
             row = tried[number].row
-            _escaped(context, slot, row.value, asked_for(asked, nests[number]), session)
+            _escaped(context, slot, value_of(row, session), asked_for(asked, nests[number]), session)
             tried[number] = Tried(row, tried[number].ended, escaped=True)
     return tried
 

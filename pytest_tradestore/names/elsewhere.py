@@ -13,7 +13,7 @@ from itertools import combinations
 from pytest_tradestore.kits.slots import Slot, shown
 from pytest_tradestore.names.context import NEIGHBOUR, Context
 from pytest_tradestore.names.corpus import GROUPS
-from pytest_tradestore.names.flaws import shared
+from pytest_tradestore.names.flaws import one_name
 from pytest_tradestore.names.session import How
 from pytest_tradestore.names.tree import paths_of
 
@@ -110,7 +110,7 @@ def _taken_for(context: Context, slot: Slot, first: str, second: str, renames: R
         source, target = renames[0]
         context.violation(
             "NAME-3",
-            shared(first, second, system),
+            one_name(source, target, system),
             f"the {slot.what}s {shown(first)} and {shown(second)} share data on {system}",
             session,
             f"what was written under {shown(first)}: {source!a} and {target!a} are one name there",

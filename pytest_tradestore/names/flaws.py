@@ -1,6 +1,6 @@
 """What a store does wrong with identifiers, in the words of a cause: whichever identifier has shown it.
 
-Also in what two identifiers differ that share a place, for that is what the store takes no notice of.
+Which of them it is where two identifiers share a place is found out by ``sharing``.
 """
 
 import unicodedata
@@ -8,6 +8,7 @@ import unicodedata
 from pytest_tradestore.causes import Harm
 
 RAW = "identifier that becomes a path as it is"
+MADE_A_PATH = "identifier that is made into a path out of the root"
 LET_IN = "identifier accepted that has to be refused"
 LATE = "refusal that comes after something was done"
 UNDECLARED = "refusal by an error that is not declared"
@@ -21,10 +22,12 @@ LISTED = "listing that is not what was written"
 TAKEN_FOR_TEXT = "identifier that is no text taken for one"
 TAKEN_ALONG = "deletion that takes others along"
 REFUSED = "ordinary identifiers refused"
+BESIDE = "file kept about one identifier that lies where another has its own"
+PATTERN = "identifier taken for a pattern that matches others"
+EVERY = "one place for all identifiers"
+NO_CAUSE = "one place for different identifiers"
 
 _HARM = {SPOILS: Harm.UNREADABLE, GONE: Harm.LOST, TAKEN_ALONG: Harm.DESTROYED}
-_LONG = 40
-"""Characters from which on two names that begin alike differ in their length more than in anything else."""
 
 
 def harm_of(requirement: str, flaw: str) -> Harm:
@@ -37,10 +40,14 @@ def followed(plant: str) -> str:
     return f"{plant} followed"
 
 
-def shared(first: str, second: str, system: str = "") -> str:
-    """Return the flaw by which two identifiers share a place; on ``system`` alone, where one is given."""
-    on = f" on {system}" if system else ""
-    return f"one place for identifiers that differ in {_difference(first, second)}{on}"
+def unnoticed(difference: str) -> str:
+    """Return the flaw of a store that takes no notice of what identifiers differ in."""
+    return f"one place for identifiers that differ in {difference}"
+
+
+def one_name(first: str, second: str, system: str) -> str:
+    """Return the flaw of a store that gives two identifiers names of files which are one name on ``system``."""
+    return f"one file for names that differ in {_difference(first, second)} on {system}"
 
 
 def _difference(first: str, second: str) -> str:
@@ -48,10 +55,4 @@ def _difference(first: str, second: str) -> str:
         return "how their letters are encoded"
     if first.casefold() == second.casefold():
         return "upper and lower case"
-    if first[:_LONG] == second[:_LONG] and min(len(first), len(second)) >= _LONG:
-        return "what follows after many characters"
-    if len(first) == len(second):
-        return "characters that are replaced"
-    if first.strip(" .") == second.strip(" ."):
-        return "blanks and dots at their ends"
-    return "characters that are dropped"
+    return "blanks and dots at their ends"

@@ -7,8 +7,9 @@ from pytest_tradestore.kits.slots import Back, Slot, shown
 from pytest_tradestore.names.carried import by_mark
 from pytest_tradestore.names.context import NEIGHBOUR, NOTHING_OUTSIDE, Context, Habits, Tried, told, value_of
 from pytest_tradestore.names.corpus import GROUPS
-from pytest_tradestore.names.flaws import GONE, LISTED, OTHERWISE, RAW, SPOILS, TAKEN_ALONG, shared
+from pytest_tradestore.names.flaws import GONE, LISTED, OTHERWISE, RAW, SPOILS, TAKEN_ALONG
 from pytest_tradestore.names.session import How, Session
+from pytest_tradestore.names.sharing import why_shared
 from pytest_tradestore.observation import canonical, shortened
 from pytest_tradestore.records import plain
 
@@ -160,7 +161,8 @@ class _Library:
             session.calls[:0] = [f"write under {shown(value)}", f"write under {shown(rival)}"]
             sentence = f"{moment}the {slot.what}s {shown(value)} and {shown(rival)} share data"
             found = f"what was written under {shown(rival)}" if foreign is not None else "something else"
-            context.violation("NAME-3", shared(value, rival), sentence, session, found, wanted)
+            flaw = why_shared(context, slot, session.nest, value, rival)
+            context.violation("NAME-3", flaw, sentence, session, found, wanted)
         elif moment.startswith("after deletions"):
             self._shared.add(value)
             sentence = f"deleting other {slot.what}s has changed {shown(value)}"

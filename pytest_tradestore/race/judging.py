@@ -68,6 +68,8 @@ class Judge:
         self._listing = kit.listing
         self._alone: set[tuple[str, str]] = set()
         """Methods and the errors by which they refused a value when nobody else had begun: no race refuses those."""
+        self.of_themselves: set[str] = set()
+        """What calls of the program at hand raise without its other callers, too: nothing that those have done."""
 
     def findings(self, execution: Execution) -> tuple[RaceViolation, ...]:
         """Return everything that is wrong, at most one finding of each kind."""
@@ -117,7 +119,11 @@ class Judge:
         """Return the update that failed with an error that is no answer; one that others may have caused, if any is."""
         failed = [c for c in history if self._is_no_answer(c) and not c.broken_off and not self._reads(c)]
         of_themselves = {_what_refused(c) for c in failed if _was_alone(c, history)}
-        failed = [c for c in failed if _was_alone(c, history) or _what_refused(c) not in of_themselves]
+        failed = [
+            c
+            for c in failed
+            if _was_alone(c, history) or (_what_refused(c) not in of_themselves and _about(c) not in self.of_themselves)
+        ]
         for completed in sorted(failed, key=lambda c: _was_alone(c, history)):
             sentence = f"{completed.call.rendered} raised {completed.error} {_because(completed, history)}"
             alone, allowed = _was_alone(completed, history), ("the update", *_ANSWERS)

@@ -284,12 +284,18 @@ class Searching:
         """Search one program until its schedules are used up or nothing more is wanted; return what is still wanted."""
         found: list[tuple[ViolationKind, Counterexample]] = []
         executions, shown = 0, Shown()
+        self._judge.of_themselves.clear()
         while True:
             onlooker = self._onlooker(address, program, wanted)
             result = self._explored(program, max(1, budget - executions), onlooker, time.is_over)
             executions += result.search.executions
             shown += onlooker.shown
             finding = None if result.found is None else onlooker.finding(result.found)
+            if finding is not None and self._fails_by_itself(program, finding):
+                self._judge.of_themselves.add(finding.about)
+                finding, result = None, replace(result, found=None)
+                if executions < budget:
+                    continue
             if finding is not None and result.repeated:
                 with time.standing():
                     example = self._counterexample(address, program, result, finding, wanted)
@@ -302,6 +308,14 @@ class Searching:
                 trouble = f"a schedule went wrong once and never again: {result.sentence}"
             search = replace(result.search, executions=executions, exhausted=result.search.exhausted and not found)
             return Searched(search, tuple(found), shown, trouble), wanted
+
+    def _fails_by_itself(self, program: Program, finding: RaceViolation) -> bool:
+        """Say whether the call that failed beside others fails in the same way where each caller is the only one."""
+        if finding.wrong is not ViolationKind.REFUSED or finding.alone or program.blow is not None or program.inherited:
+            return False
+        alone = Wanted(one=(finding.wrong, finding.about, True))
+        each = (replace(program, actors=(calls,)) for calls in program.actors)
+        return any(self._explored(one, 1, Onlooker(self._judge, alone)).found is not None for one in each)
 
     def _onlooker(self, address: Address, program: Program, wanted: Wanted) -> Onlooker:
         processes = program.kind is Actors.PROCESSES and program.blow is not Blow.SLOW
@@ -324,6 +338,8 @@ class Searching:
         self, address: Address, program: Program, result: SearchResult, finding: RaceViolation, wanted: Wanted
     ) -> Counterexample:
         def still_wrong(smaller: Program) -> tuple[SearchResult, RaceViolation] | None:
+            if self._fails_by_itself(smaller, finding):
+                return None  # that would be another story
             onlooker = self._onlooker(address, smaller, wanted.only(finding))
             usual = not smaller.inherited and smaller.blow in (None, Blow.CANCELLED, Blow.KILLED)
             again = self._explored(smaller, _SHRINKING if usual else _SHRINKING_ON_TOP, onlooker)

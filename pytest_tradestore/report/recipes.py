@@ -78,6 +78,7 @@ RECIPES: dict[str, str] = {
     "damage shown as data": _READ,
     "damaged bytes thrown away": _KEEP,
     "identifier that becomes a path as it is": _NAME,
+    "identifier that is made into a path out of the root": _NAME,
     "identifier accepted that has to be refused": _NAME,
 }
 """By what is at fault, in the words of the engines; the text may go on with what differs from case to case."""

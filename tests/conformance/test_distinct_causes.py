@@ -10,7 +10,6 @@ import pytest
 from pytest_tradestore.bench import Bench
 from pytest_tradestore.conformance import aliasing, data, leaks, names, permissions, root, unstorable
 from pytest_tradestore.kits.registry import kit_named
-from pytest_tradestore.names.flaws import shared
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
 from tests.broken_stores.trading_data import NewestFirst
@@ -131,6 +130,13 @@ class Sanitising(Files):
         return "".join(c if c.isalnum() and c.isascii() else "_" for c in key)[:60]
 
 
+class Cleaning(Files):
+    """Takes '../' out once, which lets absolute paths pass, and makes '....//x' climb."""
+
+    def _name(self, key):
+        return key.replace("../", "")
+
+
 def causes(store, kit, family, requirement):
     target = StoreUnderTest("several", store, claims=("private-files",))
     bench = Bench(Settings(recorder="fake", budget=Budget.QUICK))
@@ -169,6 +175,13 @@ SEVERAL = {
         "NAME-3",
         ["characters that are replaced", "many characters"],
     ),
+    "two ways out of the root": (
+        Cleaning,
+        "documents",
+        names,
+        "NAME-1",
+        ["becomes a path as it is", "made into a path out of the root"],
+    ),
 }
 
 
@@ -190,18 +203,3 @@ def test_one_flaw_of_the_data_is_one_cause_whichever_requirements_it_breaks():
     told = {one for requirement in asked for one in causes(NewestFirst, "audit", data, requirement)}
 
     assert len(told) == 1, told
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "difference"),
-    [
-        ("AAPL", "aapl", "upper and lower case"),
-        ("\u00c5", "A\u030a", "how their letters are encoded"),
-        ("A" * 300 + "1", "A" * 300 + "2", "what follows after many characters"),
-        ("AAPL", "AAPL ", "blanks and dots at their ends"),
-        ("BTC/USDT", "BTC_USDT", "characters that are replaced"),
-        ("BTC/USDT", "BTCUSDT", "characters that are dropped"),
-    ],
-)
-def test_two_identifiers_that_share_a_place_are_told_by_what_the_store_takes_no_notice_of(first, second, difference):
-    assert difference in shared(first, second)

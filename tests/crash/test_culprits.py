@@ -156,6 +156,13 @@ def test_what_returned_before_it_was_written_names_the_call():
     assert Culprit("put returns before anything is written") in found
 
 
+def test_what_was_written_and_is_not_shown_by_the_next_opening_did_not_return_too_early():
+    found = culprits(updated(replaced), wrong=lambda files: True, family=Family.DURABILITY)
+
+    assert Culprit("put writes something that a store which is opened anew does not show", ("f",)) in found
+    assert Culprit("put returns before anything is written") not in found
+
+
 def test_a_file_is_torn_that_holds_what_no_update_left():
     story = updated(lambda s: replaced(s, synced=False))
     images = {bytes(next(f.content for f in g.image.files if f.path == "f")): g.image for g in enumerated(story).groups}

@@ -3,7 +3,15 @@
 import pytest
 
 from pytest_tradestore.causes import Culprit
-from pytest_tradestore.crash.culprits import EARLY, IN_PLACE, IN_THE_WAY, NAME_UNSYNCED, NOT_CUT_BACK, UNSYNCED
+from pytest_tradestore.crash.culprits import (
+    EARLY,
+    IN_PLACE,
+    IN_THE_WAY,
+    NAME_UNSYNCED,
+    NOT_CUT_BACK,
+    NOT_SHOWN,
+    UNSYNCED,
+)
 from pytest_tradestore.crash.images import DurableImage, ImageFile
 from pytest_tradestore.crash.lowering import Name
 from pytest_tradestore.crash.operations import Kind
@@ -108,6 +116,10 @@ def test_control_lost_content_needs_its_file():
 
 def test_where_nothing_is_lost_no_sync_is_missing():
     assert remedy(f"save {EARLY}", created()).startswith("Write and fsync before the call returns, not later")
+
+
+def test_where_something_is_written_it_is_opening_that_has_to_show_it():
+    assert remedy(f"save {NOT_SHOWN}", written()).startswith("Read, when the store is opened, what was written last")
 
 
 def test_a_store_that_never_syncs_is_told_all_that_it_lacks():
