@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from pytest_tradestore.causes import Cause, Culprit
+from pytest_tradestore.causes import Cause, Culprit, Harm
 from pytest_tradestore.conformance.asking import unclaimed
 from pytest_tradestore.conformance.check import Check
 from pytest_tradestore.kits.kit import Kit
@@ -98,6 +98,10 @@ def judged(requirement: str, case: str, grounds: Grounds) -> Result:
     )
 
 
+_BETWEEN_MEMORIES = ("RACE-2", "RACE-3")
+"""What one instance has to see of another, which it cannot where each has its data in memory alone."""
+
+
 def as_seen(bench: "Bench", store: "StoreUnderTest", kit: Kit, requirement: str, judge: Callable[[], Result]) -> Result:
     """Judge what rests on seeing what a store does below its root; where nothing is to be seen, nothing holds.
 
@@ -116,7 +120,19 @@ def as_seen(bench: "Bench", store: "StoreUnderTest", kit: Kit, requirement: str,
     if place is Place.NOWHERE and result.verdict is Verdict.HOLDS:
         reason = "it leaves nothing below its root, so that nothing of what it does was seen"
         return judged(requirement, kit.name, Grounds(undecided=reason))
+    if place is Place.NOWHERE and result.counterexample is not None and requirement in _BETWEEN_MEMORIES:
+        return _told_of_memory(result, result.counterexample)
     return result
+
+
+def _told_of_memory(result: Result, first: Counterexample) -> Result:
+    """Put down what several instances do not see of each other to what none of them writes: no lock mends that."""
+    from pytest_tradestore.crash.culprits import EARLY
+    from pytest_tradestore.crash.remedies import TOO_EARLY
+
+    call = first.headline.partition("(")[0]
+    cause = Cause(Culprit(f"{call} {EARLY}"), Harm.LOST, TOO_EARLY)
+    return replace(result, counterexample=replace(first, cause=cause, remedy=TOO_EARLY), others=())
 
 
 def check_by(

@@ -69,7 +69,7 @@ _NOT_SHOWN = (
     "Read, when the store is opened, what was written last, all of it, and take nothing away then; write what waits in "
     "memory before the call returns, not with the next one and not only in close()."
 )
-_TOO_EARLY = (
+TOO_EARLY = (
     "Write and fsync before the call returns, not later, not in another thread and not only in close(); a library that "
     "buffers has a flush() or commit() for its adapter to call. Take nothing away when the store is opened."
 )
@@ -82,7 +82,7 @@ def remedy_for(culprit: Culprit, kit: Kit, program: Program, state: CrashState, 
     if state.lost and any(content[16:20] == _LMDB for content in _contents(program)):
         return _IN_LMDB
     if culprit.fault.endswith((EARLY, NOT_SHOWN)):
-        return _TOO_EARLY if culprit.fault.endswith(EARLY) else _NOT_SHOWN
+        return TOO_EARLY if culprit.fault.endswith(EARLY) else _NOT_SHOWN
     if culprit.fault == IN_PLACE and kit.log and _only_appends(program):
         return _TORN_RECORD
     if culprit.fault in _IN_PARQUET and any(content.startswith(_PARQUET) for content in _contents(program)):

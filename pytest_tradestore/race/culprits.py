@@ -15,6 +15,7 @@ from pytest_tradestore.race.slowness import SLOW
 BETWEEN = "another caller comes between the steps"
 DEADLOCK = "locks that wait for each other"
 ALONE = "call that fails without any other caller"
+FROM_MEMORY = "read that is answered from the memory of one instance"
 
 _HARM = {
     ViolationKind.LOST: Harm.LOST,
@@ -69,6 +70,10 @@ _OF_BLOWS = {
         "write down with it when that process began, and compare both."
     ),
 }
+_LOOK_AGAIN = (
+    "Look at the file in each read, or compare its inode, size and time with those of what is in memory; where only "
+    "one instance may be open on a directory, say so: tradestore_claims = ('single-instance',)."
+)
 _INHERITED = (
     "A descriptor that is inherited through fork shares its lock with the parent's: open the lock file anew for each "
     "update, or when os.getpid() is no longer that of the opening (os.register_at_fork)."
@@ -84,6 +89,8 @@ def cause_of(execution: Execution, finding: RaceViolation, program: Program | No
         return cause
     if passed_over(execution, finding):
         return replace(cause, remedy=_IN_PIECES)
+    if program.own_instances and _looks_at_nothing(execution, finding):
+        return Cause(Culprit(FROM_MEMORY), cause.harm, _LOOK_AGAIN)
     if program.inherited:
         return replace(cause, remedy=_INHERITED)
     if blow not in _OF_BLOWS:
@@ -98,6 +105,24 @@ def cause_of(execution: Execution, finding: RaceViolation, program: Program | No
 def passed_over(execution: Execution, finding: RaceViolation) -> bool:
     """Say whether a reader missed what a listing passed over."""
     return finding.wrong is ViolationKind.TORN and any(step.note.startswith(PASSED_OVER) for step in execution.steps)
+
+
+def _looks_at_nothing(execution: Execution, finding: RaceViolation) -> bool:
+    """Say whether the reader gave what no order explains without a look at any file: then no steps have met."""
+    call, given, _ = finding.found.partition(" -> ")
+    if finding.wrong is not ViolationKind.TORN or not given:
+        return False
+    began: set[int] = set()
+    met = False
+    for step in execution.steps:
+        if step.actor >= 0 and step.operation == f"call {call}":
+            began.add(step.actor)
+            met = True
+        elif step.operation == f"return {call}":
+            began.discard(step.actor)
+        elif step.actor in began and step.operation.split(" ")[0] not in _PASSING:
+            return False
+    return met
 
 
 def _cause_of(execution: Execution, finding: RaceViolation) -> Cause:

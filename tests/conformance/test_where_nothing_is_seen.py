@@ -64,6 +64,14 @@ class InMemory:
         return json.loads(self.roots.get(self.root, "{}"))
 
 
+class EachItsOwn(InMemory):
+    """Each instance has a dictionary of its own."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        self.roots = {}
+
+
 def judged(target, *requirements):
     store, bench = StoreUnderTest("it", target), Bench(Settings(budget=Budget.QUICK, recorder="fake"))
     checks = [check for check in checks_for((DOCUMENT,)) if check.requirement in requirements]
@@ -91,6 +99,15 @@ def test_of_data_in_memory_alone_it_is_known_that_they_are_lost_and_nothing_hold
 
     assert results["DUR-1"].verdict is Verdict.VIOLATED
     assert (results["ATOM-1"].verdict, results["RACE-2"].verdict) == (Verdict.UNDECIDED, Verdict.UNDECIDED)
+
+
+def test_instances_that_write_nothing_do_not_see_each_other_for_that_and_for_no_race():
+    results = judged(EachItsOwn, "DUR-2", "RACE-2")
+
+    told = {example.cause.culprit.fault for result in results.values() for example in result.examples}
+    assert {result.verdict for result in results.values()} == {Verdict.VIOLATED}
+    assert told == {"save returns before anything is written"}
+    assert "lock" not in results["RACE-2"].counterexample.remedy
 
 
 def test_control_below_the_root_it_is_judged():

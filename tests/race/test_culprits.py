@@ -3,6 +3,8 @@
 import errno
 from dataclasses import replace
 
+import pytest
+
 from pytest_tradestore.causes import Culprit, Harm
 from pytest_tradestore.crash.operations import Location
 from pytest_tradestore.race.culprits import cause_of
@@ -139,3 +141,23 @@ def test_where_no_line_is_known_the_file_tells():
     bare = execution((0, "read a.12345678", 0), (1, "write a", 0), (0, "write b", 0))
 
     assert cause_of(bare, RaceViolation(ViolationKind.TORN, "it is torn", "x")).culprit.places == ("a.*", "b")
+
+
+STALE = RaceViolation(ViolationKind.TORN, "load() gives nothing, and no order explains that", "load() -> nothing")
+WRITTEN = ((0, "call save(1)", 0), (0, "write a.tmp", 5), (0, "rename a.tmp a", 6), (0, "return save(1)", 0))
+SEVERAL = Program((), own_instances=True)
+
+
+def test_a_read_that_looks_at_no_file_met_nobody_and_is_answered_from_memory():
+    cause = cause_of(execution(*WRITTEN, (1, "call load()", 0), (1, "return load()", 0)), STALE, SEVERAL)
+
+    assert cause.culprit == Culprit("read that is answered from the memory of one instance")
+    assert "lock" not in cause.remedy
+
+
+@pytest.mark.parametrize("program", [SEVERAL, Program(())], ids=["who looks", "who shares the memory"])
+def test_control_who_looks_at_the_file_or_shares_the_memory_has_met_others(program):
+    looks = ((1, "read a", 9),) if program.own_instances else ()
+    steps = ((1, "call load()", 0), *looks, *WRITTEN, (1, "return load()", 0))
+
+    assert cause_of(execution(*steps), STALE, program).culprit.fault == "another caller comes between the steps"

@@ -41,13 +41,22 @@ class Deleting:
             self._write(documents)
 
 
-class DeletingBetween(Deleting):
-    """Makes all of it anew for each update, without a lock: for a moment there is nothing."""
+class LooksBeforeItLocks(Deleting):
+    """Makes the file anew for each update, and deletes only what is there when it looks: for a moment nothing is."""
 
     def put(self, key, document):
-        documents = {**self._all(), key: document}
-        self.file.unlink(missing_ok=True)
-        self._write(documents)
+        with self.lock:
+            documents = {**self._all(), key: document}
+            self.file.unlink(missing_ok=True)
+            self._write(documents)
+
+    def delete(self, key):
+        if key not in self._all():
+            raise KeyError(key)
+        with self.lock:
+            documents = self._all()
+            documents.pop(key, None)
+            self._write(documents)
 
 
 def examples_of_updates(target):
@@ -60,9 +69,8 @@ def test_a_call_that_fails_without_the_others_too_is_no_race():
     assert not any("another caller" in str(example.cause) for example in examples_of_updates(Deleting))
 
 
-def test_control_where_others_make_it_fail_it_is_one_and_is_not_made_smaller_to_what_fails_alone():
-    examples = [example for example in examples_of_updates(DeletingBetween) if example.headline.startswith("delete(")]
+def test_control_where_others_make_it_fail_it_is_one_and_what_makes_it_fail_alone_too_is_not_left_out():
+    examples = [one for one in examples_of_updates(LooksBeforeItLocks) if one.headline.endswith("another caller")]
 
-    assert [example.cause.culprit.fault for example in examples if example.headline.endswith("another caller")] == [
-        "another caller comes between the steps"
-    ]
+    assert [example.cause.culprit.fault for example in examples] == ["another caller comes between the steps"]
+    assert "before: put('AAPL'" in str(examples[0].workload)
