@@ -142,7 +142,7 @@ def run_threads(order: Order, scheduler: Scheduler, control: Control) -> Executi
             )
         scheduler.exploring = True
         main.reach("wait for the callers", never)
-        scheduler.exploring = False
+        scheduler.exploring, scheduler.quiet = False, lambda: False  # from here on it waits for what a store keeps
         CLOCK.settle()
         main.label = "the observer"
         if program.own_instances or shared is None:

@@ -33,6 +33,30 @@ class ReleasesWhateverComes(broken.ReleasesOnExceptions):
             replace_by_own_name(self.file, encode(data))
 
 
+class WaitsForASecond(broken.ReleasesOnExceptions):
+    """The same lock, for which nobody waits for ever: whoever comes later is refused for ever."""
+
+    def save(self, data):
+        if not self._lock.acquire(timeout=1):
+            raise TimeoutError("the lock is held")
+        try:
+            replace_by_own_name(self.file, encode(data))
+        except Exception:
+            self._lock.release()
+            raise
+        self._lock.release()
+
+
+class WaitsForASecondAndReleases(WaitsForASecond):
+    def save(self, data):
+        if not self._lock.acquire(timeout=1):
+            raise TimeoutError("the lock is held")
+        try:
+            replace_by_own_name(self.file, encode(data))
+        finally:
+            self._lock.release()
+
+
 class IsBusyNoLonger(broken.StaysBusy):
     def save(self, data):
         try:
@@ -92,6 +116,7 @@ class AsksWhenItsHolderBegan(broken.AsksWhetherItsHolderLives):
 
 PAIRS = {
     "ctrl-c": (broken.ReleasesOnExceptions, ReleasesWhateverComes, Setting.CANCELLED, Blow.CTRL_C),
+    "ctrl-c in time": (WaitsForASecond, WaitsForASecondAndReleases, Setting.CANCELLED, Blow.CTRL_C),
     "alarm": (broken.LogsAnAlarm, LetsAnAlarmThrough, Setting.CANCELLED, Blow.ALARM),
     "busy": (broken.StaysBusy, IsBusyNoLonger, Setting.CANCELLED, Blow.CTRL_C),
     "all-tasks": (broken.ShieldsItsSave, SavesInOneJob, Setting.CANCELLED, Blow.ALL_CANCELLED),
