@@ -35,7 +35,7 @@ from pytest_tradestore.crash.operations import (
     Truncate,
     Unlink,
 )
-from pytest_tradestore.crash.oracle import Earlier, Family, History, OracleViolation
+from pytest_tradestore.crash.oracle import LOST_AGAIN, Earlier, Family, History, OracleViolation
 from pytest_tradestore.crash.states import CrashState, Window
 from pytest_tradestore.crash.trace import Tree
 
@@ -47,6 +47,7 @@ GAP = "file removed before its replacement is there"
 ONE_BY_ONE = "files changed one after the other"
 EARLY = "returns before anything is written"
 NOT_SHOWN = "writes something that a store which is opened anew does not show"
+FORGOTTEN = "update after a crash that a store which is opened anew does not show"
 IN_THE_WAY = "something left in the way"
 NOT_CUT_BACK = "torn record that the next append is glued to"
 LISTED = "leftover taken for data"
@@ -91,11 +92,11 @@ def culprit_of(
     if breach.family is Family.LEFTOVERS:
         return Culprit(LISTED, _places(_still_there(done) or done[-1:]))
     if not window.in_flight:
-        return _when_quiet(breach, history, done, window)
+        return _when_quiet(deeds, breach, history, window, state.cut)
     live = [deed for deed in done if deed.live]
     whole = not state.lost and state.partial is None
     if not live or (whole and len(live) == sum(deed.live for deed in deeds.made if deed.update == update)):
-        return Culprit(IN_THE_WAY, _places(_still_there(done) or live[-1:]))
+        return _in_the_way(breach, _still_there(done), live[-1:])
     return _of_changes(deeds, live, update, several=breach.family is Family.BATCH)
 
 
@@ -145,11 +146,21 @@ def _gap(deeds: "_Deeds", deed: Deed) -> Deed | None:
     return next((other for other in later if other.path == deed.removes), None) if deed.removes else None
 
 
-def _when_quiet(breach: OracleViolation, history: History, done: Sequence[Deed], window: Window) -> Culprit:
-    if breach.family in (Family.REOPENING, Family.NEXT_UPDATE):
-        return Culprit(IN_THE_WAY, _places(_still_there(done)))
-    call = history.update_names[history.clamp(window.acknowledged)].partition("(")[0]
-    return Culprit(f"{call} {NOT_SHOWN if done else EARLY}", _places([deed for deed in done if deed.live][-1:]))
+def _when_quiet(deeds: "_Deeds", breach: OracleViolation, history: History, window: Window, cut: int) -> Culprit:
+    """Return what is at fault when no update was under way; closing the store counts as the end of the last one."""
+    update = history.clamp(window.acknowledged)
+    done = [deed for deed in deeds.made if deed.number < cut and update <= deed.update <= window.acknowledged]
+    if breach.family in (Family.REOPENING, Family.NEXT_UPDATE) or breach.sentence.endswith(LOST_AGAIN):
+        return _in_the_way(breach, _still_there(done), [])
+    call = history.update_names[update].partition("(")[0]
+    return Culprit(f"{call} {NOT_SHOWN if done else EARLY}")
+
+
+def _in_the_way(breach: OracleViolation, left: Sequence[Deed], changed: Sequence[Deed]) -> Culprit:
+    """Return what is in the way, unless nothing is left and the next update is shown until the store is opened anew."""
+    if not left and breach.sentence.endswith(LOST_AGAIN):
+        return Culprit(FORGOTTEN)
+    return Culprit(IN_THE_WAY, _places(left or changed))
 
 
 def _of_changes(deeds: "_Deeds", live: Sequence[Deed], update: int, *, several: bool) -> Culprit:

@@ -49,6 +49,10 @@ class Earlier(Enum):
     ALL_THERE_IS = "all that is lost"
 
 
+LOST_AGAIN = "returned but is lost after reopening"
+"""What the sentence about a next update ends with that was shown, and is not shown by who opens the store anew."""
+
+
 @dataclass(frozen=True, slots=True)
 class OracleViolation:
     """One promise broken at one place, in a sentence; ``found`` and ``allowed`` as a person reads them."""
@@ -399,7 +403,7 @@ def judge_next_update(
         if name in changed and now != new:
             return OracleViolation(
                 Family.NEXT_UPDATE,
-                f"the next update of {place} returned but is lost after reopening",
+                f"the next update of {place} {LOST_AGAIN}",
                 name,
                 str(now),
                 (str(new),),

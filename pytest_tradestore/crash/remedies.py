@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pytest_tradestore.causes import Culprit
 from pytest_tradestore.crash.culprits import (
     EARLY,
+    FORGOTTEN,
     GAP,
     IN_PLACE,
     IN_THE_WAY,
@@ -81,7 +82,7 @@ def remedy_for(culprit: Culprit, kit: Kit, program: Program, state: CrashState, 
         return _IN_SQLITE
     if state.lost and any(content[16:20] == _LMDB for content in _contents(program)):
         return _IN_LMDB
-    if culprit.fault.endswith((EARLY, NOT_SHOWN)):
+    if culprit.fault.endswith((EARLY, NOT_SHOWN)) or culprit.fault == FORGOTTEN:
         return TOO_EARLY if culprit.fault.endswith(EARLY) else _NOT_SHOWN
     if culprit.fault == IN_PLACE and kit.log and _only_appends(program):
         return _TORN_RECORD

@@ -71,13 +71,13 @@ def updated(how):
     return story
 
 
-def culprits(story, *, wrong, family=Family.ATOMICITY, log=False):
+def culprits(story, *, wrong, family=Family.ATOMICITY, log=False, sentence="wrong"):
     """Return those of all states with an image that is ``wrong``."""
     found = {}
     for group in enumerated(story).groups:
         if wrong({f.path: f.content for f in group.image.files}):
             window = windows(story.program)[group.simplest.cut]
-            breach = OracleViolation(family, "wrong", PLACE)
+            breach = OracleViolation(family, sentence, PLACE)
             found[culprit_of(story.program, group.simplest, window, breach, HISTORY, log=log)] = None
     return list(found)
 
@@ -159,8 +159,37 @@ def test_what_returned_before_it_was_written_names_the_call():
 def test_what_was_written_and_is_not_shown_by_the_next_opening_did_not_return_too_early():
     found = culprits(updated(replaced), wrong=lambda files: True, family=Family.DURABILITY)
 
-    assert Culprit("put writes something that a store which is opened anew does not show", ("f",)) in found
+    assert Culprit("put writes something that a store which is opened anew does not show") in found
     assert Culprit("put returns before anything is written") not in found
+
+
+def test_closing_the_store_is_no_update_that_returned_before_anything_was_written():
+    story = updated(replaced)
+    story.invoke(2)
+    replaced(story)
+    story.acknowledge(2)
+    story.invoke(3)
+    story.acknowledge(3)
+
+    found = culprits(story, wrong=lambda files: files == {"f": b"new"}, family=Family.DURABILITY)
+
+    assert Culprit("put writes something that a store which is opened anew does not show") in found
+    assert Culprit("put returns before anything is written") not in found
+
+
+LOST = "the next update of AAPL returned but is lost after reopening"
+
+
+def test_a_next_update_that_is_gone_again_meets_nothing_in_its_way_where_nothing_is_left():
+    found = culprits(updated(replaced), wrong=lambda files: True, family=Family.NEXT_UPDATE, sentence=LOST)
+
+    assert Culprit("update after a crash that a store which is opened anew does not show") in found
+
+
+def test_control_where_something_is_left_that_is_in_its_way():
+    left = culprits(updated(locked), wrong=lambda files: "lock" in files, family=Family.NEXT_UPDATE, sentence=LOST)
+
+    assert {culprit.fault for culprit in left} == {"something left in the way"}
 
 
 def test_a_file_is_torn_that_holds_what_no_update_left():
