@@ -23,6 +23,8 @@ from pytest_tradestore.backends.postgres_server import Server
 _CHUNK = 1 << 16
 _LOOK = 0.01
 """Seconds without an answer after which it is asked whether another client blocks the statement."""
+_GIVEN_UP = 10.0
+"""Seconds in which a server has given up a statement that waits for a lock, on any machine."""
 _FLUSHED = 0.01
 """Seconds without more of an answer after which one that was only flushed counts as whole."""
 _CODES = {Spoil.SERIALIZATION: "40001", Spoil.DEADLOCK: "40P01", Spoil.CANCELLED: "57014"}
@@ -160,12 +162,10 @@ class PostgresLine:
             if code in (wire.SSL, wire.GSS):
                 connection.client.sendall(b"N")
                 continue
-            connection.server.sendall(whole)
             if code == wire.CANCEL:
-                (pid,) = unpack_from(">I", whole, 8)
-                for statement in self._asked:
-                    statement.connection.to_cancel |= statement.connection.pid == pid
+                self._cancel(connection, whole)
                 return self._drop(connection)
+            connection.server.sendall(whole)
             connection.greeted = True
         if connection.greeted and not connection.pid:
             connection.server.sendall(bytes(connection.from_client))  # an answer to what the server asks of who comes
@@ -178,6 +178,19 @@ class PostgresLine:
             if message.kind in wire.ENDS:
                 self._stop(connection)
         return None
+
+    def _cancel(self, connection: _Connection, whole: bytes) -> None:
+        """Give up a statement that waits, here or on the server; what is done already it comes too late for.
+
+        The server is told only where it has something to give up: else it might be whatever it is given next.
+        """
+        (pid,) = unpack_from(">I", whole, 8)
+        for statement in self._asked:
+            statement.connection.to_cancel |= statement.connection.pid == pid
+        for statement in self._going:
+            if statement.connection.pid == pid:
+                connection.server.sendall(whole)
+                select([statement.connection.server], [], [], _GIVEN_UP)
 
     def _stop(self, connection: _Connection) -> None:
         group, connection.group = tuple(connection.group), []

@@ -30,7 +30,7 @@ except ImportError:  # a system without such users, on which nothing here is sta
 USER = "tradestore"
 _SETTINGS = (
     "listen_addresses=127.0.0.1", "synchronous_commit=on", "autovacuum=off",
-    "deadlock_timeout=50ms", "max_connections=200", "shared_buffers=32MB", "log_min_messages=fatal",
+    "deadlock_timeout=1ms", "max_connections=200", "shared_buffers=32MB", "log_min_messages=fatal",
     "jit=off", "wal_level=minimal", "max_wal_senders=0", "max_prepared_transactions=20",
 )  # fmt: skip
 _PATIENCE = 60.0

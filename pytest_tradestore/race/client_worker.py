@@ -15,6 +15,7 @@ import selectors
 import signal
 import socket
 import struct
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -40,8 +41,12 @@ CANCEL, CANCEL_ALL, TIME, OBSERVE = b"C", b"A", b"T", b"O"
 """What the coordinator says by the link that belongs to no caller."""
 WAKES, STRUCK = b"W", b"S"
 """What it is told there: when the first timer of the event loop is due; that the handler of a signal has run."""
+_UNDISTURBED = 1.0
+"""Seconds for which a thread goes on before others may take its turn: usually until it waits for something."""
 _SWEPT = 50
 """Executions after which what they left in memory is swept away."""
+THREAD = b"i"
+"""What a caller says of itself first: the number of its thread."""
 MOMENT = struct.Struct("<d")
 _NAMES = {Blow.CTRL_C: "SIGINT", Blow.ALARM: "SIGALRM"}
 SIGNAL_OF = {blow: signal.Signals[name] for blow, name in _NAMES.items() if hasattr(signal, name)}
@@ -66,6 +71,7 @@ def serve(links: Links, store: StoreUnderTest, program: Program) -> None:
     """Run one execution after the other, until the coordinator closes the link that belongs to no caller."""
     gc.disable()  # finalizers at a random moment would make requests at a random moment
     gc.freeze()
+    sys.setswitchinterval(_UNDISTURBED)
     kind = _OfTasks if program.kind is Actors.TASKS else _OfThreads
     count = 0
     while message := links.control.recv(wire.PACKET):
@@ -162,6 +168,7 @@ class _OfThreads(_Client):
 
     def _caller(self, number: int) -> None:
         actor = Coordinated(self.links.callers[number], number, self.detailed, False)
+        self.links.callers[number].send(THREAD + b"%d" % threading.get_native_id())
         with wire.steered(actor):
             opened, bridge = self.shared, Bridge()
             if self.program.own_instances:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, run_isolated
 from pytest_tradestore.kits.kit import Kit
-from pytest_tradestore.race import one_client
+from pytest_tradestore.race import standing_still
 from pytest_tradestore.race.addresses import Setting
 from pytest_tradestore.race.execution import SIGNALS, Actors, Blow, Program, Search
 from pytest_tradestore.race.judging import ViolationKind
@@ -77,7 +77,7 @@ def gather(
     if store.declarations.backend is not None:
         if setting in OF_CLIENTS:
             kind = Actors.PROCESSES
-        elif reason := one_client.unavailable():
+        elif reason := standing_still.unavailable():
             return RaceEvidence(setting, kind, undecided=reason)
     programs = programs_of(store, kit, methods, setting, kind)
     if not programs:

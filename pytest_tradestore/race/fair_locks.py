@@ -4,6 +4,7 @@ For threads that nobody steers but by the answers to their requests.
 """
 
 import _thread
+import queue
 import threading
 from collections import deque
 from types import TracebackType
@@ -80,7 +81,17 @@ class FairRLock(threading._PyRLock):  # type: ignore[misc,name-defined] # not pu
         self._block = FairLock()
 
 
+def fair_from(real: Any, _name: str) -> Any:
+    """Return a fair lock in place of a real one that nobody holds, None in place of anything else."""
+    if type(real) is type(_allocate()) and not real.locked():
+        return FairLock()
+    if type(real) is _thread.RLock and "count=0" in repr(real):
+        return FairRLock()
+    return None
+
+
 def install(patches: Patches) -> None:
-    """Let new locks be such."""
+    """Let new locks, and queues, be such."""
     patches.replace(threading, "Lock", FairLock)
     patches.replace(threading, "RLock", FairRLock)
+    patches.replace(queue, "SimpleQueue", queue._PySimpleQueue)  # type: ignore[attr-defined] # made of such locks

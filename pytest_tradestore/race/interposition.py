@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -48,6 +49,8 @@ _LEFT_ALONE = (
 )
 
 
+StandInFor = Callable[[Any, str], Any]
+"""Returns what is to stand in the place of a lock, by the name that a report calls it; None for anything else."""
 Wrap = Callable[[Any, str, Any], Any]
 """Returns what is to stand in a module, under a name, for a stand-in: something that does a little more."""
 
@@ -85,9 +88,7 @@ def install(wrap: Wrap | None = None, also: Callable[[Patches], None] | None = N
         databases.install(patches)
     patches.support()
     patches.spread()
-    for module in list(sys.modules.values()):
-        if isinstance(module, ModuleType):
-            _existing_locks(module)
+    _existing_locks(controlled_from, {_real_lock: ControlledLock, _real_rlock: ControlledRLock})
 
 
 def install_time_and_chance(*, of_all_threads: bool = False) -> None:
@@ -101,6 +102,8 @@ def install_time_and_chance(*, of_all_threads: bool = False) -> None:
         fair_locks.install(patches)
     _time(patches)
     patches.spread()
+    if of_all_threads:
+        _existing_locks(fair_locks.fair_from, {_real_lock: fair_locks.FairLock, _real_rlock: fair_locks.FairRLock})
 
 
 def install_chance() -> None:
@@ -179,45 +182,57 @@ def _threads(patches: Patches) -> None:
     asyncio.DefaultEventLoopPolicy._loop_factory = staticmethod(new_loop)  # type: ignore[attr-defined]
 
 
-def _existing_locks(module: ModuleType) -> None:
-    """Let locks that a module or a class made when it was imported be controlled too, where nobody holds them."""
-    name = str(getattr(module, "__name__", ""))
-    path = getattr(module, "__file__", None)
-    if not path or name.startswith(_LEFT_ALONE) or (path.startswith(_STANDARD) and "site-packages" not in path):
-        return
-    for key, value in list(vars(module).items()):
-        _replace_lock(module, key, value, name)
-        if isinstance(value, type) and value.__module__ == name:
-            for attribute, member in list(vars(value).items()):
-                _replace_lock(value, attribute, member, f"{name.rpartition('.')[2]}.{key}")
+def _existing_locks(stand_in_for: StandInFor, factories: dict[Any, Any]) -> None:
+    """Let locks that a module or a class made when it was imported be replaced too, where nobody holds them."""
+    for module in list(sys.modules.values()):
+        if not isinstance(module, ModuleType):
+            continue
+        name = str(getattr(module, "__name__", ""))
+        path = getattr(module, "__file__", None)
+        if not path or name.startswith(_LEFT_ALONE) or (path.startswith(_STANDARD) and "site-packages" not in path):
+            continue
+        replaced = _Replaced(stand_in_for, factories)
+        for key, value in list(vars(module).items()):
+            replaced.lock(module, key, value, name)
+            if isinstance(value, type) and value.__module__ == name:
+                for attribute, member in list(vars(value).items()):
+                    replaced.lock(value, attribute, member, f"{name.rpartition('.')[2]}.{key}")
 
 
 _STANDARD = os.path.dirname(os.__file__) + os.sep
 
 
-def _replace_lock(owner: Any, key: str, value: Any, prefix: str) -> None:
-    if isinstance(value, collections.defaultdict):
-        factory: Any = value.default_factory
-        stand_in: Any = {_real_lock: ControlledLock, _real_rlock: ControlledRLock}.get(factory)
-        if stand_in is not None:
-            value.default_factory = stand_in
-        return
-    called = f"{prefix.rpartition('.')[2]}.{key}"
-    if isinstance(value, threading.Condition | threading.Semaphore | threading.Event):
-        made_of: Any = value
-        condition: Any = value if isinstance(value, threading.Condition) else made_of._cond
-        inner = controlled_from(condition._lock, called)
-        if inner is not None:
-            condition.__init__(inner)  # the object stays: others hold it too
-    elif isinstance(value, dict):
-        for entry, lock in list(value.items()):
-            stand_in = controlled_from(lock, called)
+@dataclass(frozen=True, slots=True)
+class _Replaced:
+    """Puts stand-ins in the place of locks that there are."""
+
+    stand_in_for: StandInFor
+    factories: dict[Any, Any]
+
+    def lock(self, owner: Any, key: str, value: Any, prefix: str) -> None:
+        """Replace what is a lock, or is made of one, or makes or holds them."""
+        if isinstance(value, collections.defaultdict):
+            factory: Any = value.default_factory
+            stand_in: Any = self.factories.get(factory)
             if stand_in is not None:
-                value[entry] = stand_in
-    else:
-        stand_in = controlled_from(value, called)
-        if stand_in is not None:
-            setattr(owner, key, stand_in)
+                value.default_factory = stand_in
+            return
+        called = f"{prefix.rpartition('.')[2]}.{key}"
+        if isinstance(value, threading.Condition | threading.Semaphore | threading.Event):
+            made_of: Any = value
+            condition: Any = value if isinstance(value, threading.Condition) else made_of._cond
+            inner = self.stand_in_for(condition._lock, called)
+            if inner is not None:
+                condition.__init__(inner)  # the object stays: others hold it too
+        elif isinstance(value, dict):
+            for entry, lock in list(value.items()):
+                stand_in = self.stand_in_for(lock, called)
+                if stand_in is not None:
+                    value[entry] = stand_in
+        else:
+            stand_in = self.stand_in_for(value, called)
+            if stand_in is not None:
+                setattr(owner, key, stand_in)
 
 
 _real_lock, _real_rlock = threading.Lock, threading.RLock

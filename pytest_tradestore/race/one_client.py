@@ -1,9 +1,9 @@
 """Callers that share one client of a server: threads or tasks of one process, let go on one request at a time.
 
 Nothing inside of that process is steered. A caller goes on when its call may begin or a request of its is answered;
-then it is waited until everybody in the process has asked something, is done, or stands still. Whose request it is
-follows from that: it is made by whoever was let go on, or by somebody whom that one no longer keeps waiting. The rest
-of the machinery (strategies, judging, shrinking, timelines) is that of all races.
+then it is waited until the whole process stands still. Only then is looked at what has been said and asked, so that
+nothing depends on what came first: a request is that of whoever was let go on, or of somebody whom that one no longer
+keeps waiting. The rest of the machinery (strategies, judging, shrinking, timelines) is that of all races.
 """
 
 import contextlib
@@ -46,28 +46,20 @@ from pytest_tradestore.race.removing import remove
 from pytest_tradestore.race.scheduler import Chooser, Scheduler
 from pytest_tradestore.race.search import Harness
 from pytest_tradestore.race.slowness import OneSlowOperation
+from pytest_tradestore.race.standing_still import is_kept_by_a_lock, resting, tasks
 from pytest_tradestore.race.threads import never
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import StoreUnderTest
 
 _CALLS = ("call ", wire.OPENING)
-_LOOK = 0.001
-"""Seconds without anything new after which it is looked whether all threads of the client stand still."""
+_LOOK = 0.0002
+"""Seconds after which it is looked again whether all threads of the client stand still."""
 _STILL = 1.0
 """Seconds that everybody stands still, and waits for no time, before that counts as for ever."""
-_NOTICED = 0.25
-"""Seconds in which a library that waits for an answer looks for signals; one that does not goes on when it has it."""
-_FUTEX = "202"
-"""The system call in which threads wait for locks; its fourth argument is the time for which (x86-64)."""
+_NOTICED = 10.0
+"""Seconds in which a library that waits for an answer, and not for a lock, has looked for signals on any machine."""
 WAITS = "go on when another caller lets it"
 _TIME = "let time pass"
-
-
-def unavailable() -> str:
-    """Say why callers of one client cannot be steered here; empty where they can."""
-    if os.path.exists("/proc/self/task"):
-        return ""
-    return "this system does not say which threads of a process stand still (/proc): whose request it is is not known"
 
 
 class OneClientHarness(Harness):
@@ -207,6 +199,8 @@ class _Caller(Actor):
         self._run, self.link, self._calls = run, link, iter(calls)
         self.stops = self.done = False
         """Whether it has stopped before a call or asleep; whether it has made all its calls."""
+        self.thread = ""
+        """The number of its thread, where it has one of its own."""
         self.asks: deque[Waiting] = deque()
         """Its requests that wait to be done."""
         self.goes: int | None = None
@@ -229,7 +223,7 @@ class _Caller(Actor):
 
     def let_run(self) -> None:
         """Let its call begin, its sleep end or its request be done; without any of these it is looked at again."""
-        run = self._run
+        run, told = self._run, True
         if self.stops:
             position = run.scheduler.note(self.caller, self.pending)
             if self.pending.startswith(_CALLS):
@@ -238,10 +232,9 @@ class _Caller(Actor):
             self.timed_out = self.stops = False
             self.until = None
             self.link.send(word + wire.PERMIT.pack(CLOCK.now, 0))
-        elif self.asks:
-            self.requests += 1
-            run.answer(self, self.asks[0])
-        run.settle(self)
+        else:
+            told = run.answer(self) if self.asks else False
+        run.settle(self, told=told)
 
     def look(self) -> None:
         """Find out what it waits for now."""
@@ -264,6 +257,8 @@ class _Caller(Actor):
             self.stops, self.ready = True, None if kind == wire.STOP else never
         elif kind in (wire.RESULT, wire.ERROR):
             self._came_back(kind, pickle.loads(rest))  # noqa: S301 - as above
+        elif kind == client_worker.THREAD:
+            self.thread = rest.decode()
         elif kind == wire.DONE:
             self.done = True
 
@@ -322,7 +317,7 @@ class _Timer(Actor):
     def let_run(self) -> None:
         self.timed_out, self.until = False, None
         self._run.control.send(client_worker.TIME + client_worker.MOMENT.pack(CLOCK.now))
-        self._run.settle(None)
+        self._run.settle(None, told=True)
 
 
 class _Run:
@@ -332,6 +327,10 @@ class _Run:
         self.scheduler, self.program, self.line, self._worker = scheduler, program, line, worker
         self.met = 0
         self._pid = worker.pid
+        self._rested = resting(worker.pid)
+        """What the threads of the process were seen to have slept when it last stood still."""
+        self._said: list[tuple[_Caller, bytes]] = []
+        """What callers have said and nobody has looked at yet."""
         self._now: list[_Caller] = []
         self._heard: list[_Caller] = []
         self._owners: dict[int, _Caller] = {}
@@ -392,7 +391,8 @@ class _Run:
         self._let_run([observer])
 
     def _side_by_side(self) -> None:
-        self.settle(None, everybody=True, these=self.callers)
+        self._now = list(self.callers)
+        self.settle(None)
         self.scheduler.exploring = True
         self._let_run(self.callers)
         self.scheduler.exploring = False
@@ -401,7 +401,8 @@ class _Run:
 
     def _let_run(self, these: list[_Caller]) -> None:
         scheduler = self.scheduler
-        self.settle(these[0] if len(these) == 1 else None, these=these)
+        self._now = list(these)
+        self.settle(these[0] if len(these) == 1 else None)
         scheduler.live.extend([*these, self.background, self.timer])
         current: Actor | None = None
         while not all(caller.done for caller in these):
@@ -420,103 +421,100 @@ class _Run:
 
     # What the client does
 
-    def answer(self, caller: _Caller, first: Waiting) -> None:
-        """Do the request, and what is to happen to its caller besides."""
-        caller.asks.popleft()
+    def answer(self, caller: _Caller) -> bool:
+        """Do its first request, and what is to happen to its caller besides; say whether the client was told of it."""
+        first = caller.asks.popleft()
+        caller.requests += 1
         self._known.discard(first.connection)
         blow, struck = self.program.blow, self.program.struck
         ours = struck is not None and caller.caller == struck[0] and blow is not Blow.SLOW and not self._struck
         due = struck is not None and ours and (struck[1] + 1) // 2 == caller.requests
         if due and struck is not None and struck[1] % 2:
-            self._struck = True
             caller.requests -= 1
             caller.asks.appendleft(first)
             self._known.add(first.connection)
             self._strike(caller)
-            self.settle(caller, everybody=True)
-            return
+            return False
         position = self.scheduler.note(caller.caller, first.asked.text)
         told = self.line.answer_on(first.connection, hold=due)
         steps = self.scheduler.steps
         if steps and len(steps) == position + 1:
             steps[-1] = replace(steps[-1], note=told or "waits for another caller")
         if due:
-            self._struck = True
             self._strike(caller)
-            self.settle(caller, everybody=True)
             self.line.release()
         if first.connection in self.line.blocked():
             caller.goes = first.connection
+        return bool(told) and not due and caller.in_call
 
     def _strike(self, caller: _Caller) -> None:
         """Cancel a caller, or all, or have a signal's handler raise in it; its request is under way."""
-        self.settle(caller, everybody=True)
+        self._struck = True
+        self.settle(caller)
         blow = self.program.blow
         if blow in SIGNALS and blow is not None:
             self.scheduler.note(caller.caller, f"{INTERRUPTING} {caller.caller}", note=blow.value)
             os.kill(self._pid, SIGNAL_OF[blow])
+            self.settle(caller, told=True)
             until = REAL_MONOTONIC() + _NOTICED
-            while not self._handled and (left := until - REAL_MONOTONIC()) > 0 and not self._dead:
-                self._take_in(caller, left)
-            return
-        all_ = blow is Blow.ALL_CANCELLED
-        rest = " and every other task" if all_ else ""
-        self.scheduler.note(caller.caller, f"{CANCELLING} {caller.caller}{rest}")
-        self.control.send(client_worker.CANCEL_ALL if all_ else client_worker.CANCEL)
+            while not self._looks_for_no_signal() and (left := until - REAL_MONOTONIC()) > 0:
+                self._take_in(left)
+        else:
+            all_ = blow is Blow.ALL_CANCELLED
+            rest = " and every other task" if all_ else ""
+            self.scheduler.note(caller.caller, f"{CANCELLING} {caller.caller}{rest}")
+            self.control.send(client_worker.CANCEL_ALL if all_ else client_worker.CANCEL)
+        self.settle(caller, told=True)
 
-    def settle(
-        self, current: _Caller | None, *, everybody: bool = False, these: Sequence[_Caller] | None = None
-    ) -> None:
-        """Wait until all callers have asked something, are done, or stand still; ``everybody``: all of them."""
-        if these is not None:
-            self._now = list(these)
-        fresh = current is None and not everybody
+    def _looks_for_no_signal(self) -> bool:
+        """Say whether the main thread has seen the signal, or will not before its request is answered."""
+        return self._handled or self._dead or is_kept_by_a_lock(self._pid, str(self._pid), for_ever=True)
+
+    def settle(self, current: _Caller | None, *, told: bool = False) -> None:
+        """Wait until the whole process stands still, and look at what it has said and asked by then.
+
+        ``told``: it was told something since it last stood still, so that it has to have moved.
+        """
         before: object = None
+        patience, until = 0.0, REAL_MONOTONIC() + _STILL
         while True:
-            heard = self._take_in(current, 0.0 if before is not None or self._is_known(fresh) else _LOOK)
-            if heard:
-                fresh, before = True, None
+            if self._take_in(patience):
+                before, patience = None, 0.0
                 continue
-            if self._is_known(fresh) and not everybody:
-                return
             still = None if self.line.is_connecting() and not self._dead else resting(self._pid)
-            if still is None:
-                before = None
-                self._take_in(current, _LOOK)
+            unmoved = told and still == self._rested and not self._dead and REAL_MONOTONIC() < until
+            if still is None or unmoved:
+                before, patience = None, _LOOK
             elif still == before:
-                return
+                break
             else:
-                before = still
-
-    def _is_known(self, fresh: bool) -> bool:
-        return fresh and all(caller.accounted for caller in self._now)
-
-    def _take_in(self, current: _Caller | None, patience: float) -> bool:
-        """Take in what there is; False where there was nothing within so many seconds."""
-        links = {caller.link: caller for caller in self._now if not caller.done}
-        readable = self.line.listen([*links, *(() if self._dead else (self.control,))], patience)
-        if readable is None:
-            return False
-        for link in readable:
-            message = link.recv(wire.PACKET)
-            if link is self.control:
-                if message[:1] == client_worker.WAKES:
-                    (until,) = client_worker.MOMENT.unpack(message[1:])
-                    self.timer.until = None if until == math.inf else until
-                elif message:
-                    self._handled = True
-                elif not message:
-                    self._died()
-            elif message:
-                links[link].hear(message)
-            else:
-                self._died()
+                before, patience = still, 0.0
+        self._rested = still
+        said, self._said = self._said, []
+        for caller, message in sorted(said, key=lambda one: one[0].number):
+            caller.hear(message)
         blocked = self.line.blocked()
         for caller in self._now:
             if caller.goes is not None and caller.goes not in blocked:
                 caller.goes = None
         self._hand_out(current)
-        return True
+
+    def _take_in(self, patience: float) -> bool:
+        """Take in what there is; False where there was nothing within so many seconds."""
+        links = {caller.link: caller for caller in self._now if not self._dead}
+        readable = self.line.listen([*links, *(() if self._dead else (self.control,))], patience)
+        for link in readable or ():
+            message = link.recv(wire.PACKET)
+            if not message:
+                self._died()
+            elif link is not self.control:
+                self._said.append((links[link], message))
+            elif message[:1] == client_worker.WAKES:
+                (until,) = client_worker.MOMENT.unpack(message[1:])
+                self.timer.until = None if until == math.inf else until
+            else:
+                self._handled = True
+        return readable is not None
 
     def _died(self) -> None:
         """Let nobody wait for a process that has ended."""
@@ -534,7 +532,7 @@ class _Run:
                 self.background.asks.extend(caller.asks)  # its call is over, and the server may do it all the same
                 caller.asks.clear()
         self._known &= there
-        for one in waiting:
+        for one in sorted(waiting, key=lambda one: one.connection):
             if one.connection not in self._known:
                 self._known.add(one.connection)
                 owner = self._owner(current, one.connection)
@@ -542,22 +540,23 @@ class _Run:
                 owner.asks.append(one)
 
     def _owner(self, current: _Caller | None, connection: int) -> _Caller:
-        free = [caller for caller in self._now if caller.in_call and not caller.asks and caller.goes is None]
-        last = self._owners.get(connection)
-        if current in free and current is not None:
-            return current
-        if last in free and last is not None:
-            return last
-        if free:
-            return free[0]
         busy = [caller for caller in self._now if caller.in_call]
-        return last if last in busy and last is not None else busy[0] if busy else self.background
+        free = [caller for caller in busy if not caller.asks and caller.goes is None]
+        asking = [one for one in free if not (one.thread and is_kept_by_a_lock(self._pid, one.thread))]
+        last = self._owners.get(connection)
+        for likely in (asking, free):
+            for owner in (current, last, *likely):
+                if owner is not None and owner in likely:
+                    return owner
+        return last if last is not None and last in busy else busy[0] if busy else self.background
 
     def comes_to_life(self) -> bool:
         """Wait for somebody who stands still to go on by himself; False if nobody ever will, as far as is known."""
         asleep = any(actor.until is not None for actor in self.scheduler.live)
         while True:
-            heard = self._take_in(None, 0.0 if asleep else _STILL)
+            heard = self._take_in(0.0 if asleep else _STILL)
+            if heard:
+                self.settle(None)
             for caller in self._now:
                 caller.look()
             if heard and any(caller.ready is None for caller in (*self._now, self.background)):
@@ -569,39 +568,5 @@ class _Run:
         """Say whether those who stand still wait for no time: then nobody will ever let them go on."""
         if self.program.kind is Actors.TASKS:
             return True  # its timers are known
-        waits = [waits_for(self._pid, task) for task in _tasks(self._pid)]
-        unlimited = sum(call[0] == _FUTEX and int(call[4], 16) == 0 for call in waits if len(call) > 4)
-        return unlimited >= sum(not caller.accounted for caller in self._now)
-
-
-def _tasks(pid: int) -> list[str]:
-    with contextlib.suppress(OSError):
-        return os.listdir(f"/proc/{pid}/task")
-    return []
-
-
-def waits_for(pid: int, task: str) -> list[str]:
-    """Return the system call in which a thread waits: its number and its arguments; nothing where it is not told."""
-    with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{task}/syscall", "rb") as file:
-        return file.read().decode().split()
-    return []
-
-
-def resting(pid: int) -> tuple[tuple[str, bytes], ...] | None:
-    """Return how often each thread of a process has gone to sleep so far, None where one of them is at work.
-
-    Two equal answers, one after the other, say that all of them stood still at one moment between.
-    """
-    found: list[tuple[str, bytes]] = []
-    for task in _tasks(pid):
-        try:
-            with open(f"/proc/{pid}/task/{task}/status", "rb") as file:
-                status = file.read()
-        except OSError:
-            return None
-        at = status.find(b"\nState:\t")
-        if status[at + 8 : at + 9] in (b"R", b"D", b"t"):
-            return None
-        at = status.find(b"\nvoluntary_ctxt_switches:\t")
-        found.append((task, status[at + 26 : status.find(b"\n", at + 26)]))
-    return tuple(found)
+        kept = sum(is_kept_by_a_lock(self._pid, task, for_ever=True) for task in tasks(self._pid))
+        return kept >= sum(not caller.accounted for caller in self._now)
