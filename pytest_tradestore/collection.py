@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _LINES_OF_OUTPUT = 40
 """Lines of what a store printed that are shown from its beginning, and from its end."""
+_LINES_BESIDE = 10
+"""The same of what pytest caught: work for other checks goes on beside each, and a store logs every refused call."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,8 @@ class RequirementItem(pytest.Item):
     facts: StoreFacts
     result: Result | None = None
     trouble: str = ""
+    printed: str = ""
+    """What the store printed, as it is shown."""
     tells: bool = False
     """Whether this is the item that says for all of its contract that ordinary use does not work."""
 
@@ -157,7 +161,8 @@ class RequirementItem(pytest.Item):
         if result.output:
             first = self.run.printed.setdefault((self.facts.id, result.output), self.name)
             text = in_short(result.output) if first == self.name else f"the same as at {first}\n"
-            self.add_report_section("call", "stdout", printable(text))
+            self.printed = printable(text)
+            self.add_report_section("call", "stdout", self.printed)
         if result.verdict in (Verdict.VIOLATED, Verdict.UNDECIDED):
             raise RequirementFailed(headline(result))
         if result.verdict is Verdict.NOT_APPLICABLE:
@@ -177,6 +182,9 @@ class RequirementItem(pytest.Item):
 
     def finish(self, report: pytest.TestReport) -> None:
         """Say in pytest's terms what the verdict means: what does not decide does not fail."""
+        report.sections = [
+            (title, text if text == self.printed else in_short(text, _LINES_BESIDE)) for title, text in report.sections
+        ]
         result = self.result
         if result is None:
             return
@@ -233,13 +241,12 @@ class RequirementItem(pytest.Item):
         return self.path, None, f"{self.name} of {self.store.name}"
 
 
-def in_short(text: str) -> str:
+def in_short(text: str, most: int = _LINES_OF_OUTPUT) -> str:
     """Return what a store printed without the middle of it where that is long: a panic prints a thousand lines."""
     lines = text.splitlines(keepends=True)
-    if len(lines) <= 2 * _LINES_OF_OUTPUT:
+    if len(lines) <= 2 * most:
         return text
-    left = len(lines) - 2 * _LINES_OF_OUTPUT
-    return "".join((*lines[:_LINES_OF_OUTPUT], f"... {left:,} more lines ...\n", *lines[-_LINES_OF_OUTPUT:]))
+    return "".join((*lines[:most], f"... {len(lines) - 2 * most:,} more lines ...\n", *lines[-most:]))
 
 
 def choose_who_tells(items: list[pytest.Item]) -> None:

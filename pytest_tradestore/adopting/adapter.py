@@ -107,7 +107,7 @@ def declared(known: Known) -> Iterator[str]:
     if known.volatile:
         yield f"    tradestore_volatile = ({', '.join(map(_quoted, known.volatile))},)"
     if known.single:
-        yield '    tradestore_claims = ("single-instance",)  # a second one was refused'
+        yield '    tradestore_claims = ("single-instance",)  # a second one is refused, or waits'
 
 
 def adapter(name: str, callee: Callee, opening: Opening, guess: Guess, known: Known) -> str:
@@ -152,21 +152,21 @@ def _opened(text: Text, callee: Callee, opening: Opening, guess: Guess, known: K
     if known.awaited:
         yield "        self._root = root"
     else:
-        yield from opened_with(callee, opening, "self._store: Any = ")
+        yield from opened_with(callee, opening, f"self.{_holder(guess)}: Any = ")
         if guess.start and not starts_later:
             yield f"        self._store.{guess.start}()"
         if guess.close == "__exit__":
-            yield "        self._store.__enter__()"
+            yield f"        {_kept(guess)}self.{_holder(guess)}.__enter__()"
     if starts_later:
         text.needs("typing", "Self")
         yield from ("", "    async def __aenter__(self) -> Self:")
         if known.awaited:
             yield from ("        root = self._root",)
-            yield from opened_with(callee, opening, "self._store: Any = await ")
+            yield from opened_with(callee, opening, f"self.{_holder(guess)}: Any = await ")
         if guess.start:
             yield f"        await self._store.{guess.start}()"
         if guess.close == "__aexit__":
-            yield "        await self._store.__aenter__()"
+            yield f"        {_kept(guess)}await self.{_holder(guess)}.__aenter__()"
         yield "        return self"
         yield from ("", "    async def __aexit__(self, *_: object) -> None:")
         yield f"        {_closing(guess)}"
@@ -178,8 +178,17 @@ def _opened(text: Text, callee: Callee, opening: Opening, guess: Guess, known: K
 
 def _closing(guess: Guess) -> str:
     arguments = "None, None, None" if guess.close.endswith("exit__") else ""
-    wait = "await " if guess.awaited and guess.close != "__exit__" else ""
-    return f"{wait}self._store.{guess.close}({arguments})" if guess.close else "pass"
+    wait = "await " if guess.close == "__aexit__" or (guess.awaited and guess.close != "__exit__") else ""
+    return f"{wait}self.{_holder(guess)}.{guess.close}({arguments})" if guess.close else "pass"
+
+
+def _holder(guess: Guess) -> str:
+    """Return where what was opened is kept: apart from the store, if that is what it gives when it is entered."""
+    return "_manager" if guess.entered else "_store"
+
+
+def _kept(guess: Guess) -> str:
+    return "self._store: Any = " if guess.entered else ""
 
 
 def _documents(guess: Guess) -> Iterator[list[str]]:

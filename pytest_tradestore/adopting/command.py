@@ -3,12 +3,14 @@
 What is there already is never overwritten; what was written, and what to do next, is said.
 """
 
+import inspect
 import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import pytest
 
@@ -65,8 +67,9 @@ def _init(config: pytest.Config, text: str, say: Callable[[str], None]) -> int:
         tries = "; ".join(
             f"{way} raised {wrong}" if ":" in wrong else f"{way}: {wrong}" for way, wrong in found.wrong[:4]
         )
+        why = tries or _no_path(target, callee)
         raise ConfigurationError(
-            f"{_WHERE}: {place} could not be opened on a directory: {tries or 'it cannot be called'}. Write a function "
+            f"{_WHERE}: {place} could not be opened on a directory: {why}. Write a function "
             f"that does, def open_store(root: Path), and name that: {_WHERE} MODULE:open_store"
         )
     plan = _planned(config, root, name, stem, place, found)
@@ -74,6 +77,10 @@ def _init(config: pytest.Config, text: str, say: Callable[[str], None]) -> int:
         change.write()
     _tell(found, plan, say)
     return _smoked(config, plan, found, say)
+
+
+def _no_path(target: Callable[..., Any], callee: Callee) -> str:
+    return f"{callee.expression}({', '.join(inspect.signature(target).parameters)}) has no parameter that may be a path"
 
 
 def _contract_of(config: pytest.Config) -> str:

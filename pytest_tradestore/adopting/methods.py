@@ -75,6 +75,8 @@ class Guess:
     absent: tuple[str, str] = ("", "")
     one_log: bool = False
     """Whether the store has one log only, so that the stream is written beside each record."""
+    entered: bool = False
+    """Whether the methods are those of what it gives when it is entered as a context manager."""
     rows: str = ""
     """How one of many rows is found, so that a key is written beside each document: by a ``"function"`` that says
     whether it is this one, or by an ``"example"`` of what is in it."""
@@ -127,17 +129,21 @@ def _method(method: Any) -> Method:
     return Method(len(needed), most, awaited, tuple(one.name for one in plain))
 
 
-def guesses(methods: Methods) -> Iterator[Guess]:
-    """Yield what may be made of the methods, the likeliest first."""
-    starts = ["", *(name for name in _START if name in methods and methods[name].least == 0)][:3]
+def guesses(methods: Methods, leaving: str = "") -> Iterator[Guess]:
+    """Yield what may be made of the methods, the likeliest first.
+
+    With ``leaving``, ``"__exit__"`` or ``"__aexit__"``, they are those of what was entered, and it is left by that.
+    """
+    starts = [""] if leaving else ["", *(name for name in _START if name in methods and methods[name].least == 0)][:3]
     for guess in (*_documents(methods), *_rows(methods), *_document(methods), *_journal(methods)):
         used = set(guess.uses.values())
         commits = [name for name in _COMMIT if name in methods and methods[name].least == 0 and name not in used][:1]
         awaited = any(methods[name].awaited for name in used if name in methods)
-        close = _closes(methods, awaited=awaited)
+        close = leaving or _closes(methods, awaited=awaited)
         for start, commit, text in product(starts, [*commits, ""][:2], ("", "text", "bytes")):
             if start not in used and not (text and guess.rows):
                 made = replace(guess, start=start, commit=commit, text=text, close=close, awaited=awaited)
+                made = replace(made, entered=bool(leaving))
                 yield made
                 if text and "put" in guess.uses:  # there are keys
                     yield replace(made, keys="bytes")

@@ -24,6 +24,8 @@ _SECONDS = 45.0
 """How long is searched."""
 _HOLDS_OTHERS = {"database", "databases", "collection", "collections", "table", "tables", "bucket", "buckets"}
 """Words in the names of methods of what is no store itself, but a client of several."""
+_OPENERS = ("open", "connect", "create", "load", "new", "from_path", "from_file", "from_directory", "from_url")
+"""What methods of a class are called that make one of it."""
 _MORE = 6
 """How many guesses are tried for each further contract, once one was found that works."""
 
@@ -76,12 +78,17 @@ def search(
     ways = [looked_at(callee, way, KITS) for way in _said(openings(target, f"{stem}.db"), callee, say)]
     opened = _usable(ways)
     if not opened:
+        for name in _other_ways(target):
+            other = replace(callee, attribute=f"{callee.attribute}.{name}")
+            if isinstance(found := search(getattr(target, name), other, stem, say, wanted), Found):
+                return found
         return Nothing(tuple((f"{callee.expression}({way.opening.arguments})", way.wrong) for way in ways))
     name = class_name(callee)
     for one in opened:
         if (found := _by_its_own_methods(target, callee, one, store_named(name))) and _is(found, wanted):
             return found
-    for one in opened:
+    entered = [replace(one, methods=one.inside) for one in opened if one.inside]
+    for one in (*(replace(one, leaving="") for one in opened), *entered):
         if found := _adapted(target, callee, one, store_named(name), say, until, wanted):
             return found
     if not any(_is_public(method) for method in opened[0].methods or {}):
@@ -93,6 +100,13 @@ def search(
 
 def _is(found: Found, wanted: str) -> bool:
     return not wanted or wanted in found.contract.split(" and ")
+
+
+def _other_ways(target: Callable[..., Any]) -> list[str]:
+    """Return the class's own methods that may make one of a path, where its constructor takes something else."""
+    if not inspect.isclass(target):
+        return []
+    return [name for name in _OPENERS if inspect.ismethod(getattr(target, name, None))]
 
 
 def _is_public(method: str) -> bool:
@@ -150,7 +164,7 @@ def _adapted(
     known, hung = Known(errors_of(target), awaited=one.awaited), []
     works: dict[str, tuple[Guess, Tried]] = {}
     tries: dict[str, int] = {}
-    for guess in guesses(one.methods or {}):
+    for guess in guesses(one.methods or {}, one.leaving):
         if monotonic() > until:
             break
         if guess.uses in hung or guess.contract in works or wanted not in ("", guess.contract):

@@ -6,7 +6,8 @@ Nothing is said here of what the store does wrong; it only has to work once, as 
 import inspect
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,6 +43,10 @@ class Opened:
     contracts: tuple[str, ...] = ()
     awaited: bool = False
     made_directory: bool = False
+    inside: Methods | None = None
+    """The methods of what it gives when it is entered as a context manager, if they are others."""
+    leaving: str = ""
+    """What leaves it then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,21 +82,44 @@ def looked_at(callee: Callee, opening: Opening, kits: tuple[Kit, ...]) -> Opened
             return Opened(opening, "it returned nothing")
         offered = tuple(kit.name for kit in kits if kit.offered_by(store))
         below = [path for path in sorted(root.iterdir()) if path.is_dir()]
-        return Opened(opening, "", methods_of(store), offered, awaited, bool(below) and f'"{below[0].name}"' in code)
+        named = bool(below) and f'"{below[0].name}"' in code
+        methods = methods_of(store)
+        return Opened(opening, "", methods, offered, awaited, named, *_inside(store, methods, bridge))
 
     return _alone(look, lambda wrong, _: Opened(opening, wrong))
+
+
+def _inside(store: object, methods: Methods, bridge: Bridge) -> tuple[Methods | None, str]:
+    """Enter a context manager, and return the methods that are there then, if they are others, and what leaves it."""
+    for enter, leave in (("__aenter__", "__aexit__"), ("__enter__", "__exit__")):
+        if getattr(type(store), enter, None) is None:
+            continue
+        try:
+            inside = methods_of(bridge.settle(getattr(store, enter)()))
+        except Exception:  # noqa: S112 - it cannot be entered in this way, whatever it says
+            continue
+        if inside.keys() - methods.keys():
+            return inside, leave
+    return None, ""
 
 
 def tried(code: str, name: str, kit: Kit | None = None) -> Tried:
     """Use what ``name`` opens in the module ``code`` in the ordinary way, by one contract: by default its own."""
 
-    def use(root: Path) -> Tried:
+    def use(root: Path, *, twice: bool) -> Tried:
         namespace: dict[str, Any] = {"__name__": "tradestore_trial"}
         exec(compile(code, "<adapter>", "exec"), namespace)  # noqa: S102 - the adapter, before it is a file
         store = StoreUnderTest("trial", namespace[name], deadline=_DEADLINE)
-        return used(store, kit or store.kits[0], root)
+        return used(store, kit or store.kits[0], root, twice=twice)
 
-    return _alone(use, lambda wrong, raised: Tried("opening", wrong, raised))
+    def failed(wrong: str, raised: tuple[str, str]) -> Tried:
+        return Tried("opening", wrong, raised)
+
+    found = _alone(partial(use, twice=True), failed)
+    if found.wrong == HUNG:  # perhaps it was the second instance, which waits until the first is closed
+        again = _alone(partial(use, twice=False), failed)
+        return replace(again, single=True) if again.works else found
+    return found
 
 
 def tried_as_it_is(target: Callable[[Path], Any], kit: Kit) -> Tried:
@@ -100,8 +128,8 @@ def tried_as_it_is(target: Callable[[Path], Any], kit: Kit) -> Tried:
     return _alone(lambda root: used(store, kit, root), lambda wrong, raised: Tried("opening", wrong, raised))
 
 
-def used(store: StoreUnderTest, kit: Kit, root: Path) -> Tried:
-    """Write, read, reopen and read again; the store runs in this process."""
+def used(store: StoreUnderTest, kit: Kit, root: Path, *, twice: bool = True) -> Tried:
+    """Write, read, reopen and read again, with a second instance beside it if ``twice``, in this process."""
     bridge, step = Bridge(), "opening"
     try:
         opened = store.open(root, bridge)
@@ -123,7 +151,7 @@ def used(store: StoreUnderTest, kit: Kit, root: Path) -> Tried:
             sorted({glob for end, glob in _VOLATILE.items() for name in _files(root) if name.endswith(end)})
         )
         step = "opening a second instance"
-        single = _refuses_another(store, root, bridge)
+        single = twice and _refuses_another(store, root, bridge)
         step = "closing"
         opened.close()
         step = "reopening"

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 STORES = '''
+import fcntl
 import json
 import os
 from pathlib import Path
@@ -132,6 +133,83 @@ class Collection:
         self.path.write_text(json.dumps([other for other in self.find() if other != found]))
 
 
+class Environment:
+    pass
+
+
+class ByMethod:
+    """Made of an open environment by its constructor, and of a path by another method."""
+
+    def __init__(self, environment: Environment, growing: bool):
+        assert isinstance(environment, Environment)
+        self.growing = growing
+
+    @classmethod
+    def open(cls, file: str, flag: str = "r"):
+        if flag != "c":
+            raise FileNotFoundError(file)
+        made = cls(Environment(), growing=True)
+        made.file = Path(file)
+        return made
+
+    save, load = Portfolio.save, Portfolio.load
+
+
+class OnlyAnEnvironment(ByMethod):
+    open = None
+
+
+class Entered:
+    """Has its methods only once it was entered, as an asynchronous context manager; those are not awaited."""
+
+    def __init__(self, path: str):
+        self.path, self.inner = path, None
+
+    def __getattr__(self, name):
+        if self.__dict__.get("inner") is None:
+            raise RuntimeError("not open yet")
+        return getattr(self.inner, name)
+
+    async def __aenter__(self):
+        self.inner = Other(filename=self.path)
+        return self
+
+    async def __aexit__(self, *_):
+        self.inner = None
+
+    def close(self):
+        raise TypeError("use it as an asynchronous context manager")
+
+
+class EnteredPlainly(Entered):
+    """The same, as a plain context manager that gives something else."""
+
+    def __enter__(self):
+        return Other(filename=self.path)
+
+    def __exit__(self, *_):
+        pass
+
+    __aenter__ = None
+
+
+class Waits(Portfolio):
+    """Keeps its lock as long as it is open, so that a second one waits for ever."""
+
+    def __init__(self, root: Path):
+        super().__init__(root)
+        self.held = open(root / "lock", "w")
+        fcntl.flock(self.held, fcntl.LOCK_EX)
+
+    def close(self):
+        self.held.close()
+
+    def write(self, data):
+        Portfolio.save(self, data)
+
+    save = None
+
+
 class Queue:
     def __init__(self, directory):
         self.file = Path(directory, "queue")
@@ -232,6 +310,9 @@ WORKS = {
     "Here": "journal: append, read",
     "Rows": "documents: put, get, delete, keys",
     "Collection": "documents: put, get, delete, keys",
+    "ByMethod": "document: save, load",
+    "Entered": "document: save, load",
+    "EnteredPlainly": "document: save, load",
     "Queue": "a queue, by a kit of its own: put, take, waiting",
 }
 
@@ -246,6 +327,22 @@ def test_an_adapter_is_found_and_works(pytester, init, name, contract):
     (text,) = written(pytester).values()
     assert len(text.splitlines()) <= 70
     assert untidy(pytester) == ""
+
+
+def test_a_store_of_which_a_second_one_waits_is_claimed_to_be_alone(pytester, init):
+    result = init("acme:Waits")
+
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["  contract    document: save, load"])
+    (text,) = written(pytester).values()
+    assert 'tradestore_claims = ("single-instance",)' in text
+
+
+def test_control_one_of_which_there_may_be_two_is_not(pytester, init):
+    init("acme:Other")
+
+    (text,) = written(pytester).values()
+    assert "tradestore_claims" not in text
 
 
 def test_what_else_it_could_be_is_named_with_what_would_change_it(pytester, init):
@@ -339,6 +436,7 @@ def test_control_of_what_holds_no_others_it_is_not(pytester, init):
 
 SENTENCES = {
     "acme:Raises": "*could not be opened on a directory: *RuntimeError: no licence*def open_store(root: Path)*",
+    "acme:OnlyAnEnvironment": "*OnlyAnEnvironment(environment, growing) has no parameter that may be a path*",
     "acme:Bare": "*has no public methods to be asked by*",
     "acme:Nope": "*acme has no 'Nope'*",
     "acme:number": "*acme:number is not callable*",

@@ -118,7 +118,7 @@ def made_of(row):
         if verdict == "RAISES":
             raise ZeroDivisionError("a mistake of ours")
         if verdict == "PRINTS":
-            print("said while it was judged")
+            print("said while it was judged\\n" * more.get("lines", 1), end="")
         if verdict == "WAITS":
             run_isolated(lambda channel: None, 9.0)
         chosen = Verdict[{"PRINTS": "VIOLATED", "WAITS": "HOLDS"}.get(verdict, verdict)]

@@ -132,6 +132,24 @@ def test_what_a_store_printed_is_shown_once_however_many_requirements_it_breaks(
     assert "the same as at ATOM-1[documents]" in printed
 
 
+def test_what_runs_beside_a_check_and_prints_at_length_does_not_bury_what_was_found(project):
+    project.checks(("ATOM-1", "PRINTS", {"lines": 300}))
+
+    printed = project.run().stdout.str()
+
+    assert (printed.count("said while it was judged"), "Captured stdout call" in printed) == (20, True)
+    assert "... 280 more lines ..." in printed
+
+
+def test_control_a_few_lines_are_shown_whole(project):
+    project.checks(("ATOM-1", "PRINTS", {"lines": 20}))
+
+    printed = project.run().stdout.str()
+
+    assert printed.count("said while it was judged") == 20
+    assert "more lines" not in printed
+
+
 def test_control_something_else_is_shown_too(project):
     project.checks(*((id_, "VIOLATED", {"output": f"panic in {id_}"}) for id_ in ("ATOM-1", "DUR-2")))
 
