@@ -41,7 +41,7 @@ _IN_PARQUET = {
     UNSYNCED: "pandas and pyarrow sync nothing: write the table to a file object of yours (file = open(staged, 'wb'); "
     "pyarrow.parquet.write_table(table, file)), then file.flush() and os.fsync(file.fileno()), then os.replace.",
     IN_PLACE: "Never write a Parquet file under its own name: write the table to a temporary file in the same "
-    "directory, fsync that, and os.replace it over the old one.",
+    "directory, fsync that, os.replace it over the old one, and fsync the directory.",
 }
 _IN_AIOFILES = (
     "aiofiles syncs nothing: await file.flush(), then await asyncio.to_thread(os.fsync, file.fileno()), "
@@ -54,8 +54,8 @@ _NEVER_SYNCED = (
 _OF_FAULTS = {
     TOO_LATE: "Call file.flush() and os.fsync(file.fileno()) before the step that makes the file count, not after it: "
     "before os.replace, before the old file is removed, before the entry that names it is written.",
-    IN_PLACE: "Write the new content to a temporary file in the same directory, fsync it, and rename it over the old "
-    "one with os.replace; never open the real file for writing.",
+    IN_PLACE: "Write the new content to a temporary file in the same directory, fsync it, rename it over the old one "
+    "with os.replace, and fsync the directory; never open the real file for writing.",
     GAP: "Leave the old file where it is until os.replace puts the new one over it, in one step: no unlink, and no "
     "rename out of the way, before it. A backup is a link beside it.",
     ONE_BY_ONE: "Write all new files beside the old ones, then switch to them with one rename: of a manifest that "

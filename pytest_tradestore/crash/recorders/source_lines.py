@@ -31,6 +31,8 @@ _HARMLESS = frozenset(
     "count".split()
 )
 """Builtins that make no system call, by name: no note is taken of them, because there are so many."""
+_SYSTEM = frozenset(("posix", "nt"))
+"""Modules of which every function makes one: ``os.replace`` is no ``str.replace``."""
 
 _bootstrap: Any = sys.modules["_frozen_importlib"]
 """Where the interpreter itself looks up the function that loads a module."""
@@ -161,7 +163,7 @@ class SourceLines:
 
         def profile(frame: FrameType, event: str, argument: Any) -> None:
             if event == "c_call":
-                if argument.__name__ in _HARMLESS:
+                if argument.__name__ in _HARMLESS and argument.__module__ not in _SYSTEM:
                     return
             elif event == "return":
                 if stack and stack[-1].frame is frame:

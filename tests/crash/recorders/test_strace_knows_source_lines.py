@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pytest_tradestore.crash.operations import Create, Location, Write
+from pytest_tradestore.crash.operations import Create, Location, Rename, Write
 from pytest_tradestore.crash.recorders.fake import FakeRecorder
 from pytest_tradestore.crash.recorders.source_lines import SourceLines
 from pytest_tradestore.crash.recorders.strace import StraceRecorder
@@ -81,6 +81,19 @@ def test_the_line_of_an_installed_library_stands_behind_the_one_that_called_it(
     assert location.text == 'made.make(root / "d")'
     assert str(location).endswith(f"{HERE.name}:{line_of('made.make(root')} > {file}:4")
     assert location.innermost.text == "os.mkdir(path)"
+
+
+@needs_strace
+def test_a_rename_of_plain_texts_has_its_own_line_though_texts_have_a_method_of_that_name(tmp_path: Path) -> None:
+    (source, target) = str(tmp_path / "source"), str(tmp_path / "target")
+
+    def program() -> None:
+        os.mkdir(source)
+        os.replace(source, target)
+
+    (renamed,) = (operation.origin.location for operation in only(seen(tmp_path, program), Rename))
+    assert renamed is not None
+    assert (renamed.line, renamed.text) == (line_of("os.replace(source"), "os.replace(source, target)")
 
 
 @needs_strace
