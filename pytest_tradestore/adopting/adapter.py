@@ -13,6 +13,8 @@ from pytest_tradestore.adopting.openings import Opening
 
 _WIDTH = 88
 _DOCUMENT = "dict[str, Any]"
+ENGINES = ("sqlite3", "lmdb")
+"""Databases that libraries are built on, and whose ``Error`` they let out."""
 _OF = {"documents": "documents under keys", "document": "a single document", "journal": "logs of records"}
 
 
@@ -95,14 +97,14 @@ def begun(title: str, callee: Callee, known: Known) -> Text:
     first = callee.attribute.partition(".")[0]
     text.needs(callee.module, first if callee.imported.startswith("from") else "")
     for module, name in known.errors:
-        text.needs(module, "" if module == "sqlite3" else name)
+        text.needs(module, "" if module in ENGINES else name)
     return text
 
 
 def declared(known: Known) -> Iterator[str]:
     """Yield the declarations of a class."""
     if known.errors:
-        names = ", ".join("sqlite3.Error" if module == "sqlite3" else name for module, name in known.errors)
+        names = ", ".join(f"{module}.{name}" if module in ENGINES else name for module, name in known.errors)
         yield f"    tradestore_errors = (ValueError, OSError, {names})"
     if known.volatile:
         yield f"    tradestore_volatile = ({', '.join(map(_quoted, known.volatile))},)"

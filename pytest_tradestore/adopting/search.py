@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
 
-from pytest_tradestore.adopting.adapter import Callee, Known, adapter, opener, store_named
+from pytest_tradestore.adopting.adapter import ENGINES, Callee, Known, adapter, opener, store_named
 from pytest_tradestore.adopting.methods import Guess, Methods, guesses, queues
 from pytest_tradestore.adopting.openings import Opening, openings
 from pytest_tradestore.adopting.skeletons import kit_module, queue_module, stub_module
@@ -80,8 +80,9 @@ def search(
     if not opened:
         for name in _other_ways(target):
             other = replace(callee, attribute=f"{callee.attribute}.{name}")
-            if isinstance(found := search(getattr(target, name), other, stem, say, wanted), Found):
-                return found
+            by_it = search(getattr(target, name), other, stem, say, wanted)
+            if isinstance(by_it, Found):
+                return by_it
         return Nothing(tuple((f"{callee.expression}({way.opening.arguments})", way.wrong) for way in ways))
     name = class_name(callee)
     for one in opened:
@@ -281,10 +282,9 @@ def errors_of(target: Callable[..., Any]) -> tuple[tuple[str, str], ...]:
             if _is_error(value, top) and name == value.__name__:
                 found.setdefault(value, place.__name__)
     bases = [(where, kind.__name__) for kind, where in found.items() if not any(b in found for b in kind.__mro__[1:])]
-    uses_sqlite = any(
-        hasattr(other, "sqlite3") for name, other in list(sys.modules.items()) if name.partition(".")[0] == top
-    )
-    return (*([("sqlite3", "Error")] if uses_sqlite else []), *bases[:2])
+    its_own = [other for name, other in list(sys.modules.items()) if name.partition(".")[0] == top]
+    engines = [(e, "Error") for e in ENGINES if e != top and any(hasattr(other, e) for other in its_own)]
+    return (*engines[:1], *bases[:2])
 
 
 def _is_error(value: object, top: str) -> bool:

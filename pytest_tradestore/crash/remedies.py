@@ -37,6 +37,10 @@ _IN_LMDB = (
     "LMDB syncs neither the directory of a new environment nor its first pages: after the first lmdb.open(path), "
     "env.sync(True) and fsync the directory, both before anything is acknowledged; leave sync=True."
 )
+_NEW_IN_LMDB = (
+    "Making a new environment is not one step in LMDB: make it in a directory beside, with lmdb.open(new) and "
+    "env.sync(True), fsync that directory, and os.rename it to where the environment is opened from."
+)
 _IN_PARQUET = {
     UNSYNCED: "pandas and pyarrow sync nothing: write the table to a file object of yours (file = open(staged, 'wb'); "
     "pyarrow.parquet.write_table(table, file)), then file.flush() and os.fsync(file.fileno()), then os.replace.",
@@ -80,8 +84,11 @@ def remedy_for(culprit: Culprit, kit: Kit, program: Program, state: CrashState, 
     """Return what to do about a culprit; nothing where only the requirement knows."""
     if state.lost and _is_a_database(image):
         return _IN_SQLITE
-    if state.lost and any(content[16:20] == _LMDB for content in _contents(program)):
-        return _IN_LMDB
+    if any(content[16:20] == _LMDB for content in _contents(program)):
+        if state.lost:
+            return _IN_LMDB
+        if culprit.fault == IN_PLACE:
+            return _NEW_IN_LMDB
     if culprit.fault.endswith((EARLY, NOT_SHOWN)) or culprit.fault == FORGOTTEN:
         return TOO_EARLY if culprit.fault.endswith(EARLY) else _NOT_SHOWN
     if culprit.fault == IN_PLACE and kit.log and _only_appends(program):

@@ -43,7 +43,8 @@ _REMEDIES = {
     "which hides them.",
     Flaw.DAMAGE: "Only what has been read and does not parse is damage: let OSError out, before anything is moved "
     "away, deleted or written anew.",
-    Flaw.STUCK: "Release locks and close files in finally or by with, so that a failed call leaves none behind.",
+    Flaw.STUCK: "Release locks and close files in finally or by with, so that a failed call leaves none behind; "
+    "what it had begun to write must not stop the next one either: build it beside, and rename it when it is whole.",
     Flaw.NEXT_LOST: "After a failure bring file and memory back to the last good state before the next update: cut a "
     "torn append off, and forget what was not written.",
     Flaw.DESCRIPTOR: "Open files by with, or close them in finally; what os.open or tempfile.mkstemp gives has to be "

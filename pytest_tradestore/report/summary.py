@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from enum import Enum
 
+from pytest_tradestore.observation import counted
 from pytest_tradestore.report.findings import BY_POSIX_ALONE, by_posix_alone
 from pytest_tradestore.report.records import StoreRecord
 from pytest_tradestore.requirements import Profile, find, known
@@ -161,12 +162,21 @@ def _gaps(record: StoreRecord, profile: Profile) -> list[str]:
     return gaps
 
 
-def details(record: StoreRecord, profile: Profile) -> list[str]:
-    """Return the lines below the verdict: how much was checked, and what the verdict leaves out."""
+def details(record: StoreRecord, profile: Profile, *, whole: bool = True) -> list[str]:
+    """Return the lines below the verdict: how much was checked, and what the verdict leaves out.
+
+    Unless ``whole``, of many counts only those are told that people ask for.
+    """
     done = len(record.results) + len(record.errors)
-    amounts = [f"{count:,} {name.replace('_', ' ')}" for name, count in checked(record).items() if count]
-    bounded = [r.requirement for r in record.results.values() if not r.exhaustive]
-    reach = [] if not amounts else [f"bounded for {' '.join(_sorted(bounded))}" if bounded else "exhaustive"]
+    counts = {name: count for name, count in checked(record).items() if count}
+    asked_for = {name: count for name, count in counts.items() if name in _ASKED_FOR}
+    some = asked_for if asked_for and not whole and len(counts) > len(_ASKED_FOR) else counts
+    amounts = [f"{count:,} {name.replace('_', ' ')}" for name, count in some.items()]
+    if len(some) < len(counts):
+        amounts.append("and more with -v")
+    bounded = _sorted(r.requirement for r in record.results.values() if not r.exhaustive)
+    listed = " ".join(bounded) if whole or len(bounded) <= _FEW else counted(len(bounded), "requirement")
+    reach = [] if not amounts else [f"bounded for {listed}" if bounded else "exhaustive"]
     ran = f"{done} of {_count(len(record.facts.checks), 'check')} run"
     lines = ["; ".join([ran, *([", ".join(amounts)] if amounts else []), *reach])]
     if time := _took(record):
@@ -201,6 +211,9 @@ def _by_posix_alone(record: StoreRecord) -> list[str]:
     )
 
 
+_ASKED_FOR = ("crash_states", "faults", "values", "damaged_images", "schedules", "identifiers")
+"""What was counted that says most of how much was looked at, one count for each family."""
+_FEW = 8
 _FAMILIES = {
     "crashes": ("ATOM-", "DUR-", "REC-"),
     "races": ("RACE-", "ASYNC-"),
@@ -260,13 +273,13 @@ _WORTH_A_LINE = {
 def checked(record: StoreRecord) -> Mapping[str, int]:
     """Return what was tried for a store in all, by kind."""
     total: dict[str, int] = {}
-    counted: set[tuple[str, str]] = set()
+    seen: set[tuple[str, str]] = set()
     for result in record.results.values():
         parts = result.evidence.split(JOINT)
         for name, count in result.checked.items():
-            if result.evidence and all((part, name) in counted for part in parts):
+            if result.evidence and all((part, name) in seen for part in parts):
                 continue  # the same evidence judged by another requirement
-            counted.update((part, name) for part in parts)
+            seen.update((part, name) for part in parts)
             total[name] = total.get(name, 0) + count
     return total
 

@@ -64,7 +64,7 @@ def header(
 def summary(records: Sequence[StoreRecord], profile: Profile, width: int, *, whole: bool = False) -> list[Line]:
     """Return the verdicts with the findings, and the matrix; no line wider than ``width`` (as far as the names allow).
 
-    Unless ``whole``, the matrix has only what somebody may have to look at.
+    Unless ``whole``, the matrix has only what somebody may have to look at, and the most telling counts stand alone.
     """
     requirements = rows(records)
     asked = [r for r in requirements if any(cell(record, r) not in _UNASKED for record in records)]
@@ -72,7 +72,7 @@ def summary(records: Sequence[StoreRecord], profile: Profile, width: int, *, who
     shown = [r for r in asked if whole or any(cell(record, r) not in _QUIET for record in records)]
     quiet = len(asked) - len(shown)
     return [
-        *_verdicts(records, profile, width),
+        *_verdicts(records, profile, width, whole=whole),
         *(((), *_matrix(records, shown, profile, width)) if shown else ()),
         *((_line(f"not run: {counted(left, 'other requirement')}"),) if left else ()),
         *map(_line, _wrapped(_quiet(quiet, others=bool(shown)), width)),
@@ -138,7 +138,7 @@ def _row(requirement: str, stub: int, profile: Profile, cells: Sequence[tuple[Ce
     )
 
 
-def _verdicts(records: Sequence[StoreRecord], profile: Profile, width: int) -> Iterator[Line]:
+def _verdicts(records: Sequence[StoreRecord], profile: Profile, width: int, *, whole: bool) -> Iterator[Line]:
     for record, name in zip(records, display_names(records), strict=True):
         verdict = verdict_line(record, profile)
         held = reached(record)
@@ -146,7 +146,7 @@ def _verdicts(records: Sequence[StoreRecord], profile: Profile, width: int) -> I
         colour = "green" if wanted else "red" if verdict.startswith("NOT") else "yellow"
         yield _line((f"{name}: {verdict}", (colour, "bold")))  # never wrapped: scripts look for it
         yield from (_line("  " + line) for told in _findings(record) for line in _wrapped(told, width - 2, indent=5))
-        for detail in details(record, profile):
+        for detail in details(record, profile, whole=whole):
             yield from (_line("  " + line) for line in _wrapped(detail, width - 2))
 
 

@@ -220,3 +220,14 @@ def test_the_nearer_remedy_is_printed_in_the_place_of_that_of_the_requirement():
 
 def test_control_without_one_that_of_the_requirement_is():
     assert BY_ID["DUR-2"].remedy in render(Counterexample("a record is lost"), "DUR-2", 130)
+
+
+def test_a_new_environment_of_lmdb_that_is_half_made_is_to_be_made_beside_and_renamed():
+    told = remedy(IN_PLACE, stored(bytes(16) + b"\xde\xc0\xef\xbe" + bytes(8)), contract="documents")
+
+    assert told.startswith("Making a new environment is not one step in LMDB")
+    assert "os.rename" in told
+
+
+def test_control_another_file_of_documents_is_to_be_written_beside():
+    assert "temporary file" in remedy(IN_PLACE, stored(bytes(28)), contract="documents")

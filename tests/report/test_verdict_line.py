@@ -85,6 +85,40 @@ def test_the_end_of_a_run_says_what_took_how_long():
     assert "took 6.8 s: races 4.0, crashes 2.8" in details(made, Profile.DURABLE)
 
 
+COUNTS = {"crash_states": 12, "images": 3, "faults": 4, "values": 5, "refused": 6, "schedules": 7, "repeated_calls": 8}
+
+
+def test_of_many_counts_those_that_people_ask_for_are_told_and_the_others_where_all_is_asked_for():
+    made = record(("ATOM-1", "HOLDS", ""))
+    made.results["ATOM-1[documents]"] = replace(made.results["ATOM-1[documents]"], checked=COUNTS)
+    (first, *_), (all_of_it, *_) = (details(made, Profile.DURABLE, whole=whole) for whole in (False, True))
+
+    assert first.endswith("; 12 crash states, 4 faults, 5 values, 7 schedules, and more with -v; exhaustive")
+    assert "and more" not in all_of_it
+    assert "8 repeated calls" in all_of_it
+
+
+def test_control_of_a_few_counts_all_are_told():
+    made = record(("ATOM-1", "HOLDS", ""))
+    few = dict(list(COUNTS.items())[:3])
+    made.results["ATOM-1[documents]"] = replace(made.results["ATOM-1[documents]"], checked=few)
+
+    assert "12 crash states, 3 images, 4 faults; exhaustive" in details(made, Profile.DURABLE, whole=False)[0]
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [(3, "bounded for ATOM-1 ATOM-2 ATOM-3"), (9, "bounded for 9 requirements")],
+)
+def test_many_requirements_that_were_asked_in_part_are_counted_and_a_few_named(rows, told):
+    names = ["ATOM-1", "ATOM-2", "ATOM-3", "DUR-1", "DUR-2", "DUR-4", "REC-1", "REC-2", "REC-3"][:rows]
+    made = record(*((name, "HOLDS", "") for name in names))
+    for name, result in list(made.results.items()):
+        made.results[name] = replace(result, checked={"crash_states": 1}, exhaustive=False)
+
+    assert told in details(made, Profile.DURABLE, whole=False)[0]
+
+
 def test_control_what_takes_no_time_is_not_told():
     assert not any(line.startswith("took") for line in details(record(("ATOM-1", "HOLDS", "")), Profile.DURABLE))
 
