@@ -13,7 +13,7 @@ from pytest_tradestore.report.comparison import Earlier, compared
 from pytest_tradestore.report.findings import findings_of
 from pytest_tradestore.report.html.cards import Place, finding_card, first_of_each, gone_list, held_list, other_cards
 from pytest_tradestore.report.html.markup import NOTHING, Markup, joined, tag
-from pytest_tradestore.report.html.matrix import matrix
+from pytest_tradestore.report.html.matrix import filters, matrix
 from pytest_tradestore.report.html.overview import (
     Shown,
     comparison_section,
@@ -114,8 +114,9 @@ def _main(
             aria_labelledby="stores",
         ),
         comparison_section(stores, earlier),
-        matrix(stores, settings.profile),
+        filters(stores),
         *map(_store, stores),
+        matrix(stores, settings.profile),
         _other_platforms(stores),
         _what_was_done(stores),
         made_how(settings, recorder, around),

@@ -162,7 +162,7 @@ def everywhere(value):
 
 def test_on_top_stands_what_it_comes_to_and_when_where_and_on_which_commit():
     text = Page(page(around=AROUND)).text
-    top = text[: text.index("Requirements and stores")]
+    top = text[: text.index("1 finding, worst first.")]
 
     assert "1 store: 1 not conformant. 1 finding." in top
     assert "Do not trust it with data that matters yet: it can destroy data that had been stored before." in top
@@ -266,6 +266,12 @@ def test_every_link_leads_somewhere_and_no_id_stands_twice(made):
     assert set(links) <= set(ids)
     assert all(not re.search(r"\s", id_) for id_ in ids)
     assert set(shown.values("aria-labelledby")) | set(shown.values("data-copy")) <= set(ids)
+
+
+def test_what_was_found_stands_before_the_matrix_of_everything_that_was_asked():
+    ids = Page(page()).values("id")
+
+    assert ids.index("stores") < ids.index("acme/DUR-2") < ids.index("matrix")
 
 
 def test_each_result_of_the_matrix_leads_to_its_requirement():

@@ -10,7 +10,7 @@ from pytest_tradestore.requirements import Profile, find
 
 
 def matrix(stores: Sequence[Shown], profile: Profile) -> Markup:
-    """Return the section with the filters and the matrix."""
+    """Return the section with the matrix."""
     requirements = rows([store.record for store in stores])
     heads = (tag("th", word, scope="col", role="columnheader") for word in ("Requirement", *(s.name for s in stores)))
     head = tag("tr", *heads, tag("th", "A conforming store ...", scope="col", role="columnheader"), role="row")
@@ -27,7 +27,6 @@ def matrix(stores: Sequence[Shown], profile: Profile) -> Markup:
     return tag(
         "section",
         tag("h2", "Requirements and stores", id="matrix"),
-        _filters(stores, requirements),
         tag("div", table, class_="scroll", role="region", tabindex=0, aria_label="Requirements and stores"),
         aria_labelledby="matrix",
     )
@@ -65,7 +64,9 @@ def _cell(found: Cell, requirement: str, store: Shown) -> Markup:
     return tag("td", name, to, class_="result", role="cell")
 
 
-def _filters(stores: Sequence[Shown], requirements: Sequence[str]) -> Markup:
+def filters(stores: Sequence[Shown]) -> Markup:
+    """Return the form that leaves of the findings and of the matrix what fits."""
+    requirements = rows([store.record for store in stores])
     there = {cell(store.record, requirement) for store in stores for requirement in requirements}
     families = dict.fromkeys(family_of(requirement) for requirement in requirements)
     order = [*dict.fromkeys(FAMILIES.values()), family_of("")]

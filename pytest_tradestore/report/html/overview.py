@@ -212,8 +212,11 @@ def made_how(settings: Settings, recorder: str, around: Surroundings) -> Markup:
 
 def contents(stores: Sequence[Shown], sections: Mapping[str, str]) -> Markup:
     """Return the links to the parts of the page."""
-    links = [link(id_, word) for id_, word in sections.items()]
-    links += [link(store.place.store, store.name) for store in stores]
+    links: list[Markup] = []
+    for id_, word in sections.items():
+        if id_ == "matrix":  # the findings stand before it
+            links += [link(store.place.store, store.name) for store in stores]
+        links.append(link(id_, word))
     return tag("nav", tag("ul", *(tag("li", one) for one in links)), aria_label="Contents")
 
 
