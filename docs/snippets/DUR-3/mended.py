@@ -8,9 +8,14 @@ class Store:
 
     def append(self, stream, record):
         name = f"{stream}.{len(self._names(stream)):06}"
-        (self.root / "new").write_text(json.dumps(record))
+        with open(self.root / "new", "w") as file:
+            json.dump(record, file)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(self.root / "new", self.root / name)
-        os.sync()
+        directory = os.open(self.root, os.O_RDONLY)
+        os.fsync(directory)
+        os.close(directory)
 
     def read(self, stream):
         return [json.loads((self.root / name).read_text()) for name in self._names(stream)]
