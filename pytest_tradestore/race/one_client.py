@@ -459,12 +459,13 @@ class _Run:
             until = REAL_MONOTONIC() + _NOTICED
             while not self._looks_for_no_signal() and (left := until - REAL_MONOTONIC()) > 0:
                 self._take_in(left)
+            self.settle(caller)
         else:
             all_ = blow is Blow.ALL_CANCELLED
             rest = " and every other task" if all_ else ""
             self.scheduler.note(caller.caller, f"{CANCELLING} {caller.caller}{rest}")
             self.control.send(client_worker.CANCEL_ALL if all_ else client_worker.CANCEL)
-        self.settle(caller, told=True)
+            self.settle(caller, told=True)
 
     def _looks_for_no_signal(self) -> bool:
         """Say whether the main thread has seen the signal, or will not before its request is answered."""
