@@ -25,13 +25,14 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import pairwise
 
-from pytest_tradestore.crash.forgotten import Forgotten
+from pytest_tradestore.crash.forgotten import Forgotten, Removal
 from pytest_tradestore.crash.operations import (
     Allocate,
     Create,
     Entry,
     Inode,
     Link,
+    Mark,
     Operation,
     Rename,
     Sync,
@@ -91,15 +92,20 @@ class Name:
 
     An entry is removed only where it still leads to ``about``: if what had put it there is lost, what it led to before
     stays. ``half`` is a rename without all that it removes, by itself; the whole rename follows it at once. What comes
-    back although its removal was synced is a pair too, the name and its removal: ``until_commit``, for no sync of the
-    directory makes them durable. They come with the sync of it, as a part of the step that took the name away.
+    back although its removal was synced is a pair too, the name and its removal, which no sync of the directory makes
+    durable. They come with what lets it be seen, as a part of the step that took the name away; ``forgot`` is the sync.
     """
 
     operation: int
     changes: tuple[tuple[Entry, Inode | None], ...]
     about: Inode
     half: bool = False
-    until_commit: bool = False
+    forgot: int | None = None
+
+    @property
+    def until_commit(self) -> bool:
+        """Whether only a commit of everything makes this durable."""
+        return self.forgot is not None
 
 
 Micro = Data | Size | Name
@@ -177,7 +183,7 @@ def lower(trace: Trace, *, apart: bool = False) -> Program:
             parts = _parts_of(number, step, size_before, tree, moves)
             if isinstance(step, Allocate) and step.size <= size_before and step.inode in waiting:
                 parts = [Size(number, step.inode, step.size, Sets.LEAST)]
-            back = [part for removal in forgotten.after(number, step) for part in _back(*removal)]
+            back = [part for removal in forgotten.after(number, step) for part in _back(removal)]
             add(step, [*taken.before(number, step), *parts, *taken.by(number, step, tree), *back])
             if isinstance(step, SyncAll) or (isinstance(step, Sync) and not step.failed):
                 moves.settle(step)
@@ -273,11 +279,12 @@ def _parts_of_write(
     return [Size(number, inode, size, Sets.LEAST) for size in loose], own
 
 
-def _back(number: int, entry: Entry, inode: Inode) -> list[Name]:
+def _back(removal: Removal) -> list[Name]:
     """Return a name that may be there again, and its removal, which are of the step that took it away."""
+    number, entry, inode, forgot = removal.number, removal.entry, removal.inode, removal.forgot
     return [
-        Name(number, ((entry, inode),), inode, half=True, until_commit=True),
-        Name(number, ((entry, None),), inode, until_commit=True),
+        Name(number, ((entry, inode),), inode, half=True, forgot=forgot),
+        Name(number, ((entry, None),), inode, forgot=forgot),
     ]
 
 
@@ -309,24 +316,51 @@ class _Taken:
     """What the log may take from a file that it knows, not knowing what came in its place.
 
     That is the entries which files have lost to renames of others, while the directory has not been synced since; and
-    the entry of a file that was synced after its directory, when one from another directory is renamed over it.
+    the entry of a file when one from another directory is renamed over it: where that file was synced after its
+    directory; and where a sync of the directory has put the entry into the log, which knows neither what takes its
+    place nor where that comes from (``btrfs_log_new_name`` does nothing then, ``btrfs_del_dir_entries_in_log`` does all
+    the same). A sync of what has not changed since the transaction before puts nothing there.
     """
 
     def __init__(self) -> None:
         self._lost: dict[Inode, dict[Entry, None]] = {}
         self._known: dict[Inode, set[Inode]] = {}  # synced files, each with the directories synced since
+        self._made: dict[Entry, int] = {}  # the step that gave the entry to its file
+        self._changed: dict[Inode, int] = {}  # the last step that did
+        self._logged: dict[Inode, tuple[int, int]] = {}  # the last sync, and the last change that one has put there
 
     def before(self, number: int, operation: Operation) -> list[Micro]:
         """Return the removal of what a rename replaces, by itself."""
         match operation:
-            case Rename(_, Entry() as source, Entry() as target, int() as replaced, False):
-                elsewhere = source.directory != target.directory
-                if elsewhere and target.directory not in self._known.get(replaced, {target.directory}):
+            case Rename(inode, Entry() as source, Entry() as target, int() as replaced, False):
+                if source.directory == target.directory:
+                    return []
+                unknown = target.directory not in self._known.get(replaced, {target.directory})
+                if unknown or (self._log_has(target) and not self._log_has_since(self._made[target], inode, source)):
                     return [Name(number, ((target, None),), replaced, half=True)]
         return []
 
+    def _log_has(self, entry: Entry) -> bool:
+        return self._logged.get(entry.directory, (-1, -1))[0] > self._made.get(entry, _NO_END)
+
+    def _log_has_since(self, number: int, inode: Inode, entry: Entry) -> bool:
+        return any(self._logged.get(known, (-1, -1))[1] > number for known in (inode, entry.directory))
+
+    def _change(self, number: int, operation: Operation) -> None:
+        for inode in _changes(operation):
+            self._changed[inode] = number
+        match operation:
+            case Create(_, _, Entry() as entry) | Link(_, entry) | Rename(_, _, Entry() as entry):
+                self._made[entry] = number
+            case SyncAll():
+                self._logged.clear()
+                self._made.clear()
+            case Write(inode, _, _, True) | Sync(inode, _, False):
+                self._logged[inode] = (number, self._changed.get(inode, -1))
+
     def by(self, number: int, operation: Operation, tree: Tree) -> list[Micro]:
         """Take note of an operation; return the removal of such entries that it can bring by itself."""
+        self._change(number, operation)
         match operation:
             case Rename(_, _, Entry() as target, int() as replaced, False) if _has_a_name(tree, replaced):
                 self._lost.setdefault(replaced, {})[target] = None
@@ -347,6 +381,18 @@ class _Taken:
                 if left := self._lost.get(inode):
                     return [Name(number, tuple((entry, None) for entry in left), inode)]
         return []
+
+
+def _changes(operation: Operation) -> Iterator[Inode]:
+    """Yield what an operation changes: files, and the directories whose names it sets or removes."""
+    if isinstance(operation, (Mark, Sync, SyncAll)):
+        return
+    yield operation.inode
+    match operation:
+        case Create(_, _, Entry() as entry) | Link(_, entry) | Unlink(_, entry):
+            yield entry.directory
+        case Rename(_, source, target):
+            yield from (entry.directory for entry in (source, target) if entry is not None)
 
 
 def _has_a_name(tree: Tree, inode: Inode) -> bool:

@@ -4,15 +4,16 @@
 can say where it really happens. ``docs/concepts/persistence-models.md`` gives each rule with its source.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
 from pytest_tradestore.crash.content import ANYTHING, ContentRule, SomeData, TruncationFirst, WithItsPage
+from pytest_tradestore.crash.deserted import first_sync_without_a_name, syncs_without_a_name, without_a_name
 from pytest_tradestore.crash.logged import Logged, logged
 from pytest_tradestore.crash.lowering import Data, Extent, Micro, Name, Program, Sets, Size, Step, WriteThrough
+from pytest_tradestore.crash.naming import forgotten_by_one
 from pytest_tradestore.crash.operations import (
     Allocate,
     Create,
@@ -121,7 +122,7 @@ class Strict:
 
     def _let_go(self, program: Program) -> dict[int, Held]:
         """Return the data and sizes that a sync has pinned until their file is synced without a name."""
-        if self.syncs_without_a_name or not (nameless := _first_sync_without_a_name(program)):
+        if self.syncs_without_a_name or not (nameless := first_sync_without_a_name(program)):
             return {}
         whole = [(number, step) for number, step in enumerate(program.steps) if isinstance(step, SyncAll)]
         return {
@@ -150,7 +151,7 @@ class Strict:
 
     def _reached(self, program: Program, number: int, step: Step) -> Iterable[int]:
         """Yield the micro-operations that a step makes durable unless their pages had been given up."""
-        if not self.syncs_without_a_name and _without_a_name(program, number, step):
+        if not self.syncs_without_a_name and without_a_name(program, number, step):
             return
         if isinstance(step, WriteThrough):
             for m in range(step.last + 1):
@@ -181,7 +182,9 @@ class Strict:
     def allows(self, program: Program, cut: int, lost: frozenset[int]) -> bool:
         end = program.starts[cut]
         held = self.held(program)
-        if any(m in held and held[m].binds(cut, lost, end) for m in lost) or not self._in_order(program, cut, lost):
+        if any(m in held and held[m].binds(cut, lost, end) for m in lost):
+            return False
+        if not self._in_order(program, cut, lost) or not forgotten_by_one(program, lost):
             return False
         files: dict[Inode, list[tuple[int, Micro]]] = {}
         for m in range(end):
@@ -247,7 +250,7 @@ class _Journaling(Strict):
         if _until_commit(part) or isinstance(program.steps[part.operation], Sync):  # what only the log of btrfs makes
             return False
         if isinstance(part, Name):
-            if isinstance(step, Sync) and _in_directory(part, step.inode):
+            if isinstance(step, Sync) and step.inode in _directories_of(program.steps[part.operation]):
                 return True
             return _names(part, step.inode) and (whole or isinstance(program.steps[part.operation], Create))
         if isinstance(part, Data) or part.inode != step.inode:
@@ -412,47 +415,6 @@ def pages_given_up(program: Program) -> dict[int, int]:
     return given_up
 
 
-def _without_a_name(program: Program, number: int, step: Step) -> bool:
-    """Say whether this is a sync of a file that has lost its last name, in an earlier step."""
-    return isinstance(step, (Sync, WriteThrough)) and _deserted(program).get(step.inode, number) < number
-
-
-@lru_cache(maxsize=16)
-def _syncs_without_a_name(program: Program) -> tuple[int, ...]:
-    """Return the steps that sync a file, or write to it synchronously, after it has lost its last name."""
-    return tuple(number for number, step in enumerate(program.steps) if _without_a_name(program, number, step))
-
-
-def _first_sync_without_a_name(program: Program) -> dict[Inode, int]:
-    """Return the files that are synced after they have lost their last name, each with the first step that does."""
-    first: dict[Inode, int] = {}
-    for number in _syncs_without_a_name(program):
-        step = program.steps[number]
-        if isinstance(step, (Sync, WriteThrough)):
-            first.setdefault(step.inode, number)
-    return first
-
-
-@lru_cache(maxsize=16)
-def _deserted(program: Program) -> dict[Inode, int]:
-    """Return the files that have lost their last name, each with the step that took it."""
-    links = Counter(inode for node in program.initial.nodes.values() for _, inode in node.entries)
-    deserted: dict[Inode, int] = {}
-    for number, step in enumerate(program.steps):
-        gone = None
-        if isinstance(step, Link) or (isinstance(step, Create) and step.entry is not None):
-            links[step.inode] += 1
-        elif isinstance(step, Unlink):
-            gone = step.inode
-        elif isinstance(step, Rename):
-            gone = None if step.exchange else step.replaced
-        if gone is not None:
-            links[gone] -= 1
-            if not links[gone]:
-                deserted[gone] = number
-    return deserted
-
-
 def _waits_within(program: Program, part: Micro) -> bool:
     """Say whether this is the size that a synchronous write reaches within one that waits for its data."""
     return isinstance(part, Size) and part.sets is Sets.LEAST and isinstance(program.steps[part.operation], Extent)
@@ -468,6 +430,16 @@ def _failed(step: Sync | WriteThrough) -> bool:
 
 def _in_directory(part: Name, inode: Inode) -> bool:
     return any(entry.directory == inode for entry, _ in part.changes)
+
+
+def _directories_of(step: Step) -> set[Inode]:
+    """Return the directories in which a step itself sets or removes names; what it was before is in ``Name`` only."""
+    match step:
+        case Create(_, _, Entry() as entry) | Link(_, entry) | Unlink(_, entry):
+            return {entry.directory}
+        case Rename(_, source, target):
+            return {entry.directory for entry in (source, target) if entry is not None}
+    return set()
 
 
 def _names(part: Micro, inode: Inode) -> bool:
@@ -550,7 +522,7 @@ def _held_by_log(program: Program) -> dict[int, Held]:
     for number, step in enumerate(program.steps):
         if not isinstance(step, Sync) or step.failed or (until := _loses_a_name(program, step.inode)) < number:
             continue
-        until = min([until, *(nameless for nameless in _syncs_without_a_name(program) if nameless > number)])
+        until = min([until, *(nameless for nameless in syncs_without_a_name(program) if nameless > number)])
         wanted = [step.inode]
         for inode in wanted:
             for m in range(program.starts[number]):

@@ -74,6 +74,12 @@ _NOT_SHOWN = (
     "Read, when the store is opened, what was written last, all of it, and take nothing away then; write what waits in "
     "memory before the call returns, not with the next one and not only in close()."
 )
+_BACK_AGAIN = (
+    "A name that was taken away can be there again after a crash, with what it held or as a second name of the "
+    "published file (btrfs, although its directory was synced): never take a file with a temporary name for newer "
+    "data; write each new version beside the file that it replaces, under a new name, or remove what has that name "
+    "first."
+)
 TOO_EARLY = (
     "Write and fsync before the call returns, not later, not in another thread and not only in close(); a library that "
     "buffers has a flush() or commit() for its adapter to call. Take nothing away when the store is opened."
@@ -91,6 +97,8 @@ def remedy_for(culprit: Culprit, kit: Kit, program: Program, state: CrashState, 
             return _NEW_IN_LMDB
     if culprit.fault.endswith((EARLY, NOT_SHOWN)) or culprit.fault == FORGOTTEN:
         return TOO_EARLY if culprit.fault.endswith(EARLY) else _NOT_SHOWN
+    if culprit.fault == IN_THE_WAY and any(_is_back(program, m) for m in state.lost):
+        return _BACK_AGAIN
     if culprit.fault == IN_PLACE and kit.log and _only_appends(program):
         return _TORN_RECORD
     if culprit.fault in _IN_PARQUET and any(content.startswith(_PARQUET) for content in _contents(program)):
@@ -98,6 +106,12 @@ def remedy_for(culprit: Culprit, kit: Kit, program: Program, state: CrashState, 
     if UNSYNCED in culprit.fault or NAME_UNSYNCED in culprit.fault:
         return _of_missing_syncs(program, state)
     return _OF_FAULTS.get(culprit.fault, "")
+
+
+def _is_back(program: Program, m: int) -> bool:
+    """Say whether to lose this lets a name come back that was taken away."""
+    part = program.micros[m]
+    return isinstance(part, Name) and part.until_commit and not part.half
 
 
 def _is_a_database(image: DurableImage) -> bool:

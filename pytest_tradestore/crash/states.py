@@ -20,7 +20,7 @@ from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.likeness import Likeness, Look, Part, links
 from pytest_tradestore.crash.lowering import Data, Micro, Name, Program, WriteThrough
 from pytest_tradestore.crash.models import STRICT, PersistenceModel, Settled
-from pytest_tradestore.crash.naming import Naming, Paths
+from pytest_tradestore.crash.naming import Naming, Paths, forgotten_by_one
 from pytest_tradestore.crash.operations import ROOT, Inode, Kind, Mark, MarkKind, SetTime, Sync, SyncAll
 from pytest_tradestore.crash.pages import Loss, Pages, all_contents, content_left
 from pytest_tradestore.crash.prefixes import image_file, image_within, images_of_prefixes, keeping_of
@@ -276,8 +276,8 @@ class _Search:
         for cut in self._ends_of_segments():
             complete = self._at(cut)
             for earlier in range(first, cut + 1):
-                losable = len(self._losable(earlier))
-                self.states += 2**losable if complete and losable < 64 else min(2**losable, self.limit)
+                subsets = self.naming.subsets(self._losable(earlier))
+                self.states += subsets if complete and subsets < 2**64 else min(subsets, self.limit)
             first = cut + 1
 
     def _ends_of_segments(self) -> Iterator[int]:
@@ -391,7 +391,8 @@ class _Search:
         for some in self._subsets(free, self._by_directory(free)):
             lost = tuple(sorted((*gone, *some)))
             missing = frozenset(lost)
-            if not any(m in self.held and self.held[m].binds(cut, missing, end) for m in some):
+            bound = any(m in self.held and self.held[m].binds(cut, missing, end) for m in some)
+            if not bound and forgotten_by_one(self.program, missing):
                 yield self._tree(end, missing), lost
 
     def _bound(self, cut: int, free: Sequence[int]) -> dict[int, frozenset[int]]:

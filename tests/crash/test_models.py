@@ -195,6 +195,8 @@ def replaced_after_a_rename(*, settled):
     story.rename("d/b", "d/a")
     if settled:
         story.fsync("d")
+        story.write("t", b"OTHER")
+        story.fsync("t")
     story.rename("t", "d/a")
     return story
 
@@ -1345,6 +1347,136 @@ def test_control_as_long_as_it_has_another_name_there_the_first_is_gone(safe):
     found = unlinked(**safe)
 
     assert found and all("d/t" not in tree for tree in found)
+
+
+def saved(*, model="btrfs", times=2, name="t", sync=True, between=lambda s: None):
+    """The trees left once a was saved by way of temporary files in its directory, which was synced each time."""
+    story = Story({"o": b"o"})
+    for time in range(1, times + 1):
+        temporary = name.format(time)
+        story.create(temporary)
+        story.write(temporary, str(time).encode())
+        if sync:
+            story.fsync(temporary)
+        between(story)
+        story.rename(temporary, "a")
+        story.fsync("")
+    return found_after(story, by_name(model))
+
+
+@pytest.mark.parametrize("model", ["strict", "btrfs"])
+@pytest.mark.parametrize("name", ["t", "t{}"], ids=["the same name again", "another name"])
+def test_a_temporary_file_can_be_back_once_the_file_that_it_became_is_replaced(model, name):
+    """Seen on btrfs: a is new, and t is there with what the first save wrote."""
+    assert {"o": b"o", "a": b"2", name.format(1): b"1"} in saved(model=model, name=name)
+
+
+def test_also_where_it_was_never_synced_itself():
+    """Seen on btrfs: t is there, and empty."""
+    assert any(tree["a"] == b"2" and tree.get("t") == b"" for tree in saved(sync=False) if "a" in tree)
+
+
+@pytest.mark.parametrize(
+    "safe",
+    [
+        {"times": 1},
+        {"between": lambda s: s.fsync("")},
+        {"between": lambda s: s.sync()},
+        {"model": "ext4"},
+        {"model": "xfs"},
+    ],
+    ids=["not-replaced", "directory-synced-before-the-rename", "everything-synced", "ext4", "xfs"],
+)
+def test_control_it_is_gone_as_long_as_it_has_its_new_name_or_where_it_was_no_new_name_any_more(safe):
+    found = saved(**safe)
+
+    assert found and all("t" not in tree for tree in found)
+
+
+def test_names_that_two_syncs_of_a_directory_have_forgotten_are_never_back_together():
+    """Only the first sync of a directory in a transaction forgets, and no log outlives its transaction."""
+    back = {frozenset(tree) - {"o", "a"} for tree in saved(times=4, name="t{}")}
+
+    assert back == {frozenset(), frozenset({"t1"}), frozenset({"t2"}), frozenset({"t3"})}
+
+
+def test_control_those_of_one_sync_can_be():
+    story = Story({"a": b"a", "b": b"b"})
+    for name in "ab":
+        story.create(f"t{name}")
+        story.write(f"t{name}", b"1")
+        story.fsync(f"t{name}")
+    for name in "ab":
+        story.rename(f"t{name}", name)
+    story.fsync("")
+    for name in "ab":
+        story.unlink(name)
+    story.fsync("")
+
+    assert {"ta": b"1", "tb": b"1"} in found_after(story, by_name("btrfs"))
+
+
+def published(
+    *,
+    model="btrfs",
+    make=lambda s: (s.create("d/a"), s.write("d/a", b"a"), s.fsync("d/a"), s.fsync("d")),
+    then=lambda s: None,
+    anew=lambda s: None,
+):
+    """The trees left while s/t is renamed over d/a, which is new, and nothing has been synced since."""
+    story = Story({"s/t": b"t", "d": DIRECTORY, "e/a": b"old"})
+    make(story)
+    anew(story)
+    story.rename("s/t", "d/a")
+    then(story)
+    return found_after(story, by_name(model))
+
+
+@pytest.mark.parametrize("model", ["strict", "btrfs"])
+def test_what_is_replaced_from_another_directory_can_be_gone_where_the_log_knows_only_its_own_directory(model):
+    """Seen on btrfs: a file is made, its directory synced, one from elsewhere renamed over it: d/a is gone."""
+    assert any("d/a" not in tree and "s/t" in tree for tree in published(model=model))
+
+
+@pytest.mark.parametrize(
+    "safe",
+    [
+        {"make": lambda s: (s.rename("e/a", "d/a"), s.fsync("d"), s.sync(), s.create("d/b"), s.fsync("d"))},
+        {"then": lambda s: s.fsync("d")},
+        {"anew": lambda s: (s.write("s/t", b"2"), s.fsync("s/t"))},
+        {"anew": lambda s: s.sync()},
+        {"model": "ext4"},
+        {"model": "xfs"},
+    ],
+    ids=["not-new", "synced-afterwards", "written-and-synced-since", "everything-synced", "ext4", "xfs"],
+)
+def test_control_the_rename_is_whole_where_the_log_knows_what_it_moves_or_not_what_it_replaces(safe):
+    found = published(**safe)
+
+    assert found and all("d/a" in tree for tree in found)
+
+
+def test_on_xfs_a_sync_of_a_directory_commits_nothing_of_another_that_its_file_was_moved_to_before():
+    """Seen: d/b moved to t, then to b; fsync(d) commits the first of them only."""
+    story = Story({"d/b": b"b", "d/a": b"a"})
+    story.rename("d/b", "t")
+    story.fsync("d")
+    story.rename("t", "b")
+    story.fsync("d")
+
+    assert {frozenset(tree) for tree in found_after(story, by_name("xfs"))} == {
+        frozenset({"d", "d/a", "t"}),
+        frozenset({"d", "d/a", "b"}),
+    }
+
+
+def test_control_a_sync_of_the_one_that_it_was_moved_in_does():
+    story = Story({"d/b": b"b", "d/a": b"a"})
+    story.rename("d/b", "t")
+    story.rename("t", "b")
+    story.fsync("")
+
+    assert {frozenset(tree) for tree in found_after(story, by_name("xfs"))} == {frozenset({"d", "d/a", "b"})}
 
 
 def test_control_a_file_whose_only_name_was_unlinked_is_gone():

@@ -163,6 +163,30 @@ def test_only_a_log_is_told_to_cut_back_what_is_torn():
     assert "cut a log back" not in remedy(IN_THE_WAY, created())
 
 
+def saved_twice():
+    story = renamed()
+    story.fsync("")
+    story.create("t2")
+    story.fsync("t2")
+    story.rename("t2", "f")
+    story.fsync("")
+    return story
+
+
+def test_where_a_temporary_file_is_back_the_remedy_speaks_of_temporary_files_and_not_of_locks():
+    made = saved_twice()
+    back = [m for m, part in enumerate(made.program.micros) if isinstance(part, Name) and part.until_commit]
+
+    said = remedy(IN_THE_WAY, made, back[-1:])
+
+    assert "never take a file with a temporary name for newer data" in said
+    assert "lock" not in said
+
+
+def test_control_of_anything_else_in_the_way_it_speaks_of_locks():
+    assert "Use locks that the kernel releases" in remedy(IN_THE_WAY, saved_twice(), ())
+
+
 @pytest.mark.parametrize("fault", [UNSYNCED, NAME_UNSYNCED, IN_PLACE])
 def test_a_database_is_told_its_pragmas(fault):
     files = {"a.sqlite": DATABASE, "a.sqlite-wal": b"x"}

@@ -34,10 +34,8 @@ from tests.kernel.workloads import workloads
 from tests.kernel.wrong import WRONG
 
 _GROUP = 14
-_RARE = {0: name_taken_again, 1: written_without_a_name}
-"""Of each five programs two are about what chance hardly ever makes."""
-_OPEN = {2: left_behind}
-"""Kinds of which btrfs shows states that no model allows yet; they are asked where that is wished for."""
+_RARE = {0: name_taken_again, 1: written_without_a_name, 2: left_behind}
+"""Of each five programs three are about what chance hardly ever makes."""
 _LOSSES = 40
 
 
@@ -50,8 +48,6 @@ def main() -> int:
         print(f"the kernel cannot be asked here: {', '.join(lacking)} missing")
         return 3
     print(f"Linux {release()}, seed {options.seed}: programs on {', '.join(chosen)}, the power cut, every tree judged")
-    if not options.open:
-        print("not among them: names left behind, an open question on btrfs (decision 0593); --open asks them too")
     given = [*patterns(), *workloads()]
     good = True
     seconds = options.seconds / len(chosen)
@@ -70,7 +66,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--programs", type=int, default=1 << 30, help="at most so many random programs a file system")
     parser.add_argument("--seed", type=int, default=0, help="of programs, schedules and losses")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes, each with its own disks")
-    parser.add_argument("--open", action="store_true", help="also kinds of programs that are an open question")
     parser.add_argument("--mount", default=None, help="mount options instead of the usual ones, data=journal for one")
     return parser.parse_args()
 
@@ -78,9 +73,8 @@ def _options() -> argparse.Namespace:
 def _programs(number: int, options: argparse.Namespace, given: Sequence[Program]) -> Iterator[Program]:
     """Yield what one worker runs: its share of what is ``given``, and random programs for ever."""
     yield from given[number :: options.workers]
-    kinds = _RARE | (_OPEN if options.open else {})
     for count in range(number, options.programs, options.workers):
-        yield kinds.get(count % 5, random_program)(options.seed * 1_000_000 + count)
+        yield _RARE.get(count % 5, random_program)(options.seed * 1_000_000 + count)
 
 
 def _worker(

@@ -184,6 +184,27 @@ def patterns() -> Iterator[Program]:
     story.fsync("e")
     yield program("save in one directory, move to another, sync both", story)
 
+    for again in "t", "u":
+        story = Story({"other": OLD})
+        for name, body in ("t", OLD), (again, NEW):
+            story.create(name)
+            story.write(name, body)
+            story.fsync(name)
+            story.rename(name, "a")
+            story.fsync("")
+        story.fsync("other")
+        yield program(f"save twice by way of {'one name' if again == 't' else 'two names'}", story)
+
+    story = Story({"s/t": b"t" * 100, "d": DIRECTORY, "other": OLD})
+    story.create("d/a")
+    story.write("d/a", b"1" * 100)
+    story.fsync("d/a")
+    story.fsync("d")
+    story.rename("s/t", "d/a")
+    story.write("other", b"1" * 100)
+    story.fsync("other")
+    yield program("rename what no log knows over a new file of a directory that one does", story)
+
     story = Story({"d": DIRECTORY, "a": OLD})
     story.create("d/t")
     story.write("d/t", NEW)
