@@ -129,6 +129,7 @@ def failing_calls(calls: Sequence[Call], refusal: Refusal | None) -> frozenset[i
     if not isinstance(refusal, Fault):
         return frozenset()
     struck: list[int] = []
+    halved: list[int] = []  # told where the store gave up at once, so that no next one failed
     count = 0
     for number, call in enumerate(calls, 1):
         if call.kind is not refusal.kind:
@@ -139,7 +140,9 @@ def failing_calls(calls: Sequence[Call], refusal: Refusal | None) -> frozenset[i
             count += 1
             if count == refusal.nth + (refusal.partial and refusal.error != 0):
                 struck.append(number)
-    return frozenset(struck)
+            elif count == refusal.nth:
+                halved.append(number)
+    return frozenset(struck or halved)
 
 
 class Decision(Enum):

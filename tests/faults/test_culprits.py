@@ -143,6 +143,7 @@ STRUCK = {
     "the second": (Fault(CallKind.WRITE, "a", 2, errno.EIO), {3}),
     "it and all after it": (Fault(CallKind.WRITE, "a", 2, errno.EIO, lasting=True), {3, 5}),
     "half of it, and then the next": (Fault(CallKind.WRITE, "a", 1, errno.ENOSPC, partial=True), {3}),
+    "half of it, where there is no next": (Fault(CallKind.WRITE, "a", 3, errno.ENOSPC, partial=True), {5}),
     "half of it alone": (Fault(CallKind.WRITE, "a", 1, 0, partial=True), {2}),
     "none of another file": (Fault(CallKind.WRITE, "b", 1, errno.EIO), set()),
     "no call of its own": (Limit("RLIMIT_FSIZE", 10), set()),
