@@ -7,7 +7,7 @@ and no profile that it belongs to is reached while it is open.
 from typing import TYPE_CHECKING
 
 from pytest_tradestore.target import CLAIMED_BY_DEFAULT, SINGLE_INSTANCE
-from pytest_tradestore.verdict import Result, Verdict
+from pytest_tradestore.verdict import SEVERAL_INSTANCES, Result, Verdict
 
 if TYPE_CHECKING:
     from pytest_tradestore.target import Declarations
@@ -25,7 +25,7 @@ def restricted(requirement: str, case: str) -> Result:
         f"the store claims {SINGLE_INSTANCE}, so no second one is opened on its directory; "
         f"taking {SINGLE_INSTANCE!r} out of tradestore_claims has it asked"
     )
-    return Result(requirement, case, Verdict.NOT_APPLICABLE, reason, unclaimed="several instances")
+    return Result(requirement, case, Verdict.NOT_APPLICABLE, reason, unclaimed=SEVERAL_INSTANCES)
 
 
 def _line(capability: str, declarations: "Declarations") -> str:

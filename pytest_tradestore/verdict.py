@@ -137,6 +137,8 @@ class Counterexample:
 
 
 JOINT = " + "
+SEVERAL_INSTANCES = "several instances"
+"""What a store that claims to be opened once at a time does not claim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,10 @@ class Result:
     Several names are joined by ``JOINT``.
     """
     unclaimed: str = ""
-    """The capability that the store does not claim and that would have this asked; such a result is NOT_APPLICABLE."""
+    """The capability that the store does not claim and that would have this asked, or ``SEVERAL_INSTANCES``.
+
+    Such a result is NOT_APPLICABLE.
+    """
     output: str = ""
     """What the store printed meanwhile, where that may help to understand the verdict."""
     others: tuple[Counterexample, ...] = ()

@@ -7,7 +7,7 @@ from pytest_tradestore.observation import counted
 from pytest_tradestore.report.findings import BY_POSIX_ALONE, by_posix_alone
 from pytest_tradestore.report.records import StoreRecord
 from pytest_tradestore.requirements import Profile, find, known
-from pytest_tradestore.verdict import JOINT, Verdict
+from pytest_tradestore.verdict import JOINT, SEVERAL_INSTANCES, Verdict
 
 
 class Cell(Enum):
@@ -184,7 +184,7 @@ def details(record: StoreRecord, profile: Profile, *, whole: bool = True) -> lis
     if races := _races(record):
         lines.append(f"schedules: {', '.join(races)}")
     for capability, requirements in _unclaimed(record).items():
-        lines.append(f"not asked, because {capability} is not claimed: {' '.join(requirements)}")
+        lines.append(f"not asked, because {why_not(capability)}: {' '.join(requirements)}")
     lines += [
         f"portability: {result.requirement}: {note}"
         for result in record.results.values()
@@ -240,6 +240,11 @@ def _took(record: StoreRecord) -> str:
 
 _SHORT = 0.1
 """Seconds that nobody asks about."""
+
+
+def why_not(capability: str) -> str:
+    """Say which claim of a store it is that leaves something unasked."""
+    return "single-instance is claimed" if capability == SEVERAL_INSTANCES else f"{capability} is not claimed"
 
 
 def _unclaimed(record: StoreRecord) -> dict[str, list[str]]:

@@ -77,6 +77,12 @@ def test_the_lines_below_and_the_matrix_tell_what_was_not_asked_from_what_does_n
     assert cell(one, "RACE-6") is Cell.NOT_APPLICABLE
 
 
+def test_a_store_that_is_opened_once_at_a_time_is_told_which_claim_leaves_something_out():
+    told = details(record(("ATOM-1", "HOLDS", ""), unclaimed("RACE-2", "several instances")), Profile.DURABLE)
+
+    assert "not asked, because single-instance is claimed: RACE-2" in told
+
+
 def test_the_end_of_a_run_says_what_took_how_long():
     made = record(("ATOM-1", "HOLDS", ""), ("DUR-2", "HOLDS", ""), ("RACE-1", "HOLDS", ""), ("DATA-TIME", "HOLDS", ""))
     for check, seconds in zip(made.results, (2.5, 0.25, 4.0, 0.01), strict=True):

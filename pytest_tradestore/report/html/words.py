@@ -8,7 +8,7 @@ from pytest_tradestore.causes import Harm
 from pytest_tradestore.observation import counted
 from pytest_tradestore.report.findings import Finding
 from pytest_tradestore.report.records import StoreRecord
-from pytest_tradestore.report.summary import Cell, cell, profile_of, reached, rows, verdict_line
+from pytest_tradestore.report.summary import Cell, cell, profile_of, reached, rows, verdict_line, why_not
 from pytest_tradestore.requirements import Profile
 
 _DOES = {
@@ -162,7 +162,7 @@ def asked_and_not(record: StoreRecord) -> tuple[int, int, dict[str, list[str]]]:
     for requirement in all_of_them:
         match cell(record, requirement):
             case Cell.UNCLAIMED:
-                not_asked.setdefault(f"{unclaimed[requirement]} is not claimed", []).append(requirement)
+                not_asked.setdefault(why_not(unclaimed[requirement]), []).append(requirement)
             case Cell.NOT_APPLICABLE:
                 not_asked.setdefault("there is no such thing in its contracts", []).append(requirement)
             case Cell.NOT_RUN:
