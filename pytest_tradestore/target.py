@@ -186,15 +186,15 @@ class StoreUnderTest:
                 raise ConfigurationError(
                     f"store {self.name!r}: there is no capability {capability!r}; choose from {', '.join(CAPABILITIES)}"
                 )
-        if both := sorted(set(claims) & set(disclaims)):
-            raise ConfigurationError(
-                f"store {self.name!r}: it claims and disclaims {both[0]!r}; take it out of tradestore_claims or out of "
-                "tradestore_disclaims"
-            )
         if {SINGLE_INSTANCE, "processes"} <= set(claims):
             raise ConfigurationError(
                 f"store {self.name!r}: it claims {SINGLE_INSTANCE!r} and 'processes', "
                 "and each process opens an instance of its own; claim one of them"
+            )
+        if both := sorted(set(claims) & set(disclaims)):
+            raise ConfigurationError(
+                f"store {self.name!r}: it claims and disclaims {both[0]!r}; take it out of tradestore_claims or out of "
+                "tradestore_disclaims"
             )
         return (CLAIMED_BY_DEFAULT | set(claims)) - set(disclaims)
 
