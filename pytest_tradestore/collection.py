@@ -7,13 +7,15 @@ import os
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_tradestore.errors import TradestoreError
-from pytest_tradestore.ids import PREFIX, PROPERTY
+from pytest_tradestore.ids import PLACE, PREFIX, PROPERTY
+from pytest_tradestore.report.annotations import places_of
 from pytest_tradestore.report.failure import FailureText, Told
 from pytest_tradestore.report.records import Note, StoreFacts, check_id
 from pytest_tradestore.report.summary import profile_of
@@ -177,8 +179,15 @@ class RequirementItem(pytest.Item):
             ("tradestore_store", self.store.name),
             ("tradestore_requirement", self.check.requirement),
             ("tradestore_verdict", result.verdict.value if result else "ERROR"),
+            *((PLACE, place) for place in self._places(result)),
             (PROPERTY, note.to_json()),
         ]
+
+    def _places(self, result: Result | None) -> Iterator[str]:
+        """Yield the first line of the project at which the worst cause lies, if there is one."""
+        cause = result.counterexample.cause if result and result.counterexample else None
+        if cause is not None:
+            yield from (f"{p.file}:{p.line}" for p in islice(places_of(cause.culprit, self.config.rootpath), 1))
 
     def finish(self, report: pytest.TestReport) -> None:
         """Say in pytest's terms what the verdict means: what does not decide does not fail."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_tradestore.causes import Culprit
 from pytest_tradestore.report.findings import Finding, findings_of
 from pytest_tradestore.report.records import StoreRecord
 from pytest_tradestore.report.summary import profile_of
@@ -45,7 +46,7 @@ def annotations(records: Sequence[StoreRecord], profile: Profile, project: Path)
             replay = [f"Replay: pytest --tradestore-conformance --tradestore-replay {t}" for t in tokens if t][:1]
             remedy = [f"Remedy: {finding.cause.remedy}"] if finding.cause.remedy else []
             yield Annotation(
-                tuple(_places(finding, project)),
+                tuple(places_of(finding.cause.culprit, project)),
                 f"{record.facts.name}: {finding.cause.culprit.fault} ({' '.join(finding.requirements)})",
                 "\n".join([*said, *remedy, *replay]) or str(finding),
                 finding,
@@ -53,8 +54,9 @@ def annotations(records: Sequence[StoreRecord], profile: Profile, project: Path)
             )
 
 
-def _places(finding: Finding, project: Path) -> Iterator[Place]:
-    for told in finding.cause.culprit.places:
+def places_of(culprit: Culprit, project: Path) -> Iterator[Place]:
+    """Yield the lines of the project at which it lies, or which lead to it."""
+    for told in culprit.places:
         for part in reversed(told.split(_WITHIN)):
             file, _, line = part.rpartition(":")
             if line.isascii() and line.isdigit() and file and (project / file).is_file():

@@ -1,9 +1,12 @@
-"""How a check is named in JUnit files: its store stands where other tests have their class; viewers group by it."""
+"""How a check is named in JUnit files: its store stands where other tests have their class; viewers group by it.
+
+A failure has the file and the line of the project that are at fault, and not those of a test, which there are not.
+"""
 
 import pytest
 from _pytest.junitxml import xml_key
 
-from pytest_tradestore.ids import PREFIX
+from pytest_tradestore.ids import PLACE, PREFIX
 
 
 def name_in_junit(config: pytest.Config, report: pytest.TestReport) -> None:
@@ -20,3 +23,7 @@ def name_in_junit(config: pytest.Config, report: pytest.TestReport) -> None:
     entry = junit.node_reporter(report)
     entry.add_attribute("classname", ".".join(filter(None, (junit.prefix, PREFIX.rstrip("/"), store))))
     entry.add_attribute("name", check)
+    for place in (str(value) for name, value in report.user_properties if name == PLACE):
+        file, _, line = place.rpartition(":")
+        entry.add_attribute("file", file)  # pytest leaves both out of xunit2, which has no room for them
+        entry.add_attribute("line", line)

@@ -105,6 +105,7 @@ import pathlib
 import pytest
 
 from pytest_tradestore import conformance
+from pytest_tradestore.causes import Cause, Culprit, Harm
 from pytest_tradestore.isolation import run_isolated
 from pytest_tradestore.verdict import Counterexample, Result, Verdict
 
@@ -122,7 +123,10 @@ def made_of(row):
         if verdict == "WAITS":
             run_isolated(lambda channel: None, 9.0)
         chosen = Verdict[{"PRINTS": "VIOLATED", "WAITS": "HOLDS"}.get(verdict, verdict)]
-        example = Counterexample(f"{requirement} breaks", token="t1") if chosen is Verdict.VIOLATED else None
+        cause = Cause(Culprit("fsync missing", (more["at"],)), Harm.LOST) if "at" in more else None
+        example = None
+        if chosen is Verdict.VIOLATED:
+            example = Counterexample(f"{requirement} breaks", token="t1", cause=cause)
         return Result(requirement, case, chosen, more.get("reason", ""), more.get("checked", {}),
                       more.get("exhaustive", True), example, output=more.get("output", ""))
 

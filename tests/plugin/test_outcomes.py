@@ -191,6 +191,28 @@ def test_in_junit_files_the_store_is_the_class_of_its_checks(project, family):
     assert names_in_junit(project) == [("tradestore.Acme", check) for check in checks]
 
 
+@pytest.mark.parametrize(("family", "there"), [("xunit1", ("acme.py", "3")), ("xunit2", (None, None))])
+def test_in_junit_files_a_failure_has_the_file_and_the_line_that_are_at_fault(project, family, there):
+    """xunit2 has no room for them beside the name, so that they are a property there, as in xunit1."""
+    project.checks(("ATOM-2", "VIOLATED", {"at": "acme.py:3 > json/encoder.py:9"}))
+
+    project.run("--junitxml=out.xml", "-o", f"junit_family={family}")
+
+    (case,) = ElementTree.parse(project.pytester.path / "out.xml").iter("testcase")
+    assert (case.get("file"), case.get("line")) == there
+    assert "acme.py:3" in [p.get("value") for p in case.iter("property") if p.get("name") == "tradestore_place"]
+
+
+def test_control_one_that_lies_in_no_file_of_the_project_has_none(project):
+    project.checks(("ATOM-2", "VIOLATED", {"at": "json/encoder.py:9"}))
+
+    project.run("--junitxml=out.xml", "-o", "junit_family=xunit1")
+
+    (case,) = ElementTree.parse(project.pytester.path / "out.xml").iter("testcase")
+    assert "tradestore_place" not in [p.get("name") for p in case.iter("property")]
+    assert case.get("line") is None
+
+
 def test_a_prefix_of_junit_stands_before_it(project):
     project.run("--junitxml=out.xml", "--junitprefix=nightly")
 
