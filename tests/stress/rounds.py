@@ -131,7 +131,7 @@ def _round(name: str, below: Path, seconds: float, chance: random.Random, _said:
         begin(kind)
     kills, ledgers = 0, Ledgers(place.ledgers)
     end, progress, seen = time.monotonic() + seconds, time.monotonic(), 0
-    # At the end, when nobody has got anywhere for a while: find out whether it hangs or is only slow. Once somebody has,
+    # At the end, when nobody has got anywhere for a while: find out whether it hangs or is only slow. Once somebody has
     # it is over; a machine that is busy may take longer than that while for every look, and would never come to an end.
     while (now := time.monotonic()) < end or progress < min(end, now - 1):
         time.sleep(chance.uniform(0.02, 0.6))
