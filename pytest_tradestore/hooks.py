@@ -71,6 +71,7 @@ class ItemHooks:
             }
             mine = chosen(list(ours.values()), self._run.shard, self._run.shard_times)
             others = [item for item, one in ours.items() if key_of(one.facts, one.check) not in mine]
+            self._run.in_other_parts = len(others)
             if others:
                 config.hook.pytest_deselected(items=others)
                 items[:] = [item for item in items if item not in set(others)]

@@ -43,6 +43,18 @@ def test_each_check_is_in_one_part_and_what_rests_on_the_same_evidence_together(
         assert [any(family in id_ for id_ in part) for part in each].count(True) == 1
 
 
+def test_a_part_that_nothing_is_left_for_is_no_failure(project):
+    project.checks(("ATOM-1", "HOLDS"))
+
+    assert {project.run(f"--tradestore-shard={number}/2").ret for number in (1, 2)} == {pytest.ExitCode.OK}
+
+
+def test_control_a_run_that_has_no_check_at_all_is_one(project):
+    project.checks(("ATOM-1", "HOLDS"))
+
+    assert project.run("--tradestore-shard=2/2", "-k", "nothing").ret == pytest.ExitCode.NO_TESTS_COLLECTED
+
+
 def test_the_parts_are_the_same_each_time(project):
     project.checks(*CHECKS)
 
