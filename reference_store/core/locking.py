@@ -13,6 +13,8 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
+from functools import partial
+from typing import TypeAlias
 from weakref import WeakValueDictionary
 
 from reference_store.core.system import flags
@@ -28,6 +30,8 @@ LOCK_FILE = ".lock"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.02
 """Seconds between two attempts at a lock that another process holds."""
 _OPEN = os.O_RDWR | os.O_CREAT | flags("O_NOFOLLOW", "O_NONBLOCK")
+_Opened: TypeAlias = list[int]
+"""The descriptor of what is locked, once it is open."""
 
 
 class _Gate:
@@ -35,7 +39,45 @@ class _Gate:
 
     def __init__(self) -> None:
         self.writer = Writer()
-        self.held: int | None = None
+        self.held: _Opened | None = None
+        self.opened: dict[int, _Opened] = {}
+        """All that is open for a lock: held, or waited for."""
+
+    def open(self, directory: int, name: str, mode: int) -> _Opened:
+        """Open the file or directory ``name`` to lock it: a description of its own for each holder.
+
+        One inherited through fork would count as the parent's, and would be: what a process waits for is taken for
+        all that have the description. So a child closes its copy, and this one must be known as soon as it is there.
+        """
+        opened: _Opened = []
+        self.opened[id(opened)] = opened
+        try:
+            # In a single step: no thread can fork this process between the opening and the noting.
+            opened.extend(map(partial(os.open, dir_fd=directory), (name,), (mode,), (0o600,)))
+        except BaseException:
+            self.opened.pop(id(opened), None)
+            raise
+        return opened
+
+    def give_back(self, opened: _Opened | None) -> None:
+        """Let go of the lock, or of waiting for it."""
+        if opened is None:
+            return
+        # An error here says nothing about what was done under the lock, and must not be taken for one there.
+        with suppress(OSError):
+            # Said aloud, not left to close: a child forked meanwhile keeps the description open.
+            fcntl.flock(opened[0], fcntl.LOCK_UN)
+        self.opened.pop(id(opened), None)  # first: a child must not close what has this number by then
+        with suppress(OSError):
+            os.close(opened[0])
+
+    def begin_anew(self) -> None:
+        """In a child: the threads that held locks, or waited for them, are not there, and neither must these be."""
+        opened, self.opened, self.held = self.opened, {}, None
+        for descriptors in opened.values():
+            for descriptor in descriptors:
+                with suppress(OSError):
+                    os.close(descriptor)
 
 
 _gates: WeakValueDictionary[tuple[int, int], _Gate] = WeakValueDictionary()
@@ -63,29 +105,30 @@ class RootLock:
         """
         deadline = time.monotonic() + timeout
         pause = _FIRST_PAUSE
-        while (descriptor := _tried(directory)) is None:
+        while (opened := self._tried(directory)) is None:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise LockTimeout(root, timeout)
             time.sleep(min(pause, left))
             pause = min(pause * 2, _LONGEST_PAUSE)
-        self._gate.held = descriptor
+        self._gate.held = opened
 
     def acquire_in_turn(self, directory: int) -> None:
         """Take the lock, however long that takes; whoever comes later waits behind this one."""
         turn = self._turn(directory)
         try:
-            descriptor = _tried(directory)
-            if descriptor is None:
+            opened = self._tried(directory)
+            if opened is None:
                 self.writer.waits = True
-                descriptor = _waited_for(directory)
-            self._gate.held = descriptor
+                opened = self._waited_for(directory)
+            self._gate.held = opened
         finally:
-            _give_back(turn)
+            self._gate.give_back(turn)
 
-    def _turn(self, directory: int) -> int | None:
+    def _turn(self, directory: int) -> _Opened | None:
         """Wait until it is this process's turn to wait for the lock; None where directories cannot be locked."""
-        descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=directory)
+        opened = self._gate.open(directory, ".", os.O_RDONLY | os.O_DIRECTORY)
+        descriptor = opened[0]
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the turn, if nobody waits
@@ -93,56 +136,45 @@ class RootLock:
                 self.writer.waits = True
                 fcntl.flock(descriptor, fcntl.LOCK_EX)  # the turn
         except OSError:
-            os.close(descriptor)
+            self._gate.give_back(opened)
             return None
-        return descriptor
+        return opened
 
     def release(self) -> None:
         """Give the lock back."""
-        descriptor, self._gate.held = self._gate.held, None
-        _give_back(descriptor)
+        opened, self._gate.held = self._gate.held, None
+        self._gate.give_back(opened)
 
+    def _tried(self, directory: int) -> _Opened | None:
+        """Return what holds the file lock, or None when somebody else has it."""
+        while True:
+            opened = self._gate.open(directory, LOCK_FILE, _OPEN)
+            descriptor = opened[0]
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the lock
+                if _is_the_lock_file(descriptor, directory):
+                    return opened
+            except BlockingIOError:
+                self._gate.give_back(opened)
+                return None
+            except BaseException:
+                self._gate.give_back(opened)
+                raise
+            self._gate.give_back(opened)
 
-def _give_back(descriptor: int | None) -> None:
-    if descriptor is not None:
-        # An error here says nothing about what was done under the lock, and must not be taken for one there.
-        with suppress(OSError):
-            # Said aloud, not left to close: a child forked meanwhile keeps the description open.
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
-        with suppress(OSError):
-            os.close(descriptor)
-
-
-def _tried(directory: int) -> int | None:
-    """Return a descriptor that holds the file lock, or None when somebody else has it."""
-    while True:
-        # A description of its own for each holder: one inherited through fork would count as the parent's.
-        descriptor = os.open(LOCK_FILE, _OPEN, 0o600, dir_fd=directory)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the lock
-            if _is_the_lock_file(descriptor, directory):
-                return descriptor
-        except BlockingIOError:
-            os.close(descriptor)
-            return None
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)
-
-
-def _waited_for(directory: int) -> int:
-    """Return a descriptor that holds the file lock."""
-    while True:
-        descriptor = os.open(LOCK_FILE, _OPEN, 0o600, dir_fd=directory)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)  # in the kernel's queue
-            if _is_the_lock_file(descriptor, directory):
-                return descriptor
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)
+    def _waited_for(self, directory: int) -> _Opened:
+        """Return what holds the file lock."""
+        while True:
+            opened = self._gate.open(directory, LOCK_FILE, _OPEN)
+            descriptor = opened[0]
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)  # in the kernel's queue
+                if _is_the_lock_file(descriptor, directory):
+                    return opened
+            except BaseException:
+                self._gate.give_back(opened)
+                raise
+            self._gate.give_back(opened)
 
 
 def _is_the_lock_file(descriptor: int, directory: int) -> bool:
@@ -156,12 +188,8 @@ def _is_the_lock_file(descriptor: int, directory: int) -> bool:
 
 
 def _after_fork_in_child() -> None:
-    """The thread that held the lock does not exist in the child; its copy of the descriptor must not live on."""
     for gate in list(_gates.values()):
-        descriptor, gate.held = gate.held, None
-        if descriptor is not None:
-            with suppress(OSError):
-                os.close(descriptor)
+        gate.begin_anew()
 
 
 if hasattr(os, "register_at_fork"):  # elsewhere nothing forks

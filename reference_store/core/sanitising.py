@@ -15,8 +15,9 @@ from typing import Any
 from reference_store.core.signals import let_out
 
 REDACTED = "[REDACTED]"
-SENSITIVE = ("api_key", "api_secret", "private_key", "password", "token", "credential", "auth")
-"""Members whose name has one of these in it, in whatever case, with or without the stroke, are taken out."""
+SENSITIVE = ("api_key", "secret", "private_key", "password", "passphrase", "token", "credential", "auth")
+"""The guideline's words (its ``api_secret`` is a ``secret``), and the passphrase that exchanges ask for. Members
+whose name has one of these in it, in whatever case, with or without the stroke, are taken out."""
 _DEEPEST = 50
 _WORDS = tuple(word.replace("_", "") for word in SENSITIVE)
 _IN_NAME = "|".join(re.escape(word).replace("_", "[ _-]?") for word in SENSITIVE)

@@ -124,7 +124,8 @@ class FundamentalFiles(DocumentFiles):
         No answer for a time from ``before`` on changes. The backup goes too: it has what is to go.
         """
         name = keys.encode(symbol)
-        with self.root.updating(operation, symbol) as directory:
+
+        def prune(directory: Directory) -> int:
             known = self._known(directory, symbol, name)
             if known is None:
                 return 0
@@ -144,6 +145,8 @@ class FundamentalFiles(DocumentFiles):
             with suppress(CorruptData):  # a damaged backup may name any of them
                 archives.clear(directory, symbol, [*kept.earlier, *_named_by_backup(directory, symbol)])
             return count
+
+        return self.root.alone(operation, symbol, prune)
 
     def _known(self, directory: Directory, symbol: str, name: str) -> _Known | None:
         try:

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from reference_store.core import integrity, keys
-from reference_store.core.atomic import Directory
+from reference_store.core.atomic import Directory, NotPinned
 from reference_store.core.by_key import ByKey
 from reference_store.core.closing import Closing
 from reference_store.core.descriptors import sync, write_all
@@ -260,8 +260,9 @@ class JournalStore(Closing, Reopened):
         try:
             write_all(descriptor, lines)
             sync(descriptor)  # durability point
-        except BaseException:
-            self._take_back(directory, stream, file, tail)
+        except BaseException as error:
+            if not self._taken_back(directory, stream, file, tail) and isinstance(error, OSError):
+                raise NotPinned(error) from error
             raise
         length = tail.length + len(lines)
         if tail.shared:
@@ -272,10 +273,11 @@ class JournalStore(Closing, Reopened):
 
     def _tail(self, directory: Directory, descriptor: int, about: os.stat_result, stream: str, file: str) -> _Tail:
         """Return where the next record goes; what was appended last is sound, and all of it durable then."""
-        unwanted = self._unwanted.pop(stream, None)
+        unwanted = self._unwanted.get(stream)
         if unwanted and (unwanted.inode, unwanted.size) == (about.st_ino, about.st_size):
             _cut(descriptor, unwanted.length)
             about = os.fstat(descriptor)
+        self._unwanted.pop(stream, None)
         log = LogFile(descriptor, about.st_size)
         known = self._tails.get(stream)
         if known and not (known.inode == about.st_ino and _ends_so(log, known)):
@@ -305,19 +307,19 @@ class JournalStore(Closing, Reopened):
             )  # fmt: skip
         _cut(descriptor, length)
 
-    def _take_back(self, directory: Directory, stream: str, file: str, tail: _Tail) -> None:
-        """Cut off an append that failed. After a failed sync only a new descriptor is asked to sync again."""
+    def _taken_back(self, directory: Directory, stream: str, file: str, tail: _Tail) -> bool:
+        """Cut off an append that failed, and say whether it is gone for good; asks a new descriptor to sync."""
         with suppress(OSError, CorruptData):
             opened = opened_log(directory, stream, file, os.O_RDWR)
-            if opened is None:
-                return
-            descriptor, about = opened
-            try:
-                self._unwanted[stream] = _Unwanted(tail.inode, tail.length, about.st_size)
-                _cut(descriptor, tail.length)
-                del self._unwanted[stream]
-            finally:
-                os.close(descriptor)
+            if opened is not None:
+                try:
+                    self._unwanted[stream] = _Unwanted(tail.inode, tail.length, opened[1].st_size)
+                    _cut(opened[0], tail.length)
+                    del self._unwanted[stream]
+                finally:
+                    os.close(opened[0])
+            return True
+        return False
 
 
 def _that_fit(tickets: Sequence[Ticket[Encoded]], stream: str, length: int) -> list[Encoded]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from dataclasses import replace
 
 from reference_store.core.atomic import Directory, NotPinned
@@ -58,7 +57,7 @@ class Appender:
             directory.sync()  # the log has its name, as far as the next power loss knows
 
     def _taken_back(self, directory: Directory, end: int, length: int) -> bool:
-        """Remove a line that failed, and say whether nobody can see it any more."""
+        """Remove a line that failed, and say whether nobody can see it any more, not even after a power loss."""
         try:
             opened = self._reader.opened_log(directory, os.O_RDWR)
             if opened is None:
@@ -66,8 +65,7 @@ class Appender:
             try:
                 os.lseek(opened[0], end, os.SEEK_SET)
                 write_all(opened[0], bytes(length))
-                with suppress(OSError):
-                    sync_data(opened[0])  # on a descriptor of its own: the other one has failed
+                sync_data(opened[0])  # on a descriptor of its own: the other one has failed
             finally:
                 os.close(opened[0])
         except (OSError, CorruptData):

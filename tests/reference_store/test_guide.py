@@ -51,6 +51,20 @@ def test_every_error_that_it_tells_of_is_one_and_none_is_missing() -> None:
     assert exported <= told
 
 
+def test_of_every_operation_it_is_said_what_it_costs() -> None:
+    import reference_store
+
+    rows = [line.split("|")[1] for line in TEXT.splitlines() if line.startswith("| ")]
+    told = set(re.findall(r"`([a-z_]+)(?:\([^`]*\))?`", "".join(rows)))
+    among = {"append_all", "checked", "group", "looking"}  # what stores are made of
+
+    for name in reference_store.__all__:
+        store = getattr(reference_store, name)
+        if name.endswith("Store") and name != "DataStore":
+            operations = {each for each in dir(store) if not each.startswith(("_", "tradestore_"))} - among
+            assert {each for each in operations if callable(getattr(store, each))} - told == set(), name
+
+
 def test_every_store_is_in_the_table() -> None:
     import reference_store
 

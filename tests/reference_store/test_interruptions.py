@@ -1,12 +1,13 @@
 """An exception that a signal raises in a call, at whatever step: the call has happened or not, and all goes on."""
 
 import gc
+import itertools
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -28,8 +29,8 @@ from reference_store.core import atomic
 from reference_store.core.atomic import Directory
 from reference_store.core.locking import RootLock
 from reference_store.core.root import Root
-from reference_store.models import Action, Decision, Event, Job
-from tests.reference_store.trading import ALWAYS, JANUARY, bar
+from reference_store.models import Action, Decision, Event, FundamentalData, Job
+from tests.reference_store.trading import ALWAYS, DAY, JANUARY, bar, bars
 
 PACKAGE = str(Path(reference_store.__file__).parent)
 
@@ -168,6 +169,66 @@ def test_who_borrows_the_lock_and_is_interrupted_at_any_step_gives_it_back(root:
 
     for _ in interrupted_at_each_step(use):
         store.put("K", {})
+
+
+def whatever_is_kept(root: Path) -> object:
+    with FileDataStore(root) as store:
+        bars = [one.date for one in store.read_bars("AAPL", *ALWAYS)]
+        return bars, store.read_fundamental("AAPL"), store.read_fundamental("AAPL", as_of=JANUARY + DAY)
+
+
+CHANGES: dict[str, Callable[[FileDataStore], object]] = {
+    "delete_bars": lambda store: store.delete_bars("AAPL", JANUARY, JANUARY + 3 * DAY),
+    "fold_bars": lambda store: store.fold_bars(),
+    "write_bars_of_many": lambda store: store.write_bars_of_many({"AAPL": [bar(JANUARY + 90 * DAY)]}),
+    "reseal_bars": lambda store: store.reseal_bars("AAPL"),
+    "salvage_bars": lambda store: store.salvage_bars("AAPL"),
+    "prune_fundamentals": lambda store: store.prune_fundamentals("AAPL", JANUARY + 2 * DAY),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=list(CHANGES))
+def test_a_long_change_interrupted_behind_any_step_that_others_can_see_has_happened_or_not(
+    root: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[FileDataStore], object]
+) -> None:
+    """Ctrl-C comes in the main thread: what was staged must not go when the manifest that names it is there."""
+    change(filled(root / "done"))
+    done = whatever_is_kept(root / "done")
+    for place in itertools.count(1):
+        here = root / str(place)
+        store, steps = filled(here), [place]
+        before = whatever_is_kept(here)
+        with monkeypatch.context() as patch, suppress(Interruption):
+            for name in ("rename", "unlink", "link", "fsync"):
+                patch.setattr(os, name, interrupted_behind(getattr(os, name), steps))
+            change(store)
+        after = whatever_is_kept(here)
+        assert after in (before, done), place
+        if steps[0] > 0:
+            break  # it has come to its end
+        store.write_bars("MSFT", [bar(JANUARY, symbol="MSFT")])
+
+
+def filled(root: Path) -> FileDataStore:
+    store = FileDataStore(root, lock_timeout=5)
+    store.write_bars("AAPL", bars(JANUARY, 40))
+    store.write_bars_of_many({"AAPL": [bar(JANUARY + 60 * DAY)]})  # waits beside the months
+    for day in range(4):
+        at = JANUARY + day * DAY
+        store.write_fundamental("AAPL", FundamentalData(symbol="AAPL", timestamp=at, employees=day))
+    return store
+
+
+def interrupted_behind(real: Callable[..., Any], steps: list[int]) -> Callable[..., Any]:
+    def call(*arguments: Any, **options: Any) -> Any:
+        result = real(*arguments, **options)
+        if threading.current_thread() is threading.main_thread():
+            steps[0] -= 1
+            if not steps[0]:
+                raise Interruption
+        return result
+
+    return call
 
 
 def test_an_alarm_at_any_moment_neither_loses_nor_blocks_anything(tmp_path: Path) -> None:

@@ -263,6 +263,56 @@ def test_a_failed_append_that_could_not_be_taken_back_is_cut_off_by_the_next(
     assert store.read("ORDERS") == numbered(4)
 
 
+@pytest.mark.parametrize(
+    "fails_too", ["ftruncate", "fsync", "open"], ids=["not-cut", "cut-not-durably", "cannot-be-opened"]
+)
+def test_a_failed_append_that_may_come_back_is_not_called_refused(
+    store: JournalStore, monkeypatch: pytest.MonkeyPatch, fails_too: str
+) -> None:
+    """A file system that has gone read-only: the sync fails, and so does all that would take the record back."""
+    fill(store)
+    fail_call(monkeypatch, "fsync")
+    fail_call(
+        monkeypatch,
+        fails_too,
+        errno.EROFS,
+        when=lambda name, *_: fails_too != "open" or name == "ORDERS.jsonl",
+        at=2 if fails_too == "open" else 1,
+    )
+
+    with pytest.raises(StorageFailure) as failure:
+        store.append("ORDERS", {"n": 99})
+
+    assert failure.value.may_have_happened
+
+
+def test_control_one_that_was_taken_back_is_called_refused(
+    store: JournalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store)
+    fail_call(monkeypatch, "fsync")
+
+    with pytest.raises(StorageFailure) as failure:
+        store.append("ORDERS", {"n": 99})
+
+    assert not failure.value.may_have_happened
+
+
+def test_what_could_not_be_taken_back_twice_is_cut_off_by_the_append_after_that(
+    store: JournalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store)
+    fail_call(monkeypatch, "fsync")
+    for _ in range(2):
+        fail_call(monkeypatch, "ftruncate")
+        with pytest.raises(StorageFailure):
+            store.append("ORDERS", {"n": 99})
+    monkeypatch.undo()
+
+    store.append("ORDERS", {"n": 4})
+    assert store.read("ORDERS") == numbered(4)
+
+
 def test_a_short_write_that_ends_in_an_error_leaves_nothing(
     store: JournalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,6 +23,26 @@ print("held", flush=True)
 sys.stdin.read()
 """
 
+FORKS_WHILE_IT_WAITS = """
+import os, sys, threading
+from reference_store import DocumentStore
+
+def has_got_it(document):
+    print("has it", flush=True)
+    threading.Event().wait()
+
+store = DocumentStore(sys.argv[1], lock_timeout=600)
+threading.Thread(target=store.update, args=("K", has_got_it), daemon=True).start()
+waited_for = f"{sys.argv[1]}/.lock"
+while not any(os.path.realpath(f"/proc/self/fd/{each}") == waited_for for each in os.listdir("/proc/self/fd")):
+    pass
+if os.fork() == 0:
+    sys.stdin.read()  # it lives on, as a pool's worker does
+    os._exit(0)
+print("forked", flush=True)
+threading.Event().wait()
+"""
+
 
 @pytest.fixture
 def root(tmp_path: Path) -> Directory:
@@ -116,10 +136,30 @@ def test_a_child_forked_while_the_lock_was_held_does_not_keep_it(root: Directory
     os.close(waiting)
 
 
+@pytest.mark.parametrize("it_has_got", [False, True], ids=["killed-while-it-waits", "killed-when-it-has-got-it"])
+def test_a_child_forked_while_its_parent_waits_for_the_lock_keeps_it_from_nobody_when_the_parent_is_killed(
+    root: Directory, tmp_path: Path, it_has_got: bool
+) -> None:
+    held = take(root)
+    command = [sys.executable, "-W", "ignore", "-c", FORKS_WHILE_IT_WAITS, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "forked\n"
+        if it_has_got:
+            held.release()
+            assert parent.stdout.readline() == "has it\n"
+        parent.kill()
+        parent.wait()
+        if not it_has_got:
+            held.release()
+
+        DocumentStore(tmp_path, lock_timeout=5).put("OTHER", {"n": 1})  # the child is there still
+
+
 def test_a_copy_of_its_descriptor_does_not_keep_the_lock(root: Directory) -> None:
     """As a child has one from its fork on, until it runs Python again or another program."""
     held = take(root)
-    copy = os.dup(held._gate.held)
+    copy = os.dup(held._gate.held[0])
     held.release()
 
     assert is_free(root)

@@ -122,7 +122,7 @@ GONE = "test_bar_backups.py::test_deleted_bars_are_in_no_backup"
 OVERLOOKED = "test_bar_backups.py::test_damage_that_an_open_store_has_overlooked_never_becomes_the_backup"
 ROTATED = "test_bar_backups.py::test_what_was_damaged_before_a_crash_was_mended_never_becomes_the_backup"
 
-NAMED = "if _is_the_lock_file(descriptor, directory):\n                return descriptor\n        except "
+NAMED = "if _is_the_lock_file(descriptor, directory):\n                    return opened\n            except "
 ANY = NAMED.replace("_is_the_lock_file(descriptor, directory)", "True")
 AGAIN = "test_record_file.py::test_lines_of_others_are_written_again_and_synced_before_one_is_added_behind_them"
 BACK = "test_record_file.py::test_a_line_that_failed_is_taken_back_durably"
@@ -167,7 +167,7 @@ BY_TEST = [
     by_test("stores.record_file", "directory.move(self._names.log, self._names.log_before)", CLOSING),
     by_test("stores.record_view", "if opened:\n            raise", LOST_LOG, "if False:\n            raise"),
     by_test("stores.record_log", "if len(data) != header.size", CUT_LOG, "if False"),
-    by_test("core.locking", "fcntl.flock(descriptor, fcntl.LOCK_UN)", COPIED),
+    by_test("core.locking", "fcntl.flock(opened[0], fcntl.LOCK_UN)", COPIED),
     by_test("core.locking", NAMED + "BlockingIOError", NAMELESS, ANY + "BlockingIOError"),
     by_test("core.locking", NAMED + "BaseException", ANOTHER, ANY + "BaseException"),
     by_test("stores.fundamental_files", "directory.sync()  # before the index", ARCHIVED),

@@ -497,6 +497,23 @@ def test_a_line_that_failed_is_taken_back_durably(tmp_path: Path, monkeypatch: p
     assert seen == ["write", "write", "fdatasync"]  # the first sync failed before it was noted
 
 
+@pytest.mark.parametrize("failures", [1, 2], ids=["control-taken-back-durably", "not-durably"])
+def test_a_line_that_a_power_loss_can_bring_back_is_not_called_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failures: int
+) -> None:
+    store = SyncJobStore(tmp_path)
+    for number in range(3):
+        store.save(job(f"j{number}"))
+    for _ in range(failures):
+        fail_call(monkeypatch, "fdatasync")
+
+    with pytest.raises(StorageFailure) as failure:
+        store.save(job("lost"))
+
+    assert failure.value.may_have_happened is (failures == 2)
+    assert store.get("lost") is None
+
+
 # -- edits by hand ---------------------------------------------------------------------------------------------------
 
 

@@ -28,8 +28,8 @@ from reference_store.stores.bars.checks import columns_of, listed
 from reference_store.stores.bars.columns import Columns, by_month, joined, merged
 from reference_store.stores.bars.folding import into_months, symbols_by_need
 from reference_store.stores.bars.manifest import Manifest
-from reference_store.stores.bars.months import publish
-from reference_store.stores.bars.places import Moved, child, content, decoded
+from reference_store.stores.bars.months import publish, without
+from reference_store.stores.bars.places import child, decoded
 from reference_store.stores.bars.recent import OUTGROWN, RECENT, Recent, RecentFile, sound
 from reference_store.stores.bars.salvage import SalvagedMonth, salvage
 from reference_store.stores.bars.snapshots import Snapshots
@@ -69,22 +69,23 @@ class BarFiles:
 
     def add_many(self, operation: str, new: Mapping[str, Columns]) -> None:
         """Add bars that were checked to many symbols, all or none, durably."""
-        if not new:
-            return
-        with self.root.updating(operation, next(iter(new))) as root:
-            states: dict[str, tuple[Directory, Manifest]] = {}
-            recent = self._recent.load(root, next(iter(new)))
-            for symbol, bars in new.items():
-                directory = child(root, symbol, keys.encode(symbol), create=True)
-                manifest = self._known(root, directory, symbol, bars)
-                recent = self._relied_on(root, symbol, manifest, recent)
-                refuse_mixture("date", symbol, manifest, recent, aware=bars.aware)
-                states[symbol] = directory, manifest
-            assert recent is not None, "it is relied on"
-            for symbol, (directory, manifest) in states.items():
-                if not manifest.recent:
-                    publish(directory, symbol, manifest, {}, folded=manifest.folded, recent=True)
-            self._fold_some(root, self._recent.add(root, recent, new))
+        if new:
+            self.root.alone(operation, next(iter(new)), partial(self._add_many, new))
+
+    def _add_many(self, new: Mapping[str, Columns], root: Directory) -> None:
+        states: dict[str, tuple[Directory, Manifest]] = {}
+        recent = self._recent.load(root, next(iter(new)))
+        for symbol, bars in new.items():
+            directory = child(root, symbol, keys.encode(symbol), create=True)
+            manifest = self._known(root, directory, symbol, bars)
+            recent = self._relied_on(root, symbol, manifest, recent)
+            refuse_mixture("date", symbol, manifest, recent, aware=bars.aware)
+            states[symbol] = directory, manifest
+        assert recent is not None, "it is relied on"
+        for symbol, (directory, manifest) in states.items():
+            if not manifest.recent:
+                publish(directory, symbol, manifest, {}, folded=manifest.folded, recent=True)
+        self._fold_some(root, self._recent.add(root, recent, new))
 
     def _group(self, symbol: str) -> GroupCommit[Columns]:
         return self.root.group(partial(self._write_all, symbol), go_together, lambda _: ("write_bars", symbol))
@@ -131,7 +132,8 @@ class BarFiles:
     def delete(self, operation: str, symbol: str, first: int, last: int, *, aware: bool) -> int:
         """Remove the bars from ``first`` to ``last``, both included, durably and all or none; say how many."""
         name = keys.encode(symbol)
-        with self.root.updating(operation, symbol) as root:
+
+        def delete(root: Directory) -> int:
             try:
                 directory = child(root, symbol, name)
             except FileNotFoundError:
@@ -141,32 +143,24 @@ class BarFiles:
             if manifest is None:
                 return 0
             refuse_mixture("start", symbol, manifest, None, aware=aware)
-            left: dict[str, Columns] = {}
-            count = 0
-            for month in manifest.overlapping(first, last):
-                try:
-                    data = content(directory, symbol, month, manifest.months[month]).data
-                except Moved as moved:
-                    raise moved.damage from None
-                bars = decoded(symbol, month, data, aware=aware)
-                removed = bars.between(first, last)
-                if len(removed):
-                    left[month] = bars.without(first, last)
-                    count += len(removed)
+            left, count = without(directory, symbol, manifest, first, last)
             if count:
                 self._recent.forget_before(root, symbol)
                 folded, recent = manifest.folded, manifest.recent
-                publish(
-                    directory, symbol, manifest, left, folded=folded, recent=recent, replacing=True, forgetting=True
-                )
+                publish(directory, symbol, manifest, left, folded=folded, recent=recent, forgetting=True)
             return count
+
+        return self.root.alone(operation, symbol, delete)
 
     def fold(self, operation: str) -> None:
         """Move all recent bars into their months."""
-        with self.root.updating(operation, RECENT) as root:
+
+        def fold(root: Directory) -> None:
             recent = self._recent.load(root, RECENT)
             for symbol in sorted({symbol for line in recent.lines for symbol in line.bars} if recent else ()):
                 self._fold(root, symbol)
+
+        self.root.alone(operation, RECENT, fold)
 
     def read(self, operation: str, symbol: str, first: int, last: int, *, aware: bool) -> list[Columns]:
         """Return the bars from ``first`` to ``last`` (microseconds since 1970, both included), month by month.
@@ -216,7 +210,8 @@ class BarFiles:
         Recent bars still count; of a damaged or lost file of them what ``salvage`` would keep.
         """
         name = keys.encode(symbol)
-        with self.root.updating(operation, symbol) as root:
+
+        def reseal(root: Directory) -> None:
             try:
                 directory = child(root, symbol, name)
             except FileNotFoundError:
@@ -231,9 +226,12 @@ class BarFiles:
                 _log.warning("%s: %s", shown(symbol), damage)
             upkeep.reseal(directory, symbol, negative=self.negative, recent=recent is not None)
 
+        self.root.alone(operation, symbol, reseal)
+
     def salvage(self, operation: str, symbol: str) -> list[SalvagedMonth]:
         """Replace the damaged months of a symbol by what of them can be vouched for; see ``salvage``."""
-        with self.root.updating(operation, symbol) as root:
+
+        def mend(root: Directory) -> list[SalvagedMonth]:
             self._recent.mend(root, symbol)
             try:
                 directory = child(root, symbol, keys.encode(symbol))
@@ -241,6 +239,8 @@ class BarFiles:
                 return []
             manifest = self._snapshots.manifest(directory, symbol)
             return [] if manifest is None else salvage(directory, symbol, manifest)
+
+        return self.root.alone(operation, symbol, mend)
 
     def _state(self, operation: str, symbol: str) -> tuple[Manifest, Columns | None] | None:
         with self.root.reading(operation, symbol) as root:

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from reference_store.core.access import Access
-from reference_store.core.atomic import FILE_MODE, TEMPORARY, Directory, NotPinned
-from reference_store.errors import InvalidRecord, hint_for, shown
+from reference_store.core.atomic import FILE_MODE, TEMPORARY, Directory
+from reference_store.errors import InvalidRecord, StoreError, hint_for, shown
 from reference_store.stores.bars import manifest as bar_manifest
 from reference_store.stores.bars import parquet as bar_parquet
 from reference_store.stores.bars.backups import keep_month
@@ -78,9 +78,9 @@ def publish(
         # All months change here, together; durable on return.
         backup = None if forgetting else MANIFEST + BACKUP
         directory.replace(MANIFEST, bar_manifest.dump(after, symbol), previous, backup)
-    except NotPinned:
-        raise  # the manifest is visible, but what it replaced may come back: nothing must be moved yet
-    except BaseException:
+    except (OSError, StoreError):
+        # Anything else may have come when the manifest was in force, which names what was staged. NotPinned says that
+        # it is, and that what it replaced may come back: nothing must be moved yet.
         for month, file in staged.items():
             directory.discard(staged_name(month, file))
         raise
@@ -95,6 +95,25 @@ def publish(
         directory.discard(file_name(month))
     for month in changes if forgetting else ():
         directory.discard(file_name(month) + BACKUP)  # no manifest names it
+
+
+def without(
+    directory: Directory, symbol: str, manifest: Manifest, first: int, last: int
+) -> tuple[dict[str, Columns], int]:
+    """What is left of each month that has bars from ``first`` to ``last`` without these, and how many those are."""
+    left: dict[str, Columns] = {}
+    count = 0
+    for month in manifest.overlapping(first, last):
+        try:
+            data = content(directory, symbol, month, manifest.months[month]).data
+        except Moved as moved:
+            raise moved.damage from None
+        bars = decoded(symbol, month, data, aware=manifest.aware)
+        removed = len(bars.between(first, last))
+        if removed:
+            left[month] = bars.without(first, last)
+            count += removed
+    return left, count
 
 
 def _move(directory: Directory, symbol: str, month: str, file: MonthFile, inode: int | None = None) -> None:
