@@ -4,9 +4,12 @@ Beside them stand the bare sequence (json.dumps, temp file, fsync, rename, fsync
 sqlite3 with synchronous=FULL. Every turn does one of each, one after the other, so that they share what the machine
 does; the figures are medians, and ratios to the bare sequence. A load reads what was saved last: where that is in
 memory, it is a row of its own, or the name says so. ``--store`` takes some of them, ``--markdown`` prints a table.
+With ``--asyncio`` it is the asynchronous faces; each call then begins and ends the loop, which is some 50 us of it.
 """
 
 import argparse
+import asyncio
+import inspect
 import json
 import os
 import sqlite3
@@ -17,7 +20,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+import reference_store
 from reference_store import (
     BacktestStore,
     CacheStore,
@@ -73,6 +78,33 @@ def priced(symbol: str, at: datetime) -> PriceBar:
     return PriceBar(symbol=symbol, date=at, open=1.0, high=2.0, low=1.0, close=2.0, volume=3)
 
 
+class Waited:
+    """Makes the calls of an asynchronous store in one event loop, each from its beginning to its end."""
+
+    loop: asyncio.AbstractEventLoop | None = None
+
+    def __init__(self, store: object) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Callable[..., object]:
+        call, loop = getattr(self._store, name), self.loop
+        assert loop is not None
+
+        def made(*given: object, **named: object) -> object:
+            result = call(*given, **named)
+            return loop.run_until_complete(result) if inspect.isawaitable(result) else result
+
+        return made
+
+
+def opened(kind: type[Any], root: Path, **options: Any) -> Any:
+    """The store, or with ``--asyncio`` its asynchronous face."""
+    if Waited.loop is None:
+        return kind(root, **options)
+    name = "JobStore" if kind is SyncJobStore else f"Async{kind.__name__}"
+    return Waited(getattr(reference_store, name)(root, **options))
+
+
 def bare(root: Path) -> Calls:
     root.mkdir()
     directory = os.open(root, os.O_RDONLY)
@@ -102,32 +134,32 @@ def sqlite(root: Path) -> Calls:
 
 
 def documents(root: Path) -> Calls:
-    store = DocumentStore(root)
+    store = opened(DocumentStore, root)
     return lambda n: store.put("AAPL", content(n)), lambda _: store.get("AAPL")
 
 
 def single(root: Path) -> Calls:
-    store = SingleDocumentStore(root)
+    store = opened(SingleDocumentStore, root)
     return lambda n: store.save(content(n)), lambda _: store.load()
 
 
 def journal(root: Path) -> Calls:
-    store = JournalStore(root)
+    store = opened(JournalStore, root)
     return lambda n: store.append("2026-01-05", content(n)), lambda n: store.read("2026-01-05", since=n)
 
 
 def jobs(root: Path) -> Calls:
-    store = SyncJobStore(root)
+    store = opened(SyncJobStore, root)
     return lambda n: store.save(Job(job_id=f"j{n % 16}", job_type="x")), lambda _: store.get("j0")
 
 
 def runs(root: Path) -> Calls:
-    store = RunStore(root)
+    store = opened(RunStore, root)
     return lambda n: store.create_or_update_run(f"r{n % 16}", "backtest"), lambda _: store.get_run("r0")
 
 
 def bars(root: Path) -> Calls:
-    store = FileDataStore(root)
+    store = opened(FileDataStore, root)
     return (
         lambda n: store.write_bars("AAPL", [priced("AAPL", moment(n))]),
         lambda n: store.read_bars("AAPL", moment(n), moment(n)),
@@ -135,7 +167,7 @@ def bars(root: Path) -> Calls:
 
 
 def company_data(root: Path) -> Calls:
-    store = FileDataStore(root)
+    store = opened(FileDataStore, root)
     return (
         lambda n: store.write_fundamental("AAPL", FundamentalData(symbol="AAPL", timestamp=moment(n), employees=n)),
         lambda _: store.read_fundamental("AAPL"),
@@ -143,7 +175,7 @@ def company_data(root: Path) -> Calls:
 
 
 def events(root: Path) -> Calls:
-    store = FileDataStore(root)
+    store = opened(FileDataStore, root)
     return (
         lambda n: store.write_event(Event(type="split", timestamp=moment(n), data={"n": n})),
         lambda n: store.read_events(moment(n), moment(n)),
@@ -151,18 +183,18 @@ def events(root: Path) -> Calls:
 
 
 def strategy_state(root: Path) -> Calls:
-    store = FileDataStore(root)
+    store = opened(FileDataStore, root)
     return lambda n: store.save_strategy_state("s", content(n)), lambda _: store.load_strategy_state("s")
 
 
 def decisions(root: Path) -> Calls:
-    store = FileDataStore(root, clock=lambda: START)
+    store = opened(FileDataStore, root, clock=lambda: START)
     bought = Decision(symbol="AAPL", action=Action.BUY)
     return lambda _: store.log_decision("s", bought), lambda _: store.read_decisions(START.date())
 
 
 def orders(root: Path) -> Calls:
-    store = FileDataStore(root, clock=lambda: START)
+    store = opened(FileDataStore, root, clock=lambda: START)
     sent = Order(strategy_name="s", symbol="AAPL", action=Action.BUY, quantity=1, order_type="market")
     return (
         lambda n: store.log_order("s", sent, OrderResult(order_id=n, status="filled")),
@@ -171,7 +203,7 @@ def orders(root: Path) -> Calls:
 
 
 def portfolio(root: Path) -> Calls:
-    store = PortfolioStore(root)
+    store = opened(PortfolioStore, root)
     return (
         lambda n: store.save(Portfolio(trades_executed=n, portfolio_value_eur=WORTH, initial_value_eur=WORTH)),
         lambda _: store.load(),
@@ -179,7 +211,7 @@ def portfolio(root: Path) -> Calls:
 
 
 def performance(root: Path) -> Calls:
-    store = PerformanceStore(root, clock=lambda: START + timedelta(days=7))
+    store = opened(PerformanceStore, root, clock=lambda: START + timedelta(days=7))
     store.start(Snapshot(timestamp=START, total_value_eur=1.0))
     return (
         lambda n: store.add_snapshot(Snapshot(timestamp=moment(n), total_value_eur=1.0)),
@@ -188,7 +220,7 @@ def performance(root: Path) -> Calls:
 
 
 def paper_trading(root: Path) -> Calls:
-    store = PaperTradingStore(root)
+    store = opened(PaperTradingStore, root)
     store.open_account(1_000_000)
 
     def save(turn: int) -> object:
@@ -199,22 +231,22 @@ def paper_trading(root: Path) -> Calls:
 
 
 def strategies(root: Path) -> Calls:
-    store = StrategyStore(root)
+    store = opened(StrategyStore, root)
     return lambda n: store.save(Strategy(strategy_id="s", name="x", parameters=content(n))), lambda _: store.get("s")
 
 
 def tasks(root: Path) -> Calls:
-    store = TaskStore(root)
+    store = opened(TaskStore, root)
     return lambda n: store.save(Task(task_id="t", action="fetch", params=content(n))), lambda _: store.get("t")
 
 
 def stock_states(root: Path) -> Calls:
-    store = StockStateStore(root)
+    store = opened(StockStateStore, root)
     return lambda n: store.save(StockState(symbol="AAPL", data=content(n))), lambda _: store.get("AAPL")
 
 
 def strategy_log(root: Path) -> Calls:
-    store = StrategyLogStore(root)
+    store = opened(StrategyLogStore, root)
     return (
         lambda n: store.append(StrategyLogEntry(strategy="s", message="bought", data=content(n))),
         lambda n: store.read("s", since=n),
@@ -222,24 +254,24 @@ def strategy_log(root: Path) -> Calls:
 
 
 def cache(root: Path) -> Calls:
-    store = CacheStore(root)
+    store = opened(CacheStore, root)
     return lambda n: store.put("quote_aapl", content(n)), lambda _: store.get("quote_aapl")
 
 
 def cache_read_again(root: Path) -> Calls:
-    store = CacheStore(root, ttl=3600)
+    store = opened(CacheStore, root, ttl=3600)
     store.put("quote_aapl", content(0))
     return lambda n: store.put("quote_msft", content(n)), lambda _: store.get("quote_aapl")
 
 
 def historical(root: Path) -> Calls:
-    store = HistoricalStore(root)
+    store = opened(HistoricalStore, root)
     present = [priced("BTC-EUR", START + timedelta(hours=hour)) for hour in range(24 * 30)]
     return lambda _: store.write(HOURS, present), lambda _: store.read_table(HOURS)
 
 
 def reports(root: Path) -> Calls:
-    store = ReportStore(root)
+    store = opened(ReportStore, root)
     return (
         lambda n: store.write_analysis("daily_health", content(n), START),
         lambda _: store.read(store.names()[0]),
@@ -247,12 +279,12 @@ def reports(root: Path) -> Calls:
 
 
 def backtests(root: Path) -> Calls:
-    store = BacktestStore(root)
+    store = opened(BacktestStore, root)
     return lambda n: store.write_performance(f"Turn {n}\n"), lambda _: store.read_performance()
 
 
 def dashboard(root: Path) -> Calls:
-    store = DashboardStore(root)
+    store = opened(DashboardStore, root)
     return (
         lambda n: store.publish(
             LatestBacktest(generated_at=START, strategy="s", start=START, end=START, trades=n, parameters=content(n))
@@ -304,7 +336,10 @@ def main() -> None:
     parser.add_argument("--store", action="append", choices=list(STORES)[1:], help="only this one; may be repeated")
     parser.add_argument("--directory", type=Path, help="an existing directory to work below; what is made is removed")
     parser.add_argument("--markdown", action="store_true", help="print a table for a page")
+    parser.add_argument("--asyncio", action="store_true", help="the asynchronous faces")
     options = parser.parse_args()
+    if options.asyncio:
+        Waited.loop = asyncio.new_event_loop()
     with tempfile.TemporaryDirectory(dir=options.directory) as place:
         chosen = [BARE, *(options.store or list(STORES)[1:])]
         calls = {name: STORES[name](Path(place) / str(number)) for number, name in enumerate(chosen)}
