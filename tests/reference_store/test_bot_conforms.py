@@ -1,5 +1,6 @@
 """The suite, pointed at the stores of a trading bot, finds that they hold ``hardened``; a careless one does not."""
 
+import faulthandler
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ TOP = Path(__file__).parents[2]
 
 
 MODULES = ("conforming", "conforming_files")
+LONGEST = 900
+"""Seconds that a suite may take on a busy machine."""
 
 
 def verdict(target: str, *options: str) -> str:
@@ -19,7 +22,9 @@ def verdict(target: str, *options: str) -> str:
     # No item is held to the time that a test may take here: on a busy machine one that took longer ended the whole run.
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "faulthandler_timeout=0"]
     suite = ["--tradestore-conformance", store, "--tradestore-profile=hardened", "--tradestore-budget=quick"]
-    done = subprocess.run([*command, *suite, *options], cwd=TOP, capture_output=True, text=True, check=False)
+    faulthandler.cancel_dump_traceback_later()  # nor is the suite as a whole: that ended the run of all tests with it
+    told = [*command, *suite, *options]
+    done = subprocess.run(told, cwd=TOP, capture_output=True, text=True, check=False, timeout=LONGEST)
     (line,) = [line for line in done.stdout.splitlines() if line.startswith(f"{target}: ")]
     return line.removeprefix(f"{target}: ")
 
