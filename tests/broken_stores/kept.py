@@ -8,7 +8,7 @@ from tests.broken_stores.bases import OneFile
 from tests.sound_stores.files import encode, read_document, sync_directory, write_synced
 
 
-@breaks("document", ATOM_1="is being written", ATOM_2="is being written", recorders=NATIVE)
+@breaks("document", ATOM_1="is being written", ATOM_2="is being written", REC_3="is being written", recorders=NATIVE)
 class LocksByTheMode(OneFile):
     """takes the old file its owner's right to write while it is replaced, and readers go by that."""
 
