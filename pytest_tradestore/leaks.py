@@ -1,6 +1,7 @@
 """What calls that succeed leave behind: descriptors, threads, processes, temporary files, some more with each round.
 
-The workload is repeated on one open store, and then a store that can be closed is opened and closed again and again.
+First nothing is there, and is looked for; then the workload is repeated on one open store, and then a store that can be
+closed is opened and closed again and again.
 What a store keeps for good (a lock, a pool of threads, a file of each key) is there after the first rounds and then
 grows no more; what it loses with a call grows with every one.
 """
@@ -34,6 +35,10 @@ _FEWEST = {"file descriptors": 1, "temporary files": 1, "processes": 5, "threads
 _TEMPORARY = re.compile(r"(?i)te?mp|\.part|\.(new|swp|staged|staging|lock|lck|incomplete)$|~$|^\.#")
 
 OPENING = "opening and closing the store"
+IN_VAIN = "reading what is not there"
+_READING = "reading"
+_OF_READING = ("file descriptors", "temporary files")
+"""What a look at nothing is asked for; threads of a pool begin with the first calls, whatever these find."""
 
 Counts = dict[str, int]
 
@@ -86,6 +91,7 @@ def _repeated(store: StoreUnderTest, workload: Workload, root: Path, temporary: 
     try:
         channel.step(0)
         opened = store.open(root, bridge)
+        empty = _read_in_vain(store, workload, opened, root, temporary)
         for number, update in enumerate(workload.updates, 1):
             step = update.rendered
             channel.step(number)
@@ -117,11 +123,26 @@ def _repeated(store: StoreUnderTest, workload: Workload, root: Path, temporary: 
         each = min(after[what] - before[what] for before, after in pairwise(counted))
         for call, number in _leaking(what, [last, *looks], shown).items():
             found.append(Leak(what, each, call, shown[: number + 1], numbers))
+    for what in _OF_READING:
+        if _grows_at_all(what, empty) and not any(one.what == what and one.method == _READING for one in found):
+            numbers = tuple(counts[what] for counts in empty[:4])
+            found.append(Leak(what, numbers[1] - numbers[0], IN_VAIN, (IN_VAIN,), numbers))
     for what in _FEWEST:
         if reopened and _grows_at_all(what, reopened):
             numbers = tuple(counts[what] for counts in reopened[:4])
             found.append(Leak(what, numbers[1] - numbers[0], OPENING, (*shown, OPENING), numbers))
     return Leaks(tuple(found), rounds * len(shown) + len(reopened))
+
+
+def _read_in_vain(
+    store: StoreUnderTest, workload: Workload, opened: OpenStore, root: Path, temporary: Path
+) -> list[Counts]:
+    """Look at a store in which nothing is yet, again and again; return what there is after each round but the first."""
+    counted = []
+    for _ in range(_SETTLING + max(_ROUNDS, -(-_CALLS // max(len(workload.looks), 1)))):
+        workload.observe(opened, store.declarations.errors)
+        counted.append(_counts(root, temporary))
+    return counted[_SETTLING - 1 :]
 
 
 def _opened_again(
@@ -156,7 +177,7 @@ def _leaking(what: str, looks: list[Counts], shown: tuple[str, ...]) -> dict[str
     grown = (grown or [len(looks) - 2])[: 1 if what == "threads" else None]
     found: dict[str, tuple[str, int]] = {}
     for number in grown:
-        call = shown[number] if number < len(shown) else "reading"
+        call = shown[number] if number < len(shown) else _READING
         found.setdefault(_method_of(call), (call, number))
     return dict(found.values())
 

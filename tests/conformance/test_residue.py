@@ -55,6 +55,36 @@ def test_a_lock_file_left_by_each_save_is_counted():
     assert "leaves temporary files behind" in judged(leaks, LocksEachSave).reason
 
 
+class LooksForItInVain(PlainDocument):
+    """Opens its directory to see whether there is a file; where there is none, that stays open."""
+
+    def load(self):
+        directory = os.open(self.root, os.O_RDONLY)
+        if "portfolio.json" not in os.listdir(directory):
+            return {}
+        os.close(directory)
+        return super().load()
+
+
+class LooksAndCloses(LooksForItInVain):
+    def load(self):
+        directory = os.open(self.root, os.O_RDONLY)
+        os.close(directory)
+        return super().load()
+
+
+def test_what_is_left_by_looking_for_what_is_not_there_is_counted():
+    result = judged(leaks, LooksForItInVain)
+
+    assert [str(one.cause.culprit) for one in result.examples] == [
+        "file descriptors left behind at reading what is not there"
+    ]
+
+
+def test_control_who_closes_what_it_looks_through_leaves_nothing():
+    assert judged(leaks, LooksAndCloses).verdict is Verdict.HOLDS
+
+
 class StartsAThreadToRead(PlainDocument):
     """A thread for each look, which never ends."""
 
