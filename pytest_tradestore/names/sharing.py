@@ -136,15 +136,18 @@ class _Asking:
 
     def _becomes_a_path(self) -> bool:
         """Say whether the file of an identifier with a / in it lies in that directory, which is there already."""
-        own = [path for path in self._places("zqw") if "zqw" in path.lower()]
+        return self._lies_in("zqd", "zqw") or self._lies_in("ZQD", "ZQW")
+
+    def _lies_in(self, above: str, name: str) -> bool:
+        own = [path for path in self._places(name) if "zqw" in path.lower()]
         if not own:
             return False
-        above = own[0].lower().partition("zqw")[0].rpartition("/")[0]
+        usual = own[0].lower().partition("zqw")[0].rpartition("/")[0]
         with self._context.session() as session:
-            self._write(session, "zqw")
-            directory = session.nest.root / own[0][: len(above)] / "zqd"
+            self._write(session, name)
+            directory = session.nest.root / own[0][: len(usual)] / above
             directory.mkdir(parents=True, exist_ok=True)
-            self._write(session, "zqd/zqw")
+            self._write(session, f"{above}/{name}")
             return any(path.lower().startswith("zqw") for path in paths_of(directory))
 
 

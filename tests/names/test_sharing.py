@@ -123,6 +123,12 @@ def slug(key):
     return re.sub(r"[^a-z0-9]+", "-", key.lower()) + ".json"
 
 
+def capitals(key):
+    if key != key.upper():
+        raise ValueError("capitals only")
+    return os.path.normpath(key)
+
+
 def letters(key):
     return "".join(c if c.isalnum() and c.isascii() else "_" for c in key)[:60]
 
@@ -140,6 +146,7 @@ CASES = {
     "a key that becomes a path, and climbs": (named(lambda key: key), "../store/x", "x", RAW),
     "a key that becomes a path with a suffix": (named(lambda key: f"{key}.json"), "x/../AAPL", "AAPL", RAW),
     "a key that becomes a path, normalised before": (named(os.path.normpath), "./AAPL", "AAPL", RAW),
+    "a key in capitals that becomes a path": (named(capitals), "X/../AAPL", "AAPL", RAW),
     "separators twice in a path": (named(lambda key: key), "../store//x", "../store/x", RAW),
     "the last part alone": (named(os.path.basename), "../store/x", "x", "differ in what stands before the last /"),
     "climbing cut away": (named(lambda key: key.replace("../", "")), "../AAPL", "AAPL", DROPPED),
