@@ -127,6 +127,8 @@ def run_threads(order: Order, scheduler: Scheduler, control: Control) -> Executi
     program, callers_left = order.program, [len(order.program.actors)]
     scheduler.quiet = lambda: not callers_left[0]
     bridge = Bridge()
+    for _ in program.actors:  # before the preparation: a thread that it leaves behind has another number than a caller
+        scheduler.next_number()
     try:
         shared: OpenStore | None = None
         if program.prepare or not program.own_instances:  # else the callers are the first to open it
@@ -134,8 +136,6 @@ def run_threads(order: Order, scheduler: Scheduler, control: Control) -> Executi
             _in_turn(shared, program.prepare, ledger, scheduler)
             if program.own_instances:
                 ledger.alone(CLOSING, shared.close)
-        for _ in program.actors:
-            scheduler.next_number()
         for number, calls in enumerate(program.actors):
             _start_caller(
                 order, control, ledger, number, calls, None if program.own_instances else shared, callers_left

@@ -158,6 +158,8 @@ def run_tasks(order: Order, scheduler: Scheduler, control: Control) -> Execution
     loop = ControlledLoop()
     asyncio.set_event_loop(loop)
     bridge = LoopBridge(loop)
+    for _ in range(loop_number + 1):  # before the preparation, see ``run_threads``
+        scheduler.next_number()
     try:
         shared: OpenStore | None = None
         if program.prepare or not program.own_instances:  # else the callers are the first to open it
@@ -165,8 +167,6 @@ def run_tasks(order: Order, scheduler: Scheduler, control: Control) -> Execution
             _in_turn(shared, program.prepare, ledger, scheduler)
             if program.own_instances:
                 ledger.alone(CLOSING, shared.close)
-        for _ in range(loop_number + 1):
-            scheduler.next_number()
         callers = [_Caller(number, loop, main) for number in range(loop_number)]
         if program.blow in _CANCELS and program.struck is not None:
             victim, at = program.struck
