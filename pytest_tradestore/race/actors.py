@@ -12,7 +12,11 @@ from typing import Protocol
 
 _ident = _thread.get_ident
 _VARIES = re.compile(r"[0-9a-f]{8}(?:-?[0-9a-f]{4,})*|\d{3,}")
-_stable: dict[str, str] = {}
+
+
+def never() -> bool:
+    """The readiness of what only the end of all others, or time, lets go on."""
+    return False
 
 
 class Abandoned(BaseException):
@@ -119,11 +123,15 @@ def unsteered() -> Iterator[None]:
             running[me] = actor
 
 
-def stable(operation: str) -> str:
-    """Return the name of an operation without what differs between two runs of one schedule: pids, random names."""
-    known = _stable.get(operation)
-    if known is None:
-        if len(_stable) > 20_000:
-            _stable.clear()
-        known = _stable[operation] = _VARIES.sub("#", operation)
-    return known
+class _Stable(dict[str, str]):
+    """Operations by the names under which they come again, each worked out once."""
+
+    def __missing__(self, operation: str) -> str:
+        if len(self) > 20_000:
+            self.clear()
+        known = self[operation] = _VARIES.sub("#", operation)
+        return known
+
+
+stable: Callable[[str], str] = _Stable().__getitem__
+"""Returns the name of an operation without what differs between two runs of one schedule: pids, random names."""

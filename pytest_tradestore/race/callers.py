@@ -9,13 +9,13 @@ from typing import Any
 
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.kits.kit import Kit
-from pytest_tradestore.race.actors import Abandoned
+from pytest_tradestore.race.actors import Abandoned, never
 from pytest_tradestore.race.clock import CLOCK
 from pytest_tradestore.race.execution import SIGNALS, Completed, Ending, Execution, Program
 from pytest_tradestore.race.interrupts import InterruptedCaller
 from pytest_tradestore.race.refusals import is_an_answer, told
 from pytest_tradestore.race.scheduler import Scheduler
-from pytest_tradestore.race.threads import Control, Ended, ThreadActor, never
+from pytest_tradestore.race.threads import Control, Ended, ThreadActor
 from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest, open_store
 
 OPENING = Call("open", (), "", "open the store")

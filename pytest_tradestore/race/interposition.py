@@ -26,14 +26,13 @@ from typing import Any
 
 from pytest_tradestore.crash.recorders.fake_patches import Patches
 from pytest_tradestore.race import clocks, executors, fair_locks, file_locks, system_calls
-from pytest_tradestore.race.actors import running
+from pytest_tradestore.race.actors import never, running
 from pytest_tradestore.race.clock import CLOCK
 from pytest_tradestore.race.event_loop import new_loop
 from pytest_tradestore.race.file_locks import FLOCKS
 from pytest_tradestore.race.files import FileIOByActor, switching_open
 from pytest_tradestore.race.locks import ControlledLock, ControlledRLock, Waiter, controlled_from
 from pytest_tradestore.race.paths import NAMES
-from pytest_tradestore.race.threads import never
 
 _ident = _thread.get_ident
 _LEFT_ALONE = (
@@ -119,12 +118,13 @@ def draw_as(number: int) -> None:
     random.seed(number)
 
 
-def begin(root: str, origin: tuple[int, int] | None = None) -> None:
+def begin(root: str, origin: tuple[int, int] | None = None, *, remember: bool = False) -> None:
     """Start an execution: with its root, its clock, and the same random numbers as any other execution.
 
-    ``origin`` is that of the clock, where the execution began in another process.
+    ``origin`` is that of the clock, where the execution began in another process; ``remember``: it is asked afterwards
+    which files appeared unseen.
     """
-    NAMES.begin(root)
+    NAMES.begin(root, remember=remember)
     FLOCKS.begin()
     CLOCK.restart(origin)
     if origin is None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from types import CodeType, FrameType, ModuleType
 from typing import Any
 
-from pytest_tradestore.race.actors import running
+from pytest_tradestore.race.actors import running, stable
 
 _ident = _thread.get_ident
 _TOOL = 4
@@ -70,32 +70,22 @@ class LineSwitches:
     def __init__(self, beginnings: tuple[str, ...]) -> None:
         self._beginnings = beginnings
         # By identity: the hash of a piece of code is made anew of all that is in it, each time. They are kept alive.
-        self._known: dict[int, tuple[CodeType, Trace | None]] = {}
-        self._called: dict[tuple[int, int], str] = {}
-        self._may_switch: Callable[[], bool] = lambda: False
+        self._traces: dict[int, Trace | None] = {}
+        self._codes: list[CodeType] = []
+        self._trace = self._of_calls()
 
     def _trace_of(self, code: CodeType) -> Trace | None:
         """Return what is to be told of each line of the store's own code, None for any other."""
-        known = self._known.get(id(code))
-        if known is None:
+        key = id(code)
+        if key not in self._traces:
             name = code.co_filename
             own = bool(self._beginnings) and name.startswith(self._beginnings) and not name.startswith(_OURS)
-            known = self._known[id(code)] = (code, self._local(code) if own else None)
-        return known[1]
+            self._codes.append(code)
+            self._traces[key] = _of_lines(code) if own else None
+        return self._traces[key]
 
-    def _stop(self, code: CodeType, line: int) -> None:
-        """Stop before a line, where that may let somebody else go on."""
-        actor = running.get(_ident())
-        if actor is not None and self._may_switch():
-            key = (id(code), line)
-            operation = self._called.get(key)
-            if operation is None:
-                operation = self._called[key] = f"{OPERATION} {code.co_qualname}+{line - code.co_firstlineno}"
-            actor.reach(operation)
-
-    def begin(self, may_switch: Callable[[], bool]) -> None:
-        """Stop at lines from now on, in the threads that ``enter``, while ``may_switch`` says so."""
-        self._may_switch = may_switch
+    def begin(self) -> None:
+        """Stop at lines from now on, in the threads that ``enter``."""
         if sys.version_info >= (3, 12):
             monitoring = sys.monitoring
             if monitoring.get_tool(_TOOL) is None:
@@ -117,20 +107,47 @@ class LineSwitches:
             sys.settrace(None)
 
     def _monitored(self, code: CodeType, line: int) -> Any:
-        if self._trace_of(code) is None:
+        trace = self._trace_of(code)
+        if trace is None:
             return sys.monitoring.DISABLE  # type: ignore[attr-defined,unused-ignore]
-        self._stop(code, line)
+        trace(_Line(line), "line", None)  # type: ignore[arg-type] # all that it asks of a frame
         return None
 
-    def _trace(self, frame: FrameType, _event: str, _argument: Any) -> Any:
-        return self._trace_of(frame.f_code)
+    def _of_calls(self) -> Trace:
+        """Return what is told of each call, and says what is to be told of the lines in it."""
+        known, trace_of = self._traces, self._trace_of
 
-    def _local(self, code: CodeType) -> Trace:
-        stop = self._stop
-
-        def trace(frame: FrameType, event: str, _argument: Any) -> Any:
-            if event == "line":
-                stop(code, frame.f_lineno)
-            return trace
+        def trace(frame: FrameType, _event: str, _argument: Any) -> Trace | None:
+            code = frame.f_code
+            key = id(code)
+            return known[key] if key in known else trace_of(code)
 
         return trace
+
+
+class _Line:
+    """A frame of which no more is known than its line."""
+
+    __slots__ = ("f_lineno",)
+
+    def __init__(self, line: int) -> None:
+        self.f_lineno = line
+
+
+def _of_lines(code: CodeType) -> Trace:
+    """Return what stops before each line of a piece of code, where that may let somebody else go on."""
+    operations: dict[int, str] = {}
+
+    def trace(frame: FrameType, event: str, _argument: Any) -> Trace:
+        if event == "line":
+            actor: Any = running.get(_ident())  # one of a thread: processes do not switch between lines
+            if actor is not None:
+                line = frame.f_lineno
+                operation = operations.get(line)
+                if operation is None:
+                    name = f"{OPERATION} {code.co_qualname}+{line - code.co_firstlineno}"
+                    operation = operations[line] = stable(name)
+                actor.pass_line(operation)
+        return trace
+
+    return trace

@@ -25,7 +25,7 @@ from pytest_tradestore.isolation import Channel, end_with_parent, processor_seco
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.race import client_worker
 from pytest_tradestore.race import process_worker as wire
-from pytest_tradestore.race.actors import Actor
+from pytest_tradestore.race.actors import Actor, never
 from pytest_tradestore.race.client_worker import SIGNAL_OF, Links
 from pytest_tradestore.race.clock import CLOCK, REAL_MONOTONIC
 from pytest_tradestore.race.execution import (
@@ -47,7 +47,6 @@ from pytest_tradestore.race.scheduler import Chooser, Scheduler
 from pytest_tradestore.race.search import Harness
 from pytest_tradestore.race.slowness import OneSlowOperation
 from pytest_tradestore.race.standing_still import is_kept_by_a_lock, resting, tasks
-from pytest_tradestore.race.threads import never
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import StoreUnderTest
 
@@ -252,7 +251,7 @@ class _Caller(Actor):
         """Take in what it says."""
         kind, rest = message[:1], message[1:]
         if kind in (wire.STOP, wire.WAITING):
-            _, self.pending, self.until, _, _, met = pickle.loads(rest)  # noqa: S301 - our own child
+            _, self.pending, self.until, _, _, met, *_ = pickle.loads(rest)  # noqa: S301 - our own child
             self._run.met |= met
             self.stops, self.ready = True, None if kind == wire.STOP else never
         elif kind in (wire.RESULT, wire.ERROR):

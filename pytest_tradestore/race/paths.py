@@ -22,13 +22,14 @@ class Names:
     def __init__(self) -> None:
         self._root = self._below = self._above = ""
         self.of_number: dict[int, str] = {}
-        self._seen: set[str] = set()
+        self._seen: set[str] | None = set()
+        """What was named; None where nobody will ask."""
 
-    def begin(self, root: str) -> None:
-        """Start anew with another root."""
+    def begin(self, root: str, *, remember: bool = False) -> None:
+        """Start anew with another root; ``remember``: for ``unseen``."""
         self._root, self._below, self._above = root, root + os.sep, os.path.dirname(root)
         self.of_number.clear()
-        self._seen.clear()
+        self._seen = set() if remember else None
 
     def name(self, path: Any) -> str | None:
         """Return what to call the file; None if it is no business of a store (the interpreter's own files)."""
@@ -41,7 +42,8 @@ class Names:
                 return None  # the real function says what is wrong with it
         if path.startswith(self._below):
             called = str(path[len(self._below) :])
-            self._seen.add(called.rpartition("/")[2])
+            if self._seen is not None:
+                self._seen.add(called.rpartition("/")[2])
             return called
         if path == self._root:
             return "the root"
@@ -50,7 +52,8 @@ class Names:
         if f"{path}{os.sep}".startswith(_FOREIGN) and not path.startswith(_SHARED_MEMORY):
             return None
         called = str(path.rpartition("/")[2])
-        self._seen.add(called)
+        if self._seen is not None:
+            self._seen.add(called)
         return called or str(path)
 
     def unseen(self) -> list[str]:
@@ -62,7 +65,7 @@ class Names:
                 for entry in entries:
                     if entry.is_dir(follow_symlinks=False):
                         pending.append(entry.path)
-                    elif entry.name not in self._seen:
+                    elif entry.name not in (self._seen or ()):
                         found.append(entry.name)
         return sorted(found)
 

@@ -28,10 +28,11 @@ from pytest_tradestore.crash.recorders.fake_locations import Lines, location_of
 from pytest_tradestore.isolation import end_with_parent
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.race import interposition, pids
-from pytest_tradestore.race.actors import Held, running
+from pytest_tradestore.race.actors import Held, never, running
 from pytest_tradestore.race.clock import CLOCK
 from pytest_tradestore.race.execution import Program
 from pytest_tradestore.race.file_locks import FLOCKS
+from pytest_tradestore.race.locks import ControlledLock
 from pytest_tradestore.race.pids import NUMBERS
 from pytest_tradestore.race.refusals import is_an_answer, told
 from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest
@@ -69,7 +70,7 @@ class Coordinated:
         ready: Callable[[], bool] | None = None,
         until: float | None = None,
         probe: Callable[[], bool] | None = None,
-        waits_on: Held | None = None,  # noqa: ARG002 - who holds it is another process
+        waits_on: Held | None = None,
     ) -> bool:
         """Stop before ``operation`` until the coordinator lets it be done; False if the time ``until`` came first.
 
@@ -77,7 +78,13 @@ class Coordinated:
         """
         if self._alone and operation[:4] not in _CALLS and (ready is None or ready()):
             return True
-        if self._ahead and ready is None and self._freed == FLOCKS.freed and not operation.startswith(_ASKING):
+        settled = None if ready is None else _settled(ready, waits_on)
+        if (
+            self._ahead
+            and (ready is None or settled)
+            and self._freed == FLOCKS.freed
+            and not operation.startswith(_ASKING)
+        ):
             self._ahead -= 1
             self._done.append(operation)
             return True
@@ -86,7 +93,7 @@ class Coordinated:
         try:
             place = None if self._lines is None else location_of(self._lines.of_this_call())
             refused = ready is not None and not ready()
-            told = (self._done, operation, until, place, refused, met())
+            told = (self._done, operation, until, place, refused, met(), settled)
             self._done = []
             self._link.send((STOP if ready is None else WAITING) + pickle.dumps(told))
             while True:
@@ -126,6 +133,14 @@ class Coordinated:
 def met() -> int:
     """Return what the store was seen to ask in this execution: 1 for the time, 2 for another process."""
     return CLOCK.asked + 2 * NUMBERS.asked
+
+
+def _settled(ready: Callable[[], bool], waits_on: Held | None) -> bool | None:
+    """Return whether an operation can be done, where no other process can change that; None where one can.
+
+    It has one thread: what that waits for inside the process stays as it is, but for time.
+    """
+    return ready() if ready is never or isinstance(waits_on, ControlledLock) else None
 
 
 def _could(ready: Callable[[], bool] | None, probe: Callable[[], bool] | None) -> bool:

@@ -147,6 +147,8 @@ class _Caller(Actor):
         self._refused = -1
         """How far all had come when it was refused what it waits for."""
         self._tried: str | None = None
+        self._settled: bool | None = None
+        """Whether it can do what it waits for, where nobody else can change that."""
         self.done = self._killed = False
 
     def begin(self, root: str, phase: str, detailed: bool, address: Address | None = None) -> None:
@@ -216,6 +218,10 @@ class _Caller(Actor):
         return not self.done and self._progress[0] == self._refused
 
     def _could(self) -> bool:
+        return self._asked() if self._settled is None else self._settled and self._progress[0] != self._refused
+
+    def _asked(self) -> bool:
+        """Ask the worker whether it could do what it waits for."""
         if self._progress[0] == self._refused:
             return False  # nobody has done anything since it was refused
         self.worker.link.send(wire.ASK)
@@ -236,11 +242,14 @@ class _Caller(Actor):
             message = self._received()
             kind, rest = message[:1], message[1:]
             if kind in (wire.STOP, wire.WAITING):
-                done, operation, self.until, self._place, refused, met = pickle.loads(rest)  # noqa: S301 - our own child
+                told = pickle.loads(rest)  # noqa: S301 - our own child
+                done, operation, self.until, self._place, refused, met, self._settled = told
                 self.met |= met
                 self._went_on(done)
-                self.pending, self.probe = operation, None
+                self.pending = operation
                 self.ready = None if kind == wire.STOP else self._could
+                # A thread that is no actor may still let go of a lock: asked when nobody else can go on.
+                self.probe = self._asked if self._settled is False else None
                 if refused and self.pending == self._tried:
                     self._progress[0] -= 1  # it tried, and nothing has changed: others need not try again
                 self._tried = None
@@ -259,8 +268,8 @@ class _Caller(Actor):
 
     def _went_on(self, operations: list[str]) -> None:
         self._tried = None if operations else self._tried
-        for operation in operations:
-            self._scheduler.went_on(self, operation)
+        if operations:
+            self._scheduler.went_on(self, operations)
 
     def _came_back(self, kind: bytes, value: Any) -> None:
         assert self._open is not None, "a result is of the call that was made last"

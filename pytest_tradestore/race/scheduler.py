@@ -5,10 +5,11 @@ actor that it names. What nobody can go on from is a deadlock.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import repeat
 from typing import Protocol, cast
 
 from pytest_tradestore.crash.operations import Location
-from pytest_tradestore.race.actors import Actor, stable
+from pytest_tradestore.race.actors import Actor, never, stable
 from pytest_tradestore.race.clock import Clock
 from pytest_tradestore.race.execution import ContextSwitch, Ending, Step
 
@@ -168,7 +169,11 @@ class Scheduler:
         self.granted = min(self.ahead(actor), MOST_STEPS - self.moves)
         if self.granted:
             self._granted_to = actor
-            self._could = [(a.ready, a in self._with_it) for a in self.live if a is not actor and a.ready is not None]
+            self._could = [
+                (other.ready, other in self._with_it)
+                for other in self.live
+                if other is not actor and other.ready is not None and other.ready is not never
+            ]
 
     def goes_on(self, operation: str) -> bool:
         """Say whether who runs may do an operation that waits for nothing without asking, and remember it."""
@@ -180,6 +185,8 @@ class Scheduler:
         for ready, before in self._could:
             if bool(ready()) is not before:
                 return False
+        if self._granted_to is not None and self._granted_to.caller >= 0:  # a loop works for one after the other
+            self._wakings = 0
         self.granted -= 1
         self._done.append(operation)
         return True
@@ -190,27 +197,22 @@ class Scheduler:
         if not self._done:
             return
         operations, self._done = self._done, []
-        actor = self._granted_to
-        assert actor is not None, "somebody was let go on"
+        assert self._granted_to is not None, "somebody was let go on"
+        self._noted(self._granted_to, operations)
+
+    def _noted(self, actor: Actor, operations: Sequence[str]) -> None:
+        """Make the choices that an actor was let go on ahead of."""
         if self._with_it and self._foresees is not None:
             self._foresees.stayed([actor, *self._with_it], operations)
         actor.steps += len(operations)
         self.moves += len(operations)
-        self.choices.extend([(actor.number, stable(operation)) for operation in operations])
-        self._wakings = 0
+        self.choices.extend(zip(repeat(actor.number), map(stable, operations), strict=False))
 
-    def went_on(self, actor: Actor, operation: str) -> None:
-        """Note an operation that the actor did without asking: the choice is made now, and can only be this actor."""
-        actor.pending = operation
-        if self._with_it:
-            chosen = self._choice([actor, *self._with_it], actor)
-            assert chosen is actor, "it was said how long it would be chosen"
-        actor.pending = stable(operation)
-        actor.steps += 1
-        self.moves += 1
-        self.choices.append((actor.number, actor.pending))
+    def went_on(self, actor: Actor, operations: Sequence[str]) -> None:
+        """Note what the actor did as was said by ``ahead``: the choices are made now, and can only be this actor."""
+        self._noted(actor, operations)
         self._wakings = 0
-        self.note(actor.caller, actor.pending)
+        self.position += len(operations)
 
     def _choice(self, enabled: list[Actor], current: Actor | None) -> Actor:
         if current is not None and current in enabled:

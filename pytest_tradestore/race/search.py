@@ -123,11 +123,12 @@ class Harness:
         root = f"{outer}/store"
         _mkdir(outer)
         _mkdir(root)
-        interposition.begin(root)
+        looked_at = self._count - self._first < _LOOKED_AT
+        interposition.begin(root, remember=looked_at)
         scheduler = Scheduler(chooser, CLOCK, keep_steps=detailed or steps)
         if program.blow is Blow.SLOW and program.struck is not None:
             scheduler.slowness = OneSlowOperation(scheduler, CLOCK, *program.struck)
-        scheduler.grants = program.kind is Actors.THREADS and program.struck is None
+        scheduler.grants = program.struck is None
         if isinstance(chooser, Repeating | Replaying):
             chooser.scheduler = scheduler
         switches = self._lines_of(store) if lines else None
@@ -135,7 +136,7 @@ class Harness:
         order = Order(store, program, root)
         self._watchdog.watch(control)
         if switches is not None:
-            switches.begin(control.may_switch)
+            switches.begin()
         try:
             execution = (run_tasks if program.kind is Actors.TASKS else run_threads)(order, scheduler, control)
             return replace(execution, met=frozenset({Blow.SLOW})) if CLOCK.asked else execution
@@ -143,7 +144,7 @@ class Harness:
             self._watchdog.watch(None)
             if switches is not None:
                 switches.end()
-            if self._count - self._first < _LOOKED_AT:
+            if looked_at:
                 self._unsteered.update(dict.fromkeys(map(_made_elsewhere, NAMES.unseen())))
             remove(outer)
 

@@ -8,10 +8,9 @@ time is over: a lease of seconds has run out by then, unless its holder is alive
 
 from collections.abc import Callable, Sequence
 
-from pytest_tradestore.race.actors import Actor, stable
+from pytest_tradestore.race.actors import Actor, never, stable
 from pytest_tradestore.race.clock import Clock
 from pytest_tradestore.race.scheduler import Scheduler
-from pytest_tradestore.race.threads import never
 
 SECONDS = 600.0
 """How long one operation takes. A lease that is longer is no lease that this could end."""

@@ -40,7 +40,8 @@ class Strategy(Protocol):
 
 
 Choice = tuple[int, str]
-_Path = tuple["_Path", Choice] | None
+_Path = tuple["_Path", int, Sequence[str], int] | None
+"""What was chosen, from the end: what came before, and of whom so many of these operations."""
 
 
 class DepthFirst:
@@ -84,8 +85,8 @@ class DepthFirst:
                 self.bound, self._at, self._path = bound, 0, None
                 self._prefix = []
                 while path is not None:
-                    path, choice = path
-                    self._prefix.append(choice)
+                    path, number, operations, count = path
+                    self._prefix.extend([(number, operations[at]) for at in range(count - 1, -1, -1)])
                 self._prefix.reverse()
                 return True
         return False
@@ -101,8 +102,8 @@ class DepthFirst:
                 if bound > self.most:
                     self.cut = True
                 else:
-                    self._open[bound].append((self._path, (other.number, other.pending)))
-        self._path = (self._path, (chosen.number, chosen.pending))
+                    self._open[bound].append((self._path, other.number, (other.pending,), 1))
+        self._path = (self._path, chosen.number, (chosen.pending,), 1)
         return chosen
 
     def stays(self, enabled: Sequence[Actor]) -> int:
@@ -115,23 +116,22 @@ class DepthFirst:
         return True
 
     def stayed(self, enabled: Sequence[Actor], operations: Sequence[str]) -> None:
-        number, path, begun = enabled[0].number, self._path, len(self._prefix) - self._at
-        for choice, wanted in zip(operations[: max(0, begun)], islice(self._prefix, self._at, None), strict=False):
-            if choice != wanted[1]:
+        number, path, begun = enabled[0].number, self._path, max(0, len(self._prefix) - self._at)
+        for operation, wanted in zip(operations, islice(self._prefix, self._at, None), strict=False):
+            if operation != wanted[1]:
                 self.diverged = True
-            path = (path, (number, choice))
         left = []  # the others, each with the schedules to which a switch to it belongs
         for other in enabled[1:] if begun < len(operations) else ():
             bound = self.bound + (not other.free)
             if bound > self.most:
                 self.cut = True
             else:
-                left.append((self._open[bound], (other.number, other.pending)))
-        for choice in operations[max(0, begun) :]:
-            for paths, other_choice in left:
-                paths.append((path, other_choice))
-            path = (path, (number, choice))
-        self._path, self._at = path, self._at + len(operations)
+                left.append((self._open[bound], other.number, (other.pending,)))
+        for ahead in range(begun, len(operations)) if left else ():
+            before = (path, number, operations, ahead) if ahead else path
+            for paths, other_number, its_operation in left:
+                paths.append((before, other_number, its_operation, 1))
+        self._path, self._at = (path, number, operations, len(operations)), self._at + len(operations)
 
     def _wanted(self, enabled: Sequence[Actor], wanted: Choice) -> Actor:
         for actor in enabled:

@@ -59,6 +59,8 @@ def _stand_in(patches: Patches, name: str, make: Callable[[Any, str], Any]) -> N
 
 
 def _of_one_path(original: Any, name: str) -> Any:
+    dates, writes, names = name in _DATING, name in _WRITES, name in _OF_DIRECTORIES
+
     def stand_in(*arguments: Any, **named: Any) -> Any:
         actor = running.get(_ident())
         if actor is not None:
@@ -67,11 +69,11 @@ def _of_one_path(original: Any, name: str) -> Any:
             if called is not None:
                 actor.reach(f"{name} {called}")
                 result = original(*arguments, **named)
-                if name in _DATING and (name != "utime" or (len(arguments) < 2 and not named)):
+                if dates and (name != "utime" or (len(arguments) < 2 and not named)):
                     CLOCK.stamp(path, named.get("dir_fd"))
-                if name in _OF_DIRECTORIES:
+                if names:
                     stamp_directory_of(path, named.get("dir_fd"))
-                if actor.watched and name in _WRITES:
+                if writes and actor.watched:
                     actor.did(content_of(path))
                 return result
         return original(*arguments, **named)
@@ -103,6 +105,8 @@ def _of_two_paths(original: Any, name: str) -> Any:
 
 
 def _of_a_number(original: Any, name: str) -> Any:
+    dates, writes, reads = name in _WRITES or name == "posix_fallocate", name in _WRITES, name in _READS
+
     def stand_in(fd: Any, /, *arguments: Any, **named: Any) -> Any:
         actor = running.get(_ident())
         if actor is None:
@@ -110,12 +114,13 @@ def _of_a_number(original: Any, name: str) -> Any:
         number = fd if isinstance(fd, int) else fd.fileno()
         actor.reach(f"{name} {NAMES.name(number)}")
         result = original(fd, *arguments, **named)
-        if name in _WRITES or name == "posix_fallocate":
+        if dates:
             CLOCK.stamp(number)
-        if actor.watched and name in _READS:
-            actor.did(content(result))
-        elif actor.watched and name in _WRITES:
-            actor.did(content_of_number(number))
+        if actor.watched:
+            if reads:
+                actor.did(content(result))
+            elif writes:
+                actor.did(content_of_number(number))
         return result
 
     return stand_in

@@ -24,11 +24,6 @@ _PATIENCE = 2.0
 """Seconds that an abandoned thread gets to unwind before it is left behind."""
 
 
-def never() -> bool:
-    """The readiness of what only the end of all others, or time, lets go on."""
-    return False
-
-
 class Ended(Exception):  # noqa: N818 - how an execution ends, not an error of ours
     """Raised in the main actor: the execution has ended early, see ``Scheduler.ending``."""
 
@@ -95,6 +90,14 @@ class ThreadActor(Actor):
             self.timed_out = False
             return False
         return True
+
+    def pass_line(self, operation: str) -> None:
+        """Stop before a line of the store, where that may let somebody else go on; ``operation`` is stable."""
+        scheduler, control = self._scheduler, self.control
+        if scheduler.granted and scheduler.running is self and not control.over and scheduler.goes_on(operation):
+            return
+        if scheduler.exploring or control.over or scheduler.given_up:  # else the callers are yet to begin
+            self.reach(operation)
 
     def wait_for_turn(self) -> None:
         """Wait for the baton; raise Abandoned when the execution is over, Ended in the main actor."""
@@ -263,11 +266,6 @@ class Control:
             return work()
         finally:
             self.lines.leave()
-
-    def may_switch(self) -> bool:
-        """Say whether who stops now may be another than who goes on: not while the callers are yet to begin."""
-        scheduler = self.scheduler
-        return scheduler.exploring or self.over or scheduler.given_up
 
     def line(self) -> Location | None:
         """Return the line of the store that is about to do something, if details are wanted."""

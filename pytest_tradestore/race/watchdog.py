@@ -9,11 +9,11 @@ import _thread
 import sys
 from types import FrameType
 
-from pytest_tradestore.race.actors import running
+from pytest_tradestore.race.actors import never, running
 from pytest_tradestore.race.execution import Ending
 from pytest_tradestore.race.files import REAL_OPEN
 from pytest_tradestore.race.line_switches import is_somebodys, line_of
-from pytest_tradestore.race.threads import Control, ThreadActor, never
+from pytest_tradestore.race.threads import Control, ThreadActor
 
 _LOOK = 0.02
 _LOOKS_BLOCKED = 4

@@ -166,7 +166,7 @@ def without_asking(chooser, *lengths):
         current, asked = scheduler.next_after(current), asked + 1
         current.left -= 1
         for _ in range(min(scheduler.ahead(current), current.left)):
-            scheduler.went_on(current, "step")
+            scheduler.went_on(current, ["step"])
             current.left -= 1
         if not current.left:
             scheduler.remove(current)
