@@ -1,6 +1,6 @@
 """One check: a requirement in a case, and the function that judges a store by it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,3 +18,5 @@ class Check:
     requirement: str
     case: str
     judge: "Callable[[Bench, StoreUnderTest], Result]"
+    early: "Callable[[Bench, StoreUnderTest], Iterator[Result]] | None" = None
+    """What is known to be violated before all of the evidence is there that it shares with others: results of those."""

@@ -3,12 +3,14 @@
 One recording and one exploration of it are the evidence for all of them.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_tradestore.conformance.check import Check
-from pytest_tradestore.conformance.judge import Grounds, check_by
+from pytest_tradestore.conformance.judge import Grounds, check_by, judged
 from pytest_tradestore.kits.kit import Kit
+from pytest_tradestore.verdict import Result
 
 if TYPE_CHECKING:
     from pytest_tradestore.bench import Bench
@@ -50,7 +52,25 @@ def _check(requirement: str, kit: Kit) -> Check:
         )
         return replace(found, example=first, others=tuple(others))
 
-    return check_by(requirement, kit, grounds, NEEDS_CLAIM.get(requirement, ""), by_sight=True)
+    def early(bench: "Bench", store: "StoreUnderTest") -> Iterator[Result]:
+        return violated_early(bench, store, kit)
+
+    return check_by(requirement, kit, grounds, NEEDS_CLAIM.get(requirement, ""), by_sight=True, early=early)
+
+
+def violated_early(bench: "Bench", store: "StoreUnderTest", kit: Kit) -> Iterator[Result]:
+    """Judge what the crashes of the first updates violate already; what holds is known only when all of it is."""
+    from pytest_tradestore.examination import Place
+
+    evidence = None if bench.settings.confirm else bench.first_crashes(store, kit)
+    if evidence is None or bench.place(store, kit) is not Place.BELOW:
+        return
+    methods, claims = frozenset(bench.examined(store).methods), store.declarations.claims
+    for requirement in _REQUIREMENTS:
+        claimed = NEEDS_CLAIM.get(requirement, "") in ("", *claims)
+        if requirement in evidence.violations and claimed and not not_applicable(requirement, kit, methods):
+            grounds = _grounds(requirement, store.name, evidence, f"crashes of {kit.name}")
+            yield judged(requirement, kit.name, replace(grounds, exhaustive=False))
 
 
 def not_applicable(requirement: str, kit: Kit, methods: frozenset[str]) -> str:

@@ -142,10 +142,11 @@ def check_by(
     claim: str = "",
     *,
     by_sight: bool = False,
+    early: "Callable[[Bench, StoreUnderTest], Iterator[Result]] | None" = None,
 ) -> Check:
     """Return the check that judges a requirement by its grounds; a store that does not claim ``claim`` is not asked.
 
-    ``by_sight``: it rests on seeing what the store does below its root.
+    ``by_sight``: it rests on seeing what the store does below its root. ``early`` is that of the check.
     """
 
     def judge(bench: "Bench", store: "StoreUnderTest") -> Result:
@@ -155,4 +156,4 @@ def check_by(
             return judged(requirement, kit.name, grounds(bench, store))
         return as_seen(bench, store, kit, requirement, lambda: judged(requirement, kit.name, grounds(bench, store)))
 
-    return Check(requirement, kit.name, judge)
+    return Check(requirement, kit.name, judge, early)

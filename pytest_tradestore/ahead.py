@@ -13,7 +13,7 @@ import signal
 import struct
 import sys
 import tempfile
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -36,6 +36,7 @@ _PATIENCE = 5.0
 class Portion:
     """Work that is done in one go: ``do`` yields the results by their ``keys``; ``name`` says what it is about.
 
+    It may yield results by other keys before, for whoever looks for them.
     ``weight`` says how long it takes, beside the others.
     """
 
@@ -96,16 +97,29 @@ class Ahead:
 
         ``waiting`` is called twice a second meanwhile.
         """
+        self.first_of(key, (), waiting)
+        return self._found.pop(key, None)
+
+    def first_of(
+        self, key: Hashable, others: Collection[Hashable], waiting: Callable[[Progress], None]
+    ) -> Hashable | None:
+        """Wait as ``take`` does for the result of this key, or until one of ``others`` is there; return which it is."""
         number = self._of.get(key)
-        if number is None:
-            return None
         look = monotonic() + _LOOK
-        while key not in self._found and number not in self._over and self._workers:
+        while True:
+            for other in others:
+                if other in self._found:
+                    return other
+            if key in self._found or number is None or number in self._over or not self._workers:
+                return key if key in self._found else None
             self._receive(max(0.0, look - monotonic()))
             if monotonic() >= look:
                 waiting(self._progress())
                 look = monotonic() + _LOOK
-        return self._found.pop(key, None)
+
+    def seen(self, key: Hashable) -> Made:
+        """Return the result of a key that is there; it can still be taken."""
+        return self._found[key]
 
     def close(self) -> None:
         """End the processes that still work, and all that they have started."""

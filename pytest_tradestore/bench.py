@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from pytest_tradestore.crash.evidence import Evidence, gather
+from pytest_tradestore.crash.evidence import Evidence, FirstLook, first_look, gather
 from pytest_tradestore.crash.workloads import Workload, workload_for
 from pytest_tradestore.examination import Examined, Place, examine, offered, place_of
 from pytest_tradestore.kits.kit import Kit
@@ -36,6 +36,7 @@ class Bench:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._crashes: dict[tuple[str, str], Evidence] = {}
+        self._begun: dict[tuple[str, str], FirstLook] = {}
         self._sightings: dict[tuple[str, str], dict[tuple[str, int], tuple[Sighting, ...]]] = {}
         self._races: Races = {}
         self._damage: dict[tuple[str, str], DamageEvidence] = {}
@@ -77,8 +78,16 @@ class Bench:
         """Return what crashes do to one contract of a store."""
         key = (store.name, kit.name)
         if key not in self._crashes:
-            self._crashes[key] = gather(store, self.workload(store, kit), self.settings)
+            begun = self._begun.pop(key, None)
+            self._crashes[key] = gather(store, self.workload(store, kit), self.settings, begun)
         return self._crashes[key]
+
+    def first_crashes(self, store: StoreUnderTest, kit: Kit) -> Evidence | None:
+        """Return what crashes of the first updates break, if anything; ``crashes`` goes on from there."""
+        key = (store.name, kit.name)
+        if key not in self._crashes and key not in self._begun:
+            self._begun[key] = first_look(store, self.workload(store, kit), self.settings)
+        return self._begun[key].evidence if key in self._begun else None
 
     def sightings(self, store: StoreUnderTest, kit: Kit) -> "dict[tuple[str, int], tuple[Sighting, ...]]":
         """Return what real file systems show of each crash finding; nothing where none is asked."""

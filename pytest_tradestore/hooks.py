@@ -35,6 +35,8 @@ class ItemHooks:
 
     def __init__(self, run: ConformanceRun) -> None:
         self._run = run
+        self._by_key: dict[tuple[str, str], RequirementItem] = {}
+        self._sooner: RequirementItem | None = None
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(
@@ -61,7 +63,21 @@ class ItemHooks:
         """Begin with the work that the items will ask for, now that it is known which they are."""
         if not session.config.option.collectonly:
             items = [item for item in session.items if isinstance(item, RequirementItem) and item.works]
-            self._run.work_ahead([Asked(item.check, item.store, item.facts) for item in items])
+            self._by_key = {key_of(item.facts, item.check): item for item in items}
+            asked = [Asked(item.check, item.store, item.facts) for item in items]
+            self._run.work_ahead(asked, [one for one, item in zip(asked, items, strict=True) if item.decides])
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
+        """Where the run ends with the first failure, tell one before its turn that is known sooner than this item."""
+        if not isinstance(item, RequirementItem) or item is self._sooner:
+            return None
+        key = self._run.fails_before(key_of(item.facts, item.check))
+        self._sooner = self._by_key.get(key) if key is not None else None
+        if self._sooner is None or self._sooner is item:
+            return None
+        item.config.hook.pytest_runtest_protocol(item=self._sooner, nextitem=item)
+        return True if item.session.shouldfail else None
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -54,8 +54,20 @@ def _nothing(one: Asked) -> None:
     """Judge nothing: somebody else does, and it only has to be known what there is to do."""
 
 
-def portions_of(asked: Sequence[Asked], judge: Callable[[Asked], Any] = _nothing) -> list[Portion]:
-    """Return the work of judging these checks, in their order; results are what ``judge`` makes of each."""
+def early(key: tuple[str, str]) -> tuple[str, tuple[str, str]]:
+    """Return the key of what is known of a check before its turn: that it is violated, by some of the evidence."""
+    return "early", key
+
+
+def portions_of(
+    asked: Sequence[Asked],
+    judge: Callable[[Asked], Any] = _nothing,
+    look: Callable[[Asked], Iterator[tuple[tuple[str, str], Any]]] | None = None,
+) -> list[Portion]:
+    """Return the work of judging these checks, in their order; results are what ``judge`` makes of each.
+
+    ``look`` says by their keys what is known early of a check and of others that share its evidence.
+    """
     groups: dict[tuple[str, str, str], list[Asked]] = {}
     weights: dict[tuple[str, str, str], float] = {}
     known = {(one.facts.id, one.check.requirement, one.check.case) for one in asked}
@@ -75,7 +87,7 @@ def portions_of(asked: Sequence[Asked], judge: Callable[[Asked], Any] = _nothing
             _told(what, case, members[0].facts),
             weights[id_, case, what],
             frozenset(key_of(one.facts, one.check) for one in members),
-            _judging(members, judge),
+            _judging(members, judge, look),
         )
         for (id_, case, what), members in groups.items()
     ]
@@ -92,5 +104,15 @@ def gathered(requirement: str) -> tuple[str, float]:
     return own or _BY_FAMILY.get(requirement.rpartition("-")[0], (requirement, 0.2))
 
 
-def _judging(members: list[Asked], judge: Callable[[Asked], Any]) -> Callable[[], Iterator[tuple[Any, Any]]]:
-    return lambda: ((key_of(one.facts, one.check), judge(one)) for one in members)
+def _judging(
+    members: list[Asked],
+    judge: Callable[[Asked], Any],
+    look: Callable[[Asked], Iterator[tuple[tuple[str, str], Any]]] | None,
+) -> Callable[[], Iterator[tuple[Any, Any]]]:
+    def results() -> Iterator[tuple[Any, Any]]:
+        first = next((one for one in members if one.check.early is not None), None)
+        if first is not None and look is not None:
+            yield from ((early(key), value) for key, value in look(first))
+        yield from ((key_of(one.facts, one.check), judge(one)) for one in members)
+
+    return results

@@ -7,8 +7,8 @@ run; under xdist in the controller, which examines the stores and makes the repo
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, astuple, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_tradestore import waivers
-from pytest_tradestore.ahead import Ahead, cores
+from pytest_tradestore.ahead import Ahead, Made, cores
 from pytest_tradestore.backends.hosts import ready
 from pytest_tradestore.baseline import known_before, mended
 from pytest_tradestore.configuration import (
@@ -38,7 +38,7 @@ from pytest_tradestore.errors import ConfigurationError, TradestoreError
 from pytest_tradestore.ids import PREFIX, PROPERTY
 from pytest_tradestore.isolation import NotPossibleHereError, StoreRaisedError, while_waiting
 from pytest_tradestore.patience import look_while_waiting
-from pytest_tradestore.portions import Asked, key_of, portions_of
+from pytest_tradestore.portions import Asked, early, key_of, portions_of
 from pytest_tradestore.report import terminal
 from pytest_tradestore.report.ci import tell_github
 from pytest_tradestore.report.failure import FailureText, sayable, shown_whole
@@ -136,6 +136,9 @@ class ConformanceRun:
         """Which item has shown what a store printed: evidence that is shared brings it along for each requirement."""
         self._told: dict[str, dict[Culprit, str]] = {}
         self._ahead: Ahead | None = None
+        self._early: dict[Hashable, tuple[tuple[str, str], str]] = {}
+        """What may be found before its turn and then fails the run: by early keys, its own and the store's name."""
+        self._first: tuple[str, str] | None = None
         self.progress = ProgressLine(config)
         self._course = Course()
 
@@ -207,9 +210,9 @@ class ConformanceRun:
 
     def judge(self, check: "Check", store: "StoreUnderTest", facts: StoreFacts) -> Result:
         """Judge one check; the evidence is shared with the store's other checks in this process."""
-        made = None if self._ahead is None else self._ahead.take(key_of(facts, check), self.progress.show)
+        key = key_of(facts, check)
+        made = None if self._ahead is None else self._taken_ahead(self._ahead, key)
         if made is None:
-            key = key_of(facts, check)
             self._course.begins(key)
             try:
                 with while_waiting(lambda: self.progress.show(self._course.progress)):
@@ -221,7 +224,45 @@ class ConformanceRun:
             self.bench_for(store, facts).adopt_races(races)
             sys.stdout.write(made.output)
         self.progress.over()
-        return known_before(waivers.waived(result, store.name, self.waivers, self.today), store.name, self.baseline)
+        return self._as_known(result, store.name)
+
+    def _as_known(self, result: Result, store: str) -> Result:
+        """Return a result as what is known before makes it: waived, or as ever."""
+        return known_before(waivers.waived(result, store, self.waivers, self.today), store, self.baseline)
+
+    def _taken_ahead(self, ahead: Ahead, key: tuple[str, str]) -> Made | None:
+        """Return what others have made of a check, waiting for it; what is found first of all is said at once."""
+        if key == self._first:
+            return ahead.take(early(key), self.progress.show)
+        found = self._found_early(ahead, key)
+        if found is not None:
+            _, name = self._early[early(found)]
+            self._early.clear()  # one is enough: somebody who waits may begin to mend
+            result, _ = ahead.seen(early(found)).value
+            self.progress.say(
+                sayable(f"found: {found[1]} of {name}, {result.reason}", self.config.get_terminal_writer())
+            )
+        return ahead.take(key, self.progress.show)
+
+    def fails_before(self, key: tuple[str, str]) -> tuple[str, str] | None:
+        """Return which check is known to fail before that of this key is judged, where the run ends with the first.
+
+        Its result is then what is known of it.
+        """
+        if self._ahead is None or self.config.getoption("maxfail") != 1:
+            return None
+        self._first = self._found_early(self._ahead, key)
+        return self._first
+
+    def _found_early(self, ahead: Ahead, key: tuple[str, str]) -> tuple[str, str] | None:
+        """Return the check that is the first to be known to fail the run, if there is one before that of ``key``."""
+        while (there := ahead.first_of(key, self._early, self.progress.show)) in self._early:
+            found, name = self._early[there]
+            result, _ = ahead.seen(there).value
+            if self._as_known(result, name).verdict is Verdict.VIOLATED:
+                return found
+            del self._early[there]
+        return None
 
     def _decided(self, check: "Check", store: "StoreUnderTest", facts: StoreFacts) -> Result:
         store = fitted(store, facts)
@@ -237,8 +278,11 @@ class ConformanceRun:
             reason = f"the store raised {error.told} where it was not being judged; what it printed shows where"
             return Result(check.requirement, check.case, Verdict.UNDECIDED, reason, output=error.trace)
 
-    def work_ahead(self, asked: "Sequence[Asked]") -> None:
-        """Begin to judge these checks in other processes, so that ``judge`` finds their results made."""
+    def work_ahead(self, asked: "Sequence[Asked]", deciding: Collection[Asked] = ()) -> None:
+        """Begin to judge these checks in other processes, so that ``judge`` finds their results made.
+
+        What is violated of the ``deciding`` ones fails the run.
+        """
         option = self.config.option.tradestore_workers
         workers = cores() if option is None else option
         if hasattr(self.config, "workerinput"):
@@ -248,7 +292,15 @@ class ConformanceRun:
             result = self._decided(one.check, one.store, one.facts)
             return result, self.bench_for(one.store, one.facts).known_races()
 
-        portions = portions_of(asked, judge)
+        def look(one: Asked) -> "Iterator[tuple[tuple[str, str], tuple[Result, Races]]]":
+            store = fitted(one.store, one.facts)
+            with suppress(NotPossibleHereError, StoreRaisedError):  # it is said where that is judged
+                for result in one.check.early(self.bench_for(store, one.facts), store) if one.check.early else ():
+                    yield (one.facts.id, check_id(result.requirement, result.case)), (result, {})
+
+        keys = ((key_of(one.facts, one.check), one.store.name) for one in deciding)
+        self._early = {early(key): (key, name) for key, name in keys}
+        portions = portions_of(asked, judge, look)
         self._course = Course(portions)
         if not asked or not workers or not hasattr(os, "fork"):
             return

@@ -52,6 +52,40 @@ def test_a_result_is_given_once_and_what_nobody_makes_is_nothing(ahead):
     assert taken(work, "aax") == ["A", None, None]
 
 
+@pytest.fixture
+def in_two_steps():
+    """A portion that gives a result by another key first, and its own when it is told to go on."""
+    reading, writing = os.pipe()
+
+    def do():
+        yield "sooner", 1
+        os.read(reading, 1)
+        yield "a", 2
+
+    yield Portion("first", 1.0, frozenset("a"), do), lambda: os.write(writing, b"x")
+    os.close(reading)
+    os.close(writing)
+
+
+def test_what_is_looked_for_beside_a_result_is_there_before_it(ahead, in_two_steps):
+    slow, go_on = in_two_steps
+    work = ahead([slow], 1)
+
+    assert work.first_of("a", {"sooner"}, nobody) == "sooner"
+    assert work.seen("sooner").value == 1
+    go_on()
+    assert taken(work, "a") == [2]
+
+
+def test_control_what_nobody_makes_keeps_nobody_waiting(ahead, in_two_steps):
+    slow, go_on = in_two_steps
+    work = ahead([slow], 1)
+    go_on()
+
+    assert work.first_of("a", {"never"}, nobody) == "a"
+    assert work.first_of("x", {"never"}, nobody) is None
+
+
 def test_the_work_is_done_in_other_processes(ahead):
     work = ahead([portion("first", "a", lambda _key: os.getpid())])
 

@@ -1,10 +1,12 @@
 """Checks that rest on the same evidence are judged by one process, and the others wait for nobody."""
 
+from dataclasses import replace
+
 import pytest
 
 from pytest_tradestore.conformance import Check, checks_for
 from pytest_tradestore.kits.registry import KITS
-from pytest_tradestore.portions import Asked, key_of, portions_of
+from pytest_tradestore.portions import Asked, early, key_of, portions_of
 from pytest_tradestore.report.records import StoreFacts
 from pytest_tradestore.target import StoreUnderTest
 
@@ -28,6 +30,19 @@ def test_what_is_judged_by_the_same_evidence_is_one_portion():
         "crashes of orders": ["ATOM-1", "DUR-2", "REC-3"],
         "faults of orders": ["FAULT-1"],
     }
+
+
+def test_what_is_known_early_of_a_portion_comes_before_its_results_and_is_asked_for_once():
+    key = ("tradestore/orders", "DUR-2[documents]")
+    as_ever = asked("ATOM-1 documents", "DUR-2 documents")
+    looking = [replace(one, check=replace(one.check, early=lambda *_: iter(()))) for one in as_ever]
+
+    def known(rows):
+        (portion,) = portions_of(rows, lambda one: one.check.requirement, lambda one: iter([(key, one)]))
+        return [(found == early(key), value) for found, value in portion.do()]
+
+    assert known(looking) == [(True, looking[0]), (False, "ATOM-1"), (False, "DUR-2")]
+    assert known(as_ever) == [(False, "ATOM-1"), (False, "DUR-2")]
 
 
 def test_control_what_is_not_is_several():

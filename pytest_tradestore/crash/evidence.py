@@ -3,8 +3,9 @@
 Which verdict follows for a requirement is decided in the conformance suite.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 from pytest_tradestore.crash.exploration import Explored, Inspection, Question, explore
@@ -20,7 +21,7 @@ from pytest_tradestore.crash.judging import (
 from pytest_tradestore.crash.leftovers import growth
 from pytest_tradestore.crash.lowering import Program, lower
 from pytest_tradestore.crash.models import by_name
-from pytest_tradestore.crash.operations import Kind
+from pytest_tradestore.crash.operations import Kind, Mark, MarkKind
 from pytest_tradestore.crash.oracle import History
 from pytest_tradestore.crash.recorders.base import Recorder
 from pytest_tradestore.crash.recording import NotRecorded, Recorded, choose_recorder, record
@@ -56,6 +57,8 @@ class Effort:
     recovery_images: int = 0
     total_seconds: float = 0.0
     store_seconds: float = 0.0
+    spent: Mapping[str, float] = field(default_factory=dict)
+    """The parts of the total, by what was done."""
 
 
 @dataclass(frozen=True)
@@ -82,16 +85,6 @@ class Evidence:
     """Why some images were never looked at, where that is so: then what was not found cannot be said to hold."""
 
 
-def gather(store: StoreUnderTest, workload: Workload, settings: Settings) -> Evidence:
-    """Find out what crashes do to ``store`` under ``workload``."""
-    began = perf_counter()
-    with Sandbox() as sandbox:
-        base = _recorded(store, workload, settings, sandbox)
-        if isinstance(base, Evidence):
-            return base
-        return _judged(store, workload, settings, base, sandbox, began)
-
-
 @dataclass(frozen=True, slots=True)
 class _Base:
     """A recording that can be judged."""
@@ -100,6 +93,106 @@ class _Base:
     recorded: Recorded
     program: Program
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FirstLook:
+    """A recording, and what the store showed on the images of crashes during its first updates.
+
+    ``evidence`` says what these break, where they do; ``gather`` goes on from here, and asks none of it again.
+    """
+
+    base: _Base | Evidence
+    evidence: Evidence | None = None
+    answers: Mapping[Question, Inspection | None] = field(default_factory=dict)
+    in_store: float = 0.0
+    seconds: float = 0.0
+
+
+_FIRST_UPDATES = 2
+"""A first value and one that replaces it: where most stores break, if they do."""
+
+
+def first_look(store: StoreUnderTest, workload: Workload, settings: Settings) -> FirstLook:
+    """Record ``workload``, and find out what crashes during its first updates do to ``store``.
+
+    They are crashes of the whole program too: what is issued later has no part in them.
+    """
+    began = perf_counter()
+    with Sandbox() as sandbox:
+        base = _recorded(store, workload, settings, sandbox)
+        if isinstance(base, Evidence):
+            return FirstLook(base, seconds=perf_counter() - began)
+        program = _beginning(base, store.declarations.volatile)
+        if program is None:
+            return FirstLook(base, seconds=perf_counter() - began)
+        model, limits = by_name(settings.model), settings.budget.value
+        most = {"subsets_per_cut": limits.subsets_per_cut, "images": limits.images_per_workload, "seed": settings.seed}
+        found = enumerate_states(program, model, **most)
+        asked = _asked(found.groups, base.recorded, store.declarations.volatile)
+        explored, answers = _explored(store, workload, asked, sandbox, {})
+        facts = Facts(base.program, base.recorded.history, workload.kit.log)
+        violations = violations_in(asked, answers, facts, store.declarations.claims)
+        evidence = Evidence(
+            workload,
+            recorder=base.recorder.name,
+            program=base.program,
+            history=base.recorded.history,
+            violations=violations,
+            effort=Effort(
+                operations=len(base.recorded.trace.operations),
+                crash_states=found.states,
+                images=len({question.image for question in answers}),
+            ),
+            exhaustive=False,
+            notes=base.notes,
+            output=base.recorded.output or explored.output,
+        )
+        seconds = perf_counter() - began
+        return FirstLook(base, evidence if violations else None, answers, explored.in_store, seconds)
+
+
+def _beginning(base: _Base, volatile: tuple[str, ...]) -> Program | None:
+    """Return the program of the first updates; None where all there is are no more, or it cannot be told apart."""
+    trace = base.recorded.trace
+    ends = (n for n, o in enumerate(trace.operations) if o == Mark(MarkKind.ACKNOWLEDGED, _FIRST_UPDATES))
+    end = next(ends, None)
+    if end is None or base.recorded.history.last <= _FIRST_UPDATES:
+        return None
+    first, whole = replace(trace, operations=trace.operations[: end + 1]), base.program
+    program = lower(without_volatile(first, volatile))
+    same = whole.steps[: len(program.steps)] == program.steps and whole.micros[: len(program.micros)] == program.micros
+    return program if same else None
+
+
+class _Spent:
+    """Adds up the seconds of each part."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def on(self, what: str) -> Iterator[None]:
+        began = perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[what] = self.seconds.get(what, 0.0) + perf_counter() - began
+
+
+def gather(store: StoreUnderTest, workload: Workload, settings: Settings, begun: FirstLook | None = None) -> Evidence:
+    """Find out what crashes do to ``store`` under ``workload``; ``begun`` is what is known of that already."""
+    began, spent = perf_counter(), _Spent()
+    with Sandbox() as sandbox:
+        if begun is None:
+            with spent.on("recording"):
+                begun = FirstLook(_recorded(store, workload, settings, sandbox))
+        base = begun.base
+        if isinstance(base, Evidence):
+            return base
+        evidence = _judged(store, workload, settings, base, sandbox, begun, spent)
+    seconds = perf_counter() - began + begun.seconds
+    return replace(evidence, effort=replace(evidence.effort, total_seconds=seconds, spent=spent.seconds))
 
 
 def _recorded(store: StoreUnderTest, workload: Workload, settings: Settings, sandbox: Sandbox) -> _Base | Evidence:
@@ -188,41 +281,40 @@ def _judged(
     settings: Settings,
     base: _Base,
     sandbox: Sandbox,
-    began: float,
+    begun: FirstLook,
+    spent: _Spent,
 ) -> Evidence:
     recorder, recorded, program = base.recorder, base.recorded, base.program
-    volatile = store.declarations.volatile
     model, limits = by_name(settings.model), settings.budget.value
     most = {"subsets_per_cut": limits.subsets_per_cut, "images": limits.images_per_workload, "seed": settings.seed}
-    found = enumerate_states(program, model, **most)
-    groups = (*found.groups, *settled_states(program, model, **most))
-    last = _last_contents(recorded.trace, volatile)
-    asked = [
-        (group, Question(image, place_of(group, recorded.history)))
-        for group in groups
-        for image in _variants(group.image, volatile, last)
-    ]
-    questions = list(dict.fromkeys(question for _, question in asked))
-    windows_of = {question: group.window for group, question in reversed(asked)}
-    explored = explore(store, workload, questions, sandbox, windows_of)
-    answers = dict(zip(questions, explored.answers, strict=True))
+    with spent.on("states"):
+        found = enumerate_states(program, model, **most)
+        groups = (*found.groups, *settled_states(program, model, **most))
+    asked = _asked(groups, recorded, store.declarations.volatile)
+    with spent.on("images"):
+        explored, answers = _explored(store, workload, asked, sandbox, begun.answers)
+    complete = all(answer is not None for answer in answers.values())
     facts = Facts(program, recorded.history, workload.kit.log)
-    violations = violations_in(asked, answers, facts, store.declarations.claims)
-    if (grown := growth(store, workload, found.groups, recorder, sandbox)) is not None:
+    with spent.on("judging"):
+        violations = violations_in(asked, answers, facts, store.declarations.claims)
+    with spent.on("leftovers"):
+        grown = growth(store, workload, found.groups, recorder, sandbox)
+    if grown is not None:
         violations["ATOM-4"] = (*violations.get("ATOM-4", ()), piling_up(grown, facts))
     recovering = list(candidates_in(asked, answers, recorded.history, store.declarations.claims))
-    second = tuple(
-        crash_recoveries(
-            store,
-            workload,
-            telling(recovering, limits.recoveries),
-            recorder,
-            model,
-            limits,
-            sandbox,
-            answers,
+    with spent.on("recoveries"):
+        second = tuple(
+            crash_recoveries(
+                store,
+                workload,
+                telling(recovering, limits.recoveries),
+                recorder,
+                model,
+                limits,
+                sandbox,
+                answers,
+            )
         )
-    )
     broken = broken_recovery(second, facts, store.declarations.claims, lambda group: place_of(group, recorded.history))
     if broken:
         violations["REC-2"] = broken
@@ -235,24 +327,49 @@ def _judged(
         effort=Effort(
             operations=len(recorded.trace.operations),
             crash_states=found.states,
-            images=len({question.image for question in questions}),
+            images=len({question.image for question in answers}),
             recoveries=len({crash.recovery.start for crash in second}),
             recovery_images=len({crash.image for crash in second}),
-            total_seconds=perf_counter() - began,
-            store_seconds=explored.in_store,
+            store_seconds=explored.in_store + begun.in_store,
         ),
-        exhaustive=found.exhaustive and explored.complete,
+        exhaustive=found.exhaustive and complete,
         every_recovery=len({candidate.question.image for candidate in recovering}) <= limits.recoveries,
-        given_up="" if explored.complete else _given_up(explored),
+        given_up="" if complete else _given_up(tuple(answers.values())),
         notes=base.notes,
         output=recorded.output or explored.output,
     )
 
 
-def _given_up(explored: Explored) -> str:
-    unanswered = sum(answer is None for answer in explored.answers)
-    how = tuple(dict.fromkeys(answer.how for answer in explored.answers if answer is not None and answer.fatal))
-    left = f"{unanswered:,} of {len(explored.answers):,} crash images were not looked at"
+def _asked(groups: Iterable[Group], recorded: Recorded, volatile: tuple[str, ...]) -> list[tuple[Group, Question]]:
+    """Return what is asked about each group."""
+    last = _last_contents(recorded.trace, volatile)
+    return [
+        (group, Question(image, place_of(group, recorded.history)))
+        for group in groups
+        for image in _variants(group.image, volatile, last)
+    ]
+
+
+def _explored(
+    store: StoreUnderTest,
+    workload: Workload,
+    asked: Sequence[tuple[Group, Question]],
+    sandbox: Sandbox,
+    known: Mapping[Question, Inspection | None],
+) -> tuple[Explored, dict[Question, Inspection | None]]:
+    """Put those questions to the store that are not among the ``known``; return the answers to all of them."""
+    questions = dict.fromkeys(question for _, question in asked)
+    new = [question for question in questions if question not in known]
+    windows_of = {question: group.window for group, question in reversed(asked)}
+    explored = explore(store, workload, new, sandbox, windows_of)
+    found = {**known, **dict(zip(new, explored.answers, strict=True))}
+    return explored, {question: found[question] for question in questions}
+
+
+def _given_up(answers: Sequence[Inspection | None]) -> str:
+    unanswered = sum(answer is None for answer in answers)
+    how = tuple(dict.fromkeys(answer.how for answer in answers if answer is not None and answer.fatal))
+    left = f"{unanswered:,} of {len(answers):,} crash images were not looked at"
     return f"the store {so_often(how)}, so that {left}"
 
 

@@ -102,8 +102,10 @@ def explore(
     def ask(todo: Sequence[int], channel: Channel) -> float:
         inspector = _Inspector(store, workload, declared.errors, channel, sandbox.path)
         batch: list[tuple[int, Inspection]] = []
+        directory = sandbox.path / f"images-{os.getpid()}"  # whoever died before has left one behind
+        directory.mkdir()
         for number in todo:
-            root = sandbox.path / f"image-{number}" / "store"
+            root = directory / f"{number}" / "store"
             batch.append((number, inspector.inspect(number, questions[number], root)))
             if len(batch) >= _BATCH:
                 channel.send((batch, inspector.in_store))
@@ -168,7 +170,7 @@ class _Inspector:
         try:
             found = self._inspect(number, question, root, held)
             # Where the last look was not taken, because files like these have been seen, nobody knows what it reads.
-            never = unread(held, question.image.stamps(), gone=self._spared)
+            never = unread(held, question.image.stamps, gone=self._spared)
         finally:
             for descriptor in held.values():
                 with suppress(OSError):
@@ -178,7 +180,8 @@ class _Inspector:
 
     def _inspect(self, number: int, question: Question, root: Path, held: dict[str, int] | None) -> Inspection:
         self._spared = False
-        os.makedirs(root)
+        os.mkdir(root.parent)
+        os.mkdir(root)
         question.image.write(root, held)
         seen = after = None
         wrote: tuple[tuple[str, str], ...] = ()
@@ -238,7 +241,7 @@ def _told(error: Exception, root: Path) -> str:
 
 def _differences(image: DurableImage, root: str) -> tuple[tuple[str, str], ...]:
     """Return what is no longer on disk as the image left it; its files carry time stamps of long ago."""
-    stamps = image.stamps()
+    stamps = image.stamps
     left = {file.path: file for file in image.files}
     found: list[tuple[str, str]] = []
 

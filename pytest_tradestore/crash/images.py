@@ -1,7 +1,7 @@
 """The directory tree that a reader finds after a crash, as a frozen fact; and the one place that writes it to disk."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -94,8 +94,9 @@ class DurableImage:
         files = tuple((f.path, f.kind, len(f.content), f.target) for f in self.files)
         return files, tuple(same for _, _, same in self._identity), self.beside
 
-    def stamps(self) -> dict[str, int]:
-        """Return the time stamp (seconds) of each regular file: a second between one and the next newer one."""
+    @cached_property
+    def stamps(self) -> Mapping[str, int]:
+        """The time stamp (seconds) of each regular file: a second between one and the next newer one."""
         files = (f.path for f in self.files if f.kind is Kind.FILE)
         return {path: LONG_AGO + rank for path, rank in zip(files, self.order, strict=True)}
 
@@ -121,7 +122,7 @@ class DurableImage:
         """
         base = str(root)
         written: dict[Inode, str] = {}
-        stamps = self.stamps()
+        stamps = self.stamps
         for file in sorted(self.files, key=lambda f: stamps.get(f.path, 0)):  # the older first: so are their ctimes
             path = f"{base}/{file.path}"
             if file.kind is Kind.DIRECTORY:

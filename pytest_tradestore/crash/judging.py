@@ -83,7 +83,7 @@ def violations_in(
         for sighting in of_it:
             culprit = told[sighting.culprit]
             of_culprit = found.setdefault(requirement, {}).setdefault(culprit, [])
-            of_culprit.append(replace(sighting, culprit=culprit))
+            of_culprit.append(_of(sighting, culprit))
     return {requirement: _worst_first(map(_shown, of.values())) for requirement, of in found.items()}
 
 
@@ -154,7 +154,12 @@ def _cut_short_alike(sightings: Iterator[Violation]) -> Iterator[Violation]:
         culprit = sighting.culprit
         if culprit.fault in CUT_SHORT:
             culprit = known.setdefault(culprit.lines, culprit)
-        yield replace(sighting, culprit=culprit)
+        yield _of(sighting, culprit)
+
+
+def _of(sighting: Violation, culprit: Culprit) -> Violation:
+    """Return a sighting as one of this culprit."""
+    return sighting if sighting.culprit is culprit else replace(sighting, culprit=culprit)
 
 
 def _shown(sightings: list[Violation]) -> Violation:

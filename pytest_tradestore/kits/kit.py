@@ -148,7 +148,7 @@ class Kit:
 
     def offered_by(self, store: object) -> bool:
         """Say whether ``store`` has every required method."""
-        return not self.lacking(store)
+        return all(offers(store, method) for method in self.required)
 
     def lacking(self, store: object) -> list[str]:
         """Return the required methods that ``store`` does not have."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 import pytest
@@ -49,6 +50,18 @@ class ProgressLine:
         """Say what is done, of which nobody knows how long it takes, if nothing has been said for a while."""
         self._show(lambda seconds: f"{what} ({round(seconds)} s)")
 
+    def say(self, what: str) -> None:
+        """Say at once what is to stay."""
+        self.over()
+        reporter = self._config.pluginmanager.getplugin("terminalreporter")
+        if reporter is None or self._config.get_verbosity() < -1:
+            return
+        with self._uncaptured():
+            reporter.ensure_newline()
+            reporter.write_line(what)
+            reporter.flush()
+        self._said = time.monotonic()
+
     def begin(self, what: str) -> None:
         """Say at once what is done first, on a terminal, where the line goes away again."""
         reporter = self._config.pluginmanager.getplugin("terminalreporter")
@@ -61,16 +74,12 @@ class ProgressLine:
         if now - self._said < (_AGAIN if self._shown else self._quiet):
             return
         reporter = self._config.pluginmanager.getplugin("terminalreporter")
-        capture = self._config.pluginmanager.getplugin("capturemanager")
         if reporter is None or self._config.get_verbosity() < -1:
             return
         line = line_after(now - self._began)
         self._quiet = _QUIET
-        if capture is None:
+        with self._uncaptured():
             self._write(reporter, line)
-        else:
-            with capture.global_and_fixture_disabled():
-                self._write(reporter, line)
 
     def over(self) -> None:
         """Note that a result is about to be said."""
@@ -79,13 +88,16 @@ class ProgressLine:
         if not self._shown:
             return
         self._shown = False
+        with self._uncaptured():
+            self._config.get_terminal_writer().write("\r\x1b[K", flush=True)
+
+    def _uncaptured(self) -> AbstractContextManager[None]:
+        """Let what is written inside reach the terminal."""
         capture = self._config.pluginmanager.getplugin("capturemanager")
-        writer = self._config.get_terminal_writer()
-        if capture is None:
-            writer.write("\r\x1b[K", flush=True)
-        else:
-            with capture.global_and_fixture_disabled():
-                writer.write("\r\x1b[K", flush=True)
+        uncaptured: AbstractContextManager[None] = (
+            nullcontext() if capture is None else capture.global_and_fixture_disabled()
+        )
+        return uncaptured
 
     def _write(self, reporter: "pytest.TerminalReporter", line: str) -> None:
         writer = self._config.get_terminal_writer()

@@ -5,7 +5,8 @@ import os
 
 import pytest
 
-from pytest_tradestore.crash.evidence import gather
+from pytest_tradestore.crash import evidence as pipeline
+from pytest_tradestore.crash.evidence import first_look, gather
 from pytest_tradestore.crash.states import Window
 from pytest_tradestore.crash.workloads import workload_for
 from pytest_tradestore.kits.registry import kit_named
@@ -46,6 +47,57 @@ def test_what_was_done_is_counted(durable):
 )
 def test_control_a_broken_one_violates_what_it_breaks(target, violated):
     assert set(evidence_of(target).violations) == violated
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """The questions that are put to the store."""
+    put, explore = [], pipeline.explore
+
+    def counting(store, workload, questions, *more):
+        put.extend(questions)
+        return explore(store, workload, questions, *more)
+
+    monkeypatch.setattr(pipeline, "explore", counting)
+    return put
+
+
+def looked_at_first(target):
+    """What the first look shows, and what is found when it is gone on from there."""
+    store, workload = StoreUnderTest("tiny", target, deadline=5), workload_for(DOCUMENT, frozenset())
+    settings = Settings(recorder="fake")
+    begun = first_look(store, workload, settings)
+    return begun, gather(store, workload, settings, begun)
+
+
+def told(evidence):
+    return {
+        requirement: [(v.state, v.breach.sentence, v.culprit, v.how_many) for v in violations]
+        for requirement, violations in evidence.violations.items()
+    }
+
+
+@pytest.mark.parametrize("target", [Truncating, BareRename], ids=["truncates in place", "renames without syncing"])
+def test_the_first_look_finds_what_the_whole_search_finds_and_nothing_is_asked_twice(target, asked):
+    begun, found = looked_at_first(target)
+    together = asked.copy()
+    asked.clear()
+    alone = evidence_of(target)
+
+    assert begun.evidence is not None
+    assert set(begun.evidence.violations) <= set(alone.violations)
+    assert not begun.evidence.exhaustive
+    assert told(found) == told(alone)
+    assert found.effort.images == alone.effort.images
+    assert (len(together), set(together)) == (len(asked), set(asked))
+
+
+def test_control_nothing_is_found_first_in_a_sound_store_and_all_of_it_is_searched(durable):
+    begun, found = looked_at_first(Durable)
+
+    assert begun.evidence is None
+    assert 0 < len(begun.answers) < durable.effort.images
+    assert (dict(found.violations), found.exhaustive, found.effort.images) == ({}, True, durable.effort.images)
 
 
 def test_a_violation_is_the_simplest_of_those_that_do_most_harm():
