@@ -6,6 +6,7 @@ are asked with requests in the place of operations on files. The rest has no mea
 so.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,11 @@ def also_of_servers(check: Check, kit: Kit) -> Check:
             return judged_by_clients(check.requirement, kit, bench, store)
         return judged(check.requirement, kit.name, _grounds(check.requirement, kit, bench, store))
 
-    return replace(check, judge=judge)
+    def early(bench: "Bench", store: "StoreUnderTest") -> Iterator[Result]:
+        if check.early is not None and store.declarations.backend is None:
+            yield from check.early(bench, store)
+
+    return replace(check, judge=judge, early=early if check.early is not None else None)
 
 
 def _is_asked_as_ever(requirement: str) -> bool:
