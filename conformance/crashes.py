@@ -70,7 +70,12 @@ def violated_early(bench: "Bench", store: "StoreUnderTest", kit: Kit) -> Iterato
         claimed = NEEDS_CLAIM.get(requirement, "") in ("", *claims)
         if requirement in evidence.violations and claimed and not not_applicable(requirement, kit, methods):
             grounds = _grounds(requirement, store.name, evidence, f"crashes of {kit.name}")
-            yield judged(requirement, kit.name, replace(grounds, exhaustive=False))
+            assert grounds.example is not None, "a violation has its counterexample"
+            example = replace(grounds.example, notes=(*grounds.example.notes, _EARLY))
+            yield judged(requirement, kit.name, replace(grounds, example=example, exhaustive=False))
+
+
+_EARLY = "the crashes of later updates had not been looked at when this was told"
 
 
 def not_applicable(requirement: str, kit: Kit, methods: frozenset[str]) -> str:

@@ -32,7 +32,7 @@ def run(pytester, monkeypatch):
 def test_with_x_the_first_finding_is_told_before_anything_else_is_judged(run):
     result = run("-x")
 
-    assert result.parseoutcomes() == {"failed": 1}
+    result.assert_outcomes(failed=1)
     assert "VIOLATED: the document" in result.stdout.str()
 
 
@@ -45,7 +45,7 @@ def test_without_it_a_line_says_so_and_all_are_judged_in_their_order(run):
 
 @pytest.mark.proof
 def test_control_where_nothing_is_done_ahead_each_comes_in_its_turn(run):
-    assert run("-x", "--tradestore-workers=0").parseoutcomes() == {"passed": 1, "failed": 1}
+    run("-x", "--tradestore-workers=0").assert_outcomes(passed=1, failed=1)
 
 
 @pytest.mark.proof
@@ -60,4 +60,4 @@ def test_control_what_is_waived_ends_nothing(run, pytester):
 
     result = run("-x", "--tradestore-waivers=waivers.toml")
 
-    assert result.parseoutcomes() == {"passed": 2, "xfailed": 2}
+    result.assert_outcomes(passed=2, xfailed=2)
