@@ -102,10 +102,9 @@ def explore(
     def ask(todo: Sequence[int], channel: Channel) -> float:
         inspector = _Inspector(store, workload, declared.errors, channel, sandbox.path)
         batch: list[tuple[int, Inspection]] = []
-        directory = sandbox.path / f"images-{os.getpid()}"  # whoever died before has left one behind
-        directory.mkdir()
         for number in todo:
-            root = directory / f"{number}" / "store"
+            # Of this process alone: one that died before has left its own behind.
+            root = sandbox.path / f"image-{os.getpid()}-{number}" / "store"
             batch.append((number, inspector.inspect(number, questions[number], root)))
             if len(batch) >= _BATCH:
                 channel.send((batch, inspector.in_store))
