@@ -28,9 +28,10 @@ from tests.sound_stores.files import (
     "document",
     ATOM_1="JSONDecodeError: Expecting value: line 1 column 1",
     ATOM_2="JSONDecodeError: Expecting value: line 1 column 1",
+    DUR_2="although its directory was synced",
 )
 class PromotesTemporary:
-    """takes a temporary file that a crash left for the newest version, whole or not."""
+    """takes a temporary file that a crash left for the newest version, whole or not, or an old one that is back."""
 
     def __init__(self, root: Path):
         self.file, self.staged = root / "portfolio.json", root / "portfolio.json.tmp"
@@ -50,6 +51,7 @@ class PromotesTemporary:
     "document",
     ATOM_1="JSONDecodeError: Expecting value: line 1 column 1",
     ATOM_2="JSONDecodeError: Expecting value: line 1 column 1",
+    DUR_2="although its directory was synced",
 )
 class PromotesTemporaryAiofiles(PromotesTemporary):
     """the same through aiofiles."""
