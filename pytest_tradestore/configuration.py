@@ -56,11 +56,19 @@ ON_POSTGRES = tuple(
 """The bundled stores on PostgreSQL, which ``reference-postgres`` stands for."""
 IN_A_BUCKET = ("reference-bucket-documents=pytest_tradestore.on_servers.bucket:documents",)
 """That in a bucket, which ``reference-bucket`` stands for."""
+_AWAITED_ON_SERVERS = (
+    *(
+        f"reference-postgres-{name}-async=pytest_tradestore.on_servers.postgres:{name}_async"
+        for name in ("document", "documents", "journal", "jobs", "runs", "data")
+    ),
+    "reference-bucket-documents-async=pytest_tradestore.on_servers.bucket:documents_async",
+)
 _WORDS = {
     "reference": REFERENCE,
     "reference-all": REFERENCE + OTHER_FACES,
     "reference-postgres": ON_POSTGRES,
     "reference-bucket": IN_A_BUCKET,
+    "reference-async-on-servers": _AWAITED_ON_SERVERS,
 }
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")

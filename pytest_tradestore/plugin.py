@@ -39,7 +39,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="[NAME=]MODULE:CALLABLE",
         help="A store to check, instead of the configured ones: CALLABLE(root) opens it on a directory. "
         "'reference' stands for the bundled stores, 'reference-all' for those and their asynchronous faces, "
-        "'reference-postgres' and 'reference-bucket' for those on a server. "
+        "'reference-postgres' and 'reference-bucket' for those on a server, 'reference-async-on-servers' for their "
+        "asynchronous faces. "
         "Repeatable.",
     )
     group.addoption(

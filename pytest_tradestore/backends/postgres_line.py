@@ -38,6 +38,8 @@ _SCHEMAS = "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname
 _TABLES = (
     "SELECT schemaname, tablename FROM pg_tables WHERE schemaname !~ '^pg_' AND schemaname <> 'information_schema'"
 )
+_MAY_WEAKEN = ("synchronous_commit", "set_config", "reset", "discard", "role", "authorization", "do ", "call ")
+"""What a statement says that could change a session's ``synchronous_commit``."""
 _ENDING = ("commit", "end", "rollback", "abort")
 
 
@@ -60,6 +62,8 @@ class _Connection:
     number: int = 0
     to_cancel: bool = False
     """Whether the client has asked the server to give up the statement that waits."""
+    doubtful: bool = True
+    """Whether it may have given up a promise of the server since that was looked at."""
     held: bytearray | None = None
     """What the server has answered, while that is kept back."""
 
@@ -290,7 +294,7 @@ class PostgresLine:
                     told = wire.words_of(message)
             ended = not data or any(m.kind in (wire.READY, wire.COPY_IN, wire.COPY_BOTH) for m in messages)
             if ended and data:
-                self._look_at_promises(connection)
+                self._look_at_promises(connection, statement.text)
             if lost and ended:
                 self._drop(connection)
                 return "no answer"
@@ -304,8 +308,11 @@ class PostgresLine:
                     self._drop(connection)
                 return told or "done"
 
-    def _look_at_promises(self, connection: _Connection) -> None:
-        if connection.status == b"I" and not self.weak:
+    def _look_at_promises(self, connection: _Connection, text: str) -> None:
+        """Look what a session has promised, at its beginning and after whatever may have changed that."""
+        connection.doubtful |= any(word in text.lower() for word in _MAY_WEAKEN)
+        if connection.status == b"I" and connection.doubtful and not self.weak:
+            connection.doubtful = False
             rows = wire.asked_on(connection.server, "SHOW synchronous_commit")
             if rows and rows[0][0] in ("off", "local"):
                 self.weak = f"synchronous_commit is {rows[0][0]} in its session"

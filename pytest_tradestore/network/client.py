@@ -3,10 +3,8 @@
 The coordinator serves its requests itself, so that nothing happens between two of them that it does not know.
 """
 
-import contextlib
 import os
 import pickle
-import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,9 +14,9 @@ from typing import Any
 from pytest_tradestore.backends import Address, hosts
 from pytest_tradestore.backends.lines import Asked, Line, Spoil
 from pytest_tradestore.crash.workloads import Workload
-from pytest_tradestore.isolation import end_with_parent
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.race import interposition
+from pytest_tradestore.race.coordinating import Worker
 from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest
 
 OPEN, LOOK, CLOSE = "open the store", "look", "close the store"
@@ -57,32 +55,12 @@ def let_all(_number: int, _asked: Asked) -> "Spoil | bool":
     return True
 
 
-class Process:
+class Process(Worker):
     """The process of clients, one after the other; one that dies in the middle is not used again."""
 
     def __init__(self, store: StoreUnderTest, workload: Workload) -> None:
-        self.link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        for end in (self.link, theirs):
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _PACKET)
-        parent = os.getpid()
-        self._child = os.fork()
-        if not self._child:
-            try:
-                end_with_parent(parent)
-                self.link.close()
-                _serve(theirs, store, workload)
-            finally:
-                os._exit(0)
-        theirs.close()
-        self.alive = True
-
-    def kill(self) -> None:
-        if self.alive:
-            self.alive = False
-            self.link.close()
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._child, signal.SIGKILL)
-            os.waitpid(self._child, 0)
+        super().__init__(1, lambda links: _serve(links[0], store, workload))
+        (self.link,) = self.ends
 
 
 class Life:

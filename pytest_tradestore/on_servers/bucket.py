@@ -1,11 +1,15 @@
 """That in a bucket."""
 
+from typing import TypeVar
+
 from pytest_tradestore.backends import Address, Bucket
 from pytest_tradestore.on_servers import RETRIES, OnServer
-from reference_store.bucket import BucketDocumentStore
+from reference_store.bucket import AsyncBucketDocumentStore, BucketDocumentStore
+
+S = TypeVar("S", BucketDocumentStore, AsyncBucketDocumentStore)
 
 
-def _opened(address: Address) -> BucketDocumentStore:
+def _opened(store: type[S], address: Address) -> S:
     options = {
         "endpoint": address.endpoint,
         "access_key_id": "anybody",
@@ -14,7 +18,11 @@ def _opened(address: Address) -> BucketDocumentStore:
         "virtual_hosted_style_request": "false",
         "allow_http": "true",
     }
-    return BucketDocumentStore(f"s3://{address.bucket}/trading", storage_options=options, retry_for=RETRIES)
+    return store(f"s3://{address.bucket}/trading", storage_options=options, retry_for=RETRIES)
 
 
-documents = OnServer(_opened, Bucket(), tradestore_claims=("processes", "checksums"))
+_CLAIMS = ("processes", "checksums")
+documents = OnServer(lambda address: _opened(BucketDocumentStore, address), Bucket(), tradestore_claims=_CLAIMS)
+documents_async = OnServer(
+    lambda address: _opened(AsyncBucketDocumentStore, address), Bucket(), tradestore_claims=_CLAIMS
+)

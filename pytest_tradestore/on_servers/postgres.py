@@ -23,9 +23,30 @@ class _OnDatabase:
         self._database.close()
 
 
+class _OnAsyncDatabase:
+    """The same for an event loop."""
+
+    def __init__(self, make: Callable[[stores.AsyncDatabase], Any], address: Address) -> None:
+        self._database = stores.AsyncDatabase(address.dsn, retry_for=RETRIES, max_size=4)
+        self._store = make(self._database)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["_store"], name)
+
+    async def aclose(self) -> None:
+        await self._store.aclose()
+        await self._database.aclose()
+
+
 def _opened(make: Callable[[stores.Database], Any]) -> OnServer:
     return OnServer(
         lambda address: _OnDatabase(make, address), Postgres(), tradestore_claims=("processes", "checksums")
+    )
+
+
+def _awaited(make: Callable[[stores.AsyncDatabase], Any]) -> OnServer:
+    return OnServer(
+        lambda address: _OnAsyncDatabase(make, address), Postgres(), tradestore_claims=("processes", "checksums")
     )
 
 
@@ -35,3 +56,9 @@ journal = _opened(stores.PostgresJournalStore)
 jobs = _opened(stores.PostgresJobStore)
 runs = _opened(stores.PostgresRunStore)
 data = _opened(stores.PostgresDataStore)
+document_async = _awaited(stores.AsyncPostgresSingleDocumentStore)
+documents_async = _awaited(stores.AsyncPostgresDocumentStore)
+journal_async = _awaited(stores.AsyncPostgresJournalStore)
+jobs_async = _awaited(stores.AsyncPostgresJobStore)
+runs_async = _awaited(stores.AsyncPostgresRunStore)
+data_async = _awaited(stores.AsyncPostgresDataStore)

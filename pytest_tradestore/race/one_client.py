@@ -6,51 +6,31 @@ nothing depends on what came first: a request is that of whoever was let go on, 
 keeps waiting. The rest of the machinery (strategies, judging, shrinking, timelines) is that of all races.
 """
 
-import contextlib
 import math
 import os
 import pickle
-import signal
 import socket
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from pytest_tradestore.backends.declared import Address
-from pytest_tradestore.backends.hosts import lines_to
 from pytest_tradestore.backends.lines import Line, Waiting
-from pytest_tradestore.isolation import Channel, end_with_parent, processor_seconds
+from pytest_tradestore.isolation import Channel, processor_seconds
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.race import client_worker
 from pytest_tradestore.race import process_worker as wire
 from pytest_tradestore.race.actors import Actor, never
 from pytest_tradestore.race.client_worker import SIGNAL_OF, Links
 from pytest_tradestore.race.clock import CLOCK, REAL_MONOTONIC
-from pytest_tradestore.race.execution import (
-    CANCELLING,
-    INTERRUPTING,
-    SIGNALS,
-    Actors,
-    Blow,
-    Completed,
-    Ending,
-    Execution,
-    Program,
-)
-from pytest_tradestore.race.following import Repeating, Replaying
-from pytest_tradestore.race.process_worker import keep_to_one_processor
-from pytest_tradestore.race.processes import OPENING, pair
-from pytest_tradestore.race.removing import remove
+from pytest_tradestore.race.coordinating import CALLS, OPENING, Calling, Coordinating, Worker, executed, pair
+from pytest_tradestore.race.execution import CANCELLING, INTERRUPTING, SIGNALS, Actors, Blow, Execution, Program
 from pytest_tradestore.race.scheduler import Chooser, Scheduler
-from pytest_tradestore.race.search import Harness
-from pytest_tradestore.race.slowness import OneSlowOperation
 from pytest_tradestore.race.standing_still import is_kept_by_a_lock, resting, tasks
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import StoreUnderTest
 
-_CALLS = ("call ", wire.OPENING)
 _LOOK = 0.0002
 """Seconds after which it is looked again whether all threads of the client stand still."""
 _STILL = 1.0
@@ -61,22 +41,14 @@ WAITS = "go on when another caller lets it"
 _TIME = "let time pass"
 
 
-class OneClientHarness(Harness):
+class OneClientHarness(Coordinating):
     """Runs executions whose callers share one client, each in a new process; runs no code of the store itself."""
 
     sees_lines = False
 
     def __init__(self, sandbox: Sandbox, store: StoreUnderTest) -> None:
-        # Not the base's: this process starts no threads. The workers inherit its switch points.
-        backend = store.declarations.backend
-        assert backend is not None, "it is asked of stores on a server alone"
-        self._server = lines_to(backend)
-        client_worker.install()
-        keep_to_one_processor()
-        self._place = os.fspath(sandbox.path)
-        self._count = self._first = 0
-        self._channel: Channel | None = None
-        self._unsteered = {}
+        assert store.declarations.backend is not None, "it is asked of stores on a server alone"
+        super().__init__(sandbox, store.declarations.backend, client_worker.install)
         self._worker: _Worker | None = None
         self._of: tuple[StoreUnderTest, Program] | None = None
 
@@ -91,29 +63,17 @@ class OneClientHarness(Harness):
         lines: bool = False,  # noqa: ARG002 - lines of another process
     ) -> Execution:
         """Run the program once, in a new root, under the schedule that ``chooser`` gives."""
-        self._count += 1
-        if self._channel is not None:
-            self._channel.step(self._count)
-        outer = f"{self._place}/{self._count}"
-        root = f"{outer}/store"
-        os.makedirs(root)
-        self._server.begin()
-        CLOCK.restart()
-        scheduler = Scheduler(chooser, CLOCK, keep_steps=detailed or steps)
-        if program.blow is Blow.SLOW and program.struck is not None:
-            scheduler.slowness = OneSlowOperation(scheduler, CLOCK, *program.struck)
-        if isinstance(chooser, Repeating | Replaying):
-            chooser.scheduler = scheduler
-        line, address = self._server.line(0), self._server.address(0, Path(root))
-        worker = self._ready(store, program)
-        run = _Run(scheduler, program, line, worker)
-        try:
-            worker.begin((root, address, detailed, program.struck))
-            return run.whole()
-        finally:
-            if not run.end():
-                self._worker = None
-            remove(outer)
+        assert self._server is not None, "looked at above"
+        with self._begun(program, chooser, keep_steps=detailed or steps) as (scheduler, root):
+            line, address = self._server.line(0), self._server.address(0, Path(root))
+            worker = self._ready(store, program)
+            run = _Run(scheduler, program, line, worker)
+            try:
+                worker.begin((root, address, detailed, program.struck))
+                return run.whole()
+            finally:
+                if not run.end():
+                    self._worker = None
 
     def _ready(self, store: StoreUnderTest, program: Program) -> "_Worker":
         """Return a living process for this program, whenever the blow in it falls."""
@@ -138,32 +98,21 @@ class OneClientHarness(Harness):
         """End the process, and leave the server."""
         if self._worker is not None:
             self._worker.kill()
+        assert self._server is not None, "looked at above"
         self._server.close()
 
 
-class _Worker:
+class _Worker(Worker):
     """The process of a client, for one execution after the other as long as nothing has gone wrong in it."""
 
     def __init__(self, store: StoreUnderTest, program: Program) -> None:
-        links = [pair() for _ in range(len(program.actors) + 2)]
-        parent = os.getpid()
-        self.pid = os.fork()
-        if not self.pid:
-            status = 1
-            try:
-                end_with_parent(parent)
-                for ours, _ in links:
-                    ours.close()
-                *callers, observer, control = (theirs for _, theirs in links)
-                client_worker.serve(Links(tuple(callers), observer, control), store, program)
-                status = 0
-            finally:
-                os._exit(status)
-        for _, theirs in links:
-            theirs.close()
-        *self.links, self.control = (ours for ours, _ in links)
+        def work(links: list[socket.socket]) -> None:
+            *callers, observer, control = links
+            client_worker.serve(Links(tuple(callers), observer, control), store, program)
+
+        super().__init__(len(program.actors) + 2, work)
+        *self.links, self.control = self.ends
         """Those of the callers, and last that of who prepares and observes; and that of all."""
-        self.alive = True
 
     def begin(self, told: tuple[str, Address, bool, tuple[int, int] | None]) -> None:
         """Let it begin an execution: with its root, its address, whether steps are kept, and where a blow falls."""
@@ -173,39 +122,27 @@ class _Worker:
         """Say whether the process is gone, though nobody has killed it."""
         return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
-    def kill(self) -> None:
-        """End it; when this returns the kernel has closed its connections."""
-        if self.alive:
-            self.alive = False
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
-            for link in (*self.links, self.control):
-                link.close()
-
 
 def is_request(operation: str) -> bool:
     """Say whether a step is a request, and not the beginning of a call or a wait."""
-    return not operation.startswith((*_CALLS, "sleep", "go on ", _TIME))
+    return not operation.startswith((*CALLS, "sleep", "go on ", _TIME))
 
 
-class _Caller(Actor):
+class _Caller(Calling):
     """The coordinator's side of one caller."""
 
     def __init__(self, run: "_Run", number: int, caller: int, link: socket.socket, calls: Sequence[Call]) -> None:
         label = f"caller {caller}" if caller >= 0 else "the observer"
-        super().__init__(number, caller, label)
-        self._run, self.link, self._calls = run, link, iter(calls)
-        self.stops = self.done = False
-        """Whether it has stopped before a call or asleep; whether it has made all its calls."""
+        super().__init__(run.scheduler, number, caller, label, calls)
+        self._run, self.link = run, link
+        self.stops = False
+        """Whether it has stopped before a call or asleep."""
         self.thread = ""
         """The number of its thread, where it has one of its own."""
         self.asks: deque[Waiting] = deque()
         """Its requests that wait to be done."""
         self.goes: int | None = None
         """The connection on which it waits for an answer that waits for another client, or for another request."""
-        self._open: tuple[int, Call] | None = None
-        self.entries: list[Completed] = []
         self.requests = 0
         self.ready = never
         self.pending = WAITS
@@ -225,8 +162,8 @@ class _Caller(Actor):
         run, told = self._run, True
         if self.stops:
             position = run.scheduler.note(self.caller, self.pending)
-            if self.pending.startswith(_CALLS):
-                self._open = (position, next(self._calls))
+            if self.pending.startswith(CALLS):
+                self._begins(position)
             word = wire.TIME_IS_UP if self.timed_out else wire.GO
             self.timed_out = self.stops = False
             self.until = None
@@ -260,29 +197,6 @@ class _Caller(Actor):
             self.thread = rest.decode()
         elif kind == wire.DONE:
             self.done = True
-
-    def _came_back(self, kind: bytes, value: Any) -> None:
-        if self._open is None:
-            return
-        (invoked, call), self._open = self._open, None
-        scheduler = self._run.scheduler
-        if kind == wire.RESULT:
-            position = scheduler.note(self.caller, f"return {call.rendered}", note=repr(value))
-            self.entries.append(Completed(self.caller, call, invoked, position, value))
-            return
-        error, undeclared, declared, interrupted = value
-        position = scheduler.note(self.caller, f"fail {call.rendered}", note=error)
-        self.entries.append(
-            Completed(
-                self.caller, call, invoked, position, None, error, undeclared, declared=declared,
-                interrupted=interrupted,
-            )
-        )  # fmt: skip
-
-    def history(self) -> Iterator[Completed]:
-        yield from self.entries
-        if self._open is not None:
-            yield Completed(self.caller, self._open[1], self._open[0], None)
 
     def waits(self) -> str:
         return f"{self.label} waits for another caller, and no request is under way"
@@ -336,8 +250,6 @@ class _Run:
         self._known: set[int] = set()
         self._struck = self._handled = self._dead = False
         count = len(program.actors)
-        for _ in program.actors:
-            scheduler.next_number()
         self.control = worker.control
         self.callers = [_Caller(self, n, n, worker.links[n], self._calls_of(n)) for n in range(count)]
         self.background = _Background(self, count + 1)
@@ -371,17 +283,7 @@ class _Run:
             self.control.send(client_worker.OBSERVE)
             again = program.own_instances or program.blow is Blow.ALL_CANCELLED
             self._alone((OPENING, *program.observe) if again else program.observe)
-        history = sorted((c for caller in self._all() for c in caller.history()), key=lambda c: c.invoked)
-        return Execution(
-            tuple(history),
-            tuple(scheduler.steps or ()),
-            tuple(scheduler.choices),
-            scheduler.ending or Ending.FINISHED,
-            scheduler.preemptions,
-            scheduler.waits_for,
-            turns=tuple(scheduler.turns),
-            met=frozenset({Blow.SLOW}) if self.met & 1 else frozenset(),
-        )
+        return executed(scheduler, self._all(), frozenset({Blow.SLOW}) if self.met & 1 else frozenset())
 
     def _alone(self, calls: tuple[Call, ...]) -> None:
         """Let one caller make its calls: whoever waits goes on at once."""

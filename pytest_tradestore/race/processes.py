@@ -5,37 +5,30 @@ other; one that is killed, or still waits when an execution is over, is replaced
 they let go on is its requests: the coordinator is the server, or stands before it.
 """
 
-import contextlib
 import os
 import pickle
-import signal
 import socket
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pytest_tradestore.backends import Address
-from pytest_tradestore.backends.hosts import lines_to
 from pytest_tradestore.backends.lines import Asked, Blocked, Line, Lines
 from pytest_tradestore.crash.operations import Location
-from pytest_tradestore.isolation import Channel, end_with_parent, processor_seconds
+from pytest_tradestore.isolation import Channel, processor_seconds
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.race import process_worker
 from pytest_tradestore.race import process_worker as wire
 from pytest_tradestore.race.actors import Actor
 from pytest_tradestore.race.clock import CLOCK
-from pytest_tradestore.race.execution import KILLS, Blow, Completed, Ending, Execution, Program
-from pytest_tradestore.race.following import Repeating, Replaying
+from pytest_tradestore.race.coordinating import CALLS, OPENING, Calling, Coordinating, Worker, executed, pair
+from pytest_tradestore.race.execution import KILLS, Blow, Ending, Execution, Program
 from pytest_tradestore.race.killing import Witness
-from pytest_tradestore.race.removing import remove
 from pytest_tradestore.race.scheduler import MOST_STEPS, Chooser, Scheduler
-from pytest_tradestore.race.search import Harness, strategy_of
-from pytest_tradestore.race.slowness import OneSlowOperation
+from pytest_tradestore.race.search import strategy_of
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import StoreUnderTest
 
-OPENING = Call("open", (), "", wire.OPENING)
 _LONGEST_SLEEP = 60.0
 _LEASE = 3600.0
 """Seconds after which a lock that is taken for a time only has to be free again, when its holder was killed."""
@@ -45,48 +38,19 @@ _MET = (
     frozenset({Blow.KILLED_AND_SUCCEEDED}),
     frozenset({Blow.SLOW, Blow.KILLED_AND_SUCCEEDED}),
 )
-_CALLS = ("call ", wire.OPENING)
 _DETECTED = 1.0
 """Seconds in which a server has found out that two clients wait for each other, and ended one of them."""
 _MOST_POLLS = 150
 """So often may the only process that is left sleep and look again, for hours by then: what it waits for never comes."""
 
 
-def pair() -> tuple[socket.socket, socket.socket]:
-    """Return the ends of a link."""
-    ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    for end in ends:
-        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, wire.PACKET)
-    return ends
-
-
-class _Worker:
+class _Worker(Worker):
     """A process that makes the calls of one caller; or, with ``lends``, opens an instance for others to inherit."""
 
     def __init__(self, number: int, store: StoreUnderTest, program: Program, *, lends: bool = False) -> None:
-        self.link, theirs = pair()
-        parent = os.getpid()
-        self.pid = os.fork()
-        if not self.pid:
-            status = 1
-            try:
-                end_with_parent(parent)
-                self.link.close()
-                (wire.lend if lends else wire.work)(theirs, number, store, program)
-                status = 0
-            finally:
-                os._exit(status)
-        theirs.close()
-        self.alive = True
-
-    def kill(self) -> None:
-        """End it as ``kill -9`` does; when this returns the kernel has released what it held."""
-        if self.alive:
-            self.alive = False
-            self.link.close()
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
+        work = wire.lend if lends else wire.work
+        super().__init__(1, lambda links: work(links[0], number, store, program))
+        (self.link,) = self.ends
 
     def fork(self, number: int) -> "_Heir":
         """Return a process that is forked from this one, which lends it its instance."""
@@ -115,7 +79,7 @@ class _Heir:
         self.link.close()
 
 
-class _Caller(Actor):
+class _Caller(Calling):
     """The coordinator's side of one worker in one execution."""
 
     def __init__(
@@ -129,11 +93,12 @@ class _Caller(Actor):
         gone: int = 0,
         line: Line | None = None,
     ) -> None:
-        super().__init__(number, caller, f"process {chr(ord('A') + number)}")
-        self._scheduler, self.worker = scheduler, worker
+        # Who has inherited an instance opens none.
+        calls = calls if isinstance(worker, _Heir) else (OPENING, *calls)
+        super().__init__(scheduler, number, caller, f"process {chr(ord('A') + number)}", calls)
+        self.worker = worker
         self._progress = progress
         """How many steps of all callers have changed something, in a list that they share."""
-        self._calls = iter(calls if isinstance(worker, _Heir) else (OPENING, *calls))
         self._gone = gone
         self._line = line
         """Its way to the server, where its data is on one."""
@@ -141,15 +106,12 @@ class _Caller(Actor):
         """The request that it waits to be answered."""
         self.met = 0
         """What the store was seen to ask, see ``process_worker.met``."""
-        self._open: tuple[int, Call] | None = None
         self._place: Location | None = None
-        self.entries: list[Completed] = []
         self._refused = -1
         """How far all had come when it was refused what it waits for."""
         self._tried: str | None = None
         self._settled: bool | None = None
         """Whether it can do what it waits for, where nobody else can change that."""
-        self.done = self._killed = False
 
     def begin(self, root: str, phase: str, detailed: bool, address: Address | None = None) -> None:
         """Let the worker go to its first switch point."""
@@ -159,26 +121,25 @@ class _Caller(Actor):
 
     def let_run(self, most: int = 0) -> None:
         """Let the worker do its pending operation, and up to ``most`` more while nobody else would be chosen."""
-        position = self._scheduler.note(self.caller, self.pending, self._place)
+        position = self.scheduler.note(self.caller, self.pending, self._place)
         self._progress[0] += 1
         if self._asks is not None:
             self._be_answered()
             return
         self._tried = self.pending if self.ready is not None else None
-        if self.pending == wire.OPENING or self.pending.startswith("call "):
-            call = next(self._calls)
-            self._open = (position, call)
+        if self.pending.startswith(CALLS):
+            self._begins(position)
         word = wire.TIME_IS_UP if self.timed_out else wire.GO
         self.timed_out = False
-        ahead = min(most, self._scheduler.ahead(self))
+        ahead = min(most, self.scheduler.ahead(self))
         self.worker.link.send(word + wire.PERMIT.pack(CLOCK.now, ahead))
         self._listen()
 
     def die(self) -> None:
         """Kill the worker where it stands."""
-        self._scheduler.note(self.caller, "killed", self._place)
+        self.scheduler.note(self.caller, "killed", self._place)
         self._progress[0] += 1
-        self._killed = True
+        self.killed = True
         self.end_worker()
         self._end()
 
@@ -192,7 +153,7 @@ class _Caller(Actor):
         """Let the server do the request that waits, or go on with what it gave to one that was blocked."""
         asks, self._asks = self._asks, None
         if self._line is not None and isinstance(asks, Asked):
-            told, steps = self._line.answer(), self._scheduler.steps
+            told, steps = self._line.answer(), self.scheduler.steps
             if steps:
                 steps[-1] = replace(steps[-1], note=told or "waits for another client")
         self._listen()
@@ -207,11 +168,6 @@ class _Caller(Actor):
             line = self._line
             self.pending, self.ready = f"go on with {self.pending}", line.freed
             self.probe = lambda: line.freed(_DETECTED)
-
-    def history(self) -> Iterator[Completed]:
-        yield from self.entries
-        if self._open is not None:
-            yield Completed(self.caller, self._open[1], self._open[0], None, killed=self._killed)
 
     def is_refused(self) -> bool:
         """Say whether it waits for what it was refused just now."""
@@ -256,7 +212,7 @@ class _Caller(Actor):
                 self._refused = self._progress[0] if refused else -1
                 return None
             if kind == wire.NOTE:
-                steps = self._scheduler.steps
+                steps = self.scheduler.steps
                 if steps:
                     steps[-1] = replace(steps[-1], note=rest.decode())
             elif kind == wire.BATCH:
@@ -269,42 +225,22 @@ class _Caller(Actor):
     def _went_on(self, operations: list[str]) -> None:
         self._tried = None if operations else self._tried
         if operations:
-            self._scheduler.went_on(self, operations)
+            self.scheduler.went_on(self, operations)
 
     def _came_back(self, kind: bytes, value: Any) -> None:
-        assert self._open is not None, "a result is of the call that was made last"
         self._tried = None
-        (invoked, call), self._open = self._open, None
-        if kind == wire.RESULT:
-            position = self._scheduler.note(self.caller, f"return {call.rendered}", note=repr(value))
-            self.entries.append(Completed(self.caller, call, invoked, position, value))
-        else:
-            error, undeclared, declared = value
-            position = self._scheduler.note(self.caller, f"fail {call.rendered}", note=error)
-            self.entries.append(
-                Completed(self.caller, call, invoked, position, None, error, undeclared, declared=declared)
-            )
+        super()._came_back(kind, value)
 
     def _end(self) -> None:
         self.done, self.ready, self.until = True, None, None
 
 
-class ProcessHarness(Harness):
+class ProcessHarness(Coordinating):
     """Runs executions whose callers are processes; runs no code of the store itself."""
 
     def __init__(self, sandbox: Sandbox, store: StoreUnderTest) -> None:
-        # Not the base's: this process starts no threads. The workers inherit its switch points.
         backend = store.declarations.backend
-        self._server = None if backend is None else lines_to(backend)
-        if self._server is None:
-            process_worker.install()
-        else:
-            process_worker.install_for_servers()
-        process_worker.keep_to_one_processor()
-        self._place = os.fspath(sandbox.path)
-        self._count = self._first = 0
-        self._channel: Channel | None = None
-        self._unsteered = {}
+        super().__init__(sandbox, backend, process_worker.install if backend is None else wire.install_for_servers)
         self._workers: list[_Worker] = []
         self._lender: _Worker | None = None
         self._of: tuple[StoreUnderTest, Program] | None = None
@@ -330,7 +266,7 @@ class ProcessHarness(Harness):
         if self._server is not None:
             execution = self.first(store, program, seed, channel)
             own = [operation for number, operation in execution.choices if number == 0]
-            return tuple(at for at, operation in enumerate(own, 1) if not operation.startswith(_CALLS))
+            return tuple(at for at, operation in enumerate(own, 1) if not operation.startswith(CALLS))
         witness, strategy = Witness(0), strategy_of(program, seed)
         strategy.begin()
         self._executed(store, program, strategy, False, witness)
@@ -347,28 +283,10 @@ class ProcessHarness(Harness):
         steps: bool = False,
     ) -> Execution:
         """Run the program once; ``witness`` looks on."""
-        self._count += 1
-        if self._channel is not None:
-            self._channel.step(self._count)
         workers = self._ready(store, program)
-        outer = f"{self._place}/{self._count}"
-        root = f"{outer}/store"
-        os.makedirs(root)
-        if self._server is not None:
-            self._server.begin()
-        CLOCK.restart()
-        CLOCK.stamp(root)
-        scheduler = Scheduler(chooser, CLOCK, keep_steps=detailed or steps)
-        if program.blow is Blow.SLOW and program.struck is not None:
-            scheduler.slowness = OneSlowOperation(scheduler, CLOCK, *program.struck)
-        if isinstance(chooser, Repeating | Replaying):
-            chooser.scheduler = scheduler
-        for _ in program.actors:
-            scheduler.next_number()
-        try:
+        with self._begun(program, chooser, keep_steps=detailed or steps) as (scheduler, root):
+            CLOCK.stamp(root)
             return _Run(scheduler, program, workers, self._lender, root, detailed, witness, self._server).whole()
-        finally:
-            remove(outer)
 
     def _ready(self, store: StoreUnderTest, program: Program) -> list[_Worker]:
         """Return living workers: one per caller, and one that prepares and observes."""
@@ -449,17 +367,7 @@ class _Run:
                 CLOCK.advance(CLOCK.now + _LEASE)
             CLOCK.settle()
             self._side_by_side([self._caller(observer, -1, program.observe, wire.OBSERVE)])
-        history = sorted((c for caller in self._callers for c in caller.history()), key=lambda c: c.invoked)
-        return Execution(
-            tuple(history),
-            tuple(scheduler.steps or ()),
-            tuple(scheduler.choices),
-            scheduler.ending or Ending.FINISHED,
-            scheduler.preemptions,
-            scheduler.waits_for,
-            turns=tuple(scheduler.turns),
-            met=self._met(),
-        )
+        return executed(scheduler, self._callers, self._met())
 
     def _met(self) -> frozenset[Blow]:
         met = 0

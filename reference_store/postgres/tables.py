@@ -37,6 +37,10 @@ VERSIONS: tuple[tuple[str, ...], ...] = (
 )
 """What makes each version of the one before."""
 
+_FIRST = (
+    "CREATE SCHEMA IF NOT EXISTS {s}",
+    "CREATE TABLE {s}.version (number int PRIMARY KEY, at timestamptz NOT NULL DEFAULT now())",
+)
 _SETTINGS = ("fsync", "full_page_writes", "synchronous_commit")
 _log = logging.getLogger("reference_store")
 
@@ -47,8 +51,8 @@ def prepare(schema: str, durability: str) -> Program[None]:
     Raises UnsafeServer, unless ``durability`` is ``warn`` or ``ignore``, and NewerRecord.
     """
     if durability != "ignore":
-        for setting in _SETTINGS:
-            [(value,)] = yield Ask("SELECT current_setting(%s)", (setting,))
+        [values] = yield Ask(f"SELECT {', '.join(f'current_setting({setting!r})' for setting in _SETTINGS)}")
+        for setting, value in zip(_SETTINGS, values, strict=True):
             if value == "off":
                 unsafe = UnsafeServer(setting, value)
                 if durability == "require":
@@ -61,13 +65,10 @@ def prepare(schema: str, durability: str) -> Program[None]:
         [(version,)] = yield Ask("SELECT max(number) FROM {s}.version")
     if version > len(VERSIONS):
         raise NewerRecord(schema, "version", f"its tables are of version {version}, {len(VERSIONS)} is known here")
-    if not there:
-        yield Ask("CREATE SCHEMA IF NOT EXISTS {s}")
-        yield Ask("CREATE TABLE {s}.version (number int PRIMARY KEY, at timestamptz NOT NULL DEFAULT now())")
     for number, statements in enumerate(VERSIONS[version:], version + 1):
-        for statement in statements:
-            yield Ask(statement)
-        yield Ask("INSERT INTO {s}.version (number) VALUES (%s)", (number,))
+        made = f"INSERT INTO {{s}}.version (number) VALUES ({number})"
+        # Several in one message: each of its own would be waited for, and nothing comes back of any.
+        yield Ask("; ".join((*(() if number > 1 else _FIRST), *statements, made)))
 
 
 FORGET = Ask("DELETE FROM {s}.done WHERE at < now() - interval '1 day'")

@@ -1,17 +1,7 @@
-"""Backups in a container of Azure: asked of Azurite, Microsoft's own stand-in, where it is installed.
+"""Backups in a container of Azure: asked of Azurite, where it is installed."""
 
-``npm install -g azurite`` puts it on the path; it gets a directory and a port of its own, and tells nobody of its use.
-"""
-
-import base64
-import hashlib
-import hmac
-import shutil
-import socket
-import subprocess
-import urllib.request
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,59 +18,16 @@ from reference_store.operations.backups.creating import create
 from reference_store.operations.backups.restoring import restore
 from reference_store.operations.backups.retention import Retention
 from reference_store.operations.backups.verifying import verify
-
-ACCOUNT = "devstoreaccount1"
-KEY = base64.b64encode(b"a key that was made up for this test, and is nobody's").decode()
-VERSION = "2021-08-06"
-
-
-def made_container(place: str, name: str) -> None:
-    """Make a container: what a backup does not do by itself."""
-    when = datetime.now(UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")
-    said = f"x-ms-date:{when}\nx-ms-version:{VERSION}\n/{ACCOUNT}/{ACCOUNT}/{name}\nrestype:container"
-    digest = hmac.new(base64.b64decode(KEY), ("PUT" + "\n" * 12 + said).encode(), hashlib.sha256).digest()
-    headers = {
-        "x-ms-date": when,
-        "x-ms-version": VERSION,
-        "Authorization": f"SharedKey {ACCOUNT}:{base64.b64encode(digest).decode()}",
-        "Content-Length": "0",
-        "Content-Type": "",
-    }
-    asked = urllib.request.Request(f"{place}/{name}?restype=container", method="PUT", headers=headers)
-    urllib.request.urlopen(asked).close()
+from tests.reference_store import azurite
+from tests.reference_store.azurite import ACCOUNT, KEY
 
 
 @pytest.fixture
-def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
-    program = shutil.which("azurite-blob")
-    if program is None:
-        pytest.skip("azurite is not installed")
-    monkeypatch.setenv("AZURITE_ACCOUNTS", f"{ACCOUNT}:{KEY}")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [
-        program,
-        "--disableTelemetry",
-        "--skipApiVersionCheck",
-        "--blobHost",
-        "127.0.0.1",
-        "--blobPort",
-        str(port),
-    ]
-    running = subprocess.Popen([*command, "--location", str(tmp_path / "azurite")], stdout=subprocess.PIPE, text=True)
-    try:
-        assert running.stdout is not None
-        assert any("successfully listens" in line for line in running.stdout), "it has not come up"
-        place = f"http://127.0.0.1:{port}/{ACCOUNT}"
-        made_container(place, "bot-backups")
+def options(tmp_path: Path) -> Iterator[dict[str, Any]]:
+    with azurite.served(tmp_path / "azurite") as place:
+        azurite.made_container(place, "bot-backups")
         config = {"account_name": ACCOUNT, "account_key": KEY, "endpoint": place}
         yield {"config": config, "client_options": {"allow_http": True}}
-    finally:
-        running.terminate()
-        running.wait()
-        if running.stdout is not None:
-            running.stdout.close()
 
 
 def test_backups_in_a_container_are_kept_verified_restored_and_let_go(
