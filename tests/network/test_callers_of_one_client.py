@@ -3,27 +3,11 @@
 import pytest
 
 from pytest_tradestore.backends.postgres_server import unavailable
-from pytest_tradestore.bench import Bench
-from pytest_tradestore.replay import replay
-from pytest_tradestore.settings import Budget, Settings
-from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Verdict
 from tests.network import bucket_stores as stores
-from tests.network.test_clients_of_a_bucket import judged
+from tests.network.judging import judged, shown
 
 pytestmark = pytest.mark.proof
-
-
-def shown(target, requirement, words, step):
-    """Assert that the store breaks the requirement, in a timeline with such a step, and does so again when replayed."""
-    (result,) = judged(target, requirement)
-    example = result.counterexample
-
-    assert result.verdict is Verdict.VIOLATED
-    assert words in example.headline
-    assert any(one.text.startswith(step) for one in example.steps)
-    store, bench = StoreUnderTest(target.__name__, target), Bench(Settings(budget=Budget.QUICK))
-    assert example.headline in [one.headline for _, one in replay(example.token, store, bench).violations]
 
 
 def test_what_threads_keep_in_memory_side_by_side_is_lost():

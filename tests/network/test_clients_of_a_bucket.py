@@ -2,24 +2,14 @@
 
 import pytest
 
-from pytest_tradestore.bench import Bench
-from pytest_tradestore.conformance import checks_for
-from pytest_tradestore.replay import replay
-from pytest_tradestore.settings import Budget, Settings
-from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Verdict
 from tests.judging import violated
 from tests.network import bucket_stores as stores
+from tests.network.judging import judged, shown
 
 DEATHS = ("ATOM-", "DUR-", "REC-")
 SPOILT = ("FAULT-1", "FAULT-3", "FAULT-5", "FAULT-6")
 SOUND = (stores.BucketDocument, stores.BucketJournal)
-
-
-def judged(target, wanted, budget=Budget.QUICK):
-    store, bench = StoreUnderTest(target.__name__, target), Bench(Settings(budget=budget))
-    checks = checks_for(bench.examined(store).contracts)
-    return [check.judge(bench, store) for check in checks if check.requirement.startswith(wanted)]
 
 
 @pytest.mark.proof
@@ -55,15 +45,7 @@ LOSES = {
 @pytest.mark.proof
 @pytest.mark.parametrize("target", LOSES, ids=lambda target: target.__name__)
 def test_a_store_that_misreads_an_answer_is_told_by_the_requests_it_made_and_replayed(target):
-    requirement, words, answer = LOSES[target]
-    (result,) = (r for r in judged(target, requirement) if r.verdict is Verdict.VIOLATED)
-    example = result.counterexample
-
-    assert words in example.headline
-    assert any(answer in step.text for step in example.steps)
-    store, bench = StoreUnderTest(target.__name__, target), Bench(Settings(budget=Budget.QUICK))
-    again = replay(example.token, store, bench)
-    assert [(id_, one.headline) for id_, one in again.violations] == [(requirement, example.headline)]
+    shown(target, *LOSES[target])
 
 
 PILES = {
@@ -75,14 +57,9 @@ PILES = {
 @pytest.mark.proof
 @pytest.mark.parametrize("target", PILES, ids=lambda target: target.__name__)
 def test_what_clients_that_die_leave_behind_may_not_pile_up(target):
-    (result,) = judged(target, "ATOM-4")
-    example = result.counterexample
+    example = shown(target, "ATOM-4", "leaves one more thing that nothing removes")
 
-    assert result.verdict is Verdict.VIOLATED
-    assert "leaves one more thing that nothing removes" in example.headline
     assert PILES[target] in example.found[0]
-    store, bench = StoreUnderTest(target.__name__, target), Bench(Settings(budget=Budget.QUICK))
-    assert example.headline in [one.headline for _, one in replay(example.token, store, bench).violations]
 
 
 @pytest.mark.proof
@@ -102,15 +79,10 @@ RACES = {
 @pytest.mark.proof
 @pytest.mark.parametrize("target", RACES, ids=lambda target: target.__name__)
 def test_two_clients_stepped_request_by_request_show_what_no_condition_guards(target):
-    (result,) = judged(target, "RACE-3")
-    example = result.counterexample
+    example = shown(target, "RACE-3", RACES[target])
 
-    assert result.verdict is Verdict.VIOLATED
-    assert RACES[target] in example.headline
     assert any("replayed 10/10" in note for note in example.notes)
     assert [step.text.partition(" ")[0] for step in example.steps if "PUT" in step.text] == ["PUT", "PUT"]
-    store, bench = StoreUnderTest(target.__name__, target), Bench(Settings(budget=Budget.QUICK))
-    assert example.headline in [one.headline for _, one in replay(example.token, store, bench).violations]
 
 
 @pytest.mark.deep

@@ -3,13 +3,10 @@
 import pytest
 
 from pytest_tradestore.backends.postgres_server import unavailable
-from pytest_tradestore.bench import Bench
-from pytest_tradestore.replay import replay
-from pytest_tradestore.settings import Budget, Settings
-from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Verdict
 from tests.judging import violated
-from tests.network.test_clients_of_a_bucket import DEATHS, SPOILT, judged
+from tests.network.judging import judged, shown
+from tests.network.test_clients_of_a_bucket import DEATHS, SPOILT
 
 pytest.importorskip("psycopg", reason="psycopg (the extra postgres) is not installed")
 pytestmark = pytest.mark.skipif(bool(unavailable()), reason=unavailable() or "it is there")
@@ -41,14 +38,7 @@ def test_a_session_that_does_not_wait_for_the_disk_is_noticed():
 
 @pytest.mark.proof
 def test_a_record_is_doubled_by_whoever_retries_a_lost_commit():
-    (result,) = judged(stores.RetriesALostCommit, "FAULT-1")
-    example = result.counterexample
-
-    assert result.verdict is Verdict.VIOLATED
-    assert "holds one record twice" in example.headline
-    assert any("COMMIT -> no answer" in step.text for step in example.steps)
-    store, bench = StoreUnderTest("RetriesALostCommit", stores.RetriesALostCommit), Bench(Settings(budget=Budget.QUICK))
-    assert [one.headline for _, one in replay(example.token, store, bench).violations] == [example.headline]
+    shown(stores.RetriesALostCommit, "FAULT-1", "holds one record twice", "COMMIT -> no answer")
 
 
 LOSING = {
@@ -60,14 +50,7 @@ LOSING = {
 @pytest.mark.proof
 @pytest.mark.parametrize("target", LOSING, ids=lambda target: target.__name__)
 def test_counters_that_nothing_locks_are_lost_in_a_schedule_that_is_replayed(target):
-    (result,) = judged(target, "RACE-3")
-    example = result.counterexample
-
-    assert result.verdict is Verdict.VIOLATED
-    assert "returned, but load() then gives" in example.headline
-    assert any(step.text.startswith(LOSING[target]) for step in example.steps)
-    store, bench = StoreUnderTest(target.__name__, target), Bench(Settings(budget=Budget.QUICK))
-    assert example.headline in [one.headline for _, one in replay(example.token, store, bench).violations]
+    shown(target, "RACE-3", "returned, but load() then gives", LOSING[target])
 
 
 @pytest.mark.deep

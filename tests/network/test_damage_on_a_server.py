@@ -3,29 +3,12 @@
 import pytest
 
 from pytest_tradestore.backends.postgres_server import unavailable
-from pytest_tradestore.bench import Bench
-from pytest_tradestore.conformance import checks_for
-from pytest_tradestore.replay import replay
-from pytest_tradestore.settings import Budget, Settings
-from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Verdict
 from tests.judging import violated
 from tests.network import bucket_stores
-from tests.network.test_clients_of_a_bucket import judged
+from tests.network.judging import judged, shown
 
 on_postgres = pytest.mark.skipif(bool(unavailable()), reason=unavailable() or "it is there")
-
-
-def shown(target, requirement, words):
-    """Assert that the store breaks the requirement, with these words, and does so again when it is replayed."""
-    (result,) = judged(target, requirement)
-    example = result.counterexample
-
-    assert result.verdict is Verdict.VIOLATED
-    assert words in example.headline
-    store, bench = StoreUnderTest(target.__name__, target), Bench(Settings(budget=Budget.QUICK))
-    again = replay(example.token, store, bench).violations
-    assert (requirement, example.headline) in [(id_, one.headline) for id_, one in again]
 
 
 @pytest.mark.proof
@@ -62,9 +45,7 @@ def test_control_rows_under_a_seal_tell_of_each_alteration():
     pytest.importorskip("psycopg_pool", reason="psycopg_pool (the extra postgres) is not installed")
     from pytest_tradestore.on_servers import postgres
 
-    store, bench = StoreUnderTest("documents", postgres.documents), Bench(Settings(budget=Budget.QUICK))
-    checks = [c for c in checks_for(bench.examined(store).contracts) if c.requirement.startswith("CORR-")]
-    results = [check.judge(bench, store) for check in checks]
+    results = judged(postgres.documents, "CORR-")
 
     assert violated(results) == {}
     held = {result.requirement for result in results if result.verdict is Verdict.HOLDS}
