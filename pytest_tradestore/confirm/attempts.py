@@ -15,10 +15,10 @@ from pytest_tradestore.confirm.losses import Loss, Losses
 from pytest_tradestore.confirm.playing import Holding, Playing
 from pytest_tradestore.confirm.rig import Course, Recording, Rig, read_tree, rig
 from pytest_tradestore.confirm.steering import Stroke, operations_of
+from pytest_tradestore.crash.crash_state import Window
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.lowering import Program
 from pytest_tradestore.crash.operations import Mark
-from pytest_tradestore.crash.states import Window
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, stream_isolated
 
 _LOSSES = 32

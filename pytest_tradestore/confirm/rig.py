@@ -19,9 +19,9 @@ from pytest_tradestore.confirm.disk import Hesitation, RecordedDisk, Request, re
 from pytest_tradestore.confirm.losses import Loss
 from pytest_tradestore.confirm.needs import MAKE
 from pytest_tradestore.confirm.playing import prepare
+from pytest_tradestore.crash.crash_state import Window
 from pytest_tradestore.crash.images import THE_ROOT, DurableImage, ImageFile
 from pytest_tradestore.crash.operations import Inode, Kind, Mark, MarkKind
-from pytest_tradestore.crash.states import Window
 from pytest_tradestore.crash.trace import Snapshot, attributes_of
 
 _CHUNK = 1 << 16

@@ -13,6 +13,7 @@ from pytest_tradestore.confirm.attempts import Attempt, Left, Settled, Told, ask
 from pytest_tradestore.confirm.keeping import keep_log
 from pytest_tradestore.confirm.playing import unplayable
 from pytest_tradestore.confirm.steering import operations_of, steered, unsteered
+from pytest_tradestore.crash.crash_state import Crash, CrashState, Group, Window, windows
 from pytest_tradestore.crash.culprits import PILING_UP
 from pytest_tradestore.crash.evidence import Evidence, place_of
 from pytest_tradestore.crash.exploration import Inspection, Question, explore
@@ -22,15 +23,7 @@ from pytest_tradestore.crash.lowering import Program
 from pytest_tradestore.crash.models import by_name
 from pytest_tradestore.crash.oracle import History
 from pytest_tradestore.crash.recovery import SecondCrash
-from pytest_tradestore.crash.states import (
-    Crash,
-    CrashState,
-    Group,
-    Window,
-    enumerate_states,
-    settled_states,
-    windows,
-)
+from pytest_tradestore.crash.states import enumerate_states, settled_states
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Settings
 from pytest_tradestore.target import StoreUnderTest

@@ -7,9 +7,9 @@ last change of names or sizes that is kept, before the first one that is lost. P
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pytest_tradestore.crash.crash_state import CrashState
 from pytest_tradestore.crash.lowering import Data, Extent, Program, WriteThrough
 from pytest_tradestore.crash.operations import Inode, Operation
-from pytest_tradestore.crash.states import CrashState
 
 
 @dataclass(frozen=True, slots=True)

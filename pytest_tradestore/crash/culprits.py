@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from pytest_tradestore.causes import AND, Culprit, role_of_path
+from pytest_tradestore.crash.crash_state import CrashState, Window
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.lowering import Extent, Name, Program, WriteThrough
 from pytest_tradestore.crash.lowering import Step as ProgramStep
@@ -36,7 +37,6 @@ from pytest_tradestore.crash.operations import (
     Unlink,
 )
 from pytest_tradestore.crash.oracle import LOST_AGAIN, Earlier, Family, History, OracleViolation
-from pytest_tradestore.crash.states import CrashState, Window
 from pytest_tradestore.crash.trace import Tree
 
 UNSYNCED = "fsync missing"

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 
+from pytest_tradestore.crash.crash_state import Crash, CrashState, Group, is_settled, windows
 from pytest_tradestore.crash.exploration import Explored, Inspection, Question, explore
 from pytest_tradestore.crash.images import DurableImage, matches
 from pytest_tradestore.crash.judging import (
@@ -26,16 +27,7 @@ from pytest_tradestore.crash.oracle import History
 from pytest_tradestore.crash.recorders.base import Recorder
 from pytest_tradestore.crash.recording import NotRecorded, Recorded, choose_recorder, record
 from pytest_tradestore.crash.recovery import crash_recoveries, telling
-from pytest_tradestore.crash.states import (
-    Crash,
-    CrashState,
-    Group,
-    enumerate_states,
-    image_of,
-    is_settled,
-    settled_states,
-    windows,
-)
+from pytest_tradestore.crash.states import enumerate_states, image_of, settled_states
 from pytest_tradestore.crash.trace import Trace, replay
 from pytest_tradestore.crash.volatile import without_volatile
 from pytest_tradestore.crash.workloads import Workload

@@ -5,6 +5,7 @@ from pathlib import PurePosixPath
 
 from pytest_tradestore.causes import Cause
 from pytest_tradestore.crash.contents import changes_between, described_image
+from pytest_tradestore.crash.crash_state import Crash, CrashState
 from pytest_tradestore.crash.evidence import Evidence
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.judging import Violation
@@ -30,7 +31,7 @@ from pytest_tradestore.crash.operations import (
 from pytest_tradestore.crash.oracle import History
 from pytest_tradestore.crash.recovery import SecondCrash
 from pytest_tradestore.crash.remedies import remedy_for
-from pytest_tradestore.crash.states import Crash, CrashState, image_of
+from pytest_tradestore.crash.states import image_of
 from pytest_tradestore.crash.tokens import CrashToken, fingerprint
 from pytest_tradestore.crash.trace import Tree
 from pytest_tradestore.crash.where import where_possible

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from pytest_tradestore.causes import Culprit, Harm
+from pytest_tradestore.crash.crash_state import Crash, CrashState, Group, Window, windows
 from pytest_tradestore.crash.culprits import CUT_SHORT, PILING_UP, culprit_of, is_missing, lost_earlier, torn_files
 from pytest_tradestore.crash.exploration import Inspection, Phase, Question
 from pytest_tradestore.crash.images import DurableImage
@@ -21,7 +22,6 @@ from pytest_tradestore.crash.oracle import (
     judge_next_update,
 )
 from pytest_tradestore.crash.recovery import Candidate, SecondCrash
-from pytest_tradestore.crash.states import Crash, CrashState, Group, Window, windows
 from pytest_tradestore.observation import Failed, Observation
 
 

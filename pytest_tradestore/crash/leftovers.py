@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
+from pytest_tradestore.crash.crash_state import Crash, CrashState, Group, Window
 from pytest_tradestore.crash.images import DurableImage, matches
 from pytest_tradestore.crash.lowering import lower
 from pytest_tradestore.crash.models import STRICT
 from pytest_tradestore.crash.operations import Create, Link, Rename
 from pytest_tradestore.crash.recorders.base import Recorder
 from pytest_tradestore.crash.recording import NotRecorded, Recorded, record
-from pytest_tradestore.crash.states import Crash, CrashState, Group, Window, enumerate_states
+from pytest_tradestore.crash.states import enumerate_states
 from pytest_tradestore.crash.trace import Trace, replay
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.sandbox import Sandbox

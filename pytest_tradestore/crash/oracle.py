@@ -13,7 +13,7 @@ from enum import Enum
 from itertools import pairwise
 
 from pytest_tradestore.causes import Harm
-from pytest_tradestore.crash.states import Window
+from pytest_tradestore.crash.crash_state import Window
 from pytest_tradestore.observation import (
     Absent,
     Failed,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import PurePosixPath
 
+from pytest_tradestore.crash.crash_state import CrashState, Group
 from pytest_tradestore.crash.exploration import Inspection, Question, explore
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.lowering import Program, lower
@@ -12,7 +13,7 @@ from pytest_tradestore.crash.models import PersistenceModel
 from pytest_tradestore.crash.oracle import History
 from pytest_tradestore.crash.recorders.base import Recorder
 from pytest_tradestore.crash.recording import NotRecorded, record_reopenings
-from pytest_tradestore.crash.states import CrashState, Group, enumerate_states
+from pytest_tradestore.crash.states import enumerate_states
 from pytest_tradestore.crash.volatile import without_volatile
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.sandbox import Sandbox

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from pytest_tradestore.causes import Culprit
+from pytest_tradestore.crash.crash_state import CrashState
 from pytest_tradestore.crash.culprits import (
     EARLY,
     FORGOTTEN,
@@ -21,7 +22,6 @@ from pytest_tradestore.crash.culprits import (
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.lowering import Extent, Name, Program, WriteThrough
 from pytest_tradestore.crash.operations import Create, Kind, Mark, Rename, Sync, SyncAll, Truncate, Unlink
-from pytest_tradestore.crash.states import CrashState
 from pytest_tradestore.kits.kit import Kit
 
 _SQLITE, _PARQUET = b"SQLite format 3\0", b"PAR1"

@@ -9,13 +9,22 @@ import random
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
-from enum import Enum
 from heapq import heapify, heappop, heappush
 from itertools import chain, combinations, product
 from math import prod
 from operator import itemgetter
 
 from pytest_tradestore.crash.content import ContentRule
+from pytest_tradestore.crash.crash_state import (
+    WHOLE,
+    Crash,
+    CrashState,
+    Group,
+    Simplicity,
+    Window,
+    state_of,
+    windows,
+)
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.likeness import Likeness, Look, Part, links
 from pytest_tradestore.crash.lowering import Data, Micro, Name, Program, WriteThrough
@@ -24,66 +33,6 @@ from pytest_tradestore.crash.naming import Naming, Paths, forgotten_by_one
 from pytest_tradestore.crash.operations import ROOT, Inode, Kind, Mark, MarkKind, SetTime, Sync, SyncAll
 from pytest_tradestore.crash.pages import Loss, Pages, all_contents, content_left
 from pytest_tradestore.crash.prefixes import image_file, image_within, images_of_prefixes, keeping_of
-
-
-class Crash(Enum):
-    PROCESS = "process crash"
-    POWER = "power loss"
-
-
-_Simplicity = tuple[int, int, bool, tuple[int, ...], int]
-_WHOLE = 1 << 62
-"""What stands in a simplicity for no partial write: a process that dies inside a write dies earlier than after it."""
-
-
-@dataclass(frozen=True, slots=True)
-class CrashState:
-    """A cut in the trace plus what was lost.
-
-    ``cut`` steps were issued; ``lost`` are the micro-operations among them that never reached the disk. For a process
-    that dies inside a write ``partial`` is the file offset that the write got to, and ``cut`` counts the write.
-    """
-
-    crash: Crash
-    cut: int
-    lost: tuple[int, ...] = ()
-    partial: int | None = None
-
-    @property
-    def simplicity(self) -> _Simplicity:
-        """Earlier cuts before later ones, fewer losses before more, a process crash before a power loss."""
-        partial = _WHOLE if self.partial is None else self.partial
-        return (self.cut, len(self.lost), self.crash is Crash.POWER, self.lost, partial)
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Where in the workload a crash falls: ``acknowledged`` updates have returned, ``invoked`` were called."""
-
-    acknowledged: int
-    invoked: int
-
-    @property
-    def in_flight(self) -> bool:
-        return self.invoked > self.acknowledged
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """All states of one window that give the same image: the simplest one of each kind stands for them.
-
-    ``settled`` where everything that came before the update in flight is on disk, as after half a minute of rest.
-    """
-
-    window: Window
-    image: DurableImage
-    process: CrashState | None
-    power: CrashState | None
-    settled: bool = False
-
-    @property
-    def simplest(self) -> CrashState:
-        return min((s for s in (self.process, self.power) if s is not None), key=lambda s: s.simplicity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +45,6 @@ class Enumeration:
     groups: tuple[Group, ...]
     states: int
     exhaustive: bool
-
-
-def windows(program: Program) -> tuple[Window, ...]:
-    """Return for each cut (one more than there are steps) the window in which it falls."""
-    acknowledged = invoked = -1
-    found = [Window(-1, -1)]
-    for step in program.steps:
-        if isinstance(step, Mark):
-            if step.moment is MarkKind.INVOKED:
-                invoked = step.update
-            else:
-                acknowledged = step.update
-        found.append(Window(acknowledged, invoked))
-    return tuple(found)
 
 
 def enumerate_states(
@@ -141,15 +76,6 @@ def settled_states(
         if isinstance(step, Mark) and step.moment is MarkKind.INVOKED and step.update > 0:
             found += _Search(program, Settled(model, number), subsets_per_cut, images, seed).in_flight(number)
     return tuple(found)
-
-
-def is_settled(program: Program, state: CrashState) -> bool:
-    """Say whether a power loss takes nothing but what belongs to the update in flight, the opening aside."""
-    window = windows(program)[state.cut]
-    if state.crash is Crash.PROCESS or not window.in_flight or window.invoked < 1:
-        return False
-    invoked = next(n for n, s in enumerate(program.steps) if s == Mark(MarkKind.INVOKED, window.invoked))
-    return all(m >= program.starts[invoked] for m in state.lost)
 
 
 def images_reached(
@@ -343,7 +269,7 @@ class _Search:
                     break
                 cut, lost = before, lost[:from_there]
             look = self.likeness.look(linked, parts)
-            self._found(cut, look, parts).add((cut, len(lost), True, tuple(lost), _WHOLE))
+            self._found(cut, look, parts).add((cut, len(lost), True, tuple(lost), WHOLE))
 
     def _files(self, tree: Paths) -> list[Inode]:
         return sorted({inode for _, inode in tree if self.kinds[inode][0] is Kind.FILE})
@@ -588,7 +514,7 @@ class _Search:
         made = []
         for simplest, one in sorted(((one.simplest, one) for one in found), key=itemgetter(0)):
             image = DurableImage(tuple(part.file for part in one.parts))
-            process, power = (of_kind and _state(of_kind) for of_kind in (one.process, one.power))
+            process, power = (of_kind and state_of(of_kind) for of_kind in (one.process, one.power))
             made.append(Group(self.windows[simplest[0]], image, process, power))
         return made
 
@@ -627,10 +553,10 @@ class _Found:
 
     def __init__(self, window: int, parts: Sequence[Part]) -> None:
         self.window, self.parts = window, parts
-        self.process: _Simplicity | None = None
-        self.power: _Simplicity | None = None
+        self.process: Simplicity | None = None
+        self.power: Simplicity | None = None
 
-    def add(self, simplicity: _Simplicity) -> None:
+    def add(self, simplicity: Simplicity) -> None:
         """Take in one more state, unless a simpler one of its kind is known."""
         if not simplicity[2]:
             if self.process is None or simplicity < self.process:
@@ -639,7 +565,7 @@ class _Found:
             self.power = simplicity
 
     @property
-    def simplest(self) -> _Simplicity:
+    def simplest(self) -> Simplicity:
         process, power = self.process, self.power
         if process is None or (power is not None and power < process):
             assert power is not None
@@ -647,15 +573,9 @@ class _Found:
         return process
 
 
-def _state(simplicity: _Simplicity) -> CrashState:
-    """Return the state that is of this simplicity: there is only one."""
-    cut, _, power, lost, partial = simplicity
-    return CrashState(Crash.POWER if power else Crash.PROCESS, cut, lost, None if partial == _WHOLE else partial)
-
-
 def _spread(found: list[_Found], count: int) -> list[_Found]:
     """Pick ``count`` so that every window keeps its simplest ones and every process crash stays."""
-    by_window: dict[int, list[tuple[bool, int, _Simplicity, int, _Found]]] = {}
+    by_window: dict[int, list[tuple[bool, int, Simplicity, int, _Found]]] = {}
     for number, one in enumerate(found):
         simplicity = one.simplest
         by_window.setdefault(one.window, []).append(

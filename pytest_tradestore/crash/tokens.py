@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass
 from hashlib import sha256
 
+from pytest_tradestore.crash.crash_state import Crash, CrashState
 from pytest_tradestore.crash.lowering import Extent, Program
 from pytest_tradestore.crash.operations import Sync
-from pytest_tradestore.crash.states import Crash, CrashState
 from pytest_tradestore.errors import ReplayError
 
 _TOKEN = re.compile(

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
+from pytest_tradestore.crash.crash_state import Crash, CrashState, windows
 from pytest_tradestore.crash.lowering import Program
 from pytest_tradestore.crash.models import MODELS, PersistenceModel
-from pytest_tradestore.crash.states import Crash, CrashState, image_of, images_reached, windows
+from pytest_tradestore.crash.states import image_of, images_reached
 
 _SUBSETS_PER_FILE = 4096
 

@@ -7,6 +7,7 @@ nothing fails is no matter of the fault: the same update, recorded without it, i
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from pytest_tradestore.crash.crash_state import Group
 from pytest_tradestore.crash.evidence import Evidence
 from pytest_tradestore.crash.exploration import Inspection, Question, explore
 from pytest_tradestore.crash.images import DurableImage
@@ -15,7 +16,7 @@ from pytest_tradestore.crash.lowering import Program, lower
 from pytest_tradestore.crash.models import by_name
 from pytest_tradestore.crash.oracle import History
 from pytest_tradestore.crash.recorders.base import Recorder
-from pytest_tradestore.crash.states import Group, enumerate_states
+from pytest_tradestore.crash.states import enumerate_states
 from pytest_tradestore.crash.timeless import timeless
 from pytest_tradestore.crash.volatile import without_volatile
 from pytest_tradestore.crash.workloads import Workload

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from pytest_tradestore.causes import Harm, role_of_path
+from pytest_tradestore.crash.crash_state import Group
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.lowering import lower
 from pytest_tradestore.crash.models import STRICT
-from pytest_tradestore.crash.states import Group, enumerate_states
+from pytest_tradestore.crash.states import enumerate_states
 from pytest_tradestore.crash.volatile import without_volatile
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.faults.calls import CallKind, Fault, Refusal

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_tradestore.causes import Cause, Culprit, Harm
+from pytest_tradestore.crash.crash_state import CrashState, Group
 from pytest_tradestore.crash.culprits import culprit_of
 from pytest_tradestore.crash.exploration import Inspection, Phase, Question, explore
 from pytest_tradestore.crash.images import DurableImage
@@ -16,7 +17,7 @@ from pytest_tradestore.crash.models import by_name
 from pytest_tradestore.crash.operations import Sync
 from pytest_tradestore.crash.oracle import Family, History, OracleViolation
 from pytest_tradestore.crash.remedies import remedy_for as of_a_crash
-from pytest_tradestore.crash.states import CrashState, Group, enumerate_states
+from pytest_tradestore.crash.states import enumerate_states
 from pytest_tradestore.crash.trace import Trace
 from pytest_tradestore.crash.volatile import without_volatile
 from pytest_tradestore.crash.workloads import Workload

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 
 from pytest_tradestore.backends.hosts import lines_to
 from pytest_tradestore.causes import Harm
+from pytest_tradestore.crash.crash_state import Window
 from pytest_tradestore.crash.oracle import Family, History, OracleViolation
-from pytest_tradestore.crash.states import Window
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, stream_isolated
 from pytest_tradestore.network.client import CLOSE, LOOK, OPEN

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pytest_tradestore.causes import Harm
+from pytest_tradestore.crash.crash_state import Window
 from pytest_tradestore.crash.oracle import Family, History, Oracle, OracleViolation, first_of_each, judge_next_update
-from pytest_tradestore.crash.states import Window
 from pytest_tradestore.network.client import CLOSE, LOOK, OPEN
 from pytest_tradestore.network.trials import After, Trial
 from pytest_tradestore.observation import Absent, Failed, Observation, Records, counted

@@ -9,8 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from pytest_tradestore.backends.lines import Asked, Lines, Spoil
+from pytest_tradestore.crash.crash_state import Window
 from pytest_tradestore.crash.oracle import History
-from pytest_tradestore.crash.states import Window
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.network.client import CLOSE, LOOK, OPEN, Decision, Life, Outcome, Process, Request, Step, let_all

@@ -15,7 +15,7 @@ def page() -> str:
 def _lines() -> Iterator[str]:
     yield "# Requirements"
     yield ""
-    yield f"Edition {SPEC}. This page is generated from `pytest_tradestore/requirements.py`; change it there."
+    yield f"Edition {SPEC}. This page is generated from `pytest_tradestore/requirements/`; change it there."
     yield "`pytest --tradestore-list` prints the same list."
     yield ""
     yield "A profile contains the ones before it: **basic**, **durable** (the default), **hardened**."

@@ -1,9 +1,9 @@
 """What is written back and committed while a program is played, so that a crash state can come about."""
 
 from pytest_tradestore.confirm.steering import operations_of, steered, unsteered
+from pytest_tradestore.crash.crash_state import Crash, CrashState
 from pytest_tradestore.crash.lowering import Data, Name, lower
 from pytest_tradestore.crash.operations import Create, Rename, Write
-from pytest_tradestore.crash.states import Crash, CrashState
 from tests.crash.handmade import Story
 from tests.kernel.programs import patterns, random_program
 

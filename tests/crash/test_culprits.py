@@ -3,9 +3,9 @@
 import pytest
 
 from pytest_tradestore.causes import Culprit
+from pytest_tradestore.crash.crash_state import Crash, CrashState, windows
 from pytest_tradestore.crash.culprits import culprit_of, lost_earlier, torn_files
 from pytest_tradestore.crash.oracle import Earlier, Family, History, OracleViolation
-from pytest_tradestore.crash.states import Crash, CrashState, windows
 from pytest_tradestore.observation import Absent, Observation, Value
 from tests.crash.handmade import Story, enumerated
 

@@ -6,8 +6,8 @@ import os
 import pytest
 
 from pytest_tradestore.crash import evidence as pipeline
+from pytest_tradestore.crash.crash_state import Window
 from pytest_tradestore.crash.evidence import first_look, gather
-from pytest_tradestore.crash.states import Window
 from pytest_tradestore.crash.workloads import workload_for
 from pytest_tradestore.kits.registry import kit_named
 from pytest_tradestore.settings import Budget, Settings

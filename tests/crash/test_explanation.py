@@ -4,6 +4,7 @@ import pytest
 
 from pytest_tradestore.causes import Culprit
 from pytest_tradestore.crash.contents import described_content, described_image
+from pytest_tradestore.crash.crash_state import Crash, CrashState, Window
 from pytest_tradestore.crash.culprits import lost_earlier
 from pytest_tradestore.crash.evidence import Evidence
 from pytest_tradestore.crash.explanation import described_steps, explain
@@ -13,7 +14,6 @@ from pytest_tradestore.crash.judging import Violation
 from pytest_tradestore.crash.lowering import PAGE, Name
 from pytest_tradestore.crash.operations import Inode, Kind
 from pytest_tradestore.crash.oracle import Earlier, Family, History, OracleViolation
-from pytest_tradestore.crash.states import Crash, CrashState, Window
 from pytest_tradestore.crash.tokens import parse
 from pytest_tradestore.crash.workloads import workload_for
 from pytest_tradestore.kits.registry import KITS

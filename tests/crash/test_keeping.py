@@ -1,9 +1,10 @@
 """What is kept of a file beside its content, and which file is the newer one."""
 
+from pytest_tradestore.crash.crash_state import Crash, CrashState
 from pytest_tradestore.crash.lowering import lower
 from pytest_tradestore.crash.models import STRICT
 from pytest_tradestore.crash.operations import Create, Kind, SetAttribute, SetMode, SetOwner, SetTime
-from pytest_tradestore.crash.states import Crash, CrashState, enumerate_states, image_of
+from pytest_tradestore.crash.states import enumerate_states, image_of
 from tests.crash.handmade import Story, contents
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
+from pytest_tradestore.crash.crash_state import Window
 from pytest_tradestore.crash.lowering import PAGE
 from pytest_tradestore.crash.models import MODELS, STRICT, by_name, names
 from pytest_tradestore.crash.operations import SyncKind
-from pytest_tradestore.crash.states import Window
 from tests.crash.handmade import DIRECTORY, Story, contents, enumerated, found_after, found_anytime, page
 
 # -- strict: syncs and what they pin ---------------------------------------------------------------

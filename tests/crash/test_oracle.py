@@ -3,8 +3,8 @@
 import pytest
 
 from pytest_tradestore.causes import Harm
+from pytest_tradestore.crash.crash_state import Window
 from pytest_tradestore.crash.oracle import Earlier, Family, History, Oracle, first_of_each, judge_next_update
-from pytest_tradestore.crash.states import Window
 from pytest_tradestore.observation import Absent, Failed, Names, Observation, Records, Value
 
 NOTHING = Absent()

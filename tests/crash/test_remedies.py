@@ -3,6 +3,7 @@
 import pytest
 
 from pytest_tradestore.causes import Culprit
+from pytest_tradestore.crash.crash_state import Crash, CrashState
 from pytest_tradestore.crash.culprits import (
     EARLY,
     IN_PLACE,
@@ -16,7 +17,6 @@ from pytest_tradestore.crash.images import DurableImage, ImageFile
 from pytest_tradestore.crash.lowering import Name
 from pytest_tradestore.crash.operations import Kind
 from pytest_tradestore.crash.remedies import remedy_for
-from pytest_tradestore.crash.states import Crash, CrashState
 from pytest_tradestore.kits.registry import KITS
 from pytest_tradestore.report.counterexample import render
 from pytest_tradestore.requirements import BY_ID

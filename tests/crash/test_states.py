@@ -5,18 +5,10 @@ from itertools import pairwise
 import pytest
 
 from pytest_tradestore.crash import lowering
+from pytest_tradestore.crash.crash_state import Crash, CrashState, Window, is_settled, windows
 from pytest_tradestore.crash.lowering import PAGE, lower
 from pytest_tradestore.crash.models import MODELS, STRICT, by_name
-from pytest_tradestore.crash.states import (
-    Crash,
-    CrashState,
-    Window,
-    enumerate_states,
-    image_of,
-    is_settled,
-    settled_states,
-    windows,
-)
+from pytest_tradestore.crash.states import enumerate_states, image_of, settled_states
 from pytest_tradestore.crash.where import where_possible
 from tests.crash.handmade import Story, contents, enumerated, found_of_process, page
 

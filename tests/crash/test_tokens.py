@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_tradestore.crash.states import Crash, CrashState
+from pytest_tradestore.crash.crash_state import Crash, CrashState
 from pytest_tradestore.crash.tokens import CrashToken, fingerprint, parse
 from pytest_tradestore.errors import ReplayError
 from tests.crash.handmade import Story

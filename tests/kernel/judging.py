@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from pytest_tradestore.crash.crash_state import Window
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.lowering import lower
 from pytest_tradestore.crash.models import PersistenceModel
-from pytest_tradestore.crash.states import Reach, Window, enumerate_states
+from pytest_tradestore.crash.states import Reach, enumerate_states
 from tests.kernel.programs import Program
 
 _OUTCOMES = 1 << 13

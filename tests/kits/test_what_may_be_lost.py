@@ -2,8 +2,8 @@
 
 import pytest
 
+from pytest_tradestore.crash.crash_state import Window
 from pytest_tradestore.crash.oracle import Family, History, Oracle, judge_next_update
-from pytest_tradestore.crash.states import Window
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.kits.spec import Register
 from pytest_tradestore.observation import Absent, Observation, Value

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from pytest_tradestore.crash.crash_state import Crash, CrashState, Window
 from pytest_tradestore.crash.images import DurableImage, ImageFile
 from pytest_tradestore.crash.lowering import PAGE, Data, Extent, Name, Sets, Size, lower
 from pytest_tradestore.crash.models import MODELS, STRICT
@@ -32,7 +33,7 @@ from pytest_tradestore.crash.operations import (
     Unlink,
     Write,
 )
-from pytest_tradestore.crash.states import Crash, CrashState, Window, enumerate_states
+from pytest_tradestore.crash.states import enumerate_states
 from pytest_tradestore.crash.trace import FrozenNode, Snapshot, Trace, Tree
 
 pytestmark = pytest.mark.proof

@@ -2,8 +2,9 @@
 
 import pytest
 
+from pytest_tradestore.crash.crash_state import Crash, CrashState
 from pytest_tradestore.crash.lowering import lower
-from pytest_tradestore.crash.states import Crash, CrashState, image_of
+from pytest_tradestore.crash.states import image_of
 from pytest_tradestore.crash.trace import replay
 from tests.crash.handmade import Story
 from tests.kernel.programs import patterns, random_program

@@ -13,9 +13,10 @@ from typing import Any
 
 from pytest_tradestore.crash.operations import SyncKind
 from pytest_tradestore.crash.recorders.fake_descriptors import Descriptors
-from pytest_tradestore.crash.recorders.fake_disk import Disk, OpenFile
+from pytest_tradestore.crash.recorders.fake_disk import Disk
 from pytest_tradestore.crash.recorders.fake_listing import FakeDirEntry, FakeScandir
 from pytest_tradestore.crash.recorders.fake_namespace import Namespace
+from pytest_tradestore.crash.recorders.fake_nodes import OpenFile
 
 _OWN_DESCRIPTOR = re.compile(r"/(?:proc/(?:self|\d+|thread-self)/fd|dev/fd)/(\d+)")
 _DURABLE = getattr(os, "RWF_SYNC", 0) | getattr(os, "RWF_DSYNC", 0)

@@ -10,7 +10,7 @@ import threading
 from types import SimpleNamespace
 from typing import Any
 
-from pytest_tradestore.crash.recorders.fake_disk import OpenFile
+from pytest_tradestore.crash.recorders.fake_nodes import OpenFile
 
 _PLACEHOLDER = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_CLOEXEC", 0)
 

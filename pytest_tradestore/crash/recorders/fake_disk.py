@@ -36,13 +36,12 @@ from pytest_tradestore.crash.operations import (
     Write,
 )
 from pytest_tradestore.crash.recorders.fake_journal import Journal
+from pytest_tradestore.crash.recorders.fake_nodes import OpenFile, StoredFile
 from pytest_tradestore.crash.trace import NOBODYS, FrozenNode, Snapshot
 
 _O_DIRECTORY = getattr(os, "O_DIRECTORY", 0)
 _O_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _O_TMPFILE = getattr(os, "O_TMPFILE", 0)
-_O_SYNC = getattr(os, "O_SYNC", 0)
-_O_DSYNC = getattr(os, "O_DSYNC", 0)
 _LONGEST_NAME = 255
 _MOST_LINKS = 40
 
@@ -53,52 +52,6 @@ class _LeadsElsewhereError(FileNotFoundError):
     def __init__(self, asked: str, path: str) -> None:
         super().__init__(errno.ENOENT, os.strerror(errno.ENOENT), asked)
         self.path = path
-
-
-class StoredFile(FakeFile):
-    """A regular file of the fake disk; unlike its base it grows in place, so that many appends stay cheap."""
-
-    def __init__(self, name: str, mode: int, filesystem: FakeFilesystem, content: bytes = b"") -> None:
-        super().__init__(name, stat.S_IFREG | mode, "", filesystem=filesystem)
-        self.content = bytearray(content)
-        self.stat_result.st_size = len(content)
-
-    @property
-    def byte_contents(self) -> bytes:
-        return bytes(self.content)
-
-    @property  # type: ignore[misc]
-    def size(self) -> int:
-        return len(self.content)
-
-    def changed(self) -> None:
-        """Let the status tell of a change of the content."""
-        self.stat_result.st_size = len(self.content)
-        self.stat_result.st_mtime_ns = self.stat_result.st_ctime_ns = time.time_ns()
-
-
-@dataclass(eq=False, slots=True)
-class OpenFile:
-    """An open file description: what descriptors made by dup share."""
-
-    node: Any
-    path: str
-    flags: int
-    offset: int = 0
-    descriptors: int = 0
-
-    @property
-    def readable(self) -> bool:
-        return self.flags & 3 in (os.O_RDONLY, os.O_RDWR)
-
-    @property
-    def writable(self) -> bool:
-        return self.flags & 3 in (os.O_WRONLY, os.O_RDWR)
-
-    @property
-    def durable(self) -> bool:
-        """Whether each write waits for the disk. O_SYNC contains O_DSYNC's bit, so either shows in this test."""
-        return bool(self.flags & (_O_DSYNC or _O_SYNC))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from pytest_tradestore.crash.recorders.fake_calls import Calls
-from pytest_tradestore.crash.recorders.fake_disk import OpenFile
+from pytest_tradestore.crash.recorders.fake_nodes import OpenFile
 
 _REAL_FILE_IO = io.FileIO
 
