@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from datetime import date
 from typing import Any
 
@@ -11,8 +10,9 @@ from reference_store.core import keys
 from reference_store.core.strict_json import Document
 from reference_store.errors import InvalidRecord, PositionLost
 from reference_store.postgres.database import Database
-from reference_store.postgres.log_programs import AT_ONCE, Admit, LogPrograms, Part, Timed, count, whole_part
+from reference_store.postgres.log_programs import Admit, LogPrograms, Part, Timed, count, whole_part
 from reference_store.postgres.stores import OnDatabase
+from reference_store.stores.journal_following import Following
 from reference_store.stores.journal_lines import Entry
 
 
@@ -92,36 +92,14 @@ class PostgresJournalStore(OnDatabase):
                 return
 
 
-class PostgresFollower:
+class PostgresFollower(Following):
     """Follower of a log on PostgreSQL; see Follower."""
 
     def __init__(self, journal: PostgresJournalStore, stream: str, since: int, pause: float) -> None:
-        self.stream, self.position, self.pause = stream, since, pause
+        super().__init__(stream, since, pause)
         self._journal = journal
-        self._closed = threading.Event()
 
-    def read(self, limit: int = AT_ONCE) -> list[Entry]:
-        """Return what is there by now, at most ``limit`` records, and ``[]`` at the end; it waits for nothing."""
-        found = self._look(limit)
-        if found:
-            self.position = found[-1].number
-        return found
-
-    def __iter__(self) -> Iterator[Entry]:
-        """Yield one record after the other, and at the end look again every ``pause`` seconds, until ``close``."""
-        while not self._closed.is_set():
-            found = self._look(AT_ONCE)
-            for entry in found:
-                self.position = entry.number
-                yield entry
-            if not found:
-                self._closed.wait(self.pause)
-
-    def close(self) -> None:
-        """End the iteration, also one that waits in another thread."""
-        self._closed.set()
-
-    def _look(self, limit: int) -> list[Entry]:
+    def look(self, limit: int) -> list[Entry]:
         return new_behind(self.stream, self.position, self._journal.part("follow", self.stream, self.position, limit))
 
 

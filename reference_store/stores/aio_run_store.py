@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
 from reference_store.core.aio_commit import LoopCommits
+from reference_store.core.closing import AsyncClosing
 from reference_store.core.reopening import Reopened
 from reference_store.core.root import LOCK_TIMEOUT, Place
 from reference_store.core.strict_json import Document
@@ -19,7 +20,7 @@ from reference_store.stores.record_file import Clock
 from reference_store.stores.run_records import RunRecords, checked_query, random_id
 
 
-class AsyncRunStore(Reopened):
+class AsyncRunStore(AsyncClosing, Reopened):
     """RunStore for asyncio; see there. All work on files is done in threads, one hop for a whole call.
 
     A cancelled call has happened whole or not at all. ``aclose`` closes it.
@@ -82,9 +83,3 @@ class AsyncRunStore(Reopened):
     async def aclose(self) -> None:
         """Bring ``runs.json`` up to date if this instance has changed it, and let go of the root; twice is fine."""
         await whole(self._runs.file.close)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: Any) -> None:
-        await self.aclose()

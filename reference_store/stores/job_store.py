@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
 from reference_store.core.aio_commit import LoopCommits
+from reference_store.core.closing import AsyncClosing, Closing
 from reference_store.core.reopening import Reopened
 from reference_store.core.root import LOCK_TIMEOUT, Place
 from reference_store.errors import StoreError
@@ -19,7 +19,7 @@ from reference_store.stores.job_records import JobRecords, checked_progress, che
 from reference_store.stores.record_file import Clock
 
 
-class SyncJobStore(Reopened):
+class SyncJobStore(Closing, Reopened):
     """Jobs by id in ``<root>/jobs.json``, ``{"jobs": [...], "updated_at": "ISO string"}``, datetimes as ISO strings.
 
     Nothing is read before the first call. What a call has changed is durable when it returns; changes of several
@@ -121,16 +121,8 @@ class SyncJobStore(Reopened):
         """Bring ``jobs.json`` up to date if this instance has changed it, and let go of the root; twice is fine."""
         self._jobs.file.close()
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-class JobStore(Reopened):
+class JobStore(AsyncClosing, Reopened):
     """SyncJobStore for asyncio; see there. All work on files is done in threads, one hop for a whole call.
 
     A cancelled call has happened whole or not at all. ``aclose`` closes it.
@@ -197,9 +189,3 @@ class JobStore(Reopened):
     async def aclose(self) -> None:
         """Bring ``jobs.json`` up to date if this instance has changed it, and let go of the root; twice is fine."""
         await whole(self._jobs.file.close)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: Any) -> None:
-        await self.aclose()

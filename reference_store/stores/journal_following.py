@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from reference_store.stores.journal_files import Look
 from reference_store.stores.journal_lines import Entry, Walk
 
 _SIGN = 80
-_AT_ONCE = 1000
+AT_ONCE = 1000
 
 Looking = Callable[[str, str], AbstractContextManager[Look | None]]
 
@@ -32,20 +33,14 @@ class _Place:
         return self.inode == look.inode and look.log.at(begin, len(self.sign)) == self.sign
 
 
-class Follower:
-    """Hands out the records of ``stream`` behind number ``position``, which is that of the last one handed out.
+class Following(ABC):
+    """One record after the other, as they come: ``look`` says what is there."""
 
-    Keep ``position`` somewhere, and a later follower that begins ``since`` it goes on there. What is handed out may be
-    an append whose caller has not been answered yet. Raises PositionLost when the log ends before ``position``.
-    """
-
-    def __init__(self, looking: Looking, stream: str, since: int, pause: float) -> None:
+    def __init__(self, stream: str, since: int, pause: float) -> None:
         self.stream, self.position, self.pause = stream, since, pause
-        self._looking = looking
-        self._place: _Place | None = None
         self._closed = threading.Event()
 
-    def read(self, limit: int = _AT_ONCE) -> list[Entry]:
+    def read(self, limit: int = AT_ONCE) -> list[Entry]:
         """Return what is there by now, at most ``limit`` records, and ``[]`` at the end; it waits for nothing."""
         found = self.look(limit)
         if found:
@@ -55,7 +50,7 @@ class Follower:
     def __iter__(self) -> Iterator[Entry]:
         """Yield one record after the other, and at the end look again every ``pause`` seconds, until ``close``."""
         while not self._closed.is_set():
-            found = self.look(_AT_ONCE)
+            found = self.look(AT_ONCE)
             for entry in found:
                 self.position = entry.number
                 yield entry
@@ -66,8 +61,24 @@ class Follower:
         """End the iteration, also one that waits in another thread."""
         self._closed.set()
 
+    @abstractmethod
     def look(self, limit: int) -> list[Entry]:
         """Return what ``read`` would, and let ``position`` be."""
+
+
+class Follower(Following):
+    """Hands out the records of ``stream`` behind number ``position``, which is that of the last one handed out.
+
+    Keep ``position`` somewhere, and a later follower that begins ``since`` it goes on there. What is handed out may be
+    an append whose caller has not been answered yet. Raises PositionLost when the log ends before ``position``.
+    """
+
+    def __init__(self, looking: Looking, stream: str, since: int, pause: float) -> None:
+        super().__init__(stream, since, pause)
+        self._looking = looking
+        self._place: _Place | None = None
+
+    def look(self, limit: int) -> list[Entry]:
         found: list[Entry] = []
         with self._looking("follow", self.stream) as look:
             if look is None or limit <= 0:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import TracebackType
-from typing import ClassVar, Self
+from typing import ClassVar
 
+from reference_store.core.closing import Closing
 from reference_store.core.reopening import Reopened
 from reference_store.core.root import LOCK_TIMEOUT, Place
 from reference_store.core.strict_json import Document
@@ -17,7 +17,7 @@ from reference_store.stores.record_file import Clock
 from reference_store.stores.run_records import RunRecords, checked_query, random_id
 
 
-class RunStore(Reopened):
+class RunStore(Closing, Reopened):
     """Runs by id in ``<root>/runs.json``, ``{"runs": [...], "updated_at": "ISO string"}``, datetimes as ISO strings.
 
     Every update is durable on return, updates of several threads that meet are written together, and several instances
@@ -109,11 +109,3 @@ class RunStore(Reopened):
     def close(self) -> None:
         """Bring ``runs.json`` up to date if this instance has changed it, and let go of the root; twice is fine."""
         self._runs.file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()

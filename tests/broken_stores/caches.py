@@ -1,14 +1,17 @@
 """Caches that give what is wrong, old or over: one for each sentence of their contract."""
 
 import json
+from functools import partial
 from time import time
 
 from tests.broken_stores import IN_MEMORY, breaks
 from tests.sound_stores.caches import PlainCache
 from tests.sound_stores.files import file_name
 
+breaks_cache = partial(breaks, "cache", recorders=IN_MEMORY)
 
-@breaks("cache", recorders=IN_MEMORY, DATA_CACHE_VALUE="what is read is not what was put")
+
+@breaks_cache(DATA_CACHE_VALUE="what is read is not what was put")
 class RoundedCache(PlainCache):
     """keeps six digits."""
 
@@ -16,9 +19,7 @@ class RoundedCache(PlainCache):
         return json.dumps(json.loads(super()._encoded(entry), parse_float=lambda text: round(float(text), 6)))
 
 
-@breaks(
-    "cache",
-    recorders=IN_MEMORY,
+@breaks_cache(
     DATA_CACHE_EXPIRED="a value is read after its time is over",
     DATA_CACHE_REPLACED="a value that was replaced is read",
     DATA_MODEL="what is read is neither the value put last nor nothing",
@@ -40,9 +41,7 @@ class RemembersWhatItRead(PlainCache):
         super().delete(key)
 
 
-@breaks(
-    "cache",
-    recorders=IN_MEMORY,
+@breaks_cache(
     DATA_CACHE_DELETED="a deleted value is read",
     DATA_MODEL="what is read is neither the value put last nor nothing",
 )
@@ -53,7 +52,7 @@ class DeletesNothing(PlainCache):
         pass
 
 
-@breaks("cache", recorders=IN_MEMORY, DATA_CACHE_EXPIRED="a value is read after its time is over")
+@breaks_cache(DATA_CACHE_EXPIRED="a value is read after its time is over")
 class NeverOver(PlainCache):
     """keeps the time at which an entry is over, and does not look at it."""
 
@@ -61,7 +60,7 @@ class NeverOver(PlainCache):
         return False
 
 
-@breaks("cache", recorders=IN_MEMORY, DATA_CACHE_EXPIRED="after reopening, a value is read after its time is over")
+@breaks_cache(DATA_CACHE_EXPIRED="after reopening, a value is read after its time is over")
 class NewTimeAtOpening(PlainCache):
     """counts the time of entries from its opening."""
 
@@ -74,9 +73,7 @@ class NewTimeAtOpening(PlainCache):
         return not began and super()._is_over(entry)
 
 
-@breaks(
-    "cache",
-    recorders=IN_MEMORY,
+@breaks_cache(
     DATA_CACHE_KEYS="is read what was put under another key",
     NAME_3="share data",
 )
@@ -93,7 +90,7 @@ class KeysInCapitals(PlainCache):
         super().delete(key.upper())
 
 
-@breaks("cache", recorders=IN_MEMORY, DATA_CACHE_BOUNDED="what was replaced stays on the disk for good")
+@breaks_cache(DATA_CACHE_BOUNDED="what was replaced stays on the disk for good")
 class KeepsEveryVersion(PlainCache):
     """keeps each version that was put, for the next audit."""
 

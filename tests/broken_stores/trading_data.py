@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from pytest_tradestore.records import plain
 from reference_store.models import FundamentalData
@@ -9,10 +10,18 @@ from tests.broken_stores import IN_MEMORY, breaks
 from tests.sound_stores import trading
 from tests.sound_stores.files import append_synced, cut_torn_tail, locked, log_line, read_log, replace_durably
 
+breaks_audit = partial(breaks, "audit", recorders=IN_MEMORY)
+breaks_bars = partial(breaks, "bars", recorders=IN_MEMORY)
+breaks_events = partial(breaks, "events", recorders=IN_MEMORY)
+breaks_fundamentals = partial(breaks, "fundamentals", recorders=IN_MEMORY)
+breaks_jobs = partial(breaks, "jobs", recorders=IN_MEMORY)
+breaks_runs = partial(breaks, "runs", recorders=IN_MEMORY)
+breaks_state = partial(breaks, "state", recorders=IN_MEMORY)
+
 # -- bars ---------------------------------------------------------------------------------------------------------
 
 
-@breaks("bars", recorders=IN_MEMORY, DATA_BARS_EXACT="a bar is not read as it was written")
+@breaks_bars(DATA_BARS_EXACT="a bar is not read as it was written")
 class CentsOnly(trading.PlainBars):
     """four digits after the point are what the exchange publishes, it is said."""
 
@@ -22,7 +31,7 @@ class CentsOnly(trading.PlainBars):
         return super()._merged(known, new)
 
 
-@breaks("bars", recorders=IN_MEMORY, DATA_BARS_TIMESTAMPS="a timestamp (UTC) is not kept as given")
+@breaks_bars(DATA_BARS_TIMESTAMPS="a timestamp (UTC) is not kept as given")
 class DropsTheZone(trading.PlainBars):
     """stores the clock time and forgets of which zone it was."""
 
@@ -35,9 +44,7 @@ class DropsTheZone(trading.PlainBars):
         return super().read_bars(symbol, start.replace(tzinfo=None), end.replace(tzinfo=None))
 
 
-@breaks(
-    "bars",
-    recorders=IN_MEMORY,
+@breaks_bars(
     DATA_BARS_DEDUPE="of two bars with one timestamp the last written is not the only one read",
     DATA_BARS_MONTHS="after a write into existing months their other bars are not what they were",
     DATA_MODEL="the bars read are not those that were written",
@@ -49,9 +56,7 @@ class KeepsBothBars(trading.PlainBars):
         return self._sorted([*known, *new])
 
 
-@breaks(
-    "bars",
-    recorders=IN_MEMORY,
+@breaks_bars(
     DATA_BARS_DEDUPE="of two bars with one timestamp the last written is not the only one read",
     DATA_BARS_MONTHS="after a write into existing months their other bars are not what they were",
     DATA_MODEL="the bars read are not those that were written",
@@ -63,9 +68,7 @@ class FirstBarWins(trading.PlainBars):
         return self._sorted({bar.date: bar for bar in [*reversed(new), *known]}.values())
 
 
-@breaks(
-    "bars",
-    recorders=IN_MEMORY,
+@breaks_bars(
     DATA_BARS_SORTED="bars written in one call are not read in order of time",
     DATA_MODEL="the bars read are not those that were written",
 )
@@ -76,9 +79,7 @@ class AsTheyCame(trading.PlainBars):
         return list(bars)
 
 
-@breaks(
-    "bars",
-    recorders=IN_MEMORY,
+@breaks_bars(
     DATA_BARS_RANGE="the bars read are not those from start to end, both included",
     DATA_MODEL="the bars read are not those that were written",
 )
@@ -89,9 +90,7 @@ class WithoutTheEnd(trading.PlainBars):
         return start <= when < end
 
 
-@breaks(
-    "bars",
-    recorders=IN_MEMORY,
+@breaks_bars(
     DATA_BARS_RANGE="the bars read are not those from start to end, both included",
     DATA_MODEL="the bars read are not those that were written",
 )
@@ -102,9 +101,7 @@ class WholeDays(trading.PlainBars):
         return start.date() <= when.date() <= end.date()
 
 
-@breaks(
-    "bars",
-    recorders=IN_MEMORY,
+@breaks_bars(
     DATA_BARS_DEDUPE="of two bars with one timestamp the last written is not the only one read",
     DATA_BARS_EXACT="a bar is not read as it was written",
     DATA_BARS_MONTHS="after a write into existing months their other bars are not what they were",
@@ -118,9 +115,7 @@ class MonthReplaced(trading.PlainBars):
         return super()._merged([], new)
 
 
-@breaks(
-    "bars",
-    recorders=IN_MEMORY,
+@breaks_bars(
     DATA_BARS_EMPTY="write_bars('MSFT', []) raised IndexError: list index out of range",
     DATA_MODEL="write_bars('AAPL', []) raised IndexError: list index out of range",
 )
@@ -133,9 +128,7 @@ class FailsOnNoBars(trading.PlainBars):
         super().write_bars(symbol, bars)
 
 
-@breaks(
-    "bars",
-    recorders=IN_MEMORY,
+@breaks_bars(
     DATA_BARS_EMPTY="after writing no bars some are read",
     DATA_BARS_MISSING="a symbol that was never written does not read as []",
     DATA_BARS_RANGE="the bars read are not those from start to end, both included",
@@ -148,7 +141,7 @@ class NoneForNoBars(trading.PlainBars):
         return super().read_bars(symbol, start, end) or None
 
 
-@breaks("bars", recorders=IN_MEMORY, DATA_BARS_SYMBOLS="BRK.B does not have its own bars", NAME_3="share data")
+@breaks_bars(DATA_BARS_SYMBOLS="BRK.B does not have its own bars", NAME_3="share data")
 class SharesOfOneCompany(trading.PlainBars):
     """takes what follows the point for a suffix of the exchange."""
 
@@ -162,7 +155,7 @@ class SharesOfOneCompany(trading.PlainBars):
 # -- fundamentals -------------------------------------------------------------------------------------------------
 
 
-@breaks("fundamentals", recorders=IN_MEMORY, DATA_FUNDAMENTALS_EXACT="fundamentals are not read as they were written")
+@breaks_fundamentals(DATA_FUNDAMENTALS_EXACT="fundamentals are not read as they were written")
 class EmptyIsNone(trading.PlainFundamentals):
     """takes an empty text for none at all."""
 
@@ -170,9 +163,7 @@ class EmptyIsNone(trading.PlainFundamentals):
         super().write_fundamental(symbol, data.model_copy(update={"industry": data.industry or None}))
 
 
-@breaks(
-    "fundamentals",
-    recorders=IN_MEMORY,
+@breaks_fundamentals(
     DATA_FUNDAMENTALS_AS_OF="what is read is not the latest up to that time",
     DATA_FUNDAMENTALS_LATEST="written out of order, what is read is not the latest by its timestamp",
     DATA_MODEL="what is read is not what was published last",
@@ -184,9 +175,7 @@ class LastWritten(trading.PlainFundamentals):
         return data[-1] if data else None
 
 
-@breaks(
-    "fundamentals",
-    recorders=IN_MEMORY,
+@breaks_fundamentals(
     DATA_FUNDAMENTALS_AS_OF="what is read is not the latest up to that time",
     DATA_MODEL="what is read is not what was published last",
 )
@@ -197,9 +186,7 @@ class BeforeAsOf(trading.PlainFundamentals):
         return when < as_of
 
 
-@breaks(
-    "fundamentals",
-    recorders=IN_MEMORY,
+@breaks_fundamentals(
     DATA_FUNDAMENTALS_AS_OF="what is read is not the latest up to that time",
     DATA_FUNDAMENTALS_MISSING="a symbol without fundamentals does not read as None",
     DATA_MODEL="what is read is not what was published last",
@@ -215,7 +202,7 @@ class EmptyFundamentals(trading.PlainFundamentals):
 # -- events -------------------------------------------------------------------------------------------------------
 
 
-@breaks("events", recorders=IN_MEMORY, DATA_EVENTS_EXACT="the events are not read as they were written")
+@breaks_events(DATA_EVENTS_EXACT="the events are not read as they were written")
 class WithoutNotes(trading.PlainEvents):
     """leaves out what is None, to keep the lines short."""
 
@@ -224,9 +211,7 @@ class WithoutNotes(trading.PlainEvents):
         super().write_event(event.model_copy(update={"data": data}))
 
 
-@breaks(
-    "events",
-    recorders=IN_MEMORY,
+@breaks_events(
     DATA_EVENTS_RANGE="the events read are not those from start to end, both included",
     DATA_MODEL="the events read are not those that were written",
 )
@@ -237,9 +222,7 @@ class AfterTheStart(trading.PlainEvents):
         return super().read_events(start + timedelta(microseconds=1), end, types)
 
 
-@breaks(
-    "events",
-    recorders=IN_MEMORY,
+@breaks_events(
     DATA_EVENTS_TYPES="the events read are not those of the types asked for",
     NAME_3="the types 'AAPL' and 'AAPL US Equity' share data",
 )
@@ -250,9 +233,7 @@ class TypesByPrefix(trading.PlainEvents):
         return kind.startswith(tuple(types))
 
 
-@breaks(
-    "events",
-    recorders=IN_MEMORY,
+@breaks_events(
     DATA_EVENTS_EACH="of several events at one time not each is read, once",
     DATA_MODEL="the events read are not those that were written",
 )
@@ -263,9 +244,7 @@ class OneEventPerMoment(trading.PlainEvents):
         return list({event.timestamp: event for event in super().read_events(start, end, types)}.values())
 
 
-@breaks(
-    "events",
-    recorders=IN_MEMORY,
+@breaks_events(
     DATA_EVENTS_MISSING="where nothing happened the events do not read as []",
     DATA_EVENTS_RANGE="the events read are not those from start to end, both included",
     DATA_EVENTS_TYPES="the events read are not those of the types asked for",
@@ -281,7 +260,7 @@ class NoneForNoEvents(trading.PlainEvents):
 # -- strategy state -----------------------------------------------------------------------------------------------
 
 
-@breaks("state", recorders=IN_MEMORY, DATA_STATE_EQUAL="the state loaded is not the one saved")
+@breaks_state(DATA_STATE_EQUAL="the state loaded is not the one saved")
 class RoundedState(trading.PlainStates):
     """six digits are enough for any price, it is said."""
 
@@ -290,9 +269,7 @@ class RoundedState(trading.PlainStates):
         super().save_strategy_state(strategy_name, rounded)
 
 
-@breaks(
-    "state",
-    recorders=IN_MEMORY,
+@breaks_state(
     DATA_MODEL="the state loaded is not the one saved last",
     DATA_STATE_EQUAL="the state loaded is not the one saved",
     DATA_STATE_REPLACED="after another save the new state is not what is loaded",
@@ -304,9 +281,7 @@ class MergesState(trading.PlainStates):
         super().save_strategy_state(strategy_name, (self.load_strategy_state(strategy_name) or {}) | state)
 
 
-@breaks(
-    "state",
-    recorders=IN_MEMORY,
+@breaks_state(
     DATA_MODEL="the state loaded is not the one saved last",
     DATA_STATE_MISSING="the state of a strategy that saved none does not load as None",
 )
@@ -320,9 +295,7 @@ class EmptyState(trading.PlainStates):
 # -- audit log ----------------------------------------------------------------------------------------------------
 
 
-@breaks(
-    "audit",
-    recorders=IN_MEMORY,
+@breaks_audit(
     DATA_AUDIT_COMPLETE="a line of the audit log (decisions) does not hold all that was logged",
     NAME_4="the strategy name 'BRK.B' does not come back as it was given",
 )
@@ -348,7 +321,7 @@ class NewestFirst(trading.PlainAudit):
         return super().read_decisions(day)[::-1]
 
 
-@breaks("audit", recorders=IN_MEMORY, DATA_AUDIT_APPEND_ONLY="was replaced by another file")
+@breaks_audit(DATA_AUDIT_APPEND_ONLY="was replaced by another file")
 class RewritesTheDay(trading.PlainAudit):
     """writes the whole day anew for each line, whole and durable."""
 
@@ -359,9 +332,7 @@ class RewritesTheDay(trading.PlainAudit):
             replace_durably(path, b"".join(lines).decode())
 
 
-@breaks(
-    "audit",
-    recorders=IN_MEMORY,
+@breaks_audit(
     ATOM_1="decisions holds no records",
     ATOM_2="decisions holds no records",
     DATA_AUDIT_APPEND_ONLY="was cut from",
@@ -379,9 +350,7 @@ class CutsAndAppends(trading.PlainAudit):
         super()._log(kind, record)
 
 
-@breaks(
-    "audit",
-    recorders=IN_MEMORY,
+@breaks_audit(
     DATA_AUDIT_DAYS="the file of a day is chosen when the store is opened, not when it logs",
 )
 class DayOfOpening(trading.PlainAudit):
@@ -398,7 +367,7 @@ class DayOfOpening(trading.PlainAudit):
             append_synced(path, log_line(record))
 
 
-@breaks("audit", recorders=IN_MEMORY, DATA_AUDIT_DAYS="decisions and orders are in one file")
+@breaks_audit(DATA_AUDIT_DAYS="decisions and orders are in one file")
 class OneFileForAll(trading.PlainAudit):
     """decisions and orders in one file, told apart when they are read."""
 
@@ -415,7 +384,7 @@ class OneFileForAll(trading.PlainAudit):
 # -- jobs ---------------------------------------------------------------------------------------------------------
 
 
-@breaks("jobs", recorders=IN_MEMORY, DATA_JOBS_EXACT="a job is not read as it was saved")
+@breaks_jobs(DATA_JOBS_EXACT="a job is not read as it was saved")
 class WholeSeconds(trading.PlainJobs):
     """writes times without their fraction of a second."""
 
@@ -423,9 +392,7 @@ class WholeSeconds(trading.PlainJobs):
         super().save(job.model_copy(update={"created_at": job.created_at.replace(microsecond=0)}))
 
 
-@breaks(
-    "jobs",
-    recorders=IN_MEMORY,
+@breaks_jobs(
     DATA_JOBS_CLEANUP="of more jobs than a page holds, cleanup(30) does not remove",
     DATA_JOBS_UPSERT="a job saved again is not listed once",
     DATA_MODEL="not the right jobs are listed",
@@ -443,9 +410,7 @@ class OneMoreJob(trading.PlainJobs):
         return self._job(found[-1]) if found else None
 
 
-@breaks(
-    "jobs",
-    recorders=IN_MEMORY,
+@breaks_jobs(
     DATA_JOBS_CLEANUP="get('old-failed') raised KeyError: 'old-failed'",
     DATA_JOBS_MISSING="get('job-1') raised KeyError: 'job-1'",
     DATA_MODEL="raised KeyError: 'job-",
@@ -459,9 +424,7 @@ class RaisesForNoJob(trading.PlainJobs):
         return job
 
 
-@breaks(
-    "jobs",
-    recorders=IN_MEMORY,
+@breaks_jobs(
     DATA_JOBS_FILTER="the jobs listed are not those with that status and type",
     DATA_MODEL="not the right jobs are listed",
 )
@@ -472,9 +435,7 @@ class EitherFilter(trading.PlainJobs):
         return (status is None and job_type is None) or status == job.status or job_type == job.job_type
 
 
-@breaks(
-    "jobs",
-    recorders=IN_MEMORY,
+@breaks_jobs(
     DATA_JOBS_PAGES="the pages are not the parts of the list, in its order",
     DATA_MODEL="a page is not that part of the list",
 )
@@ -490,9 +451,7 @@ class OtherWayRound(trading.PlainJobs):
         return sorted(jobs, key=lambda job: job.job_id, reverse=self._backwards)
 
 
-@breaks(
-    "jobs",
-    recorders=IN_MEMORY,
+@breaks_jobs(
     DATA_JOBS_PROGRESS="progress is not visible at once",
     DATA_JOBS_PROGRESS_IN_MEMORY="the last progress is not visible at once",
     DATA_MODEL="a job is not read as it was saved last",
@@ -504,7 +463,7 @@ class ProgressLater(trading.PlainJobs):
         self._reported = progress
 
 
-@breaks("jobs", recorders=IN_MEMORY, DATA_JOBS_PROGRESS_IN_MEMORY="file operations during 1,000 calls")
+@breaks_jobs(DATA_JOBS_PROGRESS_IN_MEMORY="file operations during 1,000 calls")
 class ProgressOnDisk(trading.PlainJobs):
     """saves the job for each step of progress."""
 
@@ -514,9 +473,7 @@ class ProgressOnDisk(trading.PlainJobs):
         self.save(job)
 
 
-@breaks(
-    "jobs",
-    recorders=IN_MEMORY,
+@breaks_jobs(
     DATA_JOBS_CLEANUP="cleanup(30) does not remove the jobs that ended 31 days ago, and only them",
 )
 class CleansUpEverything(trading.PlainJobs):
@@ -526,9 +483,7 @@ class CleansUpEverything(trading.PlainJobs):
         return super()._over(fields, before + timedelta(days=10_000))
 
 
-@breaks(
-    "jobs",
-    recorders=IN_MEMORY,
+@breaks_jobs(
     DATA_JOBS_CLEANUP="cleanup(30) does not remove the jobs that ended 31 days ago, and only them",
     DATA_MODEL="a job is not read as it was saved last",
 )
@@ -542,9 +497,7 @@ class CleansUpTheRunning(trading.PlainJobs):
 # -- runs ---------------------------------------------------------------------------------------------------------
 
 
-@breaks(
-    "runs",
-    recorders=IN_MEMORY,
+@breaks_runs(
     DATA_MODEL="a run is not read as it was updated last",
     DATA_RUNS_TIMES="a run that is running has no started_at",
     DATA_RUNS_UPSERT="a run is not read as it was updated",
@@ -556,9 +509,7 @@ class StatusOfTheFirstDay(trading.PlainRuns):
         return given | run | {"updated_at": given["updated_at"]}
 
 
-@breaks(
-    "runs",
-    recorders=IN_MEMORY,
+@breaks_runs(
     DATA_MODEL="raised KeyError: 'run-",
     DATA_RUNS_DELETE="get_run('run-1') raised KeyError: 'run-1'",
     DATA_RUNS_MISSING="get_run('run-1') raised KeyError: 'run-1'",
@@ -572,7 +523,7 @@ class RaisesForNoRun(trading.PlainRuns):
         return run
 
 
-@breaks("runs", recorders=IN_MEMORY, DATA_RUNS_IDS="a run without an id does not get one of its own")
+@breaks_runs(DATA_RUNS_IDS="a run without an id does not get one of its own")
 class IdByKind(trading.PlainRuns):
     """derives the id from the kind."""
 
@@ -580,7 +531,7 @@ class IdByKind(trading.PlainRuns):
         return f"{kind}-run"
 
 
-@breaks("runs", recorders=IN_MEMORY, DATA_RUNS_TIMES="a run that is completed has no finished_at")
+@breaks_runs(DATA_RUNS_TIMES="a run that is completed has no finished_at")
 class NeverFinished(trading.PlainRuns):
     """does not note when a run ends."""
 
@@ -589,7 +540,7 @@ class NeverFinished(trading.PlainRuns):
         run["finished_at"] = None
 
 
-@breaks("runs", recorders=IN_MEMORY, DATA_RUNS_TIMES="the end of a run changed its started_at")
+@breaks_runs(DATA_RUNS_TIMES="the end of a run changed its started_at")
 class StartsAgain(trading.PlainRuns):
     """notes the time of the end as the start, too."""
 
@@ -598,7 +549,7 @@ class StartsAgain(trading.PlainRuns):
         run["started_at"] = run["finished_at"] or run["started_at"]
 
 
-@breaks("runs", recorders=IN_MEMORY, DATA_RUNS_KIND="kind is not lower-case")
+@breaks_runs(DATA_RUNS_KIND="kind is not lower-case")
 class KindAsGiven(trading.PlainRuns):
     """keeps kind as it comes."""
 
@@ -606,7 +557,7 @@ class KindAsGiven(trading.PlainRuns):
         return kind
 
 
-@breaks("runs", recorders=IN_MEMORY, DATA_RUNS_KIND="kind is longer than 64 characters")
+@breaks_runs(DATA_RUNS_KIND="kind is longer than 64 characters")
 class EndlessKind(trading.PlainRuns):
     """normalises kind, but does not shorten it."""
 
@@ -614,7 +565,7 @@ class EndlessKind(trading.PlainRuns):
         return "".join(letter for letter in kind.lower() if letter.isascii() and letter.isalnum())
 
 
-@breaks("runs", recorders=IN_MEMORY, DATA_RUNS_ORDER="the run updated last does not come first")
+@breaks_runs(DATA_RUNS_ORDER="the run updated last does not come first")
 class OldestFirst(trading.PlainRuns):
     """sorts by the time of creation."""
 
@@ -622,7 +573,7 @@ class OldestFirst(trading.PlainRuns):
         return sorted(runs, key=lambda run: run.created_at, reverse=True)
 
 
-@breaks("runs", recorders=IN_MEMORY, DATA_RUNS_FILTER="the runs listed are not those of that kind and status")
+@breaks_runs(DATA_RUNS_FILTER="the runs listed are not those of that kind and status")
 class KindByPrefix(trading.PlainRuns):
     """matches kinds by how they begin."""
 
@@ -630,9 +581,7 @@ class KindByPrefix(trading.PlainRuns):
         return run.kind.startswith(kind or "") and status in (None, run.status)
 
 
-@breaks(
-    "runs",
-    recorders=IN_MEMORY,
+@breaks_runs(
     DATA_MODEL="a page is not that part of the list",
     DATA_RUNS_PAGES="the pages are not the parts of the list, in its order",
 )
@@ -657,7 +606,7 @@ class DeletesByPrefix(trading.PlainRuns):
         return name.startswith(run_id)
 
 
-@breaks("runs", recorders=IN_MEMORY, DATA_MODEL="a run is not read as it was updated last")
+@breaks_runs(DATA_MODEL="a run is not read as it was updated last")
 class DeletedRunsLinger(trading.PlainRuns):
     """keeps what it noted of a deleted run, and gives it to the next one with that id."""
 

@@ -2,12 +2,18 @@
 
 import json
 from datetime import UTC, datetime
+from functools import partial
 
 from reference_store.models import Event, FundamentalData
 from tests.broken_stores import IN_MEMORY, breaks
 from tests.sound_stores import plain, trading
 from tests.sound_stores.files import encode, file_name, locked, read_document, replace_durably
 from tests.sound_stores.trading import TERMINAL
+
+breaks_audit = partial(breaks, "audit", recorders=IN_MEMORY)
+breaks_fundamentals = partial(breaks, "fundamentals", recorders=IN_MEMORY)
+breaks_jobs = partial(breaks, "jobs", recorders=IN_MEMORY)
+breaks_runs = partial(breaks, "runs", recorders=IN_MEMORY)
 
 # -- documents ----------------------------------------------------------------------------------------------------
 
@@ -48,9 +54,7 @@ class TrustsTheLength(trading.PlainStates):
 # -- fundamentals -------------------------------------------------------------------------------------------------
 
 
-@breaks(
-    "fundamentals",
-    recorders=IN_MEMORY,
+@breaks_fundamentals(
     DATA_FUNDAMENTALS_AS_OF="of several on one day, what is read is not the latest up to that time",
     DATA_MODEL="what is read is not what was published last",
 )
@@ -61,9 +65,7 @@ class KnowsTheEvening(trading.PlainFundamentals):
         return when.date() <= as_of.date()
 
 
-@breaks(
-    "fundamentals",
-    recorders=IN_MEMORY,
+@breaks_fundamentals(
     DATA_FUNDAMENTALS_AS_OF="of several on one day, what is read is not the latest up to that time",
     DATA_FUNDAMENTALS_LATEST="of several on one day, what is read is not the latest by its timestamp",
     DATA_MODEL="what is read is not what was published last",
@@ -108,7 +110,7 @@ class EqualIsTheSame(trading.PlainEvents):
 # -- audit log ----------------------------------------------------------------------------------------------------
 
 
-@breaks("audit", recorders=IN_MEMORY, DATA_AUDIT_ORDER="of two equal decisions not each is in the audit log")
+@breaks_audit(DATA_AUDIT_ORDER="of two equal decisions not each is in the audit log")
 class NothingNew(trading.PlainAudit):
     """does not log what the line before says already."""
 
@@ -123,9 +125,7 @@ class NothingNew(trading.PlainAudit):
 # -- jobs ---------------------------------------------------------------------------------------------------------
 
 
-@breaks(
-    "jobs",
-    recorders=IN_MEMORY,
+@breaks_jobs(
     DATA_JOBS_PAGES="with a filter, the pages are not the parts of the list",
     DATA_MODEL="a page is not that part of the list",
 )
@@ -137,9 +137,7 @@ class FiltersThePage(trading.PlainJobs):
         return [job for job in page if self._matches(job, status, job_type)]
 
 
-@breaks(
-    "jobs",
-    recorders=IN_MEMORY,
+@breaks_jobs(
     DATA_JOBS_PAGES="a page that is asked for after a save is not that part of the list",
 )
 class PagesOfTheFirstCall(trading.PlainJobs):
@@ -151,9 +149,7 @@ class PagesOfTheFirstCall(trading.PlainJobs):
         return self._kept[offset : offset + limit]
 
 
-@breaks(
-    "jobs",
-    recorders=IN_MEMORY,
+@breaks_jobs(
     DATA_JOBS_CLEANUP="of more jobs than a page holds, cleanup(30) does not remove",
 )
 class CleansUpAPage(trading.PlainJobs):
@@ -170,9 +166,7 @@ class CleansUpAPage(trading.PlainJobs):
 # -- runs ---------------------------------------------------------------------------------------------------------
 
 
-@breaks(
-    "runs",
-    recorders=IN_MEMORY,
+@breaks_runs(
     DATA_MODEL="a page is not that part of the list",
     DATA_RUNS_PAGES="with a filter, the pages are not the parts of the list",
 )
@@ -183,9 +177,7 @@ class FiltersThePageOfRuns(trading.PlainRuns):
         return [run for run in super().list_runs(None, None, limit, offset) if self._matches(run, kind, status)]
 
 
-@breaks(
-    "runs",
-    recorders=IN_MEMORY,
+@breaks_runs(
     DATA_RUNS_PAGES="a page that is asked for after an update is not that part of the list",
 )
 class RunsOfTheFirstCall(trading.PlainRuns):
@@ -197,7 +189,7 @@ class RunsOfTheFirstCall(trading.PlainRuns):
         return self._kept[offset : offset + limit]
 
 
-@breaks("runs", recorders=IN_MEMORY, DATA_RUNS_UPSERT="updating a run changed when it was created")
+@breaks_runs(DATA_RUNS_UPSERT="updating a run changed when it was created")
 class CreatedAnew(trading.PlainRuns):
     """notes the time of every update as that of the creation."""
 
@@ -205,7 +197,7 @@ class CreatedAnew(trading.PlainRuns):
         return super()._updated(run, given) | {"created_at": given["updated_at"]}
 
 
-@breaks("runs", recorders=IN_MEMORY, DATA_RUNS_UPSERT="updating one run changed another")
+@breaks_runs(DATA_RUNS_UPSERT="updating one run changed another")
 class TouchesAll(trading.PlainRuns):
     """notes the time of an update in every run."""
 
@@ -216,7 +208,7 @@ class TouchesAll(trading.PlainRuns):
         )
 
 
-@breaks("runs", recorders=IN_MEMORY, DATA_RUNS_IDS="a new run got the id of one that was deleted")
+@breaks_runs(DATA_RUNS_IDS="a new run got the id of one that was deleted")
 class NumbersRuns(trading.PlainRuns):
     """counts the runs for the next id."""
 
@@ -224,9 +216,7 @@ class NumbersRuns(trading.PlainRuns):
         return f"numbered-{len(self._all()) + 1}"
 
 
-@breaks(
-    "runs",
-    recorders=IN_MEMORY,
+@breaks_runs(
     DATA_RUNS_TIMES="a second update while a run is running changed its started_at",
 )
 class StartsWhileRunning(trading.PlainRuns):
@@ -263,7 +253,7 @@ class SkipsEmptyRecords(plain.PlainJournal):
 # -- much, and times of other zones -------------------------------------------------------------------------------
 
 
-@breaks("fundamentals", recorders=IN_MEMORY, DATA_VOLUME="not all is read")
+@breaks_fundamentals(DATA_VOLUME="not all is read")
 class KeepsFortyFilings(trading.PlainFundamentals):
     """throws the oldest away, so that files stay small; whoever asks as of an early day gets nothing."""
 
@@ -273,7 +263,7 @@ class KeepsFortyFilings(trading.PlainFundamentals):
         return self._latest([d for d in data if as_of is None or self._known(d.timestamp, as_of)])
 
 
-@breaks("audit", recorders=IN_MEMORY, DATA_VOLUME="not all is read")
+@breaks_audit(DATA_VOLUME="not all is read")
 class ShowsAPageOfADay(trading.PlainAudit):
     """reads the first page of a day."""
 
@@ -281,7 +271,7 @@ class ShowsAPageOfADay(trading.PlainAudit):
         return super().read_decisions(day)[:50]
 
 
-@breaks("fundamentals", recorders=IN_MEMORY, DATA_TIME="whatever zone it was written in and is asked for in")
+@breaks_fundamentals(DATA_TIME="whatever zone it was written in and is asked for in")
 class ComparesWhatClocksShow(trading.PlainFundamentals):
     """leaves zones out where it compares."""
 
@@ -292,7 +282,7 @@ class ComparesWhatClocksShow(trading.PlainFundamentals):
         return max(data, key=lambda d: d.timestamp.replace(tzinfo=None), default=None)
 
 
-@breaks("jobs", recorders=IN_MEMORY, DATA_TIME="each is its own")
+@breaks_jobs(DATA_TIME="each is its own")
 class TakesEveryClockForUtc(trading.PlainJobs):
     """keeps what the clock shows, and reads it as UTC."""
 
@@ -300,7 +290,7 @@ class TakesEveryClockForUtc(trading.PlainJobs):
         super().save(job.model_copy(update={"created_at": job.created_at.replace(tzinfo=UTC)}))
 
 
-@breaks("jobs", recorders=IN_MEMORY, DATA_TIME="whatever their clock shows")
+@breaks_jobs(DATA_TIME="whatever their clock shows")
 class ComparesTimesAsText(trading.PlainJobs):
     """cleans up by the text of a time, in which the zone stands last."""
 
@@ -308,7 +298,7 @@ class ComparesTimesAsText(trading.PlainJobs):
         return fields["status"] in TERMINAL and fields["finished_at"] < before.isoformat()
 
 
-@breaks("audit", recorders=IN_MEMORY, DATA_TIME="what was logged under one time zone is not all found under another")
+@breaks_audit(DATA_TIME="what was logged under one time zone is not all found under another")
 class ReadsTodayAlone(trading.PlainAudit):
     """takes a day that its own clock has not reached for one without a log."""
 

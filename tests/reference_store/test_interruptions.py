@@ -39,10 +39,10 @@ class Interruption(BaseException):
     """What the handler of a signal raises."""
 
 
-def interrupted_at_each_step(call: Callable[[], Any]) -> Iterator[int]:
+def interrupted_at_each_step(call: Callable[[], Any], by: type[BaseException] = Interruption) -> Iterator[int]:
     """Make the call again and again, interrupted before the first, second, ... instruction of the package.
 
-    Yields after each time that it was interrupted; ends when the call comes to its end.
+    Yields after each time that it was interrupted; ends when the call comes to its end, which no interruption may give.
     """
     step = 0
     while True:
@@ -57,16 +57,17 @@ def interrupted_at_each_step(call: Callable[[], Any]) -> Iterator[int]:
             if event == "opcode" and left:
                 left -= 1
                 if not left:
-                    raise Interruption
+                    raise by
             return trace
 
         sys.settrace(trace)
         try:
             call()
-        except Interruption:
+        except by:
             sys.settrace(None)
             yield step
         else:
+            assert left, f"swallowed at step {step}"
             return
         finally:
             sys.settrace(None)
@@ -358,31 +359,8 @@ def test_an_alarm_comes_out_of_a_read_at_whatever_step_it_is_raised(root: Path) 
     data.write_bars("AAPL", [bar(JANUARY)])
     reads = (lambda: documents.get("A"), documents.keys, lambda: journal.read("A"))
     for read in (*reads, lambda: data.read_bars_table("AAPL", *ALWAYS), lambda: data.months("AAPL"), data.symbols):
-        step, left = 0, 0
-        while not left:
-            step += 1
-            left = step
-
-            def trace(frame: FrameType, event: str, _argument: object) -> Any:
-                nonlocal left
-                if not frame.f_code.co_filename.startswith(PACKAGE):
-                    return None
-                frame.f_trace_opcodes = True
-                if event == "opcode" and left:
-                    left -= 1
-                    if not left:
-                        raise Alarm
-                return trace
-
-            sys.settrace(trace)
-            try:
-                read()
-            except Alarm:
-                continue
-            finally:
-                sys.settrace(None)
-            assert left, f"swallowed at step {step}"
-        assert step > 20
+        steps = len(list(interrupted_at_each_step(read, Alarm)))
+        assert steps > 20
 
 
 @pytest.mark.parametrize("in_a_cycle", [False, True], ids=["by-its-last-user", "by-the-collector"])
