@@ -17,12 +17,13 @@ from pytest_tradestore.causes import Cause, Culprit, Harm
 from pytest_tradestore.conformance import recorded
 from pytest_tradestore.conformance.check import Check
 from pytest_tradestore.conformance.judge import each_cause
-from pytest_tradestore.isolation import Channel, Died, Ending, Finished, Hung, Sent, stream_isolated
+from pytest_tradestore.isolation import Channel, Died, Finished, Hung
 from pytest_tradestore.kits.call import Call, rendered_call
 from pytest_tradestore.kits.kit import Kit, NotAskedError
 from pytest_tradestore.kits.values import SAMPLED, same
 from pytest_tradestore.observation import canonical, counted, shortened
 from pytest_tradestore.records import Records, plain
+from pytest_tradestore.runner import begun_and_ended
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest
 from pytest_tradestore.verdict import Counterexample, Result, Verdict
@@ -314,14 +315,7 @@ def run(requirement: str, case: str, program: Program, settings: "Settings", sto
             except NotAskedError as reason:
                 return str(reason), visit.checked
 
-        doing, calls = "starting", ()
-        ending: Ending | None = None
-        for event in stream_isolated(visit_store, store.declarations.deadline):
-            match event:
-                case Sent((doing, calls)):
-                    pass
-                case Finished() | Hung() | Died():
-                    ending = event
+        (doing, calls), ending = begun_and_ended(visit_store, store.declarations.deadline, ("starting", ()))
     match ending:
         case Finished((None, checked)):
             return Result(requirement, case, Verdict.HOLDS, "", checked, exhaustive=not case.endswith(SAMPLED))

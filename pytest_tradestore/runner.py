@@ -32,10 +32,14 @@ class Runner:
         It is asked again after each process, when all that came of that is known. Raises what ``stream_isolated`` does.
         """
         while not self.gave_up and (task := next_task()) is not None:
-            for event in stream_isolated(task, self._deadline):
-                if isinstance(event, (Hung, Died)):
-                    self._note(event)
-                yield event
+            yield from self.of(task)
+
+    def of(self, task: Task) -> Iterator[Sent | Ending]:
+        """Run one task, and yield all that comes of it; its end counts. Raises what ``stream_isolated`` does."""
+        for event in stream_isolated(task, self._deadline):
+            if isinstance(event, (Hung, Died)):
+                self._note(event)
+            yield event
 
     @property
     def gave_up(self) -> bool:
@@ -65,6 +69,18 @@ def finished(task: Task, deadline: float) -> Any | str:
     """Run one task that uses a store in the ordinary way; return what it returned, or in a sentence why it did not."""
     ending = run_isolated(task, deadline)
     return ending.value if isinstance(ending, Finished) else of_the_workload(ending)
+
+
+def begun_and_ended(task: Task, deadline: float, begun: Any) -> tuple[Any, Ending]:
+    """Run one task that sends what it begins; return what it had begun last, ``begun`` at first, and how it ended.
+
+    Raises what ``stream_isolated`` does.
+    """
+    for event in stream_isolated(task, deadline):
+        if not isinstance(event, Sent):
+            return begun, event
+        begun = event.value
+    raise AssertionError("the stream of a task ends with its ending")
 
 
 def of_the_workload(ending: Hung | Died) -> str:

@@ -28,11 +28,11 @@ from pytest_tradestore.isolation import (
     StoreRaisedError,
     is_ours,
     run_isolated,
-    stream_isolated,
     trace_of,
 )
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.kits.kit import Kit
+from pytest_tradestore.runner import Runner
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.takes import EVERYTHING, Takes
 from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest
@@ -88,7 +88,7 @@ def smoke(store: StoreUnderTest, kit: Kit, methods: frozenset[str]) -> Smoked:
 
         doing, root = "opening the store", sandbox.path
         try:
-            for event in stream_isolated(visit, deadline):
+            for event in Runner(deadline).of(visit):
                 match event:
                     case Sent(Path() as begun):
                         root = begun

@@ -6,7 +6,7 @@ from functools import partial
 
 from pytest_tradestore.causes import Cause, Culprit, Harm
 from pytest_tradestore.crash.recorders.base import Recorder
-from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, run_isolated, stream_isolated
+from pytest_tradestore.isolation import Channel, Died, Finished, Hung, run_isolated
 from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.kits.slots import Slot, shown
 from pytest_tradestore.names.context import NEIGHBOUR, Context
@@ -15,12 +15,13 @@ from pytest_tradestore.names.findings import Findings, NameViolation
 from pytest_tradestore.names.flaws import STOPS
 from pytest_tradestore.names.planting import try_planted
 from pytest_tradestore.names.trials import try_all
+from pytest_tradestore.runner import begun_and_ended, ended_how
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
 
 _MOST_STOPS = 3
-"""Identifiers on which a store may hang or die before no more are tried."""
+"""Identifiers on which a store may hang or die before no more are tried: after each all others are tried anew."""
 
 
 def rows_for(budget: Budget) -> tuple[Identifier, ...]:
@@ -45,18 +46,11 @@ def gather(store: StoreUnderTest, kit: Kit, settings: Settings) -> Findings:
                 )
                 return try_all(context, slots, rows)
 
-            at = ("identifier", "", "")
-            for event in stream_isolated(trials, store.declarations.deadline):
-                match event:
-                    case Sent(value):
-                        at = value
-                    case Finished(found):
-                        findings: Findings = found
-                        return replace(findings, violations=(*stops, *findings.violations))
-                    case Hung(_, seconds):
-                        stops.append(_stopped(at, f"took longer than {seconds:g} s (tradestore_deadline)"))
-                    case Died(_, how):
-                        stops.append(_stopped(at, f"ended its process: {how}"))
+            at, ending = begun_and_ended(trials, store.declarations.deadline, ("identifier", "", ""))
+        if isinstance(ending, Finished):
+            findings: Findings = ending.value
+            return replace(findings, violations=(*stops, *findings.violations))
+        stops.append(_stopped(at, _how(ending)))
         what, value, _ = at
         if not _stops_alone(store, slots, what, value):
             stopped = stops.pop()
@@ -100,20 +94,16 @@ def gather_planted(store: StoreUnderTest, kit: Kit, settings: Settings) -> Findi
     slot = kit.place(store.declarations.takes)
     recorder, _ = choose_recorder(settings.recorder)
     with Sandbox() as sandbox:
-        at = ("", "", "opening the store")
         task = partial(_planted, store, slot, sandbox, recorder)
-        for event in stream_isolated(task, store.declarations.deadline):
-            match event:
-                case Sent(value):
-                    at = value
-                case Finished(found):
-                    findings: Findings = found
-                    return findings
-                case Hung(_, seconds):
-                    return Findings((_stuck(at, f"took longer than {seconds:g} s (tradestore_deadline)"),))
-                case Died(_, how):
-                    return Findings((_stuck(at, f"ended its process: {how}"),))
-    raise AssertionError("the stream of a task ends with its ending")
+        at, ending = begun_and_ended(task, store.declarations.deadline, ("", "", "opening the store"))
+    if isinstance(ending, Finished):
+        findings: Findings = ending.value
+        return findings
+    return Findings((_stuck(at, _how(ending)),))
+
+
+def _how(ending: Hung | Died) -> str:
+    return f"{ended_how(ending)} (tradestore_deadline)" if isinstance(ending, Hung) else ended_how(ending)
 
 
 def _planted(store: StoreUnderTest, slot: Slot, sandbox: Sandbox, recorder: Recorder, channel: Channel) -> Findings:

@@ -5,7 +5,8 @@ Which verdict follows for a requirement is decided in the conformance suite.
 
 import inspect
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, run_isolated
@@ -59,9 +60,20 @@ class RaceEvidence:
 
 
 def gather(
-    store: StoreUnderTest, kit: Kit, methods: frozenset[str], setting: Setting, settings: Settings
+    store: StoreUnderTest,
+    kit: Kit,
+    methods: frozenset[str],
+    setting: Setting,
+    settings: Settings,
+    enough: Callable[[RaceEvidence], bool] = lambda _: False,
+    *,
+    shrinking: bool = True,
 ) -> RaceEvidence:
-    """Find out what happens when several callers use ``store`` at once."""
+    """Find out what happens when several callers use ``store`` at once.
+
+    After each program it is asked whether what has been found so far is ``enough``: then no further one is run, and
+    what was not found is undecided. Without ``shrinking`` a program that goes wrong is shown as it is.
+    """
     kind = kind_of(store, kit)
     if isinstance(kind, str):
         return RaceEvidence(setting, undecided=kind)
@@ -83,7 +95,14 @@ def gather(
     if not programs:
         reason = "nothing reads back what was written: the store has no call for it"
         return RaceEvidence(setting, kind, not_applicable=reason)
-    return _combined(setting, kind, list(_searched(store, kit, programs, setting, settings)))
+    searched: list[Searched] = []
+    with closing(_searched(store, kit, programs, setting, settings, shrinking=shrinking)) as each:
+        for one in each:
+            searched.append(one)
+            so_far = _combined(setting, kind, searched)
+            if enough(so_far):
+                return replace(so_far, undecided=so_far.undecided or "what was looked for was found, and no more tried")
+    return _combined(setting, kind, searched)
 
 
 def kind_of(store: StoreUnderTest, kit: Kit) -> Actors | str:
@@ -176,8 +195,14 @@ def _programs(
 
 
 def _searched(
-    store: StoreUnderTest, kit: Kit, programs: tuple[Program, ...], setting: Setting, settings: Settings
-) -> Iterator[Searched]:
+    store: StoreUnderTest,
+    kit: Kit,
+    programs: tuple[Program, ...],
+    setting: Setting,
+    settings: Settings,
+    *,
+    shrinking: bool,
+) -> Generator[Searched, None, None]:
     """Run all programs, in one process as long as that lives and comes back."""
     at, runner = 0, Runner(store.declarations.deadline)
     while at < len(programs):
@@ -188,13 +213,14 @@ def _searched(
 
             def task(channel: Channel, first: int = at, sandbox: Sandbox = sandbox) -> None:
                 interrupting = any(program.blow in SIGNALS for program in programs)
-                searching = Searching(store, kit, setting, settings, sandbox, channel, interrupting=interrupting)
+                searching = Searching(
+                    store, kit, setting, settings, sandbox, channel, interrupting=interrupting, shrinking=shrinking
+                )
                 met = ONLY_IF_MET if first else frozenset[Blow]()  # what was met before the process died is not known
                 for searched in searching.through(programs, first, met):
                     channel.send(searched)
 
-            tasks = iter([task])
-            for event in runner.through(lambda tasks=tasks: next(tasks, None)):  # type: ignore[misc]
+            for event in runner.of(task):
                 match event:
                     case Sent(searched):
                         at += 1

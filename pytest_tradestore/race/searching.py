@@ -127,7 +127,7 @@ class Allowance:
 
 
 class Searching:
-    """One process's searches; each kind of wrong is shown once."""
+    """One process's searches; each kind of wrong is shown once, by a program made smaller or as it is."""
 
     def __init__(
         self,
@@ -139,8 +139,10 @@ class Searching:
         channel: Channel,
         *,
         interrupting: bool = False,
+        shrinking: bool = True,
     ) -> None:
         self._store, self._settings, self._channel = store, settings, channel
+        self._shrinking = shrinking
         self._setting = setting
         self._address = Address(store.name, kit.name, setting, 0)
         self._harness: Harness
@@ -348,7 +350,9 @@ class Searching:
             shown = onlooker.finding(again.found)
             return None if shown is None else (again, shown)
 
-        program, way, (result, finding) = smallest(program, (result, finding), still_wrong)
+        way: tuple[int, ...] = ()
+        if self._shrinking:
+            program, way, (result, finding) = smallest(program, (result, finding), still_wrong)
         assert result.found is not None
         return _told(result.found, program, result, finding, replace(address, way=way, schedule=result.token))
 

@@ -16,8 +16,8 @@ KEPT: tuple[Requirement, ...] = (
         "ATOM-2",
         Profile.DURABLE,
         "after power loss shows the state before or after each update, nothing else",
-        "A disk may persist the rename before the content, so a renamed file that was never synced can be empty, "
-        "short or full of zeros after a power cut.",
+        "A disk may persist a rename before the content, or one page of a file and not the next. A file that was never "
+        "synced can be empty, short or full of zeros after a power cut.",
         "Call file.flush() and os.fsync(file.fileno()) on the temporary file before os.replace.",
     ),
     Requirement(
