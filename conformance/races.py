@@ -52,6 +52,11 @@ def _rules() -> "dict[str, tuple[tuple[Setting, ...], tuple[ViolationKind, ...]]
     }
 
 
+def settings_of(requirement: str) -> "tuple[Setting, ...]":
+    """Return the settings in which a requirement is looked for."""
+    return _rules()[requirement][0]
+
+
 def requirement_of(setting: "Setting", wrong: "ViolationKind") -> str:
     """Return the requirement that a finding in a setting breaks."""
     return next(id_ for id_, (settings, wrongs) in _rules().items() if setting in settings and wrong in wrongs)

@@ -2,15 +2,18 @@
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import fields
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import fields, replace
+from enum import Enum
 from typing import Any
 
 import pytest
 
 from pytest_tradestore.bench import Bench
-from pytest_tradestore.conformance import Check
+from pytest_tradestore.conformance import Check, checks_for, races
 from pytest_tradestore.kits.kit import Kit
+from pytest_tradestore.race.addresses import Setting
+from pytest_tradestore.race.evidence import RaceEvidence, gather
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Counterexample, Result, Step, Verdict
@@ -18,8 +21,19 @@ from tests import broken_stores
 from tests.broken_stores import DECLARED, Broken
 from tests.sound_stores import Sound
 
+CRASHES = ("ATOM-", "DUR-", "REC-")
+"""Families that are asked with a recorder."""
 OF_THEIR_OWN = ("FAULT-", "CORR-", "RACE-")
 """Requirements with a matrix of their own: most of what a crash breaks a full disk breaks too, and so on."""
+
+
+class Glance(Enum):
+    """A budget for what shows itself soon. It is for crashes; other families know the budgets of a run alone."""
+
+    CRASHES = replace(
+        Budget.QUICK.value, subsets_per_cut=64, images_per_workload=80, recoveries=1, images_per_recovery=20
+    )
+
 
 for _module in pkgutil.iter_modules(broken_stores.__path__, f"{broken_stores.__name__}."):
     importlib.import_module(_module.name)
@@ -45,7 +59,7 @@ def judged(
     row: Broken | Sound,
     checks: Callable[[Kit], Iterable[Check]],
     *,
-    budget: Budget = Budget.QUICK,
+    budget: Budget | Glance = Budget.QUICK,
     **settings: Any,
 ) -> list[Result]:
     """Run the ``checks`` of each contract of the row on its store; of each that it offers where the row names none."""
@@ -53,6 +67,65 @@ def judged(
     named = row.contracts or [contract.name for contract in bench.examined(store).contracts]
     wanted = [kit for kit in store.kits if kit.name in named]
     return [check.judge(bench, store) for contract in wanted for check in checks(contract)]
+
+
+def raced(
+    store: StoreUnderTest,
+    kit: Kit,
+    breaks: Mapping[str, str],
+    budget: Budget = Budget.QUICK,
+    *,
+    shrinking: bool = True,
+    **settings: Any,
+) -> list[Result]:
+    """Search the races of a store until it has violated what it ``breaks`` in those words, and no further.
+
+    Asked is all that the searches answer which that takes; what they did not come to is undecided.
+    """
+    bench, missing = Bench(Settings(budget=budget, **settings)), dict(breaks)
+    searched = {setting for id_ in breaks for setting in races.settings_of(id_)}
+
+    def is_looked_for(setting: Setting) -> bool:
+        return any(setting in races.settings_of(id_) for id_ in missing)
+
+    def is_enough(found: RaceEvidence) -> bool:
+        for wrong, examples in found.violations.items():
+            id_ = races.requirement_of(found.setting, wrong)
+            if id_ in missing and any(missing[id_] in text_of(example) for example in examples):
+                del missing[id_]
+        return not is_looked_for(found.setting)
+
+    for setting in (setting for setting in Setting if setting in searched):
+        found = RaceEvidence(setting, undecided="what is looked for was found elsewhere")
+        if is_looked_for(setting):
+            offered = bench.offered(store, kit)
+            found = gather(store, kit, offered, setting, bench.settings, is_enough, shrinking=shrinking)
+        bench.adopt_races({(store.name, kit.name, setting): found})
+    checks = (check for check in races.checks(kit) if searched.issuperset(races.settings_of(check.requirement)))
+    return [check.judge(bench, store) for check in checks]
+
+
+def until_violated(store: StoreUnderTest, kit: Kit, requirement: str, words: str = "", **settings: Any) -> list[Result]:
+    """Ask a store about one requirement that it breaks, no longer than it takes to show it in those ``words``.
+
+    Without words whatever program shows it will do, and is not made smaller.
+    """
+    if requirement.startswith("RACE-"):
+        found = raced(store, kit, {requirement: words}, shrinking=bool(words), **settings)
+        return [result for result in found if result.requirement == requirement]
+    checks = [check for check in checks_for((kit,)) if check.requirement == requirement]
+    if requirement.startswith(CRASHES):
+        bench = Bench(Settings(budget=Glance.CRASHES, **settings))  # type: ignore[arg-type]
+        found = [check.judge(bench, store) for check in checks]
+        if requirement in (said := violated(found)) and words in said[requirement]:
+            return found
+    bench = Bench(Settings(budget=Budget.QUICK, **settings))
+    return [check.judge(bench, store) for check in checks]
+
+
+def text_of(example: Counterexample) -> str:
+    """Return everything that a counterexample of a race says, in one line."""
+    return " ".join([example.headline, *example.found, *example.notes, *(step.text for step in example.steps)])
 
 
 def violated(results: Iterable[Result]) -> dict[str, str]:

@@ -32,7 +32,7 @@ RACING_HEAD = """
 
 What concurrent callers break in each of them, judged in `tests/test_race_kill_matrix.py`: just these of the race
 requirements, with these words, in a timeline of at most twenty lines that was replayed ten times, and once more by its
-token.
+token. The proofs search until a store has shown these, the deep tests in full.
 
 | store | defect | violates |
 |---|---|---|

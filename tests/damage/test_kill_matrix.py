@@ -2,14 +2,15 @@
 
 import pytest
 
-from pytest_tradestore.configuration import OTHER_FACES, REFERENCE
+from pytest_tradestore.configuration import OTHER_FACES
 from pytest_tradestore.conformance import damage
 from pytest_tradestore.verdict import Verdict
 from tests.judging import DAMAGING, judged, named, undecided
 from tests.sound_stores import SOUND, Sound
 
 pytestmark = pytest.mark.proof
-REFERENCES = [Sound(*spec.split("="), ()) for spec in (*REFERENCE, *OTHER_FACES)]
+REFERENCES = [Sound(*spec.split("="), ()) for spec in OTHER_FACES]
+"""The other ones are asked by the first command of the README, which damages more, and which the gate runs."""
 SPARED = ("CORR-1", "CORR-3", "CORR-5", "CORR-7")
 """What no sound store may be accused of."""
 KEEPS_NO_EVIDENCE = "a save replaces what is there unread, or cuts a torn end off; the damaged bytes are lost"

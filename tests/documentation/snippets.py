@@ -16,6 +16,7 @@ from pytest_tradestore.conformance import checks_for
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Result
+from tests.judging import until_violated
 
 PLACE = Path(__file__).parents[2] / "docs" / "snippets"
 
@@ -63,7 +64,12 @@ def store_in(file: Path) -> Any:
 
 
 def asked(snippet: Snippet, which: str) -> list[Result]:
-    """Return what the checks of its requirement, and no others, make of one of its two stores."""
+    """Return what the checks of its requirement, and no others, make of one of its two stores.
+
+    The broken one is asked until it has shown what it breaks.
+    """
     store, bench = StoreUnderTest(which, store_in(snippet.file(which))), Bench(Settings(budget=Budget.QUICK))
     kits = tuple(bench.examined(store).contracts)
+    if which == "broken":
+        return [r for kit in kits for r in until_violated(store, kit, snippet.requirement, snippet.says)]
     return [check.judge(bench, store) for check in checks_for(kits) if check.requirement == snippet.requirement]

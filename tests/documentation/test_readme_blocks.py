@@ -125,6 +125,7 @@ def test_the_suite_in_a_test_module_runs(project: Path) -> None:
     assert (status, "1 passed" in printed) == (0, True), printed
 
 
+@pytest.mark.proof
 def test_stores_that_are_made_at_run_time_are_found(project: Path) -> None:
     hook = the("python", "def pytest_tradestore_stores").text
     (project / "conftest.py").write_text(f"from acme import AcmeError\nfrom acme.testing import Portfolio\n\n{hook}")

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from zlib import crc32
 
 import pytest
 
@@ -24,6 +25,11 @@ NEEDS_THE_SYSTEM = "FAULT-6"
 FOUND = [row for row in FAILING if "fake" in row.recorders and set(row.breaks) != {NEEDS_THE_SYSTEM}]
 
 
+def is_drawn(row):
+    """Half of the sound stores, by their names, are asked by the proofs; with the system's help all of them are."""
+    return crc32(row.name.encode()) % 2 and not row.made_of
+
+
 @pytest.fixture(autouse=True)
 def _no_help_from_the_system(monkeypatch):
     monkeypatch.setattr(seccomp, "why_not", lambda: "not here")
@@ -37,8 +43,10 @@ def test_a_store_that_fails_badly_is_found_out(row):
     assert found == set(row.breaks) - {NEEDS_THE_SYSTEM}
 
 
-@pytest.mark.proof
-@named(PURE)
+@pytest.mark.parametrize(
+    "row",
+    [pytest.param(row, id=row.name, marks=pytest.mark.proof if is_drawn(row) else pytest.mark.deep) for row in PURE],
+)
 def test_a_sound_store_is_accused_of_nothing_and_the_search_is_called_bounded(row):
     results = judged(row, faults.checks)
 

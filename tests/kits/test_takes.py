@@ -15,6 +15,7 @@ from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.takes import Takes
 from pytest_tradestore.verdict import Verdict
 from reference_store.models import PriceBar
+from tests.judging import CRASHES, Glance
 from tests.sound_stores.files import encode, file_name, locked, read_document, replace_durably
 from tests.sound_stores.keyed import NumberedDocuments
 from tests.sound_stores.trading import PlainBars, PlainEvents, PlainFundamentals
@@ -142,10 +143,12 @@ class NanosecondBars:
 
 
 def judged(target, *requirements, **declared):
+    """Yield what becomes of them, and of the data: whether values are taken a glance at crashes shows as well."""
     store, bench = StoreUnderTest("acme", target, **declared), Bench(Settings(recorder="fake", budget=Budget.QUICK))
+    glance = Bench(Settings(recorder="fake", budget=Glance.CRASHES))
     checks = checks_for(bench.examined(store).contracts)
     wanted = [c for c in checks if c.requirement in requirements or c.requirement.startswith("DATA-")]
-    return (c.judge(bench, store) for c in wanted)
+    return (c.judge(glance if c.requirement.startswith(CRASHES) else bench, store) for c in wanted)
 
 
 def results(target, *requirements, **declared):

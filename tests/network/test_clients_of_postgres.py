@@ -29,6 +29,7 @@ def test_neither_deaths_nor_spoilt_answers_harm_a_sound_store(target):
     assert "synchronous_commit is on" in lasting.reason
 
 
+@pytest.mark.proof
 def test_a_session_that_does_not_wait_for_the_disk_is_noticed():
     (result,) = judged(stores.DoesNotWaitForTheDisk, "DUR-2")
 

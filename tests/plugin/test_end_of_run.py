@@ -164,6 +164,7 @@ def test_the_bundled_stores_asked_for_by_name_end_with_status_0(project):
     result.stdout.no_fnmatch_line("*-async*")
 
 
+@pytest.mark.proof
 def test_their_asynchronous_faces_have_a_name_of_their_own(project):
     result = project.run(store="reference-all")
 

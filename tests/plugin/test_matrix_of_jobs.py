@@ -5,6 +5,7 @@ import re
 from itertools import product
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from reference_store.operations.command_line import COMMAND
@@ -25,6 +26,7 @@ def job(name):
             yield re.sub(r"\$\{\{ matrix\.(\w+) \}\}", lambda found: of[found[1]], command).split()  # noqa: B023 - used at once
 
 
+@pytest.mark.proof
 def test_the_jobs_do_each_check_once_for_each_seed_and_the_verdicts_are_whole(project, monkeypatch):
     project.checks(*CHECKS)
     parts, verdicts = list(job("part")), list(job("verdict"))

@@ -41,6 +41,7 @@ def test_each_step_of_a_run_in_one_process_is_said(slow):
     )
 
 
+@pytest.mark.proof
 def test_so_it_is_where_workers_of_xdist_do_them(slow):
     pytest.importorskip("xdist")
 
@@ -56,6 +57,7 @@ def test_so_it_is_where_workers_of_xdist_do_them(slow):
     )
 
 
+@pytest.mark.proof
 def test_so_it_is_while_the_suite_of_a_test_module_is_collected(slow):
     slow.pytester.makepyfile(
         test_acme="from acme import Acme\nfrom pytest_tradestore import conformance_suite\n"

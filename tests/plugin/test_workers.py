@@ -62,11 +62,12 @@ def test_self_check_status_survives_xdist(project):
     assert project.run_apart("-n2", store=None).ret == 5
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     "options",
     [
         pytest.param(("-n2",), id="n2"),
-        pytest.param(("-n2", "--dist=loadgroup"), id="loadgroup", marks=pytest.mark.proof),
+        pytest.param(("-n2", "--dist=loadgroup"), id="loadgroup"),
     ],
 )
 def test_checks_that_share_evidence_run_on_one_worker(project, options):

@@ -73,6 +73,7 @@ def test_on_macos_the_suite_finds_on_a_disk_in_memory_what_it_finds_here(tmp_pat
     assert "errors" not in done.stdout
 
 
+@pytest.mark.proof
 def test_on_windows_it_does_so_in_interpreters_of_their_own(tmp_path):
     pytest.importorskip("cloudpickle", reason=NEEDS)
     done = conformance("windows", tmp_path, "--tradestore-requirement=ATOM-2")

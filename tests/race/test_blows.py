@@ -156,7 +156,7 @@ def searched(target, setting, blow):
     return ending.value
 
 
-@pytest.mark.proof
+@pytest.mark.deep  # the kill matrix of races asks the same of these
 @pairs
 def test_what_happens_to_one_caller_shows_what_is_wrong(breaks, holds, setting, blow):
     found = [example for one in searched(breaks, setting, blow) for _, example in one.found]

@@ -12,11 +12,12 @@ import pytest
 
 from pytest_tradestore.bench import Bench
 from pytest_tradestore.conformance import races
-from pytest_tradestore.kits.registry import KITS
+from pytest_tradestore.kits.registry import kit_named
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Verdict
 from tests.broken_stores.races import Table
+from tests.judging import until_violated
 
 pytestmark = pytest.mark.proof
 
@@ -61,8 +62,7 @@ class LeasedByTheCalendar(Leased):
 
 
 def judged(target):
-    documents = KITS[1]
-    check = next(check for check in races.checks(documents) if check.requirement == "RACE-3")
+    check = next(check for check in races.checks(kit_named("documents")) if check.requirement == "RACE-3")
     return check.judge(Bench(Settings(budget=Budget.QUICK)), StoreUnderTest("leased", target))
 
 
@@ -74,7 +74,9 @@ def test_a_lease_that_ends_within_the_hour_holds(store):
 
 
 def test_control_one_of_a_day_keeps_everybody_out():
-    result = judged(LeasedForADay)
+    words = "with nobody else there, after"
+
+    (result,) = until_violated(StoreUnderTest("leased", LeasedForADay), kit_named("documents"), "RACE-3")
 
     assert result.verdict is Verdict.VIOLATED
-    assert "with nobody else there, after" in result.reason
+    assert words in result.reason

@@ -301,6 +301,7 @@ def test_a_cancelled_caller_that_leaves_its_lock_held_is_a_deadlock():
     assert "deadlock: caller 1 waits in" in result.sentence
 
 
+@pytest.mark.proof
 def test_control_with_a_context_manager_it_is_given_back():
     sentences = [search(patterns.AsyncShielded, cancelled_save(patterns.AsyncShielded, at)).sentence for at in (1, 2)]
 

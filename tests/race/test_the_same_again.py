@@ -79,7 +79,12 @@ def said(process):
 
 
 @pytest.mark.parametrize(
-    ("store", "setting"), sorted(SETTINGS, key=str), ids=lambda value: getattr(value, "name", value)
+    ("store", "setting"),
+    [
+        pytest.param(*row, marks=[] if row == ("threads", Setting.ONE_INSTANCE) else pytest.mark.proof)
+        for row in sorted(SETTINGS, key=str)
+    ],
+    ids=lambda value: getattr(value, "name", value),
 )
 def test_two_processes_run_the_same_schedules_and_the_same_comes_of_them(store, setting):
     first, second = map(said, [begun(store, setting, hashes) for hashes in (1, 2)])

@@ -17,13 +17,11 @@ from pathlib import Path
 import pytest
 
 import reference_store
-from pytest_tradestore.bench import Bench
-from pytest_tradestore.conformance import checks_for
 from pytest_tradestore.isolation import Channel, Finished, run_isolated
-from pytest_tradestore.kits.registry import KITS
-from pytest_tradestore.settings import Budget, Settings
+from pytest_tradestore.kits.registry import kit_named
 from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Verdict
+from tests.judging import until_violated
 
 PACKAGE = Path(reference_store.__file__).parent
 REPOSITORY = PACKAGE.parent
@@ -250,10 +248,8 @@ def test_without_it_the_suite_finds_a_violation(
         write(tmp_path / name, module, source)
     monkeypatch.syspath_prepend(tmp_path)
     store = StoreUnderTest("mutant", getattr(importlib.import_module(name), mutation.store))
-    contracts = tuple(kit for kit in KITS if kit.name == mutation.contract)
-    bench = Bench(Settings(recorder="fake", budget=Budget.QUICK))
 
-    judged = [check.judge(bench, store) for check in checks_for(contracts) if check.requirement == mutation.requirement]
+    judged = until_violated(store, kit_named(mutation.contract), mutation.requirement, recorder="fake")
 
     assert [result.verdict for result in judged] == [Verdict.VIOLATED]
 

@@ -324,7 +324,7 @@ def let_go(store: Any) -> None:
 
 
 @in_a_child
-@pytest.mark.parametrize("method", ["spawn", "fork"])
+@pytest.mark.parametrize("method", [pytest.param("spawn", marks=pytest.mark.proof), "fork"])
 def test_stores_given_to_another_process_write_to_the_same_roots(tmp_path: Path, method: str) -> None:
     stores = {name: opened(tmp_path / name) for name, (opened, _, _) in STORES.items()}
     for name, store in stores.items():
