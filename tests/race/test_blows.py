@@ -156,8 +156,16 @@ def searched(target, setting, blow):
     return ending.value
 
 
-@pytest.mark.deep  # the kill matrix of races asks the same of these
-@pairs
+@pytest.mark.parametrize(
+    ("breaks", "holds", "setting", "blow"),
+    [
+        # The kill matrix of races asks the same of those that it has.
+        pytest.param(
+            *row, id=name, marks=pytest.mark.deep if row[0].__module__ == broken.__name__ else pytest.mark.proof
+        )
+        for name, row in PAIRS.items()
+    ],
+)
 def test_what_happens_to_one_caller_shows_what_is_wrong(breaks, holds, setting, blow):
     found = [example for one in searched(breaks, setting, blow) for _, example in one.found]
 
