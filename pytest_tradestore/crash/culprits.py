@@ -109,6 +109,7 @@ def _of_losses(deeds: "_Deeds", state: CrashState, done: Sequence[Deed]) -> Culp
     program = deeds.program
     done_by = {m: deeds.of_step[step] for m in state.lost if (step := program.micros[m].operation) in deeds.of_step}
     missing: dict[tuple[str, str], None] = {}
+    back: dict[tuple[str, str], None] = {}  # although the directory was synced: at fault where nothing was left out
     for m, deed in done_by.items():  # what a sync does beyond that is nobody's deed
         part = program.micros[m]
         pin, returned = deeds.pins[m], deeds.returned.get(deed.update)
@@ -117,12 +118,12 @@ def _of_losses(deeds: "_Deeds", state: CrashState, done: Sequence[Deed]) -> Culp
                 made = [other for other in deeds.made if other.path == deed.path and isinstance(other.step, Create)]
                 missing[IN_THE_WAY, (made or [deed])[-1].place] = None
                 continue
-            if isinstance(part, Name) and part.until_commit:  # it is back, although its directory was synced
-                missing[IN_THE_WAY, deed.place] = None
+            if isinstance(part, Name) and part.until_commit:
+                back[IN_THE_WAY, deed.place] = None
                 continue
             place = deed.place if isinstance(part, Name) else deeds.written_at[deed.number]
             missing[NAME_UNSYNCED if isinstance(part, Name) else UNSYNCED, place] = None
-    if missing:
+    if missing := missing or back:
         faults = dict.fromkeys(fault for fault, _ in missing)
         return Culprit(AND.join(faults), tuple(dict.fromkeys(place for _, place in missing)))
     if not done_by:
