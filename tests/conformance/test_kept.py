@@ -56,9 +56,10 @@ class MarksTheNewFileByItsMode(LocksByTheMode):
         return super(LocksByTheMode, self).load()
 
 
-@pytest.mark.parametrize("broken", [SealsInAnAttribute, LocksByTheMode])
-def test_what_is_beside_the_content_too_late_is_found_and_nothing_else_is(broken):
-    assert violated(broken) == {"ATOM-1", "ATOM-2"}
+@pytest.mark.parametrize(("broken", "also"), [(SealsInAnAttribute, set()), (LocksByTheMode, {"REC-3"})])
+def test_what_is_beside_the_content_too_late_is_found_and_nothing_else_is(broken, also):
+    """A temporary file that btrfs brings back has the mode of the file that it had been."""
+    assert violated(broken) == {"ATOM-1", "ATOM-2"} | also
 
 
 @pytest.mark.parametrize("sound", [SealsBeforeTheRename, MarksTheNewFileByItsMode])
@@ -75,6 +76,7 @@ class LendsTheFileOut(OneFile):
 
     def save(self, data):
         staged = self.root / "portfolio.tmp"
+        staged.unlink(missing_ok=True)  # it may be an old one that is back, of the other account
         if self.file.exists():
             os.chown(self.file, ANOTHER, ANOTHER)
         write_synced(staged, encode(data))
