@@ -18,11 +18,15 @@ from pytest_tradestore.target import Bridge, StoreUnderTest
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What a store offers: its contracts, the optional methods it has, and what it printed while it was opened."""
+    """What a store offers: its contracts and optional methods; what it printed, and declares, while it was opened.
+
+    ``unread`` says which declarations of its class nobody reads, and where they would be read.
+    """
 
     contracts: tuple[Kit, ...]
     methods: tuple[str, ...]
     output: str = ""
+    unread: str = ""
 
 
 def examine(store: StoreUnderTest) -> Examined:
@@ -37,7 +41,7 @@ def examine(store: StoreUnderTest) -> Examined:
     with Sandbox() as sandbox:
         root = sandbox.fresh_root()
 
-        def look(channel: Channel) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+        def look(channel: Channel) -> tuple[str, tuple[str, ...], tuple[str, ...], str]:
             channel.step(0)
             bridge = Bridge()
             try:
@@ -45,27 +49,28 @@ def examine(store: StoreUnderTest) -> Examined:
                 names = tuple(kit.name for kit in opened.contracts)
                 wanted = {m for kit in store.kits for m in (*kit.required, *kit.optional)}
                 methods = tuple(sorted(m for m in wanted if opened.has(m)))
-                if unread := store.unread(opened.store):
-                    return unread, (), ()
+                unread = store.unread(opened.store)
+                if unread is not None and unread.on_the_instance:
+                    return unread.sentence, (), (), ""
             except TargetError as error:
-                return str(error), (), ()
+                return str(error), (), (), ""
             except Exception as error:
-                return _raised(error, "when it was opened on an empty directory", root), (), ()
+                return _raised(error, "when it was opened on an empty directory", root), (), (), ""
             channel.step(1)
             try:
                 opened.close()
                 bridge.close()
             except Exception as error:
-                return _raised(error, "when it was closed right after opening", root), (), ()
-            return "", names, methods
+                return _raised(error, "when it was closed right after opening", root), (), (), ""
+            return "", names, methods, "" if unread is None else unread.sentence
 
         ending = run_isolated(look, deadline)
     where = f"store {store.name!r}" + (f" ({store.origin})" if store.origin else "")
     match ending:
-        case Finished((problem, names, methods), output):
+        case Finished((problem, names, methods, unread), output):
             if problem:
                 raise TargetError(f"{where}: {problem}")
-            return Examined(tuple(kit for kit in store.kits if kit.name in names), methods, output)
+            return Examined(tuple(kit for kit in store.kits if kit.name in names), methods, output, unread)
         case Hung(step, seconds, output):
             what = "opening it on an empty directory" if step == 0 else "closing it"
             raise TargetError(

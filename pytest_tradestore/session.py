@@ -173,6 +173,8 @@ class ConformanceRun:
 
         with while_waiting(lambda: self.progress.name(f"opening {store.name}")):
             found = examine(store)
+        if found.unread:
+            self.progress.say(f"store {store.name!r}: {found.unread}")
         checks = conformance.checks_for(found.contracts)
         smoked = {} if self.config.option.collectonly else self._smoked(store, found)
         slowest = max((one.seconds for one in smoked.values()), default=0.0)

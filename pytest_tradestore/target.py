@@ -33,6 +33,19 @@ SINGLE_INSTANCE = "single-instance"
 DEADLINE = 10.0
 """Seconds that a store may take for one step (open, read, update) before it counts as hung."""
 
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Declarations that nobody reads: a sentence that says where they would be, and whether one is on the instance.
+
+    One on the instance was written for the suite. Those of a class may be there for who uses the class itself, as
+    those of ``reference_store`` are, and a function that opens it need not mean them.
+    """
+
+    sentence: str
+    on_the_instance: bool
+
+
 DamageReported = Literal["error", "log"] | Callable[[Any], Any]
 """How a store tells of damage: by an error, by its log, or so that a function of the open store finds it."""
 
@@ -102,8 +115,8 @@ class StoreUnderTest:
             backend=self._backend(),
         )
 
-    def unread(self, made: object) -> str:
-        """Say which declarations ``made``, an open store, has that nobody reads; empty when there are none.
+    def unread(self, made: object) -> Unread | None:
+        """Say which declarations ``made``, an open store, has that nobody reads; None when there are none.
 
         What decides what is asked has to be known before a store is opened: so only the target's declarations count.
         """
@@ -111,13 +124,13 @@ class StoreUnderTest:
         lost = [name for name in declared_names(made) if name in on_it or not hasattr(self.target, name)]
         lost = [name for name in lost if getattr(self, name.removeprefix("tradestore_"), None) is None]
         if not lost:
-            return ""
-        who = f"the {type(made).__name__}"
+            return None
         target = getattr(self.target, "__name__", "the target")
-        return (
-            f"{who} that it returns declares {' and '.join(lost)}, which nobody reads: what is asked is known before a "
-            f"store is opened. Declare it on the class or function that is the target ({target}.{lost[0]} = ...), or "
-            "give it to StoreUnderTest"
+        return Unread(
+            f"the {type(made).__name__} that it returns declares {' and '.join(lost)}, which nobody reads: what is "
+            f"asked is known before a store is opened. Declare it on the class or function that is the target "
+            f"({target}.{lost[0]} = ...), or give it to StoreUnderTest",
+            any(name in on_it for name in lost),
         )
 
     def load(self) -> None:
