@@ -4,12 +4,15 @@ Each process says what it is about to do before it does it, and that it was ackn
 that the file is written anew all the time.
 """
 
+import io
 import json
 import random
 import subprocess
 import sys
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -61,6 +64,19 @@ work(2)
 """
 
 
+def writing(ending: ExitStack, root: Path, name: str, said: IO[str] | int) -> IO[str]:
+    """Start a process that is killed in the end, however that comes about; return what it says if it is listened to."""
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(root), name], stdout=said, text=True)
+    ending.callback(process.wait)
+    ending.callback(process.kill)
+    return process.stdout or io.StringIO()
+
+
+def is_deleted_later(job: str) -> bool:
+    """Say whether its writer may have deleted it again by the time that its being saved is heard."""
+    return int(job.rpartition("-")[2]) % 3 == 1
+
+
 @pytest.mark.proof
 def test_writers_that_are_killed_lose_double_and_hide_nothing(tmp_path: Path) -> None:
     assert record_log.SMALLEST > 1, "this process reads with logs as they are made for people"
@@ -75,27 +91,22 @@ def test_writers_that_are_killed_lose_double_and_hide_nothing(tmp_path: Path) ->
     reader = SyncJobStore(root)
     for turn in range(ROUNDS):
         outputs = [tmp_path / f"said-{turn}-{number}" for number in range(PROCESSES - 1)]
-        running = []
-        for number, output in enumerate(outputs):
-            with output.open("w") as said:
-                arguments = [sys.executable, "-c", PROGRAM, str(root), f"p{turn}{number}"]
-                running.append(subprocess.Popen(arguments, stdout=said))
-        arguments = [sys.executable, "-c", PROGRAM, str(root), f"p{turn}x"]
-        heard = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
-        assert heard.stdout is not None
-        lines = []
-        left = draw.randrange(*UNTIL)
-        while left:
-            lines.append(heard.stdout.readline())
-            left -= lines[-1].startswith("end")
-            if lines[-1].startswith("end save"):
-                assert reader.get(lines[-1].split()[2]) is not None  # seen at once by those who were there before
-        for process in [*running, heard]:
-            process.kill()
-        lines += heard.stdout.readlines()
-        for process in [*running, heard]:
-            process.wait()
-        heard.stdout.close()
+        with ExitStack() as turns_end:
+            ending = turns_end.enter_context(ExitStack())
+            for number, output in enumerate(outputs):
+                said = ending.enter_context(output.open("w"))
+                writing(ending, root, f"p{turn}{number}", said)
+            heard = turns_end.enter_context(writing(ending, root, f"p{turn}x", subprocess.PIPE))
+            lines = []
+            left = draw.randrange(*UNTIL)
+            while left:
+                lines.append(heard.readline())
+                assert lines[-1], "a writer ended by itself"
+                left -= lines[-1].startswith("end")
+                if lines[-1].startswith("end save") and not is_deleted_later(name := lines[-1].split()[2]):
+                    assert reader.get(name) is not None  # seen at once by those who were there before
+            ending.close()
+            lines += heard.readlines()
         for line in [*lines, *(line for output in outputs for line in output.read_text().splitlines())]:
             match line.split():
                 case ["begin", what, name]:
