@@ -161,21 +161,28 @@ def _change(stressed: Stressed, store: Any, place: Place, ledger: Writer, chance
 
 
 class _Interrupted:
-    """A block that a signal ends at some bytecode, with an ordinary exception or as Ctrl-C does."""
+    """A block that a signal ends at some bytecode, with an ordinary exception or as Ctrl-C does.
+
+    It is raised twice at most: a third one on the way out, on a machine that is slow, would meet nobody who catches it.
+    """
 
     def __init__(self, chance: random.Random) -> None:
         self._chance, self._armed = chance, False
         self._kind: type[BaseException] = Alarm
+        self._left = 0
         signal.signal(signal.SIGALRM, self._raise)
         sys.unraisablehook = lambda _: None  # raised in a finaliser, where nobody can catch it
 
     def _raise(self, *_: Any) -> None:
-        if self._armed:
+        if self._armed and self._left:
+            self._left -= 1
             raise self._kind
-        signal.setitimer(signal.ITIMER_REAL, 0.001)  # swallowed, or too early: again
+        if not self._armed:
+            signal.setitimer(signal.ITIMER_REAL, 0.001)  # too early: again
 
     def __enter__(self) -> None:
         self._kind = self._chance.choice([Alarm, KeyboardInterrupt])
+        self._left = 2
         signal.setitimer(
             signal.ITIMER_REAL, self._chance.choice([0.0005, 0.005, 0.05, 0.3]) * self._chance.random(), 0.2
         )
