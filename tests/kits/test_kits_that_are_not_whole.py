@@ -65,7 +65,7 @@ WRONG = {
         r"all\(\) calls none of its methods; 'all' has",
     ),
     "a-requirement-twice": (
-        kit(requirements=(requirement("ACME-1"),) * 2),
+        kit(requirements=(requirement("ACME-TWICE"),) * 2),
         r"two of its requirements are called",
     ),
     "a-requirement-of-ours": (kit(requirements=(requirement("DUR-9"),)), r"'DUR-9' cannot be the id of a requirement"),
