@@ -6,7 +6,6 @@ Imports inside of functions count: they are made late, not made away. Those for 
 import ast
 import re
 from collections.abc import Iterator, Mapping
-from fnmatch import fnmatch
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pytest_tradestore.kits.registry import KITS, ON_REQUEST
+from tests.documentation import rooms
 
 TOP = Path(__file__).parents[1]
 PACKAGES = {
@@ -95,34 +95,33 @@ def against(arrows: Graph, lines: list[list[str]]) -> list[str]:
 
 
 def test_every_module_has_its_room_in_the_picture():
-    rooms = {room for line in layers() for room in line}
+    drawn = {room for line in layers() for room in line}
 
-    assert {room_of(module) for module in modules()} - {"pytest_tradestore"} == rooms, (
+    assert {room_of(module) for module in modules()} - {"pytest_tradestore"} == drawn, (
         "put new rooms into the picture in docs/architecture.md, on the line where they belong"
     )
 
 
-def told_in_tables() -> Iterator[str]:
-    """Yield the patterns of paths that the tables of the page name; a row goes on in the folder that it named last."""
-    for row in (TOP / "docs" / "architecture.md").read_text("utf-8").splitlines():
-        if row.startswith("| "):
-            folder = ""
-            for name in re.findall(r"`([\w*/]+(?:\.py|/))`", row):
-                folder = name[: name.rfind("/") + 1] or folder
-                yield f"*/{folder}{name.rpartition('/')[2] or '*'}"
+def test_the_page_has_a_table_of_every_directory_of_modules():
+    folders = {str(path.parent.relative_to(TOP)) for path in modules().values()}
+
+    assert sorted(rooms.directories(rooms.PAGE.read_text("utf-8"))) == sorted(folders)
 
 
-def test_every_module_is_told_in_a_table_or_is_a_room_by_itself():
-    rooms, told = {room for line in layers() for room in line}, list(told_in_tables())
-    paths = {module: f"/{path.relative_to(TOP)}" for module, path in modules().items() if path.stem != "__init__"}
+def test_the_tables_of_the_page_are_as_the_code_is():
+    page = rooms.PAGE.read_text("utf-8")
 
-    unplaced = [
-        path
-        for module, path in paths.items()
-        if not (room_of(module) in rooms and module.count(".") == 1 and not module.startswith("reference_store"))
-        and not any(fnmatch(path, pattern) for pattern in told)
-    ]
-    assert unplaced == []  # say in a table of docs/architecture.md which question each of them answers
+    assert rooms.filled(page) == page, "python -m tests.documentation.rooms"
+
+
+def test_every_module_says_in_its_docstring_what_it_answers():
+    assert [str(path) for path in modules().values() if path.stem != "__init__" and not rooms.answered(path)] == []
+
+
+def test_control_a_module_that_says_nothing_is_found(tmp_path):
+    (tmp_path / "silent.py").write_text("VALUE = 1\n", encoding="utf-8")
+
+    assert rooms.answered(tmp_path / "silent.py") == ""
 
 
 def test_every_arrow_goes_down():
