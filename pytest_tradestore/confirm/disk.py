@@ -44,13 +44,37 @@ class Hesitation:
     seed: int = 0
 
 
+class Clock:
+    """The number of whatever comes next, counted in one process and read in others that were forked from its maker.
+
+    It is set by one store of a word. ``struct.pack_into`` empties the place first: whoever reads just then is back at
+    the beginning, and all that a power loss could have left until now counts as what it can leave from now on.
+    """
+
+    def __init__(self) -> None:
+        self._word = memoryview(mmap.mmap(-1, BLOCK)).cast("Q")
+
+    def now(self) -> int:
+        """Return the number that comes next."""
+        return self._word[0]
+
+    def tick(self) -> int:
+        """Return the number that has come, and go on."""
+        number = self._word[0]
+        self._word[0] = number + 1
+        return number
+
+    def restart(self) -> None:
+        """Begin at 0 again."""
+        self._word[0] = 0
+
+
 class _Server:
     """Serves the file; lives in a process of its own."""
 
-    def __init__(self, fuse: int, orders: int, file: int, clock: mmap.mmap) -> None:
+    def __init__(self, fuse: int, orders: int, file: int, clock: Clock) -> None:
         self.fuse, self.orders, self.file, self.clock = fuse, orders, file, clock
         self.size = os.fstat(file).st_size
-        self.count = 0
         self.log: list[list[object]] | None = None
         self.late: list[tuple[float, int, list[object], int, bytes]] = []
         self.hesitation = Hesitation()
@@ -75,8 +99,8 @@ class _Server:
             return False
         what = pickle.loads(order)  # noqa: S301 - from the process that started this one
         if isinstance(what, Hesitation):
-            self.hesitation, self.random, self.log, self.count = what, random.Random(what.seed), [], 0  # noqa: S311 - as above
-            self.clock[:8] = bytes(8)
+            self.hesitation, self.random, self.log = what, random.Random(what.seed), []  # noqa: S311 - as above
+            self.clock.restart()
             os.write(self.orders, b".")
         else:
             self.hesitation = Hesitation()
@@ -87,11 +111,6 @@ class _Server:
             while view:
                 view = view[os.write(self.orders, view[: 1 << 16]) :]
         return True
-
-    def tick(self) -> int:
-        self.count += 1
-        self.clock[:8] = struct.pack("<Q", self.count)
-        return self.count - 1
 
     def serve_all(self) -> bool:
         for _ in range(64):
@@ -113,14 +132,14 @@ class _Server:
             os.write(self.fuse, struct.pack("<IiQ", 16 + len(payload), -error, unique) + payload)
 
     def answer(self, event: list[object], unique: int, payload: bytes) -> None:
-        event[3] = self.tick()
+        event[3] = self.clock.tick()
         self.reply(unique, payload)
 
     def noted(self, offset: int, data: bytes | None, unique: int, payload: bytes) -> None:
         if self.log is None:
             self.reply(unique, payload)
             return
-        event: list[object] = [offset, data, self.tick(), None]
+        event: list[object] = [offset, data, self.clock.tick(), None]
         self.log.append(event)
         if data is not None and self.random.random() < self.hesitation.share:
             when = monotonic() + self.random.random() * self.hesitation.longest
@@ -171,13 +190,13 @@ class _Server:
 class RecordedDisk:
     """The other end: a file in memory that holds what the disk holds, and the log of what it was asked."""
 
-    def __init__(self, file: int, clock: mmap.mmap, orders: int, device: str) -> None:
+    def __init__(self, file: int, clock: Clock, orders: int, device: str) -> None:
         self.file, self.device = file, device
         self._clock, self._orders = clock, orders
 
     def now(self) -> int:
         """Return the number that the next arrival or answer will have."""
-        return int(struct.unpack("<Q", self._clock[:8])[0])
+        return self._clock.now()
 
     def begin(self, hesitation: Hesitation) -> None:
         """Write down from now on what is asked."""
@@ -202,7 +221,7 @@ def recorded_disk(size: int, directory: str) -> Iterator[RecordedDisk]:
 
     place = f"{directory}/fuse"
     os.mkdir(place)
-    clock = mmap.mmap(-1, BLOCK)
+    clock = Clock()
     file = os.memfd_create("disk")
     os.truncate(file, size)
     fuse = os.open("/dev/fuse", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)

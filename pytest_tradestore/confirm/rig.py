@@ -75,8 +75,13 @@ class Course:
         return self._since[-1][1]
 
     def note(self, mark: Mark, now: int) -> None:
-        """Take note that a call began or returned."""
-        last = self.window
+        """Take note that a call began or returned.
+
+        Raises RuntimeError where the clock has gone back: what was left before would count as left afterwards.
+        """
+        before, last = self._since[-1]
+        if now < before:
+            raise RuntimeError(f"the clock of the recorded disk went back from {before} to {now}")
         if mark.moment is MarkKind.INVOKED:
             self._since.append((now, Window(last.acknowledged, mark.update)))
         else:
