@@ -5,7 +5,8 @@ found out and then left out. The same increments without any scheduler are the f
 costs. With ``--frontrun`` the program ``frontrun`` of another environment runs its strategies on the same stores.
 
 A busy machine spoils rates, not ratios: slices of steered and bare executions alternate, and processor time is shown
-beside wall time.
+beside wall time. Under each line stands where the time of a schedule goes (``schedule_profile``), of other schedules
+than those that are timed.
 """
 
 import argparse
@@ -28,16 +29,19 @@ from pytest_tradestore.race.strategies import RandomWalk
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import StoreUnderTest
 from tests.benchmarks import small_stores
+from tests.benchmarks.schedule_profile import Shares, judged, of_processes, of_threads_and_tasks
 
 INCREMENT, LOAD = Call("increment", (), "", "increment()"), Call("load", (), "", "load()")
 THREADS = ("ByReplace", "ByPathlib")
 TASKS = ("InMemory", "InOneJob", "ByAiofiles")
 PROCESSES = ("ByReplace",)
-Figures = tuple[float, float, float, float]
+PROFILED = 200
+"""Schedules of which it is told where their time goes."""
+Figures = tuple[float, float, float, float, str]
 
 
 def measured(name: str, rounds: int, size: int) -> Figures:
-    """Return wall seconds and processor seconds of one schedule, the same of a bare execution, and choices."""
+    """Return wall and processor seconds of one schedule, wall seconds of a bare execution, choices, and a profile."""
     kind = Actors.THREADS if name in THREADS else Actors.TASKS
     make = getattr(small_stores, name)
     program = Program(((INCREMENT,), (INCREMENT,)), observe=(LOAD,), kind=kind)
@@ -57,8 +61,10 @@ def measured(name: str, rounds: int, size: int) -> Figures:
             for turn in range(rounds):
                 channel.step(turn)
                 steered.append(slice_of(one, size))
+            channel.step(rounds)
+            profile = profiled(harness, under_test, program, of_threads_and_tasks)
         wall, spent = (statistics.median(values) for values in zip(*steered, strict=True))
-        return wall, spent, statistics.median(w for w, _ in bare), choices / rounds / size
+        return wall, spent, statistics.median(w for w, _ in bare), choices / rounds / size, profile
 
     ending = run_isolated(task, 120)
     assert isinstance(ending, Finished), ending
@@ -88,11 +94,27 @@ def measured_in_processes(name: str, rounds: int, size: int) -> Figures:
             harness.close()
             made = rounds * size
             spent = (sum(os.times()[:4]) - before) / made
-        return statistics.median(wall), spent, statistics.median(bare), choices / made
+            channel.step(rounds)
+            profile = profiled(harness, under_test, program, of_processes)
+            harness.close()
+        return statistics.median(wall), spent, statistics.median(bare), choices / made, profile
 
     ending = run_isolated(task, 120)
     assert isinstance(ending, Finished), ending
     return ending.value  # type: ignore[no-any-return]
+
+
+def profiled(harness: Harness, store: StoreUnderTest, program: Program, watch: Callable[[Shares], None]) -> str:
+    """Return where the time of a schedule goes, its judgement with it. The harness gives no rates afterwards."""
+    shares, strategy = Shares(), RandomWalk(1)
+    watch(shares)
+    judge = judged(shares)
+    for _ in range(PROFILED):
+        strategy.begin()
+        with shares.on("set-up"):
+            execution = harness.run(store, program, strategy)
+        judge(execution)
+    return shares.told()
 
 
 def slice_of(one: Callable[[int], None], size: int) -> tuple[float, float]:
@@ -130,12 +152,14 @@ def main() -> None:
     rates = {}
     print(f"{'store':<12}{'a second':>10}{'per CPU s':>11}{'choices':>9}{'x bare':>8}")
     for name in (*THREADS, *TASKS):
-        wall, spent, bare, choices = measured(name, chosen.rounds, chosen.slice)
+        wall, spent, bare, choices, profile = measured(name, chosen.rounds, chosen.slice)
         rates[name] = 1 / wall
         print(f"{name:<12}{1 / wall:>10,.0f}{1 / spent:>11,.0f}{choices:>9.1f}{wall / bare:>8.2f}")
+        print(f"  {profile}")
     for name in PROCESSES:
-        wall, spent, bare, choices = measured_in_processes(name, chosen.rounds, chosen.slice)
+        wall, spent, bare, choices, profile = measured_in_processes(name, chosen.rounds, chosen.slice)
         print(f"{name:<12}{1 / wall:>10,.0f}{1 / spent:>11,.0f}{choices:>9.1f}{wall / bare:>8.2f}  in processes")
+        print(f"  {profile}")
     if chosen.frontrun:
         compare(chosen.frontrun, rates)
 
