@@ -1,4 +1,4 @@
-"""The contract of the data, sentence by sentence, and generated programs: what is asked stands in the kit."""
+"""The checks of a contract's data: each sentence of its kit put to the store, and generated programs."""
 
 from pytest_tradestore.conformance import aliasing, volume
 from pytest_tradestore.conformance.check import Check

@@ -1,4 +1,4 @@
-"""Who may read what a store writes: modes at every moment, the umask, and whose a file is that has been replaced."""
+"""Who may read what a store writes: modes at every moment, the umask, and the owner of a file after it is replaced."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING

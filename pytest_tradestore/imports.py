@@ -1,5 +1,4 @@
-"""What ordinary use of a store imports, so that it can be there before every call is watched: that makes an import last
-many times as long, and shows nothing of the store.
+"""What ordinary use of a store imports: imported beforehand, because an import under watch takes many times as long.
 
 Only modules of Python and of installed packages: what belongs to the store's own project may do the store's work.
 """

@@ -1,4 +1,4 @@
-"""What a file may hold after a power loss, given which of its parts arrived: the rules of file systems, step by step.
+"""The rules by which a file system decides what a file holds after a power loss, given which of its parts arrived.
 
 A rule reads the parts of one file in the order of the program and keeps in a small state what matters for the rest, so
 that losses need not be tried subset by subset: those that lead to the same state are one.

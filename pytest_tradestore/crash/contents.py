@@ -1,4 +1,4 @@
-"""What the files of a directory hold, told in a line each, and what became of them.
+"""For a report: what the files of a directory hold, in a line each, and what became of them.
 
 How they came to that is told by ``explanation``.
 """

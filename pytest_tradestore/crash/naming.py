@@ -1,6 +1,6 @@
-"""Which names lead where after a power loss: every tree that losses of names can leave, and what a single loss leaves.
+"""The directory trees that a power loss can leave, as far as names go: which name leads to which file.
 
-What the files hold is left to others.
+What the files hold is left to ``content``.
 """
 
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What a file holds on disk: its pages and its size, and every content that losses of its parts can give it."""
+"""One file as pages and a size, and every content that losses of these can give it by the rules of ``content``."""
 
 from collections.abc import Hashable, Sequence, Set
 from dataclasses import dataclass

@@ -10,7 +10,7 @@ from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.damage.culprits import cause_of
 from pytest_tradestore.damage.judging import DamageBreach, breaches
-from pytest_tradestore.damage.on_servers import ward_of
+from pytest_tradestore.damage.on_servers import client_of
 from pytest_tradestore.damage.operators import Damage
 from pytest_tradestore.damage.planning import Plan, planned
 from pytest_tradestore.damage.trials import ImpossibleDamage, Reading, Unusable, bounded_memory, read_damaged
@@ -111,11 +111,11 @@ class _Run:
         """Make the plan where there is none yet, and read what is left of it."""
         gc.freeze()
         steps = iter(range(1, 1 << 62))
-        ward = ward_of(self.store, self.workload, self.sandbox.path, lambda: channel.step(next(steps)))
+        client = client_of(self.store, self.workload, self.sandbox.path, lambda: channel.step(next(steps)))
         plan = self.plan
         if plan is None:
             try:
-                plan = _narrowed(planned(ward, self.settings), self.only)
+                plan = _narrowed(planned(client, self.settings), self.only)
             except Unusable as reason:
                 return str(reason)
             channel.send(plan)
@@ -123,11 +123,11 @@ class _Run:
             for number, (damage, place, thorough) in enumerate(plan.tries):
                 if number not in self.readings:
                     try:
-                        reading = read_damaged(ward, plan.image, damage, place, thorough=thorough)
+                        reading = read_damaged(client, plan.image, damage, place, thorough=thorough)
                     except ImpossibleDamage:
                         reading = None
                     channel.send((number, reading))
-        ward.close()
+        client.close()
         return ""
 
 

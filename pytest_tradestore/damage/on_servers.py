@@ -1,4 +1,4 @@
-"""Wards whose files are objects of a bucket, or texts in the rows of a database: damaged behind the store's back.
+"""Clients whose files are objects of a bucket, or texts in the rows of a database: damaged behind the store's back.
 
 An image of a bucket is its objects by their names, one of a database the columns of its rows that hold text or bytes,
 as ``schema.table/key of the row/column``. What a server would not take (text that is none, JSON that is none, what
@@ -23,7 +23,7 @@ from pytest_tradestore.crash.images import DurableImage, ImageFile
 from pytest_tradestore.crash.operations import Inode, Kind
 from pytest_tradestore.damage.operators import Damage
 from pytest_tradestore.damage.operators import Kind as DamageKind
-from pytest_tradestore.damage.trials import ImpossibleDamage, Unusable, Ward, is_among
+from pytest_tradestore.damage.trials import DamageClient, ImpossibleDamage, Unusable, is_among
 from pytest_tradestore.target import StoreUnderTest
 
 _MODE = 0o600
@@ -41,10 +41,10 @@ SELECT a.attname, a.atttypid::regtype::text, EXISTS (
 _TEXTS = ("text", "character varying", "character", "json", "jsonb", "bytea")
 
 
-def ward_of(store: StoreUnderTest, *arguments: Any) -> Ward:
+def client_of(store: StoreUnderTest, *arguments: Any) -> DamageClient:
     """Return what damages the data of a store where it keeps them."""
     backend = store.declarations.backend
-    kind = Ward if backend is None else _OfABucket if backend.kind == "bucket" else _OfPostgres
+    kind = DamageClient if backend is None else _OfABucket if backend.kind == "bucket" else _OfPostgres
     return kind(store, *arguments)
 
 
@@ -58,8 +58,8 @@ def _contents(image: DurableImage) -> dict[str, bytes]:
 
 
 @dataclass
-class _OnAServer(Ward):
-    """A ward with a root that says where the data is, and holds none."""
+class _OnAServer(DamageClient):
+    """A client with a root that says where the data is, and holds none."""
 
     def fresh_root(self, image: DurableImage) -> Path:
         self._count += 1

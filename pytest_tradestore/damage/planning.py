@@ -15,7 +15,7 @@ from pytest_tradestore.damage.formats import format_damages, mentions
 from pytest_tradestore.damage.judging import Case, is_asked
 from pytest_tradestore.damage.on_servers import of_whole_rows
 from pytest_tradestore.damage.operators import Damage, Kind, drawn_damages, plain_damages
-from pytest_tradestore.damage.trials import Unusable, Ward, listening
+from pytest_tradestore.damage.trials import DamageClient, Unusable, listening
 from pytest_tradestore.observation import Absent, Failed, Names, Observation, Records
 from pytest_tradestore.settings import Budget, Settings
 
@@ -36,13 +36,13 @@ class Plan:
     tries: tuple[tuple[Damage, str, bool], ...]
 
 
-def planned(ward: Ward, settings: Settings) -> Plan:
+def planned(client: DamageClient, settings: Settings) -> Plan:
     """Run the workload, look at the files that it leaves, and say what is to be done to them."""
-    declared = ward.store.declarations
-    grown = _grown(ward)
-    with ward.root(grown.image) as root, listening() as heard:
-        intact, opening = ward.look(root)
-        alarmed = ward.reports or (declared.damage_reported == "log" and heard())
+    declared = client.store.declarations
+    grown = _grown(client)
+    with client.root(grown.image) as root, listening() as heard:
+        intact, opening = client.look(root)
+        alarmed = client.reports or (declared.damage_reported == "log" and heard())
     if opening is not None or any(isinstance(seen, Failed) for _, seen in intact.places):
         raise Unusable("after reopening the store cannot be read although nothing is damaged")
     if alarmed:
@@ -54,12 +54,12 @@ def planned(ward: Ward, settings: Settings) -> Plan:
         for f in grown.image.files
         if f.kind is FileKind.FILE and f.content and not matches(f.path, declared.volatile)
     }
-    cases = {path: _case(ward.workload, declared.claims, intact, grown, path, files[path]) for path in files}
+    cases = {path: _case(client.workload, declared.claims, intact, grown, path, files[path]) for path in files}
     tries = []
     alike: Counter[tuple[bytes, str]] = Counter()
     for path, content in files.items():
         others = {p: c for p, c in files.items() if _is_alike(p, path) and cases[p].owners != cases[path].owners}
-        place = next(iter(grown.changed.get(path, {})), ward.workload.updates[-1].key)
+        place = next(iter(grown.changed.get(path, {})), client.workload.updates[-1].key)
         tries += [(damage, place, True) for damage in plain_damages(path, content, others)]
         alike[content[:4], _suffix(path)] += 1
         if alike[content[:4], _suffix(path)] <= ALIKE or settings.budget is Budget.DEEP:
@@ -123,27 +123,27 @@ class _Grown:
     history: tuple[Observation, ...]
 
 
-def _grown(ward: Ward) -> _Grown:
+def _grown(client: DamageClient) -> _Grown:
     image = DurableImage(())
     changed: dict[str, dict[str, int]] = {}
     replaced: dict[str, int] = {}
     older: dict[str, bytes] = {}
     appended: dict[str, int] = {}
-    log = ward.workload.kit.log
-    with ward.root(image) as root:
-        seen = [ward.look(root)[0]]
-    for update in ward.workload.updates:
-        with ward.root(image) as root:
+    log = client.workload.kit.log
+    with client.root(image) as root:
+        seen = [client.look(root)[0]]
+    for update in client.workload.updates:
+        with client.root(image) as root:
             inodes = {f.path: _inode(root, f.path) for f in image.files}
             try:
-                opened = ward.open(root)
-                ward.step()
+                opened = client.open(root)
+                client.step()
                 update.make(opened)
-                observed = ward.observe(opened)
+                observed = client.observe(opened)
                 opened.close()
             except Exception as error:
                 raise Unusable(f"{update.rendered} raised {type(error).__name__}: {error}") from error
-            grown = ward.image_of(root)
+            grown = client.image_of(root)
             same = {path for path, inode in inodes.items() if _inode(root, path) == inode}
         before = {f.path: f.content for f in image.files if f.kind is FileKind.FILE}
         for file in grown.files:

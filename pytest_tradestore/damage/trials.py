@@ -61,7 +61,7 @@ class Reading:
 
 
 @dataclass
-class Ward(Client):
+class DamageClient(Client):
     """A client of damaged stores; ``reports``: whether the one that was looked at last reports damage by an object."""
 
     reports: bool = False
@@ -110,36 +110,36 @@ def damaged_image(image: DurableImage, damage: Damage) -> DurableImage:
     )
 
 
-def read_damaged(ward: Ward, image: DurableImage, damage: Damage, place: str, *, thorough: bool) -> Reading:
+def read_damaged(client: DamageClient, image: DurableImage, damage: Damage, place: str, *, thorough: bool) -> Reading:
     """Look at a store with one damaged file; ``thorough``: go on with an update of ``place``."""
-    with ward.root(damaged_image(image, damage)) as root, listening() as heard:
-        seen, opening = ward.look(root)
+    with client.root(damaged_image(image, damage)) as root, listening() as heard:
+        seen, opening = client.look(root)
         said = heard()
-        by_log = said and ward.store.declarations.damage_reported == "log"
-        reading = Reading(seen, said, by_log or ward.reports, opening)
+        by_log = said and client.store.declarations.damage_reported == "log"
+        reading = Reading(seen, said, by_log or client.reports, opening)
         if not thorough:
             return reading
-        reading = replace(reading, kept=ward.is_kept(root, damage.content))
-        return _updated(ward, root, damage, place, reading)
+        reading = replace(reading, kept=client.is_kept(root, damage.content))
+        return _updated(client, root, damage, place, reading)
 
 
-def _updated(ward: Ward, root: Path, damage: Damage, place: str, reading: Reading) -> Reading:
-    update: Call = ward.workload.next_update(place, NEXT_VERSION)
+def _updated(client: DamageClient, root: Path, damage: Damage, place: str, reading: Reading) -> Reading:
+    update: Call = client.workload.next_update(place, NEXT_VERSION)
     raised = ""
     try:
-        opened = ward.open(root)
+        opened = client.open(root)
         try:
-            ward.step()
+            client.step()
             update.make(opened)
         finally:
             with suppress(Exception):
                 opened.close()
     except Exception as error:
         raised = f"{type(error).__name__}: {error}".replace(str(root), "<root>")
-    reading = replace(reading, kept_later=ward.is_kept(root, damage.content), updated=raised or "returned")
-    if raised or not ward.emptied(root, damage.path):
+    reading = replace(reading, kept_later=client.is_kept(root, damage.content), updated=raised or "returned")
+    if raised or not client.emptied(root, damage.path):
         return reading
-    again, _ = ward.look(root)
+    again, _ = client.look(root)
     return replace(reading, again=again)
 
 

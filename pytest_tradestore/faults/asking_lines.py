@@ -9,14 +9,14 @@ from pathlib import Path
 
 from pytest_tradestore.crash.recorders.source_lines import SourceLines
 from pytest_tradestore.crash.workloads import Workload
-from pytest_tradestore.faults.calls import Call, Refusal
+from pytest_tradestore.faults.calls import Call, InjectedFault
 from pytest_tradestore.faults.injecting import who_refuses
 from pytest_tradestore.faults.trials import Subject, Trial, attempt
-from pytest_tradestore.faults.workbench import Bench
+from pytest_tradestore.faults.workbench import FaultClient
 from pytest_tradestore.isolation import Channel, Sent, stream_isolated
 from pytest_tradestore.target import StoreUnderTest
 
-Row = tuple[Subject, Refusal | None, Trial | None, tuple[Call, ...]]
+Row = tuple[Subject, InjectedFault | None, Trial | None, tuple[Call, ...]]
 """What was tried, with which refusal, the same without one, and the calls that were seen."""
 
 
@@ -30,15 +30,15 @@ def with_lines(
         steps = count(1)
         store.load()
         injecting, _ = who_refuses()
-        bench = Bench(store, workload, directory, lambda: channel.step(next(steps)), injecting)
-        bench.lines = SourceLines
+        client = FaultClient(store, workload, directory, lambda: channel.step(next(steps)), injecting)
+        client.lines = SourceLines
         try:
             for number, (subject, refusal, control, calls) in enumerate(rows):
-                again = attempt(bench, subject, refusal, control).watched.calls
+                again = attempt(client, subject, refusal, control).watched.calls
                 if again == calls:
                     channel.send((number, again))
         finally:
-            bench.close()
+            client.close()
 
     for event in stream_isolated(task, store.declarations.deadline):
         match event:

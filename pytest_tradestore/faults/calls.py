@@ -111,7 +111,7 @@ class Interrupt:
         return f"Ctrl-C comes after {which}"
 
 
-Refusal = Fault | Limit | Interrupt
+InjectedFault = Fault | Limit | Interrupt
 
 
 def role_of(path: str, root: str) -> str | None:
@@ -124,7 +124,7 @@ def role_of(path: str, root: str) -> str | None:
     return role_of_path(path[len(root) + 1 :])
 
 
-def failing_calls(calls: Sequence[Call], refusal: Refusal | None) -> frozenset[int]:
+def failing_calls(calls: Sequence[Call], refusal: InjectedFault | None) -> frozenset[int]:
     """Return which of ``calls``, counted from 1, a fault struck; none for what is no call of its own."""
     if not isinstance(refusal, Fault):
         return frozenset()

@@ -7,7 +7,7 @@ by the call or the number of the error.
 from enum import Enum
 
 from pytest_tradestore.causes import Cause, Culprit, Harm
-from pytest_tradestore.faults.calls import Fault, Interrupt, Limit, Refusal
+from pytest_tradestore.faults.calls import Fault, InjectedFault, Interrupt, Limit
 
 
 class Flaw(Enum):
@@ -65,7 +65,7 @@ _ACROSS = (
 )
 
 
-def cause_of(flaw: Flaw, harm: Harm, refusal: Refusal | None, left: str = "", key: str = "") -> Cause:
+def cause_of(flaw: Flaw, harm: Harm, refusal: InjectedFault | None, left: str = "", key: str = "") -> Cause:
     """Return the cause of a breach that ``refusal`` has shown.
 
     ``left`` is what it leaves behind, if that is what is wrong; ``key`` is what the call was about, which the names of
@@ -75,13 +75,13 @@ def cause_of(flaw: Flaw, harm: Harm, refusal: Refusal | None, left: str = "", ke
     return Cause(Culprit(flaw.value, (where.replace(key, "KEY") if key else where,)), harm, remedy_for(flaw, refusal))
 
 
-def remedy_for(flaw: Flaw, refusal: Refusal | None) -> str:
+def remedy_for(flaw: Flaw, refusal: InjectedFault | None) -> str:
     """Return what to do about a flaw."""
     across = isinstance(refusal, Fault) and refusal.is_across_devices
     return _ACROSS if across and flaw in (Flaw.NOT_UNDONE, Flaw.HALF) else _REMEDIES[flaw]
 
 
-def _where(refusal: Refusal | None) -> str:
+def _where(refusal: InjectedFault | None) -> str:
     match refusal:
         case Fault(_, role):
             return role

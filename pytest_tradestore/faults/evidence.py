@@ -12,14 +12,14 @@ from pytest_tradestore.causes import Cause, Harm
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.faults.asking_lines import with_lines
-from pytest_tradestore.faults.calls import Call, CallKind, Fault, Refusal
+from pytest_tradestore.faults.calls import Call, CallKind, Fault, InjectedFault
 from pytest_tradestore.faults.going_on import deeds_after, goes_on_as_ever
 from pytest_tradestore.faults.injecting import SYSTEM_CALLS, who_refuses
 from pytest_tradestore.faults.judging import FaultBreach, breaches, causes_of
 from pytest_tradestore.faults.plans import faults_for, interrupts, limits
 from pytest_tradestore.faults.reopening import completed, left_by, reopen_all, reopened
 from pytest_tradestore.faults.trials import Subject, Trial, advanced, attempt
-from pytest_tradestore.faults.workbench import Bench
+from pytest_tradestore.faults.workbench import FaultClient
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, Task
 from pytest_tradestore.observation import Absent, Failed, Observation, Records
 from pytest_tradestore.runner import Runner, ended_how, of_the_workload, so_often
@@ -99,7 +99,7 @@ class Plan:
 
     subjects: tuple[Subject, ...]
     controls: tuple[Trial | None, ...]
-    tries: tuple[tuple[int, Refusal], ...]
+    tries: tuple[tuple[int, InjectedFault], ...]
     left_out: int
     injected: str
     calls: tuple[tuple[Call, ...], ...] = ()
@@ -130,7 +130,7 @@ class Run:
         most: int,
         sandbox: Sandbox,
         only: TrialToken | None,
-        planned: "Callable[[Bench, int, str], Plan] | None" = None,
+        planned: "Callable[[FaultClient, int, str], Plan] | None" = None,
     ) -> None:
         self.store, self.workload, self.sandbox, self.only = store, workload, sandbox, only
         self.planned = planned or _planned
@@ -193,30 +193,30 @@ class Run:
         steps = iter(range(1, 1 << 62))
         self.store.load()
         injecting, injected = who_refuses()
-        bench: Bench = Bench(
+        client: FaultClient = FaultClient(
             self.store,
             self.workload,
             self.sandbox.path,
-            lambda: channel.step(2 * next(steps) + bench.afterwards),
+            lambda: channel.step(2 * next(steps) + client.afterwards),
             injecting,
         )
         plan = self.plan
         try:
             if plan is None:
                 try:
-                    plan = _narrowed(self.planned(bench, self.most, injected), self.only)
+                    plan = _narrowed(self.planned(client, self.most, injected), self.only)
                 except Unusable as reason:
                     return str(reason)
                 channel.send(plan)
                 left = list(range(len(plan.tries)))
             else:
-                attempt(bench, plan.subjects[0], None)  # whatever is loaded late is loaded now, undisturbed
+                attempt(client, plan.subjects[0], None)  # whatever is loaded late is loaded now, undisturbed
                 left = self._left()
             for number in left:
                 subject, refusal = plan.tries[number]
-                channel.send((number, attempt(bench, plan.subjects[subject], refusal, plan.controls[subject])))
+                channel.send((number, attempt(client, plan.subjects[subject], refusal, plan.controls[subject])))
         finally:
-            bench.close()
+            client.close()
         return ""
 
 
@@ -224,12 +224,12 @@ class Unusable(Exception):  # noqa: N818 - says what is the case
     """The workload does not run even when nothing fails."""
 
 
-def _planned(bench: Bench, most: int, injected: str) -> Plan:
+def _planned(client: FaultClient, most: int, injected: str) -> Plan:
     subjects: list[Subject] = []
     controls: list[Trial | None] = []
-    ranked: list[tuple[int, int, Refusal]] = []
+    ranked: list[tuple[int, int, InjectedFault]] = []
     every: list[tuple[Call, ...]] = []
-    for subject, control in _undisturbed(bench):
+    for subject, control in _undisturbed(client):
         number = len(subjects)
         subjects.append(subject)
         controls.append(control if subject.update is not None else None)
@@ -266,19 +266,19 @@ def _kind_of(subject: Subject) -> tuple[object, ...]:
     return (subject.update.method, isinstance(before, Absent) or before == Records(()))
 
 
-def _undisturbed(bench: Bench) -> Iterator[tuple[Subject, Trial]]:
+def _undisturbed(client: FaultClient) -> Iterator[tuple[Subject, Trial]]:
     """Run the workload without a fault, each update on an instance of its own; yield each part of it and its run."""
     image = DurableImage(())
 
     def undisturbed(subject: Subject) -> Trial:
-        return completed(attempt(bench, subject, None), lambda left: reopened(bench, left))
+        return completed(attempt(client, subject, None), lambda left: reopened(client, left))
 
     opening = undisturbed(Subject(OPENING, image, Observation(())))
     if opening.raised or opening.later is None:
         raise Unusable(f"{OPENING} raised {opening.raised or opening.stuck}")
     before = opening.later
     yield Subject(OPENING, image, before), opening
-    for update in bench.workload.updates:
+    for update in client.workload.updates:
         subject = Subject(update.rendered, image, before, update)
         control = undisturbed(subject)
         if control.raised or control.stuck or control.seen is None or control.later is None:
@@ -286,13 +286,13 @@ def _undisturbed(bench: Bench) -> Iterator[tuple[Subject, Trial]]:
         if any(isinstance(seen, Failed) for _, seen in control.seen.places) or control.seen == before:
             raise Unusable(f"{update.rendered} returned, but its own caller does not see the change")
         yield subject, control
-        image, before = advanced(bench, image, update), control.seen
+        image, before = advanced(client, image, update), control.seen
     subject = Subject(OPENING, image, before)
     control = undisturbed(subject)
     if control.later != before:
         raise Unusable("after reopening the store does not show what it showed before")
     yield subject, control
-    for place in bench.workload.place_names:
+    for place in client.workload.place_names:
         subject = Subject(f"reading {place}", image, before, place=place)
         yield subject, undisturbed(subject)
 

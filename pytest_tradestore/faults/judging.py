@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from pytest_tradestore.causes import Cause, Culprit, Harm
 from pytest_tradestore.crash.oracle import judge_next_update
-from pytest_tradestore.faults.calls import READING, CallKind, Fault, Limit, Refusal
+from pytest_tradestore.faults.calls import READING, CallKind, Fault, InjectedFault, Limit
 from pytest_tradestore.faults.culprits import Flaw, cause_of
 from pytest_tradestore.faults.trials import Subject, Trial
 from pytest_tradestore.observation import Absent, Failed, Observation, Records, Seen
@@ -61,7 +61,7 @@ def breaches(
         yield from _opened(trial, subject)
 
 
-def _failing(refusal: Refusal | None) -> str:
+def _failing(refusal: InjectedFault | None) -> str:
     return "FAULT-3" if isinstance(refusal, Fault) and refusal.kind in READING else "FAULT-1"
 
 

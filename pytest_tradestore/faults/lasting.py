@@ -1,4 +1,4 @@
-"""Crashes while a call keeps failing: whatever a store does then instead of giving up has to be as safe as the rest.
+"""Crashes in an update one of whose calls keeps failing: what a store does instead of giving up has to be safe, too.
 
 The update is recorded with its fault, and every crash in it is judged as one without. What a crash leaves also where
 nothing fails is no matter of the fault: the same update, recorded without it, is the control.

@@ -1,4 +1,4 @@
-"""Faults and crashes together, for one contract of one store: crashes while a fault lasts, faults after a crash."""
+"""The order in which ``lasting`` and ``recovering`` are asked of one contract of one store, and what they amount to."""
 
 from dataclasses import dataclass, field, replace
 

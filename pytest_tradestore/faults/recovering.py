@@ -15,7 +15,7 @@ from pytest_tradestore.crash.models import STRICT
 from pytest_tradestore.crash.states import enumerate_states
 from pytest_tradestore.crash.volatile import without_volatile
 from pytest_tradestore.crash.workloads import Workload
-from pytest_tradestore.faults.calls import CallKind, Fault, Refusal
+from pytest_tradestore.faults.calls import CallKind, Fault, InjectedFault
 from pytest_tradestore.faults.culprits import Flaw
 from pytest_tradestore.faults.evidence import FaultEvidence, FaultViolation, Plan, Run
 from pytest_tradestore.faults.judging import FaultBreach, breaches, causes_of, harm_to, lost
@@ -23,7 +23,7 @@ from pytest_tradestore.faults.plans import faults_for
 from pytest_tradestore.faults.recordings import Recorded, Row
 from pytest_tradestore.faults.reopening import completed, reopened
 from pytest_tradestore.faults.trials import Subject, Trial, attempt
-from pytest_tradestore.faults.workbench import Bench
+from pytest_tradestore.faults.workbench import FaultClient
 from pytest_tradestore.observation import Absent, Failed, Observation, Seen
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Budget, Settings
@@ -165,27 +165,27 @@ def _planned(
     interrupted: Sequence[Interrupted],
     usual: frozenset[tuple[CallKind, str]],
     most: int,
-    bench: Bench,
+    client: FaultClient,
     _: int,
     injected: str,
 ) -> Plan:
     """Say what is tried on each image: an opening, and the next update of what was being updated."""
     subjects: list[Subject] = []
     controls: list[Trial | None] = []
-    tries: list[tuple[int, Refusal]] = []
+    tries: list[tuple[int, InjectedFault]] = []
     left_out = 0
     for crash in interrupted:
         opening = Subject(f"opening the store after a crash in {crash.update.name}", crash.image, Observation(()))
-        control = _undisturbed(bench, opening)
+        control = _undisturbed(client, opening)
         seen = control.later
         if control.raised or seen is None or any(not crash.allows(seen, place) for place, _ in seen.places):
             continue  # it does not recover even where nothing fails: said by ATOM and REC
         rows = [(replace(opening, before=seen), control)]
-        for update in (bench.workload.next_update(crash.place, _VERSION), crash.update.update):
+        for update in (client.workload.next_update(crash.place, _VERSION), crash.update.update):
             if update is None:
                 continue
             following = Subject(f"{update.rendered} after a crash", crash.image, seen, update)
-            further = _undisturbed(bench, following)
+            further = _undisturbed(client, following)
             if _tells(further, seen):
                 rows.append((following, further))
                 break
@@ -213,8 +213,8 @@ def _is_usual(fault: Fault, usual: frozenset[tuple[CallKind, str]]) -> bool:
     return (fault.kind, fault.role) in usual
 
 
-def _undisturbed(bench: Bench, subject: Subject) -> Trial:
-    return completed(attempt(bench, subject, None), partial(reopened, bench))
+def _undisturbed(client: FaultClient, subject: Subject) -> Trial:
+    return completed(attempt(client, subject, None), partial(reopened, client))
 
 
 def _broken(

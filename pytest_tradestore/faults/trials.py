@@ -15,8 +15,8 @@ from pathlib import Path
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.operations import Kind as FileKind
 from pytest_tradestore.crash.timeless import timeless_at
-from pytest_tradestore.faults.calls import Limit, Refusal, Watched, role_of
-from pytest_tradestore.faults.workbench import NOTHING_WATCHED, Bench
+from pytest_tradestore.faults.calls import InjectedFault, Limit, Watched, role_of
+from pytest_tradestore.faults.workbench import NOTHING_WATCHED, FaultClient
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.observation import Failed, Observation, Seen
 from pytest_tradestore.target import OpenStore
@@ -59,7 +59,7 @@ class Trial:
     """
 
     subject: str
-    refusal: Refusal | None
+    refusal: InjectedFault | None
     watched: Watched = NOTHING_WATCHED
     raised: str = ""
     seen: Observation | None = None
@@ -93,97 +93,104 @@ class Trial:
         return self.watched.hits > 0 or (isinstance(self.refusal, Limit) and bool(self.raised))
 
 
-def attempt(bench: Bench, subject: Subject, refusal: Refusal | None, control: Trial | None = None) -> Trial:
+def attempt(
+    client: FaultClient, subject: Subject, refusal: InjectedFault | None, control: Trial | None = None
+) -> Trial:
     """Make one trial; ``control`` is the same without a fault, to compare what is left over."""
-    root = bench.fresh_root(subject.image)
-    bench.afterwards = False
+    root = client.fresh_root(subject.image)
+    client.afterwards = False
     try:
         if subject.update is not None:
-            return _update(bench, subject, subject.update, refusal, root, control)
+            return _update(client, subject, subject.update, refusal, root, control)
         if subject.place:
-            return _look(bench, subject, refusal, root)
-        return _opening(bench, subject, refusal, root)
+            return _look(client, subject, refusal, root)
+        return _opening(client, subject, refusal, root)
     finally:
-        bench.discard(root)
+        client.discard(root)
 
 
-def advanced(bench: Bench, image: DurableImage, update: Call) -> DurableImage:
+def advanced(client: FaultClient, image: DurableImage, update: Call) -> DurableImage:
     """Return what ``update`` makes of the files of ``image``, with the store closed afterwards."""
-    root = bench.fresh_root(image)
+    root = client.fresh_root(image)
     try:
-        opened = bench.open(root)
+        opened = client.open(root)
         update.make(opened)
         opened.close()
-        return bench.image_of(root)
+        return client.image_of(root)
     finally:
-        bench.discard(root)
+        client.discard(root)
 
 
 def _update(
-    bench: Bench, subject: Subject, update: Call, refusal: Refusal | None, root: Path, control: Trial | None
+    client: FaultClient,
+    subject: Subject,
+    update: Call,
+    refusal: InjectedFault | None,
+    root: Path,
+    control: Trial | None,
 ) -> Trial:
-    opened = bench.open(root)
+    opened = client.open(root)
     try:
-        trial = _struck(bench, subject, refusal, root, lambda: update.make(opened))
+        trial = _struck(client, subject, refusal, root, lambda: update.make(opened))
         # Copied first: a look can make the store write what it still holds, and nobody else would have seen that.
-        trial = replace(trial, left=bench.image_of(root), key=update.key)
-        trial = replace(trial, seen=bench.observe(opened))
-        trial, opened = _goes_on(bench, trial, update, root, opened, control)
+        trial = replace(trial, left=client.image_of(root), key=update.key)
+        trial = replace(trial, seen=client.observe(opened))
+        trial, opened = _goes_on(client, trial, update, root, opened, control)
     finally:
         with suppress(Exception):
             opened.close()
-    last = bench.image_of(root)
+    last = client.image_of(root)
     trial = replace(trial, last=last, files=_roles(last, root))
     if control is not None and (extra := _excess(trial.files, control.files)) and trial.struck:
-        trial = replace(trial, growing=_growing(bench, update, refusal, root, extra))
+        trial = replace(trial, growing=_growing(client, update, refusal, root, extra))
     return trial
 
 
 def _goes_on(
-    bench: Bench, trial: Trial, update: Call, root: Path, opened: OpenStore, control: Trial | None
+    client: FaultClient, trial: Trial, update: Call, root: Path, opened: OpenStore, control: Trial | None
 ) -> tuple[Trial, OpenStore]:
     """Make the next update on the same instance, on a new one if it no longer takes any, and reopen."""
-    following = bench.workload.next_update(update.key, NEXT_VERSION)
+    following = client.workload.next_update(update.key, NEXT_VERSION)
     stuck = ""
     try:
-        bench.step()
+        client.step()
         following.make(opened)
     except Exception as error:  # an instance may say that it is of no use any more; a new one may not
         stuck = _told(opened, error)
-    after = bench.observe(opened) if not stuck else None
+    after = client.observe(opened) if not stuck else None
     trial = replace(trial, after=after, descriptors=_open_below(root, control))
     try:
-        bench.step()
+        client.step()
         opened.close()
     except Exception as error:
         return replace(trial, stuck=f"closing raised {_told(opened, error)}"), opened
     try:
-        opened = bench.open(root)  # here, where a lock that is still held stands in the way
+        opened = client.open(root)  # here, where a lock that is still held stands in the way
         if stuck:
-            bench.step()
+            client.step()
             following.make(opened)
-            after = bench.observe(opened)
+            after = client.observe(opened)
         return replace(trial, after=after), opened
     except Exception as error:
         return replace(trial, stuck=f"{type(error).__name__}: {str(error).replace(str(root), '<root>')}"), opened
 
 
 def _growing(
-    bench: Bench, update: Call, refusal: Refusal | None, root: Path, extra: tuple[str, ...]
+    client: FaultClient, update: Call, refusal: InjectedFault | None, root: Path, extra: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Return which of the roles in ``extra`` get one more file with every round of the same fault and a good update."""
-    counts = [_roles(bench.image_of(root), root)]
+    counts = [_roles(client.image_of(root), root)]
     for _ in range(_ROUNDS - 1):
-        opened = bench.open(root)
-        with bench.refusing(root, refusal, []), suppress(Exception, KeyboardInterrupt):
+        opened = client.open(root)
+        with client.refusing(root, refusal, []), suppress(Exception, KeyboardInterrupt):
             update.make(opened)
         with suppress(Exception):
-            bench.workload.next_update(update.key, NEXT_VERSION).make(opened)
+            client.workload.next_update(update.key, NEXT_VERSION).make(opened)
         with suppress(Exception):
             opened.close()
         with suppress(Exception):
-            bench.open(root).close()
-        counts.append(_roles(bench.image_of(root), root))
+            client.open(root).close()
+        counts.append(_roles(client.image_of(root), root))
     return tuple(
         role
         for role in dict.fromkeys(extra)
@@ -191,48 +198,50 @@ def _growing(
     )
 
 
-def _look(bench: Bench, subject: Subject, refusal: Refusal | None, root: Path) -> Trial:
-    opened = bench.open(root)
+def _look(client: FaultClient, subject: Subject, refusal: InjectedFault | None, root: Path) -> Trial:
+    opened = client.open(root)
     try:
         values: list[Seen] = []
         trial = _struck(
-            bench,
+            client,
             subject,
             refusal,
             root,
-            lambda: values.append(timeless_at(bench.workload.look(opened, subject.place))),
+            lambda: values.append(timeless_at(client.workload.look(opened, subject.place))),
         )
-        seen = bench.observe(opened)
+        seen = client.observe(opened)
         again = seen.at(subject.place)
-        left = bench.image_of(root) if isinstance(again, Failed) else None  # is it the files, or this instance alone?
+        left = client.image_of(root) if isinstance(again, Failed) else None  # is it the files, or this instance alone?
         return replace(trial, value=values[0] if values else None, again=again, seen=seen, left=left)
     finally:
         with suppress(Exception):
             opened.close()
 
 
-def _opening(bench: Bench, subject: Subject, refusal: Refusal | None, root: Path) -> Trial:
+def _opening(client: FaultClient, subject: Subject, refusal: InjectedFault | None, root: Path) -> Trial:
     made: list[OpenStore] = []
-    trial = _struck(bench, subject, refusal, root, lambda: made.append(bench.open(root)))
+    trial = _struck(client, subject, refusal, root, lambda: made.append(client.open(root)))
     for opened in made:
         try:
-            trial = replace(trial, seen=bench.observe(opened))
+            trial = replace(trial, seen=client.observe(opened))
         finally:
             with suppress(Exception):
                 opened.close()
-    return replace(trial, last=bench.image_of(root))
+    return replace(trial, last=client.image_of(root))
 
 
-def _struck(bench: Bench, subject: Subject, refusal: Refusal | None, root: Path, act: Callable[[], object]) -> Trial:
+def _struck(
+    client: FaultClient, subject: Subject, refusal: InjectedFault | None, root: Path, act: Callable[[], object]
+) -> Trial:
     watched: list[Watched] = []
     raised = ""
-    bench.step()
-    with bench.refusing(root, refusal, watched):
+    client.step()
+    with client.refusing(root, refusal, watched):
         try:
             act()
         except (Exception, KeyboardInterrupt) as error:  # whatever the caller gets is the answer
             raised = f"{type(error).__name__}: {error}".replace(str(root), "<root>")
-    bench.afterwards = True
+    client.afterwards = True
     return Trial(subject.name, refusal, watched[0], raised)
 
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from pytest_tradestore.crash.client import Client
 from pytest_tradestore.crash.recorders.source_lines import SourceLines
 from pytest_tradestore.faults.calls import Call as FileCall
-from pytest_tradestore.faults.calls import CallKind, Fault, Interrupt, Limit, Refusal, Watched
+from pytest_tradestore.faults.calls import CallKind, Fault, InjectedFault, Interrupt, Limit, Watched
 
 try:
     import resource
@@ -36,7 +36,7 @@ class Injecting(Protocol):
 
 
 @dataclass
-class Bench(Client):
+class FaultClient(Client):
     """A client some of whose calls are refused; ``afterwards`` is set when the fault has struck."""
 
     injecting: Injecting | None = None
@@ -48,7 +48,7 @@ class Bench(Client):
         return chore(*arguments) if self.injecting is None else self.injecting.apart(chore, *arguments)
 
     @contextmanager
-    def refusing(self, root: Path, refusal: Refusal | None, into: list[Watched]) -> Iterator[None]:
+    def refusing(self, root: Path, refusal: InjectedFault | None, into: list[Watched]) -> Iterator[None]:
         """Let ``refusal`` happen inside the block; what was watched is put ``into`` the list."""
         if isinstance(refusal, Limit):
             with _limited(refusal):

@@ -12,11 +12,11 @@ from typing import Any
 from pytest_tradestore.causes import Cause, Culprit, Harm
 from pytest_tradestore.isolation import Channel
 from pytest_tradestore.kits.slots import Slot
+from pytest_tradestore.names.client import Ended, NestClient
 from pytest_tradestore.names.corpus import Identifier, filled
 from pytest_tradestore.names.findings import NameViolation
 from pytest_tradestore.names.flaws import UNDECLARED, harm_of
 from pytest_tradestore.names.nest import Canaries, Nest
-from pytest_tradestore.names.session import Ended, Session
 from pytest_tradestore.names.watching import Asked, Watch
 from pytest_tradestore.observation import shortened
 from pytest_tradestore.target import StoreUnderTest
@@ -76,29 +76,29 @@ class Context:
         self._spare: list[Canaries] = []
 
     @contextmanager
-    def session(self) -> Iterator[Session]:
+    def client(self) -> Iterator[NestClient]:
         """Give a store in a nest of its own; the process's home and working directory are canaries there."""
-        session = self.enter()
+        client = self.enter()
         try:
-            yield session
+            yield client
         finally:
-            self.leave(session)
+            self.leave(client)
 
-    def enter(self) -> Session:
-        """As ``session``, for who has to leave it by ``leave``."""
-        session = Session(self.store, self._canaries(), self._channel, self._watch, self.zone)
-        os.environ["HOME"] = str(session.nest.home)
-        os.chdir(session.nest.cwd)
-        return session
+    def enter(self) -> NestClient:
+        """As ``client``, for who has to leave it by ``leave``."""
+        client = NestClient(self.store, self._canaries(), self._channel, self._watch, self.zone)
+        os.environ["HOME"] = str(client.nest.home)
+        os.chdir(client.nest.cwd)
+        return client
 
-    def leave(self, session: Session) -> None:
-        self.checked["calls"] += session.count
+    def leave(self, client: NestClient) -> None:
+        self.checked["calls"] += client.count
         os.chdir(self._sandbox)
-        session.leave()
-        if session.canaries.change(thorough=True):
-            session.nest.remove()
+        client.leave()
+        if client.canaries.change(thorough=True):
+            client.nest.remove()
         else:
-            self._spare.append(session.canaries)
+            self._spare.append(client.canaries)
 
     def _canaries(self) -> Canaries:
         """Return canaries around an empty root where none has been: those of an earlier nest, if they are untouched.
@@ -131,26 +131,26 @@ class Context:
         requirement: str,
         flaw: str,
         sentence: str,
-        session: Session,
+        client: NestClient,
         found: str,
         allowed: str,
         *,
         harm: Harm | None = None,
         **more: Any,
     ) -> None:
-        """Note that a requirement is violated, and by which flaw, after the calls that the session remembers."""
-        calls = tuple(session.nest.text(call) for call in session.calls[-8:])
-        told = [session.nest.text(text) for text in (sentence, found, allowed)]
+        """Note that a requirement is violated, and by which flaw, after the calls that the client remembers."""
+        calls = tuple(client.nest.text(call) for call in client.calls[-8:])
+        told = [client.nest.text(text) for text in (sentence, found, allowed)]
         cause = Cause(Culprit(flaw), harm or harm_of(requirement, flaw))
         self.found.append(NameViolation(requirement, cause, told[0], calls, told[1], told[2], **more))
 
-    def unclear(self, slot: Slot, ended: Ended, session: Session) -> None:
+    def unclear(self, slot: Slot, ended: Ended, client: NestClient) -> None:
         """Note an error that is none of the store's own."""
-        last = session.calls[-1] if session.calls else "the call"
+        last = client.calls[-1] if client.calls else "the call"
         sentence = f"{last} raised {ended.kind}, which is none of the errors that the store declares"
         declared = ", ".join(error.__name__ for error in self.store.declarations.errors)
         allowed = f"one of {declared}, or the {slot.what} is accepted"
-        self.violation("NAME-5", f"{UNDECLARED}: {ended.kind}", sentence, session, told(ended), allowed)
+        self.violation("NAME-5", f"{UNDECLARED}: {ended.kind}", sentence, client, told(ended), allowed)
 
 
 def told(ended: Ended) -> str:
@@ -163,6 +163,6 @@ def asked_for(asked: Asked, nest: Nest) -> str:
     return f"{nest.told(asked.path)} was asked for ({asked.by})"
 
 
-def value_of(row: Identifier, session: Session) -> str:
-    """Return the value of a row with the paths of the session's nest in it."""
-    return filled(row.value, str(session.nest.root), str(session.nest.out))
+def value_of(row: Identifier, client: NestClient) -> str:
+    """Return the value of a row with the paths of the client's nest in it."""
+    return filled(row.value, str(client.nest.root), str(client.nest.out))

@@ -71,13 +71,13 @@ def _stops_alone(store: StoreUnderTest, slots: Sequence[Slot], what: str, value:
 
         def visit(channel: Channel) -> None:
             context = Context(store, sandbox.path, channel)
-            with context.session() as session:
-                session.write(slot, NEIGHBOUR, context.mark())
-                if session.may_write(value):
-                    session.write(slot, value, context.mark())
+            with context.client() as client:
+                client.write(slot, NEIGHBOUR, context.mark())
+                if client.may_write(value):
+                    client.write(slot, value, context.mark())
                 for call in (slot.read, slot.touch, slot.delete):
                     if call is not None:
-                        session.attempt(partial(call, session, value))
+                        client.attempt(partial(call, client, value))
 
         return not isinstance(run_isolated(visit, store.declarations.deadline), Finished)
 

@@ -48,28 +48,28 @@ def _at_each_moment(context: Context, slot: Slot, path: str) -> None:
     with ground(context, slot, path) as here:
         if not os.path.lexists(here.place):
             return
-        session = here.session
+        client = here.client
         context.at(slot, NEIGHBOUR, f"while a link takes the place of {path!a} for moments")
-        canaries = Canaries(session.nest)
+        canaries = Canaries(client.nest)
         for doing in ("open", *(["read"] if slot.read else []), "write"):
             for number in range(1, _MOST_MOMENTS):
-                session.attempt(session.close if doing == "open" else lambda: session.opened)
-                session.forget()
+                client.attempt(client.close if doing == "open" else lambda: client.opened)
+                client.forget()
                 shown = False
                 with _struck(here, number) as struck:
                     if doing == "open":
-                        session.calls.append("opening the store")
-                        session.attempt(lambda: session.opened)
+                        client.calls.append("opening the store")
+                        client.attempt(lambda: client.opened)
                     elif doing == "read":
                         shown = here.shows(slot)
                     else:
-                        session.attempt(lambda: slot.write(session, NEIGHBOUR, context.mark()))
+                        client.attempt(lambda: slot.write(client, NEIGHBOUR, context.mark()))
                 if not struck:
                     break
                 context.checked["exchanges"] += 1
                 if shown or (change := canaries.change()):
                     how = "returned what stands outside" if shown else f"has changed it: {change}"
-                    _violation(context, here, path, f"{session.calls[-1]} {how}")
+                    _violation(context, here, path, f"{client.calls[-1]} {how}")
                     return
 
 
@@ -88,7 +88,7 @@ def _struck(here: Ground, number: int) -> Iterator[list[bool]]:
                 os.symlink(here.outside, place)
                 struck.append(True)
 
-    with here.session.interrupting(interrupt):
+    with here.client.interrupting(interrupt):
         yield struck
     if os.path.islink(place):
         os.unlink(place)
@@ -102,17 +102,17 @@ def _struck(here: Ground, number: int) -> Iterator[list[bool]]:
 def _at_any_moment(context: Context, slot: Slot, path: str, operations: int) -> None:
     """Let another process exchange a file or directory and a link to outside, all the time, while the store works."""
     with ground(context, slot, path) as here:
-        session, place = here.session, str(here.place)
+        client, place = here.client, str(here.place)
         if not os.path.lexists(place) or not _can_exchange():
             return
         context.at(slot, NEIGHBOUR, f"while {path!a} and a link are exchanged")
-        canaries = Canaries(session.nest)
+        canaries = Canaries(client.nest)
         with _exchanging(place, here.beside, here.outside):
             for number in range(operations):
                 if number % _READS_PER_WRITE == 0:
-                    session.attempt(lambda: slot.write(session, NEIGHBOUR, context.mark()))
+                    client.attempt(lambda: slot.write(client, NEIGHBOUR, context.mark()))
                 elif here.shows(slot):
-                    how = f"{session.calls[-1]} returned what stands outside, at operation {number + 1}"
+                    how = f"{client.calls[-1]} returned what stands outside, at operation {number + 1}"
                     _violation(context, here, path, how)
                     return
         context.checked["operations_in_a_race"] += operations
@@ -121,9 +121,9 @@ def _at_any_moment(context: Context, slot: Slot, path: str, operations: int) -> 
 
 
 def _violation(context: Context, here: Ground, path: str, how: str) -> None:
-    here.session.calls[:] = here.session.calls[-1:]
+    here.client.calls[:] = here.client.calls[-1:]
     sentence = f"a link that takes the place of {path!a} for moments is followed: {how}"
-    context.violation("NAME-2", LATE_LINK, sentence, here.session, how, NOTHING_OUTSIDE)
+    context.violation("NAME-2", LATE_LINK, sentence, here.client, how, NOTHING_OUTSIDE)
 
 
 @contextmanager

@@ -7,9 +7,9 @@ import os
 from collections.abc import Sequence
 
 from pytest_tradestore.kits.slots import Slot, shown
+from pytest_tradestore.names.client import How, NestClient
 from pytest_tradestore.names.context import NEIGHBOUR, Context, Habits, told
 from pytest_tradestore.names.flaws import FOREIGN
-from pytest_tradestore.names.session import How, Session
 from pytest_tradestore.names.tree import paths_of
 
 _LEFT = (b"README", b".DS_Store", b"Thumbs.db", b"lost+found")
@@ -18,25 +18,25 @@ _CONTENT = b"not yours"
 
 def try_foreign(context: Context, slot: Slot, habits: Habits) -> None:
     """NAME-4: with each such file beside its own, the store lists and reads what it did before."""
-    with context.session() as session:
+    with context.client() as client:
         mark = context.mark()
-        session.write(slot, NEIGHBOUR, mark)
-        listed = _listed(session, slot) if habits.lists else None
-        session.attempt(session.close)
-        own = sorted(paths_of(session.nest.root))
+        client.write(slot, NEIGHBOUR, mark)
+        listed = _listed(client, slot) if habits.lists else None
+        client.attempt(client.close)
+        own = sorted(paths_of(client.nest.root))
         for name in _names(own):
             context.at(slot, NEIGHBOUR, f"beside a file of the name {name!r}")
-            planted = _plant(session, own, name)
+            planted = _plant(client, own, name)
             context.checked["foreign_files"] += len(planted)
-            session.forget()
-            session.calls.append(f"somebody leaves a file of the name {os.fsdecode(name)!a} in the root")
-            wrong = _wrong(session, slot, mark, listed)
+            client.forget()
+            client.calls.append(f"somebody leaves a file of the name {os.fsdecode(name)!a} in the root")
+            wrong = _wrong(client, slot, mark, listed)
             if wrong is not None:
                 sentence, found, allowed = wrong
                 sentence = f"with a file of somebody else in the root, {os.fsdecode(name)!a}, {sentence}"
-                context.violation("NAME-4", FOREIGN, sentence, session, found, allowed)
+                context.violation("NAME-4", FOREIGN, sentence, client, found, allowed)
                 return
-            session.attempt(session.close)
+            client.attempt(client.close)
             for path in planted:
                 if os.path.lexists(path):  # the store may put aside what is not its own
                     os.unlink(path)
@@ -50,9 +50,9 @@ def _names(own: Sequence[str]) -> list[bytes]:
     return [*_LEFT, *map(os.fsencode, dict.fromkeys(like)), *(b"\xff" + os.fsencode(suffix) for suffix in suffixes)]
 
 
-def _plant(session: Session, own: Sequence[str], name: bytes) -> list[bytes]:
+def _plant(client: NestClient, own: Sequence[str], name: bytes) -> list[bytes]:
     """Leave a file of this name in the root and in each directory below it."""
-    root = os.fsencode(session.nest.root)
+    root = os.fsencode(client.nest.root)
     places = [root, *(os.path.join(root, os.fsencode(path)) for path in own)]
     planted = [os.path.join(place, name) for place in places if os.path.isdir(place)]
     planted = [path for path in planted if not os.path.lexists(path)]
@@ -63,24 +63,24 @@ def _plant(session: Session, own: Sequence[str], name: bytes) -> list[bytes]:
     return planted
 
 
-def _listed(session: Session, slot: Slot) -> list[str] | None:
+def _listed(client: NestClient, slot: Slot) -> list[str] | None:
     if slot.names is None:
         return None
-    ended = session.attempt(lambda: slot.names(session))  # type: ignore[misc]
+    ended = client.attempt(lambda: slot.names(client))  # type: ignore[misc]
     return None if ended.value is None else sorted(map(str, ended.value))
 
 
-def _wrong(session: Session, slot: Slot, mark: int, listed: list[str] | None) -> tuple[str, str, str] | None:
+def _wrong(client: NestClient, slot: Slot, mark: int, listed: list[str] | None) -> tuple[str, str, str] | None:
     """Say what is not as it was: a sentence, what was found, and what had to be."""
     if slot.read is not None:
-        ended = session.attempt(lambda: slot.read(session, NEIGHBOUR))  # type: ignore[misc]
+        ended = client.attempt(lambda: slot.read(client, NEIGHBOUR))  # type: ignore[misc]
         wanted = f"what was written under {shown(NEIGHBOUR)}"
         if ended.how is not How.ACCEPTED:
             return f"the {slot.what} {shown(NEIGHBOUR)} cannot be read", told(ended), wanted
         if mark not in ended.value.marks:
             return f"the {slot.what} {shown(NEIGHBOUR)} reads as something else", repr(ended.value.marks), wanted
     if listed is not None:
-        ended = session.attempt(lambda: slot.names(session))  # type: ignore[misc]
+        ended = client.attempt(lambda: slot.names(client))  # type: ignore[misc]
         if ended.how is not How.ACCEPTED:
             return f"the {slot.what}s cannot be listed", told(ended), f"a list of {len(listed)}"
         names = [str(name) for name in ended.value or ()]

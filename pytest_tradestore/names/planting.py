@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 from pytest_tradestore.crash.recorders.base import Recorder
 from pytest_tradestore.kits.slots import Slot
+from pytest_tradestore.names.client import NestClient
 from pytest_tradestore.names.context import NEIGHBOUR, NOTHING_OUTSIDE, Context
 from pytest_tradestore.names.exchanging import try_exchanged
 from pytest_tradestore.names.findings import Findings
 from pytest_tradestore.names.flaws import followed
 from pytest_tradestore.names.ground import fill, ground, remove
 from pytest_tradestore.names.nest import Canaries
-from pytest_tradestore.names.session import Session
 from pytest_tradestore.names.temporaries import temporaries_of
 from pytest_tradestore.names.tree import paths_of
 
@@ -104,40 +104,40 @@ def try_planted(context: Context, slot: Slot, operations: int, recorder: Recorde
 
 def _places(context: Context, slot: Slot) -> tuple[list[str], list[str]]:
     """Return the regular files of a store that has been written to, and its directories; what is written first."""
-    with context.session() as session:
-        fill(context, slot, session)
-        paths = sorted(paths_of(session.nest.root), key=lambda path: ("lock" in path, path))
-        modes = {path: os.lstat(session.nest.root / path).st_mode for path in paths}
+    with context.client() as client:
+        fill(context, slot, client)
+        paths = sorted(paths_of(client.nest.root), key=lambda path: ("lock" in path, path))
+        modes = {path: os.lstat(client.nest.root / path).st_mode for path in paths}
     files = [path for path, mode in modes.items() if stat.S_ISREG(mode)]
     return files, [path for path, mode in modes.items() if stat.S_ISDIR(mode)]
 
 
 def _try(context: Context, slot: Slot, path: str, plant: Plant) -> None:
     with ground(context, slot, path) as here:
-        session, place = here.session, here.place
+        client, place = here.client, here.place
         if not os.path.isdir(place.parent):
             return
         context.at(slot, NEIGHBOUR, f"with {plant.what} in the place of {path!a}")
         plant.put(str(place), here.outside)
-        canaries = Canaries(session.nest)
+        canaries = Canaries(client.nest)
         context.checked["plants"] += 1
-        session.forget()
-        session.calls.append(f"{plant.what} takes the place of {path!a}")
+        client.forget()
+        client.calls.append(f"{plant.what} takes the place of {path!a}")
         if plant is not HARD_LINK and here.shows(slot):
-            _violation(context, session, plant, path, f"{session.calls[-1]} returned what stands outside")
+            _violation(context, client, plant, path, f"{client.calls[-1]} returned what stands outside")
             return
         for call in (
-            lambda: slot.write(session, NEIGHBOUR, context.mark()),
-            lambda: slot.names(session) if slot.names else None,
-            lambda: slot.delete(session, NEIGHBOUR) if slot.delete else None,
-            session.close,
+            lambda: slot.write(client, NEIGHBOUR, context.mark()),
+            lambda: slot.names(client) if slot.names else None,
+            lambda: slot.delete(client, NEIGHBOUR) if slot.delete else None,
+            client.close,
         ):
-            session.attempt(call)
+            client.attempt(call)
             if change := canaries.change():
-                _violation(context, session, plant, path, f"{session.calls[-1]}: {change}")
+                _violation(context, client, plant, path, f"{client.calls[-1]}: {change}")
                 return
 
 
-def _violation(context: Context, session: Session, plant: Plant, path: str, how: str) -> None:
+def _violation(context: Context, client: NestClient, plant: Plant, path: str, how: str) -> None:
     sentence = f"{plant.what} in the place of {path!a} is followed: {how}"
-    context.violation("NAME-2", followed(plant.what), sentence, session, how, NOTHING_OUTSIDE)
+    context.violation("NAME-2", followed(plant.what), sentence, client, how, NOTHING_OUTSIDE)

@@ -14,10 +14,10 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote
 
 from pytest_tradestore.kits.slots import Slot
+from pytest_tradestore.names.client import How, NestClient
 from pytest_tradestore.names.context import Context
 from pytest_tradestore.names.flaws import BESIDE, EVERY, NO_CAUSE, PATTERN, RAW, unnoticed
 from pytest_tradestore.names.nest import Nest
-from pytest_tradestore.names.session import How, Session
 from pytest_tradestore.names.tree import paths_of, tree_of
 
 Pair = tuple[str, str]
@@ -63,54 +63,54 @@ class _Asking:
 
     def _disturbs(self, first: str, second: str) -> bool:
         """Say whether what stands under ``first`` is found under ``second``, or is another after a write under that."""
-        with self._context.session() as session:
-            mark = self._write(session, first)
-            if mark is None or self._read(session, first) != (mark,):
+        with self._context.client() as client:
+            mark = self._write(client, first)
+            if mark is None or self._read(client, first) != (mark,):
                 return False
-            if mark in self._read(session, second):
+            if mark in self._read(client, second):
                 return True
-            other = self._write(session, second)
-            return other in self._read(session, second) and self._read(session, first) != (mark,)
+            other = self._write(client, second)
+            return other in self._read(client, second) and self._read(client, first) != (mark,)
 
-    def _write(self, session: Session, identifier: str) -> int | None:
+    def _write(self, client: NestClient, identifier: str) -> int | None:
         """Write under an identifier; return the mark, or nothing where that is refused."""
-        mark, identifier = self._context.mark(), self._around(session, identifier)
-        if not session.may_write(identifier):
+        mark, identifier = self._context.mark(), self._around(client, identifier)
+        if not client.may_write(identifier):
             return None
-        return mark if session.write(self._slot, identifier, mark).how is How.ACCEPTED else None
+        return mark if client.write(self._slot, identifier, mark).how is How.ACCEPTED else None
 
-    def _read(self, session: Session, identifier: str) -> tuple[int, ...]:
-        identifier = self._around(session, identifier)
-        ended = session.attempt(lambda: self._slot.read(session, identifier))  # type: ignore[misc]
+    def _read(self, client: NestClient, identifier: str) -> tuple[int, ...]:
+        identifier = self._around(client, identifier)
+        ended = client.attempt(lambda: self._slot.read(client, identifier))  # type: ignore[misc]
         return ended.value.marks if ended.how is How.ACCEPTED else ()
 
-    def _around(self, session: Session, identifier: str) -> str:
-        return identifier.replace(str(self._nest.top), str(session.nest.top))
+    def _around(self, client: NestClient, identifier: str) -> str:
+        return identifier.replace(str(self._nest.top), str(client.nest.top))
 
     def _places(self, identifier: str) -> tuple[str, ...]:
         """Return the files that writing under an identifier makes, beside those of one that was there before."""
-        with self._context.session() as session:
-            self._write(session, "WQZ")
-            before = tree_of(session.nest.root)
-            self._write(session, identifier)
-            after = tree_of(session.nest.root)
+        with self._context.client() as client:
+            self._write(client, "WQZ")
+            before = tree_of(client.nest.root)
+            self._write(client, identifier)
+            after = tree_of(client.nest.root)
             return tuple(path for path in sorted(after) if path not in before and after[path] != "directory")
 
     def _lies_beside(self, one: str, other: str) -> bool:
         """Say whether updates of ``one`` make or touch the file of ``other``, which it does not have itself."""
         theirs = self._places(other)
-        with self._context.session() as session:
-            self._write(session, other)
-            before = tree_of(session.nest.root)
+        with self._context.client() as client:
+            self._write(client, other)
+            before = tree_of(client.nest.root)
             for _ in range(3):  # so many until a store has made a backup of what it has replaced itself
-                self._write(session, one)
-            now = tree_of(session.nest.root)
+                self._write(client, one)
+            now = tree_of(client.nest.root)
             if any(before.get(path) != now.get(path) for path in theirs):
                 return True
-        with self._context.session() as session:
+        with self._context.client() as client:
             for _ in range(3):
-                self._write(session, one)
-            return bool(set(theirs) & paths_of(session.nest.root))
+                self._write(client, one)
+            return bool(set(theirs) & paths_of(client.nest.root))
 
     def _a_pattern(self, first: str, second: str) -> bool:
         """Say whether the store takes a character of the two for any other."""
@@ -126,9 +126,9 @@ class _Asking:
         return long.startswith(short) and self._found_under("ZQWK", "ZQW")
 
     def _found_under(self, written: str, asked: str) -> bool:
-        with self._context.session() as session:
-            mark = self._write(session, written)
-            return mark in self._read(session, asked)
+        with self._context.client() as client:
+            mark = self._write(client, written)
+            return mark in self._read(client, asked)
 
     def _one_path(self, first: str, second: str) -> bool:
         root = self._nest.root
@@ -143,11 +143,11 @@ class _Asking:
         if not own:
             return False
         usual = own[0].lower().partition("zqw")[0].rpartition("/")[0]
-        with self._context.session() as session:
-            self._write(session, name)
-            directory = session.nest.root / own[0][: len(usual)] / above
+        with self._context.client() as client:
+            self._write(client, name)
+            directory = client.nest.root / own[0][: len(usual)] / above
             directory.mkdir(parents=True, exist_ok=True)
-            self._write(session, f"{above}/{name}")
+            self._write(client, f"{above}/{name}")
             return any(path.lower().startswith("zqw") for path in paths_of(directory))
 
 

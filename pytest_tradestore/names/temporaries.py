@@ -20,14 +20,14 @@ def temporaries_of(context: Context, slot: Slot, recorder: Recorder) -> tuple[li
 
 def _momentary(context: Context, slot: Slot, recorder: Recorder) -> tuple[frozenset[str], str]:
     """Return the paths that were there at some moment of a write, and are not there after it."""
-    with context.session() as session:
-        session.write(slot, NEIGHBOUR, context.mark())
-        session.attempt(session.close)
-        before = paths_of(session.nest.root)
-        with recorder.record(session.nest.root, volatile=context.store.declarations.volatile) as recording:
-            session.write(slot, NEIGHBOUR, context.mark())
-            session.attempt(session.close)
-        after = paths_of(session.nest.root)
+    with context.client() as client:
+        client.write(slot, NEIGHBOUR, context.mark())
+        client.attempt(client.close)
+        before = paths_of(client.nest.root)
+        with recorder.record(client.nest.root, volatile=context.store.declarations.volatile) as recording:
+            client.write(slot, NEIGHBOUR, context.mark())
+            client.attempt(client.close)
+        after = paths_of(client.nest.root)
     return frozenset(_ever(recording.trace)) - before - after, "; ".join(recording.trace.unseen)
 
 

@@ -15,7 +15,7 @@ from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, stream_isolated
 from pytest_tradestore.network.client import CLOSE, LOOK, OPEN
 from pytest_tradestore.network.judging import RequestViolation, of_a_death, of_a_spoilt_request
-from pytest_tradestore.network.trials import Bench, Piled, Plan, Trial
+from pytest_tradestore.network.trials import Piled, Plan, Trial, Trials
 from pytest_tradestore.observation import Failed
 from pytest_tradestore.race import interposition
 from pytest_tradestore.sandbox import Sandbox
@@ -107,7 +107,7 @@ def _gathered(
             def task(channel: Channel, first: int = at, sandbox: Sandbox = sandbox) -> None:
                 lines = lines_to(backend)
                 interposition.install_chance()
-                bench = Bench(store, workload, lines, sandbox.fresh_root, lambda: channel.step(0))
+                bench = Trials(store, workload, lines, sandbox.fresh_root, lambda: channel.step(0))
                 try:
                     channel.step(0)
                     plain = bench.trial(Plan())

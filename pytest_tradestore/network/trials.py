@@ -98,7 +98,7 @@ class Piled:
     calls: tuple[str, ...]
 
 
-class Bench:
+class Trials:
     """Makes trials of one workload, one after the other."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""That in a bucket."""
+"""The bundled stores whose data is in a bucket, opened on the bucket that a run gives them."""
 
 from typing import TypeVar
 

@@ -1,4 +1,4 @@
-"""Those on PostgreSQL."""
+"""The bundled stores whose data is on PostgreSQL, opened on the schema that a run gives them."""
 
 from collections.abc import Callable
 from typing import Any

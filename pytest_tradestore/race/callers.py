@@ -1,4 +1,4 @@
-"""The callers of a program as threads: runs one execution of it, from a new root to its history."""
+"""One execution of a program whose callers are threads (``threads`` lets them run): from a new root to its history."""
 
 import inspect
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""Runs a program under many schedules and says whether one of them goes wrong: the way in to everything here.
+"""The way in to all races: one program, many schedules, in a process of its own, and whether one of them goes wrong.
 
 All of it happens in a process of its own, because the stand-ins stay, and a store may hang.
 """

@@ -1,4 +1,4 @@
-"""Searches through the programs of one store, in the isolated process: finds, shrinks, and makes counterexamples.
+"""What ``evidence`` has done in the isolated process: all programs of one store searched, shrunk, made counterexamples.
 
 What has been run, what is wanted and what was found is a value, ``Progress``; each program makes a new one of it.
 """

@@ -1,4 +1,4 @@
-"""Waits for the disk that are shared: what each of several calls waits for, the disk can do for all of them at once."""
+"""Several syncs at once: the disk does together what several calls would each wait for."""
 
 from __future__ import annotations
 

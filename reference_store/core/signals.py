@@ -1,4 +1,4 @@
-"""Whether an exception comes from a signal's handler: an alarm or a time limit, that is nobody's value, file or disk.
+"""Whether an exception comes from a signal's handler (an alarm, a time limit), and so says nothing of a value or file.
 
 Python raises it wherever the main thread happens to be. So whoever makes an error of the store out of what others
 raise (a value that misbehaves, a validator that refuses, a disk that fails) must not make one of this.

@@ -1,4 +1,4 @@
-"""Database for asyncio: the same programs, driven by tasks.
+"""``database.Database`` for asyncio: the same programs of statements, driven by tasks.
 
 An operation runs to its end once it has begun, in a task of its own, and a cancelled caller learns of its cancellation
 only then: so a cancelled update has happened whole or not at all, holds no lock, and cannot land later.

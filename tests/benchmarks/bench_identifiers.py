@@ -20,8 +20,8 @@ from pytest_tradestore.isolation import Channel, Finished, run_isolated
 from pytest_tradestore.kits.registry import kit_named
 from pytest_tradestore.kits.slots import Slot
 from pytest_tradestore.names.carried import by_mark
+from pytest_tradestore.names.client import How, NestClient
 from pytest_tradestore.names.context import Context
-from pytest_tradestore.names.session import How, Session
 from pytest_tradestore.names.strategies import FRAGMENTS, LONGEST, composed
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import StoreUnderTest
@@ -99,15 +99,15 @@ def _tallied(count: int, seed: int, channel: Channel) -> Tally:
                 value = drawn(randomness)
                 if not context.skips(slot, value):
                     values[value] = None
-            with context.session() as session:
-                _visit(context, slot, session, list(values), totals, escapes, changed)
+            with context.client() as client:
+                _visit(context, slot, client, list(values), totals, escapes, changed)
     return Tally(totals["accepted"], totals["refused"], tuple(escapes), tuple(changed))
 
 
 def _visit(
     context: Context,
     slot: Slot,
-    session: Session,
+    client: NestClient,
     values: list[str],
     totals: Counter[str],
     escapes: list[str],
@@ -121,28 +121,28 @@ def _visit(
     marks: dict[str, int] = {}
     for value in values:
         mark = context.mark()
-        session.asked_outside()
-        how = session.write(slot, value, mark).how
+        client.asked_outside()
+        how = client.write(slot, value, mark).how
         totals["accepted" if how is How.ACCEPTED else "refused"] += 1
         if how is How.ACCEPTED:
             marks[value] = mark
             if slot.read is not None:
-                back = slot.read(session, value)
+                back = slot.read(client, value)
                 if back.marks != (mark,) or any(name != value for name in back.names):
                     differs(value, f"read {back.marks} of {back.names!a}")
         elif how is How.UNCLEAR:
             differs(value, "refused by an error that is not declared")
-        escapes += [f"{value!a} asked for {asked.path!a}" for asked in session.asked_outside()]
+        escapes += [f"{value!a} asked for {asked.path!a}" for asked in client.asked_outside()]
     if slot.everything is not None and not slot.normalises:
-        records = by_mark(slot.everything(session) or ())
+        records = by_mark(slot.everything(client) or ())
         for value, mark in marks.items():
             if value not in records.get(mark, ()):
                 differs(value, "is in no record")
-    if slot.names is not None and sorted(slot.names(session) or ()) != sorted(marks):
+    if slot.names is not None and sorted(slot.names(client) or ()) != sorted(marks):
         differs(sorted(marks), "not listed as given")
     for value in marks if slot.delete is not None else ():
-        slot.delete(session, value)  # type: ignore[misc]
-    if change := session.canaries.change():
+        slot.delete(client, value)  # type: ignore[misc]
+    if change := client.canaries.change():
         escapes.append(f"one of {values!a}: {change}")
 
 

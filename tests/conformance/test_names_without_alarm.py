@@ -180,6 +180,6 @@ def test_a_hang_that_no_identifier_brings_is_not_filed_under_one():
     ("path", "climbs"), [("__\\x-5m", False), ("..\\x-5m", True), ("C:\\x", True), ("a\\b", False)]
 )
 def test_a_backslash_is_hostile_where_it_climbs_or_leads_to_a_drive(path, climbs):
-    from pytest_tradestore.names.alone import _climbs_on_windows
+    from pytest_tradestore.names.escapes import _climbs_on_windows
 
     assert _climbs_on_windows(path, path) is climbs

@@ -186,8 +186,8 @@ def told(store, first, second):
         target = StoreUnderTest("told", store)
         (slot, *_) = kit_named("documents").slots_of(target.declarations.takes)
         context = Context(target, ask.sandbox, channel)
-        with context.session() as session:
-            return why_shared(context, slot, session.nest, first, second)
+        with context.client() as client:
+            return why_shared(context, slot, client.nest, first, second)
 
     return ask
 

@@ -1,4 +1,4 @@
-"""Recent bars become part of their months, in which they count from the manifest on that names the new content."""
+"""Moves recent bars into the files of their months; they count there once the manifest names the new content."""
 
 from __future__ import annotations
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 
 from pytest_tradestore.kits.slots import Slot, shown
+from pytest_tradestore.names.client import How
 from pytest_tradestore.names.context import NEIGHBOUR, Context
 from pytest_tradestore.names.corpus import GROUPS
 from pytest_tradestore.names.flaws import one_name
-from pytest_tradestore.names.session import How
 from pytest_tradestore.names.tree import paths_of
 
 Fold = Callable[[str], str]
@@ -34,7 +34,7 @@ _SYSTEMS: dict[str, Fold] = {"APFS (macOS)": _ignoring_case, "NTFS (Windows)": _
 _PLATFORMS = {"APFS (macOS)": "macos", "NTFS (Windows)": "windows"}
 
 
-def try_elsewhere(context: Context, slot: Slot) -> None:
+def try_case_folding(context: Context, slot: Slot) -> None:
     """NAME-3: compare the names that the members of each group get, as other file systems compare them."""
     files = _files_by_identifier(context, slot)
     for group in GROUPS:
@@ -50,19 +50,19 @@ def _files_by_identifier(context: Context, slot: Slot) -> dict[str, tuple[str, .
     files: dict[str, tuple[str, ...]] = {}
     members = dict.fromkeys(member for group in GROUPS for member in group.members)
     for some in ([m for m in members if m != NEIGHBOUR], [NEIGHBOUR]):
-        with context.session() as session:
+        with context.client() as client:
             if NEIGHBOUR not in some:
                 for _ in range(2):  # with everything that a store makes once
-                    session.write(slot, NEIGHBOUR, context.mark())
+                    client.write(slot, NEIGHBOUR, context.mark())
             else:
-                session.attempt(lambda session=session: session.opened)  # type: ignore[misc]
+                client.attempt(lambda client=client: client.opened)  # type: ignore[misc]
             for value in some:
                 if context.skips(slot, value):
                     continue
                 context.at(slot, value, "writing it to see its files")
-                before = paths_of(session.nest.root)
-                if session.write(slot, value, context.mark()).how is How.ACCEPTED:
-                    files[value] = tuple(sorted(paths_of(session.nest.root) - before))
+                before = paths_of(client.nest.root)
+                if client.write(slot, value, context.mark()).how is How.ACCEPTED:
+                    files[value] = tuple(sorted(paths_of(client.nest.root) - before))
     return files
 
 
@@ -95,24 +95,24 @@ def _folded(path: str, fold: Fold) -> tuple[str, ...]:
 def _taken_for(context: Context, slot: Slot, first: str, second: str, renames: Renames, system: str) -> bool:
     """Say whether the store gives what stands under ``first`` to who asks for ``second``, as it would there."""
     mark = context.mark()
-    with context.session() as session:
-        if session.write(slot, first, mark).how is not How.ACCEPTED:
+    with context.client() as client:
+        if client.write(slot, first, mark).how is not How.ACCEPTED:
             return False
-        session.attempt(session.reopen)
-        root = session.nest.root
+        client.attempt(client.reopen)
+        root = client.nest.root
         for source, target in renames:
             if os.path.lexists(root / source) and not os.path.lexists(root / target):
                 os.rename(root / source, root / target)
-        back = session.attempt(lambda: slot.read(session, second))  # type: ignore[misc]
+        back = client.attempt(lambda: slot.read(client, second))  # type: ignore[misc]
         if back.how is not How.ACCEPTED or mark not in back.value.marks:
             return False
-        session.calls[:] = [f"write under {shown(first)}", f"read {shown(second)}"]
+        client.calls[:] = [f"write under {shown(first)}", f"read {shown(second)}"]
         source, target = renames[0]
         context.violation(
             "NAME-3",
             one_name(source, target, system),
             f"the {slot.what}s {shown(first)} and {shown(second)} share data on {system}",
-            session,
+            client,
             f"what was written under {shown(first)}: {source!a} and {target!a} are one name there",
             f"nothing was written under {shown(second)}",
             filesystems=(system,),

@@ -5,40 +5,40 @@ from collections import Counter
 from pytest_tradestore.causes import Harm
 from pytest_tradestore.kits.slots import Back, Slot, shown
 from pytest_tradestore.names.carried import by_mark
+from pytest_tradestore.names.client import How, NestClient
 from pytest_tradestore.names.context import NEIGHBOUR, NOTHING_OUTSIDE, Context, Habits, Tried, told, value_of
 from pytest_tradestore.names.corpus import GROUPS
 from pytest_tradestore.names.flaws import GONE, LISTED, OTHERWISE, RAW, SPOILS, TAKEN_ALONG
-from pytest_tradestore.names.session import How, Session
 from pytest_tradestore.names.sharing import why_shared
 from pytest_tradestore.observation import canonical, shortened
 from pytest_tradestore.records import plain
 
 
-def try_together(context: Context, slot: Slot, tried: list[Tried], habits: Habits) -> None:
+def try_collisions(context: Context, slot: Slot, tried: list[Tried], habits: Habits) -> None:
     """NAME-3 and NAME-4: write all that is accepted; read and list it at once, after reopening, after deletions."""
-    with context.session() as session:
-        library = _Library(context, slot, session)
-        library.fill(_values(context, slot, tried, session), again=habits.overwrites)
+    with context.client() as client:
+        library = _Library(context, slot, client)
+        library.fill(_values(context, slot, tried, client), again=habits.overwrites)
         library.look("", lists=habits.lists)
         if habits.survives:
-            session.forget()
-            ended = session.attempt(session.reopen)
+            client.forget()
+            ended = client.attempt(client.reopen)
             if ended.how is not How.ACCEPTED:
                 sentence = f"with {len(library.marks)} accepted {slot.what}s in it the store cannot be opened again"
-                context.violation("NAME-4", SPOILS, sentence, session, told(ended), "it opens")
+                context.violation("NAME-4", SPOILS, sentence, client, told(ended), "it opens")
                 return
             library.look("after reopening ", lists=habits.lists_reopened)
         if habits.deletes and library.thin_out():
             library.look("after deletions ", lists=habits.lists)
-        if change := session.canaries.change(thorough=True):
+        if change := client.canaries.change(thorough=True):
             sentence = f"an accepted {slot.what} led out of the root: {change}"
-            context.violation("NAME-1", RAW, sentence, session, change, NOTHING_OUTSIDE, harm=Harm.DESTROYED)
+            context.violation("NAME-1", RAW, sentence, client, change, NOTHING_OUTSIDE, harm=Harm.DESTROYED)
 
 
-def _values(context: Context, slot: Slot, tried: list[Tried], session: Session) -> list[str]:
+def _values(context: Context, slot: Slot, tried: list[Tried], client: NestClient) -> list[str]:
     """Return the rows that were accepted, and all members of groups that were not refused before."""
     bad = {one.row.value for one in tried if one.escaped or one.ended.how is not How.ACCEPTED}
-    values = [value_of(one.row, session) for one in tried if one.row.value not in bad]
+    values = [value_of(one.row, client) for one in tried if one.row.value not in bad]
     values += [member for group in GROUPS for member in group.members]
     values.append("x")  # what many of the rows that climb and come back are another name for
     return [v for v in dict.fromkeys(values) if v not in bad and not context.skips(slot, v)]
@@ -52,8 +52,8 @@ _MEMBERS = frozenset(member for group in GROUPS for member in group.members)
 class _Library:
     """A store full of identifiers, and the marks that have to stand under each."""
 
-    def __init__(self, context: Context, slot: Slot, session: Session) -> None:
-        self._context, self._slot, self._session = context, slot, session
+    def __init__(self, context: Context, slot: Slot, client: NestClient) -> None:
+        self._context, self._slot, self._session = context, slot, client
         self.marks: dict[str, list[int]] = {}
         self._told: set[str] = set()
         """Identifiers about which something has been said: once is enough."""
@@ -127,21 +127,21 @@ class _Library:
         )
 
     def _read(self, value: str, moment: str) -> None:
-        context, slot, session = self._context, self._slot, self._session
+        context, slot, client = self._context, self._slot, self._session
         context.at(slot, value, "reading it")
-        session.forget()
-        ended = session.attempt(lambda: slot.read(session, value))  # type: ignore[misc]
+        client.forget()
+        ended = client.attempt(lambda: slot.read(client, value))  # type: ignore[misc]
         wanted = f"what was written under {shown(value)}"
         if ended.how is not How.ACCEPTED:
             self._told.add(value)
             if (culprit := self._culprit(value)) is not None:
                 self._broken = True
-                session.calls[:0] = [f"write under {shown(value)}", f"write under {shown(culprit)}"]
+                client.calls[:0] = [f"write under {shown(value)}", f"write under {shown(culprit)}"]
                 sentence = f"the {slot.what} {shown(culprit)} was accepted, and others cannot be read since then"
-                context.violation("NAME-4", SPOILS, sentence, session, told(ended), wanted)
+                context.violation("NAME-4", SPOILS, sentence, client, told(ended), wanted)
                 return
             sentence = f"{moment}the {slot.what} {shown(value)} was accepted and cannot be read"
-            context.violation("NAME-4", GONE, sentence, session, told(ended), wanted)
+            context.violation("NAME-4", GONE, sentence, client, told(ended), wanted)
             return
         back: Back = ended.value
         if sorted(back.marks) == sorted(self.marks[value]):
@@ -149,7 +149,7 @@ class _Library:
             if strange:
                 self._told.add(value)
                 sentence = f"{moment}the {slot.what} {shown(value)} comes back as {shown(strange[0])}"
-                context.violation("NAME-4", OTHERWISE, sentence, session, shown(strange[0]), shown(value))
+                context.violation("NAME-4", OTHERWISE, sentence, client, shown(strange[0]), shown(value))
             return
         if slot.loses and not back.marks:
             return
@@ -158,21 +158,21 @@ class _Library:
         rival = foreign if foreign is not None else self._rival(value)
         if rival is not None:
             self._shared |= {value, rival}
-            session.calls[:0] = [f"write under {shown(value)}", f"write under {shown(rival)}"]
+            client.calls[:0] = [f"write under {shown(value)}", f"write under {shown(rival)}"]
             sentence = f"{moment}the {slot.what}s {shown(value)} and {shown(rival)} share data"
             found = f"what was written under {shown(rival)}" if foreign is not None else "something else"
-            flaw = why_shared(context, slot, session.nest, value, rival)
-            context.violation("NAME-3", flaw, sentence, session, found, wanted)
+            flaw = why_shared(context, slot, client.nest, value, rival)
+            context.violation("NAME-3", flaw, sentence, client, found, wanted)
         elif moment.startswith("after deletions"):
             self._shared.add(value)
             sentence = f"deleting other {slot.what}s has changed {shown(value)}"
             found = shortened(canonical(plain(back.content)), 150)
-            context.violation("NAME-3", TAKEN_ALONG, sentence, session, found, wanted)
+            context.violation("NAME-3", TAKEN_ALONG, sentence, client, found, wanted)
         else:
             self._told.add(value)
             sentence = f"{moment}the {slot.what} {shown(value)} was accepted and is not there"
             found = shortened(canonical(plain(back.content)), 150)
-            context.violation("NAME-4", GONE, sentence, session, found, wanted)
+            context.violation("NAME-4", GONE, sentence, client, found, wanted)
 
     def _culprit(self, value: str) -> str | None:
         """Find an identifier that, once written, keeps ``value`` from being read; None when that fails by itself."""
@@ -182,15 +182,15 @@ class _Library:
 
     def _spoils(self, other: str, value: str) -> bool:
         slot = self._slot
-        with self._context.session() as session:
-            value, other = self._in_nest_of(session, value), self._in_nest_of(session, other)
+        with self._context.client() as client:
+            value, other = self._in_nest_of(client, value), self._in_nest_of(client, other)
             for one in dict.fromkeys((value, other)):
-                session.write(slot, one, self._context.mark())
-            return session.attempt(lambda: slot.read(session, value)).how is not How.ACCEPTED  # type: ignore[misc]
+                client.write(slot, one, self._context.mark())
+            return client.attempt(lambda: slot.read(client, value)).how is not How.ACCEPTED  # type: ignore[misc]
 
-    def _in_nest_of(self, session: Session, value: str) -> str:
+    def _in_nest_of(self, client: NestClient, value: str) -> str:
         """Return an identifier that names a path around the library as one that names it around another store."""
-        return value.replace(str(self._session.nest.top), str(session.nest.top))
+        return value.replace(str(self._session.nest.top), str(client.nest.top))
 
     def _rival(self, value: str) -> str | None:
         """Find an identifier whose write takes away what stands under ``value``, in a store with these two only."""
@@ -202,25 +202,25 @@ class _Library:
 
     def _takes(self, rival: str, value: str) -> bool:
         slot, mark = self._slot, self._context.mark()
-        with self._context.session() as session:
-            session.write(slot, value, mark)
-            alone = session.attempt(lambda: slot.read(session, value))  # type: ignore[misc]
+        with self._context.client() as client:
+            client.write(slot, value, mark)
+            alone = client.attempt(lambda: slot.read(client, value))  # type: ignore[misc]
             if alone.how is not How.ACCEPTED or alone.value.marks != (mark,):
                 return False  # it cannot be read back at all, with or without the other
-            session.write(slot, rival, self._context.mark())
-            back = session.attempt(lambda: slot.read(session, value))  # type: ignore[misc]
+            client.write(slot, rival, self._context.mark())
+            back = client.attempt(lambda: slot.read(client, value))  # type: ignore[misc]
             return back.how is not How.ACCEPTED or back.value.marks != (mark,)
 
     def _carried(self, moment: str) -> None:
         """Look for every identifier in the record that was written with it."""
-        context, slot, session = self._context, self._slot, self._session
+        context, slot, client = self._context, self._slot, self._session
         if slot.everything is None:
             return
-        session.forget()
-        ended = session.attempt(lambda: slot.everything(session))  # type: ignore[misc]
+        client.forget()
+        ended = client.attempt(lambda: slot.everything(client))  # type: ignore[misc]
         if ended.how is not How.ACCEPTED:
             sentence = f"{moment}with the accepted {slot.what}s in it the store cannot be read"
-            context.violation("NAME-4", SPOILS, sentence, session, told(ended), "all records")
+            context.violation("NAME-4", SPOILS, sentence, client, told(ended), "all records")
             return
         if ended.value is None:
             return
@@ -231,17 +231,17 @@ class _Library:
                 sentence = f"{moment}the {slot.what} {shown(value)} does not come back as it was given"
                 texts = sorted(leaf for leaf in record or () if isinstance(leaf, str))
                 found = ", ".join(map(shown, texts[:6])) or "no such record"
-                context.violation("NAME-4", OTHERWISE, sentence, session, found, f"a record with {shown(value)}")
+                context.violation("NAME-4", OTHERWISE, sentence, client, found, f"a record with {shown(value)}")
                 return
 
     def _listed(self, moment: str) -> None:
-        context, slot, session = self._context, self._slot, self._session
-        session.forget()
+        context, slot, client = self._context, self._slot, self._session
+        client.forget()
         context.at(slot, "", "listing all")
-        ended = session.attempt(lambda: slot.names(session))  # type: ignore[misc]
+        ended = client.attempt(lambda: slot.names(client))  # type: ignore[misc]
         if ended.how is not How.ACCEPTED:
             sentence = f"{moment}the accepted {slot.what}s cannot be listed"
-            context.violation("NAME-4", SPOILS, sentence, session, told(ended), f"a list of {len(self.marks)}")
+            context.violation("NAME-4", SPOILS, sentence, client, told(ended), f"a list of {len(self.marks)}")
             return
         if ended.value is None:
             return
@@ -255,7 +255,7 @@ class _Library:
             if extra:
                 found += f"; {shown(extra[0])} is listed, which nobody has written"
             sentence = f"{moment}the {slot.what} {shown(missing[0])} is not listed as it was given"
-            context.violation("NAME-4", LISTED, sentence, session, found, f"{shown(missing[0])}, once")
+            context.violation("NAME-4", LISTED, sentence, client, found, f"{shown(missing[0])}, once")
         elif extra and not self._shared:
             sentence = f"{moment}the {slot.what} {shown(extra[0])} is listed, which nobody has written"
-            context.violation("NAME-4", LISTED, sentence, session, shown(extra[0]), "what was written")
+            context.violation("NAME-4", LISTED, sentence, client, shown(extra[0]), "what was written")

@@ -1,4 +1,4 @@
-"""One nest with a store in it: calls it under watch, and says of each call how it ended."""
+"""A client of a store in a nest: calls it under watch, and says of each call how it ended."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ class Ended:
     kind: str = ""
 
 
-class Session:
+class NestClient:
     """A store in a nest of its own; ``calls`` are those made since ``forget``."""
 
     def __init__(

@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_tradestore.causes import Harm
 from pytest_tradestore.kits.slots import Slot, shown
+from pytest_tradestore.names.client import Ended, How, NestClient, shows_secret
 from pytest_tradestore.names.context import (
     NEIGHBOUR,
     NOTHING_OUTSIDE,
@@ -20,7 +21,6 @@ from pytest_tradestore.names.context import (
 from pytest_tradestore.names.corpus import OPAQUE_OK, Identifier
 from pytest_tradestore.names.flaws import LATE, LET_IN, MADE_A_PATH, RAW
 from pytest_tradestore.names.nest import Nest
-from pytest_tradestore.names.session import Ended, How, Session, shows_secret
 from pytest_tradestore.names.tree import changed, paths_of, tree_of
 from pytest_tradestore.names.watching import SystemCalls
 
@@ -32,7 +32,7 @@ _IN_ONE_STORE = 48
 """Rows that are visited in one store which deletes nothing: reading becomes slower the more there is."""
 
 
-def try_alone(context: Context, slot: Slot, rows: Sequence[Identifier], habits: Habits) -> list[Tried]:
+def try_escapes(context: Context, slot: Slot, rows: Sequence[Identifier], habits: Habits) -> list[Tried]:
     """NAME-1 and NAME-5: make every call with each row, and look whether anything outside was read or has changed."""
     alone = _Alone(context, slot, habits)
     asked = [row for row in rows if not context.skips(slot, row.value)]
@@ -79,33 +79,33 @@ class _Alone:
 
     def _visit(self, row: Identifier) -> str:
         """Visit one row; return what of the outside it asked for or showed, as far as that is seen at once."""
-        context, session = self._context, self._session
+        context, client = self._context, self._session
         number = len(self._tried)
-        self._nests[number] = session.nest
+        self._nests[number] = client.nest
         context.at(self._slot, row.value, "asking for it and writing it")
-        session.forget()
-        session.asked_outside()
+        client.forget()
+        client.asked_outside()
         if self._system:
             self._system.note(number)
-        ended, leak = _visit(context, self._slot, row, session, self._habits)
+        ended, leak = _visit(context, self._slot, row, client, self._habits)
         if self._system:
             self._system.note(_OURS)
         self._tried.append(Tried(row, ended))
-        asked = session.asked_outside()
-        return leak or (asked_for(asked[0], session.nest) if asked else "")
+        asked = client.asked_outside()
+        return leak or (asked_for(asked[0], client.nest) if asked else "")
 
     def finish(self) -> list[Tried]:
         """Add what only bytes and system calls show, and return how each row fared."""
-        context, session = self._context, self._session
+        context, client = self._context, self._session
         context.checked["identifiers"] += len(self._tried)
-        session.forget()
-        if change := session.canaries.change(thorough=True):
+        client.forget()
+        if change := client.canaries.change(thorough=True):
             sentence = f"a {self._slot.what} led out of the root: {change}"
-            context.violation("NAME-1", RAW, sentence, session, change, NOTHING_OUTSIDE, harm=Harm.DESTROYED)
+            context.violation("NAME-1", RAW, sentence, client, change, NOTHING_OUTSIDE, harm=Harm.DESTROYED)
         tried = self._tried
         if self._system:
-            tried = _seen_by_the_system(context, self._slot, tried, self._system, self._nests, session)
-        context.leave(session)
+            tried = _seen_by_the_system(context, self._slot, tried, self._system, self._nests, client)
+        context.leave(client)
         return tried
 
     def _renew(self) -> None:
@@ -125,45 +125,45 @@ def _system_calls() -> SystemCalls | None:
         return None
 
 
-def _visit(context: Context, slot: Slot, row: Identifier, session: Session, habits: Habits) -> tuple[Ended, str]:
+def _visit(context: Context, slot: Slot, row: Identifier, client: NestClient, habits: Habits) -> tuple[Ended, str]:
     """Make every call with one row; return how the write ended, and what of the outside a read has shown."""
-    value = value_of(row, session)
+    value = value_of(row, client)
     leak = ""
 
-    def do(name: str, action: Callable[[Session, Any], Any] | None) -> None:
+    def do(name: str, action: Callable[[NestClient, Any], Any] | None) -> None:
         nonlocal leak
         if action is None:
             return
-        ended = session.attempt(lambda: action(session, value))
+        ended = client.attempt(lambda: action(client, value))
         if ended.how is How.UNCLEAR and (name, ended.kind) not in habits.undeclared:
-            context.unclear(slot, ended, session)
+            context.unclear(slot, ended, client)
         if name == "read" and ended.how is How.ACCEPTED and shows_secret(ended.value.content):
-            leak = leak or f"{session.calls[-1]} returned what stands in a file outside"
+            leak = leak or f"{client.calls[-1]} returned what stands in a file outside"
 
-    with session.aiming_at(value if row.read_only else ""):
+    with client.aiming_at(value if row.read_only else ""):
         do("read", slot.read)
         do("touch", slot.touch)
         if row.read_only:
             return Ended(How.REFUSED), leak
-        ended = session.write(slot, value, context.mark())
+        ended = client.write(slot, value, context.mark())
         if ended.how is How.UNCLEAR:
-            context.unclear(slot, ended, session)
+            context.unclear(slot, ended, client)
         do("read", slot.read)
         do("delete", slot.delete)
         return ended, leak
 
 
-def _escaped(context: Context, slot: Slot, value: str, how: str, session: Session, *, changed: bool = False) -> None:
+def _escaped(context: Context, slot: Slot, value: str, how: str, client: NestClient, *, changed: bool = False) -> None:
     sentence = f"the {slot.what} {shown(value)} led out of the root: {how}"
     harm = Harm.DESTROYED if changed else None
-    root = session.nest.root
-    climbs = not session.nest.within(os.path.normpath(root / value)) if value.isprintable() else True
+    root = client.nest.root
+    climbs = not client.nest.within(os.path.normpath(root / value)) if value.isprintable() else True
     flaw = RAW if climbs else MADE_A_PATH
-    context.violation("NAME-1", flaw, sentence, session, how, NOTHING_OUTSIDE, harm=harm)
+    context.violation("NAME-1", flaw, sentence, client, how, NOTHING_OUTSIDE, harm=harm)
 
 
 def _seen_by_the_system(
-    context: Context, slot: Slot, tried: list[Tried], system: SystemCalls, nests: dict[int, Nest], session: Session
+    context: Context, slot: Slot, tried: list[Tried], system: SystemCalls, nests: dict[int, Nest], client: NestClient
 ) -> list[Tried]:
     """Add the escapes that only system calls have shown."""
     outside, seen = system.outside(nests)
@@ -171,7 +171,7 @@ def _seen_by_the_system(
     for number, asked in outside.items():
         if not tried[number].escaped:
             row = tried[number].row
-            _escaped(context, slot, value_of(row, session), asked_for(asked, nests[number]), session)
+            _escaped(context, slot, value_of(row, client), asked_for(asked, nests[number]), client)
             tried[number] = Tried(row, tried[number].ended, escaped=True)
     return tried
 
@@ -186,16 +186,16 @@ def refuses_hostile(context: Context, slot: Slot, tried: list[Tried]) -> None:
     rows = [row for row in rows if row.id not in escaped and not (context.opaque and row.category in OPAQUE_OK)]
     if not rows:
         return
-    with context.session() as session:
-        session.write(slot, NEIGHBOUR, context.mark())
-        before = paths_of(session.nest.root)
+    with context.client() as client:
+        client.write(slot, NEIGHBOUR, context.mark())
+        before = paths_of(client.nest.root)
         usual = max((path.count("/") for path in before), default=0)
         for row in rows:
-            value = value_of(row, session)
+            value = value_of(row, client)
             context.at(slot, row.value, "writing it, which should be refused")
-            session.forget()
-            session.write(slot, value, context.mark())
-            now = paths_of(session.nest.root)
+            client.forget()
+            client.write(slot, value, context.mark())
+            now = paths_of(client.nest.root)
             named = sorted(now - before)
             raw = next((path for path in named if _raw(value, path, usual)), "")
             climbs = next((path for path in named if not raw and _climbs_on_windows(value, path)), "")
@@ -203,7 +203,7 @@ def refuses_hostile(context: Context, slot: Slot, tried: list[Tried]) -> None:
             allowed = f"a clear error: it {row.reason}" if " " in row.reason else "a clear error"
             if context.strict:
                 sentence = f"the {slot.what} {shown(value)} was accepted"
-                context.violation("NAME-5", RAW if raw else LET_IN, sentence, session, "accepted", allowed)
+                context.violation("NAME-5", RAW if raw else LET_IN, sentence, client, "accepted", allowed)
             elif raw or climbs:
                 sentence = f"the {slot.what} {shown(value)} was accepted and stands in the file system as it is"
                 hint = "declare tradestore_identifiers = 'opaque' if any text is meant to be kept"
@@ -211,7 +211,7 @@ def refuses_hostile(context: Context, slot: Slot, tried: list[Tried]) -> None:
                     "NAME-5",
                     RAW,
                     sentence,
-                    session,
+                    client,
                     f"a new name in the root: {raw or climbs!a}",
                     allowed,
                     notes=(hint,),
@@ -251,29 +251,29 @@ def refuses_without_effect(context: Context, slot: Slot, tried: list[Tried]) -> 
     if not refused:
         return
     context.checked["refusals_repeated"] += len(refused)
-    with context.session() as session:
+    with context.client() as client:
         for _ in range(2):  # the second time a store makes its backup, if it has any
-            session.write(slot, NEIGHBOUR, context.mark())
+            client.write(slot, NEIGHBOUR, context.mark())
 
         def again(rows: Iterable[Identifier]) -> list[How]:
             ends = []
             for row in rows:
                 context.at(slot, row.value, "writing it, to be refused")
-                ends.append(session.write(slot, value_of(row, session), context.mark()).how)
+                ends.append(client.write(slot, value_of(row, client), context.mark()).how)
             return ends
 
         volatile = context.store.declarations.volatile
-        before = tree_of(session.nest.root)
+        before = tree_of(client.nest.root)
         again(refused)
-        if not changed(before, tree_of(session.nest.root), volatile):
+        if not changed(before, tree_of(client.nest.root), volatile):
             return
         for row in refused:
-            session.forget()
-            before = tree_of(session.nest.root)
+            client.forget()
+            before = tree_of(client.nest.root)
             if again([row]) == [How.ACCEPTED]:
                 continue  # what is accepted now may well have an effect
-            if effect := changed(before, tree_of(session.nest.root), volatile):
-                value = shown(value_of(row, session))
+            if effect := changed(before, tree_of(client.nest.root), volatile):
+                value = shown(value_of(row, client))
                 sentence = f"the {slot.what} {value} was refused, but not without effect: {effect}"
-                context.violation("NAME-5", LATE, sentence, session, effect, "nothing is created, changed or removed")
+                context.violation("NAME-5", LATE, sentence, client, effect, "nothing is created, changed or removed")
                 return
