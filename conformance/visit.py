@@ -6,6 +6,7 @@ The program answers with a mismatch or nothing; what becomes of that, of an exce
 import asyncio
 import inspect
 import os
+import unicodedata
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from pytest_tradestore.settings import Settings
 
 _WIDTH = 200
+_BEFORE = 20
+"""Characters that are shown before the first that differs."""
 _CALLS_PER_STEP = 100
 _CALLS_KEPT = 16
 
@@ -48,6 +51,8 @@ class DataViolation:
     others: "tuple[DataViolation, ...]" = ()
     flaw: str = ""
     """What is wrong, whatever value has shown it; without it, what the sentence says."""
+    remedy: str = ""
+    """What to do about this flaw; without it, what the requirement says."""
 
 
 class RefusedError(Exception):
@@ -274,7 +279,19 @@ def _difference(found: Any, wanted: Any, named: str) -> tuple[str, str]:
     if isinstance(found, dict) and isinstance(wanted, dict) and found.keys() == wanted.keys() and len(found) > 1:
         differing = [key for key in wanted if not same(found[key], wanted[key])]
         found, wanted = ({key: record[key] for key in differing} for record in (found, wanted))
-    return shortened(canonical(found), _WIDTH), shortened(canonical(wanted), _WIDTH)
+    return _shown_apart(found, wanted)
+
+
+def _shown_apart(found: Any, wanted: Any) -> tuple[str, str]:
+    """Show two values that are not the same so that they do not look the same."""
+    told = canonical(found), canonical(wanted)
+    if len({unicodedata.normalize("NFKC", text) for text in told}) == 1:  # a key 0 and a key "0", two forms of a letter
+        told = ascii(found), ascii(wanted)
+    begins = next((at for at, (one, other) in enumerate(zip(*told, strict=False)) if one != other), 0)
+    if begins < _WIDTH // 2:
+        return shortened(told[0], _WIDTH), shortened(told[1], _WIDTH)
+    left = (f"… {shortened(text[begins - _BEFORE :], _WIDTH)}" for text in told)
+    return next(left), next(left)
 
 
 def _name(record: Any, named: str) -> Any:
@@ -378,7 +395,9 @@ def _told(mismatch: DataViolation, case: str) -> Counterexample:
         workload=mismatch.calls,
         found=(mismatch.found,),
         allowed=(mismatch.allowed,),
-        cause=Cause(Culprit(mismatch.flaw or _flaw(mismatch.sentence), (case.partition("-")[0],)), Harm.WRONG),
+        cause=Cause(
+            Culprit(mismatch.flaw or _flaw(mismatch.sentence), (case.partition("-")[0],)), Harm.WRONG, mismatch.remedy
+        ),
     )
 
 

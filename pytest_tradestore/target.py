@@ -102,6 +102,7 @@ class StoreUnderTest:
         for name in declared_names(self.target):
             if name not in _DECLARATIONS:
                 raise ConfigurationError(f"store {self.name!r}: {no_declaration(name)}")
+        self._check_makers()
         return Declarations(
             errors=self._errors(),
             claims=self._claims(),
@@ -179,7 +180,39 @@ class StoreUnderTest:
             raise ConfigurationError(
                 f"store {self.name!r}: tradestore_errors must be a tuple of exception types, not {errors!r}"
             )
+        if not listed:
+            raise ConfigurationError(
+                f"store {self.name!r}: tradestore_errors is empty, so that nothing it raises is a clear refusal; list "
+                "its own exception types, or leave it out for (ValueError, OSError)"
+            )
+        for error in listed:
+            if not issubclass(error, Exception):
+                raise ConfigurationError(
+                    f"store {self.name!r}: tradestore_errors lists {error.__name__}, which is no Exception: it stands "
+                    "for Ctrl-C, sys.exit() and the like, which no caller takes for a refusal; list the exception "
+                    "types that the store raises itself"
+                )
         return tuple(listed)
+
+    def _check_makers(self) -> None:
+        """Raise ConfigurationError for a maker of records that cannot be called, or one by a name that nobody reads.
+
+        A method of the store itself may be called as it likes.
+        """
+        for name in MAKERS:
+            make = getattr(self, name) or getattr(self.target, name, None)
+            if make is not None and not callable(make):
+                raise ConfigurationError(
+                    f"store {self.name!r}: {name} must be a type or function that makes one record, {name}(**fields), "
+                    f"not {make!r}"
+                )
+        for name in dir(self.target):
+            meant = _maker_meant_by(name)
+            if meant and not hasattr(self.target, meant) and not _is_a_method(self.target, name):
+                raise ConfigurationError(
+                    f"store {self.name!r}: nobody reads {name}; did you mean {meant}? It is called for one record at a "
+                    f"time, {meant}(**fields). If it is something else, give it another name"
+                )
 
     def _names(self, what: str) -> tuple[str, ...]:
         names = self.declared(what)
@@ -244,6 +277,11 @@ class StoreUnderTest:
 
     def _platforms(self) -> frozenset[str]:
         platforms = self._names("platforms")
+        if not platforms and self.declared("platforms") is not None:
+            raise ConfigurationError(
+                f"store {self.name!r}: tradestore_platforms names none; name those that it is used on, of "
+                f"{', '.join(PLATFORMS)}, or leave it out for the one that the suite runs on"
+            )
         for platform in platforms:
             if platform not in PLATFORMS:
                 raise ConfigurationError(
@@ -293,6 +331,25 @@ def no_declaration(name: str) -> str:
     near = difflib.get_close_matches(name.lower(), _DECLARATIONS, n=1, cutoff=0.7)
     meant = f" (did you mean {near[0]}?)" if near else ""
     return f"there is no declaration {name!r}{meant}; choose from {', '.join(_DECLARATIONS)}"
+
+
+def _maker_meant_by(name: str) -> str:
+    """Return the maker that a name is a misspelling of, nothing where it is none: ``make_bars``, ``makeEvent``."""
+    if name in MAKERS or not name.lower().startswith("make"):
+        return ""
+    spelled = {maker.replace("_", ""): maker for maker in MAKERS}
+    plain = name.lower().replace("_", "")
+    near = difflib.get_close_matches(plain, spelled, n=1, cutoff=0.85)
+    return spelled[near[0]] if near and abs(len(near[0]) - len(plain)) <= 1 else ""
+
+
+def _is_a_method(target: object, name: str) -> bool:
+    """Say whether it is a function of a class that wants an instance, and so something that the store does."""
+    found = inspect.getattr_static(target, name, None)
+    if not isinstance(target, type) or not inspect.isfunction(found):
+        return False
+    first = next(iter(inspect.signature(found).parameters.values()), None)
+    return first is not None and first.kind in (first.POSITIONAL_ONLY, first.POSITIONAL_OR_KEYWORD)
 
 
 @dataclass(frozen=True, slots=True)

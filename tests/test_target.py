@@ -159,6 +159,11 @@ def test_arguments_go_before_attributes_of_the_target():
 
 WRONG = {
     "errors": ({"errors": ("ValueError",)}, "tradestore_errors must be a tuple of exception types"),
+    "no errors at all": ({"errors": ()}, "tradestore_errors is empty"),
+    "errors that end programs": ({"errors": (BaseException,)}, "tradestore_errors lists BaseException, which is no"),
+    "one of them among others": ({"errors": (ValueError, SystemExit)}, "tradestore_errors lists SystemExit"),
+    "no platform at all": ({"platforms": ()}, "tradestore_platforms names none; name those .* linux, macos, windows"),
+    "a maker that is none": ({"make_bar": {"open": 1}}, "make_bar must be a type or function that makes one record"),
     "a capability": ({"claims": ("flight",)}, "there is no capability 'flight'; choose from process-crash"),
     "a bare string": ({"claims": "checksums"}, "tradestore_claims must be a set or tuple of strings"),
     "not a collection": ({"claims": 5}, "tradestore_claims must be a set or tuple of strings"),
@@ -173,3 +178,38 @@ WRONG = {
 def test_a_wrong_declaration_is_named_with_its_store(declarations, sentence):
     with pytest.raises(ConfigurationError, match=f"^store 'a': {sentence}"):
         _ = StoreUnderTest("a", Log, **declarations).declarations
+
+
+def test_control_every_exception_and_one_platform_may_be_listed():
+    declared = StoreUnderTest("a", Log, errors=(Exception,), platforms=("macos",)).declarations
+
+    assert (declared.errors, declared.platforms) == ((Exception,), frozenset({"macos"}))
+
+
+MISSPELLED = {"make_bars": "make_bar", "makeEvent": "make_event", "make_jobs": "make_job", "make_oder": "make_order"}
+
+
+@pytest.mark.parametrize(("name", "meant"), MISSPELLED.items())
+def test_a_maker_by_a_name_that_nobody_reads_is_refused_before_anything_is_run(name, meant):
+    adapter = type("Adapter", (Log,), {name: staticmethod(dict)})
+
+    with pytest.raises(ConfigurationError, match=f"^store 'a': nobody reads {name}; did you mean {meant}\\? It is "):
+        _ = StoreUnderTest("a", adapter).declarations
+
+
+def trades(self, symbol):
+    """What a store does of its own accord."""
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"make_bars": trades},
+        {"make_order_id": staticmethod(dict)},
+        {"make_bars": staticmethod(dict), "make_bar": staticmethod(dict)},
+        {"make_base": staticmethod(dict), "market_orders": trades},
+    ],
+    ids=["a method", "another word", "beside the maker itself", "something near"],
+)
+def test_control_what_a_store_has_of_its_own_is_left_alone(own):
+    assert StoreUnderTest("a", type("Adapter", (Log,), own)).declarations.deadline

@@ -49,7 +49,7 @@ class QueueKit(Kit):
         return (Call("get", (1000,)),)
 
     def workload(self, make, methods):
-        return (*super().workload(make, methods), Call("ack", ("order 1 ",)))
+        return (*super().workload(make, methods), Call("ack", ("order 1 ",)), self.update(6))
 
     def cases(self):
         yield Case("ACME-AGAIN", handed_out_again)

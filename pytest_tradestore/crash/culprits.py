@@ -36,7 +36,7 @@ from pytest_tradestore.crash.operations import (
     Truncate,
     Unlink,
 )
-from pytest_tradestore.crash.oracle import LOST_AGAIN, Earlier, Family, History, OracleViolation
+from pytest_tradestore.crash.oracle import LOST_AGAIN, SUCCEEDS, Earlier, Family, History, OracleViolation
 from pytest_tradestore.crash.trace import Tree
 
 UNSYNCED = "fsync missing"
@@ -50,6 +50,7 @@ NOT_SHOWN = "writes something that a store which is opened anew does not show"
 FORGOTTEN = "update after a crash that a store which is opened anew does not show"
 IN_THE_WAY = "something left in the way"
 NOT_CUT_BACK = "torn record that the next append is glued to"
+STOPPED_BY = "torn record that stops the next append"
 LISTED = "leftover taken for data"
 PILING_UP = "leftovers that nothing removes"
 
@@ -64,7 +65,7 @@ class Deed:
     """A step that changes something: where the store asks for it, what it changes, and whether readers look there.
 
     ``live`` when it changes a file under a name that is there before or after the update, and so no temporary one;
-    ``removes`` is such a name that it takes away.
+    ``removes`` is such a name that it takes away, ``away`` are all that it does.
     """
 
     number: int
@@ -74,6 +75,7 @@ class Deed:
     path: str
     live: bool
     removes: str = ""
+    away: tuple[str, ...] = ()
 
 
 def culprit_of(
@@ -85,23 +87,49 @@ def culprit_of(
         window = Window(window.acknowledged, window.acknowledged)
     update = window.invoked if window.in_flight else window.acknowledged
     done = _made_in(deeds, update, state.cut)
-    if breach.family is Family.NEXT_UPDATE and log and (writes := [d for d in done if isinstance(d.step, _CONTENT)]):
-        return Culprit(NOT_CUT_BACK, _places(writes[-1:]))
+    left = _still_there(done, _lost_steps(program, state))
+    if breach.family is Family.NEXT_UPDATE and log and (glued := _glued_to(deeds, state, breach, done, left)):
+        return glued
+    if breach.names and (listed := _listed(deeds, breach, left, state.cut)):
+        return Culprit(LISTED, _places(listed))
     if state.lost and (lost := _of_losses(deeds, state, done)) is not None:
         return lost
     if breach.family is Family.LEFTOVERS:
-        return Culprit(LISTED, _places(_still_there(done) or done[-1:]))
+        return Culprit(LISTED, _places(left or done[-1:]))
     if not window.in_flight:
-        return _when_quiet(deeds, breach, history, window, state.cut)
+        return _when_quiet(deeds, breach, history, window, state)
     live = [deed for deed in done if deed.live]
     whole = not state.lost and state.partial is None
     if not live or (whole and len(live) == sum(deed.live for deed in deeds.made if deed.update == update)):
-        return _in_the_way(breach, _still_there(done), live[-1:])
+        return _in_the_way(breach, left, live[-1:])
     return _of_changes(deeds, live, update, several=breach.family is Family.BATCH)
 
 
 def _made_in(deeds: "_Deeds", update: int, cut: int) -> list[Deed]:
     return [deed for deed in deeds.made if deed.number < cut and deed.update == update]
+
+
+def _lost_steps(program: Program, state: CrashState) -> frozenset[int]:
+    return frozenset(program.micros[m].operation for m in state.lost)
+
+
+def _glued_to(
+    deeds: "_Deeds", state: CrashState, breach: OracleViolation, done: Sequence[Deed], left: Sequence[Deed]
+) -> Culprit | None:
+    """Return the culprit of a log whose next append fails because of the end that a crash has left it.
+
+    None where no end is torn, or where the append is refused and something else is there that it can have met: a lock.
+    """
+    writes = [deed for deed in done if deed.live and isinstance(deed.step, _CONTENT)]
+    if not writes:
+        return None
+    if breach.allowed == SUCCEEDS:
+        if left:
+            return _in_the_way(breach, left, [])
+        if state.lost and all(isinstance(deeds.program.micros[m], Name) for m in state.lost):
+            return None
+    fault = STOPPED_BY if breach.allowed == SUCCEEDS else NOT_CUT_BACK
+    return Culprit(fault, _written(deeds, writes[-1:]))
 
 
 def _of_losses(deeds: "_Deeds", state: CrashState, done: Sequence[Deed]) -> Culprit | None:
@@ -147,12 +175,14 @@ def _gap(deeds: "_Deeds", deed: Deed) -> Deed | None:
     return next((other for other in later if other.path == deed.removes), None) if deed.removes else None
 
 
-def _when_quiet(deeds: "_Deeds", breach: OracleViolation, history: History, window: Window, cut: int) -> Culprit:
+def _when_quiet(
+    deeds: "_Deeds", breach: OracleViolation, history: History, window: Window, state: CrashState
+) -> Culprit:
     """Return what is at fault when no update was under way; closing the store counts as the end of the last one."""
     update = history.clamp(window.acknowledged)
-    done = [deed for deed in deeds.made if deed.number < cut and update <= deed.update <= window.acknowledged]
+    done = [deed for deed in deeds.made if deed.number < state.cut and update <= deed.update <= window.acknowledged]
     if breach.family in (Family.REOPENING, Family.NEXT_UPDATE) or breach.sentence.endswith(LOST_AGAIN):
-        return _in_the_way(breach, _still_there(done), [])
+        return _in_the_way(breach, _still_there(done, _lost_steps(deeds.program, state)), [])
     call = history.update_names[update].partition("(")[0]
     return Culprit(f"{call} {NOT_SHOWN if done else EARLY}")
 
@@ -179,10 +209,30 @@ def _of_changes(deeds: "_Deeds", live: Sequence[Deed], update: int, *, several: 
     return one_by_one
 
 
-def _still_there(done: Sequence[Deed]) -> list[Deed]:
-    """Return what was made, is no data, and lies about when the update is cut short."""
-    gone = {deed.path for deed in done if isinstance(deed.step, Unlink)}
+def _still_there(done: Sequence[Deed], lost: frozenset[int]) -> list[Deed]:
+    """Return what was made, is no data, and lies about when the update is cut short and the steps ``lost`` are."""
+    gone = {path for deed in done if deed.number not in lost for path in deed.away}
     return [deed for deed in done if isinstance(deed.step, (Create, Link)) and deed.path not in gone and not deed.live]
+
+
+def _listed(deeds: "_Deeds", breach: OracleViolation, left: Sequence[Deed], cut: int) -> list[Deed]:
+    """Return what has made the files, data of nobody, whose names a listing shows: whatever has kept or brought them.
+
+    Of those that are back, because their names were never lost for good, one stands for all.
+    """
+    once = [d for d in deeds.made if d.number < cut and isinstance(d.step, (Create, Link)) and not d.live]
+    return _named_like(breach.names, left) or _named_like(breach.names, once)[-1:]
+
+
+_SHORTEST = 3
+"""Letters of a name that say whose it is."""
+
+
+def _named_like(names: Sequence[str], made: Sequence[Deed]) -> list[Deed]:
+    """Return those whose files have one of these names, or one that it is a part of."""
+    files = [(deed, deed.path.rpartition("/")[2]) for deed in made]
+    told = [name for name in names if len(name) >= _SHORTEST]
+    return [deed for deed, file in files if any(name in file or file in name for name in told)]
 
 
 def _written(deeds: "_Deeds", some: Sequence[Deed]) -> tuple[str, ...]:
@@ -232,7 +282,7 @@ def _deeds(program: Program, keys: tuple[str, ...] = ()) -> _Deeds:
             path = next((path for path in (*touched, *away) if path in seen), (*touched, *away, "?")[0])
             removes = next((path for path in away if path in seen), "")
             live = path in seen or (isinstance(step, _CONTENT) and path in there)
-            made.append(Deed(number, update, step, _place(step, removes or path), path, live, removes))
+            made.append(Deed(number, update, step, _place(step, removes or path), path, live, removes, away))
         _apply(tree, step)
     pins = STRICT.pins(program)
     of_step = {deed.number: deed for deed in made}

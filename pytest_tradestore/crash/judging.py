@@ -12,6 +12,7 @@ from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.leftovers import Growth
 from pytest_tradestore.crash.lowering import Program
 from pytest_tradestore.crash.oracle import (
+    SUCCEEDS,
     Earlier,
     Family,
     History,
@@ -271,9 +272,9 @@ def _not_updated(inspection: Inspection, question: Question) -> OracleViolation:
     doing = f"the next update of {place}" if inspection.failed is Phase.UPDATING else inspection.failed.value
     outcome = inspection.how if inspection.fatal else "was refused" if inspection.failed is Phase.UPDATING else "failed"
     sentence = f"the store reopened, but {doing} {outcome}"
-    return OracleViolation(
-        Family.NEXT_UPDATE, sentence, place, inspection.how, ("the update succeeds",), Harm.UNREADABLE
-    )
+    again = inspection.failed in (Phase.OPENING_AGAIN, Phase.READING_AGAIN)
+    allowed = ("the store reopens once more",) if again else SUCCEEDS
+    return OracleViolation(Family.NEXT_UPDATE, sentence, place, inspection.how, allowed, Harm.UNREADABLE)
 
 
 def candidates_in(

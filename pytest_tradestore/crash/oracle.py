@@ -8,7 +8,7 @@ possible is a lack of atomicity (ATOM).
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import pairwise
 
@@ -51,11 +51,16 @@ class Earlier(Enum):
 
 LOST_AGAIN = "returned but is lost after reopening"
 """What the sentence about a next update ends with that was shown, and is not shown by who opens the store anew."""
+SUCCEEDS = ("the update succeeds",)
+"""What is allowed where a next update was refused, hung or ended its process."""
 
 
 @dataclass(frozen=True, slots=True)
 class OracleViolation:
-    """One promise broken at one place, in a sentence; ``found`` and ``allowed`` as a person reads them."""
+    """One promise broken at one place, in a sentence; ``found`` and ``allowed`` as a person reads them.
+
+    ``names`` are what a listing names that nobody stored.
+    """
 
     family: Family
     sentence: str
@@ -63,6 +68,7 @@ class OracleViolation:
     found: str = ""
     allowed: tuple[str, ...] = ()
     harm: Harm = Harm.WRONG
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +208,8 @@ class Oracle:
 
         if isinstance(seen, Names) and (strange := self._strangers(seen)):
             listed = ", ".join(repr(name) for name in strange)
-            return [breach(Family.LEFTOVERS, f"{place} lists {listed}, a leftover that nobody stored", Harm.LEFTOVER)]
+            sentence = f"{place} lists {listed}, a leftover that nobody stored"
+            return [replace(breach(Family.LEFTOVERS, sentence, Harm.LEFTOVER), names=tuple(strange))]
         older = self._older(place, seen, now)
         if isinstance(seen, Names) and isinstance(before, Names) and isinstance(after, Names) and durable:
             back = [name for name in seen.names if name not in before.names and name not in after.names]

@@ -16,6 +16,7 @@ from pytest_tradestore.crash.culprits import (
     NOT_SHOWN,
     ONE_BY_ONE,
     PILING_UP,
+    STOPPED_BY,
     TOO_LATE,
     UNSYNCED,
 )
@@ -67,6 +68,8 @@ _OF_FAULTS = {
     IN_THE_WAY: "Use locks that the kernel releases (flock on a file that is never deleted), and let opening, reading "
     "and writing tolerate what an interrupted update leaves.",
     NOT_CUT_BACK: "On opening, cut a log back to its last complete record before the next append, and sync that.",
+    STOPPED_BY: "Cut a log back to its last complete record when it is opened or before the next append, and sync it: "
+    "a crash during an append leaves an incomplete one.",
     LISTED: "Give temporary files a suffix that listings skip.",
     PILING_UP: "Use one fixed name for the temporary file under a lock, or remove stale ones when the store is opened.",
 }

@@ -88,7 +88,8 @@ def _states(trial: Trial, before: Observation, after: Observation, whole: bool, 
                 sentence = f"{trial.subject} returned although {trial.refusal}, and {place} is as before it{when}"
             else:
                 sentence = f"{trial.subject} {outcome} when {trial.refusal}, and {place} {lost(value, old)}{when}"
-                flaw, harm = Flaw.NOT_UNDONE, harm_to(value, old)
+                mistaken = not trial.raised and requirement == "FAULT-3"  # it went on with what it had not read
+                flaw, harm = Flaw.ABSENCE if mistaken else Flaw.NOT_UNDONE, harm_to(value, old)
             yield FaultBreach(requirement, sentence, f"{place}: {value}", allowed, flaw, harm)
             return
         if whole and done and undone and trial.raised:

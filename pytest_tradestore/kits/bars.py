@@ -366,6 +366,12 @@ TIMESTAMPS: dict[str, tuple[datetime, ...]] = {
 """Times as they are given, those of one row for one symbol."""
 
 
+_FINENESS = (
+    "Keep whole microseconds, as an integer or in a column of that unit: a float of seconds rounds them, and a text "
+    "without them cuts them off; or refuse times that are finer than what is kept."
+)
+
+
 def _timestamps(visit: "Visit") -> "DataViolation | None":
     taken: set[str] = set()
     rows: dict[str, Sequence[datetime | int]] = dict(TIMESTAMPS)
@@ -381,7 +387,7 @@ def _timestamps(visit: "Visit") -> "DataViolation | None":
         taken.add(name)
         found = _read(visit, symbol, *_day_around(moments))
         if mismatch := visit.expect_records(f"a timestamp ({name}) is not kept as given", found, wanted, "date"):
-            return mismatch
+            return replace(mismatch, remedy=_FINENESS if name.startswith("microseconds") else "")
     if not taken:
         return visit.mismatch("neither times without a zone nor times in UTC are taken", "refused", "one of them")
     if "nanoseconds" in taken:
@@ -529,7 +535,9 @@ def _timed_write(visit: "Visit", when: datetime, number: int) -> bool:
 
 def _timed_read(visit: "Visit", start: datetime, end: datetime) -> list[tuple[datetime, int]]:
     found = _read(visit, "AAPL", start, end)
-    return [(visit.make.takes.datetime_of(field(bar, "date")), int(field(bar, "volume"))) for bar in found]
+    return [
+        (times.as_time(visit.make.takes.datetime_of(field(bar, "date"))), int(field(bar, "volume"))) for bar in found
+    ]
 
 
 _TIMED = times.Timed(_timed_write, _timed_read, replaces=True)

@@ -5,14 +5,14 @@ How a contract says "write this" and "read it back" is the kit's matter.
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.kits.generated import generated
 from pytest_tradestore.kits.kit import ABSENT, Case, NotAskedError, Unstorable
-from pytest_tradestore.kits.values import ORDINARY, SAMPLED, VALUES
+from pytest_tradestore.kits.values import EMPTY_AS_NONE, ORDINARY, SAMPLED, VALUES, difference
 from pytest_tradestore.observation import canonical, key_seen
 from pytest_tradestore.records import Records
 
@@ -184,10 +184,25 @@ def _round_trip(dialect: Dialect, name: str, value: dict[str, Any], visit: "Visi
         if name == ORDINARY:
             return visit.mismatch("an ordinary document was refused", "refused", "accepted")
         return None
-    if found := visit.expect("what is read is not what was written", dialect.newest(visit), value):
+    if found := _came_back(visit, "what is read is not what was written", dialect.newest(visit), value):
         return found
     visit.reopen()
-    return visit.expect("what is read after reopening is not what was written", dialect.newest(visit), value)
+    return _came_back(visit, "what is read after reopening is not what was written", dialect.newest(visit), value)
+
+
+_ABSENT_ALONE = (
+    "Tell by the file, not by the document, whether there is one: 'if found is None', never 'found or None', and write "
+    "{} like any other document."
+)
+
+
+def _came_back(visit: "Visit", sentence: str, found: Any, wanted: Any) -> "DataViolation | None":
+    """Return a mismatch unless a value came back as it was, with the way in which it did not as the flaw."""
+    wrong = visit.expect(sentence, found, wanted)
+    if wrong is None:
+        return None
+    flaw = difference(found, wanted)
+    return replace(wrong, flaw=flaw, remedy=_ABSENT_ALONE if flaw == EMPTY_AS_NONE else "")
 
 
 def _empty(dialect: Dialect, visit: "Visit") -> "DataViolation | None":
@@ -195,10 +210,10 @@ def _empty(dialect: Dialect, visit: "Visit") -> "DataViolation | None":
     if not dialect.put(visit, {}):
         return None  # it says that it keeps none
     wanted: Any = [{}] if dialect.log else {}
-    if found := visit.expect(_NOT_EMPTY, dialect.get(visit), wanted):
+    if found := _came_back(visit, _NOT_EMPTY, dialect.get(visit), wanted):
         return found
     visit.reopen()
-    return visit.expect(f"after reopening, {_NOT_EMPTY}", dialect.get(visit), wanted)
+    return _came_back(visit, f"after reopening, {_NOT_EMPTY}", dialect.get(visit), wanted)
 
 
 def _generated(dialect: Dialect, visit: "Visit") -> "DataViolation | None":
@@ -212,7 +227,7 @@ def _generated(dialect: Dialect, visit: "Visit") -> "DataViolation | None":
         if not dialect.put(visit, value, place):
             return None
         found = dialect.newest(visit, place)
-        return visit.expect("what is read is not what was written", found, value)
+        return _came_back(visit, "what is read is not what was written", found, value)
 
     return generated(wrong, visit.examples, visit.seed)
 
@@ -255,7 +270,7 @@ def _overwritten(dialect: Dialect, visit: "Visit") -> "DataViolation | None":
         other = dialect.get(visit, ("MSFT",))
         if found := visit.expect("overwriting one key changed another", other, first):
             return found
-    return visit.expect(_NOT_EMPTY, dialect.get(visit), {}) if dialect.put(visit, {}) else None
+    return _came_back(visit, _NOT_EMPTY, dialect.get(visit), {}) if dialect.put(visit, {}) else None
 
 
 def _reopened(dialect: Dialect, visit: "Visit") -> "DataViolation | None":

@@ -315,7 +315,7 @@ def _timed_write(visit: "Visit", when: datetime, number: int) -> bool:
 
 def _timed_read(visit: "Visit", start: datetime, end: datetime) -> list[tuple[datetime, int]]:
     found = visit.call("read_events", start, end)
-    return [(field(event, "timestamp"), plain(field(event, "data"))["number"]) for event in found]
+    return [(times.as_time(field(event, "timestamp")), plain(field(event, "data"))["number"]) for event in found]
 
 
 _TIMED = times.Timed(_timed_write, _timed_read, replaces=False)

@@ -308,8 +308,7 @@ def _timed_read(visit: "Visit", as_of: datetime) -> tuple[datetime, int] | None:
     found = _read(visit, as_of)
     if found is None or found == {}:
         return None
-    when = plain(field(found, "timestamp"))
-    return datetime.fromisoformat(when) if isinstance(when, str) else when, int(field(found, "employees"))
+    return times.as_time(field(found, "timestamp")), int(field(found, "employees"))
 
 
 def _missing(visit: "Visit") -> "DataViolation | None":

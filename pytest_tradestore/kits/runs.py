@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pytest_tradestore.kits.call import Call
@@ -12,6 +11,7 @@ from pytest_tradestore.kits.kit import REOPEN, Case, Concurrent, Kit
 from pytest_tradestore.kits.protocol import Now
 from pytest_tradestore.kits.slots import ALL, Ask, Back, Slot, listed, remove, shown
 from pytest_tradestore.kits.spec import UNSAID, Spec, State, comparable, told_by
+from pytest_tradestore.kits.times import as_time
 from pytest_tradestore.observation import Absent, Names, Seen, Value, canonical
 from pytest_tradestore.records import Records, field, page_of, plain
 
@@ -345,15 +345,10 @@ def _times(visit: "Visit") -> "DataViolation | None":
         return visit.mismatch("a run that is completed has no finished_at", "None", "the time when it ended")
     if found := visit.expect("the end of a run changed its started_at", again, started):
         return found
-    if _moment(finished) < _moment(started):
+    if as_time(finished) < as_time(started):
         return visit.mismatch("a run ended before it began", f"{started} to {finished}", "started_at <= finished_at")
     visit.reopen()
     return visit.expect("after reopening the times of a run are not what they were", list(seen()), [started, finished])
-
-
-def _moment(told: Any) -> Any:
-    """Return a time that can be compared, whether the store gives it as a time, as ISO text or as a number."""
-    return datetime.fromisoformat(told) if isinstance(told, str) else told
 
 
 KINDS = {"BackTest": "backtest", "Walk Forward!": None, "../Kind\n2": None, "x" * 100: None}
@@ -394,7 +389,7 @@ def _ordered(visit: "Visit") -> "DataViolation | None":
                 return found
         elif None in times:
             return visit.mismatch("a run has no updated_at", canonical(times), "the time of its last update")
-        elif [_moment(t) for t in times] != sorted((_moment(t) for t in times), reverse=True):
+        elif [as_time(t) for t in times] != sorted((as_time(t) for t in times), reverse=True):
             return visit.mismatch("runs are not sorted by updated_at, latest first", canonical(times), "descending")
     return None
 

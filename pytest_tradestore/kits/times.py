@@ -4,8 +4,8 @@ Each row is a few instants as clocks show them, and the ranges in which they are
 by instants alone. Stores that refuse times with a zone, or times of another zone than before, are not asked.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -42,7 +42,39 @@ def _zone(name: str) -> tzinfo:
 
 
 _YORK, _LONDON, _TOKYO = "America/New_York", "Europe/London", "Asia/Tokyo"
-_HOUR, _MOMENT = timedelta(hours=1), timedelta(microseconds=1)
+_HOUR, _DAY, _MOMENT = timedelta(hours=1), timedelta(days=1), timedelta(microseconds=1)
+
+
+def as_time(told: Any) -> Any:
+    """Return a time that can be compared, whether the store gives it as a time, as ISO text or as a number."""
+    return datetime.fromisoformat(told) if isinstance(told, str) else told
+
+
+_NOT_APART = "records are not told apart by their instants"
+_RANGES = "ranges are not compared by instants"
+_MOVED = "a time comes back as another instant"
+_LATEST = "the latest is not told by instants"
+
+
+def _flaw(told: Collection[tuple[str, int]], there: Collection[tuple[str, int]], *, everything: bool) -> str:
+    """Say what is wrong with what was found, of what is there; ``everything``: all of it was asked for.
+
+    Which of the rows has shown it does not matter: one comparison in the store is at fault in all of them.
+    """
+    instants = {number: when for when, number in there}
+    numbers = [number for _, number in told]
+    if everything and (len(numbers) != len(instants) or instants.keys() != set(numbers)):
+        return _NOT_APART
+    return _MOVED if any(instants.get(number, when) != when for when, number in told) else _RANGES
+
+
+def _without_a_zone(visit: "Visit", moments: Iterable[Any]) -> "DataViolation | None":
+    """Say that one of these times, all written with a zone, has come back without."""
+    for when in moments:
+        if getattr(when, "tzinfo", None) is None:
+            told = when.isoformat() if isinstance(when, datetime) else repr(when)
+            return visit.mismatch("a time that was written with a zone comes back without one", told, "one with a zone")
+    return None
 
 
 def _fold() -> list[datetime]:
@@ -114,10 +146,13 @@ def _asked_as_of(
             wanted = sorted(number for when, number in there if when == last)  # of two at once either is the latest
             for zone in ("UTC", _YORK, _TOKYO):
                 found = latest.read(visit, instant.astimezone(_zone(zone)))
+                if found is not None and (naive := _without_a_zone(visit, [found[0]])):
+                    return naive
                 if (found is None) != (last is None) or (found is not None and found[1] not in wanted):
                     told = "nothing" if found is None else _shown([(found[0].isoformat(), found[1])])
                     allowed = _shown([(last.isoformat(), number) for number in wanted]) if last else "nothing"
-                    return visit.mismatch(f"it does not hold that {sentence}", told, allowed)
+                    wrong = visit.mismatch(f"it does not hold that {sentence}", told, allowed)
+                    return replace(wrong, flaw=_LATEST)
         visit.reopen()
     return None
 
@@ -143,8 +178,11 @@ def _asked_by_name(
     for _ in range(2):
         for number, when in there:
             found, wanted = read(visit, number), when.astimezone(UTC)
-            if found.tzinfo is None or found.astimezone(UTC) != wanted:
-                return visit.mismatch(f"it does not hold that {sentence}", found.isoformat(), wanted.isoformat())
+            if naive := _without_a_zone(visit, [found]):
+                return naive
+            if found.astimezone(UTC) != wanted:
+                wrong = visit.mismatch(f"it does not hold that {sentence}", found.isoformat(), wanted.isoformat())
+                return replace(wrong, flaw=_MOVED)
         visit.reopen()
     return None
 
@@ -158,20 +196,27 @@ def _asked(timed: Timed, times: Callable[[], list[datetime]], sentence: str, vis
         there = [old for old in there if not (timed.replaces and old[0] == instant)] + [(instant, number)]
     if not there:
         raise NotAskedError("it takes no times with a zone")
+    all_there_is = [(when.isoformat(), number) for when, number in there]
     for _ in range(2):
-        for start, end in _ranges(sorted(instant for instant, _ in there)):
-            found = [(when, number) for when, number in timed.read(visit, start, end) if when.tzinfo is not None]
+        for nth, (start, end) in enumerate(_ranges(sorted(instant for instant, _ in there))):
+            found = timed.read(visit, start, end)
+            if naive := _without_a_zone(visit, [when for when, _ in found]):
+                return naive
             told = sorted((when.astimezone(UTC).isoformat(), number) for when, number in found)
             wanted = sorted((when.isoformat(), number) for when, number in there if start <= when <= end)
             if told != wanted:
-                return visit.mismatch(f"it does not hold that {sentence}", _shown(told), _shown(wanted))
+                wrong = visit.mismatch(f"it does not hold that {sentence}", _shown(told), _shown(wanted))
+                return replace(wrong, flaw=_flaw(told, all_there_is, everything=nth == 0))
         visit.reopen()
     return None
 
 
 def _ranges(instants: list[datetime]) -> Iterator[tuple[datetime, datetime]]:
-    """Yield all of it, each by itself, and all but the first and the last by a moment, in one zone after the other."""
+    """Yield all of it, with days around it for who compares clocks; then, in one zone after the other, all of it, each
+    by itself, and all but the first and the last by a moment.
+    """
     first, last = instants[0], instants[-1]
+    yield first - 2 * _DAY, last + 2 * _DAY
     for start, end in (
         (first - _HOUR, last + _HOUR),
         (first + _MOMENT, last),

@@ -1,5 +1,6 @@
 """JSON values that stores get wrong, each under the name of what it is about."""
 
+import unicodedata
 from math import copysign
 from typing import Any
 
@@ -47,6 +48,49 @@ VALUES: dict[str, dict[str, Any]] = {
     "booleans": {"true": True, "false": False, "one": 1, "zero": 0, "mixed": [True, 1, False, 0, None]},
     "long": {"text": "0123456789abcdef" * 8192, "list": list(range(2000))},
 }
+
+
+def difference(found: Any, wanted: Any) -> str:
+    """Say in which way a value came back that is not the same, whatever value it was: the first way that is met."""
+    match wanted, found:
+        case dict(), None:
+            return EMPTY_AS_NONE if not wanted else "what was written is not there"
+        case dict(), dict():
+            return _of_keys(found, wanted)
+        case ((list() | tuple()), (list() | tuple())):
+            pairs = zip(found, wanted, strict=False)
+            of_items = next((difference(f, w) for f, w in pairs if not same(f, w)), "")
+            return of_items if len(found) == len(wanted) else "lists come back with other items"
+        case bool(), int() | float():
+            return "truth values come back as numbers"
+        case int() | float(), bool():
+            return "numbers come back as truth values"
+        case int(), float():
+            return "whole numbers come back as floats"
+        case int() | float(), int() | float():
+            return "-0.0 comes back as 0.0" if found == wanted else "numbers come back as others"
+        case str(), str():
+            alike = unicodedata.normalize("NFKC", found) == unicodedata.normalize("NFKC", wanted)
+            return "text comes back in another Unicode form" if alike else "text comes back otherwise"
+    return "values come back as something of another type"
+
+
+EMPTY_AS_NONE = "an empty document comes back as None"
+
+
+def _of_keys(found: dict[Any, Any], wanted: dict[str, Any]) -> str:
+    missing = [key for key in wanted if key not in found]
+    if any(type(key) is not str for key in found):
+        return "keys come back as something that is no text"
+    if missing and len(found) < len(wanted) and found.keys() <= wanted.keys():
+        return "what is empty or None is left out" if not any(map(_says, map(wanted.get, missing))) else "keys are lost"
+    if found.keys() != wanted.keys():
+        return "keys come back otherwise"
+    return next(difference(found[key], wanted[key]) for key in wanted if not same(found[key], wanted[key]))
+
+
+def _says(value: Any) -> bool:
+    return value not in (None, "", [], {})
 
 
 def same(found: Any, wanted: Any) -> bool:

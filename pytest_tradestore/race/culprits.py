@@ -25,6 +25,11 @@ _HARM = {
 }
 _PASSING = ("call", "return", "fail", "acquire", "release", "begin", "start", "line", "wait", "sleep")
 """Steps in which nothing of the store's is read or changed."""
+_CHANGING_NOTHING = (
+    *("open", "read", "readall", "pread", "readv", "close", "stat", "lstat", "fstat", "access", "listdir", "scandir"),
+    *("fsync", "fdatasync", "sync", "flock", "lockf", "fcntl", "chmod", "fchmod"),
+)
+"""Steps after which others find nothing else: no update is made by them, and a timeline leaves most of them out."""
 _OPENING = "open the store"
 _OF_ITSELF = (
     "The call raises this when it is alone, too: see to that first, in what it does for a key that is not there or for "
@@ -170,7 +175,8 @@ def _met_in(steps: tuple[Step, ...], *, whole: bool) -> list[Step]:
         if other.actor != before.actor:
             later = [step for step in own[at + 2 :] if step.actor == before.actor]
             if later and whole:
-                return [next(step for step in own if step.actor == before.actor), later[-1]]
+                changing = [step for step in later if step.operation.split(" ")[0] not in _CHANGING_NOTHING]
+                return [next(step for step in own if step.actor == before.actor), (changing or later)[-1]]
             if later:
                 return [before, later[0]]
     return []

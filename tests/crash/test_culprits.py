@@ -271,3 +271,75 @@ def test_a_line_of_a_library_is_one_culprit_whoever_calls_it():
 )
 def test_control_another_line_or_another_fault_is_another_culprit(other):
     assert Culprit("fsync missing", ("store.py:8 > library/files.py:20",)) != other
+
+
+def appended(story):
+    """A log under a lock that only one can make."""
+    story.create("lock")
+    story.append("f", b"two\n")
+    story.fsync("f")
+    story.unlink("lock")
+
+
+def refused(allowed=("the update succeeds",)):
+    return OracleViolation(Family.NEXT_UPDATE, "the next update was refused", PLACE, "FileExistsError", allowed)
+
+
+def culprits_of_a_log(how, breach, *, wrong):
+    story = updated(how)
+    found = {}
+    for group in enumerated(story).groups:
+        if wrong({f.path: f.content for f in group.image.files}):
+            window = windows(story.program)[group.simplest.cut]
+            found[culprit_of(story.program, group.simplest, window, breach, HISTORY, log=True)] = None
+    return list(found)
+
+
+def test_an_append_that_is_refused_for_a_lock_that_was_left_is_not_put_down_to_a_torn_record():
+    found = culprits_of_a_log(appended, refused(), wrong=lambda files: "lock" in files)
+
+    assert found == [Culprit("something left in the way", ("lock",))]
+
+
+def test_control_one_that_is_gone_after_reopening_is_glued_to_the_torn_record():
+    lost = refused(("the new value",))
+
+    found = culprits_of_a_log(appended, lost, wrong=lambda files: files["f"] not in (b"old", b"two\n"))
+
+    assert found == [Culprit("torn record that the next append is glued to", ("f",))]
+
+
+def test_one_that_is_refused_for_the_torn_record_itself_is_stopped_by_it():
+    torn = culprits_of_a_log(
+        lambda story: story.append("f", b"two\n"),
+        refused(),
+        wrong=lambda files: files["f"] not in (b"old", b"oldtwo\n"),
+    )
+
+    assert torn == [Culprit("torn record that stops the next append", ("f",))]
+
+
+def listing(*names):
+    return OracleViolation(Family.LEFTOVERS, f"keys() lists {names}", "keys()", names=names)
+
+
+def test_a_temporary_file_that_is_listed_is_one_cause_beside_a_lock_and_when_its_name_is_back():
+    story = updated(locked)
+    story.invoke(2)
+    locked(story)
+    story.acknowledge(2)
+    found = {}
+    for group in enumerated(story).groups:
+        if "t" in {file.path for file in group.image.files}:
+            window = windows(story.program)[group.simplest.cut]
+            found[culprit_of(story.program, group.simplest, window, listing("t.json", "key.t"), HISTORY)] = None
+
+    assert list(found) == [Culprit("leftover taken for data", ("t",))]
+
+
+def test_control_what_is_listed_and_no_file_was_ever_called_is_told_by_what_was_lost():
+    story = updated(lambda s: replaced(s, synced=False, directory=True))
+
+    found = culprits(story, wrong=torn, family=Family.LEFTOVERS)
+
+    assert found == [Culprit("fsync missing", ("t",))]

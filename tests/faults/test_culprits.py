@@ -153,3 +153,23 @@ STRUCK = {
 @pytest.mark.parametrize(("refusal", "expected"), STRUCK.values(), ids=list(STRUCK))
 def test_the_call_that_failed_is_known(refusal, expected):
     assert failing_calls(CALLS, refusal) == expected
+
+
+READ = Fault(CallKind.OPEN, "a", 1, errno.EMFILE)
+
+
+def of_an_update(refusal, raised=""):
+    """What an update breaks that leaves something else than it should, by (requirement, flaw)."""
+    wrong = Observation((("AAPL", Value("wrong")),))
+    seen = {"seen": wrong, "fresh": wrong, "after": wrong, "later": wrong}
+    trial, control = trial_of(refusal, raised=raised, **seen), trial_of(None, seen=NEW, fresh=NEW, after=NEW, later=NEW)
+    return next((breach.requirement, breach.flaw) for breach in breaches(trial, control, SAVE))
+
+
+def test_an_update_that_goes_on_with_what_it_could_not_read_has_not_failed_it_took_an_error_for_absence():
+    assert of_an_update(READ) == ("FAULT-3", Flaw.ABSENCE)
+
+
+@pytest.mark.parametrize(("refusal", "raised"), [(READ, "OSError"), (WRITE, ""), (RENAME, "")])
+def test_control_one_that_raises_or_could_not_write_has_left_the_old_value_damaged(refusal, raised):
+    assert of_an_update(refusal, raised)[1] is Flaw.NOT_UNDONE

@@ -93,6 +93,28 @@ class InPlace(FileQueue):
         (self._root / "all.json").write_text(json.dumps(value))
 
 
+class ForgetsWhatIsDone(FileQueue):
+    """Notes what is done beside the queue; the next put() takes both together, the notes first."""
+
+    def _done(self):
+        notes = self._root / "done.json"
+        return json.loads(notes.read_text()) if notes.exists() else []
+
+    def get(self, count):
+        done = self._done()
+        return [item for item in self.load() if item not in done][:count]
+
+    def ack(self, item):
+        with self.locked():
+            (self._root / "done.json").write_text(json.dumps([*self._done(), item]))
+
+    def put(self, item):
+        with self.locked():
+            done = self._done()
+            (self._root / "done.json").unlink(missing_ok=True)
+            self.save([*(waiting for waiting in self.load() if waiting not in done), item])
+
+
 class Shortens(FileAccounts):
     """Keeps eight letters of a name."""
 
@@ -111,6 +133,7 @@ BROKEN = {
     ),
     "programs": (TakesWithGet, "DATA-MODEL", "what is read is not what the calls before it leave"),
     "crashes": (InPlace, "ATOM-1", "get(1000)"),
+    "crashes of an update after what takes away": (ForgetsWhatIsDone, "ATOM-1", "neither its state before put("),
     "increments": (WithoutLock, "RACE-1", "no order of the calls explains deposit('ann', 1)"),
     "answers of updates": (ForgetsTheBalance, "DATA-MODEL", "what is read is not what the calls before it leave"),
     "identifiers": (Shortens, "NAME-3", "share data"),

@@ -57,3 +57,26 @@ def test_control_a_record_that_is_the_same_has_the_same_text_and_changes_with_it
 @given(st.lists(st.builds(Bar, values, values, values), max_size=12))
 def test_a_text_is_what_taking_the_record_apart_gives_whatever_came_before(bars):
     assert [text_of(bar) for bar in bars] == [canonical(plain(bar)) for bar in bars]
+
+
+class Number:
+    """Like the numbers of an array library: of no type of Python's, with what it stands for."""
+
+    dtype, ndim = "int64", 0
+
+    def __init__(self, value):
+        self.value = value
+
+    def item(self):
+        return self.value
+
+
+def test_a_number_of_an_array_library_is_the_number_that_it_stands_for():
+    assert plain(Bar("AAPL", NOON, Number(7))) == plain(Bar("AAPL", NOON, 7))
+
+
+def test_control_an_array_is_no_number():
+    several = Number([7])
+    several.ndim = 1
+
+    assert plain(several) != 7

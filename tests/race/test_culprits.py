@@ -38,6 +38,23 @@ def test_a_lost_update_lies_between_what_was_read_and_what_is_made_of_it():
     assert cause.harm is Harm.LOST
 
 
+def test_the_last_that_an_update_makes_is_no_sync_and_no_look():
+    steps = [(s.actor, s.operation, s.location and s.location.line) for s in UPDATE.steps]
+    synced = execution(*steps, (0, "open .", 7), (0, "fsync .", 8), (0, "close .", 9))
+    finding = RaceViolation(ViolationKind.LOST, "AAPL is gone", "nothing")
+
+    assert cause_of(synced, finding).culprit == cause_of(UPDATE, finding).culprit
+
+
+def test_control_another_change_of_it_is():
+    steps = [(s.actor, s.operation, s.location and s.location.line) for s in UPDATE.steps]
+    more = execution(*steps, (0, "unlink a.bak", 7), (0, "fsync .", 8))
+
+    assert (
+        cause_of(more, RaceViolation(ViolationKind.LOST, "AAPL is gone", "nothing")).culprit.places[1] == "store.py:7"
+    )
+
+
 OPENED = (
     (0, "open the store", 1),
     (0, "mkdir .", 1),

@@ -30,7 +30,7 @@ def record_of(store, row):
 
 
 @pytest.mark.parametrize("row", DECLARED, ids=lambda row: row.name)
-def test_both_defects_are_shown_the_worse_one_first(row):
+def test_both_defects_are_shown_each_once_and_the_worse_one_first(row):
     findings = findings_of(record_of(row.store, row))
 
     told = [(f.cause.culprit.fault, f.cause.harm.name.lower(), set(f.requirements)) for f in findings]
@@ -40,6 +40,7 @@ def test_both_defects_are_shown_the_worse_one_first(row):
     )
     assert worse and other, told
     assert worse[0] < other[0]
+    assert len(told) == 2, told
 
 
 @pytest.mark.parametrize("row", DECLARED, ids=lambda row: row.name)
