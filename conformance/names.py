@@ -3,8 +3,10 @@
 One run of the trials on a contract is the evidence for all of these requirements.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from pytest_tradestore.causes import Culprit
 from pytest_tradestore.conformance.check import Check
 from pytest_tradestore.conformance.judge import Grounds, check_by, each_cause
 from pytest_tradestore.kits.kit import Kit
@@ -54,11 +56,20 @@ def _check(requirement: str, kit: Kit) -> Check:
             findings.not_asked.get(requirement, ""),
             checked=findings.checked,
             shared=f"identifiers of {kit.name}",
-            portability=tuple(f"on {one.platform}: {one.sentence}" for one in found if one not in here),
+            portability=tuple(_notes(one for one in found if one not in here)),
             others=examples[1:],
         )
 
     return check_by(requirement, kit, grounds)
+
+
+def _notes(found: "Iterable[NameViolation]") -> Iterator[str]:
+    """Yield a note for each platform and flaw: the first that showed it, and how many more did."""
+    alike: dict[tuple[str, Culprit], list[str]] = {}
+    for one in found:
+        alike.setdefault((one.platform, one.cause.culprit), []).append(one.sentence)
+    for (platform, _), (first, *others) in alike.items():
+        yield f"on {platform}: {first}{f', and {len(others)} more like it' if others else ''}"
 
 
 def _told(finding: "NameViolation") -> Counterexample:

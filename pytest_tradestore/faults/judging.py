@@ -233,7 +233,7 @@ def _opened(trial: Trial, subject: Subject) -> Iterator[FaultBreach]:
             allowed = (str(subject.before.at(place)), "an error")
             later = None if trial.later is None else trial.later.at(place)
             lasting = later is not None and later != subject.before.at(place)
-            flaw, harm = (Flaw.DAMAGE, Harm.DESTROYED) if lasting else (Flaw.ABSENCE, Harm.WRONG)
+            flaw, harm = (taken_for(trial.refusal), Harm.DESTROYED) if lasting else (Flaw.ABSENCE, Harm.WRONG)
             yield FaultBreach(requirement, sentence, str(trial.seen.at(place)), allowed, flaw, harm)
             return
     if trial.stuck:
@@ -244,7 +244,13 @@ def _opened(trial: Trial, subject: Subject) -> Iterator[FaultBreach]:
         what = lost(trial.later.at(place), subject.before.at(place))
         sentence = f"after {trial.refusal} while it was opened, {place} {what}"
         now, was = trial.later.at(place), subject.before.at(place)
-        yield FaultBreach("FAULT-5", sentence, str(now), (str(was),), Flaw.DAMAGE, harm_to(now, was))
+        yield FaultBreach("FAULT-5", sentence, str(now), (str(was),), taken_for(trial.refusal), harm_to(now, was))
+
+
+def taken_for(refusal: Refusal | None) -> Flaw:
+    """Return what a store that went on has taken an error for: who could not even look has not seen any damage."""
+    unseen = isinstance(refusal, Fault) and refusal.kind is CallKind.STAT
+    return Flaw.ABSENCE if unseen else Flaw.DAMAGE
 
 
 def _different(seen: Observation, expected: Observation) -> list[str]:

@@ -18,7 +18,7 @@ from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.faults.calls import CallKind, Fault, InjectedFault
 from pytest_tradestore.faults.culprits import Flaw
 from pytest_tradestore.faults.evidence import FaultEvidence, FaultViolation, Plan, Run
-from pytest_tradestore.faults.judging import FaultBreach, breaches, causes_of, harm_to, lost
+from pytest_tradestore.faults.judging import FaultBreach, breaches, causes_of, harm_to, lost, taken_for
 from pytest_tradestore.faults.plans import faults_for
 from pytest_tradestore.faults.recordings import Recorded, Row
 from pytest_tradestore.faults.reopening import completed, reopened
@@ -251,4 +251,6 @@ def _recovered_wrongly(trial: Trial, crash: Interrupted, place: str, value: Seen
     )
     allowed = (str(before),) if before == after else (str(before), str(after))
     flaw, harm = (Flaw.REPAIR, harm_to(value, before)) if when == "after" else (Flaw.ABSENCE, Harm.WRONG)
+    if not trial.raised and taken_for(trial.refusal) is Flaw.ABSENCE:
+        flaw = Flaw.ABSENCE  # it has not failed to repair: it took for absent what it could not look at
     return FaultBreach("FAULT-6", sentence, f"{place}: {value}", allowed, flaw, harm)

@@ -118,13 +118,13 @@ class _Crashes:
         questions = list(dict.fromkeys(plan.question(group) for plan in plans for group in plan.groups))
         return dict(zip(questions, explore(self.store, self.workload, questions, self.sandbox).answers, strict=True))
 
-    def losses_without_failure(self, recorded: Recorded) -> dict[object, tuple[Program, Group]]:
+    def losses_without_failure(self, recorded: Recorded) -> "_Controls":
         """Return what a power loss can show after each acknowledgement where every sync has done its work, and how."""
         repaired = tuple(replace(o, failed=False) if isinstance(o, Sync) else o for o in recorded.trace.operations)
         trace = replace(recorded.trace, operations=repaired)
         plan = self.plan(recorded, trace, _MORE * IMAGES[self.settings.budget])
         answers = self.ask([plan])
-        found: dict[object, tuple[Program, Group]] = {}
+        found: _Controls = {}
         for group in plan.groups:
             for shown in _shown(group, answers[plan.question(group)]):
                 found.setdefault(shown, (plan.program, group))
@@ -154,11 +154,32 @@ def crash_after(
         ]
         control = crashes.losses_without_failure(plan.recorded) if lost else {}
         for group, breach, shown in lost:
-            if shown in control:
-                anyway = anyway or _of_another_cause(found, plan, group, breach, workload, *control[shown])
+            trusted = breach.flaw is Flaw.TRUSTED
+            without = _without_failure(control, shown, plan.recorded) if trusted else control.get(shown)
+            if without is not None:
+                anyway = anyway or _of_another_cause(found, plan, group, breach, workload, *without)
             else:
                 found = _with(found, plan, group, breach)
     return anyway if anyway is not None and found.breach is None else found
+
+
+_Controls = dict[object, tuple[Program, Group]]
+
+
+def _without_failure(control: _Controls, shown: object, recorded: Recorded) -> tuple[Program, Group] | None:
+    """Return a crash without any failed sync that takes the same; None where the failure is at fault.
+
+    What is shown in its place may be something else: the update is gone, and that is all that counts.
+    """
+    if shown in control or not isinstance(shown, tuple):
+        return control.get(shown)
+    last, place, _ = shown
+    wanted = recorded.states[last].at(place)
+    whole = control.get((last, place, wanted))
+    if whole is None or whole[1].simplest.lost:
+        return None  # it is not kept either where nothing is lost, which says nothing of the losses
+    instead = (key for key in control if isinstance(key, tuple) and key[:2] == (last, place) and key[2] != wanted)
+    return next((control[key] for key in instead if control[key][1].simplest.lost), None)
 
 
 def _of_another_cause(

@@ -14,7 +14,7 @@ from pytest_tradestore.kits.slots import Slot, shown
 from pytest_tradestore.names.client import How
 from pytest_tradestore.names.context import NEIGHBOUR, Context
 from pytest_tradestore.names.corpus import GROUPS
-from pytest_tradestore.names.flaws import one_name
+from pytest_tradestore.names.flaws import DEVICE, NO_NAME, one_name
 from pytest_tradestore.names.tree import paths_of
 
 Fold = Callable[[str], str]
@@ -26,7 +26,13 @@ def _ignoring_case(name: str) -> str:
 
 
 def _as_windows_does(name: str) -> str:
-    return name.lower().rstrip(" .")
+    """Compare letter by letter by capitals, as NTFS does: a sign that is one itself, like the Kelvin, is another."""
+    return "".join(map(_capital, name)).rstrip(" .")
+
+
+def _capital(letter: str) -> str:
+    upper = letter.upper()
+    return upper if upper.lower() == letter else letter
 
 
 _SYSTEMS: dict[str, Fold] = {"APFS (macOS)": _ignoring_case, "NTFS (Windows)": _as_windows_does}
@@ -34,9 +40,21 @@ _SYSTEMS: dict[str, Fold] = {"APFS (macOS)": _ignoring_case, "NTFS (Windows)": _
 _PLATFORMS = {"APFS (macOS)": "macos", "NTFS (Windows)": "windows"}
 
 
+_DEVICES = frozenset(
+    {"CON", "PRN", "AUX", "NUL", *(f"{port}{digit}" for port in ("COM", "LPT") for digit in "123456789")}
+)
+_NO_CHARACTERS = frozenset('<>:"|?*')
+_KEPT_BY_WINDOWS = ("CON", "NUL", "AUX", "COM1", "BTC:USDT", "TSLA*", 'a<b>c|d?e"f')
+"""Symbols and the like, made into files whose names Windows keeps for itself by who changes nothing of them."""
+
+
 def try_case_folding(context: Context, slot: Slot) -> None:
-    """NAME-3: compare the names that the members of each group get, as other file systems compare them."""
+    """NAME-3: compare the names that the members of each group get, as other file systems compare them.
+
+    NAME-4: what lies in a file whose name Windows keeps for itself, or cannot have, is not read back there.
+    """
     files = _files_by_identifier(context, slot)
+    _not_kept_on_windows(context, slot, {value: files[value] for value in _KEPT_BY_WINDOWS if value in files})
     for group in GROUPS:
         for first, second in combinations([member for member in group.members if member in files], 2):
             context.checked["lookalikes"] += 1
@@ -45,10 +63,44 @@ def try_case_folding(context: Context, slot: Slot) -> None:
             break  # one pair of a group says it
 
 
+def _not_kept_on_windows(context: Context, slot: Slot, files: dict[str, tuple[str, ...]]) -> None:
+    """Name, for each way in which a name is none on Windows, the first identifier that gets one."""
+    found: dict[str, tuple[str, str, str]] = {}
+    for value, paths in files.items():
+        for part in (part for path in paths for part in path.split("/")):
+            if (none := _no_name_on_windows(part)) is not None:
+                found.setdefault(none[0], (value, part, none[1]))
+    if not found:
+        return
+    with context.client() as client:
+        for flaw, (value, part, why) in found.items():
+            client.forget()
+            client.write(slot, value, context.mark())
+            context.violation(
+                "NAME-4",
+                flaw,
+                f"the {slot.what} {shown(value)} is kept in {part!a}, which {why} on Windows",
+                client,
+                f"a file {part!a}",
+                "a file that can be there, or a clear error",
+                filesystems=("NTFS (Windows)",),
+                platform="windows",
+            )
+
+
+def _no_name_on_windows(part: str) -> tuple[str, str] | None:
+    """Return the flaw of a store that gives a file this name, and why no file has it on Windows."""
+    if part.partition(".")[0].rstrip(" ").upper() in _DEVICES:
+        return DEVICE, "is a device"
+    if _NO_CHARACTERS.intersection(part):
+        return NO_NAME, "is no name"
+    return None
+
+
 def _files_by_identifier(context: Context, slot: Slot) -> dict[str, tuple[str, ...]]:
     """Write under every member and see which names that makes."""
     files: dict[str, tuple[str, ...]] = {}
-    members = dict.fromkeys(member for group in GROUPS for member in group.members)
+    members = dict.fromkeys((*(member for group in GROUPS for member in group.members), *_KEPT_BY_WINDOWS))
     for some in ([m for m in members if m != NEIGHBOUR], [NEIGHBOUR]):
         with context.client() as client:
             if NEIGHBOUR not in some:
@@ -110,7 +162,7 @@ def _taken_for(context: Context, slot: Slot, first: str, second: str, renames: R
         source, target = renames[0]
         context.violation(
             "NAME-3",
-            one_name(source, target, system),
+            one_name(source, target),
             f"the {slot.what}s {shown(first)} and {shown(second)} share data on {system}",
             client,
             f"what was written under {shown(first)}: {source!a} and {target!a} are one name there",

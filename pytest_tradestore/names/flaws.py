@@ -21,6 +21,8 @@ OTHERWISE = "identifier that comes back otherwise"
 LISTED = "listing that is not what was written"
 TAKEN_FOR_TEXT = "identifier that is no text taken for one"
 TAKEN_ALONG = "deletion that takes others along"
+DEVICE = "file with the name of a device"
+NO_NAME = "file with a name that Windows cannot have"
 REFUSED = "ordinary identifiers refused"
 BESIDE = "file kept about one identifier that lies where another has its own"
 PATTERN = "identifier taken for a pattern that matches others"
@@ -45,9 +47,12 @@ def unnoticed(difference: str) -> str:
     return f"one place for identifiers that differ in {difference}"
 
 
-def one_name(first: str, second: str, system: str) -> str:
-    """Return the flaw of a store that gives two identifiers names of files which are one name on ``system``."""
-    return f"one file for names that differ in {_difference(first, second)} on {system}"
+def one_name(first: str, second: str) -> str:
+    """Return the flaw of a store that gives two identifiers names of files which are one name on some file system.
+
+    On which of them does not matter: one encoding mends it on all.
+    """
+    return f"one file for names that differ in {_difference(first, second)}"
 
 
 def _difference(first: str, second: str) -> str:

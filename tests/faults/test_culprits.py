@@ -173,3 +173,11 @@ def test_an_update_that_goes_on_with_what_it_could_not_read_has_not_failed_it_to
 @pytest.mark.parametrize(("refusal", "raised"), [(READ, "OSError"), (WRITE, ""), (RENAME, "")])
 def test_control_one_that_raises_or_could_not_write_has_left_the_old_value_damaged(refusal, raised):
     assert of_an_update(refusal, raised)[1] is Flaw.NOT_UNDONE
+
+
+@pytest.mark.parametrize(("kind", "flaw"), [(CallKind.STAT, Flaw.ABSENCE), (CallKind.READ, Flaw.DAMAGE)])
+def test_who_could_not_even_look_has_taken_nothing_for_damage(kind, flaw):
+    trial = trial_of(replace(READ, kind=kind), seen=UNREADABLE, later=UNREADABLE)
+    opening = Subject("opening the store", DurableImage(()), OLD)
+
+    assert [breach.flaw for breach in breaches(trial, None, opening)] == [flaw]

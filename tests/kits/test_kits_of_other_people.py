@@ -17,6 +17,7 @@ from pytest_tradestore.kits import Call, Kit, Profile, Requirement, Spec
 from pytest_tradestore.race.models import StepModel
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.verdict import Verdict
+from tests.sound_stores.files import replace_durably
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 sys.path.insert(0, str(EXAMPLES))
@@ -106,7 +107,7 @@ class ForgetsWhatIsDone(FileQueue):
 
     def ack(self, item):
         with self.locked():
-            (self._root / "done.json").write_text(json.dumps([*self._done(), item]))
+            replace_durably(self._root / "done.json", json.dumps([*self._done(), item]))
 
     def put(self, item):
         with self.locked():

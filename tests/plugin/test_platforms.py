@@ -34,6 +34,11 @@ class EverywhereAtHome(Verbatim):
     tradestore_platforms = ("linux", "macos", "windows")
 
 
+class Hexed(Verbatim):
+    def _file(self, key):
+        return super()._file(key).with_name(f"{key.encode().hex()}.json")
+
+
 class NoSuchPlace(Verbatim):
     tradestore_platforms = ("linux", "amiga")
 """
@@ -45,9 +50,9 @@ def run(pytester, monkeypatch):
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     pytester.makepyfile(here=STORE)
 
-    def run(*arguments, store="here:Verbatim"):
+    def run(*arguments, store="here:Verbatim", requirement="NAME-3"):
         common = ("--tradestore-conformance", "--tradestore-recorder=fake", "--tradestore-budget=quick")
-        only = ("--tradestore-requirement=NAME-3", "--tradestore-report=json:report.json")
+        only = (f"--tradestore-requirement={requirement}", "--tradestore-report=json:report.json")
         return pytester.runpytest(*common, *only, f"--tradestore-store={store}", *arguments)
 
     run.report = lambda: json.loads((pytester.path / "report.json").read_text())
@@ -75,6 +80,29 @@ def test_control_it_violates_where_the_store_is_used_there(run, said):
     result = run(*option, store="here:EverywhereAtHome" if said == "declared" else "here:Verbatim")
 
     result.assert_outcomes(failed=1)
+
+
+def test_one_flaw_is_one_finding_and_a_note_each_on_however_many_platforms(run):
+    run(store="here:EverywhereAtHome")
+    (store,) = run.report()["stores"]
+    here = {finding["cause"]["fault"] for finding in store["findings"]}
+    assert here == {"one file for names that differ in upper and lower case"}
+
+    run()
+    (store,) = run.report()["stores"]
+    assert [note[:16] for note in store["requirements"][0]["portability"]] == ["on macos: the ke", "on windows: the "]
+
+
+def test_a_file_with_the_name_of_a_device_is_a_note_for_a_store_of_linux(run):
+    result = run(requirement="NAME-4")
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*NAME-4: on windows: the key 'CON' is kept in 'CON.json', which is a device on*"])
+
+
+def test_control_it_violates_where_the_store_is_used_there_and_not_where_names_are_encoded(run):
+    run("--tradestore-platform=windows", requirement="NAME-4").assert_outcomes(failed=1)
+    run("--tradestore-platform=windows", store="here:Hexed", requirement="NAME-4").assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize("said", ["declared", "an ini value"])
