@@ -209,7 +209,7 @@ class _Visit:
         path = os.path.realpath(os.path.dirname(given)) + "/" + os.path.basename(given)
         if f"{path}/".startswith(self._inside) or (path.startswith(_NO_DATA) and not path.startswith(_DATA_THERE)):
             return
-        frame = of_the_store(sys._getframe(2))
+        frame = of_the_store(sys._getframe(2), packages=True)
         if frame is None:
             return  # while a module is loaded
         line = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
@@ -234,8 +234,15 @@ class _Visit:
         return f"{os.path.relpath(path, beside)!a} beside the root" if path.startswith(f"{beside}/") else f"{path!a}"
 
 
-def of_the_store(frame: FrameType | None) -> FrameType | None:
-    """Return the innermost frame that is not Python's own or ours; None if a module is being loaded."""
+_INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+"""Where packages lie, often below Python's own directory."""
+
+
+def of_the_store(frame: FrameType | None, *, packages: bool = False) -> FrameType | None:
+    """Return the innermost frame that is not Python's own or ours; None if a module is being loaded.
+
+    With ``packages`` one of an installed package counts, too: what a library does under an adapter is mended there.
+    """
     found: FrameType | None = None
     standard = tuple(os.path.realpath(sysconfig.get_paths()[key]) + os.sep for key in ("stdlib", "platstdlib"))
     outermost = frame
@@ -245,6 +252,8 @@ def of_the_store(frame: FrameType | None) -> FrameType | None:
             return None
         ours = str(frame.f_globals.get("__name__", "")).startswith("pytest_tradestore.")
         library = file.startswith("<") or os.path.realpath(file).startswith(standard)
+        if library and packages and any(part in file for part in _INSTALLED):
+            library = False
         if found is None and not ours and not library:
             found = frame
         frame = frame.f_back

@@ -27,7 +27,7 @@ class FaultBreach:
     flaw: Flaw = Flaw.SWALLOWED
     harm: Harm = Harm.LOST
     left: str = ""
-    """What is left behind, where that is what is wrong, whatever had failed."""
+    """What is left behind, or which call it is, where that is what is wrong, whatever had failed."""
 
 
 def breaches(
@@ -105,7 +105,8 @@ def _states(trial: Trial, before: Observation, after: Observation, whole: bool, 
         if trial.raised and old != new and value == new and trial.fresh.at(place) == old:
             sentence = f"{trial.subject} raised when {trial.refusal}, yet the instance shows it until it is reopened"
             found, allowed = f"{place}: {value}; after reopening {old}", (f"{old} in both",)
-            yield FaultBreach(requirement, sentence, found, allowed, Flaw.MEMORY_AHEAD, Harm.WRONG)
+            call = f"{trial.subject.partition('(')[0]}()"  # whose order is wrong, whichever step of it fails
+            yield FaultBreach(requirement, sentence, found, allowed, Flaw.MEMORY_AHEAD, Harm.WRONG, call)
             return
 
 

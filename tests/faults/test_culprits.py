@@ -181,3 +181,15 @@ def test_who_could_not_even_look_has_taken_nothing_for_damage(kind, flaw):
     opening = Subject("opening the store", DurableImage(()), OLD)
 
     assert [breach.flaw for breach in breaches(trial, None, opening)] == [flaw]
+
+
+@pytest.mark.parametrize("other", [WRITE, TOO_LARGE])
+def test_what_memory_shows_before_the_disk_has_it_is_one_cause_whichever_step_fails(other):
+    def of(refusal):
+        trial = trial_of(refusal, raised="OSError", seen=NEW, fresh=OLD, after=NEW, later=NEW)
+        control = trial_of(None, seen=NEW, fresh=NEW, after=NEW, later=NEW)
+        return [(trial, breach, "") for breach in breaches(trial, control, SAVE) if breach.flaw is Flaw.MEMORY_AHEAD]
+
+    (found,) = causes_of(of(RENAME) + of(other))["FAULT-1"]
+
+    assert str(found[2].culprit) == "failed update that stays in memory at save()"
