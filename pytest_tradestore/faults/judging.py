@@ -248,7 +248,7 @@ def _opened(trial: Trial, subject: Subject) -> Iterator[FaultBreach]:
         yield FaultBreach("FAULT-5", sentence, str(now), (str(was),), taken_for(trial.refusal), harm_to(now, was))
 
 
-def taken_for(refusal: Refusal | None) -> Flaw:
+def taken_for(refusal: InjectedFault | None) -> Flaw:
     """Return what a store that went on has taken an error for: who could not even look has not seen any damage."""
     unseen = isinstance(refusal, Fault) and refusal.kind is CallKind.STAT
     return Flaw.ABSENCE if unseen else Flaw.DAMAGE
