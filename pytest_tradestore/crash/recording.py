@@ -12,6 +12,7 @@ from pytest_tradestore.crash.images import THE_ROOT, DurableImage
 from pytest_tradestore.crash.operations import Create, MarkKind
 from pytest_tradestore.crash.oracle import History
 from pytest_tradestore.crash.recorders.base import Recorder, Recording
+from pytest_tradestore.crash.recorders.fake_patches import look_around
 from pytest_tradestore.crash.trace import Snapshot, Trace
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, run_isolated
@@ -47,6 +48,7 @@ def choose_recorder(wanted: str) -> tuple[Recorder, str]:
     from pytest_tradestore.crash.recorders.strace import StraceRecorder
 
     if wanted == "fake":
+        look_around()
         return FakeRecorder(), ""
     strace = StraceRecorder()
     reason = strace.unavailable()
@@ -54,6 +56,7 @@ def choose_recorder(wanted: str) -> tuple[Recorder, str]:
         return strace, ""
     if wanted == "strace":
         raise RuntimeError(reason)
+    look_around()
     return FakeRecorder(), f"the strace recorder cannot be used ({reason}); the fake one records instead"
 
 

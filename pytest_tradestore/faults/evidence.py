@@ -10,7 +10,9 @@ from dataclasses import dataclass, field, replace
 
 from pytest_tradestore.causes import Cause, Harm
 from pytest_tradestore.crash.images import DurableImage
+from pytest_tradestore.crash.recorders.fake_patches import look_around
 from pytest_tradestore.crash.workloads import Workload
+from pytest_tradestore.faults import seccomp
 from pytest_tradestore.faults.asking_lines import with_lines
 from pytest_tradestore.faults.calls import Call, CallKind, Fault, InjectedFault
 from pytest_tradestore.faults.going_on import deeds_after, goes_on_as_ever
@@ -110,6 +112,8 @@ def gather(
     store: StoreUnderTest, workload: Workload, settings: Settings, only: TrialToken | None = None
 ) -> FaultEvidence:
     """Try every fault worth trying on one contract of ``store``, or the one that a token names."""
+    if seccomp.why_not() is not None:
+        look_around()
     with Sandbox() as sandbox:
         run = Run(store, workload, TRIALS[settings.budget], sandbox, only)
         run.go()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
+from pytest_tradestore.crash.recorders.fake_patches import look_around
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, run_isolated
 from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.race import standing_still
@@ -95,6 +96,7 @@ def gather(
     if not programs:
         reason = "nothing reads back what was written: the store has no call for it"
         return RaceEvidence(setting, kind, not_applicable=reason)
+    look_around()
     searched: list[Searched] = []
     with closing(_searched(store, kit, programs, setting, settings, shrinking=shrinking)) as each:
         for one in each:

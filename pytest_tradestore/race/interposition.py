@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+import types
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -192,11 +193,33 @@ def _existing_locks(stand_in_for: StandInFor, factories: dict[Any, Any]) -> None
         if not path or name.startswith(_LEFT_ALONE) or (path.startswith(_STANDARD) and "site-packages" not in path):
             continue
         replaced = _Replaced(stand_in_for, factories)
-        for key, value in list(vars(module).items()):
+        for key, value in _that_may_hold_locks(module):
             replaced.lock(module, key, value, name)
             if isinstance(value, type) and value.__module__ == name:
-                for attribute, member in list(vars(value).items()):
+                for attribute, member in _that_may_hold_locks(value):
                     replaced.lock(value, attribute, member, f"{name.rpartition('.')[2]}.{key}")
+
+
+_HOLD_NONE = frozenset(
+    {
+        types.FunctionType,
+        types.BuiltinFunctionType,
+        types.ModuleType,
+        types.NoneType,
+        property,
+        staticmethod,
+        classmethod,
+    }
+    | {types.GetSetDescriptorType, types.MemberDescriptorType, types.WrapperDescriptorType, types.MethodDescriptorType}
+    | {str, bytes, int, bool, float, tuple, frozenset, property, staticmethod, classmethod}
+)
+"""What nearly everything is that modules and classes have: there may be a hundred thousand of these in a process."""
+
+
+def _that_may_hold_locks(owner: ModuleType | type) -> list[tuple[str, Any]]:
+    """Return the attributes of a module or class that may be, make or hold locks."""
+    attributes = list(vars(owner).items())
+    return [(key, value) for key, value in attributes if type(value) not in _HOLD_NONE and key != "__builtins__"]
 
 
 _STANDARD = os.path.dirname(os.__file__) + os.sep
@@ -225,7 +248,7 @@ class _Replaced:
             if inner is not None:
                 condition.__init__(inner)  # the object stays: others hold it too
         elif isinstance(value, dict):
-            for entry, lock in list(value.items()):
+            for entry, lock in [(entry, lock) for entry, lock in list(value.items()) if type(lock) in _LOCKS]:
                 stand_in = self.stand_in_for(lock, called)
                 if stand_in is not None:
                     value[entry] = stand_in
@@ -236,3 +259,4 @@ class _Replaced:
 
 
 _real_lock, _real_rlock = threading.Lock, threading.RLock
+_LOCKS = (type(_thread.allocate_lock()), _thread.RLock)

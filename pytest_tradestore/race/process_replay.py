@@ -1,5 +1,6 @@
 """Runs one schedule again of several processes, or of callers that share a client in a process of its own."""
 
+from pytest_tradestore.crash.recorders.fake_patches import look_around
 from pytest_tradestore.errors import ReplayError
 from pytest_tradestore.isolation import Channel, Finished, run_isolated
 from pytest_tradestore.race.execution import Actors, Execution, Program
@@ -17,6 +18,7 @@ def replay_in_processes(store: StoreUnderTest, program: Program, schedule: Choic
 
     Raises ReplayError if the code does not do the same any more, or the execution does not come to an end.
     """
+    look_around()
 
     def task(channel: Channel) -> Execution | str:
         channel.step(1)

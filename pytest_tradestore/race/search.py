@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pytest_tradestore.crash.recorders.fake_locations import Lines
+from pytest_tradestore.crash.recorders.fake_patches import look_around
 from pytest_tradestore.errors import ReplayError
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, run_isolated
 from pytest_tradestore.race import interposition, interrupts
@@ -334,6 +335,7 @@ def run_schedules(
     store: StoreUnderTest, program: Program, *, budget: int, seed: int, judge: Judge, stop_at_first: bool = True
 ) -> SearchResult:
     """Search in a process of its own, which ends in time whatever the store does."""
+    look_around()
 
     with Sandbox() as sandbox:  # here, so that it is removed even if the process is killed
 
@@ -381,6 +383,7 @@ def replay(store: StoreUnderTest, program: Program, schedule: Choices | str) -> 
 
     Raises ReplayError if the code does not do the same any more, or the process does not come to an end.
     """
+    look_around()
 
     with Sandbox() as sandbox:
 

@@ -10,22 +10,12 @@ from collections.abc import Callable
 from typing import Any
 
 from pytest_tradestore.crash.recorders.fake_guard import Guard
-from pytest_tradestore.crash.recorders.fake_patches import Patches
-
-_DOORS = (
-    ("pyarrow.fs", "_resolve_filesystem_and_path"),  # all of pyarrow.parquet goes through it
-    ("deltalake", "write_deltalake"),
-    ("duckdb", "connect"),
-    ("polars", "read_csv"),
-    ("polars", "read_ipc"),
-    ("polars", "read_parquet"),
-    ("polars", "scan_parquet"),
-)
+from pytest_tradestore.crash.recorders.fake_patches import DOORS, Patches
 
 
 def watch(patches: Patches, guard: Guard, is_inside: Callable[[str], bool]) -> None:
     """Let the guard say which of the libraries that are loaded is given a path under the root."""
-    for module_name, function_name in _DOORS:
+    for module_name, function_name in DOORS:
         module = sys.modules.get(module_name)
         function = getattr(module, function_name, None)
         if function is not None:

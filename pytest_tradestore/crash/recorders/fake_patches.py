@@ -11,7 +11,7 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from functools import partial
 from types import CellType, FunctionType, ModuleType, SimpleNamespace
 from typing import Any
@@ -141,9 +141,9 @@ class Patches:
 
     def spread(self) -> None:
         """Replace the copies that modules hold."""
-        originals = frozenset(self._by_identity)
+        _seek(original for original, _ in self._by_identity.values())
         for module in list(sys.modules.values()):
-            for place in _places(module, originals):
+            for place in _places(module):
                 self._spread_to(*place)
 
     def _spread_to(self, kind: str, owner: Any, key: Any) -> None:
@@ -175,23 +175,53 @@ class Patches:
             self._undo.pop()()
 
 
-_known: dict[int, tuple[ModuleType, int, frozenset[int], list[tuple[str, Any, Any]]]] = {}
+_SOURCES = ("fcntl", "io", "mmap", "os", "queue", "sqlite3", "threading", "time")
+"""Modules of which functions are replaced."""
+DOORS = (
+    ("pyarrow.fs", "_resolve_filesystem_and_path"),  # all of pyarrow.parquet goes through it
+    ("deltalake", "write_deltalake"),
+    ("duckdb", "connect"),
+    ("polars", "read_csv"),
+    ("polars", "read_ipc"),
+    ("polars", "read_parquet"),
+    ("polars", "scan_parquet"),
+)
+"""Functions of native libraries that are replaced where the library is loaded."""
+_sought: dict[int, Any] = {}
+"""What copies are looked for, by identity: what was ever replaced, and all that those modules have."""
+_known: dict[int, tuple[ModuleType, int, int, list[tuple[str, Any, Any]]]] = {}
+"""Where a module holds copies: what it held when it was looked at, and how much was sought then."""
 
 
-def _places(module: Any, originals: frozenset[int]) -> list[tuple[str, Any, Any]]:
-    """Return where a module holds copies; what was found once is kept, and a forked child inherits it."""
+def look_around() -> None:
+    """Look for copies now: processes that are forked from this one need not, and there are many of them."""
+    for name in _SOURCES:
+        if (module := sys.modules.get(name)) is not None:
+            _seek(value for value in vars(module).values() if callable(value))
+    _seek(getattr(sys.modules[name], function) for name, function in DOORS if hasattr(sys.modules.get(name), function))
+    for module in list(sys.modules.values()):
+        _places(module)
+
+
+def _seek(originals: Iterable[Any]) -> None:
+    _sought.update((id(original), original) for original in originals)
+
+
+def _places(module: Any) -> list[tuple[str, Any, Any]]:
+    """Return where a module holds copies; what was found is kept until the module holds something else."""
     if not isinstance(module, ModuleType) or not isinstance(module.__name__, str):
         return []
     name = module.__name__
     if name in _LEFT_ALONE or name.startswith(_OWN) or module in (os, io, builtins):
         return []
+    held = hash(tuple(map(id, vars(module).values())))
     known = _known.get(id(module))
-    if known is None or known[0] is not module or known[1] != len(vars(module)) or known[2] != originals:
-        known = _known[id(module)] = (module, len(vars(module)), originals, list(_look(module, originals)))
+    if known is None or known[0] is not module or known[1] != held or known[2] != len(_sought):
+        known = _known[id(module)] = (module, held, len(_sought), list(_look(module, _sought)))
     return known[3]
 
 
-def _look(module: ModuleType, originals: frozenset[int]) -> Iterator[tuple[str, Any, Any]]:
+def _look(module: ModuleType, originals: Container[int]) -> Iterator[tuple[str, Any, Any]]:
     for name, value in list(vars(module).items()):
         if id(value) in originals:
             yield "attribute", module, name
@@ -206,7 +236,7 @@ def _look(module: ModuleType, originals: frozenset[int]) -> Iterator[tuple[str, 
                     yield from _look_into(plain, originals)
 
 
-def _look_into(function: FunctionType, originals: frozenset[int]) -> Iterator[tuple[str, Any, Any]]:
+def _look_into(function: FunctionType, originals: Container[int]) -> Iterator[tuple[str, Any, Any]]:
     if str(function.__module__).startswith(_OWN):
         return  # a stand-in: it calls the original
     if function.__defaults__ and any(id(value) in originals for value in function.__defaults__):
@@ -218,7 +248,7 @@ def _look_into(function: FunctionType, originals: frozenset[int]) -> Iterator[tu
             yield "cell", cell, None
 
 
-def _holds(cell: CellType, originals: frozenset[int]) -> bool:
+def _holds(cell: CellType, originals: Container[int]) -> bool:
     try:
         return id(cell.cell_contents) in originals
     except ValueError:  # an empty cell
