@@ -1,6 +1,8 @@
 """What holds for every test: examples are drawn the same way in each run, and nobody leaves the working directory."""
 
+import gc
 import os
+import sys
 
 import hypothesis
 import pytest
@@ -8,6 +10,8 @@ import pytest
 # A busy machine takes as long as it takes, and a test that fails has to fail again.
 hypothesis.settings.register_profile("tests", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("tests")
+
+gc.disable()  # nothing that is imported and collected is garbage; see below
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -19,6 +23,20 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     shared = getattr(config.option, "numprocesses", None) and config.option.dist == "no"
     if shared and not config.getoption("tradestore_conformance", False):
         config.option.dist = "worksteal"
+
+
+def pytest_collection_finish() -> None:
+    """Look no more through what is there for all tests: modules and items, some millions of objects.
+
+    Each search for garbage among them took the better part of a second, in whichever test it fell; and so did each
+    search for functions to be replaced, in a process of some test's.
+    """
+    copies = sys.modules.get("pytest_tradestore.crash.recorders.fake_patches")
+    if copies is not None:
+        copies.look_around()
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
