@@ -11,8 +11,6 @@ import pytest
 hypothesis.settings.register_profile("tests", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("tests")
 
-gc.disable()  # nothing that is imported and collected is garbage; see below
-
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
@@ -36,7 +34,6 @@ def pytest_collection_finish() -> None:
         copies.look_around()
     gc.collect()
     gc.freeze()
-    gc.enable()
 
 
 @pytest.fixture(autouse=True)
