@@ -4,6 +4,7 @@ It is registered only when there is something to check, in each process that tak
 run; under xdist in the controller, which examines the stores and makes the reports, and in the workers, which judge.
 """
 
+import faulthandler
 import json
 import os
 import sys
@@ -212,6 +213,8 @@ class ConformanceRun:
 
     def judge(self, check: "Check", store: "StoreUnderTest", facts: StoreFacts) -> Result:
         """Judge one check; the evidence is shared with the store's other checks in this process."""
+        # A project's own faulthandler_timeout is not for this: evidence takes minutes, and what hangs has a deadline.
+        faulthandler.cancel_dump_traceback_later()
         key = key_of(facts, check)
         made = None if self._ahead is None else self._taken_ahead(self._ahead, key)
         if made is None:

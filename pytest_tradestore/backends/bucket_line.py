@@ -40,6 +40,7 @@ class BucketLine:
         self._asked: deque[tuple[socket, Request]] = deque()
         self._held: list[tuple[socket, bytes]] = []
         self._throttled = 0
+        self.lasts = False
 
     def wait(self, link: socket) -> Asked | None:
         while True:
@@ -115,8 +116,10 @@ class BucketLine:
             spoil = Spoil.THROTTLED
         self._throttled = max(0, self._throttled - 1)
         response: Response | None = None
+        self.lasts = False
         if spoil is None or spoil.done:
             response = self._lines.done(request)
+            self.lasts = request.writes and response.status < 300
         if spoil is Spoil.TWICE:
             response = self._lines.done(request)
         response = _ANSWERS.get(spoil, response) if spoil is not None else response

@@ -66,6 +66,9 @@ class Line(Protocol):
     def wait(self, link: socket) -> Asked | Blocked | None:
         """Wait until the client asks something; None as soon as ``link``, by which it tells the rest, can be read."""
 
+    lasts: bool
+    """Whether what was answered last has done, or may have done, what is still there when its client has died."""
+
     def answer(self, spoil: Spoil | None = None) -> str:
         """Do what waits, as it should be or spoilt, and return what the client was told; empty while it is blocked."""
 

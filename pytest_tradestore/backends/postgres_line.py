@@ -19,10 +19,11 @@ from pytest_tradestore.backends.declared import Address
 from pytest_tradestore.backends.lines import BLOCKED, Asked, Blocked, Spoil, Waiting
 from pytest_tradestore.backends.postgres_messages import Message
 from pytest_tradestore.backends.postgres_server import Server
+from pytest_tradestore.backends.postgres_sessions import Session, Sessions
 
 _CHUNK = 1 << 16
-_LOOK = 0.01
-"""Seconds without an answer after which it is asked whether another client blocks the statement."""
+_SOONEST, _LATEST = 0.002, 0.01
+"""Seconds without an answer after which it is asked whether another client blocks the statement: at first, and last."""
 _GIVEN_UP = 10.0
 """Seconds in which a server has given up a statement that waits for a lock, on any machine."""
 _FLUSHED = 0.01
@@ -34,7 +35,13 @@ _MESSAGES = {
     Spoil.DEADLOCK: "deadlock detected",
     Spoil.CANCELLED: "canceling statement due to user request",
 }
-_SCHEMAS = "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
+_THERE = (
+    "SELECT 'transaction', gid FROM pg_prepared_xacts WHERE database = current_database() UNION ALL "
+    "SELECT 'schema', nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
+)
+_SWEPT = 50
+"""Executions after which the server's catalogues are swept."""
+_CATALOGUES = ("pg_class", "pg_attribute", "pg_depend", "pg_type", "pg_index", "pg_constraint", "pg_namespace")
 _TABLES = (
     "SELECT schemaname, tablename FROM pg_tables WHERE schemaname !~ '^pg_' AND schemaname <> 'information_schema'"
 )
@@ -48,7 +55,8 @@ class _Connection:
     """One connection of a client, and ours to the server that belongs to it."""
 
     client: socket
-    server: socket
+    session: Session | None = None
+    """The server's side, as soon as the client has said who it is."""
     from_client: bytearray = field(default_factory=bytearray)
     from_server: bytearray = field(default_factory=bytearray)
     greeted: bool = False
@@ -66,6 +74,22 @@ class _Connection:
     """Whether it may have given up a promise of the server since that was looked at."""
     held: bytearray | None = None
     """What the server has answered, while that is kept back."""
+    owed: bool = False
+    """Whether the server has not said yet that it is ready for the next statement."""
+
+    @property
+    def server(self) -> socket:
+        assert self.session is not None, "statements come after the greeting"
+        return self.session.server
+
+    @property
+    def ends(self) -> tuple[socket, ...]:
+        return (self.client,) if self.session is None else (self.client, self.session.server)
+
+    def send(self, messages: Sequence[Message]) -> None:
+        """Let the server do what the client has asked for."""
+        self.owed = True
+        self.server.sendall(b"".join(message.sent for message in messages))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +112,13 @@ class PostgresLine:
         """What was let through and waits for another client, or for another connection of this one."""
         self._accepted = 0
         self.weak = ""
+        self.lasts = False
 
     def wait(self, link: socket) -> Asked | Blocked | None:
         while True:
             if self._going:
                 return BLOCKED
-            ends = [c.client for c in self._connections] + [c.server for c in self._connections]
+            ends = [end for connection in self._connections for end in connection.ends]
             ready, _, _ = select([link, self._listener, *ends], [], [], 0 if self._asked else None)
             if link in ready:
                 return None
@@ -107,12 +132,12 @@ class PostgresLine:
         for connection in list(self._connections):
             if connection.client in ready:
                 self._hear_client(connection)
-            elif connection.server in ready:
+            elif connection.session is not None and connection.server in ready:
                 self._hear_server(connection)
 
     def listen(self, others: Sequence[socket], patience: float = 0.0) -> list[socket] | None:
         going = [statement.connection.server for statement in self._going]
-        ends = [end for c in self._connections for end in (c.client, c.server)]
+        ends = [end for connection in self._connections for end in connection.ends]
         ready, _, _ = select([*others, self._listener, *ends], [], [], patience)
         self._hear([one for one in ready if one not in going])
         before = len(self._going)
@@ -150,11 +175,10 @@ class PostgresLine:
                     connection.client.sendall(told)
 
     def _accept(self) -> None:
-        ends = self._listener.accept()[0], create_connection(("127.0.0.1", self._lines.server.port))
-        for end in ends:
-            end.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+        client = self._listener.accept()[0]
+        client.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
         self._accepted += 1
-        self._connections.append(_Connection(*ends, number=self._accepted))
+        self._connections.append(_Connection(client, number=self._accepted))
 
     def _hear_client(self, connection: _Connection) -> None:
         data = _received(connection.client)
@@ -167,10 +191,9 @@ class PostgresLine:
                 connection.client.sendall(b"N")
                 continue
             if code == wire.CANCEL:
-                self._cancel(connection, whole)
+                self._cancel(whole)
                 return self._drop(connection)
-            connection.server.sendall(whole)
-            connection.greeted = True
+            self._greet(connection, whole)
         if connection.greeted and not connection.pid:
             connection.server.sendall(bytes(connection.from_client))  # an answer to what the server asks of who comes
             connection.from_client.clear()
@@ -178,12 +201,20 @@ class PostgresLine:
         for message in wire.taken(connection.from_client):
             connection.group.append(message)
             if message.kind == wire.TERMINATE:
-                return self._drop(connection)
+                return self._drop(connection, left=True)
             if message.kind in wire.ENDS:
                 self._stop(connection)
         return None
 
-    def _cancel(self, connection: _Connection, whole: bytes) -> None:
+    def _greet(self, connection: _Connection, asked: bytes) -> None:
+        """Begin a session for a client, or give it one whose client has left."""
+        connection.greeted, connection.session = True, self._lines.sessions.begun(asked)
+        if connection.session.said:
+            connection.pid, connection.ready, connection.doubtful = connection.session.pid, True, False
+            with suppress(ConnectionError):
+                connection.client.sendall(connection.session.said)
+
+    def _cancel(self, whole: bytes) -> None:
         """Give up a statement that waits, here or on the server; what is done already it comes too late for.
 
         The server is told only where it has something to give up: else it might be whatever it is given next.
@@ -193,20 +224,26 @@ class PostgresLine:
             statement.connection.to_cancel |= statement.connection.pid == pid
         for statement in self._going:
             if statement.connection.pid == pid:
-                connection.server.sendall(whole)
-                select([statement.connection.server], [], [], _GIVEN_UP)
+                with create_connection(("127.0.0.1", self._lines.server.port)) as server:
+                    server.sendall(whole)
+                    select([statement.connection.server], [], [], _GIVEN_UP)
 
     def _stop(self, connection: _Connection) -> None:
         group, connection.group = tuple(connection.group), []
-        said = [text for message in group if (text := wire.statement_in(message, connection.prepared))]
-        self._asked.append(_Statement(connection, group, "; ".join(said)))
+        said = "; ".join(text for message in group if (text := wire.statement_in(message, connection.prepared)))
+        self._lines.sessions.heard(said)
+        self._asked.append(_Statement(connection, group, said))
 
     def _hear_server(self, connection: _Connection) -> None:
         """Hand on what the server says of itself: what belongs to connecting, notifications, that it ends."""
         data = _received(connection.server)
         if not data:
             return self._drop(connection)
+        greeting, session = not connection.ready, connection.session
         self._note(connection, data)
+        if greeting and session is not None:
+            session.said += data
+            session.pid = connection.pid
         with suppress(ConnectionError):
             connection.client.sendall(data)
         return None
@@ -218,7 +255,7 @@ class PostgresLine:
             if message.kind == wire.KEY:
                 (connection.pid,) = unpack_from(">I", message.content)
             elif message.kind == wire.READY:
-                connection.status, connection.ready = message.content, True
+                connection.status, connection.ready, connection.owed = message.content, True, False
         return messages
 
     def _as_asked(self, statement: _Statement) -> Asked:
@@ -232,6 +269,7 @@ class PostgresLine:
     def answer(self, spoil: Spoil | None = None) -> str:
         statement = self._asked.popleft()
         connection = statement.connection
+        self.lasts = False
         if spoil in (Spoil.REFUSED, Spoil.SHUTDOWN):
             if spoil is Spoil.SHUTDOWN:
                 with suppress(ConnectionError):
@@ -240,15 +278,22 @@ class PostgresLine:
             return "no answer" if spoil is Spoil.REFUSED else "57P01 terminating connection"
         if spoil in _CODES:
             return self._refused(statement, spoil)
-        connection.server.sendall(b"".join(message.sent for message in statement.group))
-        return self._followed(statement, lost=spoil is Spoil.LOST)
+        return self._done(statement, lost=spoil is Spoil.LOST)
+
+    def _done(self, statement: _Statement, *, lost: bool = False) -> str:
+        """Let the server do a statement, and note whether that outlasts the client: what no transaction holds does."""
+        connection = statement.connection
+        may = connection.owed or statement.group[-1].kind == wire.COPY_DONE or wire.may_last(statement.text)
+        connection.send(statement.group)
+        told = self._followed(statement, lost=lost)
+        self.lasts = may and (connection.owed or connection.status == b"I")
+        return told
 
     def _refused(self, statement: _Statement, spoil: Spoil) -> str:
         """Let the server itself refuse the statement, so that its transaction is what it would be then."""
         connection, ending = statement.connection, statement.text.partition(" ")[0].lower() in _ENDING
         if spoil is Spoil.SERIALIZATION and not self._can_fail_to_serialise(connection):
-            connection.server.sendall(b"".join(message.sent for message in statement.group))
-            return self._followed(statement)
+            return self._done(statement)
         connection.server.sendall(wire.query(_RAISE.format(_MESSAGES[spoil], _CODES[spoil])))
         answer = self._whole_answer(connection)
         if ending:
@@ -277,15 +322,16 @@ class PostgresLine:
 
     def _followed(self, statement: _Statement, *, lost: bool = False) -> str:
         """Hand on the answer until it is whole; empty if the statement waits for another client."""
-        connection, told = statement.connection, ""
+        connection, told, look = statement.connection, "", _SOONEST
         flushed = statement.group[-1].kind == wire.FLUSH
         while True:
-            if not select([connection.server], [], [], _FLUSHED if flushed else _LOOK)[0]:
+            if not select([connection.server], [], [], _FLUSHED if flushed else look)[0]:
                 if flushed:
                     return told or "sent"
                 if self._lines.is_blocked(connection.pid):
                     self._going.append(statement)
                     return ""
+                look = min(2 * look, _LATEST)
                 continue
             data = _received(connection.server)
             messages = self._note(connection, data)
@@ -333,17 +379,27 @@ class PostgresLine:
     def cut(self) -> None:
         self._going, self._accepted = [], 0
         for connection in list(self._connections):
+            if select([connection.client], [], [], 0)[0]:
+                self._hear_client(connection)  # it may have taken its leave
+        for connection in list(self._connections):
             self._drop(connection)
 
-    def _drop(self, connection: _Connection) -> None:
-        for end in (connection.client, connection.server):
-            with suppress(OSError):
-                end.shutdown(SHUT_RDWR)  # a process that was forked meanwhile may have it, too
-            end.close()
+    def _drop(self, connection: _Connection, *, left: bool = False) -> None:
+        """Be done with a client; ``left``: it has taken its leave, and did not die."""
+        with suppress(OSError):
+            connection.client.shutdown(SHUT_RDWR)  # a process that was forked meanwhile may have it, too
+        connection.client.close()
         if connection in self._connections:
             self._connections.remove(connection)
         self._asked = deque(statement for statement in self._asked if statement.connection is not connection)
         self._going = [statement for statement in self._going if statement.connection is not connection]
+        session, connection.session = connection.session, None
+        if session is None:
+            return
+        usable = left and connection.ready and not connection.owed and not self.weak
+        if usable and self._lines.sessions.keep(session, connection.status):
+            return
+        session.close()
         if connection.pid:
             self._lines.wait_for_end_of(connection.pid)
 
@@ -376,17 +432,25 @@ class PostgresLines:
         self._name = f"e{row[0]}"
         server.database(self._name)
         self._control = server.control(self._name)
+        self.sessions = Sessions(server.port)
         self._lines: dict[int, PostgresLine] = {}
+        self._begun = 0
 
     def begin(self) -> None:
         for line in self._lines.values():
             line.cut()
             line.weak = ""
-        for (gid,) in self._control.ask("SELECT gid FROM pg_prepared_xacts WHERE database = current_database()"):
-            self._control.ask(f"ROLLBACK PREPARED '{gid}'")
-        for (schema,) in self._control.ask(_SCHEMAS):
-            self._control.ask(f'DROP SCHEMA "{schema}" CASCADE')
-        self._control.ask("CREATE SCHEMA public")
+        schemas = []
+        for kind, name in self._control.ask(_THERE):
+            if kind == "transaction":
+                self._control.ask(f"ROLLBACK PREPARED '{name}'")
+            else:
+                schemas.append(f'DROP SCHEMA "{name}" CASCADE')
+        self._control.ask("; ".join((*schemas, "CREATE SCHEMA public")))  # one transaction
+        self._begun += 1
+        if not self._begun % _SWEPT:
+            for table in _CATALOGUES:  # nobody else takes away what dropped tables leave there
+                self._control.ask(f"VACUUM {table}")
 
     def address(self, number: int, directory: Path) -> Address:
         return Address(directory, dsn=self.server.dsn(self._name, self.line(number).port))
@@ -425,6 +489,7 @@ class PostgresLines:
         for line in self._lines.values():
             line.close()
         self._lines.clear()
+        self.sessions.close()
         self._control.close()
         last = self.server.control()
         with suppress(RuntimeError):

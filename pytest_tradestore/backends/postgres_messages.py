@@ -24,6 +24,21 @@ _WRITING_SELECT = re.compile(
     r"\b(nextval|setval|insert|update|delete|pg_advisory|into|lo_\w+|for\s+update)\b", re.IGNORECASE
 )
 
+_OF_THE_SESSION = re.compile(
+    r"(set|show|begin|start|rollback(?!\s+prepared)|abort|savepoint|release|deallocate|close|$)", re.IGNORECASE
+)
+"""What is gone with the session or the transaction, and belongs to nobody else."""
+_ENDING = re.compile(r"\b(commit|end|prepared?)\b", re.IGNORECASE)
+_CALLED = re.compile(r"(\w+)\s*\(")
+_WORDS = "in exists any all some values and or not on as from where select over using"
+_FUNCTIONS = (
+    "count sum min max coalesce nullif now current_setting to_regclass hashtextextended hashtext chr pg_advisory_lock "
+    "pg_advisory_xact_lock pg_try_advisory_lock pg_try_advisory_xact_lock pg_advisory_unlock array_agg json_agg "
+    "jsonb_agg length lower upper greatest least row_number generate_series unnest cast extract date_trunc version"
+)
+_HARMLESS = frozenset(f"{_WORDS} {_FUNCTIONS}".split())
+"""What a statement that reads may call, or seem to call, and change nothing that outlasts its session."""
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -78,6 +93,19 @@ def _text(content: bytes) -> str:
 def writes(statement: str) -> bool:
     """Say whether a statement may change anything; if in doubt, it may."""
     return not _READS.match(statement) or bool(_WRITING_SELECT.search(statement))
+
+
+def may_last(statement: str) -> bool:
+    """Say whether a statement may do, outside of a transaction, what outlasts its session; if in doubt, it may."""
+    return any(map(_may_last, statement.split(";")))
+
+
+def _may_last(statement: str) -> bool:
+    statement = statement.strip()
+    if _OF_THE_SESSION.match(statement):
+        return False
+    called = {name.lower() for name in _CALLED.findall(statement)}
+    return writes(statement) or not called <= _HARMLESS or bool(_ENDING.search(statement))
 
 
 def query(statement: str) -> bytes:
@@ -142,6 +170,23 @@ def asked_on(connection: socket, statement: str) -> list[tuple[str | None, ...]]
                 rows.append(_row(message.content))
             elif message.kind == READY:
                 return rows
+
+
+def is_done_on(connection: socket, statement: str) -> bool:
+    """Do a statement on a connection that is ready for one; False if the server refuses it, or is gone."""
+    received, done = bytearray(), True
+    try:
+        connection.sendall(query(statement))
+        while data := connection.recv(1 << 16):
+            received += data
+            for message in taken(received):
+                if message.kind == ERROR:
+                    done = False
+                elif message.kind == READY:
+                    return done and message.content == b"I"
+    except ConnectionError:
+        pass
+    return False
 
 
 def _row(content: bytes) -> tuple[str | None, ...]:

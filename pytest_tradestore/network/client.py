@@ -33,6 +33,8 @@ class Request:
     asked: Asked
     told: str = ""
     spoil: Spoil | None = None
+    lasts: bool = False
+    """Whether what it has done, or may have done, is still there when its client dies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +69,18 @@ class Life:
     """The coordinator's side of one client: from where it begins on a new root to where it leaves or dies."""
 
     def __init__(
-        self, process: Process, line: Line, address: Address, decide: Decision, begun: Callable[[], None], draws: int
+        self,
+        process: Process,
+        line: Line,
+        address: Address,
+        decide: Decision,
+        begun: Callable[[], None],
+        asked: Callable[[], None],
+        draws: int,
     ) -> None:
-        """``begun`` is told that a step begins, for which there is a deadline; by ``draws`` its random numbers are
-        told from those of others."""
-        self._process, self._line, self.decide, self._begun = process, line, decide, begun
+        """``begun`` is told that a step begins, for which there is a deadline, and ``asked`` of each request; by
+        ``draws`` its random numbers are told from those of others."""
+        self._process, self._line, self.decide, self._begun, self._asked = process, line, decide, begun, asked
         self.requests: list[Request] = []
         process.link.send(pickle.dumps(_Begin(address, draws)))
 
@@ -99,6 +108,7 @@ class Life:
             if not isinstance(asked, Asked):
                 self._line.freed(1.0)  # nobody else is there: the server is at work on what is left of another client
                 continue
+            self._asked()
             decided = self.decide(len(self.requests) + 1, asked)
             if decided is False:
                 self.requests.append(Request(name, asked))
@@ -106,7 +116,8 @@ class Life:
                 return Outcome(died=True, struck=struck)
             spoil = decided if isinstance(decided, Spoil) else None
             struck = struck or spoil is not None
-            self.requests.append(Request(name, asked, self._line.answer(spoil), spoil))
+            told = self._line.answer(spoil)
+            self.requests.append(Request(name, asked, told, spoil, self._line.lasts))
 
     def die(self) -> None:
         """Kill the client; when this returns the server has seen that it is gone."""

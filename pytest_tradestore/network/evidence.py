@@ -15,6 +15,7 @@ from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, stream_isolated
 from pytest_tradestore.network.client import CLOSE, LOOK, OPEN
 from pytest_tradestore.network.judging import RequestViolation, of_a_death, of_a_spoilt_request
+from pytest_tradestore.network.lasting import telling
 from pytest_tradestore.network.trials import Piled, Plan, Trial, Trials
 from pytest_tradestore.observation import Failed
 from pytest_tradestore.race import interposition
@@ -27,6 +28,8 @@ _ALIKE = {Budget.QUICK: 1, Budget.NORMAL: 2, Budget.DEEP: 1000}
 """So many requests of one shape are spoilt in each way: the same call, the same verb, the same place in the call."""
 _LATER = 4
 """Requests after a spoilt one, in the same call, before which the client dies, too."""
+_MOST_AGAIN = 12
+"""Requests of who comes next, before each of which it may die, too."""
 _NUMBERS = re.compile(r"[0-9a-f]{8,}|\d+")
 
 
@@ -44,8 +47,8 @@ class Found:
 class ClientEvidence:
     """What became of one contract of a store when its clients died, or their requests were spoilt.
 
-    With ``undecided`` nothing is known: the sentence says why. ``weak`` is a promise of the server that the store has
-    given up.
+    With ``undecided`` nothing is known: the sentence says why. ``requests`` were made in all trials together. ``weak``
+    is a promise of the server that the store has given up.
     """
 
     workload: Workload
@@ -83,6 +86,8 @@ class _Made:
 
     trial: Trial
     wrong: tuple[RequestViolation, ...]
+    requests: int
+    """So many all clients had made by then."""
 
 
 def _gathered(
@@ -100,8 +105,9 @@ def _gathered(
     made: list[_Made] = []
     heaps: list[Found] = []
     waiting: list[Plan] = []
-    undecided, unit, at, dropped = "", "requests", 0, 0
+    undecided, unit, at, dropped, requests = "", "requests", 0, 0, 0
     while True:
+        before = requests
         with Sandbox() as sandbox:
 
             def task(channel: Channel, first: int = at, sandbox: Sandbox = sandbox) -> None:
@@ -122,23 +128,20 @@ def _gathered(
                                 channel.send((where, piled))
                                 break
                     for number, plan in enumerate(plans(plain, settings)):
-                        meant = [
-                            one
-                            for one in (plan, *_then_dying(plan))
-                            if _is_meant(one, plain, sort, store, workload, only)
-                        ]
+                        both = (plan, *_followed(plan))
+                        meant = [one for one in both if _is_meant(one, plain, sort, store, workload, only)]
                         if number < first or (only is not None and not meant):
                             continue
                         channel.step(number + 1)
                         channel.send(plan)
                         if only is None:
                             trial = bench.trial(plan)
-                            meant = [one for one in _then_dying(plan) if one.dies <= len(trial.requests)]
-                            channel.send(_Made(trial, tuple(_wrong(trial, history, whole=whole))))
+                            meant = [*_following(trial, plain, settings)]
+                            channel.send(_Made(trial, tuple(_wrong(trial, history, whole=whole)), bench.requests))
                         for one in meant:
                             channel.step(number + 1)
                             trial = bench.trial(one)
-                            channel.send(_Made(trial, tuple(_wrong(trial, history, whole=whole))))
+                            channel.send(_Made(trial, tuple(_wrong(trial, history, whole=whole)), bench.requests))
                         channel.send(number + 1)
                 finally:
                     bench.close()
@@ -155,6 +158,7 @@ def _gathered(
                         waiting = [plan]
                     case Sent(_Made() as one):
                         made.append(one)
+                        requests = before + one.requests
                     case Sent(int() as done):
                         waiting, at = [], done
                     case Finished():
@@ -179,7 +183,7 @@ def _gathered(
         unit,
         undecided,
         violations,
-        len(control.requests),
+        max(requests, len(control.requests)),
         len(made),
         sum(1 for one in made if one.trial.plan.again),
         sum(1 for one in made if one.trial.plan.dies and one.trial.plan.spoil is not None),
@@ -205,11 +209,25 @@ def _vacuous(control: Trial, workload: Workload) -> str:
     return "" if control.requests else "the store made no request: its data is not on the server"
 
 
-def _then_dying(plan: Plan) -> tuple[Plan, ...]:
-    """Return the plans in which the client dies, besides, before one of the requests that follow a spoilt one."""
+def _followed(plan: Plan) -> tuple[Plan, ...]:
+    """Return the plans in which somebody dies besides: the client after a spoilt request, or who comes after it."""
     if plan.spoil is None:
-        return ()
+        return tuple(replace(plan, again=again) for again in range(1, _MOST_AGAIN + 1))
     return tuple(replace(plan, dies=plan.spoilt + later) for later in range(1, _LATER + 1))
+
+
+def _following(trial: Trial, control: Trial, settings: Settings) -> Iterator[Plan]:
+    """Yield those of them that show something new, now that it is known what the trial without that has done."""
+    plan = trial.plan
+    if plan.spoil is not None:
+        places = range(plan.spoilt + 1, min(plan.spoilt + _LATER, len(trial.requests)) + 1)
+        after = [*places] if control.keeps_files else [*telling(trial.requests, places, plan.spoilt)]
+        yield from (replace(plan, dies=place) for place in after)
+    elif trial.after is not None and plan.dies in _recovered(control, settings):
+        opening = sum(1 for request in control.requests if request.step == OPEN)
+        places = range(1, min(opening + 4, _MOST_AGAIN, len(trial.after.requests)) + 1)
+        again = [*places] if control.keeps_files else [*telling(trial.after.requests, places, 1)]
+        yield from (replace(plan, again=place) for place in again or places[-1:])
 
 
 def _wrong(trial: Trial, history: History, *, whole: bool) -> Iterator[RequestViolation]:
@@ -224,18 +242,23 @@ def _wrong(trial: Trial, history: History, *, whole: bool) -> Iterator[RequestVi
         yield from of_a_death(trial, history, whole=whole, in_recovery=bool(trial.plan.again))
 
 
-def _deaths(control: Trial, settings: Settings) -> Iterator[Plan]:
-    """Yield each place to die: before each request of opening, of an update and of closing; then the next client's."""
+def _deaths(control: Trial, _settings: Settings) -> Iterator[Plan]:
+    """Yield each place to die: before each request of opening, of an update and of closing that shows something new."""
+    yield from (Plan(dies=number) for number in _places(control))
+
+
+def _places(control: Trial) -> list[int]:
+    """Return the requests before which it shows something that a client dies."""
     places = [
         number for number, request in enumerate(control.requests, 1) if request.step != LOOK or request.asked.writes
     ]
-    yield from (Plan(dies=number) for number in places)
-    opening = sum(1 for request in control.requests if request.step == OPEN)
-    recoveries = settings.budget.value.recoveries
-    chosen = places[:: max(1, len(places) // max(1, recoveries))][:recoveries]
-    for number in chosen:
-        for again in range(1, min(opening + 4, 12) + 1):
-            yield Plan(dies=number, again=again)
+    return places if control.keeps_files else [*telling(control.requests, places)]
+
+
+def _recovered(control: Trial, settings: Settings) -> list[int]:
+    """Return those of them after which who comes next dies, too."""
+    places, recoveries = _places(control), settings.budget.value.recoveries
+    return places[:: max(1, len(places) // max(1, recoveries))][:recoveries]
 
 
 def _spoilt(control: Trial, settings: Settings) -> Iterator[Plan]:

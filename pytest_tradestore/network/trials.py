@@ -86,6 +86,8 @@ class Trial:
     left: tuple[str, ...] = ()
     trouble: str = ""
     weak: str = ""
+    keeps_files: bool = False
+    """Whether the client keeps anything in its directory besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,8 @@ class Trials:
         self._begun = begun
         self._root = Path()
         self._processes: dict[int, Process] = {}
+        self.requests = 0
+        """How many requests clients have made by now, in all trials."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -133,8 +137,11 @@ class Trials:
         if number not in self._processes or not self._processes[number].alive:
             self._processes[number] = Process(self._store, self._workload)
         address = self._lines.address(number, self._root)
-        draws = number + _CLIENTS * another
-        return Life(self._processes[number], self._lines.line(number), address, decide, self._begun, draws)
+        line, draws = self._lines.line(number), number + _CLIENTS * another
+        return Life(self._processes[number], line, address, decide, self._begun, self._count, draws)
+
+    def _count(self) -> None:
+        self.requests += 1
 
     def close(self) -> None:
         for process in self._processes.values():
@@ -159,7 +166,8 @@ class Trials:
         for acknowledged, invoked, step in steps:
             outcome = life.do(step)
             name = step if isinstance(step, str) else step.rendered
-            trial = replace(trial, window=Window(acknowledged, invoked), step=name)
+            files = trial.keeps_files or any(self._root.iterdir())
+            trial = replace(trial, window=Window(acknowledged, invoked), step=name, keeps_files=files)
             if outcome.died:
                 trial = replace(trial, requests=tuple(life.requests), states=tuple(states))
                 return self._looked_after(trial)

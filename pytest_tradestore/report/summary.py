@@ -170,7 +170,7 @@ def details(record: StoreRecord, profile: Profile, *, whole: bool = True) -> lis
     done = len(record.results) + len(record.errors)
     counts = {name: count for name, count in checked(record).items() if count}
     asked_for = {name: count for name, count in counts.items() if name in _ASKED_FOR}
-    some = asked_for if asked_for and not whole and len(counts) > len(_ASKED_FOR) else counts
+    some = asked_for if asked_for and not whole and len(counts) > _MANY else counts
     amounts = [f"{count:,} {name.replace('_', ' ')}" for name, count in some.items()]
     if len(some) < len(counts):
         amounts.append("and more with -v")
@@ -211,8 +211,20 @@ def _by_posix_alone(record: StoreRecord) -> list[str]:
     )
 
 
-_ASKED_FOR = ("crash_states", "faults", "values", "damaged_images", "schedules", "identifiers")
-"""What was counted that says most of how much was looked at, one count for each family."""
+_ASKED_FOR = (
+    "crash_states",
+    "faults",
+    "requests",
+    "statements",
+    "trials",
+    "values",
+    "damaged_images",
+    "schedules",
+    "identifiers",
+)
+"""What was counted that says most of how much was looked at, one or two counts for each family."""
+_MANY = 6
+"""Counts from which on only those are told that people ask for."""
 _FEW = 8
 _FAMILIES = {
     "crashes": ("ATOM-", "DUR-", "REC-"),

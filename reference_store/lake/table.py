@@ -164,7 +164,7 @@ class LakeTable:
         try:
             return DeltaTable.create(
                 self.uri, SCHEMA, "ignore", list(PARTITIONS), storage_options=self.options,
-                configuration={"delta.logRetentionDuration": "interval 30 days"},
+                configuration={"delta.logRetentionDuration": "interval 30 days", "delta.checkpointInterval": "10"},
             )  # fmt: skip
         except DeltaError:
             found = self.opened(operation, identifier)  # somebody else was first

@@ -100,6 +100,7 @@ number = 7
 
 CHECKS = """
 import json
+import os
 import pathlib
 
 import pytest
@@ -122,7 +123,8 @@ def made_of(row):
             print("said while it was judged\\n" * more.get("lines", 1), end="")
         if verdict == "WAITS":
             run_isolated(lambda channel: None, 9.0)
-        chosen = Verdict[{"PRINTS": "VIOLATED", "WAITS": "HOLDS"}.get(verdict, verdict)]
+        watched = "VIOLATED" if os.environ.get("WATCHED") == "yes" else "HOLDS"
+        chosen = Verdict[{"PRINTS": "VIOLATED", "WAITS": "HOLDS", "IS WATCHED": watched}.get(verdict, verdict)]
         cause = Cause(Culprit("fsync missing", (more["at"],)), Harm.LOST) if "at" in more else None
         example = None
         if chosen is Verdict.VIOLATED:

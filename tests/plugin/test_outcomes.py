@@ -1,5 +1,6 @@
 """What each verdict becomes in pytest, and that nothing but HOLDS is ever green."""
 
+import faulthandler
 from xml.etree import ElementTree
 
 import pytest
@@ -58,6 +59,18 @@ def test_an_undecided_requirement_fails_with_its_reason(project):
 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["ATOM-1 UNDECIDED: it uses io_uring", "*INCOMPLETE: undecided: ATOM-1"])
+
+
+def test_a_time_limit_of_the_project_for_its_tests_does_not_end_a_check_that_takes_long(project, monkeypatch):
+    monkeypatch.setattr(
+        faulthandler, "dump_traceback_later", lambda *_, **__: monkeypatch.setenv("WATCHED", "yes"), raising=True
+    )
+    monkeypatch.setattr(faulthandler, "cancel_dump_traceback_later", lambda: monkeypatch.setenv("WATCHED", "no"))
+    project.checks(("ATOM-1", "IS WATCHED"))
+
+    result = project.run("-o", "faulthandler_timeout=60", "-p", "no:cacheprovider", "--tradestore-workers=0")
+
+    result.assert_outcomes(passed=1)
 
 
 def test_a_long_reason_is_wrapped_to_the_terminal(project):

@@ -204,21 +204,14 @@ def writers(place, options, processes, merges, step, make, begin):
     assert [bar.date for bar in found] == sorted(dates)
 
 
-def merged_by_four_processes(place, step):
-    context = multiprocessing.get_context("spawn")
-    writers(*place, 4, 12, SPREADS[step], context.Process, context.Event())
-
-
 @pytest.mark.proof
-def test_four_processes_that_merge_into_one_day_lose_and_double_nothing(bucket):
-    merged_by_four_processes(bucket, "same day")
-
-
-@pytest.mark.deep
 @pytest.mark.parametrize("step", list(SPREADS))
 @pytest.mark.parametrize("server", ["bucket", "moto"])
-def test_they_do_so_wherever_they_merge(request, server, step):
-    merged_by_four_processes(request.getfixturevalue(server), step)
+def test_four_processes_lose_and_double_nothing_wherever_they_merge(request, server, step):
+    place = request.getfixturevalue(server)
+    context = multiprocessing.get_context("forkserver")  # deltalake does not live on in a fork; it is imported once
+    context.set_forkserver_preload([__name__])
+    writers(*place, 4, 12, SPREADS[step], context.Process, context.Event())
 
 
 def test_two_writers_that_merge_into_one_day_lose_and_double_nothing(bucket):

@@ -1,0 +1,106 @@
+"""A session of PostgreSQL whose client has left is the next one's, as good as new; one whose client died ends."""
+
+import os
+import socket
+import threading
+
+import pytest
+
+from pytest_tradestore.backends import Postgres
+from pytest_tradestore.backends.hosts import lines_to
+from pytest_tradestore.backends.lines import Asked
+from pytest_tradestore.backends.postgres_server import unavailable
+
+psycopg = pytest.importorskip("psycopg", reason="psycopg (the extra postgres) is not installed")
+pytestmark = pytest.mark.skipif(bool(unavailable()), reason=unavailable() or "it is there")
+
+
+@pytest.fixture
+def lines(tmp_path):
+    lines = lines_to(Postgres())
+    lines.begin()
+    yield lines
+    lines.close()
+
+
+def made_by(lines, directory, client):
+    """Return what a client makes of a connection, while each statement of it is let through."""
+    found = []
+    ours, theirs = socket.socketpair()
+    dsn = lines.address(0, directory).dsn
+
+    def work():
+        connection = psycopg.connect(dsn, autocommit=True)
+        found.append(client(connection))
+        theirs.close()
+
+    thread = threading.Thread(target=work, daemon=True)
+    with ours:
+        thread.start()
+        line = lines.line(0)
+        while isinstance(line.wait(ours), Asked):
+            line.answer()
+        thread.join()
+        line.cut()
+    return found[0]
+
+
+def leaves(connection):
+    connection.execute("SET lock_timeout = 77")
+    connection.execute("CREATE TEMP TABLE mine (n int)")
+    connection.execute("PREPARE one AS SELECT 1")
+    connection.execute("SELECT pg_advisory_lock(1)")
+    connection.execute("BEGIN")
+    pid = connection.info.backend_pid
+    connection.close()
+    return pid
+
+
+def dies(connection):
+    pid = connection.info.backend_pid
+    with socket.socket(fileno=os.dup(connection.pgconn.socket)) as wire:
+        wire.shutdown(socket.SHUT_RDWR)  # without a word, as the kernel ends it
+    connection.close()
+    return pid
+
+
+def looks(connection):
+    with connection:
+        return connection.execute("SELECT count(*) FROM pg_stat_activity").fetchone()
+
+
+def finds(connection):
+    with connection:
+        asked = (
+            "SHOW lock_timeout",
+            "SELECT to_regclass('pg_temp.mine')",
+            "SELECT count(*) FROM pg_prepared_statements",
+            "SELECT pg_try_advisory_lock(1)",
+        )
+        return connection.info.backend_pid, [connection.execute(statement).fetchone()[0] for statement in asked]
+
+
+AS_NEW = ["0", None, 0, True]
+
+
+def test_a_client_gets_the_session_of_one_that_has_left_and_sees_nothing_of_it(lines, tmp_path):
+    before = made_by(lines, tmp_path, leaves)
+
+    assert made_by(lines, tmp_path, finds) == (before, AS_NEW)
+
+
+def test_control_the_session_of_one_that_died_ends_with_it(lines, tmp_path):
+    before = made_by(lines, tmp_path, dies)
+    pid, found = made_by(lines, tmp_path, finds)
+
+    assert pid != before
+    assert found == AS_NEW
+
+
+def test_control_who_could_tell_a_session_that_was_used_gets_a_new_one(lines, tmp_path):
+    before = made_by(lines, tmp_path, leaves)
+    made_by(lines, tmp_path, looks)
+    pid, found = made_by(lines, tmp_path, finds)
+
+    assert pid != before
+    assert found == AS_NEW
