@@ -1,7 +1,7 @@
 """The directory tree that a reader finds after a crash, as a frozen fact; and the one place that writes it to disk."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -39,6 +39,12 @@ class ImageFile:
     """When it was changed last: only how it compares with the other files of the image counts."""
 
 
+Links = tuple[int, ...]
+"""For each path of an image the first one that leads to the same file."""
+Shown = tuple[str, object]
+"""What a reader finds at one path: its content, or where it leads to."""
+
+
 @dataclass(frozen=True, eq=False)
 class DurableImage:
     """A directory tree below the root, parents before children, names in order.
@@ -49,28 +55,30 @@ class DurableImage:
 
     files: tuple[ImageFile, ...]
     order: tuple[int, ...] = field(init=False, repr=False)
-    _identity: tuple[tuple[object, object, int], ...] = field(init=False, repr=False)
+    _identity: tuple[Links, tuple[Shown, ...]] = field(init=False, repr=False)
     _hash: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         # Computed at once, and not by properties that are kept: images are made by the ten thousand to be compared.
-        first: dict[Inode, int] = {}  # inode numbers matter only as far as they say which paths are links of one file
-        regular, directory = Kind.FILE, Kind.DIRECTORY
-        identity: list[tuple[object, object, int]] = []
-        times: list[int] = []
-        for position, f in enumerate(self.files):
-            same = first.setdefault(f.inode, position)
-            if f.kind is regular:
-                times.append(f.changed)
-                identity.append((f.path, f.content, same))
-            else:
-                identity.append((f.path, None if f.kind is directory else f.target, same))
-        known = tuple(identity)
-        ranks = {time: rank for rank, time in enumerate(sorted(set(times)))}
+        regular = Kind.FILE
+        order = ranks([f.changed for f in self.files if f.kind is regular])
+        self._know(order, links(f.inode for f in self.files), tuple([shown(f) for f in self.files]))
+
+    def _know(self, order: tuple[int, ...], linked: Links, seen: tuple[Shown, ...]) -> None:
         set_once = object.__setattr__
-        set_once(self, "order", tuple([ranks[time] for time in times]))
-        set_once(self, "_identity", known)
-        set_once(self, "_hash", hash(known))
+        set_once(self, "order", order)
+        set_once(self, "_identity", (linked, seen))
+        set_once(self, "_hash", hash((linked, seen)))
+
+    @classmethod
+    def of(
+        cls, files: tuple[ImageFile, ...], order: tuple[int, ...], linked: Links, seen: tuple[Shown, ...]
+    ) -> "DurableImage":
+        """Return the image of these files, of whom all is known already: ``ranks``, ``links``, ``shown`` of each."""
+        image = object.__new__(cls)
+        object.__setattr__(image, "files", files)
+        image._know(order, linked, seen)
+        return image
 
     def __hash__(self) -> int:
         return self._hash
@@ -92,7 +100,7 @@ class DurableImage:
     def shape(self) -> tuple[object, ...]:
         """All but what is in the files: paths, kinds and sizes, which are links of one file, and what is beside."""
         files = tuple((f.path, f.kind, len(f.content), f.target) for f in self.files)
-        return files, tuple(same for _, _, same in self._identity), self.beside
+        return files, self._identity[0], self.beside
 
     @cached_property
     def stamps(self) -> Mapping[str, int]:
@@ -152,6 +160,25 @@ class DurableImage:
                         os.close(descriptor)
                     else:
                         held[file.path] = descriptor
+
+
+def shown(file: ImageFile) -> Shown:
+    """Return what a reader finds there."""
+    if file.kind is Kind.FILE:
+        return file.path, file.content
+    return file.path, None if file.kind is Kind.DIRECTORY else file.target
+
+
+def links(inodes: Iterable[Inode]) -> Links:
+    """Return which of the paths lead to one file: the numbers of inodes matter only as far as they say that."""
+    first: dict[Inode, int] = {}
+    return tuple([first.setdefault(inode, position) for position, inode in enumerate(inodes)])
+
+
+def ranks(times: Sequence[int]) -> tuple[int, ...]:
+    """Return how times compare: the earliest is 0, equal ones are the same."""
+    rank = {time: number for number, time in enumerate(sorted(set(times)))}
+    return tuple([rank[time] for time in times])
 
 
 def matches(path: str, globs: tuple[str, ...]) -> bool:

@@ -37,7 +37,7 @@ class _Moment:
 
     step: int
     kept: Kept
-    micros: tuple[int, ...] = ()
+    micros: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True)
@@ -81,7 +81,7 @@ class Keeping:
                     moments.append(_Moment(number, replace(last, changed=now if time is None else time)))
                 case _ if isinstance(step, Extent) or isinstance(operation, (Truncate, Allocate)):
                     own = range(program.starts[number], program.starts[number + 1])
-                    micros = tuple(m for m in own if isinstance(program.micros[m], (Data, Size)))
+                    micros = frozenset(m for m in own if isinstance(program.micros[m], (Data, Size)))
                     moments.append(_Moment(number, replace(last, changed=now), micros))
                 case _:
                     pass
@@ -90,11 +90,13 @@ class Keeping:
     def at(self, inode: Inode, cut: int, lost: Set[int]) -> Kept:
         """Return what is kept of a file in a crash after ``cut`` steps that has lost ``lost``."""
         moments = self._moments[inode]
-        last = next((n for n in range(len(moments) - 1, -1, -1) if moments[n].step < cut), 0)
+        last = len(moments) - 1
+        while last and moments[last].step >= cut:
+            last -= 1
         kept = moments[last].kept
         for n in range(last, 0, -1):
             moment, before = moments[n], moments[n - 1].kept
-            if moment.kept.changed != before.changed and not (moment.micros and lost >= set(moment.micros)):
+            if moment.kept.changed != before.changed and not (moment.micros and lost >= moment.micros):
                 return kept if kept.changed == moment.kept.changed else replace(kept, changed=moment.kept.changed)
         first = moments[0].kept.changed
         return kept if kept.changed == first else replace(kept, changed=first)

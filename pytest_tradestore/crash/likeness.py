@@ -1,13 +1,11 @@
 """Which images show a reader the same, told before they are made: of many thousand found only some are taken."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_tradestore.crash.images import ImageFile
-from pytest_tradestore.crash.operations import Inode, Kind
+from pytest_tradestore.crash.images import DurableImage, ImageFile, Links, Shown, ranks, shown
+from pytest_tradestore.crash.operations import Kind
 
-Links = tuple[int, ...]
-"""For each path of an image the first one that leads to the same file."""
 Look = tuple[Links, tuple[int, ...], tuple[int, ...]]
 """Equal for images that are equal, with the same beside their content; only within one ``Likeness``."""
 
@@ -17,6 +15,7 @@ class Part:
     """One path of an image: ``shows`` is a number for all that is there, ``changed`` the time of a regular file."""
 
     file: ImageFile
+    seen: Shown
     shows: int
     changed: int | None
 
@@ -32,7 +31,7 @@ class Likeness:
         """Return a path with the number of what it shows."""
         beside = (file.mode, file.owner, file.attributes)
         shows = self._shown.setdefault((file.path, file.kind, file.content, file.target, beside), len(self._shown))
-        return Part(file, shows, file.changed if file.kind is Kind.FILE else None)
+        return Part(file, shown(file), shows, file.changed if file.kind is Kind.FILE else None)
 
     def look(self, linked: Links, parts: Sequence[Part]) -> Look:
         """Return what an image of these paths looks like."""
@@ -43,13 +42,7 @@ class Likeness:
         return linked, tuple([part.shows for part in parts]), order
 
 
-def links(inodes: Iterable[Inode]) -> Links:
-    """Return which of the paths lead to one file."""
-    first: dict[Inode, int] = {}
-    return tuple(first.setdefault(inode, position) for position, inode in enumerate(inodes))
-
-
-def ranks(times: Sequence[int]) -> tuple[int, ...]:
-    """Return how times compare: the earliest is 0, equal ones are the same."""
-    rank = {time: number for number, time in enumerate(sorted(set(times)))}
-    return tuple([rank[time] for time in times])
+def image_of_parts(look: Look, parts: Sequence[Part]) -> DurableImage:
+    """Return the image of paths that look so."""
+    linked, _, order = look
+    return DurableImage.of(tuple([p.file for p in parts]), order, linked, tuple([p.seen for p in parts]))

@@ -25,8 +25,8 @@ from pytest_tradestore.crash.crash_state import (
     state_of,
     windows,
 )
-from pytest_tradestore.crash.images import DurableImage
-from pytest_tradestore.crash.likeness import Likeness, Look, Part, links
+from pytest_tradestore.crash.images import DurableImage, links
+from pytest_tradestore.crash.likeness import Likeness, Look, Part, image_of_parts
 from pytest_tradestore.crash.lowering import Data, Micro, Name, Program, WriteThrough
 from pytest_tradestore.crash.models import STRICT, PersistenceModel, Settled
 from pytest_tradestore.crash.naming import Naming, Paths, forgotten_by_one
@@ -251,6 +251,7 @@ class _Search:
         linked = links(inode for _, inode in plan.tree)
         paths = _paths(plan)
         losses = [[loss for loss, _ in variants] for variants in plan.choices]
+        gone = frozenset(plan.lost)
         for choice in picked:
             parts = []
             for path, inode, position, variants, made in paths:
@@ -258,14 +259,14 @@ class _Search:
                 part = made[number]
                 if part is None:
                     loss, content = variants[number]
-                    kept = self.keeping.at(inode, plan.cut, frozenset((*plan.lost, *loss)))
+                    kept = self.keeping.at(inode, plan.cut, gone.union(loss))
                     part = made[number] = self.likeness.part(image_file(path, inode, self.kinds[inode], kept, content))
                 parts.append(part)
             lost = sorted(chain(plan.lost, *[of_one[number] for of_one, number in zip(losses, choice, strict=True)]))
             cut = plan.cut
             for before, start, needed in trailing:
                 from_there = bisect_left(lost, start)
-                if needed and not set(needed).issubset(lost[from_there:]):
+                if needed and not needed.issubset(lost[from_there:]):
                     break
                 cut, lost = before, lost[:from_there]
             look = self.likeness.look(linked, parts)
@@ -370,7 +371,7 @@ class _Search:
         parts = [(m, self.program.micros[m]) for m in self.of_inode.get(inode, ()) if m < end]
         return content_left(Pages.of(node.content if node is not None else b""), parts, lost)
 
-    def _trailing(self, cut: int, files: Set[Inode]) -> list[tuple[int, int, Loss]]:
+    def _trailing(self, cut: int, files: Set[Inode]) -> list[tuple[int, int, frozenset[int]]]:
         """Return the steps before ``cut`` that need not have been issued if what they do to ``files`` is lost.
 
         Each with the number of micro-operations issued before it, and those that matter, the last step first.
@@ -381,9 +382,8 @@ class _Search:
             if isinstance(step, (Mark, Sync, SyncAll, SetTime, WriteThrough)):
                 break
             issued = range(start, self.program.starts[number + 1])
-            found.append(
-                (number, start, tuple(m for m in issued if getattr(self.program.micros[m], "inode", ROOT) in files))
-            )
+            needed = frozenset(m for m in issued if getattr(self.program.micros[m], "inode", ROOT) in files)
+            found.append((number, start, needed))
         return found
 
     def _subsets(self, items: Sequence[int], related: Sequence[Sequence[int]]) -> Iterator[Loss]:
@@ -506,14 +506,14 @@ class _Search:
         key = (self.window_numbers[cut], look)
         found = self.found.get(key)
         if found is None:
-            found = self.found[key] = _Found(key[0], parts)
+            found = self.found[key] = _Found(key[0], look, parts)
         return found
 
     def _groups(self, found: Iterable["_Found"]) -> list[Group]:
         """Return these as groups, the simplest first."""
         made = []
         for simplest, one in sorted(((one.simplest, one) for one in found), key=itemgetter(0)):
-            image = DurableImage(tuple(part.file for part in one.parts))
+            image = image_of_parts(one.look, one.parts)
             process, power = (of_kind and state_of(of_kind) for of_kind in (one.process, one.power))
             made.append(Group(self.windows[simplest[0]], image, process, power))
         return made
@@ -549,10 +549,10 @@ def _paths(plan: _Plan) -> list[tuple[str, Inode, int, tuple[tuple[Loss, bytes],
 class _Found:
     """A group in the making: of each kind of crash the simplest state so far, told by its simplicity."""
 
-    __slots__ = ("parts", "power", "process", "window")
+    __slots__ = ("look", "parts", "power", "process", "window")
 
-    def __init__(self, window: int, parts: Sequence[Part]) -> None:
-        self.window, self.parts = window, parts
+    def __init__(self, window: int, look: Look, parts: Sequence[Part]) -> None:
+        self.window, self.look, self.parts = window, look, parts
         self.process: Simplicity | None = None
         self.power: Simplicity | None = None
 
