@@ -174,3 +174,5 @@ def _write(running: Rig, playing: Playing, stroke: Stroke) -> None:
         playing.write_back(inode, start, length)
     if stroke.commits:
         running.commit(whole=True)
+    if stroke.crowds:
+        running.crowd()

@@ -27,6 +27,8 @@ from pytest_tradestore.crash.trace import Snapshot, attributes_of
 _CHUNK = 1 << 16
 _LOOKS = {"ext4": "", "xfs": "nouuid", "btrfs": ""}
 _NEVER = 1 << 62
+_CROWD = 200
+"""More names than btrfs lets wait in memory (128) before it begins to put them into trees."""
 
 
 class Extents:
@@ -134,6 +136,7 @@ class Rig:
         os.mkdir(self.top)
         self.times = Times()
         self.unmountable = 0
+        self._crowds = 0
         with self.times.of("making"):
             _made(filesystem, self._file)
         self._fresh = Extents(self._file)
@@ -197,6 +200,14 @@ class Rig:
             os.fsync(other)
         finally:
             os.close(other)
+
+    def crowd(self) -> None:
+        """Make so many names that btrfs puts those that wait in memory into trees (``btrfs_balance_delayed_items``)."""
+        self._crowds += 1
+        directory = f"{self.top}/crowd-{self._crowds}"
+        os.mkdir(directory)
+        for number in range(_CROWD):
+            os.close(os.open(f"{directory}/{number}", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC))
 
     @contextmanager
     def _mounted(self, device: str, options: str, flags: int = 0) -> Iterator[None]:

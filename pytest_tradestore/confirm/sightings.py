@@ -12,7 +12,7 @@ from itertools import islice
 from pytest_tradestore.confirm.attempts import Attempt, Left, Settled, Told, asked
 from pytest_tradestore.confirm.keeping import keep_log
 from pytest_tradestore.confirm.playing import unplayable
-from pytest_tradestore.confirm.steering import operations_of, steered, unsteered
+from pytest_tradestore.confirm.steering import crowded, operations_of, steered, unsteered
 from pytest_tradestore.crash.crash_state import Crash, CrashState, Group, Window, windows
 from pytest_tradestore.crash.culprits import PILING_UP
 from pytest_tradestore.crash.evidence import Evidence, place_of
@@ -55,7 +55,7 @@ def shown(store: StoreUnderTest, evidence: Evidence, settings: Settings, filesys
     Raises OSError if it cannot be asked.
     """
     assert evidence.program is not None
-    attempts = _unsteered(evidence.program, frozenset())
+    attempts = _unsteered(evidence.program, frozenset(), filesystem)
     looking = _Looking(store, evidence, settings, attempts, {})
     with Sandbox() as sandbox:
         settled, place = Settled(len(attempts)), _place(sandbox)
@@ -142,15 +142,18 @@ def _attempts(evidence: Evidence, wanted: Mapping[Finding, Violation], filesyste
     for rank in range(_STATES_OF_ONE):
         attempts += [of_one[rank] for of_one in ranked if len(of_one) > rank]
     for program, findings in by_program.items():
-        attempts += _unsteered(program, frozenset(findings))
+        attempts += _unsteered(program, frozenset(findings), filesystem)
     return attempts
 
 
-def _unsteered(program: Program, wants: frozenset[Finding]) -> list[Attempt]:
-    return [
+def _unsteered(program: Program, wants: frozenset[Finding], filesystem: str) -> list[Attempt]:
+    attempts = [
         Attempt(program, unsteered(program, pages=pages, commits=commits), wants, alive=not pages and not commits)
         for pages, commits in ((False, False), (False, True), (True, False), (True, True))
     ]
+    if filesystem == "btrfs":  # what only then is in its log shows a reader names that were taken away
+        attempts.append(Attempt(program, crowded(program), wants))
+    return attempts
 
 
 def _states(program: Program, violation: Violation, filesystem: str) -> list[CrashState]:

@@ -9,16 +9,20 @@ from dataclasses import dataclass
 
 from pytest_tradestore.crash.crash_state import CrashState
 from pytest_tradestore.crash.lowering import Data, Extent, Program, WriteThrough
-from pytest_tradestore.crash.operations import Inode, Operation
+from pytest_tradestore.crash.operations import Create, Inode, Operation
 
 
 @dataclass(frozen=True, slots=True)
 class Stroke:
-    """One operation, and what is written right after it: ranges (file, start, length), and the journal or not."""
+    """One operation, and what is written right after it: ranges (file, start, length), and the journal or not.
+
+    With ``crowds`` so many names are made elsewhere that those which wait in memory have to be put into trees.
+    """
 
     operation: Operation
     pages: tuple[tuple[Inode, int, int], ...] = ()
     commits: bool = False
+    crowds: bool = False
 
 
 def unsteered(program: Program, *, pages: bool, commits: bool) -> tuple[Stroke, ...]:
@@ -27,6 +31,14 @@ def unsteered(program: Program, *, pages: bool, commits: bool) -> tuple[Stroke, 
     Without either the kernel does what it does by itself, and what the program's own syncs make it do.
     """
     return _strokes(program, len(program.steps), frozenset(), pages=pages, commits=commits, always=True)
+
+
+def crowded(program: Program) -> tuple[Stroke, ...]:
+    """Return all operations of a program, each that makes a file followed by a crowd of other names.
+
+    None follows a rename: what takes a name away has to wait in memory still when the directory is synced.
+    """
+    return tuple(Stroke(operation, crowds=isinstance(operation, Create)) for operation in operations_of(program))
 
 
 def steered(program: Program, state: CrashState) -> tuple[Stroke, ...]:

@@ -14,8 +14,8 @@ from pathlib import Path
 from pytest_tradestore.confirm.needs import missing
 from pytest_tradestore.confirm.sightings import kernel
 from tests.broken_stores import Broken
-from tests.confirm.asking import CRASHING, FILESYSTEMS, seen, shown_by
-from tests.confirm.page import Page
+from tests.confirm.asking import CRASHING, FILESYSTEMS, possible, seen, shown_by
+from tests.confirm.page import ELSEWHERE, Page
 from tests.sound_stores import SOUND, Sound
 
 
@@ -58,7 +58,10 @@ def _broken(row: Broken) -> str:
         for (requirement, _), marks in seen(row, filesystem).items():
             if any(mark.seen for mark in marks):
                 first.setdefault(requirement, filesystem)
-    return ", ".join(f"**{requirement}** {first.get(requirement, '-')}" for requirement in row.breaks)
+    can = possible(row) if row.breaks.keys() - first.keys() else frozenset[str]()
+    for requirement in row.breaks.keys() - first.keys():
+        first[requirement] = "-" if requirement in can else ELSEWHERE
+    return ", ".join(f"**{requirement}** {first[requirement]}" for requirement in row.breaks)
 
 
 def _sound(row: Sound) -> list[str]:

@@ -7,6 +7,7 @@ import pytest
 from pytest_tradestore.bench import Bench
 from pytest_tradestore.confirm.needs import missing
 from pytest_tradestore.confirm.sightings import shown
+from pytest_tradestore.crash.where import where_possible
 from pytest_tradestore.kits.registry import KITS
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.verdict import Sighting
@@ -34,6 +35,19 @@ def seen(row: Broken, *filesystems: str, **settings: object) -> dict[tuple[str, 
     )
     kit = next(kit for kit in KITS if kit.name == row.contract)
     return bench.sightings(store, kit)
+
+
+def possible(row: Broken) -> frozenset[str]:
+    """Return which requirements of a row a crash can break on one of the file systems, by the models of their names."""
+    bench, store = Bench(Settings(budget=Budget.QUICK, recorder=row.recorders[-1])), target_of(row)
+    evidence = bench.crashes(store, next(kit for kit in KITS if kit.name == row.contract))
+    program = evidence.program
+    assert program is not None
+    return frozenset(
+        requirement
+        for requirement, violations in evidence.violations.items()
+        if any(v.second or not {*FILESYSTEMS}.isdisjoint(where_possible(program, v.losses)) for v in violations)
+    )
 
 
 def shown_by(row: Sound | Broken, filesystem: str) -> Iterator[tuple[str, frozenset[str], int]]:

@@ -16,8 +16,9 @@ This page is written by `python -m tests.confirm docs/reference/seen-on-linux.md
 {partly}## Broken stores
 
 What crashes break in the stores of the [kill matrix](kill-matrix.md), and the first file system on which it was seen.
-A dash is for what was seen on none of {filesystems}, which does not mean that it cannot happen: some of it happens by
-the letter of POSIX alone, on macOS, or where a process dies inside of a write.
+`not on Linux` is what the [models](../concepts/persistence-models.md) of {filesystems} rule out: it happens by the
+letter of POSIX alone, or on macOS. A dash is for what they allow and what was seen on none of them, which does not mean
+that it cannot happen there: it may take a process that dies inside of a write, or times that did not come.
 
 | store | requirement: seen on |
 |---|---|
@@ -31,6 +32,8 @@ disk was asked and at subsets of what no flush had covered.
 | store | {columns} |
 |---|{rule}|
 """
+ELSEWHERE = "not on Linux"
+"""What a row says of a requirement that no crash on one of the file systems can break."""
 _ROW = re.compile(r"\| `([^`]+)` \| (.*) \|")
 
 

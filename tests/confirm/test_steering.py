@@ -1,6 +1,6 @@
 """What is written back and committed while a program is played, so that a crash state can come about."""
 
-from pytest_tradestore.confirm.steering import operations_of, steered, unsteered
+from pytest_tradestore.confirm.steering import crowded, operations_of, steered, unsteered
 from pytest_tradestore.crash.crash_state import Crash, CrashState
 from pytest_tradestore.crash.lowering import Data, Name, lower
 from pytest_tradestore.crash.operations import Create, Rename, Write
@@ -55,6 +55,10 @@ def test_unsteered_the_kernel_is_left_alone_or_made_to_write_after_each_operatio
     assert not any(stroke.pages or stroke.commits for stroke in quiet)
     assert [stroke.commits for stroke in busy] == [True, True, True]
     assert [type(stroke.operation) for stroke in busy] == [Create, Write, Rename]
+
+
+def test_a_crowd_of_names_follows_what_is_made_and_not_what_takes_a_name_away():
+    assert [stroke.crowds for stroke in crowded(replaced())] == [True, False, False]
 
 
 def test_every_operation_of_a_trace_is_played_whatever_was_joined_when_it_was_taken_apart():

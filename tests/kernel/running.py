@@ -14,8 +14,6 @@ from pytest_tradestore.crash.operations import Mark
 from pytest_tradestore.crash.trace import replay
 from tests.kernel.programs import Program
 
-_CROWD = 200
-"""More names than btrfs lets wait (128) before it begins to put them into trees."""
 SCHEDULES = ("calls only", "journal", "pages", "pages and journal")
 
 
@@ -85,14 +83,7 @@ def _between(rig: Rig, schedule: str, root: str, rng: random.Random) -> None:
     if "journal" in schedule and rng.random() < (0.08 if slow else 0.25):
         rig.commit(whole=rng.random() < 0.5)
     if slow and rng.random() < 0.02:
-        _crowd(f"{rig.top}/crowd-{rig.now()}-{rng.randrange(1 << 30)}")
-
-
-def _crowd(directory: str) -> None:
-    """Make so many names that btrfs puts those that wait in memory into its trees (``btrfs_balance_delayed_items``)."""
-    os.mkdir(directory)
-    for number in range(_CROWD):
-        os.close(os.open(f"{directory}/{number}", os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+        rig.crowd()
 
 
 def end_of(program: Program) -> DurableImage:
