@@ -120,7 +120,11 @@ class Root:
         Meant for what the writer's thread does (the ``write`` of a GroupCommit, ``alone``). In any other thread it
         lends the lock, for as long as the ``with`` statement is there.
         """
-        return _Held(self, operation, identifier) if self.writer.is_here() else _Borrowed(self, operation, identifier)
+        return _Held(self, operation, identifier) if self.writer.is_here() else self.borrowing(operation, identifier)
+
+    def borrowing(self, operation: str, identifier: str) -> Borrowed:
+        """Return what lends the lock to a ``with`` statement, or to the frame that ``enter`` is given."""
+        return Borrowed(self, operation, identifier)
 
     def group(
         self,
@@ -234,10 +238,12 @@ class _Held:
         _translate(self._operation, self._identifier, error)
 
 
-class _Borrowed:
+class Borrowed:
     """The lock, held by the writer's thread for as long as the ``with`` statement goes on that has this object.
 
-    An exception between any two steps of the borrower leaves nothing behind: the lender looks whether it is there.
+    An exception between any two steps of the borrower leaves nothing behind: the lender looks whether it is there. Of a
+    generator it cannot tell, which may wait outside of the stack, as may a traceback that somebody keeps: so whoever
+    takes locks for others (``operations.backups``) names the frame that has them.
     """
 
     def __init__(self, root: Root, operation: str, identifier: str) -> None:
@@ -246,8 +252,12 @@ class _Borrowed:
         self._back.acquire()
 
     def __enter__(self) -> Directory:
+        return self.enter(sys._getframe(1))
+
+    def enter(self, frame: FrameType) -> Directory:
+        """Take the lock for as long as ``frame``, one of this thread's, is there, or until the exit."""
         self._root._opened(self._operation)
-        loan = Loan(threading.get_ident(), _identity(sys._getframe(1)), ref(self), self._back)
+        loan = Loan(threading.get_ident(), _identity(frame), ref(self), self._back)
         task = _Task(self._operation, self._identifier, partial(_lend, self._root.writer, loan))
         directory: Directory = self._root._alone(self._root.lock_timeout).commit(task)
         return directory

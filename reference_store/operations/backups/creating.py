@@ -26,7 +26,7 @@ from reference_store.operations.backups import generations
 from reference_store.operations.backups.generations import Entry, Generation, checked_time
 from reference_store.operations.backups.local import LocalVault
 from reference_store.operations.backups.retention import Retention, prune
-from reference_store.operations.backups.tree import Place, digest_of, locked, pieces_of, walk
+from reference_store.operations.backups.tree import Place, digest_of, pieces_of, under_all_locks, walk
 from reference_store.operations.backups.vault import ContentChanged, Progress, Vault
 from reference_store.operations.inspection import State, inspect, opened
 
@@ -91,15 +91,18 @@ def _create(directory: Directory, vault: Vault, wanted: Generation, lock_timeout
     keeper = _Keeper(vault, progress, sum(len(place.files) for place in walk(directory)))
     for place in walk(directory):
         keeper.look_at(place)
-    with locked(directory, lock_timeout):
+    files: dict[str, Entry] = {}
+    directories: dict[str, int] = {}
+    skipped: list[str] = []
+
+    def note() -> None:
         refuse_unfinished(directory)
-        files: dict[str, Entry] = {}
-        directories: dict[str, int] = {}
-        skipped: list[str] = []
         for place in walk(directory):
             directories[place.path] = place.mode
-            files |= keeper.as_now(place)
-            skipped += [place.path_of(name) for name in place.others]
+            files.update(keeper.as_now(place))
+            skipped.extend(place.path_of(name) for name in place.others)
+
+    under_all_locks(directory, lock_timeout, note)
     vault.settle()
     damaged = tuple(found.file for found in inspect(wanted.source) if found.state in (State.DAMAGED, State.UNREADABLE))
     generation = replace(wanted, directories=directories, files=files, damaged=damaged, skipped=tuple(skipped))

@@ -9,14 +9,16 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, suppress
+from types import TracebackType
 
 from reference_store.core.atomic import Directory
 from reference_store.core.descriptors import TooLarge, hand_over
 from reference_store.core.directory import NotARegularFile
 from reference_store.core.document_files import SUFFIX
-from reference_store.core.root import LOCK_TIMEOUT, Root, as_failure
+from reference_store.core.root import LOCK_TIMEOUT, Borrowed, Root, as_failure
 from reference_store.core.signals import let_out
 from reference_store.errors import CorruptData, NoSuchGeneration, StorageFailure
 from reference_store.operations.backups.generations import is_digest, is_id
@@ -29,6 +31,27 @@ _LARGEST = 1 << 30
 """Bytes of the document of a generation."""
 _AT_ONCE, _BYTES = 128, 64 << 20
 """So many files, of so many bytes together, are written before they are waited for."""
+
+
+class _Holding:
+    """The lock of a vault, lent to the frame of a ``with`` statement; no generator stands in between (see Borrowed)."""
+
+    def __init__(self, lock: Borrowed, begin: Callable[[], None], end: Callable[[], None]) -> None:
+        self._lock, self._begin, self._end = lock, begin, end
+
+    def __enter__(self) -> None:
+        self._lock.enter(sys._getframe(1))
+        try:
+            self._begin()
+        except BaseException:
+            self._lock.__exit__(None, None, None)
+            raise
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        try:
+            self._end()
+        finally:
+            self._lock.__exit__(kind, error, at)
 
 
 class LocalVault:
@@ -51,16 +74,13 @@ class LocalVault:
             raise as_failure("open", path, cause) from error
         self._written: list[tuple[str, str, int, int]] = []  # digest, temporary name, descriptor, size
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self) -> AbstractContextManager[None]:
         """Exclude all others who make, check or restore generations here; raises LockTimeout."""
-        with self._root.updating("backup", self.path):
-            self._contents.sweep()
-            self._generations.sweep()
-            try:
-                yield
-            finally:
-                self._let_go()
+        return _Holding(self._root.borrowing("backup", self.path), self._sweep, self._let_go)
+
+    def _sweep(self) -> None:
+        self._contents.sweep()
+        self._generations.sweep()
 
     def ids(self) -> list[str]:
         """The generations, in no order."""

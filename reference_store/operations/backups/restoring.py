@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from reference_store.core.atomic import DAMAGED, Directory
 from reference_store.core.descriptors import hand_over
@@ -22,7 +24,7 @@ from reference_store.core.signals import let_out
 from reference_store.errors import DamagedBackup, InvalidRecord, RestoreUnfinished, StorageFailure, StoreError
 from reference_store.operations.backups.creating import create
 from reference_store.operations.backups.generations import Entry, Generation
-from reference_store.operations.backups.tree import Place, digest_of, locked, walk
+from reference_store.operations.backups.tree import Place, digest_of, under_all_locks, walk
 from reference_store.operations.backups.vault import Progress, Vault, chosen
 from reference_store.operations.inspection import opened
 
@@ -78,8 +80,9 @@ def restore(
             made = create(root, vault, now=now, note=note, before_restore=True, lock_timeout=lock_timeout)
             before = made.generation.id
     try:
-        with vault.held(), locked(directory, lock_timeout, unfinished=True):
-            written, removed = _replace(vault, wanted, directory, progress)
+        with vault.held():
+            replace = partial(_replace, vault, wanted, directory, progress)
+            written, removed = under_all_locks(directory, lock_timeout, replace, unfinished=True)
     except OSError as error:
         let_out(error)
         if isinstance(error, StoreError):
@@ -146,10 +149,13 @@ def _replace(vault: Vault, generation: Generation, directory: Directory, progres
     for each in directories.values():
         mark(each, generation.id, vault.name)
     writing = _Writing(vault, directories)
-    for done, (path, entry) in enumerate(generation.files.items(), 1):
-        writing.write(path, entry)
-        progress(done, len(generation.files))
-    writing.settle()
+    try:
+        for done, (path, entry) in enumerate(generation.files.items(), 1):
+            writing.write(path, entry)
+            progress(done, len(generation.files))
+        writing.settle()
+    finally:
+        writing.let_go()
     removed = list(_remove(places, generation))
     for each in directories.values():
         each.sync()  # all files are what they were, before any mark goes
@@ -204,6 +210,14 @@ class _Writing:
             directory, staged, name, descriptor, _ = self._staged.pop()
             directory.settle(staged, descriptor)
             directory.exchange(staged, name, None, None)
+
+    def let_go(self) -> None:
+        """Clear away what was written and never put in place."""
+        while self._staged:
+            directory, staged, _, descriptor, _ = self._staged.pop()
+            with suppress(OSError):
+                os.close(descriptor)
+            directory.discard(staged)
 
     def _checked(self, path: str, entry: Entry) -> Iterator[bytes]:
         found = hashlib.sha256()

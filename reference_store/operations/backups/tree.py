@@ -9,17 +9,20 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from reference_store.core.atomic import Directory
 from reference_store.core.descriptors import read_at
 from reference_store.core.locking import LOCK_FILE
-from reference_store.core.root import Root
+from reference_store.core.root import Borrowed, Root
 from reference_store.errors import LockTimeout
 from reference_store.operations.backups.generations import is_left_out
+
+T = TypeVar("T")
 
 PIECE = 1 << 20
 _AT_A_TIME = 1.0
@@ -74,38 +77,36 @@ def walk(directory: Directory, path: str = "") -> Iterator[Place]:
         yield from walk(child, f"{path}/{name}" if path else name)
 
 
-@contextmanager
-def locked(directory: Directory, timeout: float, *, unfinished: bool = False) -> Iterator[None]:
-    """Hold all locks of a directory and of those below it, so that no store writes there; raises LockTimeout.
+def under_all_locks(directory: Directory, timeout: float, do: Callable[[], T], *, unfinished: bool = False) -> T:
+    """Return what ``do`` returns, with all locks of a directory and of those below it held; raises LockTimeout.
 
     ``unfinished`` says that this is a restore: it may work where one was begun, and holds the lock of the directory
-    itself also if none was ever held, which leaves a lock file there.
+    itself also if none was ever held, which leaves a lock file there. The locks are lent to this very call: when it is
+    over, however that came, they are free, whoever keeps a traceback of it.
     """
     deadline = time.monotonic() + timeout
-    wanted = _with_locks(directory)
+    here, wanted = sys._getframe(), _with_locks(directory)
     if unfinished and "" not in wanted:
         wanted = ["", *wanted]
     while True:
-        with ExitStack() as held:
+        held: list[Borrowed] = []
+        try:
             try:
                 for path in wanted:
                     left = max(min(deadline - time.monotonic(), _AT_A_TIME), 0.0)
-                    held.enter_context(_held(_below(directory, path), left, unfinished=unfinished))
+                    root = Root(_below(directory, path), left, unfinished=unfinished)
+                    held.append(root.borrowing("backup", root.path))
+                    held[-1].enter(here)
             except LockTimeout as error:
                 if time.monotonic() >= deadline:
                     raise LockTimeout(error.root, timeout) from None
                 continue
             if (found := _with_locks(directory)) == wanted:
-                yield
-                return
+                return do()
             wanted = found  # a store was used for the first time meanwhile
-
-
-@contextmanager
-def _held(directory: Directory, timeout: float, *, unfinished: bool) -> Iterator[None]:
-    # A generator: the lock is lent for as long as this frame goes on, wherever it was entered.
-    with Root(directory, timeout, unfinished=unfinished).updating("backup", directory.path):
-        yield
+        finally:
+            while held:
+                held.pop().__exit__(None, None, None)
 
 
 def _with_locks(directory: Directory) -> list[str]:
