@@ -26,7 +26,7 @@ from reference_store.errors import CorruptData, InvalidRecord, JournalFull, Stor
 from reference_store.operations.log_retention import Evidence, ended, evidence_in, purge, remove
 from reference_store.operations.log_salvage import SalvageReport, salvage
 from reference_store.stores.documents import CLAIMS
-from reference_store.stores.journal_ends import end_of, place_behind
+from reference_store.stores.journal_ends import Anchor, end_of, place_behind
 from reference_store.stores.journal_files import SUFFIX, Look, opened_log, streams_in
 from reference_store.stores.journal_following import Follower
 from reference_store.stores.journal_handover import is_told, tell
@@ -284,10 +284,7 @@ class JournalStore(Closing, Reopened):
             known = None  # cut, or another file
         if known and known.length == about.st_size:
             return known
-        if known is None:
-            walk = end_of(log, stream, file)
-        else:
-            walk = Walk(log, stream, file, known.sequence, known.length).to_the_end()
+        walk = end_of(log, stream, file, known and Anchor(known.sequence, known.length))
         if walk.torn:
             self._cut_off(directory, descriptor, stream, file, walk.torn, walk.length)
         # Others wrote this, and may have died before their syncs, or seen them fail: nothing is acknowledged behind a

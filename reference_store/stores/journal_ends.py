@@ -13,6 +13,8 @@ from reference_store.stores.journal_lines import LogFile, Walk, sealed
 
 NEAR = 16 << 10
 """Bytes at the end of a log that are always checked before something is appended."""
+FAR = 4 * NEAR
+"""Bytes that others may have appended and that are gone through; where they are more, only the end is looked at."""
 
 _PROBE = 4 << 10
 _PIECE = 128 << 10
@@ -29,12 +31,16 @@ class Anchor:
 _BEGINNING = Anchor(0, 0)
 
 
-def end_of(log: LogFile, stream: str, file: str) -> Walk:
+def end_of(log: LogFile, stream: str, file: str, known: Anchor | None = None) -> Walk:
     """Return a walk that has arrived at the end; all of the last append, and at least NEAR bytes, were looked at.
 
-    An append is durable before the next one begins, so no crash leaves anything of an earlier one missing. Raises
-    CorruptData for damage that was met.
+    ``known`` is where the log ended once: what was added since is gone through if it has no more than FAR bytes. For
+    all writers of the root wait meanwhile, and a program that does not append often must not make them wait longer than
+    one that begins. An append is durable before the next one begins, so no crash leaves anything of an earlier one
+    missing. Raises CorruptData for damage that was met.
     """
+    if known is not None and log.size - known.offset <= FAR:
+        return Walk(log, stream, file, known.sequence, known.offset).to_the_end()
     window = NEAR
     while window < log.size:
         anchor = _anchor_behind(log, stream, file, log.size - window)

@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reference_store import CorruptData, InvalidRecord, JournalFull, JournalStore, StorageFailure, UnserialisableValue
+from reference_store.core import integrity
 from reference_store.stores import journal
-from reference_store.stores.journal_ends import NEAR
+from reference_store.stores.journal_ends import FAR, NEAR
 from reference_store.stores.journal_handover import PREFIX
 from reference_store.stores.recent import Recent
 from tests.reference_store.faults import fail_call
@@ -34,6 +35,40 @@ def test_the_first_append_to_a_long_log_reads_its_end_only(
 
     assert sum(seen) < 16 * NEAR < path.stat().st_size
     assert JournalStore(tmp_path).read("S") == [*records(6000), NEXT]
+
+
+@pytest.mark.parametrize("group", [1, 7, 500], ids=["alone", "sevens", "five-hundreds"])
+def test_the_next_append_to_a_log_to_which_others_have_added_much_reads_its_end_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group: int
+) -> None:
+    """All writers of the root wait meanwhile: who appends once a day is no different from who begins."""
+    store = JournalStore(tmp_path)
+    for record in records(2):  # of the first one, with which the log is made, no end is remembered
+        store.append("S", record)
+    encoded = [integrity.encode_record(record) for record in records(6000, 3)]
+    with (tmp_path / "S.jsonl").open("ab") as file:
+        for begin in range(0, 6000, group):
+            file.write(integrity.seal_records(encoded[begin : begin + group], "S", begin + 3))
+    with bytes_read(monkeypatch) as seen:
+        store.append("S", NEXT)
+
+    assert sum(seen) < 16 * NEAR < (tmp_path / "S.jsonl").stat().st_size
+    store.append("S", NEXT)
+    assert JournalStore(tmp_path).read("S") == [*records(6002), NEXT, NEXT]
+
+
+def test_control_a_little_that_others_have_added_is_gone_through_whole(tmp_path: Path) -> None:
+    one, other = JournalStore(tmp_path), JournalStore(tmp_path)
+    one.append("S", NEXT)
+    one.append("S", NEXT)
+    for _ in range(100):
+        other.append_all("S", [other.checked("S", NEXT)] * 4)
+    path = tmp_path / "S.jsonl"
+    assert 2 * NEAR < path.stat().st_size < FAR
+    flip(path, 500)
+
+    with pytest.raises(CorruptData):
+        one.append("S", NEXT)
 
 
 def test_damage_far_before_the_end_does_not_hold_up_appends_and_every_read_of_it_tells(tmp_path: Path) -> None:
