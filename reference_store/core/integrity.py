@@ -85,6 +85,15 @@ def unseal_document(raw: bytes, identifier: str, file: str) -> Unsealed:
     return _unseal("document", raw, identifier, file, None)
 
 
+def text_and_number(raw: bytes, identifier: str) -> tuple[str, int] | None:
+    """Return the text of a document file and its generation, nothing of it parsed, if its seal vouches for it.
+
+    None if it does not stand as this store writes it, which is no damage yet: ``unseal_document`` knows.
+    """
+    found = _standing("document", raw, identifier)
+    return None if found is None else (raw.decode(), found[1])
+
+
 def generation_at_end(data: bytes) -> int | None:
     """Return the number in the seal at the end of a document's ``data``, which may lack its beginning; unverified."""
     seals = list(_SEAL.finditer(data.decode("utf-8", "replace")))
@@ -140,6 +149,16 @@ def _as_written(kind: str, raw: bytes, identifier: str) -> Unsealed | None:
 
     What a digest vouches for need not be encoded again to be compared.
     """
+    found = _standing(kind, raw, identifier)
+    try:
+        return None if found is None else Unsealed(strict_json.copy_of(found[0]), *found[1:])
+    except (ValueError, RecursionError) as error:
+        let_out(error)
+        return None
+
+
+def _standing(kind: str, raw: bytes, identifier: str) -> tuple[str, int, int] | None:
+    """Return the canonical text of what ``_as_written`` returns, its number and its first one, and parse nothing."""
     try:
         text = strict_json.flattened(raw.decode("utf-8"))
         start = text.rfind(f'"{RESERVED}": {{')
@@ -151,10 +170,8 @@ def _as_written(kind: str, raw: bytes, identifier: str) -> Unsealed | None:
         if seal[3] is not None and (kind == "document" or first >= number):
             return None
         head = text[:start].removesuffix(", ") + "}"
-        if _digest(kind, identifier, number, first, head) != seal[4]:
-            return None
-        return Unsealed(strict_json.copy_of(head), number, first)
-    except (ValueError, RecursionError) as error:
+        return (head, number, first) if _digest(kind, identifier, number, first, head) == seal[4] else None
+    except ValueError as error:
         let_out(error)
         return None
 

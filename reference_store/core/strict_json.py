@@ -26,6 +26,8 @@ Document = dict[str, Any]
 _MARK, _TOP = "\x02", "\x03"
 BETWEEN_OBJECTS = ",\n    "
 """What stands between two objects of a list in a readable file."""
+_LINES_BEHIND = 3
+"""Lines that end behind a list: the member behind it, the seal, and the object."""
 
 
 def _encoder(separator: str) -> Callable[[object], str]:
@@ -159,6 +161,23 @@ def listing(name: str, items: Sequence[str], last: str) -> Encoded:
         {},
         f'{{\n  "{name}": [{BETWEEN_OBJECTS.join(items)}],\n  {last},\n',
     )
+
+
+def listed(text: str, name: str, behind: str) -> list[str] | None:
+    """Return the texts of the objects in the list ``name`` if ``text`` stands as ``listing`` makes it, None if not.
+
+    ``behind`` is the member behind the list. The texts are parts of ``text``, and are not looked at: whoever parses
+    each of them to its end knows that it was one.
+    """
+    begin = f'{{\n  "{name}": ['
+    body, end, rest = text.rpartition(f'],\n  "{behind}": ')
+    if not (end and body.startswith(begin) and rest.count("\n") <= _LINES_BEHIND):
+        return None
+    items = body[len(begin) :].split(BETWEEN_OBJECTS)
+    # Nothing else breaks a line: a line break cannot stand inside a JSON string.
+    if body.count("\n") != len(items):
+        return None
+    return items if items != [""] else []
 
 
 def decode(raw: bytes) -> tuple[Document, str]:

@@ -133,7 +133,7 @@ class RecordFile:
             try:
                 return [record_of(each) for each in found]
             except NewerRecord as newer:
-                strange = next(each for each in found if each.content[self.form.id_name] == newer.identifier)
+                strange = next(each for each in found if each.identifier == newer.identifier)
                 self.read(operation, partial(Index.set_aside, found=strange))
                 _log.warning("%s", newer)
 

@@ -24,19 +24,29 @@ Facets: TypeAlias = tuple[str | None, str | None]
 class Entry:
     """One record: the ``text`` that stands for it in the file, and its ``content`` to look at but not to change.
 
-    ``size`` counts the bytes that it takes there, ``understood`` says that it has been found to be a whole record.
-    ``progress`` is what was reported about this very record, and is nowhere but here.
+    Without a ``content`` it is made of the text when somebody looks at it: of many thousand records few ever are.
+    ``identifier`` and ``rank`` are its place in an index. ``size`` counts the bytes that it takes in the file,
+    ``understood`` says that it has been found to be a whole record. ``progress`` is what was reported about this very
+    record, and is nowhere but here.
     """
 
-    __slots__ = ("content", "facets", "progress", "rank", "size", "text", "understood")
+    __slots__ = ("_content", "facets", "identifier", "progress", "rank", "size", "text", "understood")
 
-    def __init__(self, content: Document, text: str) -> None:
-        self.content, self.text = content, text
+    def __init__(self, content: Document | None, text: str) -> None:
+        self._content, self.text = content, text
         self.size = (len(text) if text.isascii() else len(text.encode())) + len(strict_json.BETWEEN_OBJECTS)
         self.facets: Pair | None = None
+        self.identifier = ""
         self.rank = 0
         self.progress: float | None = None
         self.understood = False
+
+    @property
+    def content(self) -> Document:
+        """The record, to look at."""
+        if self._content is None:
+            self._content = strict_json.copy_of(self.text)
+        return self._content
 
     def copy(self) -> Document:
         """The content, for somebody who may change it."""
@@ -93,6 +103,7 @@ class Index:
         self.size = 0
         self._by_rank: dict[int, Entry] = {}
         self._ranks: dict[Facets, list[int]] = {}
+        self._lists: dict[Pair, tuple[list[int], ...]] = {}
         self._next = 0
 
     def page(self, facets: Facets, limit: int, offset: int, *, latest_first: bool = False) -> list[Entry]:
@@ -117,9 +128,29 @@ class Index:
             else:
                 self.put(operation.identifier, operation.entry)
 
+    def fill(self, texts: Iterable[str]) -> bool:
+        """Put records into the empty index, in order; False where a text is no record with an id of its own.
+
+        What is parsed of a text is let go of: of many thousand records few are ever looked at.
+        """
+        entries, by_rank, facets_of, id_name = self.entries, self._by_rank, self._form.facets, self._form.id_name
+        for rank, text in enumerate(texts):
+            record = strict_json.copy_of(text)
+            identifier = record.get(id_name) if type(record) is dict else None
+            if type(identifier) is not str or identifier in entries:
+                return False
+            new = entries[identifier] = by_rank[rank] = Entry(None, text)
+            new.identifier, new.facets, new.rank = identifier, facets_of(record), rank
+            self.size += new.size
+            if new.facets is not None:
+                for ranks in self._lists.get(new.facets) or self._lists_of(new.facets):
+                    ranks.append(rank)
+        self._next = len(entries)
+        return True
+
     def put(self, identifier: str, new: Entry) -> None:
         """Let ``new`` be the record ``identifier``."""
-        new.facets = self._form.facets(new.content)
+        new.identifier, new.facets = identifier, self._form.facets(new.content)
         old = self.entries.get(identifier)
         if old is not None and self._form.latest_last:
             self._remove(identifier)
@@ -153,12 +184,18 @@ class Index:
         self._unlist(old)
 
     def _list(self, new: Entry) -> None:
-        for facets in _all_of(new.facets):
-            ranks = self._ranks.setdefault(facets, [])
+        for ranks in () if new.facets is None else self._lists_of(new.facets):
             if not ranks or ranks[-1] < new.rank:
                 ranks.append(new.rank)
             else:
                 insort(ranks, new.rank)
+
+    def _lists_of(self, pair: Pair) -> tuple[list[int], ...]:
+        """The places of all records that are listed together with one of this pair."""
+        found = self._lists.get(pair)
+        if found is None:
+            found = self._lists[pair] = tuple(self._ranks.setdefault(facets, []) for facets in _all_of(pair))
+        return found
 
     def _unlist(self, old: Entry) -> None:
         for facets in _all_of(old.facets):
@@ -240,7 +277,7 @@ class Draft:
     def each(self, facets: Facets) -> Iterator[Entry]:
         """Yield the records under ``facets``, those first that this write has not changed; in order otherwise."""
         for found in self._index.each(facets):
-            if found.content[self._form.id_name] not in self._changed:
+            if found.identifier not in self._changed:
                 yield found
         for changed in list(self._changed.values()):
             if changed is not None and facets in _all_of(self._form.facets(changed.content)):
@@ -249,7 +286,7 @@ class Draft:
     def first(self, facets: Facets) -> Entry | None:
         """Return the first record under ``facets``, None if there is none."""
 
-        unchanged = (f for f in self._index.each(facets) if f.content[self._form.id_name] not in self._changed)
+        unchanged = (f for f in self._index.each(facets) if f.identifier not in self._changed)
         found = next(unchanged, None)
         best = (found.rank, found) if found is not None else None
         for identifier, changed in self._changed.items():

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from reference_store.core import integrity, strict_json
 from reference_store.core.integrity import Unsealed
+from reference_store.core.signals import let_out
 from reference_store.core.strict_json import Document
 from reference_store.errors import CorruptData
 from reference_store.stores import record_log
@@ -20,6 +21,8 @@ from reference_store.stores.record_identity import identity_of
 from reference_store.stores.record_index import Entry, Form, Index, digest
 from reference_store.stores.record_log import Header
 
+UPDATED_AT = "updated_at"
+"""The member of a file that says when it was written."""
 TAIL = 160
 """Bytes at the end of a file that differ whenever its seal does."""
 MARK = 96
@@ -70,9 +73,8 @@ class View:
 def view_of(form: Form, file: bytes, log: bytes | None) -> View:
     """Return what the file and its log, if there is one, say together; raises CorruptData."""
     names = names_of(form)
-    content, opened = _unsealed(form, file, names.file, likely_open=log is not None)
-    index = index_of(form, content.content, names.file)
-    view = View(index, content.number, hashlib.sha256(file).digest(), tail_of(file), opened)
+    index, number, opened = _read(form, file, names.file, likely_open=log is not None)
+    view = View(index, number, hashlib.sha256(file).digest(), tail_of(file), opened)
     if log is None:
         if opened:
             raise CorruptData(form.name, names.log, "it is missing, and has changes that the file lacks")
@@ -162,9 +164,30 @@ def index_of(form: Form, content: Document, file: str) -> Index:
     return index
 
 
+def _read(form: Form, data: bytes, file: str, *, likely_open: bool) -> tuple[Index, int, bool]:
+    """Return the records of a file, its number, and whether it is an open one; raises CorruptData."""
+    for opened in (likely_open, not likely_open):
+        found = integrity.text_and_number(data, identity_of(form.name, opened=opened))
+        index = None if found is None else _index_as_written(form, found[0])
+        if found is not None and index is not None:
+            return index, found[1], opened
+    content, opened = _unsealed(form, data, file, likely_open=likely_open)
+    return index_of(form, content.content, file), content.number, opened
+
+
+def _index_as_written(form: Form, text: str) -> Index | None:
+    """Return the records of a file that stands as this store writes it, whose texts are there already; None if not."""
+    items, index = strict_json.listed(text, form.name, UPDATED_AT), Index(form)
+    try:
+        return index if items is not None and index.fill(items) else None
+    except (ValueError, RecursionError) as error:
+        let_out(error)
+        return None
+
+
 def sealed(form: Form, entries: Iterable[Entry], updated_at: str, number: int, *, opened: bool) -> bytes:
     """Return the file with these records: put together from their texts, only changed ones were encoded anew."""
-    encoded = strict_json.listing(form.name, [found.text for found in entries], f'"updated_at": "{updated_at}"')
+    encoded = strict_json.listing(form.name, [found.text for found in entries], f'"{UPDATED_AT}": "{updated_at}"')
     return integrity.seal_document(encoded, identity_of(form.name, opened=opened), number)
 
 

@@ -275,6 +275,44 @@ def test_between_any_two_steps_each_acknowledged_job_is_there_once_and_in_order(
 # -- lost, restored and damaged files ---------------------------------------------------------------------------------
 
 
+OTHERWISE: dict[str, Callable[[str], str]] = {
+    "as-written": lambda text: text,
+    "on-one-line": lambda text: json.dumps(json.loads(text)),
+    "indented": lambda text: json.dumps(json.loads(text), indent=4),
+    "a-record-on-several-lines": lambda text: text.replace('", "status"', '",\n    "status"'),
+    "records-on-one-line": lambda text: text.replace("},\n    {", "}, {"),
+}
+
+
+@pytest.mark.parametrize("stands", OTHERWISE.values(), ids=list(OTHERWISE))
+def test_a_sealed_file_is_read_however_its_lines_are_broken(tmp_path: Path, stands: Callable[[str], str]) -> None:
+    """What is between the members of an object is free; how the store writes it is only read faster."""
+    store = SyncJobStore(tmp_path)
+    jobs = [job(f"j{number}", params={"a": [{"b": "},\n    {", "c": "]"}], "n": number}) for number in range(5)]
+    for each in jobs:
+        store.save(each)
+    store.close()
+    path = tmp_path / FILE
+    path.write_text(stands(path.read_text()))
+
+    with SyncJobStore(tmp_path) as again:
+        assert again.list() == jobs
+        again.save(job("next"))
+        again.save(job("last"))
+        assert shown(tmp_path) == [*(each.job_id for each in jobs), "next", "last"]
+    assert shown(tmp_path) == [*(each.job_id for each in jobs), "next", "last"]
+
+
+def test_control_a_sealed_file_with_another_value_is_not_read(tmp_path: Path) -> None:
+    filled(tmp_path, 5, closed=True)
+    path = tmp_path / FILE
+    path.write_text(path.read_text().replace("j3", "j9"))
+    (tmp_path / BACKUP).unlink()
+
+    with pytest.raises(CorruptData):
+        shown(tmp_path)
+
+
 def test_a_lost_log_is_damage_and_never_an_older_state(tmp_path: Path) -> None:
     filled(tmp_path, 5)
     (tmp_path / LOG).unlink()

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from reference_store import UnserialisableValue
 from reference_store.core import strict_json
@@ -139,3 +140,14 @@ def test_people_find_a_line_for_each_key_and_each_record_of_a_list() -> None:
     assert strict_json.encode(document).readable('"last": {}') == (
         '{\n  "cash": 1.5,\n  "note": "}, {",\n  "positions": [{"s": "A"},\n    {"s": "B"}],\n  "last": {}\n}\n'
     )
+
+
+@given(st.lists(documents, max_size=4), st.text(max_size=20))
+def test_the_texts_of_a_list_are_found_again_as_they_were_put_together(items: list[dict[str, Any]], said: str) -> None:
+    texts = [strict_json.encode_line(item).canonical for item in items]
+    last = f'"updated_at": {strict_json.text_of({"t": said})[6:-1]}'
+    text = strict_json.listing("jobs", texts, last).readable('"_integrity": {"generation": 1, "sha256": ""}')
+
+    assert strict_json.listed(text, "jobs", "updated_at") == texts
+    assert strict_json.listed(text, "runs", "updated_at") is None
+    assert strict_json.listed(text.replace("{\n", "{ \n", 1), "jobs", "updated_at") is None
