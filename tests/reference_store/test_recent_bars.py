@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import shutil
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -163,7 +164,7 @@ def test_a_reader_between_whose_two_looks_bars_are_written_and_folded_is_told_of
     for look in ("take", "standing"):
         real, left = getattr(Snapshots, look), [True]
 
-        def late(*args: Any, real: Any = real, left: list[bool] = left) -> Any:
+        def late(*args: Any, real: Any = real, left: list[bool] = left, **options: Any) -> Any:
             if left and left.pop():
                 store.write_bars("AAPL", [bar(JANUARY + 4 * DAY, 5.0)])
                 with monkeypatch.context() as patch:
@@ -171,7 +172,7 @@ def test_a_reader_between_whose_two_looks_bars_are_written_and_folded_is_told_of
                         fail_call(patch, "rename", errno.EIO, when=lambda *names: ".recent.jsonl" in names)
                     with nullcontext() if cleared else pytest.raises(StorageFailure):
                         store.fold_bars()
-            return real(*args)
+            return real(*args, **options)
 
         with monkeypatch.context() as patch:
             patch.setattr(Snapshots, look, late)
@@ -188,11 +189,11 @@ def test_a_reader_who_comes_when_the_first_bars_are_written_is_told_of_no_damage
 ) -> None:
     real, left = Snapshots.take, [True]
 
-    def late(*args: Any) -> Any:
+    def late(*args: Any, **options: Any) -> Any:
         if left and left.pop():
             for day in (0, 1):
                 store.write_bars_of_many({"AAPL": [bar(JANUARY + day * DAY)]})
-        return real(*args)
+        return real(*args, **options)
 
     store.write_bars("AAPL", [bar(JANUARY - DAY)])
     monkeypatch.setattr(Snapshots, "take", late)
@@ -337,6 +338,51 @@ def test_a_symbol_whose_recent_bars_are_given_up_can_be_written_again(
     for day in (10, 11, 12):
         store.write_bars("AAPL", [bar(JANUARY + day * DAY, float(day))])
     assert closes(tmp_path) == [1.0, 2.0, 3.0, 10.0, 11.0, 12.0]
+
+
+def waiting_symbols(store: FileDataStore) -> None:
+    """Two symbols of which nothing is in months yet."""
+    for day in range(2):
+        store.write_bars_of_many({symbol: [bar(JANUARY + day * DAY, symbol=symbol)] for symbol in ("AAPL", "MSFT")})
+
+
+LOOKS = {
+    "read": lambda store: store.read_bars("MSFT", *ALWAYS),
+    "months": lambda store: store.months("MSFT"),
+    "write": lambda store: store.write_bars("MSFT", [bar(JANUARY + 5 * DAY, symbol="MSFT")]),
+    "write-of-many": lambda store: store.write_bars_of_many({"MSFT": [bar(JANUARY + 5 * DAY, symbol="MSFT")]}),
+    "fold": lambda store: store.fold_bars(),
+    "delete": lambda store: store.delete_bars("MSFT", JANUARY, JANUARY),
+}
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=list(LOOKS))
+def test_a_manifest_that_is_lost_while_all_bars_of_its_symbol_wait_is_damage_and_no_empty_symbol(
+    store: FileDataStore, tmp_path: Path, look: Callable[[FileDataStore], object]
+) -> None:
+    waiting_symbols(store)
+    (tmp_path / "prices" / "MSFT" / ".manifest.json").unlink()
+
+    with pytest.raises(CorruptData, match="manifest"):
+        look(FileDataStore(tmp_path))
+
+    assert len(closes(tmp_path)) == 2, "the other symbol is as it was"
+    FileDataStore(tmp_path).reseal_bars("MSFT")
+    assert len(closes(tmp_path, "MSFT")) == 2
+    store.write_bars_of_many({"MSFT": [bar(JANUARY + 5 * DAY, symbol="MSFT")]})
+    assert len(closes(tmp_path, "MSFT")) == 3
+
+
+def test_control_a_symbol_whose_directory_was_taken_away_is_none_and_begins_anew(
+    store: FileDataStore, tmp_path: Path
+) -> None:
+    waiting_symbols(store)
+    shutil.rmtree(tmp_path / "prices" / "MSFT")
+
+    assert closes(tmp_path, "MSFT") == []
+    store.write_bars_of_many({"MSFT": [bar(JANUARY + 5 * DAY, symbol="MSFT")]})
+    assert len(closes(tmp_path, "MSFT")) == 1
+    assert len(closes(tmp_path)) == 2
 
 
 def test_control_resealing_gives_up_nothing_that_is_sound(store: FileDataStore, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from reference_store.stores.bars.folding import into_months, symbols_by_need
 from reference_store.stores.bars.manifest import Manifest
 from reference_store.stores.bars.months import publish, without
 from reference_store.stores.bars.places import child, decoded
-from reference_store.stores.bars.recent import OUTGROWN, RECENT, Recent, RecentFile, sound
+from reference_store.stores.bars.recent import OUTGROWN, RECENT, Recent, RecentFile, sound, waits
 from reference_store.stores.bars.salvage import SalvagedMonth, salvage
 from reference_store.stores.bars.snapshots import Snapshots
 
@@ -171,12 +171,13 @@ class BarFiles:
         name = keys.encode(symbol)
         with self.root.reading(operation, symbol) as root:
             recent = self._recent.standing(root, symbol)  # before the manifest: see there
+            there = waits(recent, symbol)
             try:
                 opened = closing(child(root, symbol, name))
             except FileNotFoundError:
                 return []
             with opened as directory:
-                manifest, found, older = self._snapshots.take(directory, symbol, first, last)
+                manifest, found, older = self._snapshots.take(directory, symbol, first, last, waiting=there)
         if manifest is None:
             return []
         recent = self._found(symbol, manifest, recent)
@@ -250,7 +251,7 @@ class BarFiles:
             except FileNotFoundError:
                 return None
             with opened as directory:
-                manifest = self._snapshots.standing(directory, symbol)
+                manifest = self._snapshots.standing(directory, symbol, waiting=waits(recent, symbol))
             if manifest is None:
                 return None
         recent = self._found(symbol, manifest, recent)
@@ -275,6 +276,8 @@ class BarFiles:
         """The manifest of a symbol that is written to, a new one if it has none yet."""
         manifest = self._snapshots.manifest(directory, symbol)
         if manifest is None:
+            if not directory.made and waits(self._recent.standing(root, symbol), symbol):
+                self._snapshots.manifest(directory, symbol, waiting=True)
             root.sync()  # whoever made the directory may have died before that
             return Manifest(0, new.aware, {})
         return manifest if manifest.months else replace(manifest, aware=new.aware)
@@ -287,9 +290,7 @@ class BarFiles:
             return found
         if recent is None:
             return self._recent.put(root, None, [])
-        if recent.newest(symbol):  # given up
-            return self._clear(root, recent, [symbol])
-        return recent
+        return self._clear(root, recent, [symbol]) if recent.newest(symbol) else recent  # those are given up
 
     def _dropped(
         self, root: Directory, directory: Directory, recent: Recent, symbol: str, manifest: Manifest

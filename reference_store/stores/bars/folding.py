@@ -33,7 +33,7 @@ def into_months(snapshots: Snapshots, root: Directory, recent: Recent, symbol: s
         directory = child(root, symbol, keys.encode(symbol))
     except FileNotFoundError:
         return  # somebody has taken all of it away
-    manifest = snapshots.manifest(directory, symbol)
+    manifest = snapshots.manifest(directory, symbol, waiting=True)
     if manifest is None or not manifest.recent:
         return  # given up
     waiting = recent.of(symbol, manifest.folded)

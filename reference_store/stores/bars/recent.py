@@ -205,6 +205,11 @@ class RecentFile:
         return self.put(root, before, [*before.lines, line_of(before.generation + 1, bars)])
 
 
+def waits(recent: Recent | CorruptData | None, symbol: str) -> bool:
+    """Whether bars of a symbol are known to be in the file of recent bars."""
+    return isinstance(recent, Recent) and recent.newest(symbol) > 0
+
+
 def sound(symbol: str, manifest: Manifest, recent: Recent | CorruptData | None) -> Recent | None:
     """The recent bars as a reader found them; raises CorruptData if the symbol needs them and they are not sound."""
     if not manifest.recent:

@@ -25,22 +25,25 @@ class Snapshots:
         self.recoveries = recoveries
         self._manifests: dict[str, tuple[tuple[int, bytes], Manifest]] = {}
 
-    def manifest(self, directory: Directory, symbol: str) -> Manifest | None:
-        """Return the manifest in force, None if a symbol has neither one nor months; raises CorruptData."""
+    def manifest(self, directory: Directory, symbol: str, *, waiting: bool = False) -> Manifest | None:
+        """Return the manifest in force, None if a symbol has neither one nor bars; raises CorruptData.
+
+        ``waiting`` says that bars of it wait beside the months: there is a manifest before there is the first of them.
+        """
         found = self._manifest(directory, symbol)
-        if found is None and (month_files(directory) or directory.has(MANIFEST + BACKUP)):
+        if found is None and (waiting or month_files(directory) or directory.has(MANIFEST + BACKUP)):
             found = self._manifest(directory, symbol)  # the first write may have come between
             if found is None:
-                raise CorruptData(symbol, MANIFEST, "it is missing while month files or its backup are there")
+                raise CorruptData(symbol, MANIFEST, "it is missing while bars or its backup are there")
         return found
 
-    def standing(self, directory: Directory, symbol: str) -> Manifest | None:
+    def standing(self, directory: Directory, symbol: str, *, waiting: bool) -> Manifest | None:
         """Return the manifest in force as ``manifest`` does; if it is damaged, the one before, and that is said.
 
         The one before is of its own moment: no bars that came later and wait beside the months belong to it.
         """
         try:
-            return self.manifest(directory, symbol)
+            return self.manifest(directory, symbol, waiting=waiting)
         except CorruptData as damage:
             older = backups.manifest_before(directory, symbol)
             if older is None:
@@ -49,7 +52,7 @@ class Snapshots:
             return replace(older, recent=False)
 
     def take(
-        self, directory: Directory, symbol: str, first: int, last: int
+        self, directory: Directory, symbol: str, first: int, last: int, *, waiting: bool
     ) -> tuple[Manifest | None, list[tuple[str, bytes]], set[str]]:
         """Return a manifest and the months with bars from ``first`` to ``last`` with their bytes, all as it says.
 
@@ -60,7 +63,7 @@ class Snapshots:
         seen: dict[str, bytes] = {}
         older: set[str] = set()
         while True:
-            manifest = self.standing(directory, symbol)
+            manifest = self.standing(directory, symbol, waiting=waiting)
             if manifest is None:
                 return None, [], set()
             months = manifest.overlapping(first, last)
