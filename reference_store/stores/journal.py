@@ -284,7 +284,7 @@ class JournalStore(Closing, Reopened):
             known = None  # cut, or another file
         if known and known.length == about.st_size:
             return known
-        walk = end_of(log, stream, file, known and Anchor(known.sequence, known.length))
+        walk = end_of(log, stream, file, Anchor(known.sequence, known.length) if known else None)
         if walk.torn:
             self._cut_off(directory, descriptor, stream, file, walk.torn, walk.length)
         # Others wrote this, and may have died before their syncs, or seen them fail: nothing is acknowledged behind a
