@@ -85,7 +85,7 @@ def under_all_locks(directory: Directory, timeout: float, do: Callable[[], T], *
     over, however that came, they are free, whoever keeps a traceback of it.
     """
     deadline = time.monotonic() + timeout
-    here, wanted = sys._getframe(), _with_locks(directory)
+    wanted = _with_locks(directory)
     if unfinished and "" not in wanted:
         wanted = ["", *wanted]
     while True:
@@ -96,7 +96,7 @@ def under_all_locks(directory: Directory, timeout: float, do: Callable[[], T], *
                     left = max(min(deadline - time.monotonic(), _AT_A_TIME), 0.0)
                     root = Root(_below(directory, path), left, unfinished=unfinished)
                     held.append(root.borrowing("backup", root.path))
-                    held[-1].enter(here)
+                    held[-1].enter(sys._getframe())
             except LockTimeout as error:
                 if time.monotonic() >= deadline:
                     raise LockTimeout(error.root, timeout) from None
