@@ -74,6 +74,7 @@ RECIPES: dict[str, str] = {
     "failed update that leaves the old value damaged": _REPLACE,
     "another caller comes between the steps": _LOCK,
     "damage taken for absence": _READ,
+    "read error taken for absence": _READ,
     "damage told by an error that nobody expects": _READ,
     "damage shown as data": _READ,
     "damaged bytes thrown away": _KEEP,
