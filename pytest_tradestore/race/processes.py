@@ -38,8 +38,9 @@ _MET = (
     frozenset({Blow.KILLED_AND_SUCCEEDED}),
     frozenset({Blow.SLOW, Blow.KILLED_AND_SUCCEEDED}),
 )
-_DETECTED = 1.0
-"""Seconds in which a server has found out that two clients wait for each other, and ended one of them."""
+_DETECTED, _DETECTED_SOON = 1.0, 0.1
+"""Seconds in which a server has found out that two clients wait for each other, and ended one of them; the second where
+time may pass for somebody instead, for whom those wait."""
 _MOST_POLLS = 150
 """So often may the only process that is left sleep and look again, for hours by then: what it waits for never comes."""
 
@@ -165,9 +166,11 @@ class _Caller(Calling):
         if isinstance(asks, Asked):
             self.pending, self.ready, self.probe = asks.text, None, None
         else:
-            line = self._line
+            line, others = self._line, self.scheduler.live
             self.pending, self.ready = f"go on with {self.pending}", line.freed
-            self.probe = lambda: line.freed(_DETECTED)
+            self.probe = lambda: line.freed(
+                _DETECTED_SOON if any(other.until is not None for other in others) else _DETECTED
+            )
 
     def is_refused(self) -> bool:
         """Say whether it waits for what it was refused just now."""
