@@ -27,7 +27,8 @@ _SOUND = """
 ## Sound stores
 
 Left alone, made to write all pages, to commit after each operation, and both; the power cut at prefixes of what the
-disk was asked and at subsets of what no flush had covered.
+disk was asked and at subsets of what no flush had covered. Where btrfs has more than 128 states, it was asked
+among a crowd of other names as well.
 
 | store | {columns} |
 |---|{rule}|
