@@ -49,7 +49,7 @@ class Directory(OpenDirectory):
 
     def __init__(self, descriptor: int, path: str, parent: Directory | None = None, *, made: bool = False) -> None:
         super().__init__(descriptor, path)
-        self._parent, self.made = parent, made
+        self._parent, self._made = parent, made
 
     @classmethod
     def open(cls, path: str) -> Directory:
@@ -85,7 +85,7 @@ class Directory(OpenDirectory):
 
     def pin_name(self) -> None:
         """Pin the names that lead here: whoever made this directory may have died before it had done that."""
-        if self.made:
+        if self._made:
             return  # here, and then it was synced
         if self._parent is not None:
             self._parent.sync()

@@ -12,7 +12,7 @@ from reference_store.errors import CorruptData
 from reference_store.stores.journal_lines import LogFile, Walk, sealed
 
 NEAR = 16 << 10
-"""Bytes at the end of a log that are always checked before something is appended."""
+"""Bytes at the end of a log that are checked before something is appended to what one knows nothing of."""
 FAR = 4 * NEAR
 """Bytes that others may have appended and that are gone through; where they are more, only the end is looked at."""
 
@@ -32,24 +32,25 @@ _BEGINNING = Anchor(0, 0)
 
 
 def end_of(log: LogFile, stream: str, file: str, known: Anchor | None = None) -> Walk:
-    """Return a walk that has arrived at the end; all of the last append, and at least NEAR bytes, were looked at.
+    """Return a walk that has arrived at the end; all of the last append was looked at, and NEAR bytes of what is new.
 
-    ``known`` is where the log ended once: what was added since is gone through if it has no more than FAR bytes. For
-    all writers of the root wait meanwhile, and a program that does not append often must not make them wait longer than
-    one that begins. An append is durable before the next one begins, so no crash leaves anything of an earlier one
-    missing. Raises CorruptData for damage that was met.
+    ``known`` is where the log ended once, nothing before which is looked at: what was added since is gone through if
+    it has no more than FAR bytes. For all writers of the root wait meanwhile, and a program that does not append often
+    must not make them wait longer than one that begins. An append is durable before the next one begins, so no crash
+    leaves anything of an earlier one missing. Raises CorruptData for damage that was met.
     """
     if known is not None and log.size - known.offset <= FAR:
         return Walk(log, stream, file, known.sequence, known.offset).to_the_end()
+    begin = known or _BEGINNING
     window = NEAR
-    while window < log.size:
+    while window < log.size - begin.offset:
         anchor = _anchor_behind(log, stream, file, log.size - window)
         if anchor is not None:
             walk = Walk(log, stream, file, anchor.sequence, anchor.offset).to_the_end()
             if walk.first > anchor.sequence or _is_unbroken(log, stream, file, walk.first, anchor):
                 return walk
         window *= 4
-    return Walk(log, stream, file).to_the_end()
+    return Walk(log, stream, file, begin.sequence, begin.offset).to_the_end()
 
 
 def place_behind(log: LogFile, stream: str, file: str, since: int) -> Anchor:

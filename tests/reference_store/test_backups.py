@@ -1,10 +1,12 @@
 """Backups: a generation is one moment of a whole directory, and comes back as it was or not at all."""
 
+import errno
 import hashlib
 import json
 import os
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,7 @@ from reference_store.operations.backups.retention import Retention
 from reference_store.operations.backups.vault import load
 from reference_store.operations.backups.verifying import verify
 from reference_store.operations.command_line import COMMAND
+from tests.reference_store.faults import fail_call
 from tests.reference_store.test_command_line import filled
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -281,6 +284,30 @@ def test_what_changes_between_the_check_and_the_restore_is_told_and_put_in_no_fi
     assert not (tmp_path / "new" / "logs" / "trades+.jsonl").exists()
     with pytest.raises(RestoreUnfinished):
         DocumentStore(tmp_path / "new")
+
+
+def test_a_disk_that_is_full_during_a_restore_is_told_of_the_directory_and_nothing_is_left_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, 1)
+    backed_up(tmp_path)
+    with monkeypatch.context() as patch:
+        fail_call(patch, "utime", errno.ENOSPC)
+        with pytest.raises(StorageFailure) as told:
+            restore(vault_in(tmp_path), str(tmp_path / "new"))
+
+    assert (told.value.operation, told.value.identifier) == ("restore", str(tmp_path / "new"))
+    assert [*(tmp_path / "new").rglob(".tmp-*")] == []
+    restore(vault_in(tmp_path), str(tmp_path / "new"), over=True)
+
+
+def test_a_vault_is_not_held_by_what_goes_on_after_the_statement(tmp_path: Path) -> None:
+    put(tmp_path, 1)
+    backed_up(tmp_path)
+    with ExitStack() as stack, pytest.raises(TypeError, match="with statement of its own"):
+        stack.enter_context(vault_in(tmp_path).held())
+    with vault_in(tmp_path).held():
+        pass
 
 
 def test_a_store_does_not_open_on_a_restore_that_was_not_finished(tmp_path: Path) -> None:

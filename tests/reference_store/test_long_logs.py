@@ -84,6 +84,18 @@ def test_damage_far_before_the_end_does_not_hold_up_appends_and_every_read_of_it
     assert store.read("S", since=1990) == [*records(10, 1991), NEXT]
 
 
+def test_a_record_larger_than_what_is_looked_at_holds_up_nobody_who_knew_the_end_before_it(tmp_path: Path) -> None:
+    path = write_log(tmp_path, 2000)
+    store = JournalStore(tmp_path)
+    store.append("S", NEXT)
+    flip(path, 5000)
+    JournalStore(tmp_path).append("S", {"text": "x" * (5 * FAR)})
+
+    store.append("S", NEXT)
+
+    assert store.read("S", since=2002) == [NEXT]
+
+
 @pytest.mark.parametrize("before_the_end", [10, 200, 9000])
 def test_control_damage_near_the_end_stops_the_first_append(tmp_path: Path, before_the_end: int) -> None:
     path = write_log(tmp_path, 2000)

@@ -222,7 +222,7 @@ def test_the_next_bar_of_many_symbols_is_one_file_and_all_or_none(
 def test_a_fault_anywhere_leaves_the_bars_of_all_symbols_or_of_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    for at in range(1, 40):
+    for at in range(1, 60):
         root = tmp_path / str(at)
         store = FileDataStore(root)
         store.write_bars("AAPL", [bar(JANUARY)])
@@ -353,6 +353,7 @@ LOOKS = {
     "write-of-many": lambda store: store.write_bars_of_many({"MSFT": [bar(JANUARY + 5 * DAY, symbol="MSFT")]}),
     "fold": lambda store: store.fold_bars(),
     "delete": lambda store: store.delete_bars("MSFT", JANUARY, JANUARY),
+    "salvage": lambda store: store.salvage_bars("MSFT"),
 }
 
 
@@ -381,6 +382,24 @@ def test_control_a_symbol_whose_directory_was_taken_away_is_none_and_begins_anew
 
     assert closes(tmp_path, "MSFT") == []
     store.write_bars_of_many({"MSFT": [bar(JANUARY + 5 * DAY, symbol="MSFT")]})
+    assert len(closes(tmp_path, "MSFT")) == 1
+    assert len(closes(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("write", ["write", "write-of-many"])
+def test_a_symbol_whose_directory_was_taken_away_is_written_again_also_after_a_write_that_failed(
+    store: FileDataStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: str
+) -> None:
+    """What was left of its bars is gone before there is a directory again: without a manifest that would be damage."""
+    waiting_symbols(store)
+    shutil.rmtree(tmp_path / "prices" / "MSFT")
+    with monkeypatch.context() as patch:
+        fail_call(patch, "rename", errno.ENOSPC, when=lambda *names: ".manifest.json" in names)
+        with pytest.raises(StorageFailure):
+            LOOKS[write](store)
+
+    assert closes(tmp_path, "MSFT") == []
+    LOOKS[write](FileDataStore(tmp_path))
     assert len(closes(tmp_path, "MSFT")) == 1
     assert len(closes(tmp_path)) == 2
 

@@ -40,11 +40,14 @@ class _Holding:
         self._lock, self._begin, self._end = lock, begin, end
 
     def __enter__(self) -> None:
-        self._lock.enter(sys._getframe(1))
+        frame = sys._getframe(1)
+        if frame.f_globals.get("__name__") == "contextlib":
+            raise TypeError("a vault is held by a with statement of its own, for as long as that goes on")
+        self._lock.enter(frame)
         try:
             self._begin()
-        except BaseException:
-            self._lock.__exit__(None, None, None)
+        except BaseException as error:
+            self._lock.__exit__(type(error), error, error.__traceback__)
             raise
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

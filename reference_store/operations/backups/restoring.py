@@ -195,8 +195,8 @@ class _Writing:
         if _is_there(directory, name, entry):
             return
         staged, descriptor = directory.written(self._checked(path, entry), entry.mode, directory.access(name))
-        os.utime(descriptor, ns=(entry.changed, entry.changed))  # how old the data are is part of them
         self._staged.append((directory, staged, name, descriptor, entry.size))
+        os.utime(descriptor, ns=(entry.changed, entry.changed))  # how old the data are is part of them
         self.written += 1
         if len(self._staged) >= _AT_ONCE or sum(each[4] for each in self._staged) >= _BYTES:
             self.settle()

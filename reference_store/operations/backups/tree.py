@@ -18,7 +18,7 @@ from typing import TypeVar
 from reference_store.core.atomic import Directory
 from reference_store.core.descriptors import read_at
 from reference_store.core.locking import LOCK_FILE
-from reference_store.core.root import Borrowed, Root
+from reference_store.core.root import Borrowed, Root, as_failure
 from reference_store.errors import LockTimeout
 from reference_store.operations.backups.generations import is_left_out
 
@@ -102,11 +102,22 @@ def under_all_locks(directory: Directory, timeout: float, do: Callable[[], T], *
                     raise LockTimeout(error.root, timeout) from None
                 continue
             if (found := _with_locks(directory)) == wanted:
-                return do()
+                return _done(directory, do, "restore" if unfinished else "backup")
             wanted = found  # a store was used for the first time meanwhile
         finally:
             while held:
                 held.pop().__exit__(None, None, None)
+
+
+def _done(directory: Directory, do: Callable[[], T], operation: str) -> T:
+    """Return what ``do`` returns; what the system says meanwhile is said of this directory, not of the vault."""
+    try:
+        return do()
+    except OSError as error:
+        failure = as_failure(operation, directory.path, error)
+        if failure is error:
+            raise
+        raise failure from error
 
 
 def _with_locks(directory: Directory) -> list[str]:

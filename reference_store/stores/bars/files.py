@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from functools import partial, reduce
 from typing import Any
@@ -26,7 +26,7 @@ from reference_store.stores.bars.awareness import go_together, refuse_mixture
 from reference_store.stores.bars.backups import Recoveries
 from reference_store.stores.bars.checks import columns_of, listed
 from reference_store.stores.bars.columns import Columns, by_month, joined, merged
-from reference_store.stores.bars.folding import into_months, symbols_by_need
+from reference_store.stores.bars.folding import folded_up_to, into_months, symbols_by_need
 from reference_store.stores.bars.manifest import Manifest
 from reference_store.stores.bars.months import publish, without
 from reference_store.stores.bars.places import child, decoded
@@ -74,12 +74,12 @@ class BarFiles:
 
     def _add_many(self, new: Mapping[str, Columns], root: Directory) -> None:
         states: dict[str, tuple[Directory, Manifest]] = {}
+        directories = {symbol: self._directory(root, symbol) for symbol in new}
         recent = self._recent.load(root, next(iter(new)))
-        for symbol, bars in new.items():
-            directory = child(root, symbol, keys.encode(symbol), create=True)
-            manifest = self._known(root, directory, symbol, bars)
+        for symbol, directory in directories.items():
+            manifest = self._known(root, directory, symbol, new[symbol])
             recent = self._relied_on(root, symbol, manifest, recent)
-            refuse_mixture("date", symbol, manifest, recent, aware=bars.aware)
+            refuse_mixture("date", symbol, manifest, recent, aware=new[symbol].aware)
             states[symbol] = directory, manifest
         assert recent is not None, "it is relied on"
         for symbol, (directory, manifest) in states.items():
@@ -93,7 +93,7 @@ class BarFiles:
     def _write_all(self, symbol: str, _first: Columns, take: Take[Columns]) -> None:
         """Write the bars of several callers; what stands in the way of one of them is no concern of the others."""
         with self.root.updating("write_bars", symbol) as root:
-            directory = child(root, symbol, keys.encode(symbol), create=True)
+            directory = self._directory(root, symbol)
             tickets = take()
             try:
                 self._write(root, directory, symbol, reduce(merged, [ticket.change for ticket in tickets]))
@@ -238,7 +238,8 @@ class BarFiles:
                 directory = child(root, symbol, keys.encode(symbol))
             except FileNotFoundError:
                 return []
-            manifest = self._snapshots.manifest(directory, symbol)
+            waiting = waits(self._recent.standing(root, symbol), symbol)
+            manifest = self._snapshots.manifest(directory, symbol, waiting=waiting)
             return [] if manifest is None else salvage(directory, symbol, manifest)
 
         return self.root.alone(operation, symbol, mend)
@@ -272,12 +273,21 @@ class BarFiles:
             self.recoveries.note(symbol, found.damage, found.generation)
         return found
 
+    def _directory(self, root: Directory, symbol: str) -> Directory:
+        """The directory of a symbol that is written to; where somebody has taken it away, its recent bars go first."""
+        with suppress(FileNotFoundError):
+            return child(root, symbol, keys.encode(symbol))
+        if waits(self._recent.standing(root, symbol), symbol):
+            recent = self._recent.load(root, symbol)
+            assert recent is not None, "it holds some"
+            self._clear(root, recent, [symbol])
+        return child(root, symbol, keys.encode(symbol), create=True)
+
     def _known(self, root: Directory, directory: Directory, symbol: str, new: Columns) -> Manifest:
         """The manifest of a symbol that is written to, a new one if it has none yet."""
         manifest = self._snapshots.manifest(directory, symbol)
         if manifest is None:
-            if not directory.made and waits(self._recent.standing(root, symbol), symbol):
-                self._snapshots.manifest(directory, symbol, waiting=True)
+            self._snapshots.manifest(directory, symbol, waiting=waits(self._recent.standing(root, symbol), symbol))
             root.sync()  # whoever made the directory may have died before that
             return Manifest(0, new.aware, {})
         return manifest if manifest.months else replace(manifest, aware=new.aware)
@@ -303,7 +313,8 @@ class BarFiles:
 
     def _clear(self, root: Directory, recent: Recent, symbols: Iterable[str]) -> Recent:
         """Clear away the lines of these symbols; those of others count as before."""
-        return self._recent.put(root, recent, recent.without(symbols, partial(self._folded, root)))
+        folded = partial(folded_up_to, self._snapshots, root)
+        return self._recent.put(root, recent, recent.without(symbols, folded))
 
     def _clear_after(self, root: Directory, recent: Recent, symbols: Iterable[str]) -> None:
         """Clear away the lines of these symbols after a write, which is done; else they would soon be outdated."""
@@ -311,17 +322,6 @@ class BarFiles:
             self._clear(root, recent, symbols)
         except (OSError, NotPinned, StoreError) as error:
             _log.warning("recent bars that are in their months already could not be cleared away: %s", error)
-
-    def _folded(self, root: Directory, symbol: str) -> int | None:
-        """The number up to which the lines of a symbol are in its months; None if its manifest is damaged."""
-        try:
-            with closing(child(root, symbol, keys.encode(symbol))) as directory:
-                manifest = self._snapshots.manifest(directory, symbol)
-        except FileNotFoundError:
-            return 0
-        except CorruptData:
-            return None
-        return 0 if manifest is None else manifest.folded
 
     def _fold(self, root: Directory, symbol: str) -> None:
         """Move the recent bars of a symbol into its months, and clear them away."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 
 from reference_store.core import keys
 from reference_store.core.atomic import Directory
+from reference_store.errors import CorruptData
 from reference_store.stores.bars.columns import by_month
 from reference_store.stores.bars.months import publish
 from reference_store.stores.bars.places import child
@@ -42,3 +44,15 @@ def into_months(snapshots: Snapshots, root: Directory, recent: Recent, symbol: s
     else:
         manifest, months = replace(manifest, aware=waiting.aware), dict(by_month(waiting))
         publish(directory, symbol, manifest, months, folded=recent.newest(symbol), recent=True)
+
+
+def folded_up_to(snapshots: Snapshots, root: Directory, symbol: str) -> int | None:
+    """Return the number up to which the lines of a symbol are in its months; None if its manifest is damaged."""
+    try:
+        with closing(child(root, symbol, keys.encode(symbol))) as directory:
+            manifest = snapshots.manifest(directory, symbol)
+    except FileNotFoundError:
+        return 0
+    except CorruptData:
+        return None
+    return 0 if manifest is None else manifest.folded
