@@ -73,7 +73,8 @@ def plain(record: Any) -> Any:
     if isinstance(record, (list, tuple)) and not hasattr(record, "_fields"):
         return [plain(item) for item in record]
     if hasattr(kind, "dtype") and hasattr(kind, "item") and getattr(record, "ndim", None) == 0:
-        return plain(record.item())  # a number of numpy is the number, as it is when it is compared
+        item = record.item()  # a number of numpy is the number, as it is when it is compared; some have none in Python
+        return plain(item) if type(item) is not kind else repr(item)
     fields = fields_of(record)
     return fields if fields is None else {name: plain(value) for name, value in fields.items()}
 

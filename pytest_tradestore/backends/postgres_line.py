@@ -286,7 +286,8 @@ class PostgresLine:
         may = connection.owed or statement.group[-1].kind == wire.COPY_DONE or wire.may_last(statement.text)
         connection.send(statement.group)
         told = self._followed(statement, lost=lost)
-        self.lasts = may and (connection.owed or connection.status == b"I")
+        ended = connection.status == b"I" or wire.may_commit(statement.text)  # one may have begun in the same breath
+        self.lasts = may and (connection.owed or ended)
         return told
 
     def _refused(self, statement: _Statement, spoil: Spoil) -> str:
@@ -396,7 +397,8 @@ class PostgresLine:
         session, connection.session = connection.session, None
         if session is None:
             return
-        usable = left and connection.ready and not connection.owed and not self.weak
+        looked_at = connection.ready and not connection.doubtful  # whoever has it next is not asked what it promises
+        usable = left and looked_at and not connection.owed and not self.weak
         if usable and self._lines.sessions.keep(session, connection.status):
             return
         session.close()

@@ -29,7 +29,9 @@ _OF_THE_SESSION = re.compile(
 )
 """What is gone with the session or the transaction, and belongs to nobody else."""
 _ENDING = re.compile(r"\b(commit|end|prepared?)\b", re.IGNORECASE)
-_CALLED = re.compile(r"(\w+)\s*\(")
+_COMMITTING = re.compile(r"\s*(commit|end|prepare\s+transaction)\b", re.IGNORECASE)
+_CALLED = re.compile(r'([\w.$]+"?)\s*\(')
+"""What is called, or seems to be: one with a schema, or in quotes, is somebody's own, whatever its name."""
 _WORDS = "in exists any all some values and or not on as from where select over using"
 _FUNCTIONS = (
     "count sum min max coalesce nullif now current_setting to_regclass hashtextextended hashtext chr pg_advisory_lock "
@@ -106,6 +108,11 @@ def _may_last(statement: str) -> bool:
         return False
     called = {name.lower() for name in _CALLED.findall(statement)}
     return writes(statement) or not called <= _HARMLESS or bool(_ENDING.search(statement))
+
+
+def may_commit(statement: str) -> bool:
+    """Say whether a statement may end a transaction so that it counts, though another has begun when it is done."""
+    return any(_COMMITTING.match(part) for part in statement.split(";"))
 
 
 def query(statement: str) -> bytes:

@@ -6,6 +6,7 @@ without us. Where a store looks at sessions itself, or changes what new ones beg
 
 from contextlib import suppress
 from dataclasses import dataclass
+from select import select
 from socket import IPPROTO_TCP, SHUT_RDWR, TCP_NODELAY, create_connection, socket
 
 from pytest_tradestore.backends import postgres_messages as wire
@@ -15,6 +16,8 @@ _LOOKS = (
     "pg_stat",
     "pg_locks",
     "_pid",
+    "_backend",
+    "inet_client",
     "pg_blocking",
     "pg_signal",
     "alter role",
@@ -50,10 +53,11 @@ class Sessions:
 
     def begun(self, asked: bytes) -> Session:
         """Return a session that begins so: one that nobody uses, which has its answer already, or a new one."""
-        for session in self._free:
-            if session.asked == asked:
-                self._free.remove(session)
+        for session in [session for session in self._free if session.asked == asked]:
+            self._free.remove(session)
+            if not select([session.server], [], [], 0)[0]:
                 return session
+            session.close()  # the server has said something meanwhile: that it has ended it
         server = create_connection(("127.0.0.1", self._port))
         server.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
         server.sendall(asked)

@@ -169,11 +169,14 @@ _Controls = dict[object, tuple[Program, Group]]
 def _without_failure(control: _Controls, shown: object, recorded: Recorded) -> tuple[Program, Group] | None:
     """Return a crash without any failed sync that takes the same; None where the failure is at fault.
 
-    What is shown in its place may be something else: the update is gone, and that is all that counts.
+    Where the update is gone and what was there before it is shown, that may be something else: that it is gone is all
+    that counts. Where something is shown that nobody wrote, the same has to be shown without the failure.
     """
     if shown in control or not isinstance(shown, tuple):
         return control.get(shown)
-    last, place, _ = shown
+    last, place, instead_of_it = shown
+    if instead_of_it not in [state.at(place) for state in recorded.states[:last]]:
+        return None
     wanted = recorded.states[last].at(place)
     whole = control.get((last, place, wanted))
     if whole is None or whole[1].simplest.lost:

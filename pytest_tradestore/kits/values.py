@@ -61,6 +61,8 @@ def difference(found: Any, wanted: Any) -> str:
             pairs = zip(found, wanted, strict=False)
             of_items = next((difference(f, w) for f, w in pairs if not same(f, w)), "")
             return of_items if len(found) == len(wanted) else "lists come back with other items"
+        case bool(), bool():
+            return "truth values come back as others"
         case bool(), int() | float():
             return "truth values come back as numbers"
         case int() | float(), bool():

@@ -6,6 +6,7 @@ Which verdict follows is decided in the conformance suite.
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 
 from pytest_tradestore.backends.hosts import lines_to
 from pytest_tradestore.causes import Harm
@@ -221,12 +222,15 @@ def _following(trial: Trial, control: Trial, settings: Settings) -> Iterator[Pla
     plan = trial.plan
     if plan.spoil is not None:
         places = range(plan.spoilt + 1, min(plan.spoilt + _LATER, len(trial.requests)) + 1)
-        after = [*places] if control.keeps_files else [*telling(trial.requests, places, plan.spoilt)]
+        keeps_files = control.keeps_files or trial.keeps_files
+        after = [*places] if keeps_files else [*telling(trial.requests, places, plan.spoilt)]
         yield from (replace(plan, dies=place) for place in after)
     elif trial.after is not None and plan.dies in _recovered(control, settings):
         opening = sum(1 for request in control.requests if request.step == OPEN)
-        places = range(1, min(opening + 4, _MOST_AGAIN, len(trial.after.requests)) + 1)
-        again = [*places] if control.keeps_files else [*telling(trial.after.requests, places, 1)]
+        recovery = [*takewhile(lambda request: request.step in (OPEN, LOOK), trial.after.requests)]
+        places = range(1, min(opening + 4, _MOST_AGAIN, len(recovery)) + 1)
+        keeps_files = control.keeps_files or trial.keeps_files
+        again = [*places] if keeps_files else [*telling(recovery, places, 1)]
         yield from (replace(plan, again=place) for place in again or places[-1:])
 
 

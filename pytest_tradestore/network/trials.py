@@ -117,6 +117,7 @@ class Trials:
         self._processes: dict[int, Process] = {}
         self.requests = 0
         """How many requests clients have made by now, in all trials."""
+        self._keeps_files = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -142,6 +143,15 @@ class Trials:
 
     def _count(self) -> None:
         self.requests += 1
+        self._look_for_files()  # what a client has there during a call only stays there when it dies in it
+
+    def _look_for_files(self) -> bool:
+        """Say whether clients were seen to keep files in this trial; who takes the directory away does, too."""
+        try:
+            self._keeps_files |= any(self._root.iterdir())
+        except OSError:
+            self._keeps_files = True
+        return self._keeps_files
 
     def close(self) -> None:
         for process in self._processes.values():
@@ -149,7 +159,7 @@ class Trials:
 
     def begin(self) -> None:
         """Make an empty place."""
-        self._root = self._fresh_root()
+        self._root, self._keeps_files = self._fresh_root(), False
         self._lines.begin()
 
     def trial(self, plan: Plan) -> Trial:
@@ -166,7 +176,7 @@ class Trials:
         for acknowledged, invoked, step in steps:
             outcome = life.do(step)
             name = step if isinstance(step, str) else step.rendered
-            files = trial.keeps_files or any(self._root.iterdir())
+            files = self._look_for_files()
             trial = replace(trial, window=Window(acknowledged, invoked), step=name, keeps_files=files)
             if outcome.died:
                 trial = replace(trial, requests=tuple(life.requests), states=tuple(states))
@@ -199,7 +209,8 @@ class Trials:
                     break
             second.die()
         another = int(bool(trial.plan.again))  # names that it drew, and left, are not drawn once more
-        return replace(trial, after=self.after(place, 41, another=another), left=self._lines.leftovers())
+        after = self.after(place, 41, another=another)
+        return replace(trial, after=after, left=self._lines.leftovers(), keeps_files=self._keeps_files)
 
     def after(self, place: str, version: int, *, another: int = 0) -> After:
         """Let a client come, look and make an update, and another one after it."""

@@ -38,7 +38,7 @@ _MET = (
     frozenset({Blow.KILLED_AND_SUCCEEDED}),
     frozenset({Blow.SLOW, Blow.KILLED_AND_SUCCEEDED}),
 )
-_DETECTED, _DETECTED_SOON = 1.0, 0.1
+_DETECTED, _DETECTED_SOON = 1.0, 0.3
 """Seconds in which a server has found out that two clients wait for each other, and ended one of them; the second where
 time may pass for somebody instead, for whom those wait."""
 _MOST_POLLS = 150

@@ -40,6 +40,7 @@ WAYS = {
     "an empty document is None": (through(lambda found: found or None), "an empty document comes back as None"),
     "keys are folded": (keys(str.lower), "keys come back otherwise"),
     "keys are numbers": (keys(lambda key: int(key) if key.isascii() and key.isdigit() else key), "no text"),
+    "truth is turned": (values(bool, lambda value: not value), "truth values come back as others"),
     "truth is a number": (values(bool, int), "truth values come back as numbers"),
     "large numbers are floats": (
         values(int, lambda n: float(n) if abs(n) >= 2**64 else n),

@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_tradestore.backends.lines import Asked
-from pytest_tradestore.backends.postgres_messages import may_last
+from pytest_tradestore.backends.postgres_messages import may_commit, may_last
 from pytest_tradestore.network.client import Request
 from pytest_tradestore.network.lasting import telling
 
@@ -44,6 +44,8 @@ LASTING = [
     "COMMIT",
     "CREATE TABLE t (n int)",
     "SELECT record_trade(1)",
+    'SELECT "record_trade"(1)',
+    "SELECT desk.length(1)",
     "SELECT nextval('s')",
     "SET lock_timeout = 1; DELETE FROM t",
     "ROLLBACK PREPARED 'x'",
@@ -72,3 +74,13 @@ def test_what_may_outlast_its_session_is_taken_to_do_so(statement):
 @pytest.mark.parametrize("statement", GONE)
 def test_control_what_is_gone_with_its_session_is_known(statement):
     assert not may_last(statement)
+
+
+@pytest.mark.parametrize("statement", ["COMMIT AND CHAIN", "commit; BEGIN", "INSERT INTO t VALUES (1); END"])
+def test_what_may_commit_counts_though_another_transaction_has_begun(statement):
+    assert may_commit(statement)
+
+
+@pytest.mark.parametrize("statement", ["BEGIN", "SELECT CASE WHEN n = 1 THEN 2 END FROM t", "ROLLBACK AND CHAIN"])
+def test_control_what_ends_no_transaction_is_known(statement):
+    assert not may_commit(statement)

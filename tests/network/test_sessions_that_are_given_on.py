@@ -56,6 +56,12 @@ def leaves(connection):
     return pid
 
 
+def pings(connection):
+    pid = connection.info.backend_pid
+    connection.close()
+    return pid
+
+
 def dies(connection):
     pid = connection.info.backend_pid
     with socket.socket(fileno=os.dup(connection.pgconn.socket)) as wire:
@@ -91,6 +97,14 @@ def test_a_client_gets_the_session_of_one_that_has_left_and_sees_nothing_of_it(l
 
 def test_control_the_session_of_one_that_died_ends_with_it(lines, tmp_path):
     before = made_by(lines, tmp_path, dies)
+    pid, found = made_by(lines, tmp_path, finds)
+
+    assert pid != before
+    assert found == AS_NEW
+
+
+def test_a_session_of_which_nobody_has_heard_what_it_promises_is_not_given_on(lines, tmp_path):
+    before = made_by(lines, tmp_path, pings)
     pid, found = made_by(lines, tmp_path, finds)
 
     assert pid != before

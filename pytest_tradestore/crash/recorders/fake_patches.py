@@ -156,8 +156,8 @@ class Patches:
                 static = isinstance(value, staticmethod) or (isinstance(owner, type) and not hasattr(value, "__get__"))
                 self._set(owner, key, staticmethod(found[1]) if static else found[1])
         elif kind == "cell":
-            found = self._by_identity.get(id(owner.cell_contents))
-            if found is not None:
+            if _holds(owner, self._by_identity):  # and not emptied since it was looked at
+                found = self._by_identity[id(owner.cell_contents)]
                 owner.cell_contents = found[1]
                 self._undo.append(partial(setattr, owner, "cell_contents", found[0]))
         else:
@@ -214,11 +214,19 @@ def _places(module: Any) -> list[tuple[str, Any, Any]]:
     name = module.__name__
     if name in _LEFT_ALONE or name.startswith(_OWN) or module in (os, io, builtins):
         return []
-    held = hash(tuple(map(id, vars(module).values())))
+    held = hash(tuple(_held(module)))
     known = _known.get(id(module))
     if known is None or known[0] is not module or known[1] != held or known[2] != len(_sought):
         known = _known[id(module)] = (module, held, len(_sought), list(_look(module, _sought)))
     return known[3]
+
+
+def _held(module: ModuleType) -> Iterator[int]:
+    """Yield by identity what a module holds, and what its own classes do: a store may keep a function for itself."""
+    for value in list(vars(module).values()):
+        yield id(value)
+        if type(value) is type and value.__module__ == module.__name__:
+            yield from map(id, list(vars(value).values()))
 
 
 def _look(module: ModuleType, originals: Container[int]) -> Iterator[tuple[str, Any, Any]]:
