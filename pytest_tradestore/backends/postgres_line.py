@@ -76,6 +76,10 @@ class _Connection:
     """What the server has answered, while that is kept back."""
     owed: bool = False
     """Whether the server has not said yet that it is ready for the next statement."""
+    writing: bool = False
+    """Whether what the client has asked for since the server was ready writes by its words."""
+    before: str = ""
+    """The newest transaction that had written when the server was ready last."""
 
     @property
     def server(self) -> socket:
@@ -281,13 +285,25 @@ class PostgresLine:
         return self._done(statement, lost=spoil is Spoil.LOST)
 
     def _done(self, statement: _Statement, *, lost: bool = False) -> str:
-        """Let the server do a statement, and note whether that outlasts the client: what no transaction holds does."""
-        connection = statement.connection
-        may = connection.owed or statement.group[-1].kind == wire.COPY_DONE or wire.may_last(statement.text)
+        """Let the server do a statement, and note whether that outlasts the client: what no transaction holds does.
+
+        Whether a statement that reads has written besides (by a function, a view, a rule) the server knows: it gives a
+        number to each transaction that writes.
+        """
+        connection, text = statement.connection, statement.text
+        writing = bool(text) and wire.writes(text)
+        to_ask = not writing and not wire.is_of_the_session(text)
+        if not connection.owed:
+            connection.writing = False
+            if to_ask and connection.status == b"I":
+                connection.before = self._lines.newest_transaction()
+        connection.writing |= writing
         connection.send(statement.group)
         told = self._followed(statement, lost=lost)
-        ended = connection.status == b"I" or wire.may_commit(statement.text)  # one may have begun in the same breath
-        self.lasts = may and (connection.owed or ended)
+        if not told or wire.may_commit(text):
+            self.lasts = True  # it waits for another client, or another transaction may have begun in the same breath
+        elif connection.status == b"I" and not connection.owed:
+            self.lasts = connection.writing or (to_ask and connection.before != self._lines.newest_transaction())
         return told
 
     def _refused(self, statement: _Statement, spoil: Spoil) -> str:
@@ -466,6 +482,11 @@ class PostgresLines:
         """Say whether a session waits for what another one holds."""
         rows = self._control.ask(f"SELECT cardinality(pg_blocking_pids({pid}))")
         return bool(rows) and rows[0][0] != "0"
+
+    def newest_transaction(self) -> str:
+        """Return the number behind that of the newest transaction that has written something, and is over."""
+        ((number,),) = self._control.ask("SELECT pg_snapshot_xmax(pg_current_snapshot())")
+        return number or ""
 
     def wait_for_end_of(self, pid: int) -> None:
         """Wait until the server has seen that a session is over, and has given back what it held."""

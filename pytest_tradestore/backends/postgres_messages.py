@@ -24,22 +24,9 @@ _WRITING_SELECT = re.compile(
     r"\b(nextval|setval|insert|update|delete|pg_advisory|into|lo_\w+|for\s+update)\b", re.IGNORECASE
 )
 
-_OF_THE_SESSION = re.compile(
-    r"(set|show|begin|start|rollback(?!\s+prepared)|abort|savepoint|release|deallocate|close|$)", re.IGNORECASE
-)
+_OF_THE_SESSION = re.compile(r"(set|show|begin|start|savepoint|release|deallocate|close)\b[^;]*$", re.IGNORECASE)
 """What is gone with the session or the transaction, and belongs to nobody else."""
-_ENDING = re.compile(r"\b(commit|end|prepared?)\b", re.IGNORECASE)
-_COMMITTING = re.compile(r"\s*(commit|end|prepare\s+transaction)\b", re.IGNORECASE)
-_CALLED = re.compile(r'([\w.$]+"?)\s*\(')
-"""What is called, or seems to be: one with a schema, or in quotes, is somebody's own, whatever its name."""
-_WORDS = "in exists any all some values and or not on as from where select over using"
-_FUNCTIONS = (
-    "count sum min max coalesce nullif now current_setting to_regclass hashtextextended hashtext chr pg_advisory_lock "
-    "pg_advisory_xact_lock pg_try_advisory_lock pg_try_advisory_xact_lock pg_advisory_unlock array_agg json_agg "
-    "jsonb_agg length lower upper greatest least row_number generate_series unnest cast extract date_trunc version"
-)
-_HARMLESS = frozenset(f"{_WORDS} {_FUNCTIONS}".split())
-"""What a statement that reads may call, or seem to call, and change nothing that outlasts its session."""
+_COMMITTING = re.compile(r"\s*(commit|end|(prepare|commit|rollback)\s+(transaction|prepared))\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,21 +84,16 @@ def writes(statement: str) -> bool:
     return not _READS.match(statement) or bool(_WRITING_SELECT.search(statement))
 
 
-def may_last(statement: str) -> bool:
-    """Say whether a statement may do, outside of a transaction, what outlasts its session; if in doubt, it may."""
-    return any(map(_may_last, statement.split(";")))
-
-
-def _may_last(statement: str) -> bool:
-    statement = statement.strip()
-    if _OF_THE_SESSION.match(statement):
-        return False
-    called = {name.lower() for name in _CALLED.findall(statement)}
-    return writes(statement) or not called <= _HARMLESS or bool(_ENDING.search(statement))
+def is_of_the_session(statement: str) -> bool:
+    """Say whether a statement leaves nothing behind that outlasts its session; if in doubt, it may."""
+    return bool(_OF_THE_SESSION.match(statement))
 
 
 def may_commit(statement: str) -> bool:
-    """Say whether a statement may end a transaction so that it counts, though another has begun when it is done."""
+    """Say whether a statement may end a transaction so that it counts, though another has begun when it is done.
+
+    One that was prepared counts however it ends: it belonged to no session.
+    """
     return any(_COMMITTING.match(part) for part in statement.split(";"))
 
 

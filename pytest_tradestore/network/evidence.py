@@ -137,7 +137,7 @@ def _gathered(
                         channel.send(plan)
                         if only is None:
                             trial = bench.trial(plan)
-                            meant = [*_following(trial, plain, settings)]
+                            meant = [*following(trial, plain, settings)]
                             channel.send(_Made(trial, tuple(_wrong(trial, history, whole=whole)), bench.requests))
                         for one in meant:
                             channel.step(number + 1)
@@ -217,7 +217,7 @@ def _followed(plan: Plan) -> tuple[Plan, ...]:
     return tuple(replace(plan, dies=plan.spoilt + later) for later in range(1, _LATER + 1))
 
 
-def _following(trial: Trial, control: Trial, settings: Settings) -> Iterator[Plan]:
+def following(trial: Trial, control: Trial, settings: Settings) -> Iterator[Plan]:
     """Yield those of them that show something new, now that it is known what the trial without that has done."""
     plan = trial.plan
     if plan.spoil is not None:

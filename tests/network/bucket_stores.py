@@ -139,6 +139,23 @@ class RemovesContents(LeavesContents):
                 self.client.delete(name)
 
 
+class LeavesAMark(BucketDocument):
+    """Marks in its directory, while it looks, that it is at work; who finds the mark of one that died does not open."""
+
+    def __init__(self, address):
+        super().__init__(address)
+        self.mark = address.directory / "at work"
+        if self.mark.exists():
+            raise Conflict("somebody is at work")
+
+    def save(self, data):
+        self.client.get("document.json")
+        self.mark.touch()
+        self.client.get("document.json")
+        self.mark.unlink()
+        super().save(data)
+
+
 class GoesOnWhereItWasBrokenOff(BucketDocument):
     """Keeps the connection on which a request was under way when an exception came out of the handler of a signal."""
 

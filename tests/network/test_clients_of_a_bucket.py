@@ -70,6 +70,11 @@ def test_control_what_is_given_up_or_removed_by_the_next_one_piles_up_nowhere(ta
     assert result.verdict is Verdict.HOLDS
 
 
+@pytest.mark.proof
+def test_a_file_that_is_there_during_a_call_alone_is_left_by_who_dies_in_it():
+    shown(stores.LeavesAMark, "REC-1", "cannot open the store: Conflict: somebody is at work", "GET document.json")
+
+
 RACES = {
     stores.PutsBlindly: "update(count 1) returned, but load() then gives",
     stores.ListsThenPuts: "returned, but read('orders') then gives 1 record",

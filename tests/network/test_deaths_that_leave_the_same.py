@@ -3,9 +3,13 @@
 import pytest
 
 from pytest_tradestore.backends.lines import Asked
-from pytest_tradestore.backends.postgres_messages import may_commit, may_last
-from pytest_tradestore.network.client import Request
+from pytest_tradestore.backends.postgres_messages import may_commit
+from pytest_tradestore.crash.crash_state import Window
+from pytest_tradestore.network.client import LOOK, OPEN, Request
+from pytest_tradestore.network.evidence import following
 from pytest_tradestore.network.lasting import telling
+from pytest_tradestore.network.trials import After, Plan, Trial
+from pytest_tradestore.settings import Budget, Settings
 
 
 def request(word, step="save"):
@@ -39,44 +43,10 @@ def test_what_is_left_before_a_place_that_is_known_is_not_new():
     assert places(["commit", "commit", "read"], since=2) == [3]
 
 
-LASTING = [
-    "INSERT INTO t VALUES (1)",
-    "COMMIT",
-    "CREATE TABLE t (n int)",
-    "SELECT record_trade(1)",
-    'SELECT "record_trade"(1)',
-    "SELECT desk.length(1)",
-    "SELECT nextval('s')",
-    "SET lock_timeout = 1; DELETE FROM t",
-    "ROLLBACK PREPARED 'x'",
-    "COMMIT PREPARED 'x'",
-    "PREPARE TRANSACTION 'x'",
-    "WITH gone AS (DELETE FROM t RETURNING 1) SELECT count(*) FROM gone",
-    "a prepared statement",
-]
-GONE = [
-    "BEGIN ISOLATION LEVEL READ COMMITTED",
-    "SET synchronous_commit = on; SET lock_timeout = 1000",
-    "SELECT data FROM t WHERE id IN (1, 2)",
-    "SELECT coalesce(max(n), 0) FROM t",
-    "SELECT pg_advisory_xact_lock(hashtextextended('a' || chr(31), 0))",
-    "SHOW fsync",
-    "ROLLBACK",
-    "",
-]
+COMMITTING = ["COMMIT AND CHAIN", "commit; BEGIN", "INSERT INTO t VALUES (1); END", "ROLLBACK PREPARED 'x'"]
 
 
-@pytest.mark.parametrize("statement", LASTING)
-def test_what_may_outlast_its_session_is_taken_to_do_so(statement):
-    assert may_last(statement)
-
-
-@pytest.mark.parametrize("statement", GONE)
-def test_control_what_is_gone_with_its_session_is_known(statement):
-    assert not may_last(statement)
-
-
-@pytest.mark.parametrize("statement", ["COMMIT AND CHAIN", "commit; BEGIN", "INSERT INTO t VALUES (1); END"])
+@pytest.mark.parametrize("statement", COMMITTING)
 def test_what_may_commit_counts_though_another_transaction_has_begun(statement):
     assert may_commit(statement)
 
@@ -84,3 +54,12 @@ def test_what_may_commit_counts_though_another_transaction_has_begun(statement):
 @pytest.mark.parametrize("statement", ["BEGIN", "SELECT CASE WHEN n = 1 THEN 2 END FROM t", "ROLLBACK AND CHAIN"])
 def test_control_what_ends_no_transaction_is_known(statement):
     assert not may_commit(statement)
+
+
+def test_who_comes_next_dies_while_it_comes_back_and_not_in_what_it_does_then():
+    back = [request("commit", OPEN), request("commit", OPEN), request("read", LOOK)]
+    then = [request("commit"), request("commit"), request("read", LOOK)]
+    worked = Trial(Plan(), tuple(request("commit", step) for step in (OPEN, "save", "save")), (), Window(1, 1))
+    died = Trial(Plan(dies=1), (), (), Window(0, 0), after=After((*back, *then)))
+
+    assert [plan.again for plan in following(died, worked, Settings(budget=Budget.NORMAL))] == [2, 3]

@@ -2,47 +2,14 @@
 
 import os
 import socket
-import threading
 
 import pytest
 
-from pytest_tradestore.backends import Postgres
-from pytest_tradestore.backends.hosts import lines_to
-from pytest_tradestore.backends.lines import Asked
 from pytest_tradestore.backends.postgres_server import unavailable
+from tests.network.clients_of_postgres import lines, made_by
 
-psycopg = pytest.importorskip("psycopg", reason="psycopg (the extra postgres) is not installed")
+__all__ = ["lines"]
 pytestmark = pytest.mark.skipif(bool(unavailable()), reason=unavailable() or "it is there")
-
-
-@pytest.fixture
-def lines(tmp_path):
-    lines = lines_to(Postgres())
-    lines.begin()
-    yield lines
-    lines.close()
-
-
-def made_by(lines, directory, client):
-    """Return what a client makes of a connection, while each statement of it is let through."""
-    found = []
-    ours, theirs = socket.socketpair()
-    dsn = lines.address(0, directory).dsn
-
-    def work():
-        connection = psycopg.connect(dsn, autocommit=True)
-        found.append(client(connection))
-        theirs.close()
-
-    thread = threading.Thread(target=work, daemon=True)
-    with ours:
-        thread.start()
-        line = lines.line(0)
-        while isinstance(line.wait(ours), Asked):
-            line.answer()
-        thread.join()
-        line.cut()
-    return found[0]
 
 
 def leaves(connection):
@@ -114,6 +81,15 @@ def test_a_session_of_which_nobody_has_heard_what_it_promises_is_not_given_on(li
 def test_control_who_could_tell_a_session_that_was_used_gets_a_new_one(lines, tmp_path):
     before = made_by(lines, tmp_path, leaves)
     made_by(lines, tmp_path, looks)
+    pid, found = made_by(lines, tmp_path, finds)
+
+    assert pid != before
+    assert found == AS_NEW
+
+
+def test_a_session_that_the_server_has_ended_meanwhile_is_nobodys(lines, tmp_path):
+    before = made_by(lines, tmp_path, leaves)
+    lines.wait_for_end_of(before)
     pid, found = made_by(lines, tmp_path, finds)
 
     assert pid != before
