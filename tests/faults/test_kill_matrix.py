@@ -4,6 +4,7 @@ The reference stores are asked by the first command of the README, which tries m
 """
 
 import os
+from contextlib import suppress
 
 import pytest
 
@@ -66,6 +67,43 @@ def test_what_a_power_loss_takes_anyway_is_not_blamed_on_a_failed_sync_but_on_wh
     assert after_a_failed_sync.headline.endswith("; so it does where no fsync fails")
     assert after_a_failed_sync.cause.culprit == after_a_crash.cause.culprit
     assert after_a_failed_sync.remedy == after_a_crash.remedy
+
+
+class GoesOnWhereItCannotSync(PlainDocument):
+    """Goes on where a file cannot be synced, and never syncs the directory in which it is given its name."""
+
+    def save(self, data):
+        staged = self.file.with_suffix(".tmp")
+        with locked(self.root), open(staged, "w") as file:
+            file.write(encode(data))
+            file.flush()
+            with suppress(OSError):
+                os.fsync(file.fileno())
+            os.replace(staged, self.file)
+
+
+class RaisesWhereItCannotSync(PlainDocument):
+    """Only never syncs the directory."""
+
+    def save(self, data):
+        with locked(self.root):
+            write_synced(self.file.with_suffix(".tmp"), encode(data))
+            os.replace(self.file.with_suffix(".tmp"), self.file)
+
+
+@pytest.mark.parametrize(
+    ("target", "torn"),
+    [(GoesOnWhereItCannotSync, [True]), (RaisesWhereItCannotSync, [])],
+)
+def test_what_nobody_wrote_is_put_down_to_the_failed_sync_though_without_it_the_update_may_be_lost_too(target, torn):
+    """A rename that is never synced shows the old document; a torn one comes of the file that was not synced."""
+    store, bench = StoreUnderTest("document", target), Bench(Settings(budget=Budget.QUICK))
+
+    lost, after_a_failed_sync = (check.judge(bench, store) for check in of("DUR-2", "FAULT-2", kit_named("document")))
+
+    assert lost.verdict is Verdict.VIOLATED
+    blamed = [one for one in after_a_failed_sync.examples if "no fsync fails" not in one.headline]
+    assert ["JSONDecodeError" in one.found[0] for one in blamed] == torn
 
 
 class SyncsADirectoryThatItCanOpen(PlainDocument):

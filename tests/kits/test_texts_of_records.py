@@ -80,3 +80,16 @@ def test_control_an_array_is_no_number():
     several.ndim = 1
 
     assert plain(several) != 7
+
+
+def test_a_number_of_numpy_that_python_has_none_for_is_told_as_numpy_writes_it():
+    numpy = pytest.importorskip("numpy")
+    longer = numpy.longdouble("0.1")
+
+    assert plain(longer) == repr(longer)
+
+
+def test_control_any_other_number_of_numpy_is_the_number():
+    numpy = pytest.importorskip("numpy")
+
+    assert [plain(kind(2)) for kind in (numpy.int8, numpy.float16, numpy.bool_)] == [2, 2.0, True]
