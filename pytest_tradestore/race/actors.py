@@ -1,16 +1,14 @@
-"""What can be let run, one at a time, and who of them is running in which thread.
+"""What can be let run, one at a time.
 
 An actor stops at each switch point, says what it is about to do, and goes on when the scheduler lets it.
 """
 
-import _thread
+import functools
 import gc
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Protocol
 
-_ident = _thread.get_ident
 _VARIES = re.compile(r"[0-9a-f]{8}(?:-?[0-9a-f]{4,})*|\d{3,}")
 
 
@@ -72,66 +70,21 @@ def _attribute_of(thing: object) -> str:
     return f" ({min(names)})" if names else ""
 
 
-class Held(Protocol):
-    """A thing that one actor holds and others wait for."""
-
-    @property
-    def holder(self) -> "Stopping | None": ...
-
-
-class Stopping(Protocol):
-    """What a stand-in asks of the actor in whose thread it was called; children of a coordinator can offer it too.
-
-    ``reach`` stops before an operation until it may be done; False says that the time ``until`` came first.
-    ``did`` adds a detail about the operation just done, if anybody wants to know it.
-    """
-
-    def reach(
-        self,
-        operation: str,
-        ready: Callable[[], bool] | None = None,
-        until: float | None = None,
-        probe: Callable[[], bool] | None = None,
-        waits_on: "Held | None" = None,
-    ) -> bool: ...
+class Holder(Protocol):
+    """Who holds a thing, as far as reports name it."""
 
     @property
     def label(self) -> str: ...
 
-    @property
-    def caller(self) -> int: ...
+
+class Held(Protocol):
+    """A thing that one actor holds and others wait for."""
 
     @property
-    def watched(self) -> bool: ...
-
-    def did(self, note: str) -> None: ...
+    def holder(self) -> Holder | None: ...
 
 
-running: dict[int, Stopping] = {}
-"""By thread identifier the actor whose code the thread runs. Threads that are not in it run uncontrolled."""
-
-
-@contextmanager
-def unsteered() -> Iterator[None]:
-    """Let this thread run as if it were no actor: for what the harness itself does on the way."""
-    me = _ident()
-    actor = running.pop(me, None)
-    try:
-        yield
-    finally:
-        if actor is not None:
-            running[me] = actor
-
-
-class _Stable(dict[str, str]):
-    """Operations by the names under which they come again, each worked out once."""
-
-    def __missing__(self, operation: str) -> str:
-        if len(self) > 20_000:
-            self.clear()
-        known = self[operation] = _VARIES.sub("#", operation)
-        return known
-
-
-stable: Callable[[str], str] = _Stable().__getitem__
-"""Returns the name of an operation without what differs between two runs of one schedule: pids, random names."""
+@functools.lru_cache(maxsize=20_000)
+def stable(operation: str) -> str:
+    """Return the name of an operation without what differs between two runs of one schedule: pids, random names."""
+    return _VARIES.sub("#", operation)

@@ -10,7 +10,6 @@ from typing import Any
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.kits.kit import Kit
 from pytest_tradestore.race.actors import Abandoned, never
-from pytest_tradestore.race.clock import CLOCK
 from pytest_tradestore.race.execution import SIGNALS, Completed, Ending, Execution, Program
 from pytest_tradestore.race.interrupts import InterruptedCaller
 from pytest_tradestore.race.refusals import is_an_answer, told
@@ -22,13 +21,18 @@ OPENING = Call("open", (), "", "open the store")
 CLOSING = Call("close", (), "", "close the store")
 
 
+Plain = dict[int, tuple[Any, type, tuple[Kit, ...]]]
+"""Targets that give the store itself, its type and what it offers; kept, so that their identity stays theirs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be run, and where."""
+    """What is to be run, and where; ``plain`` is what orders before it have found out, and grows."""
 
     store: StoreUnderTest
     program: Program
     root: str
+    plain: Plain
 
     @property
     def path(self) -> Path:
@@ -37,7 +41,7 @@ class Order:
     def open(self, bridge: Bridge) -> OpenStore:
         """Open the store on the root. What it offers is looked at only the first time."""
         target, path = self.store.target, Path(self.root)
-        known = _plain.get(id(target))
+        known = self.plain.get(id(target))
         if known is not None:
             made = bridge.timed(lambda: target(self.store.place(path)))
             if type(made) is known[1]:
@@ -45,12 +49,8 @@ class Order:
             return open_store(lambda _path: made, path, bridge, self.store.declarations.contracts)
         opened = self.store.open(path, bridge)
         if opened._leave is None and not inspect.isawaitable(opened.store):
-            _plain[id(target)] = (target, type(opened.store), opened.contracts)
+            self.plain[id(target)] = (target, type(opened.store), opened.contracts)
         return opened
-
-
-_plain: dict[int, tuple[Any, type, tuple[Kit, ...]]] = {}
-"""Targets that give the store itself, its type and what it offers; kept, so that their identity stays theirs."""
 
 
 class Unusable(Exception):  # noqa: N818 - says that there is nothing more to do
@@ -143,7 +143,7 @@ def run_threads(order: Order, scheduler: Scheduler, control: Control) -> Executi
         scheduler.exploring = True
         main.reach("wait for the callers", never)
         scheduler.exploring, scheduler.quiet = False, lambda: False  # from here on it waits for what a store keeps
-        CLOCK.settle()
+        control.in_force.clock.settle()
         main.label = "the observer"
         if program.own_instances or shared is None:
             shared = ledger.alone(OPENING, lambda: order.open(bridge))

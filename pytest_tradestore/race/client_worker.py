@@ -27,10 +27,11 @@ from pytest_tradestore.isolation import is_ours
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.race import interposition
 from pytest_tradestore.race import process_worker as wire
-from pytest_tradestore.race.actors import Held, running
-from pytest_tradestore.race.callers import Order
-from pytest_tradestore.race.clock import CLOCK
+from pytest_tradestore.race.actors import Held
+from pytest_tradestore.race.callers import Order, Plain
+from pytest_tradestore.race.clock import Clock
 from pytest_tradestore.race.execution import SIGNALS, Actors, Blow, Program
+from pytest_tradestore.race.in_force import Chance, InForce, execution, running
 from pytest_tradestore.race.interrupts import AlarmError
 from pytest_tradestore.race.process_worker import Coordinated
 from pytest_tradestore.race.refusals import is_an_answer, told
@@ -62,23 +63,25 @@ class Links:
     control: socket.socket
 
 
-def install() -> None:
-    """Make the switch points; whoever is forked from this process has them."""
-    interposition.install_time_and_chance(of_all_threads=True)
+def install(chance: Chance) -> None:
+    """Make the switch points; whoever is forked from this process has them, and draws what ``chance`` gives."""
+    interposition.install_time_and_chance(of_all_threads=chance)
 
 
-def serve(links: Links, store: StoreUnderTest, program: Program) -> None:
+def serve(links: Links, store: StoreUnderTest, program: Program, chance: Chance) -> None:
     """Run one execution after the other, until the coordinator closes the link that belongs to no caller."""
     gc.disable()  # finalizers at a random moment would make requests at a random moment
     gc.freeze()
     sys.setswitchinterval(_UNDISTURBED)
     kind = _OfTasks if program.kind is Actors.TASKS else _OfThreads
+    plain: Plain = {}
     count = 0
     while message := links.control.recv(wire.PACKET):
         root, address, detailed, struck = pickle.loads(message[1:])  # noqa: S301 - from our own parent
         hosts.give(root, address)
-        interposition.begin(root)
-        kind(links, Order(store, replace(program, struck=struck), root), store, detailed).run()
+        order = Order(store, replace(program, struck=struck), root, plain)
+        with execution(root, chance=chance) as in_force:
+            kind(links, order, store, in_force, detailed).run()
         count += 1
         if not count % _SWEPT:
             gc.collect()
@@ -87,15 +90,15 @@ def serve(links: Links, store: StoreUnderTest, program: Program) -> None:
 class _Client:
     """What both kinds have in common: who is alone prepares, and observes in the end."""
 
-    def __init__(self, links: Links, order: Order, store: StoreUnderTest, detailed: bool) -> None:
-        self.links, self.order, self.store, self.detailed = links, order, store, detailed
+    def __init__(self, links: Links, order: Order, store: StoreUnderTest, in_force: InForce, detailed: bool) -> None:
+        self.links, self.order, self.store, self.in_force, self.detailed = links, order, store, in_force, detailed
         self.program = order.program
         self.shared: OpenStore | None = None
         self.bridge: Bridge = Bridge()
 
     def alone(self, calls: tuple[Call, ...], *, opening: bool, closing: bool) -> bool:
         """Make calls as the only caller there is; False if the store could not be opened."""
-        actor = Coordinated(self.links.observer, len(self.program.actors), self.detailed, True)
+        actor = Coordinated(self.links.observer, len(self.program.actors), self.in_force, self.detailed, True)
         with wire.steered(actor):
             if opening:
                 self.shared = self._opened(actor, self.bridge)
@@ -167,7 +170,7 @@ class _OfThreads(_Client):
         self.until_told()
 
     def _caller(self, number: int) -> None:
-        actor = Coordinated(self.links.callers[number], number, self.detailed, False)
+        actor = Coordinated(self.links.callers[number], number, self.in_force, self.detailed, False)
         self.links.callers[number].send(THREAD + b"%d" % threading.get_native_id())
         with wire.steered(actor):
             opened, bridge = self.shared, Bridge()
@@ -201,27 +204,27 @@ class _OfThreads(_Client):
 class _Waits(selectors.DefaultSelector):
     """Waits for what comes, and never for a time: when that is up, the coordinator says."""
 
-    wakes: Callable[[float], None] = staticmethod(lambda _until: None)
+    def __init__(self, clock: Clock, wakes: Callable[[float], None]) -> None:
+        super().__init__()
+        self._clock, self._wakes = clock, wakes
 
     def select(self, timeout: float | None = None) -> list[Any]:
         if timeout is not None and timeout <= 0:
             return super().select(timeout)
-        self.wakes(math.inf if timeout is None else CLOCK.now + timeout)
+        self._wakes(math.inf if timeout is None else self._clock.now + timeout)
         return super().select(None)
 
 
 class _Loop(asyncio.SelectorEventLoop):
     """An event loop under virtual time."""
 
-    def __init__(self, control: socket.socket) -> None:
-        selector = _Waits()
-        super().__init__(selector)
-        self._control, self._until = control, math.inf
-        selector.wakes = self._wakes
+    def __init__(self, control: socket.socket, clock: Clock) -> None:
+        self._control, self._virtual, self._until = control, clock, math.inf
+        super().__init__(_Waits(clock, self._wakes))
         self.set_exception_handler(lambda _loop, _context: None)
 
     def time(self) -> float:
-        return CLOCK.loop_time()
+        return self._virtual.loop_time()
 
     def _wakes(self, until: float) -> None:
         if until != self._until:
@@ -232,18 +235,18 @@ class _Loop(asyncio.SelectorEventLoop):
 class _Task:
     """The worker's side of a caller that is a task."""
 
-    def __init__(self, link: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
-        self._link, self._loop = link, loop
+    def __init__(self, link: socket.socket, loop: asyncio.AbstractEventLoop, in_force: InForce) -> None:
+        self._link, self._loop, self._in_force = link, loop, in_force
         link.setblocking(False)
 
     async def turn(self, operation: str) -> None:
         """Wait until the call may begin."""
-        self._send(wire.STOP + pickle.dumps(([], operation, None, None, False, wire.met())))
+        self._send(wire.STOP + pickle.dumps(([], operation, None, None, False, wire.met(self._in_force))))
         answer = await self._loop.sock_recv(self._link, wire.PACKET)
         if not answer:
             os._exit(0)
         now, _ = wire.PERMIT.unpack(answer[1:])
-        CLOCK.advance(now)
+        self._in_force.clock.advance(now)
 
     def give(self, kind: bytes, value: Any) -> None:
         self._send(kind + wire.packed(value))
@@ -262,6 +265,9 @@ class _Loops:
 
     caller, label, watched = -1, "the event loop", False
 
+    def __init__(self, in_force: InForce) -> None:
+        self.in_force = in_force
+
     def reach(
         self,
         operation: str,  # noqa: ARG002 - nobody is asked
@@ -270,7 +276,7 @@ class _Loops:
         probe: Callable[[], bool] | None = None,  # noqa: ARG002 - as above
         waits_on: Held | None = None,  # noqa: ARG002 - as above
     ) -> bool:
-        CLOCK.advance(until or 0.0)
+        self.in_force.clock.advance(until or 0.0)
         return ready is None
 
     def did(self, note: str) -> None: ...
@@ -279,9 +285,9 @@ class _Loops:
 class _OfTasks(_Client):
     """Each caller is a task of one event loop."""
 
-    def __init__(self, links: Links, order: Order, store: StoreUnderTest, detailed: bool) -> None:
-        super().__init__(links, order, store, detailed)
-        self._loop = _Loop(links.control)
+    def __init__(self, links: Links, order: Order, store: StoreUnderTest, in_force: InForce, detailed: bool) -> None:
+        super().__init__(links, order, store, in_force, detailed)
+        self._loop = _Loop(links.control, in_force.clock)
         asyncio.set_event_loop(self._loop)
         self.bridge = LoopBridge(self._loop)
         self._tasks: list[asyncio.Task[None]] = []
@@ -296,14 +302,14 @@ class _OfTasks(_Client):
             if message == OBSERVE:
                 over.set_result(None)
             elif message[:1] == TIME:
-                CLOCK.advance(MOMENT.unpack(message[1:])[0])
+                self.in_force.clock.advance(MOMENT.unpack(message[1:])[0])
             else:
                 self._cancel(all_=message == CANCEL_ALL)
 
         self._loop.add_reader(self.links.control.fileno(), heard)
         for number in range(len(self.program.actors)):
             self._tasks.append(self._loop.create_task(self._caller(number)))
-        running[threading.get_ident()] = _Loops()
+        running[threading.get_ident()] = _Loops(self.in_force)
         self._loop.run_until_complete(over)
         del running[threading.get_ident()]
         self._loop.remove_reader(self.links.control.fileno())
@@ -320,7 +326,7 @@ class _OfTasks(_Client):
                 task.cancel()
 
     async def _caller(self, number: int) -> None:
-        actor = _Task(self.links.callers[number], self._loop)
+        actor = _Task(self.links.callers[number], self._loop, self.in_force)
         try:
             opened = self.shared
             if self.program.own_instances:

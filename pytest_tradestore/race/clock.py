@@ -26,25 +26,19 @@ class Clock:
     are asked for what was logged today, and must not have slept into tomorrow.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, origin: tuple[int, int] | None = None) -> None:
+        """``origin`` is that of the clock of another process in the same execution; without it, it begins now."""
         self.now = 0.0
         """Seconds of virtual time since the execution began."""
         self.asked = False
         """Whether somebody has looked at it in this execution, or waits for a time."""
-        self._wall, self._steady = 0, 0
+        self._wall, self._steady = origin or (_second_of_today(int(REAL_TIME())), int(REAL_MONOTONIC()))
         self._looks = 0
-        self.restart()
 
     @property
     def origin(self) -> tuple[int, int]:
         """When it began, by each of the two clocks of the system: for another process in the same execution."""
         return self._wall, self._steady
-
-    def restart(self, origin: tuple[int, int] | None = None) -> None:
-        """Begin anew, for the next execution: where another process of it did, or now."""
-        self._wall, self._steady = origin or (_second_of_today(int(REAL_TIME())), int(REAL_MONOTONIC()))
-        self.now, self._looks = 0.0, 0
-        self.asked = False
 
     def advance(self, to: float) -> None:
         """Let it be ``to``, unless it is later already."""
@@ -109,5 +103,3 @@ def _second_of_today(now: int) -> int:
 
 
 REAL_TIME, REAL_MONOTONIC, _localtime = time.time, time.monotonic, time.localtime
-CLOCK = Clock()
-"""Of this process: one execution runs at a time."""

@@ -14,25 +14,25 @@ from collections.abc import Callable
 from typing import Any
 
 from pytest_tradestore.crash.recorders.fake_patches import Patches
-from pytest_tradestore.race.actors import running
-from pytest_tradestore.race.clock import CLOCK
+from pytest_tradestore.race.clock import Clock
+from pytest_tradestore.race.in_force import running
 
 _ident = _thread.get_ident
 _OF_EACH = {
-    "time": CLOCK.wall,
-    "monotonic": CLOCK.steady,
-    "perf_counter": CLOCK.steady,
-    "process_time": CLOCK.worked,
-    "thread_time": CLOCK.worked,
+    "time": Clock.wall,
+    "monotonic": Clock.steady,
+    "perf_counter": Clock.steady,
+    "process_time": Clock.worked,
+    "thread_time": Clock.worked,
 }
 _BY_NUMBER = {
-    "CLOCK_REALTIME": CLOCK.wall,
-    "CLOCK_TAI": CLOCK.wall,
-    "CLOCK_PROCESS_CPUTIME_ID": CLOCK.worked,
-    "CLOCK_THREAD_CPUTIME_ID": CLOCK.worked,
+    "CLOCK_REALTIME": Clock.wall,
+    "CLOCK_TAI": Clock.wall,
+    "CLOCK_PROCESS_CPUTIME_ID": Clock.worked,
+    "CLOCK_THREAD_CPUTIME_ID": Clock.worked,
 }
 """What ``clock_gettime`` gives by the name of the clock; any other is one of those that are never set."""
-_COARSE = {5: CLOCK.coarse} if sys.platform == "linux" else {}
+_COARSE = {5: Clock.coarse} if sys.platform == "linux" else {}
 """That of CLOCK_REALTIME_COARSE, for which Python has no name: files are stamped with it."""
 _NOW_BY_DEFAULT = {"ctime": 0, "gmtime": 0, "localtime": 0, "asctime": 0, "strftime": 1}
 """Functions that take the time that it is where none is given, and which argument that is."""
@@ -59,9 +59,10 @@ def _in(unit: int, seconds: float) -> Any:
     return seconds if unit == 1 else round(seconds * 1_000_000) * (unit // 1_000_000)
 
 
-def _virtual(original: Any, virtual: Callable[[], float], unit: int) -> Any:
+def _virtual(original: Any, virtual: Callable[[Clock], float], unit: int) -> Any:
     def now() -> Any:
-        return original() if _ident() not in running else _in(unit, virtual())
+        actor = running.get(_ident())
+        return original() if actor is None else _in(unit, virtual(actor.in_force.clock))
 
     return now
 
@@ -71,7 +72,8 @@ def _by_number(original: Any, unit: int) -> Any:
 
     def clock_gettime(clk_id: int, /) -> Any:
         real = original(clk_id)  # which says, too, that there is no such clock
-        return real if _ident() not in running else _in(unit, known.get(clk_id, CLOCK.steady)())
+        actor = running.get(_ident())
+        return real if actor is None else _in(unit, known.get(clk_id, Clock.steady)(actor.in_force.clock))
 
     return clock_gettime
 
@@ -79,9 +81,10 @@ def _by_number(original: Any, unit: int) -> Any:
 def _now_by_default(original: Any, at: int, parts: Callable[[float], Any] | None) -> Any:
     def stand_in(*arguments: Any) -> Any:
         left_out = len(arguments) == at or (len(arguments) == at + 1 and arguments[at] is None and parts is None)
-        if not left_out or _ident() not in running:
+        actor = running.get(_ident())
+        if not left_out or actor is None:
             return original(*arguments)
-        now = CLOCK.wall()
+        now = actor.in_force.clock.wall()
         return original(*arguments[:at], now if parts is None else parts(now))
 
     stand_in.__name__ = stand_in.__qualname__ = original.__name__
@@ -97,14 +100,16 @@ def _let_datetime_see_it() -> None:
     now, utcnow = kind.__dict__["now"], kind.__dict__["utcnow"]
 
     def virtual_now(cls: Any, tz: Any = None) -> Any:
-        if _ident() not in running:
+        actor = running.get(_ident())
+        if actor is None:
             return now.__get__(None, cls)(tz)
-        return cls.fromtimestamp(CLOCK.wall(), tz)
+        return cls.fromtimestamp(actor.in_force.clock.wall(), tz)
 
     def virtual_utcnow(cls: Any) -> Any:
-        if _ident() not in running:
+        actor = running.get(_ident())
+        if actor is None:
             return utcnow.__get__(None, cls)()
-        return cls.fromtimestamp(CLOCK.wall(), datetime.UTC).replace(tzinfo=None)
+        return cls.fromtimestamp(actor.in_force.clock.wall(), datetime.UTC).replace(tzinfo=None)
 
     for name, method in (("now", virtual_now), ("utcnow", virtual_utcnow)):
         method.__name__, method.__qualname__ = name, f"datetime.{name}"

@@ -16,13 +16,11 @@ from pytest_tradestore.isolation import Channel, end_with_parent
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.race import process_worker as wire
 from pytest_tradestore.race.actors import Actor
-from pytest_tradestore.race.clock import CLOCK
+from pytest_tradestore.race.clock import Clock
 from pytest_tradestore.race.execution import Blow, Completed, Ending, Execution, Program
-from pytest_tradestore.race.following import Repeating, Replaying
 from pytest_tradestore.race.removing import remove
 from pytest_tradestore.race.scheduler import Chooser, Scheduler
-from pytest_tradestore.race.search import Harness
-from pytest_tradestore.race.slowness import OneSlowOperation
+from pytest_tradestore.race.search import Harness, scheduler_of
 from pytest_tradestore.sandbox import Sandbox
 
 OPENING = Call("open", (), "", wire.OPENING)
@@ -150,12 +148,7 @@ class Coordinating(Harness):
         os.makedirs(root)
         if self._server is not None:
             self._server.begin()
-        CLOCK.restart()
-        scheduler = Scheduler(chooser, CLOCK, keep_steps=keep_steps)
-        if program.blow is Blow.SLOW and program.struck is not None:
-            scheduler.slowness = OneSlowOperation(scheduler, CLOCK, *program.struck)
-        if isinstance(chooser, Repeating | Replaying):
-            chooser.scheduler = scheduler
+        scheduler = scheduler_of(program, chooser, Clock(), keep_steps=keep_steps)
         for _ in program.actors:
             scheduler.next_number()
         try:

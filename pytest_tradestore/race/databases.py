@@ -14,9 +14,8 @@ from types import TracebackType
 from typing import Any, Literal, TypeVar
 
 from pytest_tradestore.crash.recorders.fake_patches import Patches
-from pytest_tradestore.race.actors import running
-from pytest_tradestore.race.clock import CLOCK
-from pytest_tradestore.race.file_locks import FLOCKS
+from pytest_tradestore.race.flocks import Flocks
+from pytest_tradestore.race.in_force import InForce, running
 
 _ident = _thread.get_ident
 _connect = sqlite3.connect
@@ -36,11 +35,12 @@ def install(patches: Patches) -> None:
 
 def connect(database: Any, timeout: float = 5.0, *arguments: Any, **options: Any) -> Any:
     """Open a database as sqlite3 does; a connection class of the caller's own is left alone."""
-    if _ident() not in running or len(arguments) > _FACTORY or "factory" in options:
+    actor = running.get(_ident())
+    if actor is None or len(arguments) > _FACTORY or "factory" in options:
         return _connect(database, timeout, *arguments, **options)
     made: Connection = _connect(database, 0.0, *arguments, factory=Connection, **options)
     made.name = os.path.basename(os.fsdecode(database)) if isinstance(database, str | bytes | os.PathLike) else ""
-    made.patience = timeout
+    made.patience, made.in_force = timeout, actor.in_force
     return made
 
 
@@ -49,6 +49,7 @@ class Connection(sqlite3.Connection):
 
     name = ""
     patience = 5.0
+    in_force: InForce
     _in_use = False
     """Whether a statement of the running transaction has been done: SQLite does not wait then, to avoid deadlocks."""
 
@@ -97,18 +98,18 @@ class Connection(sqlite3.Connection):
             return self._waiting_itself(do)
         ends = statement in ("COMMIT", "ROLLBACK")
         may_wait = self.patience > 0 and (ends or not (self._in_use and self.in_transaction))
-        until = CLOCK.now + self.patience
+        until, flocks = actor.in_force.clock.now + self.patience, actor.in_force.flocks
         while True:
-            refused = FLOCKS.releases
+            refused = flocks.releases
             try:
                 done = do()
             except sqlite3.OperationalError as error:
                 if not may_wait or not _is_busy(error):
                     raise
-                if not actor.reach(f"wait: {told}", partial(_has_moved, refused), until):
+                if not actor.reach(f"wait: {told}", partial(_has_moved, flocks, refused), until):
                     raise
             else:
-                FLOCKS.releases += 1  # whoever waits may try again
+                flocks.releases += 1  # whoever waits may try again
                 self._in_use = self.in_transaction and not statement.lstrip().upper().startswith("BEGIN")
                 return done
 
@@ -119,7 +120,7 @@ class Connection(sqlite3.Connection):
             return do()
         finally:
             super().cursor(sqlite3.Cursor).execute("PRAGMA busy_timeout=0").close()
-            FLOCKS.releases += 1
+            self.in_force.flocks.releases += 1
 
 
 class Cursor(sqlite3.Cursor):
@@ -142,9 +143,9 @@ class Cursor(sqlite3.Cursor):
         return self.connection.step(sql_script, lambda: super(Cursor, self).executescript(sql_script), waits=False)
 
 
-def _has_moved(since: int) -> bool:
+def _has_moved(flocks: Flocks, since: int) -> bool:
     """Say whether anybody has done anything that may have released a lock."""
-    return FLOCKS.releases != since
+    return flocks.releases != since
 
 
 def _is_busy(error: sqlite3.OperationalError) -> bool:

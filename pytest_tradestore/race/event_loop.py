@@ -15,9 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from typing import Any
 
-from pytest_tradestore.race.actors import running
-from pytest_tradestore.race.clock import CLOCK
 from pytest_tradestore.race.executors import Pool, name_of
+from pytest_tradestore.race.in_force import running
 from pytest_tradestore.race.threads import ThreadActor
 
 _ident = _thread.get_ident
@@ -75,21 +74,22 @@ class ControlledLoop(_real_loop):
     _default_executor: ThreadPoolExecutor | None
 
     def __init__(self) -> None:
+        maker = running[_ident()]
+        self._virtual = maker.in_force.clock
         super().__init__(_Selector())
         self.when_idle: Callable[[], object] | None = None
         """Called when the loop was let go on though nothing is due: everybody else waits."""
         self.tasks: list[asyncio.Task[Any]] = []
         """Every task that was made on it."""
         self._jobs: Pool | None = None
-        maker = running.get(_ident())
-        self._caller = -1 if maker is None else maker.caller
+        self._caller = maker.caller
         self.set_exception_handler(_silent)
 
     def is_due(self) -> bool:
         return bool(self._ready) or self._stopping
 
     def time(self) -> float:
-        return CLOCK.loop_time()
+        return self._virtual.loop_time()
 
     def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
         task: asyncio.Task[Any] = super().create_task(coro, **options)
@@ -107,7 +107,7 @@ class ControlledLoop(_real_loop):
             heapq.heappop(timers)._scheduled = False
             self._timer_cancelled_count -= 1
         self._wait(actor, timers[0]._when if timers else None)
-        now = CLOCK.now + _RESOLUTION
+        now = self._virtual.now + _RESOLUTION
         while timers and timers[0]._when < now:
             timer = heapq.heappop(timers)
             timer._scheduled = False
@@ -121,7 +121,7 @@ class ControlledLoop(_real_loop):
 
     def _wait(self, actor: Any, until: float | None) -> None:
         """Wait for a callback, a time, or a real file."""
-        CLOCK.asked = CLOCK.asked or until is not None
+        self._virtual.asked = self._virtual.asked or until is not None
         real = self._selector.real
         if real is not None and real.get_map():
             if not self.is_due():

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
-from pytest_tradestore.race.actors import Abandoned, running, unsteered
-from pytest_tradestore.race.clock import CLOCK
+from pytest_tradestore.race.actors import Abandoned
 from pytest_tradestore.race.execution import START_JOB
+from pytest_tradestore.race.in_force import running, unsteered
 from pytest_tradestore.race.threads import Carrier, Control, ThreadActor
 
 _ident = _thread.get_ident
@@ -35,7 +35,7 @@ class ControlledFuture(Future[Any]):
     def _wait(self, timeout: float | None) -> None:
         actor = running.get(_ident())
         if actor is not None and not self.done():
-            actor.reach("wait for a job", self.done, None if timeout is None else CLOCK.after(timeout))
+            actor.reach("wait for a job", self.done, None if timeout is None else actor.in_force.clock.after(timeout))
             if not self.done():
                 raise concurrent.futures.TimeoutError
 
@@ -218,7 +218,7 @@ def join(self: threading.Thread, timeout: float | None = None) -> None:
     if actor is None or made is None:
         _join(self, timeout)
         return
-    until = None if timeout is None else CLOCK.after(max(timeout, 0))
+    until = None if timeout is None else actor.in_force.clock.after(max(timeout, 0))
     if actor.reach(f"join {made.label}", lambda: made.done, until):
         with unsteered():
             _join(self)

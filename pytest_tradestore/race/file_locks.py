@@ -9,8 +9,9 @@ import errno
 import os
 from typing import Any
 
-from pytest_tradestore.race.actors import Stopping, running
-from pytest_tradestore.race.paths import NAMES
+from pytest_tradestore.race.actors import Holder
+from pytest_tradestore.race.flocks import File
+from pytest_tradestore.race.in_force import Stopping, running
 
 try:
     import fcntl as fcntl
@@ -18,70 +19,13 @@ except ImportError:  # there are no such locks on this system
     fcntl = None  # type: ignore[assignment]
 
 _ident, _fstat, _open, _close, _dup = _thread.get_ident, os.fstat, os.open, os.close, os.dup
-File = tuple[int, int]
 
 
 class _Held:
     """A lock on a file, for reports: who holds it."""
 
-    def __init__(self, holder: Stopping | None) -> None:
+    def __init__(self, holder: Holder | None) -> None:
         self.holder = holder
-
-
-class Flocks:
-    """Which descriptors hold a flock on which file, as far as it was seen."""
-
-    def __init__(self) -> None:
-        self._held: dict[File, dict[int, tuple[bool, Stopping]]] = {}
-        self._file_of: dict[int, File] = {}
-        self._closed: dict[int, int] = {}
-        self.releases = 0
-        """Grows whenever a lock may have been let go."""
-        self.freed = 0
-        """Grows whenever another process may get a lock: to close a file that holds none frees none."""
-        self.loose = False
-        """Whether closing any file may free a lock: locks of POSIX are dropped so, and duplicates are not followed."""
-
-    def begin(self) -> None:
-        """Start anew: what an earlier execution held is closed."""
-        self._held.clear()
-        self._file_of.clear()
-        self._closed.clear()
-        self.loose = False
-
-    def closed(self, number: int) -> None:
-        """Note that a descriptor was closed."""
-        self._closed[number] = self.times_closed(number) + 1
-        self.releases += 1
-        self.freed += self.loose
-        if self._file_of:
-            self.let_go(number)
-
-    def times_closed(self, number: int) -> int:
-        """Return how often a descriptor of this number was closed: one that comes after that is another."""
-        return self._closed.get(number, 0)
-
-    def let_go(self, number: int) -> None:
-        self.releases += 1
-        file = self._file_of.pop(number, None)
-        if file is not None:
-            self.freed += 1
-            self._held[file].pop(number, None)
-
-    def took(self, number: int, file: File, exclusive: bool, actor: Stopping) -> None:
-        self._file_of[number] = file
-        self._held.setdefault(file, {})[number] = (exclusive, actor)
-
-    def other(self, number: int, file: File, exclusive: bool) -> Stopping | None:
-        """Return who holds what this request would have to wait for."""
-        for other, (theirs, actor) in self._held.get(file, {}).items():
-            if other != number and (exclusive or theirs):
-                return actor
-        return None
-
-
-FLOCKS = Flocks()
-"""Of this process: one execution runs at a time."""
 
 
 def _number(file: Any) -> int:
@@ -105,11 +49,11 @@ if fcntl is not None:
         actor = running.get(_ident())
         if actor is None:
             return _flock(fd, operation)
-        number = _number(fd)
+        number, flocks = _number(fd), actor.in_force.flocks
         if operation & fcntl.LOCK_UN:
             _flock(fd, operation)
-            return FLOCKS.let_go(number)
-        name = NAMES.name(number)
+            return flocks.let_go(number)
+        name = actor.in_force.names.name(number)
         exclusive = bool(operation & fcntl.LOCK_EX)
         status = _fstat(number)
         file = (status.st_dev, status.st_ino)
@@ -118,33 +62,35 @@ if fcntl is not None:
             _flock(fd, operation)
         elif not _flock_when_free(actor, number, file, exclusive, operation, name or "a file"):
             return None
-        return FLOCKS.took(number, file, exclusive, actor)
+        return flocks.took(number, file, exclusive, actor)
 
     def _flock_when_free(actor: Stopping, number: int, file: File, exclusive: bool, operation: int, name: str) -> bool:
         """Take the lock; False if the descriptor was closed meanwhile, and the lock is given back already.
 
         Who waits in the kernel waits for what was open then, whatever becomes of the number.
         """
-        times, waiting = FLOCKS.times_closed(number), _dup(number)
+        flocks = actor.in_force.flocks
+        times, waiting = flocks.times_closed(number), _dup(number)
         try:
             _flock_waiting(actor, number, waiting, file, exclusive, operation, name)
         finally:
             _close(waiting)
-        if FLOCKS.times_closed(number) == times:
+        if flocks.times_closed(number) == times:
             return True
-        FLOCKS.releases += 1
-        FLOCKS.freed += 1
+        flocks.releases += 1
+        flocks.freed += 1
         return False
 
     def _flock_waiting(
         actor: Stopping, number: int, waiting: int, file: File, exclusive: bool, operation: int, name: str
     ) -> None:
+        flocks = actor.in_force.flocks
         refused = -1  # how many releases there had been when the kernel refused
         probing = True
 
         def ready() -> bool:
-            held.holder = FLOCKS.other(number, file, exclusive)
-            return held.holder is None and FLOCKS.releases != refused
+            held.holder = flocks.other(number, file, exclusive)
+            return held.holder is None and flocks.releases != refused
 
         def probe() -> bool:
             return probing and _is_free(waiting, operation)
@@ -159,7 +105,7 @@ if fcntl is not None:
             except OSError as error:
                 if not _refused(error):
                     raise
-            refused, probing = FLOCKS.releases, modelled
+            refused, probing = flocks.releases, modelled
 
     def _is_free(number: int, operation: int) -> bool:
         """Ask the kernel whether nobody else holds the lock, without taking it for longer than that."""
@@ -179,13 +125,14 @@ if fcntl is not None:
         actor = running.get(_ident())
         if actor is None:
             return _lockf(fd, cmd, len, start, whence)
-        FLOCKS.loose = True
+        flocks = actor.in_force.flocks
+        flocks.loose = True
         if cmd & fcntl.LOCK_UN:
             _lockf(fd, cmd, len, start, whence)
-            FLOCKS.releases += 1
-            FLOCKS.freed += 1
+            flocks.releases += 1
+            flocks.freed += 1
             return None
-        name = NAMES.name(_number(fd))
+        name = actor.in_force.names.name(_number(fd))
         if cmd & fcntl.LOCK_NB:
             actor.reach(f"try lockf {name}")
             return _lockf(fd, cmd, len, start, whence)
@@ -195,25 +142,26 @@ if fcntl is not None:
         actor = running.get(_ident())
         if actor is None or not (cmd in _WAITING or cmd in _TRYING):
             return _fcntl(fd, cmd, arg)
-        FLOCKS.loose = True
-        name = NAMES.name(_number(fd))
+        flocks = actor.in_force.flocks
+        flocks.loose = True
+        name = actor.in_force.names.name(_number(fd))
         if cmd in _TRYING:
             actor.reach(f"fcntl lock {name}")
             result = _fcntl(fd, cmd, arg)
         else:
             result = _retried(actor, f"fcntl lock {name}", lambda: _fcntl(fd, _WAITING[cmd], arg))
-        FLOCKS.releases += 1  # it may have been an unlock
-        FLOCKS.freed += 1
+        flocks.releases += 1  # it may have been an unlock
+        flocks.freed += 1
         return result
 
     def _retried(actor: Stopping, operation: str, attempt: Any) -> Any:
         """Make an attempt now and after each release, until it is not refused."""
-        refused = -1
+        flocks, refused = actor.in_force.flocks, -1
         while True:
-            actor.reach(operation, lambda: FLOCKS.releases != refused)  # noqa: B023 - asked before it changes
+            actor.reach(operation, lambda: flocks.releases != refused)  # noqa: B023 - asked before it changes
             try:
                 return attempt()
             except OSError as error:
                 if not _refused(error):
                     raise
-            refused = FLOCKS.releases
+            refused = flocks.releases

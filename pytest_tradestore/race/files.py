@@ -6,10 +6,9 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from pytest_tradestore.race.actors import Stopping, running
-from pytest_tradestore.race.clock import CLOCK
-from pytest_tradestore.race.file_locks import FLOCKS
-from pytest_tradestore.race.paths import NAMES
+from pytest_tradestore.race.actors import Holder
+from pytest_tradestore.race.clock import Clock
+from pytest_tradestore.race.in_force import InForce, Stopping, running
 
 _FileIO, REAL_OPEN, _ident = io.FileIO, io.open, _thread.get_ident
 _lstat, _fsdecode = os.lstat, os.fsdecode
@@ -40,36 +39,36 @@ def is_there(path: Any, directory: int | None = None) -> bool:
     return True
 
 
-def stamp_directory_of(path: Any, directory: int | None = None) -> None:
+def stamp_directory_of(path: Any, clock: Clock, directory: int | None = None) -> None:
     """Give the directory, in which a name came or went, the virtual time."""
     if isinstance(path, int) or path is None:
         return
     above = os.path.dirname(_fsdecode(path))
     if above or directory is None:
-        CLOCK.stamp(above or ".", directory)
+        clock.stamp(above or ".", directory)
     else:
-        CLOCK.stamp(directory)
+        clock.stamp(directory)
 
 
 class SwitchingRaw(io.FileIO):
     """An unbuffered file that stops before each of its system calls that another actor could notice."""
 
-    def __init__(self, file: Any, mode: str = "r", closefd: bool = True, opener: Any = None) -> None:
-        self._called = NAMES.name(file) or "a file"
+    def __init__(self, actor: Stopping, file: Any, mode: str, closefd: bool, opener: Any) -> None:
+        self._in_force: InForce = actor.in_force
+        names, clock = actor.in_force.names, actor.in_force.clock
+        self._called = names.name(file) or "a file"
         makes = False
         if not isinstance(file, int) and opener is None:
-            actor = running.get(_ident())
-            if actor is not None:
-                plain = mode.replace("b", "")
-                actor.reach(f"open {self._called}" if plain == "r" else f"open({plain}) {self._called}")
-                makes = "r" not in mode and ("x" in mode or not is_there(file))
+            plain = mode.replace("b", "")
+            actor.reach(f"open {self._called}" if plain == "r" else f"open({plain}) {self._called}")
+            makes = "r" not in mode and ("x" in mode or not is_there(file))
         super().__init__(file, mode, closefd, opener)
         if not isinstance(file, int):
-            NAMES.of_number[self.fileno()] = self._called
+            names.of_number[self.fileno()] = self._called
             if makes or "w" in mode:
-                CLOCK.stamp(self.fileno())
+                clock.stamp(self.fileno())
             if makes:
-                stamp_directory_of(file)
+                stamp_directory_of(file, clock)
 
     def _reach(self, operation: str) -> Stopping | None:
         actor = running.get(_ident())
@@ -104,7 +103,7 @@ class SwitchingRaw(io.FileIO):
     def write(self, data: Any, /) -> int:
         actor = self._reach("write")
         size = super().write(data)
-        CLOCK.stamp(self.fileno())
+        self._in_force.clock.stamp(self.fileno())
         if actor is not None:
             actor.did(content_of_number(self.fileno()))
         return size
@@ -119,8 +118,8 @@ class SwitchingRaw(io.FileIO):
             try:
                 super().close()
             finally:
-                NAMES.of_number.pop(number, None)
-                FLOCKS.closed(number)
+                self._in_force.names.of_number.pop(number, None)
+                self._in_force.flocks.closed(number)
         else:
             super().close()
 
@@ -128,7 +127,7 @@ class SwitchingRaw(io.FileIO):
 class _OneAtATime:
     """The lock inside CPython's buffered files, made visible: who comes second waits where it can be seen."""
 
-    holder: Stopping | None = None
+    holder: Holder | None = None
 
     def _alone(self, method: Callable[..., Any], *arguments: Any) -> Any:
         actor = running.get(_ident())
@@ -187,12 +186,13 @@ def switching_open(
     opener: Callable[[Any, int], int] | None = None,
 ) -> Any:
     """Open as the builtin does, for an actor with switch points."""
-    if _ident() not in running or _odd(mode, buffering, encoding, errors, newline) or NAMES.name(file) is None:
+    actor = running.get(_ident())
+    if actor is None or _odd(mode, buffering, encoding, errors, newline) or actor.in_force.names.name(file) is None:
         return REAL_OPEN(file, mode, buffering, encoding, errors, newline, closefd, opener)
     if not isinstance(file, int):
         file = os.fspath(file)  # as the builtin does: errors name the path as text
     binary = "b" in mode
-    raw = SwitchingRaw(file, mode.replace("b", "").replace("t", ""), closefd, opener)
+    raw = SwitchingRaw(actor, file, mode.replace("b", "").replace("t", ""), closefd, opener)
     result: Any = raw
     try:
         line_buffering = buffering == 1 or (buffering < 0 and not binary and raw.isatty())
@@ -231,9 +231,10 @@ class _FileIOMeta(type):
     """Lets ``io.FileIO`` stay the type of every raw file, though what it makes may be a switching one."""
 
     def __call__(cls, file: Any, mode: str = "r", closefd: bool = True, opener: Any = None) -> Any:
-        if _ident() not in running or NAMES.name(file) is None:
+        actor = running.get(_ident())
+        if actor is None or actor.in_force.names.name(file) is None:
             return _FileIO(file, mode, closefd, opener)
-        return SwitchingRaw(file, mode, closefd, opener)
+        return SwitchingRaw(actor, file, mode, closefd, opener)
 
     def __instancecheck__(cls, instance: object) -> bool:
         return isinstance(instance, _FileIO)

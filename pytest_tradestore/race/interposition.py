@@ -8,18 +8,14 @@ import _thread
 import asyncio
 import builtins
 import collections
-import hashlib
 import io
-import itertools
 import os
 import queue
-import random
 import sys
-import tempfile
 import threading
 import time
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from types import ModuleType
@@ -27,13 +23,11 @@ from typing import Any
 
 from pytest_tradestore.crash.recorders.fake_patches import Patches
 from pytest_tradestore.race import clocks, executors, fair_locks, file_locks, system_calls
-from pytest_tradestore.race.actors import never, running
-from pytest_tradestore.race.clock import CLOCK
+from pytest_tradestore.race.actors import never
 from pytest_tradestore.race.event_loop import new_loop
-from pytest_tradestore.race.file_locks import FLOCKS
 from pytest_tradestore.race.files import FileIOByActor, switching_open
+from pytest_tradestore.race.in_force import Chance, running
 from pytest_tradestore.race.locks import ControlledLock, ControlledRLock, Waiter, controlled_from
-from pytest_tradestore.race.paths import NAMES
 
 _ident = _thread.get_ident
 _LEFT_ALONE = (
@@ -91,67 +85,50 @@ def install(wrap: Wrap | None = None, also: Callable[[Patches], None] | None = N
     _existing_locks(controlled_from, {_real_lock: ControlledLock, _real_rlock: ControlledRLock})
 
 
-def install_time_and_chance(*, of_all_threads: bool = False) -> None:
+def is_installed() -> bool:
+    """Say whether this process has its switch points already."""
+    return threading.Lock is ControlledLock  # type: ignore[comparison-overlap]
+
+
+def install_time_and_chance(of_all_threads: Chance | None = None) -> None:
     """Make no switch points but sleeping: for callers whose requests to a server are seen there.
 
-    ``of_all_threads``: random numbers come again in those threads too that are no caller, and locks are fair.
+    ``of_all_threads`` is what those threads draw, too, that are no caller; then locks are fair, besides.
     """
     patches = Patches()
-    patches.replace(os, "urandom", _drawn if of_all_threads else _urandom)
-    if of_all_threads:
+    patches.replace(os, "urandom", _urandom if of_all_threads is None else of_all_threads.drawn)
+    if of_all_threads is not None:
         fair_locks.install(patches)
     _time(patches)
     patches.spread()
-    if of_all_threads:
+    if of_all_threads is not None:
         _existing_locks(fair_locks.fair_from, {_real_lock: fair_locks.FairLock, _real_rlock: fair_locks.FairRLock})
 
 
 def install_chance() -> None:
     """Let this process, and those that are forked from it, draw random numbers that come again."""
     patches = Patches()
-    patches.replace(os, "urandom", _drawn)
+    patches.replace(os, "urandom", _of_this_process.drawn)
     patches.spread()
 
 
 def draw_as(number: int) -> None:
-    """Draw the same random numbers as any other process of this number, but no other's: a nonce stays one."""
-    _draws[0] = itertools.count((number + 1) * 1_000_000)
-    random.seed(number)
+    """Draw the same random numbers as any other process of this number, but no other's."""
+    _of_this_process.draw_as(number)
 
 
-def begin(root: str, origin: tuple[int, int] | None = None, *, remember: bool = False) -> None:
-    """Start an execution: with its root, its clock, and the same random numbers as any other execution.
-
-    ``origin`` is that of the clock, where the execution began in another process; ``remember``: it is asked afterwards
-    which files appeared unseen.
-    """
-    NAMES.begin(root, remember=remember)
-    FLOCKS.begin()
-    CLOCK.restart(origin)
-    if origin is None:
-        CLOCK.stamp(root)
-    random.seed(0)
-    _draws[0] = itertools.count()
-    tempfile._name_sequence = _temporary_names()  # type: ignore[attr-defined]
-    threading._counter = itertools.count(1).__next__  # type: ignore[attr-defined] # numbers the names of threads
+_of_this_process = Chance()
+"""What they draw: of a process whose clients are yet to come."""
 
 
 # Time and chance
 
-_draws: list[Iterator[int]] = [itertools.count()]
 _real_urandom = os.urandom
 
 
 def _urandom(size: int, /) -> bytes:
-    return _real_urandom(size) if _ident() not in running else _drawn(size)
-
-
-def _drawn(size: int, /) -> bytes:
-    return hashlib.shake_128(b"%d" % next(_draws[0])).digest(size)
-
-
-def _temporary_names() -> Iterator[str]:
-    return (f"{number:08d}" for number in itertools.count(1))
+    actor = running.get(_ident())
+    return _real_urandom(size) if actor is None else actor.in_force.chance.drawn(size)
 
 
 def _time(patches: Patches) -> None:
@@ -162,7 +139,7 @@ def _time(patches: Patches) -> None:
         if actor is None or seconds < 0:
             return sleep(seconds)
         if seconds:
-            actor.reach(f"sleep {seconds:g} s", never, CLOCK.after(seconds))
+            actor.reach(f"sleep {seconds:g} s", never, actor.in_force.clock.after(seconds))
         else:
             actor.reach("sleep 0 s")
         return None

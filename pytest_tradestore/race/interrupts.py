@@ -12,9 +12,9 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from pytest_tradestore.race.actors import running
 from pytest_tradestore.race.execution import INTERRUPTING, Blow
 from pytest_tradestore.race.files import SwitchingRandom, SwitchingReader, SwitchingWriter
+from pytest_tradestore.race.in_force import running
 from pytest_tradestore.race.threads import Control, ThreadActor
 
 _ident = _thread.get_ident

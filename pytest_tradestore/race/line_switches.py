@@ -12,7 +12,8 @@ from collections.abc import Callable
 from types import CodeType, FrameType, ModuleType
 from typing import Any
 
-from pytest_tradestore.race.actors import running, stable
+from pytest_tradestore.race.actors import stable
+from pytest_tradestore.race.in_force import running
 
 _ident = _thread.get_ident
 _TOOL = 4

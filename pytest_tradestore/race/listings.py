@@ -14,8 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from pytest_tradestore.crash.recorders.fake_patches import Patches
-from pytest_tradestore.race.actors import Stopping, running
-from pytest_tradestore.race.paths import NAMES
+from pytest_tradestore.race.in_force import Stopping, running
 
 PASSED_OVER = "passes over "
 """How the note begins that names were passed over."""
@@ -52,7 +51,7 @@ def _opened(original: Any) -> Any:
 def _asked(path: Any) -> tuple[Stopping | None, str]:
     """Return which actor lists, and what it lists; none where nobody else could notice."""
     actor = running.get(_ident())
-    called = None if actor is None else NAMES.name("." if path is None else path)
+    called = None if actor is None else actor.in_force.names.name("." if path is None else path)
     return (None, "") if called is None else (actor, called)
 
 

@@ -9,8 +9,7 @@ import sys
 from types import CodeType
 from typing import Any, Literal
 
-from pytest_tradestore.race.actors import Stopping, running
-from pytest_tradestore.race.clock import CLOCK
+from pytest_tradestore.race.in_force import Stopping, running
 
 _allocate, _ident = _thread.allocate_lock, _thread.get_ident
 
@@ -53,7 +52,7 @@ class ControlledLock:
         return True
 
     def _wait(self, actor: Stopping, timeout: float) -> bool:
-        until = None if timeout is None or timeout < 0 else CLOCK.after(timeout)
+        until = None if timeout is None or timeout < 0 else actor.in_force.clock.after(timeout)
         while True:
             if not actor.reach(f"acquire {self.name}", self._free, until, waits_on=self):
                 return False

@@ -13,6 +13,7 @@ import socket
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from pytest_tradestore.backends.declared import Address
@@ -23,9 +24,10 @@ from pytest_tradestore.race import client_worker
 from pytest_tradestore.race import process_worker as wire
 from pytest_tradestore.race.actors import Actor, never
 from pytest_tradestore.race.client_worker import SIGNAL_OF, Links
-from pytest_tradestore.race.clock import CLOCK, REAL_MONOTONIC
+from pytest_tradestore.race.clock import REAL_MONOTONIC
 from pytest_tradestore.race.coordinating import CALLS, OPENING, Calling, Coordinating, Worker, executed, pair
 from pytest_tradestore.race.execution import CANCELLING, INTERRUPTING, SIGNALS, Actors, Blow, Execution, Program
+from pytest_tradestore.race.in_force import Chance
 from pytest_tradestore.race.scheduler import Chooser, Scheduler
 from pytest_tradestore.race.standing_still import is_kept_by_a_lock, resting, tasks
 from pytest_tradestore.sandbox import Sandbox
@@ -48,7 +50,8 @@ class OneClientHarness(Coordinating):
 
     def __init__(self, sandbox: Sandbox, store: StoreUnderTest) -> None:
         assert store.declarations.backend is not None, "it is asked of stores on a server alone"
-        super().__init__(sandbox, store.declarations.backend, client_worker.install)
+        self._chance = Chance()
+        super().__init__(sandbox, store.declarations.backend, partial(client_worker.install, self._chance))
         self._worker: _Worker | None = None
         self._of: tuple[StoreUnderTest, Program] | None = None
 
@@ -81,7 +84,7 @@ class OneClientHarness(Coordinating):
         if self._worker is None or self._of != key or self._worker.has_ended():
             if self._worker is not None:
                 self._worker.kill()
-            self._worker, self._of = _Worker(store, program), key
+            self._worker, self._of = _Worker(store, program, self._chance), key
         return self._worker
 
     def places(self, store: StoreUnderTest, program: Program, seed: int, channel: Channel | None) -> tuple[int, ...]:
@@ -105,10 +108,10 @@ class OneClientHarness(Coordinating):
 class _Worker(Worker):
     """The process of a client, for one execution after the other as long as nothing has gone wrong in it."""
 
-    def __init__(self, store: StoreUnderTest, program: Program) -> None:
+    def __init__(self, store: StoreUnderTest, program: Program, chance: Chance) -> None:
         def work(links: list[socket.socket]) -> None:
             *callers, observer, control = links
-            client_worker.serve(Links(tuple(callers), observer, control), store, program)
+            client_worker.serve(Links(tuple(callers), observer, control), store, program, chance)
 
         super().__init__(len(program.actors) + 2, work)
         *self.links, self.control = self.ends
@@ -167,7 +170,7 @@ class _Caller(Calling):
             word = wire.TIME_IS_UP if self.timed_out else wire.GO
             self.timed_out = self.stops = False
             self.until = None
-            self.link.send(word + wire.PERMIT.pack(CLOCK.now, 0))
+            self.link.send(word + wire.PERMIT.pack(run.scheduler.clock.now, 0))
         else:
             told = run.answer(self) if self.asks else False
         run.settle(self, told=told)
@@ -229,7 +232,7 @@ class _Timer(Actor):
 
     def let_run(self) -> None:
         self.timed_out, self.until = False, None
-        self._run.control.send(client_worker.TIME + client_worker.MOMENT.pack(CLOCK.now))
+        self._run.control.send(client_worker.TIME + client_worker.MOMENT.pack(self._run.scheduler.clock.now))
         self._run.settle(None, told=True)
 
 

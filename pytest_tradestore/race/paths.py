@@ -19,17 +19,12 @@ _fspath, _fsdecode, _scandir = os.fspath, os.fsdecode, os.scandir
 class Names:
     """Of one execution: where its root lies, and which file each descriptor number was opened on."""
 
-    def __init__(self) -> None:
-        self._root = self._below = self._above = ""
-        self.of_number: dict[int, str] = {}
-        self._seen: set[str] | None = set()
-        """What was named; None where nobody will ask."""
-
-    def begin(self, root: str, *, remember: bool = False) -> None:
-        """Start anew with another root; ``remember``: for ``unseen``."""
+    def __init__(self, root: str, *, remember: bool = False) -> None:
+        """``remember``: for ``unseen``."""
         self._root, self._below, self._above = root, root + os.sep, os.path.dirname(root)
-        self.of_number.clear()
-        self._seen = set() if remember else None
+        self.of_number: dict[int, str] = {}
+        self._seen: set[str] | None = set() if remember else None
+        """What was named; None where nobody will ask."""
 
     def name(self, path: Any) -> str | None:
         """Return what to call the file; None if it is no business of a store (the interpreter's own files)."""
@@ -68,7 +63,3 @@ class Names:
                     elif entry.name not in (self._seen or ()):
                         found.append(entry.name)
         return sorted(found)
-
-
-NAMES = Names()
-"""Of this process: one execution runs at a time."""

@@ -11,33 +11,12 @@ import re
 from typing import Any
 
 from pytest_tradestore.crash.recorders.fake_patches import Patches
-from pytest_tradestore.race.actors import running
+from pytest_tradestore.race.in_force import running
 
 _ident = _thread.get_ident
 _BY_PATH = frozenset("access listdir lstat open readlink scandir stat".split())  # noqa: SIM905 - reads better
 _BY_NUMBER = ("getpgid", "getsid", "kill", "pidfd_open")
 _PROC = re.compile(r"/proc/(\d+)(/.*)?")
-
-
-class Numbers:
-    """Of one process under the coordinator."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        """Whether a store has asked for a process by its number."""
-        self._gone = self._heir = 0
-
-    def begin(self, gone: int) -> None:
-        """Start anew; the number of ``gone``, once it is dead, is that of the coordinator."""
-        self.asked, self._gone, self._heir = False, gone, os.getppid()
-
-    def heir_of(self, number: int) -> int | None:
-        """Return the process that has a dead one's number now, if any has."""
-        return self._heir if number == self._gone else None
-
-
-NUMBERS = Numbers()
-"""Of this process: one execution runs at a time."""
 
 
 def install(patches: Patches) -> None:
@@ -54,13 +33,15 @@ def wrapped(module: Any, name: str, stand_in: Any) -> Any:
 
 def _by_number(original: Any, name: str) -> Any:
     def stand_in(number: int, /, *arguments: Any) -> Any:
-        if _ident() not in running:
+        actor = running.get(_ident())
+        if actor is None:
             return original(number, *arguments)
-        NUMBERS.asked = True
+        numbers = actor.in_force.numbers
+        numbers.asked = True
         try:
             return original(number, *arguments)
         except ProcessLookupError:
-            heir = NUMBERS.heir_of(number)
+            heir = numbers.heir_of(number)
             if heir is None or (name == "kill" and arguments != (0,)):
                 raise
             return original(heir, *arguments)
@@ -76,13 +57,15 @@ def _by_path(original: Any) -> Any:
         path = arguments[0] if arguments else None
         if isinstance(path, os.PathLike):
             path = os.fspath(path)
-        if type(path) is not str or not path.startswith("/proc/") or _ident() not in running:
+        actor = running.get(_ident())
+        if type(path) is not str or not path.startswith("/proc/") or actor is None:
             return original(*arguments, **named)
         found = _PROC.fullmatch(path)
         if found is None:
             return original(*arguments, **named)
-        NUMBERS.asked = True
-        heir = NUMBERS.heir_of(int(found[1]))
+        numbers = actor.in_force.numbers
+        numbers.asked = True
+        heir = numbers.heir_of(int(found[1]))
         try:
             result = original(*arguments, **named)
         except FileNotFoundError:

@@ -11,7 +11,6 @@ import gc
 import itertools
 import os
 import pickle
-import random
 import signal
 import socket
 import struct
@@ -28,12 +27,10 @@ from pytest_tradestore.crash.recorders.fake_locations import Lines, location_of
 from pytest_tradestore.isolation import end_with_parent
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.race import interposition, pids
-from pytest_tradestore.race.actors import Held, never, running
-from pytest_tradestore.race.clock import CLOCK
+from pytest_tradestore.race.actors import Held, never
 from pytest_tradestore.race.execution import Program
-from pytest_tradestore.race.file_locks import FLOCKS
+from pytest_tradestore.race.in_force import InForce, execution, running
 from pytest_tradestore.race.locks import ControlledLock
-from pytest_tradestore.race.pids import NUMBERS
 from pytest_tradestore.race.refusals import is_an_answer, told
 from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest
 
@@ -52,8 +49,8 @@ _ASKING = (OPENING, "call ", "try flock", "try lockf", "fcntl lock")
 class Coordinated:
     """The worker's side of the baton: it goes on when the coordinator says so."""
 
-    def __init__(self, link: socket.socket, caller: int, detailed: bool, alone: bool) -> None:
-        self._link, self._alone = link, alone
+    def __init__(self, link: socket.socket, caller: int, in_force: InForce, detailed: bool, alone: bool) -> None:
+        self.link, self._alone, self.in_force = link, alone, in_force
         self.caller, self.label = caller, f"process {caller}"
         self.watched = detailed
         self._lines = Lines() if detailed else None
@@ -82,7 +79,7 @@ class Coordinated:
         if (
             self._ahead
             and (ready is None or settled)
-            and self._freed == FLOCKS.freed
+            and self._freed == self.in_force.flocks.freed
             and not operation.startswith(_ASKING)
         ):
             self._ahead -= 1
@@ -93,46 +90,55 @@ class Coordinated:
         try:
             place = None if self._lines is None else location_of(self._lines.of_this_call())
             refused = ready is not None and not ready()
-            told = (self._done, operation, until, place, refused, met(), settled)
+            told = (self._done, operation, until, place, refused, met(self.in_force), settled)
             self._done = []
-            self._link.send((STOP if ready is None else WAITING) + pickle.dumps(told))
+            self.link.send((STOP if ready is None else WAITING) + pickle.dumps(told))
             while True:
-                answer = self._link.recv(PACKET)
+                answer = self.link.recv(PACKET)
                 if not answer:
                     os._exit(0)
                 if answer[:1] != ASK:
                     now, self._ahead = PERMIT.unpack(answer[1:])
-                    self._freed = FLOCKS.freed
-                    CLOCK.advance(now)
+                    self._freed = self.in_force.flocks.freed
+                    self.in_force.clock.advance(now)
                     return answer[:1] == GO
-                self._link.send(YES if _could(ready, probe) else NO)
+                self.link.send(YES if self._could(ready, probe) else NO)
         finally:
             running[me] = self
 
+    def _could(self, ready: Callable[[], bool] | None, probe: Callable[[], bool] | None) -> bool:
+        """Say whether a waiting operation could be done now: locks of other processes are known to the kernel alone."""
+        if ready is None or ready():
+            return True
+        if probe is not None:
+            return probe()
+        self.in_force.flocks.releases += 1  # some other process went on: it may have let go
+        return ready()
+
     def did(self, note: str) -> None:
         """Add a detail about the operation that was just done."""
-        self._link.send(NOTE + note.encode())
+        self.link.send(NOTE + note.encode())
 
     def _tell(self) -> None:
         """Say what was done without asking."""
         if self._done:
-            self._link.send(BATCH + pickle.dumps(self._done))
+            self.link.send(BATCH + pickle.dumps(self._done))
             self._done = []
 
     def finish(self) -> None:
         """Say that all calls are made."""
         self._tell()
-        self._link.send(DONE)
+        self.link.send(DONE)
 
     def give(self, kind: bytes, value: Any) -> None:
         """Hand over the result of a call, or its error."""
         self._tell()
-        self._link.send(kind + packed(value))
+        self.link.send(kind + packed(value))
 
 
-def met() -> int:
+def met(in_force: InForce) -> int:
     """Return what the store was seen to ask in this execution: 1 for the time, 2 for another process."""
-    return CLOCK.asked + 2 * NUMBERS.asked
+    return in_force.clock.asked + 2 * in_force.numbers.asked
 
 
 def _settled(ready: Callable[[], bool], waits_on: Held | None) -> bool | None:
@@ -141,16 +147,6 @@ def _settled(ready: Callable[[], bool], waits_on: Held | None) -> bool | None:
     It has one thread: what that waits for inside the process stays as it is, but for time.
     """
     return ready() if ready is never or isinstance(waits_on, ControlledLock) else None
-
-
-def _could(ready: Callable[[], bool] | None, probe: Callable[[], bool] | None) -> bool:
-    """Say whether a waiting operation could be done now: locks of other processes are known to the kernel alone."""
-    if ready is None or ready():
-        return True
-    if probe is not None:
-        return probe()
-    FLOCKS.releases += 1  # some other process went on: it may have let go
-    return ready()
 
 
 def packed(value: Any) -> bytes:
@@ -187,13 +183,13 @@ def work(link: socket.socket, number: int, store: StoreUnderTest, program: Progr
         root, phase, detailed, gone, address, began = pickle.loads(message[1:])  # noqa: S301 - from our own parent
         if address is not None:
             hosts.give(root, address)
-        interposition.begin(root, began)
-        _begin(number, gone)
         alone = phase != ACTOR
         calls = {PREPARE: program.prepare, OBSERVE: program.observe}[phase] if alone else program.actors[number]
-        actor = Coordinated(link, number, detailed, alone)
-        _caller(actor, store, root, calls)
-        actor.finish()
+        with execution(root, began) as in_force:
+            _begin(in_force, number, gone)
+            actor = Coordinated(link, number, in_force, detailed, alone)
+            _caller(actor, store, root, calls)
+            actor.finish()
 
 
 def lend(link: socket.socket, number: int, store: StoreUnderTest, program: Program) -> None:
@@ -201,32 +197,37 @@ def lend(link: socket.socket, number: int, store: StoreUnderTest, program: Progr
     gc.disable()  # as above
     while message := link.recv(PACKET):
         root, _, detailed, gone, _, began = pickle.loads(message[1:])  # noqa: S301 - as above
-        interposition.begin(root, began)
-        _begin(number, gone)
-        actor = Coordinated(link, number, detailed, alone=True)
-        bridge = Bridge()
-        opened = _opened(actor, store, root, bridge)
-        if opened is not None:
-            with steered(actor):
-                _make_all(actor, opened, program.prepare, store, root)
-        actor.finish()
-        children = []
-        while True:
-            message, ends, _, _ = socket.recv_fds(link, PACKET, 1)
-            if message[:1] != FORK:
-                break
-            children.append(_fork(socket.socket(fileno=ends[0]), message[1], opened, store, program, root, link))
-        for child in children:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(child, signal.SIGKILL)  # it is done, or waits for what never comes
-            os.waitpid(child, 0)
-        with contextlib.suppress(Exception):
-            if opened is not None:
-                opened.close()
-            bridge.close()
-        if not message:
-            return
+        with execution(root, began) as in_force:
+            _begin(in_force, number, gone)
+            actor = Coordinated(link, number, in_force, detailed, alone=True)
+            if not _lent(actor, store, program, root):
+                return
         link.send(DONE)
+
+
+def _lent(actor: Coordinated, store: StoreUnderTest, program: Program, root: str) -> bool:
+    """Prepare, and lend the instance to callers until one says that it is over; False if the link was closed."""
+    bridge, link = Bridge(), actor.link
+    opened = _opened(actor, store, root, bridge)
+    if opened is not None:
+        with steered(actor):
+            _make_all(actor, opened, program.prepare, store, root)
+    actor.finish()
+    children = []
+    while True:
+        message, ends, _, _ = socket.recv_fds(link, PACKET, 1)
+        if message[:1] != FORK:
+            break
+        children.append(_fork(socket.socket(fileno=ends[0]), message[1], opened, store, program, actor, root))
+    for child in children:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)  # it is done, or waits for what never comes
+        os.waitpid(child, 0)
+    with contextlib.suppress(Exception):
+        if opened is not None:
+            opened.close()
+        bridge.close()
+    return bool(message)
 
 
 def _fork(
@@ -235,8 +236,8 @@ def _fork(
     opened: OpenStore | None,
     store: StoreUnderTest,
     program: Program,
+    lender: Coordinated,
     root: str,
-    parents: socket.socket,
 ) -> int:
     """Start a caller that uses the instance of this process."""
     parent = os.getpid()
@@ -246,11 +247,12 @@ def _fork(
         return child
     try:
         end_with_parent(parent)
-        parents.close()
+        lender.link.close()
         _, _, detailed, gone, *_ = pickle.loads(link.recv(PACKET)[1:])  # noqa: S301 - from the coordinator
-        FLOCKS.begin()
-        _begin(number, gone)
-        actor = Coordinated(link, number, detailed, alone=False)
+        in_force = lender.in_force
+        in_force.flocks.forget()
+        _begin(in_force, number, gone)
+        actor = Coordinated(link, number, in_force, detailed, alone=False)
         if opened is not None:
             opened.lent(Bridge())  # the loop of a parent is none for its child
             with steered(actor):
@@ -260,11 +262,10 @@ def _fork(
         os._exit(0)
 
 
-def _begin(number: int, gone: int) -> None:
+def _begin(in_force: InForce, number: int, gone: int) -> None:
     """Start an execution: the same random numbers as in any other, but not those of another process."""
-    NUMBERS.begin(gone)
-    random.seed(number)
-    interposition._draws[0] = itertools.count((number + 1) * 1_000_000)
+    in_force.numbers.begin(gone)
+    in_force.chance.draw_as(number)
     tempfile._name_sequence = (f"{number}{count:07d}" for count in itertools.count(1))  # type: ignore[attr-defined]
 
 

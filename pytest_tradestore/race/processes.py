@@ -20,7 +20,6 @@ from pytest_tradestore.kits.call import Call
 from pytest_tradestore.race import process_worker
 from pytest_tradestore.race import process_worker as wire
 from pytest_tradestore.race.actors import Actor
-from pytest_tradestore.race.clock import CLOCK
 from pytest_tradestore.race.coordinating import CALLS, OPENING, Calling, Coordinating, Worker, executed, pair
 from pytest_tradestore.race.execution import KILLS, Blow, Ending, Execution, Program
 from pytest_tradestore.race.killing import Witness
@@ -116,7 +115,7 @@ class _Caller(Calling):
 
     def begin(self, root: str, phase: str, detailed: bool, address: Address | None = None) -> None:
         """Let the worker go to its first switch point."""
-        told = (root, phase, detailed, self._gone, address, CLOCK.origin)
+        told = (root, phase, detailed, self._gone, address, self.scheduler.clock.origin)
         self.worker.link.send(wire.RUN + pickle.dumps(told))
         self._listen()
 
@@ -133,7 +132,7 @@ class _Caller(Calling):
         word = wire.TIME_IS_UP if self.timed_out else wire.GO
         self.timed_out = False
         ahead = min(most, self.scheduler.ahead(self))
-        self.worker.link.send(word + wire.PERMIT.pack(CLOCK.now, ahead))
+        self.worker.link.send(word + wire.PERMIT.pack(self.scheduler.clock.now, ahead))
         self._listen()
 
     def die(self) -> None:
@@ -288,7 +287,7 @@ class ProcessHarness(Coordinating):
         """Run the program once; ``witness`` looks on."""
         workers = self._ready(store, program)
         with self._begun(program, chooser, keep_steps=detailed or steps) as (scheduler, root):
-            CLOCK.stamp(root)
+            scheduler.clock.stamp(root)
             return _Run(scheduler, program, workers, self._lender, root, detailed, witness, self._server).whole()
 
     def _ready(self, store: StoreUnderTest, program: Program) -> list[_Worker]:
@@ -367,8 +366,8 @@ class _Run:
             self._lender.take_back()
         if scheduler.ending is None:
             if program.blow in KILLS and program.struck is not None:
-                CLOCK.advance(CLOCK.now + _LEASE)
-            CLOCK.settle()
+                scheduler.clock.advance(scheduler.clock.now + _LEASE)
+            scheduler.clock.settle()
             self._side_by_side([self._caller(observer, -1, program.observe, wire.OBSERVE)])
         return executed(scheduler, self._callers, self._met())
 
@@ -416,7 +415,8 @@ class _Run:
                 break
             if chosen.timed_out and len(scheduler.live) == 1:
                 polls += 1
-                CLOCK.advance(CLOCK.now + min(_LONGEST_SLEEP, 0.01 * 2**polls))  # a sleep may last longer than asked
+                clock = scheduler.clock
+                clock.advance(clock.now + min(_LONGEST_SLEEP, 0.01 * 2**polls))  # a sleep may last longer than asked
                 if polls > _MOST_POLLS:
                     scheduler.end(Ending.DEADLOCK)
                     break

@@ -55,7 +55,7 @@ class Scheduler:
     """The state of one execution: who is alive, who runs, what was chosen."""
 
     def __init__(self, chooser: Chooser, clock: Clock, keep_steps: bool = False) -> None:
-        self._chooser, self._clock = chooser, clock
+        self._chooser, self.clock = chooser, clock
         self.live: list[Actor] = []
         self.running: Actor | None = None
         self.exploring = False
@@ -249,7 +249,7 @@ class Scheduler:
             return None
         until, _, first = min(sleepers, key=lambda sleeper: sleeper[:2])
         self._wakings += 1
-        self._clock.advance(until)
+        self.clock.advance(until)
         if self.slowness is None:
             first.timed_out = True
         elif not self.slowness.wakes(first, [other for _, _, other in sleepers if other is not first]):

@@ -16,8 +16,8 @@ from pytest_tradestore.crash.recorders.fake_patches import look_around
 from pytest_tradestore.errors import ReplayError
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, run_isolated
 from pytest_tradestore.race import interposition, interrupts
-from pytest_tradestore.race.callers import Order, run_threads
-from pytest_tradestore.race.clock import CLOCK
+from pytest_tradestore.race.callers import Order, Plain, run_threads
+from pytest_tradestore.race.clock import Clock
 from pytest_tradestore.race.execution import (
     SIGNALS,
     Actors,
@@ -31,8 +31,8 @@ from pytest_tradestore.race.execution import (
     Search,
 )
 from pytest_tradestore.race.following import Repeating, Replaying, Turning
+from pytest_tradestore.race.in_force import execution as begun
 from pytest_tradestore.race.line_switches import LineSwitches, files_of
-from pytest_tradestore.race.paths import NAMES
 from pytest_tradestore.race.removing import remove
 from pytest_tradestore.race.scheduler import Chooser, Scheduler
 from pytest_tradestore.race.slowness import OneSlowOperation
@@ -77,21 +77,20 @@ class SearchResult:
 class Harness:
     """Where executions are run, one after the other, in this process. Leaves stand-ins in it for good."""
 
-    _installed = False
     sees_lines = True
     """Whether schedules can switch between lines of the store, too."""
 
     def __init__(self, sandbox: Sandbox, *, interrupting: bool = False) -> None:
         """``interrupting``: that of programs in which a signal's handler raises in a caller."""
-        if not Harness._installed:
+        if not interposition.is_installed():
             interposition.install(interrupts.wrapped if interrupting else None)
             if interrupting:
                 interrupts.install()
-            Harness._installed = True
         self._place = os.fspath(sandbox.path)
         self._count = 0
         self._channel: Channel | None = None
         self._carriers: list[Carrier] = []
+        self._plain: Plain = {}
         self._unsteered: dict[str, None] = {}
         self._first = 0
         self._watchdog = Watchdog()
@@ -125,29 +124,25 @@ class Harness:
         _mkdir(outer)
         _mkdir(root)
         looked_at = self._count - self._first < _LOOKED_AT
-        interposition.begin(root, remember=looked_at)
-        scheduler = Scheduler(chooser, CLOCK, keep_steps=detailed or steps)
-        if program.blow is Blow.SLOW and program.struck is not None:
-            scheduler.slowness = OneSlowOperation(scheduler, CLOCK, *program.struck)
-        scheduler.grants = program.struck is None
-        if isinstance(chooser, Repeating | Replaying):
-            chooser.scheduler = scheduler
-        switches = self._lines_of(store) if lines else None
-        control = Control(scheduler, self._carriers, Lines() if detailed else None, switches)
-        order = Order(store, program, root)
-        self._watchdog.watch(control)
-        if switches is not None:
-            switches.begin()
-        try:
-            execution = (run_tasks if program.kind is Actors.TASKS else run_threads)(order, scheduler, control)
-            return replace(execution, met=frozenset({Blow.SLOW})) if CLOCK.asked else execution
-        finally:
-            self._watchdog.watch(None)
+        with begun(root, remember=looked_at) as in_force:
+            scheduler = scheduler_of(program, chooser, in_force.clock, keep_steps=detailed or steps)
+            scheduler.grants = program.struck is None
+            switches = self._lines_of(store) if lines else None
+            control = Control(scheduler, in_force, self._carriers, Lines() if detailed else None, switches)
+            order = Order(store, program, root, self._plain)
+            self._watchdog.watch(control)
             if switches is not None:
-                switches.end()
-            if looked_at:
-                self._unsteered.update(dict.fromkeys(map(_made_elsewhere, NAMES.unseen())))
-            remove(outer)
+                switches.begin()
+            try:
+                execution = (run_tasks if program.kind is Actors.TASKS else run_threads)(order, scheduler, control)
+                return replace(execution, met=frozenset({Blow.SLOW})) if in_force.clock.asked else execution
+            finally:
+                self._watchdog.watch(None)
+                if switches is not None:
+                    switches.end()
+                if looked_at:
+                    self._unsteered.update(dict.fromkeys(map(_made_elsewhere, in_force.names.unseen())))
+                remove(outer)
 
     def _lines_of(self, store: StoreUnderTest) -> LineSwitches:
         files = files_of(store.target)
@@ -318,6 +313,16 @@ class _Tally:
             self.hung or other.hung,
             both,
         )
+
+
+def scheduler_of(program: Program, chooser: Chooser, clock: Clock, *, keep_steps: bool) -> Scheduler:
+    """Return who decides, in one execution, who runs next."""
+    scheduler = Scheduler(chooser, clock, keep_steps=keep_steps)
+    if program.blow is Blow.SLOW and program.struck is not None:
+        scheduler.slowness = OneSlowOperation(scheduler, clock, *program.struck)
+    if isinstance(chooser, Repeating | Replaying):
+        chooser.scheduler = scheduler
+    return scheduler
 
 
 def strategy_of(program: Program, seed: int) -> Portfolio:

@@ -7,11 +7,8 @@ from typing import Any
 
 from pytest_tradestore.crash.recorders.fake_patches import Patches
 from pytest_tradestore.race import listings
-from pytest_tradestore.race.actors import running
-from pytest_tradestore.race.clock import CLOCK
-from pytest_tradestore.race.file_locks import FLOCKS
 from pytest_tradestore.race.files import content, content_of, content_of_number, is_there, stamp_directory_of
-from pytest_tradestore.race.paths import NAMES
+from pytest_tradestore.race.in_force import running
 
 _ident = _thread.get_ident
 _OF_ONE_PATH = (
@@ -65,14 +62,14 @@ def _of_one_path(original: Any, name: str) -> Any:
         actor = running.get(_ident())
         if actor is not None:
             path = arguments[0] if arguments else named.get("path", ".")
-            called = NAMES.name(path)
+            called = actor.in_force.names.name(path)
             if called is not None:
                 actor.reach(f"{name} {called}")
                 result = original(*arguments, **named)
                 if dates and (name != "utime" or (len(arguments) < 2 and not named)):
-                    CLOCK.stamp(path, named.get("dir_fd"))
+                    actor.in_force.clock.stamp(path, named.get("dir_fd"))
                 if names:
-                    stamp_directory_of(path, named.get("dir_fd"))
+                    stamp_directory_of(path, actor.in_force.clock, named.get("dir_fd"))
                 if writes and actor.watched:
                     actor.did(content_of(path))
                 return result
@@ -87,16 +84,17 @@ def _of_two_paths(original: Any, name: str) -> Any:
         if actor is None or len(arguments) < 2:
             if actor is None:
                 return original(*arguments, **named)
-            actor.reach(f"{name} {NAMES.name(named.get('dst'))}")
+            actor.reach(f"{name} {actor.in_force.names.name(named.get('dst'))}")
             result = original(*arguments, **named)
-            stamp_directory_of(named.get("dst"), named.get("dir_fd", named.get("dst_dir_fd")))
+            stamp_directory_of(named.get("dst"), actor.in_force.clock, named.get("dir_fd", named.get("dst_dir_fd")))
             return result
         source, target = arguments[:2]
-        actor.reach(f"{name} {NAMES.name(source)} -> {NAMES.name(target)}")
+        names, clock = actor.in_force.names, actor.in_force.clock
+        actor.reach(f"{name} {names.name(source)} -> {names.name(target)}")
         result = original(*arguments, **named)
-        stamp_directory_of(target, named.get("dir_fd", named.get("dst_dir_fd")))
+        stamp_directory_of(target, clock, named.get("dir_fd", named.get("dst_dir_fd")))
         if name in _MOVING:
-            stamp_directory_of(source, named.get("src_dir_fd"))
+            stamp_directory_of(source, clock, named.get("src_dir_fd"))
         if actor.watched and name != "symlink" and not named:
             actor.did(content_of(target))
         return result
@@ -112,10 +110,10 @@ def _of_a_number(original: Any, name: str) -> Any:
         if actor is None:
             return original(fd, *arguments, **named)
         number = fd if isinstance(fd, int) else fd.fileno()
-        actor.reach(f"{name} {NAMES.name(number)}")
+        actor.reach(f"{name} {actor.in_force.names.name(number)}")
         result = original(fd, *arguments, **named)
         if dates:
-            CLOCK.stamp(number)
+            actor.in_force.clock.stamp(number)
         if actor.watched:
             if reads:
                 actor.did(content(result))
@@ -130,10 +128,11 @@ def _of_two_numbers(original: Any, name: str) -> Any:
     def stand_in(first: int, second: int, /, *arguments: Any, **named: Any) -> Any:
         actor = running.get(_ident())
         if actor is not None:
-            actor.reach(f"{name} {NAMES.name(first)}, {NAMES.name(second)}")
+            names = actor.in_force.names
+            actor.reach(f"{name} {names.name(first)}, {names.name(second)}")
         result = original(first, second, *arguments, **named)
         if actor is not None:
-            CLOCK.stamp((first, second)[_OF_TWO_NUMBERS[name]])
+            actor.in_force.clock.stamp((first, second)[_OF_TWO_NUMBERS[name]])
         return result
 
     return stand_in
@@ -144,18 +143,19 @@ def _opening(original: Any) -> Any:
         actor = running.get(_ident())
         if actor is None:
             return int(original(path, flags, mode, dir_fd=dir_fd))
-        called = NAMES.name(path)
+        names, clock = actor.in_force.names, actor.in_force.clock
+        called = names.name(path)
         if called is not None:
             kind = "open" if not flags & (os.O_CREAT | os.O_TRUNC) else "create" if flags & os.O_CREAT else "truncate"
             exclusive = " exclusively" if flags & os.O_CREAT and flags & os.O_EXCL else ""
             actor.reach(f"{kind} {called}{exclusive}")
         made = bool(flags & os.O_CREAT) and called is not None and (flags & os.O_EXCL or not is_there(path, dir_fd))
         number = int(original(path, flags, mode, dir_fd=dir_fd))
-        NAMES.of_number[number] = called or "a file"
+        names.of_number[number] = called or "a file"
         if made or flags & os.O_TRUNC:
-            CLOCK.stamp(number)
+            clock.stamp(number)
         if made:
-            stamp_directory_of(path, dir_fd)
+            stamp_directory_of(path, clock, dir_fd)
         return number
 
     return open
@@ -164,9 +164,10 @@ def _opening(original: Any) -> Any:
 def _closing(original: Any) -> Any:
     def close(fd: int) -> None:
         original(fd)
-        if running.get(_ident()) is not None:
-            NAMES.of_number.pop(fd, None)
-            FLOCKS.closed(fd)
+        actor = running.get(_ident())
+        if actor is not None:
+            actor.in_force.names.of_number.pop(fd, None)
+            actor.in_force.flocks.closed(fd)
 
     return close
 
@@ -174,8 +175,11 @@ def _closing(original: Any) -> Any:
 def _duplicating(original: Any) -> Any:
     def dup(fd: int, /) -> int:
         number = int(original(fd))
-        NAMES.of_number[number] = NAMES.of_number.get(fd, "a file")
-        FLOCKS.loose = True
+        actor = running.get(_ident())
+        if actor is not None:
+            of_number = actor.in_force.names.of_number
+            of_number[number] = of_number.get(fd, "a file")
+            actor.in_force.flocks.loose = True
         return number
 
     return dup

@@ -14,11 +14,11 @@ from typing import Any
 
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.kits.registry import kits_of
-from pytest_tradestore.race.actors import Abandoned, Actor, unsteered
+from pytest_tradestore.race.actors import Abandoned, Actor
 from pytest_tradestore.race.callers import CLOSING, OPENING, Ledger, Order, Unusable, finished
-from pytest_tradestore.race.clock import CLOCK
 from pytest_tradestore.race.event_loop import AWAIT, CALLER, RESUME, ControlledLoop
 from pytest_tradestore.race.execution import CANCELLING, Blow, Execution
+from pytest_tradestore.race.in_force import unsteered
 from pytest_tradestore.race.line_switches import is_somebodys, line_of
 from pytest_tradestore.race.scheduler import Scheduler
 from pytest_tradestore.race.threads import Control, Ended
@@ -177,7 +177,7 @@ def run_tasks(order: Order, scheduler: Scheduler, control: Control) -> Execution
             coroutine = _calls(caller, calls, order, None if program.own_instances else shared, ledger)
             caller.task = loop.create_task(coroutine, context=caller.context)
         _explore(loop, [caller.task for caller in callers], scheduler)
-        CLOCK.settle()
+        control.in_force.clock.settle()
         main.label, main.caller = "the observer", -1
         if program.blow is Blow.ALL_CANCELLED and shared is not None:
             _closed_at_the_end(shared)

@@ -12,7 +12,8 @@ from typing import Any
 
 from pytest_tradestore.crash.operations import Location
 from pytest_tradestore.crash.recorders.fake_locations import Lines, location_of
-from pytest_tradestore.race.actors import Abandoned, Actor, Held, running, unsteered
+from pytest_tradestore.race.actors import Abandoned, Actor, Held
+from pytest_tradestore.race.in_force import InForce, running, unsteered
 from pytest_tradestore.race.line_switches import LineSwitches
 from pytest_tradestore.race.scheduler import Scheduler
 
@@ -36,7 +37,7 @@ class ThreadActor(Actor):
 
     def __init__(self, control: "Control", caller: int, label: str, gate: Any = None, number: int | None = None):
         super().__init__(control.scheduler.next_number() if number is None else number, caller, label)
-        self.control, self._scheduler = control, control.scheduler
+        self.control, self._scheduler, self.in_force = control, control.scheduler, control.in_force
         self._gate = gate
         if gate is None:
             self._gate = _allocate()
@@ -211,11 +212,12 @@ class Control:
     def __init__(
         self,
         scheduler: Scheduler,
+        in_force: InForce,
         carriers: list[Carrier],
         detail: Lines | None = None,
         lines: LineSwitches | None = None,
     ) -> None:
-        self.scheduler, self.detail, self.lines = scheduler, detail, lines
+        self.scheduler, self.in_force, self.detail, self.lines = scheduler, in_force, detail, lines
         self.mutex = _allocate()
         """Held while it is decided who runs next: the watchdog decides too."""
         self.over = False

@@ -9,9 +9,10 @@ import _thread
 import sys
 from types import FrameType
 
-from pytest_tradestore.race.actors import never, running
+from pytest_tradestore.race.actors import never
 from pytest_tradestore.race.execution import Ending
 from pytest_tradestore.race.files import REAL_OPEN
+from pytest_tradestore.race.in_force import running
 from pytest_tradestore.race.line_switches import is_somebodys, line_of
 from pytest_tradestore.race.threads import Control, ThreadActor
 

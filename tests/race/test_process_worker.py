@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from pytest_tradestore.race import process_worker
-from pytest_tradestore.race.interposition import running
+from pytest_tradestore.race.in_force import running
 
 
 @pytest.fixture
