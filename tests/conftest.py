@@ -7,6 +7,8 @@ import sys
 import hypothesis
 import pytest
 
+from tests.large_pages import collapse
+
 # A busy machine takes as long as it takes, and a test that fails has to fail again.
 hypothesis.settings.register_profile("tests", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("tests")
@@ -34,6 +36,13 @@ def pytest_collection_finish() -> None:
         copies.look_around()
     gc.collect()
     gc.freeze()
+    collapse()
+
+
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """After each module put together again what its tests have written to while a process had a copy of it."""
+    if nextitem is not None and nextitem.path != item.path:
+        collapse()
 
 
 @pytest.fixture(autouse=True)
