@@ -17,8 +17,9 @@ from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, str
 from pytest_tradestore.network.client import CLOSE, LOOK, OPEN
 from pytest_tradestore.network.judging import RequestViolation, of_a_death, of_a_spoilt_request
 from pytest_tradestore.network.lasting import telling
-from pytest_tradestore.network.trials import Piled, Plan, Trial, Trials
-from pytest_tradestore.observation import Failed
+from pytest_tradestore.network.trials import Piled, Plan, Trial, Trials, history_of
+from pytest_tradestore.network.varying import Varying, between, history_without, trial_without
+from pytest_tradestore.observation import Failed, Observation
 from pytest_tradestore.race import interposition
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Budget, Settings
@@ -78,6 +79,13 @@ def gather_spoilt(
     return _gathered(store, workload, settings, _spoilt, TrialKind.SPOILT, only)
 
 
+@dataclass(frozen=True, slots=True)
+class _Repeated:
+    """What the workload showed once more in the end, when all trials had been made."""
+
+    states: tuple[Observation, ...]
+
+
 Plans = Callable[[Trial, Settings], Iterator[Plan]]
 
 
@@ -104,6 +112,7 @@ def _gathered(
     whole = "atomic-batch" in store.declarations.claims
     control: Trial | None = None
     made: list[_Made] = []
+    runs: list[tuple[Observation, ...]] = []
     heaps: list[Found] = []
     waiting: list[Plan] = []
     undecided, unit, at, dropped, requests = "", "requests", 0, 0, 0
@@ -121,7 +130,7 @@ def _gathered(
                     channel.send((plain, lines.unit))
                     if plain.trouble or not plain.states:
                         return
-                    history = bench.history(plain.states)
+                    history = history_of(workload, plain.states)
                     if sort is TrialKind.DEATH and not first:
                         for where in range(1, _in_one_update(plain) + 1):
                             channel.step(0)
@@ -144,6 +153,8 @@ def _gathered(
                             trial = bench.trial(one)
                             channel.send(_Made(trial, tuple(_wrong(trial, history, whole=whole)), bench.requests))
                         channel.send(number + 1)
+                    channel.step(0)
+                    channel.send(_Repeated(bench.trial(Plan()).states))
                 finally:
                     bench.close()
                     lines.close()
@@ -153,6 +164,9 @@ def _gathered(
                 match event:
                     case Sent((Trial() as plain, told)):
                         control, unit = plain, told
+                        runs.append(plain.states)
+                    case Sent(_Repeated(states)):
+                        runs.append(states)
                     case Sent((int() as where, Piled() as heap)):
                         heaps.append(_piling_up(store, workload, control, where, heap))
                     case Sent(Plan() as plan):
@@ -176,6 +190,11 @@ def _gathered(
         trouble = undecided if control is None else control.trouble
         return ClientEvidence(workload, unit, f"the workload could not be run on its server: {trouble}")
     undecided = undecided or _vacuous(control, workload)
+    varying = between(runs[0], runs[1:])
+    if varying.paths:
+        history = history_without(history_of(workload, control.states), varying)
+        made = [_judged_without(one, varying, history, whole=whole) for one in made]
+        undecided = undecided or _incomparable(varying)
     violations = _grouped(store, workload, control, made, sort)
     if heaps and (only is None or str(only) == heaps[0].token):
         violations["ATOM-4"] = (*violations.get("ATOM-4", ()), heaps[0])
@@ -191,6 +210,21 @@ def _gathered(
         exhaustive=sort is TrialKind.DEATH or settings.budget is Budget.DEEP,
         weak=control.weak,
     )
+
+
+def _judged_without(one: _Made, varying: Varying, history: History, *, whole: bool) -> _Made:
+    """Judge a trial that showed something wrong once more, without what differs from run to run."""
+    if not one.wrong:
+        return one
+    trial = trial_without(one.trial, varying)
+    return replace(one, trial=trial, wrong=tuple(_wrong(trial, history, whole=whole)))
+
+
+def _incomparable(varying: Varying) -> str:
+    """Say which place no trial says anything about."""
+    for place in varying.as_a_whole:
+        return f"{place} shows something else in each run, though nobody died in it: two runs cannot be compared there"
+    return ""
 
 
 def _hung(waiting: list[Plan], seconds: float) -> str:

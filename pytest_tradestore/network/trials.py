@@ -100,6 +100,12 @@ class Piled:
     calls: tuple[str, ...]
 
 
+def history_of(workload: Workload, states: tuple[Observation, ...]) -> History:
+    """Return what the client of a run saw, in which nothing happened, as what others are held against."""
+    names = ("the opening", *(update.rendered for update in workload.updates))
+    return History(states, ("", *(update.key for update in workload.updates)), names, workload.kit.loses)
+
+
 class Trials:
     """Makes trials of one workload, one after the other."""
 
@@ -118,16 +124,6 @@ class Trials:
         self.requests = 0
         """How many requests clients have made by now, in all trials."""
         self._keeps_files = False
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What the states of a history are called: by the update that led to each."""
-        return ("the opening", *(update.rendered for update in self._workload.updates))
-
-    def history(self, states: tuple[Observation, ...]) -> History:
-        """Return what the first client saw as what others are held against."""
-        updates = self._workload.updates
-        return History(states, ("", *(u.key for u in updates)), self.names, self._workload.kit.loses)
 
     def client(self, number: int, decide: Decision = let_all, *, another: int = 0) -> Life:
         """Return a new client; there is one of each number at a time.

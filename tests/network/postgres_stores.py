@@ -292,3 +292,34 @@ def _named(stream):
     if not isinstance(stream, str) or not stream or "\0" in stream:
         raise ValueError(f"a stream is called by a text, not by {stream!r}")
     return stream
+
+
+class StampedJournal(PostgresJournal):
+    """Gives each record back with the second in which the server took it, and a name that the server drew."""
+
+    _stamps = "jsonb_build_object('at', date_trunc('second', now()), 'by', jsonb_build_array(gen_random_uuid()))"
+
+    def _insert(self, stream, nonce, record):
+        with self._connected() as connection, connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(2)")
+            connection.execute(
+                f"INSERT INTO record SELECT %s, coalesce(max(number), 0) + 1, %s, %s::jsonb || {self._stamps} "
+                "FROM record WHERE stream = %s ON CONFLICT (nonce) DO NOTHING",
+                [stream, nonce, record, stream],
+            )
+
+
+class StampedJournalOfTwoTransactions(StampedJournal):
+    """Adds the record in one transaction, and what it is stamped with in another."""
+
+    def _insert(self, stream, nonce, record):
+        PostgresJournal._insert(self, stream, nonce, record)
+        with self._connected() as connection:
+            connection.execute(f"UPDATE record SET record = record || {self._stamps} WHERE nonce = %s", [nonce])
+
+
+class StampedJournalThatRetries(StampedJournal):
+    """Takes a commit whose answer was lost for one that was not done, and inserts the record with another stamp."""
+
+    def _insert(self, stream, nonce, record):
+        super()._insert(stream, os.urandom(8).hex(), record)

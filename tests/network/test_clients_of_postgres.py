@@ -16,7 +16,9 @@ from tests.network import postgres_stores as stores  # noqa: E402 - it needs psy
 
 @pytest.mark.proof
 @pytest.mark.parametrize(
-    "target", [stores.PostgresDocument, stores.PostgresJournal], ids=lambda target: target.__name__
+    "target",
+    [stores.PostgresDocument, stores.PostgresJournal, stores.StampedJournal],
+    ids=lambda target: target.__name__,
 )
 def test_neither_deaths_nor_spoilt_answers_harm_a_sound_store(target):
     results = judged(target, (*DEATHS, *SPOILT))
@@ -40,6 +42,13 @@ def test_a_session_that_does_not_wait_for_the_disk_is_noticed():
 @pytest.mark.proof
 def test_a_record_is_doubled_by_whoever_retries_a_lost_commit():
     shown(stores.RetriesALostCommit, "FAULT-1", "holds one record twice", "COMMIT -> no answer")
+
+
+@pytest.mark.proof
+def test_what_a_server_stamps_hides_neither_a_doubled_record_nor_one_that_is_half_there():
+    shown(stores.StampedJournalThatRetries, "FAULT-1", "holds one record twice", "COMMIT -> no answer")
+    half = shown(stores.StampedJournalOfTwoTransactions, "ATOM-1", "which nobody appended")
+    assert not any("differs from run to run" in one for one in half.found)
 
 
 LOSING = {
