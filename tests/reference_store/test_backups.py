@@ -6,7 +6,7 @@ import json
 import os
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,22 +22,24 @@ from reference_store import (
     DocumentStore,
     InvalidRecord,
     JournalStore,
+    LockTimeout,
     NoSuchGeneration,
     PortfolioStore,
     RestoreUnfinished,
     StorageFailure,
 )
-from reference_store.operations.backups import generations
+from reference_store.operations.backups import creating, generations, growing
 from reference_store.operations.backups.creating import Created, create
 from reference_store.operations.backups.generations import Entry, Generation
 from reference_store.operations.backups.local import LocalVault
 from reference_store.operations.backups.restoring import restore
 from reference_store.operations.backups.retention import Retention
-from reference_store.operations.backups.vault import load
+from reference_store.operations.backups.vault import Pieces, load
 from reference_store.operations.backups.verifying import verify
 from reference_store.operations.command_line import COMMAND
 from tests.reference_store.faults import fail_call
 from tests.reference_store.test_command_line import filled
+from tests.reference_store.test_interruptions import is_free
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
@@ -111,6 +113,101 @@ def test_a_change_while_files_are_read_is_in_it_whole_or_not_at_all(tmp_path: Pa
     number, logged = seen(tmp_path, "new")
     assert logged == list(range(1, len(logged) + 1))
     assert (number, number) == (len(logged), seen(tmp_path)[0]), "they are changed together"
+
+
+class Watching(LocalVault):
+    """Notes of each content whether its file could be written to meanwhile; ``meanwhile`` is done before it is read."""
+
+    def __init__(self, root: Path, meanwhile: Callable[[], object] = bool) -> None:
+        super().__init__(str(root / "vault"), create=True)
+        self.logs, self.meanwhile, self.waited = root / "data" / "logs", meanwhile, dict[bytes, bool]()
+
+    def put(self, digest: str, size: int, pieces: Pieces) -> None:
+        self.meanwhile()
+        self.waited[b"".join(pieces())] = not is_free(self.logs)
+        super().put(digest, size, pieces)
+
+
+def append(root: Path, number: int) -> None:
+    with JournalStore(root / "data" / "logs") as logs:
+        logs.append("TRADES", {"n": number})
+
+
+def test_a_large_log_is_read_while_its_writers_go_on_and_is_kept_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(growing, "SMALLEST", 100)
+    append(tmp_path, 1)
+    append(tmp_path, 2)
+    then = (tmp_path / "data" / "logs" / "TRADES.jsonl").read_bytes()
+    vault = Watching(tmp_path, meanwhile=lambda: append(tmp_path, 3))
+
+    create(str(tmp_path / "data"), vault)
+
+    assert vault.waited == {then: False}, "it is read once, and nobody waits"
+    restore(vault_in(tmp_path), str(tmp_path / "new"))
+    with JournalStore(tmp_path / "new" / "logs") as logs:
+        assert [record["n"] for record in logs.read("TRADES")] == [1, 2]
+
+
+@pytest.mark.parametrize("smallest", [100, 1 << 20], ids=["with-a-torn-end", "small"])
+def test_control_a_log_that_may_still_change_is_read_under_its_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, smallest: int
+) -> None:
+    monkeypatch.setattr(growing, "SMALLEST", smallest)
+    append(tmp_path, 1)
+    log = tmp_path / "data" / "logs" / "TRADES.jsonl"
+    log.write_bytes(log.read_bytes() + b'{"n": ')
+    vault = Watching(tmp_path, meanwhile=lambda: log.write_bytes(log.read_bytes()[:-1]) if is_free(log.parent) else 0)
+
+    create(str(tmp_path / "data"), vault)
+
+    assert True in vault.waited.values()
+
+
+@pytest.mark.parametrize("step", ["digest_of", "pieces_of"])
+def test_a_log_that_is_cut_by_somebody_while_it_is_read_is_in_no_generation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    monkeypatch.setattr(growing, "SMALLEST", 100)
+    monkeypatch.setattr(creating, "_SMALL", 100)
+    append(tmp_path, 1)
+    append(tmp_path, 2)
+    log, read = tmp_path / "data" / "logs" / "TRADES.jsonl", getattr(creating, step)
+
+    def cut(descriptor: int, size: int) -> object:
+        os.truncate(log, 150)
+        return read(descriptor, size)
+
+    monkeypatch.setattr(creating, step, cut)
+    with pytest.raises(StorageFailure, match="takes no lock"):
+        backed_up(tmp_path)
+
+    assert vault_in(tmp_path).ids() == []
+
+
+def test_nothing_is_acknowledged_between_the_generation_before_a_restore_and_the_restore(tmp_path: Path) -> None:
+    put(tmp_path, 1)
+    backed_up(tmp_path)
+    acknowledged: list[int] = []
+
+    def write() -> None:
+        with suppress(LockTimeout), DocumentStore(tmp_path / "data", lock_timeout=0.2) as store:
+            store.put("AAPL", {"n": 2})
+            acknowledged.append(2)
+
+    class Slow(LocalVault):
+        def publish(self, name: str, data: bytes) -> bool:
+            published = super().publish(name, data)
+            other = threading.Thread(target=write)
+            other.start()
+            other.join()
+            return published
+
+    restored = restore(Slow(str(tmp_path / "vault")), str(tmp_path / "data"), over=True)
+
+    assert restored.before is not None
+    assert acknowledged == []
 
 
 def test_restoring_over_removes_what_came_later_and_keeps_it_as_a_generation(tmp_path: Path) -> None:

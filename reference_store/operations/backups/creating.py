@@ -1,8 +1,9 @@
 """Makes a generation of a directory of stores: all of it as it was at one moment, without keeping its users waiting.
 
 First everything is read without a lock. Then all locks are held for as long as it takes to look at every file once
-more and to read again those that have changed; what is kept is what was there in that moment. The generation is
-published when its contents are durable and were read back.
+more and to read again those that have changed; what is kept is what was there in that moment. Large logs are only
+opened then, and read when their writers go on (``growing``). The generation is published when its contents are durable
+and were read back.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import errno
 import hashlib
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -22,7 +22,7 @@ from reference_store.core.restoring import refuse_unfinished
 from reference_store.core.root import LOCK_TIMEOUT
 from reference_store.core.signals import let_out
 from reference_store.errors import InvalidRecord, StorageFailure, StoreError
-from reference_store.operations.backups import generations
+from reference_store.operations.backups import generations, growing
 from reference_store.operations.backups.generations import Entry, Generation, checked_time
 from reference_store.operations.backups.local import LocalVault
 from reference_store.operations.backups.retention import Retention, prune
@@ -34,8 +34,13 @@ _SMALL = 4 << 20
 """Bytes of a file that is read once, into memory."""
 _RECENT = 2_000_000_000
 """Nanoseconds: a file that was changed so short a time ago can change again and show no other time."""
+_GROWING = 600_000_000_000
+"""Nanoseconds: a large log that was changed so short a time ago is taken to change again, and not read beforehand."""
+_OPEN_LOGS = 64
+"""So many large logs are open at once; more of them are read while the locks are held."""
 _ATTEMPTS = 4
 """So often is a file read that some program changes which takes no lock."""
+_DAMAGED = (State.DAMAGED, State.UNREADABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,30 +60,23 @@ def create(
     retention: Retention | None = None,
     now: datetime | None = None,
     note: str = "",
-    before_restore: bool = False,
     lock_timeout: float = LOCK_TIMEOUT,
     progress: Progress = lambda _done, _of: None,
 ) -> Created:
     """Make a generation of all files below ``root``, and remove those that ``retention`` does not keep.
 
-    ``before_restore`` is as Generation says. Damaged files are kept as they are, and told. Raises StorageFailure,
-    LockTimeout, RestoreUnfinished, and InvalidRecord when the vault and the directory lie in each other; then there is
-    no new generation.
+    Damaged files are kept as they are, and told. Raises StorageFailure, LockTimeout, RestoreUnfinished, and
+    InvalidRecord when the vault and the directory lie in each other; then there is no new generation.
     """
-    moment = checked_time(datetime.now(UTC) if now is None else now, "now")
     directory = opened(root)
-    _refuse_within(root, vault)
+    wanted = generation_to_be(root, vault, now, note)
     refuse_unfinished(directory)
     try:
         with vault.held():
-            made = _create(
-                directory,
-                vault,
-                Generation("", moment, root, note, {}, {}, before_restore=before_restore),
-                lock_timeout,
-                progress,
-            )
-            forgotten = prune(vault, retention, moment) if retention is not None else ()
+            with Keeper(directory, vault, progress) as keeper:
+                under_all_locks(directory, lock_timeout, keeper.note)
+                made = keeper.published(wanted)
+            forgotten = prune(vault, retention, wanted.made) if retention is not None else ()
             return replace(made, forgotten=tuple(forgotten))
     except OSError as error:
         let_out(error)
@@ -87,66 +85,94 @@ def create(
         raise StorageFailure("backup", root, error) from error
 
 
-def _create(directory: Directory, vault: Vault, wanted: Generation, lock_timeout: float, progress: Progress) -> Created:
-    keeper = _Keeper(vault, progress, sum(len(place.files) for place in walk(directory)))
-    for place in walk(directory):
-        keeper.look_at(place)
-    files: dict[str, Entry] = {}
-    directories: dict[str, int] = {}
-    skipped: list[str] = []
-
-    def note() -> None:
-        refuse_unfinished(directory)
-        for place in walk(directory):
-            directories[place.path] = place.mode
-            files.update(keeper.as_now(place))
-            skipped.extend(place.path_of(name) for name in place.others)
-
-    under_all_locks(directory, lock_timeout, note)
-    vault.settle()
-    damaged = tuple(found.file for found in inspect(wanted.source) if found.state in (State.DAMAGED, State.UNREADABLE))
-    generation = replace(wanted, directories=directories, files=files, damaged=damaged, skipped=tuple(skipped))
-    ids = vault.ids()
-    while True:
-        generation = replace(generation, id=generations.next_id(ids, wanted.made))
-        if vault.publish(generation.id, generations.encoded(generation)):
-            break
-        ids.append(generation.id)
-    return Created(generation, keeper.new_contents, keeper.new_bytes)
+def generation_to_be(
+    root: str, vault: Vault, now: datetime | None, note: str, *, before_restore: bool = False
+) -> Generation:
+    """Return a generation of ``root`` without files; raises InvalidRecord when it and the vault lie in each other."""
+    moment = checked_time(datetime.now(UTC) if now is None else now, "now")
+    _refuse_within(root, vault)
+    return Generation("", moment, root, note, {}, {}, before_restore=before_restore)
 
 
-class _Keeper:
-    """Puts files into the vault, and remembers which of them it has seen in which state."""
+class Keeper:
+    """Puts the files of a directory into the vault: first as they are without a lock, then as they are at one moment.
 
-    def __init__(self, vault: Vault, progress: Progress, expected: int) -> None:
-        self._vault, self._progress, self._expected = vault, progress, expected
+    The vault is held meanwhile, and all locks of the directory during ``note``; ``published`` is what was there then.
+    """
+
+    def __init__(self, directory: Directory, vault: Vault, progress: Progress = lambda _done, _of: None) -> None:
+        self._directory, self._vault, self._progress = directory, vault, progress
         self._there = dict(vault.contents())
         self._sound: set[str] = set()
         self._seen: dict[str, tuple[tuple[int, ...], Entry]] = {}
-        self.new_contents = self.new_bytes = self._done = 0
+        self._logs: dict[str, tuple[int, os.stat_result]] = {}
+        self._files: dict[str, Entry] = {}
+        self._directories: dict[str, int] = {}
+        self._skipped: list[str] = []
+        self._new_contents = self._new_bytes = self._done = 0
+        self._expected = sum(len(place.files) for place in walk(directory))
+        for place in walk(directory):
+            self._look_at(place)
 
-    def look_at(self, place: Place) -> None:
+    def __enter__(self) -> Keeper:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self._logs:
+            os.close(self._logs.popitem()[1][0])
+
+    def note(self) -> None:
+        """Keep what is there now, and open what can be kept later; raises RestoreUnfinished."""
+        refuse_unfinished(self._directory)
+        for place in walk(self._directory):
+            self._directories[place.path] = place.mode
+            self._as_now(place)
+            self._skipped.extend(place.path_of(name) for name in place.others)
+
+    def published(self, wanted: Generation) -> Created:
+        """Make the generation, like ``wanted``, of what was noted; the locks may be free again."""
+        for path, (descriptor, about) in self._logs.items():
+            try:
+                self._files[path] = self._kept_as(descriptor, about)
+            except ContentChanged:
+                raise _changed_by_others(path) from None
+        self._vault.settle()
+        damaged = tuple(found.file for found in inspect(wanted.source) if found.state in _DAMAGED)
+        generation = replace(
+            wanted, directories=self._directories, files=self._files, damaged=damaged, skipped=tuple(self._skipped)
+        )
+        ids = self._vault.ids()
+        while True:
+            generation = replace(generation, id=generations.next_id(ids, wanted.made))
+            if self._vault.publish(generation.id, generations.encoded(generation)):
+                return Created(generation, self._new_contents, self._new_bytes)
+            ids.append(generation.id)
+
+    def _look_at(self, place: Place) -> None:
         """Keep the files of a directory, without a lock; what changes meanwhile is left for later."""
         for name, about in place.files.items():
             started = time.time_ns()
-            path = place.path_of(name)
-            try:
-                entry = self._kept(place.directory, name)
-            except ContentChanged:
-                entry = None
-            if entry is not None and _changed(about) < started - _RECENT:
-                self._seen[path] = _marks(about), entry
+            if not (growing.is_large_log(name, about) and _changed(about) >= started - _GROWING):
+                try:
+                    entry = self._kept(place.directory, name)
+                except ContentChanged:
+                    entry = None
+                if entry is not None and _changed(about) < started - _RECENT:
+                    self._seen[place.path_of(name)] = _marks(about), entry
             self._done += 1
             self._progress(min(self._done, self._expected), self._expected)
 
-    def as_now(self, place: Place) -> Iterator[tuple[str, Entry]]:
-        """The files of a directory of which the locks are held."""
+    def _as_now(self, place: Place) -> None:
+        """Keep the files of a directory of which the locks are held."""
         for name, about in place.files.items():
             path = place.path_of(name)
             seen = self._seen.get(path)
-            entry = seen[1] if seen is not None and seen[0] == _marks(about) else self._again(place.directory, name)
-            if entry is not None:
-                yield path, entry
+            if seen is not None and seen[0] == _marks(about):
+                self._files[path] = seen[1]
+            elif len(self._logs) < _OPEN_LOGS and (log := growing.opened(place.directory, name)) is not None:
+                self._logs[path] = log
+            elif (entry := self._again(place.directory, name)) is not None:
+                self._files[path] = entry
 
     def _again(self, directory: Directory, name: str) -> Entry | None:
         for _ in range(_ATTEMPTS):
@@ -154,7 +180,7 @@ class _Keeper:
                 return self._kept(directory, name)
             except ContentChanged:
                 continue
-        raise OSError(errno.EBUSY, f"{name!r} is being changed by a program that takes no lock")
+        raise _changed_by_others(name)
 
     def _kept(self, directory: Directory, name: str) -> Entry | None:
         """Keep one file as it is, None if there is none any more; raises ContentChanged if it changes meanwhile."""
@@ -164,24 +190,26 @@ class _Keeper:
             return None
         if there is None:
             return None
-        descriptor, about = there
         try:
-            size, data = about.st_size, None
-            if size <= _SMALL:
-                data = b"".join(pieces_of(descriptor, size))
-                digest = hashlib.sha256(data).hexdigest()
-            else:
-                digest = digest_of(descriptor, size)
-            if data is not None and len(data) != size:
-                raise ContentChanged  # it was cut
-            if not self._is_kept(digest, size):
-                self._vault.put(digest, size, partial(pieces_of, descriptor, size) if data is None else lambda: (data,))
-                self._sound.add(digest)
-                self.new_contents += 1
-                self.new_bytes += size
-            return Entry(size, digest, about.st_mode & 0o777, about.st_mtime_ns)
+            return self._kept_as(*there)
         finally:
-            os.close(descriptor)
+            os.close(there[0])
+
+    def _kept_as(self, descriptor: int, about: os.stat_result) -> Entry:
+        size, data = about.st_size, None
+        if size <= _SMALL:
+            data = b"".join(pieces_of(descriptor, size))
+            digest = hashlib.sha256(data).hexdigest()
+        else:
+            digest = digest_of(descriptor, size)
+        if (os.fstat(descriptor).st_size if data is None else len(data)) < size:
+            raise ContentChanged  # it was cut
+        if not self._is_kept(digest, size):
+            self._vault.put(digest, size, partial(pieces_of, descriptor, size) if data is None else lambda: (data,))
+            self._sound.add(digest)
+            self._new_contents += 1
+            self._new_bytes += size
+        return Entry(size, digest, about.st_mode & 0o777, about.st_mtime_ns)
 
     def _is_kept(self, digest: str, size: int) -> bool:
         """Whether the vault has it, sound; one that is damaged there is put anew."""
@@ -191,6 +219,10 @@ class _Keeper:
             return False
         self._sound.add(digest)
         return True
+
+
+def _changed_by_others(name: str) -> OSError:
+    return OSError(errno.EBUSY, f"{name!r} is being changed by a program that takes no lock")
 
 
 def _changed(about: os.stat_result) -> int:

@@ -1,7 +1,8 @@
 """Puts the files of a generation in place of those of a directory; a restore that is killed is told, and run again.
 
 In place, under all locks, file by file: a directory that is a mount, or that a program has open, stays the one that it
-is. What is there is made a generation first. Each directory is marked (``core.restoring``) before the first file is
+is. What is there is made a generation first, under the same locks: what was acknowledged before is in the one or the
+other. Each directory is marked (``core.restoring``) before the first file is
 replaced and until all are, so that no store opens on a mixture.
 """
 
@@ -9,11 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import TypeVar
 
 from reference_store.core.atomic import DAMAGED, Directory
 from reference_store.core.descriptors import hand_over
@@ -22,11 +24,13 @@ from reference_store.core.restoring import RESTORING, mark, refuse_unfinished, u
 from reference_store.core.root import LOCK_TIMEOUT, as_failure
 from reference_store.core.signals import let_out
 from reference_store.errors import DamagedBackup, InvalidRecord, RestoreUnfinished, StorageFailure, StoreError
-from reference_store.operations.backups.creating import create
+from reference_store.operations.backups.creating import Keeper, generation_to_be
 from reference_store.operations.backups.generations import Entry, Generation
 from reference_store.operations.backups.tree import Place, digest_of, under_all_locks, walk
 from reference_store.operations.backups.vault import Progress, Vault, chosen
 from reference_store.operations.inspection import opened
+
+T = TypeVar("T")
 
 _AT_ONCE, _BYTES = 128, 64 << 20
 """So many files, of so many bytes together, are written before they are waited for."""
@@ -63,13 +67,13 @@ def restore(
     stores are is restored over; evidence of damage stays. Raises DamagedBackup before anything is touched,
     NoSuchGeneration, CorruptData, LockTimeout, and StorageFailure: run it again then.
     """
-    before: str | None = None
     if generation is None and at is None:
         generation = _begun(root)
     with vault.held():
         wanted = chosen(vault, generation, at)
         check(vault, wanted)
     directory = _directory(root, wanted)
+    previous: Generation | None = None
     if (unfinished := directory.has(RESTORING)) or any(place.files for place in walk(directory)):
         if not over:
             raise InvalidRecord("over", "is not said, and there are files in the directory that would be replaced")
@@ -77,18 +81,28 @@ def restore(
             if not any(place.has_lock for place in walk(directory)):
                 raise InvalidRecord("directory", "has files, and was never one of a store: restore into another")
             note = f"before the restore of {wanted.id}"
-            made = create(root, vault, now=now, note=note, before_restore=True, lock_timeout=lock_timeout)
-            before = made.generation.id
+            previous = generation_to_be(root, vault, now, note, before_restore=True)
+    replace = partial(_replace, vault, wanted, directory, progress)
     try:
         with vault.held():
-            replace = partial(_replace, vault, wanted, directory, progress)
-            written, removed = under_all_locks(directory, lock_timeout, replace, unfinished=True)
+            if previous is None:
+                written, removed = under_all_locks(directory, lock_timeout, replace, unfinished=True)
+                return Restored(wanted, written, tuple(removed), None)
+            with Keeper(directory, vault) as keeper:
+                keep = partial(_kept, keeper, previous, replace)
+                before, (written, removed) = under_all_locks(directory, lock_timeout, keep, unfinished=True)
+                return Restored(wanted, written, tuple(removed), before)
     except OSError as error:
         let_out(error)
         if isinstance(error, StoreError):
             raise
         raise StorageFailure("restore", root, error) from error
-    return Restored(wanted, written, tuple(removed), before)
+
+
+def _kept(keeper: Keeper, previous: Generation, replace: Callable[[], T]) -> tuple[str, T]:
+    """Make a generation of what is there, and replace it; return its id too."""
+    keeper.note()
+    return keeper.published(previous).generation.id, replace()
 
 
 def check(vault: Vault, generation: Generation) -> None:
