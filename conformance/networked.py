@@ -16,6 +16,8 @@ from pytest_tradestore.conformance.crashes import NEEDS_CLAIM, not_applicable
 from pytest_tradestore.conformance.judge import Grounds, each_cause, judged
 from pytest_tradestore.conformance.races import judged_by_clients
 from pytest_tradestore.kits.kit import Kit
+from pytest_tradestore.race.culprits import BETWEEN, DEADLOCK, FROM_MEMORY
+from pytest_tradestore.requirements.servers import ON_SERVER
 from pytest_tradestore.verdict import Counterexample, Result
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ _MEANINGLESS = {
 """Why a requirement has no meaning for a store on a server."""
 _AS_EVER = ("DATA-", "NAME-", "FAULT-4", "LEAK-", "ROOT-", "CORR-")
 """What is asked as of any store: beginnings of ids; ids of kits of teams begin otherwise, and are too."""
+_OF_FILES_ALONE = (BETWEEN, FROM_MEMORY, DEADLOCK)
+"""Faults whose nearer remedies speak of lock files."""
 _OF_FILES = ("ATOM-", "DUR-", "REC-", "RACE-", "FAULT-", "ASYNC-", "PERM-")
 
 
@@ -51,14 +55,30 @@ def also_of_servers(check: Check, kit: Kit) -> Check:
         if store.declarations.backend is None or _is_asked_as_ever(check.requirement):
             return check.judge(bench, store)
         if check.requirement.startswith("RACE-"):
-            return judged_by_clients(check.requirement, kit, bench, store)
-        return judged(check.requirement, kit.name, _grounds(check.requirement, kit, bench, store))
+            return _told_of_a_server(judged_by_clients(check.requirement, kit, bench, store))
+        return _told_of_a_server(judged(check.requirement, kit.name, _grounds(check.requirement, kit, bench, store)))
 
     def early(bench: "Bench", store: "StoreUnderTest") -> Iterator[Result]:
         if check.early is not None and store.declarations.backend is None:
             yield from check.early(bench, store)
 
     return replace(check, judge=judge, early=early if check.early is not None else None)
+
+
+def _told_of_a_server(result: Result) -> Result:
+    """Say why it matters, and what remedies it, in words of servers: a lock file is none there."""
+    words = ON_SERVER.get(result.requirement)
+    if words is None or result.counterexample is None:
+        return result
+
+    def told(example: Counterexample) -> Counterexample:
+        cause = example.cause
+        if cause is not None and (not cause.remedy or cause.culprit.fault in _OF_FILES_ALONE):
+            cause = replace(cause, remedy=words.remedy)
+        remedy = words.remedy if cause is None else cause.remedy
+        return replace(example, why=words.why, remedy=remedy, cause=cause)
+
+    return replace(result, counterexample=told(result.counterexample), others=tuple(map(told, result.others)))
 
 
 def _is_asked_as_ever(requirement: str) -> bool:

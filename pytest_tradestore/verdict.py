@@ -112,9 +112,9 @@ class Counterexample:
     ``found`` and ``allowed`` what a reader saw and could have seen; ``image`` the files on disk after the crash;
     ``filesystems`` where it can happen; ``token`` what ``--tradestore-replay`` takes; ``how_many`` in how many
     distinct states it was seen; ``actors`` names the callers where several ran side by side; ``remedy`` what to do,
-    where that is nearer than the remedy of the requirement; ``sightings`` tell where it was looked for on real file
-    systems; ``cause`` says what is at fault, where that is known; ``changes`` compares the directory as it was at
-    ``since`` with what was left of it.
+    where that is nearer than the remedy of the requirement, and ``why`` it matters, likewise; ``sightings`` tell
+    where it was looked for on real file systems; ``cause`` says what is at fault, where that is known; ``changes``
+    compares the directory as it was at ``since`` with what was left of it.
     """
 
     headline: str
@@ -134,6 +134,7 @@ class Counterexample:
     cause: Cause | None = None
     since: str = ""
     changes: tuple[Change, ...] = ()
+    why: str = ""
 
 
 JOINT = " + "

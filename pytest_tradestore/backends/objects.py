@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from hashlib import md5
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 from xml.sax.saxutils import escape, unescape
 
 _PAGE = 1000
@@ -64,6 +64,8 @@ class Request:
         about = f"{self.method} {self.key or 'the bucket'}"
         if self.method == "GET" and not self.key:
             about = f"LIST {query.get('prefix', '') or 'the bucket'}"
+        elif self.method == "POST" and "delete" in query:
+            about = f"DELETE {', '.join(_named(self.body)) or 'nothing'}"
         elif "partNumber" in query:
             about = f"PUT part {query['partNumber']} of {self.key}"
         elif "uploads" in query:
@@ -111,7 +113,7 @@ class Upload:
 
 def error(status: int, code: str) -> Response:
     """Return an answer that says what is wrong as S3 does."""
-    return Response(status, f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode())
+    return _xml(f"<Error><Code>{code}</Code><Message>{code}</Message></Error>", status=status)
 
 
 @dataclass
@@ -156,7 +158,7 @@ class Objects:
 
     def _of_the_bucket(self, request: Request, query: Mapping[str, str]) -> Response:
         if request.method == "POST" and "delete" in query:
-            keys = [unescape(found) for found in _KEY.findall(request.body.decode())]
+            keys = _named(request.body)
             for key in keys:
                 self.objects.pop(key, None)
             rows = "".join(f"<Deleted><Key>{escape(key)}</Key></Deleted>" for key in keys)
@@ -171,7 +173,7 @@ class Objects:
             return _xml(f"<ListMultipartUploadsResult>{told}</ListMultipartUploadsResult>")
         if request.method == "GET" and "location" in query:
             return _xml("<LocationConstraint/>")
-        return self._listing(query) if request.method == "GET" else Response(200)
+        return self._listing(request.bucket, query) if request.method == "GET" else Response(200)
 
     def _refused(self, request: Request) -> Response | None:
         """Return what is answered where the request's condition does not hold."""
@@ -267,9 +269,12 @@ class Objects:
         headers["Content-Range"] = f"bytes {first}-{last}/{len(there.data)}"
         return Response(206, there.data[first : last + 1], headers)
 
-    def _listing(self, query: Mapping[str, str]) -> Response:
+    def _listing(self, bucket: str, query: Mapping[str, str]) -> Response:
+        coding = query.get("encoding-type", "")
+        coded = quote if coding == "url" else escape
         prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
-        after = query.get("continuation-token") or query.get("start-after") or query.get("marker", "")
+        went_on = bytes.fromhex(query.get("continuation-token", "")).decode()
+        after = went_on or query.get("start-after") or query.get("marker", "")
         most = int(query.get("max-keys", _PAGE))
         rows: dict[str, str] = {}
         for name in sorted(self.objects):
@@ -277,25 +282,39 @@ class Objects:
                 inner, found, _ = name[len(prefix) :].partition(delimiter) if delimiter else (name, "", "")
                 folder = prefix + inner + delimiter
                 if found and folder > after:
-                    rows[folder] = f"<CommonPrefixes><Prefix>{escape(folder)}</Prefix></CommonPrefixes>"
+                    rows[folder] = f"<CommonPrefixes><Prefix>{coded(folder)}</Prefix></CommonPrefixes>"
                 elif not found:
-                    rows[name] = _row(name, self.objects[name])
+                    rows[name] = _row(coded(name), self.objects[name])
         page = list(rows)[:most]
         more = len(rows) > len(page)
-        token = f"<NextContinuationToken>{escape(page[-1])}</NextContinuationToken>" if more and page else ""
-        told = f"<IsTruncated>{str(more).lower()}</IsTruncated><KeyCount>{len(page)}</KeyCount>{token}"
+        told = (
+            f"<Name>{escape(bucket)}</Name><Prefix>{coded(prefix)}</Prefix><MaxKeys>{most}</MaxKeys>"
+            f"<IsTruncated>{str(more).lower()}</IsTruncated><KeyCount>{len(page)}</KeyCount>"
+        )
+        if delimiter:
+            told += f"<Delimiter>{coded(delimiter)}</Delimiter>"
+        if coding:
+            told += f"<EncodingType>{escape(coding)}</EncodingType>"
+        if more and page:
+            told += f"<NextContinuationToken>{page[-1].encode().hex()}</NextContinuationToken>"
+            told += f"<NextMarker>{coded(page[-1])}</NextMarker>"
         return _xml(f"<ListBucketResult>{told}{''.join(rows[name] for name in page)}</ListBucketResult>")
+
+
+def _named(body: bytes) -> list[str]:
+    """Return the keys that a request names which removes several."""
+    return [unescape(found) for found in _KEY.findall(body.decode())]
 
 
 def _row(name: str, stored: Stored) -> str:
     return (
-        f"<Contents><Key>{escape(name)}</Key><LastModified>{stored.at:%Y-%m-%dT%H:%M:%S.%f}Z</LastModified>"
+        f"<Contents><Key>{name}</Key><LastModified>{stored.at:%Y-%m-%dT%H:%M:%S.%f}Z</LastModified>"
         f"<ETag>{escape(stored.etag)}</ETag><Size>{len(stored.data)}</Size></Contents>"
     )
 
 
-def _xml(told: str, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(200, told.encode(), {"Content-Type": "application/xml", **(headers or {})})
+def _xml(told: str, headers: Mapping[str, str] | None = None, status: int = 200) -> Response:
+    return Response(status, told.encode(), {"Content-Type": "application/xml", **(headers or {})})
 
 
 def _metadata(request: Request) -> dict[str, str]:

@@ -54,7 +54,6 @@ def counterexample(evidence: ClientEvidence, found: Found) -> Counterexample:
         allowed=wrong.breach.allowed,
         notes=tuple(notes),
         token=found.token,
-        how_many=found.how_many,
         remedy=remedy,
         cause=Cause(Culprit(wrong.fault, _places(trial.requests)), wrong.breach.harm, remedy),
     )

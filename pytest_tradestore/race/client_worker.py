@@ -156,6 +156,7 @@ class _OfThreads(_Client):
     """Each caller is a thread; one that is to be interrupted is the main one, which alone gets signals."""
 
     _in_store = _struck = False
+    """Of the one that is to be interrupted: whether it is in a call, and whether a handler has raised in that."""
 
     def callers(self) -> None:
         victim = self.program.struck[0] if self.program.blow in SIGNALS and self.program.struck is not None else -1
@@ -166,10 +167,10 @@ class _OfThreads(_Client):
         for number in others:
             threading.Thread(target=self._caller, args=(number,), daemon=True).start()
         if victim >= 0:
-            self._caller(victim)
+            self._caller(victim, victim=True)
         self.until_told()
 
-    def _caller(self, number: int) -> None:
+    def _caller(self, number: int, *, victim: bool = False) -> None:
         actor = Coordinated(self.links.callers[number], number, self.in_force, self.detailed, False)
         self.links.callers[number].send(THREAD + b"%d" % threading.get_native_id())
         with wire.steered(actor):
@@ -178,14 +179,15 @@ class _OfThreads(_Client):
                 opened = self._opened(actor, bridge)
             for call in self.program.actors[number] if opened is not None else ():
                 actor.reach(f"call {call.rendered}")
-                self._in_store, self._struck = True, False
+                if victim:
+                    self._in_store, self._struck = True, False
                 try:
                     result = call.make(opened)  # type: ignore[arg-type] # looked at above
                 except BaseException as error:
-                    self._in_store = False
-                    self.failed(actor, error, interrupted=self._struck)
+                    self._in_store = self._in_store and not victim
+                    self.failed(actor, error, interrupted=victim and self._struck)
                 else:
-                    self._in_store = False
+                    self._in_store = self._in_store and not victim
                     actor.give(wire.RESULT, result)
             if self.program.own_instances and opened is not None:
                 with contextlib.suppress(Exception):  # what closing does wrong, the observer finds

@@ -7,6 +7,7 @@ import errno
 from dataclasses import replace
 
 from pytest_tradestore.causes import Cause, Culprit, Harm, role_of_path
+from pytest_tradestore.observation import shortened
 from pytest_tradestore.race.execution import CANCELLING, INTERRUPTING, Blow, Ending, Execution, Program, Step
 from pytest_tradestore.race.judging import RaceViolation, ViolationKind
 from pytest_tradestore.race.listings import PASSED_OVER
@@ -30,6 +31,12 @@ _CHANGING_NOTHING = (
     *("fsync", "fdatasync", "sync", "flock", "lockf", "fcntl", "chmod", "fchmod"),
 )
 """Steps after which others find nothing else: no update is made by them, and a timeline leaves most of them out."""
+_VERBS = (
+    *("SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "COPY", "CREATE"),
+    *("BEGIN", "START", "SET", "DO", "CALL", "LOCK"),
+)
+_STATEMENT = 40
+"""How much of a statement is told, which is known by the word that it begins with."""
 _OPENING = "open the store"
 _OF_ITSELF = (
     "The call raises this when it is alone, too: see to that first, in what it does for a key that is not there or for "
@@ -183,5 +190,12 @@ def _met_in(steps: tuple[Step, ...], *, whole: bool) -> list[Step]:
 
 
 def _places(steps: list[Step]) -> tuple[str, ...]:
-    told = (str(step.location) if step.location else role_of_path(step.operation.partition(" ")[2]) for step in steps)
-    return tuple(dict.fromkeys(told))
+    return tuple(dict.fromkeys(map(_place, steps)))
+
+
+def _place(step: Step) -> str:
+    """Return the line that a step stands in, or what it is done to; of a statement all that it says."""
+    verb, _, object_ = step.operation.partition(" ")
+    if step.location:
+        return str(step.location)
+    return shortened(step.operation, _STATEMENT) if verb in _VERBS or not object_ else role_of_path(object_)

@@ -82,8 +82,8 @@ def _foot(told: Counterexample, requirement: str, width: int) -> Iterator[str]:
         yield from _section("Seen in", (f"{told.how_many:,} distinct images; this is the simplest",), width)
     for note in told.notes:
         yield from _section("Note", (note,), width)
-    if known is not None and known.why:
-        yield from _section("Why", (known.why,), width)
+    if why := told.why or (known.why if known is not None else ""):
+        yield from _section("Why", (why,), width)
     if told.cause is not None:
         yield from _section("Cause", (str(told.cause),), width)
     if remedy := told.remedy or (known.remedy if known is not None else ""):

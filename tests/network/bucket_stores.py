@@ -1,5 +1,6 @@
 """Stores on a bucket: sound ones, and beside each what it becomes by one mistake."""
 
+import contextlib
 import json
 import os
 import threading
@@ -162,6 +163,26 @@ class GoesOnWhereItWasBrokenOff(BucketDocument):
     def __init__(self, address):
         super().__init__(address)
         self.client.broken_off = lambda: None
+
+
+class LooksOnceMoreWhenInterrupted(BucketDocument):
+    """Asks, before it lets the exception of a signal's handler out, whether it has put what it was about to put."""
+
+    def save(self, data):
+        with self._looking_once_more():
+            super().save(data)
+
+    def update(self, function):
+        with self._looking_once_more():
+            super().update(function)
+
+    @contextlib.contextmanager
+    def _looking_once_more(self):
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.client.get("document.json")
+            raise
 
 
 class KeepsWhatItWrote(BucketDocument):

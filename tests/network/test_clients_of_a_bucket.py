@@ -87,6 +87,7 @@ def test_two_clients_stepped_request_by_request_show_what_no_condition_guards(ta
     example = shown(target, "RACE-3", RACES[target])
 
     assert any("replayed 10/10" in note for note in example.notes)
+    assert "If-Match" in example.remedy and "flock" not in example.why + example.remedy
     assert [step.text.partition(" ")[0] for step in example.steps if "PUT" in step.text] == ["PUT", "PUT"]
 
 

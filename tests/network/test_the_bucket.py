@@ -1,5 +1,6 @@
 """The suite's own bucket: what it answers is what S3 answers, by moto's word; and a line stops each request."""
 
+import http.client
 import socket
 from contextlib import closing
 
@@ -49,6 +50,30 @@ def told(call, **arguments):
     if "Body" in answer:
         return answer["Body"].read()
     return sorted(entry["Key"] for entry in answer.get("Contents", ())), answer.get("IsTruncated")
+
+
+def test_what_is_wrong_is_told_as_xml_and_a_listing_names_its_bucket(of_ours):
+    with closing(http.client.HTTPConnection(of_ours.removeprefix("http://"))) as connection:
+        connection.request("GET", "/books/none")
+        answer = connection.getresponse()
+        assert (answer.status, answer.headers["Content-Type"]) == (404, "application/xml")
+        answer.read()
+        connection.request("PUT", "/xml/a%0Cb%26", body=b"one")
+        connection.getresponse().read()
+        connection.request("GET", "/xml/?list-type=2&prefix=a&encoding-type=url")
+        listing = connection.getresponse().read().decode()
+
+    for part in ("<Name>xml</Name>", "<Prefix>a</Prefix>", "<EncodingType>url</EncodingType>", "<Key>a%0Cb%26</Key>"):
+        assert part in listing
+
+
+def test_names_that_xml_has_no_words_for_are_listed_as_they_are(of_ours):
+    s3 = client_of(of_ours)
+    for name in ("a\x0cb", "a&b", "a%26"):
+        s3.put_object(Bucket="names", Key=name, Body=b"")
+
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket="names", PaginationConfig={"PageSize": 1})
+    assert [entry["Key"] for page in pages for entry in page["Contents"]] == ["a\x0cb", "a%26", "a&b"]
 
 
 def conversation(s3):

@@ -178,3 +178,12 @@ def test_control_who_looks_at_the_file_or_shares_the_memory_has_met_others(progr
     steps = ((1, "call load()", 0), *looks, *WRITTEN, (1, "return load()", 0))
 
     assert cause_of(execution(*steps), STALE, program).culprit.fault == "another caller comes between the steps"
+
+
+def test_a_statement_tells_itself_where_no_line_is_known():
+    asked = execution((0, "SELECT n FROM totals", 0), (1, "COMMIT", 0), (0, "COMMIT", 0))
+
+    assert cause_of(asked, RaceViolation(ViolationKind.TORN, "it is torn", "x")).culprit.places == (
+        "SELECT n FROM totals",
+        "COMMIT",
+    )

@@ -16,6 +16,8 @@ from pytest_tradestore.crash.operations import Location
 USER, LIBRARY, KEEPER, IGNORED = "user", "library", "keeper", "ignored"
 PASS_ON = frozenset(("aiofiles", "anyio", "pyfakefs"))
 """Packages that only hand a call on: their lines say nothing of who asked for it, or why."""
+_RUNNERS = frozenset(("_pytest", "pluggy", "pytest", "xdist", "execnet"))
+"""What runs the suite: below its frames on the stack there is nobody who asked for anything."""
 KEEP_FILES = frozenset(("configparser", "dbm", "mailbox", "shelve", "sqlite3", "tarfile", "zipfile"))
 """Modules of the standard library that keep files of a format of their own: a line of theirs says what for."""
 _STANDARD = tuple(
@@ -95,7 +97,7 @@ def _line(frame: FrameType) -> Line:
 
 def _kind(frame: FrameType) -> str:
     module = frame.f_globals.get("__name__", "")
-    if module == "pytest_tradestore" or str(module).startswith("pytest_tradestore."):
+    if str(module).partition(".")[0] in ("pytest_tradestore", *_RUNNERS):
         return IGNORED
     kind = _kind_of_file(frame.f_code.co_filename)
     return KEEPER if kind is IGNORED and _package(frame) in KEEP_FILES else kind

@@ -83,9 +83,11 @@ def _title(finding: Finding) -> str:
 def _body(finding: Finding, number: int, place: Place, first: dict[str, int], told: set[str]) -> Iterator[Markup]:
     for requirement in finding.requirements:
         known = find(requirement)
-        if known is not None and known.why not in told:
-            told.add(known.why)
-            yield tag("p", tag("strong", "Why it matters. "), known.why, class_="why")
+        examples = (c.example for c in finding.consequences if c.requirement == requirement and c.example is not None)
+        why = next(filter(None, (example.why for example in examples)), known.why if known is not None else "")
+        if why and why not in told:
+            told.add(why)
+            yield tag("p", tag("strong", "Why it matters. "), why, class_="why")
             break
     yield _remedy(finding)
     for position, consequence in enumerate(finding.consequences):
