@@ -164,8 +164,8 @@ class PostgresLine:
         statement = self._asked[at]
         self._asked.rotate(-at)
         ending = statement.text.partition(" ")[0].lower() in _ENDING
-        if statement.connection.to_cancel and not ending and statement.text:
-            statement.connection.to_cancel = False
+        cancelled, statement.connection.to_cancel = statement.connection.to_cancel, False  # it is of this one alone
+        if cancelled and not ending and statement.text:
             return self.answer(Spoil.CANCELLED)
         if hold:
             statement.connection.held = bytearray()

@@ -9,7 +9,7 @@ import http.client
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -147,6 +147,12 @@ class _Snapshot:
     tables: Mapping[str, _Table]
 
 
+def _nearest(snapshots: Sequence[_Snapshot], wanted: Mapping[str, bytes]) -> _Snapshot:
+    """Return the one of which least has to be changed, of several the last; what it had no row of cannot be changed."""
+    whole = [one for one in snapshots if wanted.keys() <= one.contents.keys()]
+    return min(whole, key=lambda one: (len(_changes(one.contents, wanted)), -one.number))
+
+
 @dataclass
 class _OfPostgres(_OnAServer):
     """One database for all roots; what it has held is saved beside, and comes back from there."""
@@ -187,7 +193,7 @@ class _OfPostgres(_OnAServer):
         if not self._snapshots or not wanted:
             self._clear()
             return
-        snapshot = min(self._snapshots, key=lambda one: len(_changes(one.contents, wanted)))
+        snapshot = _nearest(self._snapshots, wanted)
         self._bring_back(snapshot)
         for path, content in _changes(snapshot.contents, wanted).items():
             self._damage(snapshot, path, content)

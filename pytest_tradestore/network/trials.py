@@ -178,8 +178,10 @@ class Trials:
                 trial = replace(trial, requests=tuple(life.requests), states=tuple(states))
                 return self._looked_after(trial)
             if outcome.struck:
-                trial = replace(trial, struck=outcome, states=tuple(states), requests=tuple(life.requests))
-                return self._struck(trial, life, step)
+                trial = replace(trial, states=tuple(states), requests=tuple(life.requests))
+                if plan.dies:
+                    return self._died_after(trial, life, outcome)
+                return self._struck(replace(trial, struck=outcome), life, step)
             if outcome.error:
                 life.die()
                 return replace(trial, trouble=f"{name} raised {outcome.error}", requests=tuple(life.requests))
@@ -189,6 +191,16 @@ class Trials:
         weak = self._lines.weak()
         done = replace(trial, requests=tuple(life.requests), states=tuple(states))
         return replace(done, weak=weak, left=self._lines.leftovers())
+
+    def _died_after(self, trial: Trial, life: Life, outcome: Outcome) -> Trial:
+        """Let a client die behind a step in which it asked for less than the last time.
+
+        What a pool asks for in the background it does when it comes to it.
+        """
+        life.die()
+        window = trial.window if outcome.error else Window(trial.window.invoked, trial.window.invoked)
+        next_ = Request(trial.step, Asked("its next request", writes=False))
+        return self._looked_after(replace(trial, window=window, requests=(*trial.requests, next_)))
 
     def _place(self, window: Window) -> str:
         """Return where the next update is made: where the last one was invoked."""

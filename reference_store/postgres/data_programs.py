@@ -6,11 +6,11 @@ from datetime import datetime
 
 from reference_store.core import integrity, keys
 from reference_store.core.records import checked, from_json, to_json
-from reference_store.core.strict_json import Encoded
+from reference_store.core.strict_json import Document, Encoded
 from reference_store.errors import CorruptData, InvalidRecord
 from reference_store.models import Event, FundamentalData
 from reference_store.postgres.log_programs import NOT_THERE, LogPrograms, Timed
-from reference_store.postgres.statements import Program
+from reference_store.postgres.statements import Program, can_be_kept
 from reference_store.stores.event_log import event_of, refuse_mixture, types_of
 from reference_store.stores.event_times import UTC_MONTH, bounds, instant, members, time_in
 
@@ -33,7 +33,8 @@ class EventPrograms:
     def read(self, start: object, end: object, types: object) -> Program[list[Event]]:
         """Return events by timestamp, those at the same time in the order of their writes; bounds are included."""
         first, last, aware = bounds(start, end)
-        return self._read(first, last, types_of(types), aware=aware)
+        wanted = types_of(types)
+        return self._read(first, last, wanted and frozenset(filter(can_be_kept, wanted)), aware=aware)
 
     def _read(self, first: int, last: int, types: frozenset[str] | None, *, aware: bool) -> Program[list[Event]]:
         rows = yield from self.logs.between(first, last, None if types is None else sorted(types))
@@ -72,7 +73,11 @@ class FundamentalPrograms:
             raise InvalidRecord("timestamp", "has a time zone while others of the symbol have none, or the reverse")
 
     def latest(self, symbol: str, as_of: datetime | None) -> Program[FundamentalData | None]:
-        """Return the version with the latest timestamp, not after ``as_of``; of equal ones the one written last."""
+        """Return the version with the latest timestamp, not after ``as_of``; of equal ones the one written last.
+
+        Raises InvalidIdentifier.
+        """
+        keys.encode(symbol)
         found = yield from self.logs.latest(symbol, None if as_of is None else instant(as_of))
         if found is None:
             return None
@@ -81,8 +86,14 @@ class FundamentalPrograms:
             raise InvalidRecord("as_of", "has a time zone while the timestamps have none, or the reverse")
         return None if moment == NOT_THERE else from_json(FundamentalData, entry.record, symbol, self.logs.place)
 
+    def versions(self, symbol: str) -> Program[list[Document]]:
+        """Return all versions by their timestamps; raises InvalidIdentifier."""
+        keys.encode(symbol)
+        return (yield from self.logs.by_moment(symbol))
+
     def prune(self, symbol: str, before: datetime) -> Program[int]:
-        """Remove the versions older than the one in force at ``before``, and say how many."""
+        """Remove the versions older than the one in force at ``before``, and say how many; raises InvalidIdentifier."""
+        keys.encode(symbol)
         found = yield from self.logs.latest(symbol, instant(before))
         if found is None:
             return 0

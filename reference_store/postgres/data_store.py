@@ -45,7 +45,7 @@ class PostgresDataStore(OnDatabase, AuditLines):
 
     def fundamental_versions(self, symbol: str) -> list[Document]:
         """Return all versions by their timestamps, those at the same time in the order of their writes, as JSON."""
-        return self.database.read("fundamental_versions", symbol, lambda: self._fundamentals.logs.by_moment(symbol))
+        return self.database.read("fundamental_versions", symbol, lambda: self._fundamentals.versions(symbol))
 
     def prune_fundamentals(self, symbol: str, before: datetime) -> int:
         """Remove the versions replaced before ``before``, and say how many."""

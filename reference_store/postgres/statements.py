@@ -41,6 +41,11 @@ def alone(place: str, key: str) -> Ask:
     )
 
 
+def can_be_kept(text: str) -> bool:
+    """Whether there can be a row with this text: a server takes neither lone surrogates nor zeros."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def seal(kind: str, place: str, identifier: str, number: int, body: str) -> str:
     """The digest that tells whether a row is what was written, under this name and with this number."""
     return hashlib.sha256(f"{kind} {number} {place} {identifier}\n{body}".encode()).hexdigest()

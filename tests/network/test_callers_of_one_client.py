@@ -47,3 +47,14 @@ def test_a_connection_whose_statement_an_alarm_broke_off_takes_no_other():
 
     words = "another command is already in progress"
     shown(postgres_stores.GoesOnWhereItWasBrokenOff, "RACE-6", words, "is interrupted by an alarm")
+
+
+@pytest.mark.skipif(bool(unavailable()), reason=unavailable() or "it is there")
+def test_control_one_that_waits_for_its_end_keeps_what_came_before():
+    pytest.importorskip("psycopg_pool", reason="psycopg_pool (the extra postgres) is not installed")
+    from pytest_tradestore.on_servers import postgres
+
+    (result,) = judged(postgres.document, "RACE-6")
+
+    assert result.verdict is Verdict.HOLDS
+    assert result.checked["schedules"] > 40

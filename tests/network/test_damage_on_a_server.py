@@ -3,6 +3,7 @@
 import pytest
 
 from pytest_tradestore.backends.postgres_server import unavailable
+from pytest_tradestore.damage.on_servers import _nearest, _Snapshot
 from pytest_tradestore.verdict import Verdict
 from tests.judging import violated
 from tests.network import bucket_stores
@@ -50,3 +51,21 @@ def test_control_rows_under_a_seal_tell_of_each_alteration():
     assert violated(results) == {}
     held = {result.requirement for result in results if result.verdict is Verdict.HOLDS}
     assert held == {"CORR-1", "CORR-2", "CORR-4", "CORR-5", "CORR-6", "CORR-7"}
+
+
+def snapshot(number, *rows):
+    return _Snapshot(
+        number, {f"log/{row}/{column}": f"{row}".encode() for row in rows for column in ("body", "seal")}, {}
+    )
+
+
+def test_a_row_is_damaged_where_it_is_there_though_less_is_different_where_it_is_not():
+    wanted = {**snapshot(1, 1, 2).contents, "log/2/body": b"1", "log/2/seal": b"1"}
+
+    assert _nearest([snapshot(0, 1), snapshot(1, 1, 2)], wanted).number == 1
+
+
+def test_control_what_was_once_so_is_brought_back_as_it_was():
+    before, after = snapshot(0, 1), snapshot(1, 1, 2)
+
+    assert _nearest([before, after], before.contents).number == 0

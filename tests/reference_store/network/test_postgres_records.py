@@ -9,7 +9,7 @@ import pytest
 psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed: pip install '.[postgres]'")
 
 from reference_store.bot_models import Portfolio, Value
-from reference_store.errors import CorruptData, InvalidRecord, PositionLost
+from reference_store.errors import CorruptData, InvalidIdentifier, InvalidRecord, PositionLost
 from reference_store.models import Decision, Event, FundamentalData, Job, Order, OrderResult
 from reference_store.postgres import (
     AsyncDatabase,
@@ -203,6 +203,18 @@ def test_company_data_is_that_of_a_time(database):
         store.read_fundamental("A", NOON.replace(tzinfo=None))
     assert store.prune_fundamentals("A", NOON.replace(day=3)) == 2
     assert store.read_fundamental("A", NOON.replace(day=3)).employees == 3
+
+
+def test_what_no_row_can_hold_is_refused_or_is_not_there(database):
+    store = PostgresDataStore(database)
+    store.write_event(Event(type="news", timestamp=NOON))
+
+    for ask in (store.read_fundamental, store.fundamental_versions, lambda one: store.prune_fundamentals(one, NOON)):
+        for symbol in ("\ud800", "A\0"):
+            with pytest.raises(InvalidIdentifier):
+                ask(symbol)
+    assert store.read_events(NOON, NOON, ["\ud800", "new\0s"]) == []
+    assert len(store.read_events(NOON, NOON, ["\ud800", "news"])) == 1
 
 
 def test_what_was_decided_and_ordered_is_in_the_log_of_its_day(database):
