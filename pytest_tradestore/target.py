@@ -346,9 +346,11 @@ def _maker_meant_by(name: str) -> str:
 def _is_a_method(target: object, name: str) -> bool:
     """Say whether it is a method that wants an instance, or the class, and so something that the store does."""
     found = inspect.getattr_static(target, name, None)
-    if isinstance(target, type) and isinstance(found, classmethod):
+    if not isinstance(target, type):
+        return inspect.ismethod(getattr(target, name))  # of what makes the store
+    if isinstance(found, classmethod):
         return True
-    if not isinstance(target, type) or not inspect.isfunction(found):
+    if not inspect.isfunction(found):
         return False
     first = next(iter(inspect.signature(found).parameters.values()), None)
     return first is not None and first.kind in (first.POSITIONAL_ONLY, first.POSITIONAL_OR_KEYWORD)

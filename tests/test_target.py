@@ -213,3 +213,25 @@ def trades(self, symbol):
 )
 def test_control_what_a_store_has_of_its_own_is_left_alone(own):
     assert StoreUnderTest("a", type("Adapter", (Log,), own)).declarations.deadline
+
+
+class Factory:
+    """Opens stores, and has methods of its own."""
+
+    def __call__(self, root):
+        return Log(root)
+
+    def make_bars(self):
+        """What it does of its own accord."""
+
+
+def test_control_what_an_object_that_opens_stores_does_of_its_own_accord_is_left_alone():
+    assert StoreUnderTest("a", Factory()).declarations.deadline
+
+
+def test_a_maker_of_such_an_object_by_a_name_that_nobody_reads_is_refused_too():
+    opening = Factory()
+    opening.make_jobs = dict
+
+    with pytest.raises(ConfigurationError, match="nobody reads make_jobs; did you mean make_job"):
+        _ = StoreUnderTest("a", opening).declarations

@@ -46,8 +46,11 @@ _HOUR, _DAY, _MOMENT = timedelta(hours=1), timedelta(days=1), timedelta(microsec
 
 
 def as_time(told: Any) -> Any:
-    """Return a time that can be compared, whether the store gives it as a time, as ISO text or as a number."""
-    return datetime.fromisoformat(told) if isinstance(told, str) else told
+    """Return a time that can be compared, whether the store gives it as a time or as ISO text; all else as it is."""
+    try:
+        return datetime.fromisoformat(told) if isinstance(told, str) else told
+    except ValueError:
+        return told
 
 
 _NOT_APART = "records are not told apart by their instants"
@@ -68,12 +71,14 @@ def _flaw(told: Collection[tuple[str, int]], there: Collection[tuple[str, int]],
     return _MOVED if any(instants.get(number, when) != when for when, number in told) else _RANGES
 
 
-def _without_a_zone(visit: "Visit", moments: Iterable[Any]) -> "DataViolation | None":
-    """Say that one of these times, all written with a zone, has come back without."""
+def _no_time_with_a_zone(visit: "Visit", moments: Iterable[Any]) -> "DataViolation | None":
+    """Say that one of these times, all written with a zone, has come back without, or as what is no time."""
     for when in moments:
+        if not hasattr(when, "tzinfo"):
+            return visit.mismatch("a time comes back as what is no time", repr(when), "a time, or one as ISO text")
         if getattr(when, "tzinfo", None) is None:
-            told = when.isoformat() if isinstance(when, datetime) else repr(when)
-            return visit.mismatch("a time that was written with a zone comes back without one", told, "one with a zone")
+            sentence = "a time that was written with a zone comes back without one"
+            return visit.mismatch(sentence, when.isoformat(), "one with a zone")
     return None
 
 
@@ -146,8 +151,8 @@ def _asked_as_of(
             wanted = sorted(number for when, number in there if when == last)  # of two at once either is the latest
             for zone in ("UTC", _YORK, _TOKYO):
                 found = latest.read(visit, instant.astimezone(_zone(zone)))
-                if found is not None and (naive := _without_a_zone(visit, [found[0]])):
-                    return naive
+                if found is not None and (wrong := _no_time_with_a_zone(visit, [found[0]])):
+                    return wrong
                 if (found is None) != (last is None) or (found is not None and found[1] not in wanted):
                     told = "nothing" if found is None else _shown([(found[0].isoformat(), found[1])])
                     allowed = _shown([(last.isoformat(), number) for number in wanted]) if last else "nothing"
@@ -178,8 +183,8 @@ def _asked_by_name(
     for _ in range(2):
         for number, when in there:
             found, wanted = read(visit, number), when.astimezone(UTC)
-            if naive := _without_a_zone(visit, [found]):
-                return naive
+            if wrong := _no_time_with_a_zone(visit, [found]):
+                return wrong
             if found.astimezone(UTC) != wanted:
                 wrong = visit.mismatch(f"it does not hold that {sentence}", found.isoformat(), wanted.isoformat())
                 return replace(wrong, flaw=_MOVED)
@@ -200,8 +205,8 @@ def _asked(timed: Timed, times: Callable[[], list[datetime]], sentence: str, vis
     for _ in range(2):
         for nth, (start, end) in enumerate(_ranges(sorted(instant for instant, _ in there))):
             found = timed.read(visit, start, end)
-            if naive := _without_a_zone(visit, [when for when, _ in found]):
-                return naive
+            if wrong := _no_time_with_a_zone(visit, [when for when, _ in found]):
+                return wrong
             told = sorted((when.astimezone(UTC).isoformat(), number) for when, number in found)
             wanted = sorted((when.isoformat(), number) for when, number in there if start <= when <= end)
             if told != wanted:

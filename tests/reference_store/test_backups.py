@@ -37,6 +37,7 @@ from reference_store.operations.backups.retention import Retention
 from reference_store.operations.backups.vault import Pieces, load
 from reference_store.operations.backups.verifying import verify
 from reference_store.operations.command_line import COMMAND
+from tests.descriptors import opened
 from tests.reference_store.faults import fail_call
 from tests.reference_store.test_command_line import filled
 from tests.reference_store.test_interruptions import is_free
@@ -388,6 +389,7 @@ def test_a_disk_that_is_full_during_a_restore_is_told_of_the_directory_and_nothi
 ) -> None:
     put(tmp_path, 1)
     backed_up(tmp_path)
+    before = opened()
     with monkeypatch.context() as patch:
         fail_call(patch, "utime", errno.ENOSPC)
         with pytest.raises(StorageFailure) as told:
@@ -395,6 +397,7 @@ def test_a_disk_that_is_full_during_a_restore_is_told_of_the_directory_and_nothi
 
     assert (told.value.operation, told.value.identifier) == ("restore", str(tmp_path / "new"))
     assert [*(tmp_path / "new").rglob(".tmp-*")] == []
+    assert [path for _, path in opened(before) if ".tmp-" in path] == []
     restore(vault_in(tmp_path), str(tmp_path / "new"), over=True)
 
 

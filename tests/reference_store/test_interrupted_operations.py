@@ -4,12 +4,12 @@ Each operation is interrupted before instructions of the package that are drawn 
 all there, every lock is free, what counts as whole is whole, and the same operation made again comes to its end.
 """
 
+import contextlib
 import itertools
 import random
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -34,6 +34,7 @@ from reference_store.core.atomic import Directory
 from reference_store.core.locking import LOCK_FILE
 from reference_store.models import Action, Decision, Event, FundamentalData, Job
 from reference_store.operations import exporting, moving, moving_ends
+from reference_store.operations.backups import local
 from reference_store.operations.backups.copying import copy
 from reference_store.operations.backups.creating import create
 from reference_store.operations.backups.generations import in_order
@@ -47,6 +48,7 @@ from reference_store.stores import record_log
 from tests.reference_store.test_interruptions import PACKAGE, is_free
 from tests.reference_store.trading import ALWAYS, DAY, JANUARY, bar, bars, flip
 
+SIGNALLED = "raised by a signal's handler"
 KINDS: list[type[BaseException]] = [KeyboardInterrupt, TimeoutError]
 """What is no Exception, and what the store could take for an error of the disk."""
 
@@ -370,16 +372,25 @@ OPERATIONS = {
 # -- and interrupted ------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def interrupted(step: int, by: type[BaseException]) -> Iterator[list[int]]:
-    """Let a signal's handler raise before so many instructions of the package in this thread; 0 counts them only."""
+def is_of_the_package(frame: FrameType) -> bool:
+    return frame.f_code.co_filename.startswith(PACKAGE)
+
+
+@contextlib.contextmanager
+def interrupted(
+    step: int, by: type[BaseException], counts: Callable[[FrameType], bool] = is_of_the_package
+) -> Iterator[list[int]]:
+    """Let a signal's handler raise before so many instructions in this thread; 0 counts them only.
+
+    ``counts`` says of a frame whether its instructions count.
+    """
     count = [0]
 
     def handler(_number: int, _frame: FrameType | None) -> None:
-        raise by("a signal")
+        raise by(SIGNALLED)
 
     def trace(frame: FrameType, event: str, _argument: object) -> Any:
-        if not frame.f_code.co_filename.startswith(PACKAGE):
+        if not counts(frame):
             return None
         frame.f_trace_opcodes = True
         if event == "opcode":
@@ -414,16 +425,20 @@ def tried(operation: Operation, root: Path, chance: random.Random, times: int) -
         here, step, by = next(places), chance.randrange(1, count[0] + 1), chance.choice(KINDS)
         where = f"interrupted by {by.__name__} before instruction {step} of {count[0]}"
         operation.prepare(here)
-        came_out = True
-        with suppress(by), interrupted(step, by):
-            operation.call(here)
-            came_out = False
+        kept: BaseException | None = None
+        try:
+            with interrupted(step, by):
+                operation.call(here)
+        except by as error:
+            kept = error  # with its traceback, as an interactive Python does: nothing in it stands for who holds a lock
+            if str(error) != SIGNALLED:
+                yield f"{where}: {error!r} came out"
         for place in locks_below(here):
             if not is_free(place):
                 yield f"{where}: {place.relative_to(here)} is locked"
         found = operation.look(here)
-        if found != after and (not came_out or (found != before and not operation.between(found, before, after))):
-            yield f"{where}: {'said to be done, and ' if not came_out else ''}there is {found}"
+        if found != after and (kept is None or (found != before and not operation.between(found, before, after))):
+            yield f"{where}: {'said to be done, and ' if kept is None else ''}there is {found}"
         operation.call(here)
         if not operation.again(found := operation.look(here), after):
             yield f"{where}: made again, there is {found}"
@@ -462,6 +477,33 @@ def test_the_locks_are_free_also_while_somebody_keeps_the_traceback(root: Path) 
     assert taken == [1]
     assert all(is_free(place) for place in locks_below(root))
     assert kept.value.__traceback__ is not None
+
+
+def hold(vault: LocalVault) -> None:
+    with vault.held():
+        pass
+
+
+def is_of_the_holding(frame: FrameType | None) -> bool:
+    """Whether it is of ``hold``, or below it of the vault, or of what may stand between the two."""
+    if frame is None or frame.f_code.co_filename not in (__file__, local.__file__, contextlib.__file__):
+        return False
+    while frame is not None and frame.f_code is not hold.__code__:
+        frame = frame.f_back
+    return frame is not None
+
+
+def test_the_lock_of_a_vault_is_free_whichever_of_its_instructions_was_interrupted(root: Path) -> None:
+    vault, kept = vault_in(root), list[KeyboardInterrupt]()
+    for step in itertools.count(1):
+        try:
+            with interrupted(step, KeyboardInterrupt, is_of_the_holding):
+                hold(vault)
+            break
+        except KeyboardInterrupt as error:
+            kept.append(error)
+        assert is_free(root / "vault"), step
+    assert len(kept) > 20
 
 
 def test_taking_all_locks_is_given_up_at_any_instruction(root: Path) -> None:

@@ -23,6 +23,7 @@ from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
 from pytest_tradestore.verdict import Verdict
 from reference_store import CorruptData, JobStore, RunStore, SingleDocumentStore, StorageFailure, SyncJobStore
+from reference_store.core import integrity
 from reference_store.core.atomic import Directory
 from reference_store.models import Job
 from reference_store.stores import record_log
@@ -301,6 +302,28 @@ def test_a_sealed_file_is_read_however_its_lines_are_broken(tmp_path: Path, stan
         again.save(job("last"))
         assert shown(tmp_path) == [*(each.job_id for each in jobs), "next", "last"]
     assert shown(tmp_path) == [*(each.job_id for each in jobs), "next", "last"]
+
+
+def test_a_file_as_the_store_writes_it_is_read_without_decoding_it_as_a_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SyncJobStore(tmp_path) as store:
+        for number in range(3):
+            store.save(Job(job_id=f"j{number}", job_type="t", result={"text": "},\n    {"}))
+    whole: list[bytes] = []
+    decode = integrity.unseal_document
+    monkeypatch.setattr(
+        integrity, "unseal_document", lambda data, *about: (whole.append(data), decode(data, *about))[1]
+    )
+    with SyncJobStore(tmp_path) as store:
+        assert [job.result for job in store.list()] == [{"text": "},\n    {"}] * 3
+        assert whole == [], "reading it is what a store of many records pays for when it is opened"
+
+    text = (tmp_path / FILE).read_text()
+    (tmp_path / FILE).write_text(text.replace("\n  ", "\n    "))
+    with SyncJobStore(tmp_path) as store:  # control: edited, it is read all the same, as a whole
+        assert len(store.list()) == 3
+        assert len(whole) > 0
 
 
 def test_control_a_sealed_file_with_another_value_is_not_read(tmp_path: Path) -> None:
