@@ -9,6 +9,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
+from pytest_tradestore.causes import AND
 from pytest_tradestore.confirm.attempts import Attempt, Left, Settled, Told, asked
 from pytest_tradestore.confirm.keeping import keep_log
 from pytest_tradestore.confirm.playing import unplayable
@@ -24,6 +25,7 @@ from pytest_tradestore.crash.models import by_name
 from pytest_tradestore.crash.oracle import History
 from pytest_tradestore.crash.recovery import SecondCrash
 from pytest_tradestore.crash.states import enumerate_states, settled_states
+from pytest_tradestore.crash.where import where_possible
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Settings
 from pytest_tradestore.target import StoreUnderTest
@@ -56,7 +58,7 @@ def shown(store: StoreUnderTest, evidence: Evidence, settings: Settings, filesys
     """
     assert evidence.program is not None
     attempts = _unsteered(evidence.program, frozenset(), filesystem)
-    looking = _Looking(store, evidence, settings, attempts, {})
+    looking = _Looking(store, evidence, settings, attempts, {}, filesystem)
     with Sandbox() as sandbox:
         settled, place = Settled(len(attempts)), _place(sandbox)
         for told in asked(filesystem, attempts, settled, place, settings.seed, recordings=False):
@@ -92,7 +94,7 @@ def _looked_for(
     if not wanted:
         return found
     attempts = _attempts(evidence, wanted, filesystem)
-    looking = _Looking(store, evidence, settings, attempts, wanted)
+    looking = _Looking(store, evidence, settings, attempts, wanted, filesystem)
     settled = Settled(len(attempts))
     trouble = ""
     with Sandbox() as sandbox:
@@ -183,11 +185,12 @@ class _Looking:
         settings: Settings,
         attempts: Sequence[Attempt],
         wanted: Mapping[Finding, Violation],
+        filesystem: str,
     ) -> None:
         assert evidence.history is not None
         assert evidence.program is not None
         self._store, self._evidence, self._settings = store, evidence, settings
-        self._attempts, self._wanted = attempts, wanted
+        self._attempts, self._wanted, self._filesystem = attempts, wanted, filesystem
         self._history: History = evidence.history
         self._facts = Facts(evidence.program, evidence.history, evidence.workload.kit.log)
         self._known: dict[Program, dict[tuple[Window, DurableImage], list[Group]]] = {}
@@ -205,24 +208,43 @@ class _Looking:
                 again = program is not self._evidence.program
                 judged = self._recoveries(left, program, sandbox) if again else self._crashes(left, sandbox)
                 for violation, one in judged:
-                    for finding in self._findings(violation, alive=alive):
+                    for finding in self._findings(violation, program, alive=alive):
                         found.setdefault(finding, one)
         new = {finding: one for finding, one in found.items() if finding not in self.broken}
         self.broken |= new.keys()
         return new
 
-    def _findings(self, seen: Violation, *, alive: bool) -> list[Finding]:
-        """Return what was looked for and is this: the same requirement, by the same cause where there are several."""
+    def _findings(self, seen: Violation, program: Program, *, alive: bool) -> list[Finding]:
+        """Return what was looked for and is this: the same requirement, by the same cause where there are several.
+
+        Of a tree that the model explains it is known what was lost, and so by which fault at those places. Of another
+        one it is not: that is put down to what alone is at fault there, and can happen on this file system.
+        """
         requirement = seen.requirement
         if not self._wanted:
             return [] if alive and requirement.endswith("-2") else [(requirement, 0)]
         of_it = {finding: v for finding, v in self._wanted.items() if finding[0] == requirement}
-        return [
-            finding
+        there = {
+            finding: wanted
             for finding, wanted in of_it.items()
-            if (not alive or _needs_no_loss(wanted))
-            and (len(of_it) == 1 or set(wanted.culprit.places) <= set(seen.culprit.places))
-        ]
+            if len(of_it) == 1 or set(wanted.culprit.places) <= set(seen.culprit.places)
+        }
+        if len(of_it) > 1:
+            if alive or self._is_explained(program, seen):
+                faults = seen.culprit.fault.split(AND)
+                there = {f: wanted for f, wanted in there.items() if set(wanted.culprit.fault.split(AND)) <= {*faults}}
+            else:
+                there = {f: wanted for f, wanted in there.items() if len(there) == 1 and self._can_happen(wanted)}
+        return [finding for finding, wanted in there.items() if not alive or _needs_no_loss(wanted)]
+
+    def _is_explained(self, program: Program, seen: Violation) -> bool:
+        """Say whether the model has a state that leaves just this tree."""
+        window = windows(program)[seen.second.state.cut] if seen.second is not None else seen.group.window
+        return (window, seen.image) in self._known[program]
+
+    def _can_happen(self, wanted: Violation) -> bool:
+        """Say whether a finding is possible on this file system by the model of its name."""
+        return self._filesystem in where_possible(_program_of(self._evidence, wanted), wanted.losses)
 
     def _crashes(self, left: Sequence[Left], sandbox: Sandbox) -> list[tuple[Violation, Left]]:
         program = self._facts.program

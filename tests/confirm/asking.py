@@ -8,7 +8,7 @@ from pytest_tradestore.bench import Bench
 from pytest_tradestore.confirm.needs import missing
 from pytest_tradestore.confirm.sightings import shown
 from pytest_tradestore.crash.where import where_possible
-from pytest_tradestore.kits.registry import KITS
+from pytest_tradestore.kits.registry import kit_named
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.verdict import Sighting
 from tests.broken_stores import Broken
@@ -29,18 +29,18 @@ def skip_unless_asked(*filesystems: str) -> None:
 
 def seen(row: Broken, *filesystems: str, **settings: object) -> dict[tuple[str, int], tuple[Sighting, ...]]:
     """Return what came of looking for each crash finding of a row: a requirement, and which of its causes."""
-    bench, store = (
-        Bench(Settings(budget=Budget.QUICK, confirm=filesystems, recorder=row.recorders[-1], **settings)),
-        target_of(row),
-    )
-    kit = next(kit for kit in KITS if kit.name == row.contract)
-    return bench.sightings(store, kit)
+    return bench_of(row, *filesystems, **settings).sightings(target_of(row), kit_named(row.contract))
+
+
+def bench_of(row: Broken, *filesystems: str, **settings: object) -> Bench:
+    """Return where findings of a row are looked for on these file systems."""
+    return Bench(Settings(budget=Budget.QUICK, confirm=filesystems, recorder=row.recorders[-1], **settings))
 
 
 def possible(row: Broken) -> frozenset[str]:
     """Return which requirements of a row a crash can break on one of the file systems, by the models of their names."""
     bench, store = Bench(Settings(budget=Budget.QUICK, recorder=row.recorders[-1])), target_of(row)
-    evidence = bench.crashes(store, next(kit for kit in KITS if kit.name == row.contract))
+    evidence = bench.crashes(store, kit_named(row.contract))
     program = evidence.program
     assert program is not None
     return frozenset(

@@ -12,12 +12,14 @@ from time import monotonic
 import pytest
 
 from pytest_tradestore.confirm.sightings import kernel
+from pytest_tradestore.kits.registry import kit_named
 from pytest_tradestore.sandbox import sweep
 from tests.broken_stores import Broken
 from tests.broken_stores.unsynced import RenameWithoutSync
-from tests.confirm.asking import CRASHING, FILESYSTEMS, named, seen, shown_by, skip_unless_asked
+from tests.confirm.asking import CRASHING, FILESYSTEMS, bench_of, named, seen, shown_by, skip_unless_asked
+from tests.judging import target_of
 from tests.sound_stores import SOUND
-from tests.sound_stores.files import read_document
+from tests.sound_stores.files import read_document, sync_directory, sync_file
 
 pytestmark = pytest.mark.proof
 
@@ -83,6 +85,40 @@ def test_control_what_a_file_system_does_not_do_is_not_seen_there_and_not_called
 
     assert str(mark) == f"not seen on ext4 in {mark.states:,} states ({kernel()})"
     assert mark.states > 20
+
+
+class SyncsTheOneOrTheOther(RenameWithoutSync):
+    """A new file for each document, written by one line: the first is synced and not its name, others the reverse."""
+
+    def save(self, data):
+        numbers = self.numbers()
+        newest = self.root / f"{len(numbers)}.json"
+        newest.write_text(json.dumps(data))
+        if numbers:
+            sync_directory(self.root)
+        else:
+            sync_file(newest)
+
+    def load(self):
+        numbers = self.numbers()
+        return json.loads((self.root / f"{numbers[-1]}.json").read_text()) if numbers else None
+
+    def numbers(self):
+        return sorted(int(path.stem) for path in self.root.glob("*.json"))
+
+
+def test_of_two_causes_at_one_line_only_that_is_seen_of_which_the_file_system_shows_something():
+    """ext4 commits the name of a new file with its fsync, and loses what is in one that is not synced."""
+    skip_unless_asked("ext4")
+    row = Broken("the-one-or-the-other", SyncsTheOneOrTheOther, "document", {"DUR-2": "returned"})
+    bench, store = bench_of(row, "ext4"), target_of(row)
+    kit = kit_named("document")
+
+    marks = bench.sightings(store, kit)
+
+    faults = {v.culprit.fault: n for n, v in enumerate(bench.crashes(store, kit).violations["DUR-2"])}
+    seen_of = {fault: marks["DUR-2", number][0].seen for fault, number in faults.items()}
+    assert seen_of == {"fsync missing": True, "fsync of the directory missing": False}
 
 
 def test_the_block_log_is_kept_and_leads_to_the_disk_that_was_seen(tmp_path):
