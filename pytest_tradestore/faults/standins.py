@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from pytest_tradestore.crash.recorders.buffering import over
 from pytest_tradestore.crash.recorders.fake_patches import Patches
 from pytest_tradestore.faults.calls import Call, CallKind, Decision, Fault, FaultInjector, Watched, role_of
 
@@ -275,14 +276,6 @@ def _opener(asked: StandIns, original: Any) -> Callable[..., Any]:
             asked.ask(CallKind.OPEN if not set(mode) & set("wax+") else CallKind.CREATE, path)
         raw_mode = mode.replace("b", "").replace("t", "")
         raw = _Raw(asked, path, os.fspath(file) if not isinstance(file, int) else file, raw_mode, closefd, opener)
-        if buffering == 0:
-            return raw
-        kind: Any = io.BufferedRandom if "+" in mode else io.BufferedReader if "r" in mode else io.BufferedWriter
-        buffered = kind(raw, io.DEFAULT_BUFFER_SIZE if buffering < 2 else buffering)
-        if "b" in mode:
-            return buffered
-        text = io.TextIOWrapper(buffered, io.text_encoding(encoding), errors, newline, buffering == 1)
-        text.mode = mode  # type: ignore[misc]
-        return text
+        return over(raw, mode, buffering, encoding, errors, newline)
 
     return open

@@ -133,7 +133,7 @@ def run_threads(order: Order, scheduler: Scheduler, control: Control) -> Executi
         shared: OpenStore | None = None
         if program.prepare or not program.own_instances:  # else the callers are the first to open it
             shared = ledger.alone(OPENING, lambda: order.open(bridge))
-            _in_turn(shared, program.prepare, ledger, scheduler)
+            in_turn(shared, program.prepare, ledger, scheduler)
             if program.own_instances:
                 ledger.alone(CLOSING, shared.close)
         for number, calls in enumerate(program.actors):
@@ -147,7 +147,7 @@ def run_threads(order: Order, scheduler: Scheduler, control: Control) -> Executi
         main.label = "the observer"
         if program.own_instances or shared is None:
             shared = ledger.alone(OPENING, lambda: order.open(bridge))
-        _in_turn(shared, program.observe, ledger, scheduler)
+        in_turn(shared, program.observe, ledger, scheduler)
         ledger.alone(CLOSING, shared.close)
     except (Ended, Unusable):
         pass
@@ -172,7 +172,7 @@ def finished(scheduler: Scheduler, ledger: Ledger) -> Execution:
     )
 
 
-def _in_turn(opened: OpenStore, calls: Iterable[Call], ledger: Ledger, scheduler: Scheduler) -> None:
+def in_turn(opened: OpenStore, calls: Iterable[Call], ledger: Ledger, scheduler: Scheduler) -> None:
     """Make the calls of the preparing or observing caller."""
     for call in calls:
         ledger.invoked(-1, call, scheduler.note(-1, f"call {call.rendered}"))

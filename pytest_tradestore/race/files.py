@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from pytest_tradestore.crash.recorders.buffering import over
 from pytest_tradestore.race.actors import Holder
 from pytest_tradestore.race.clock import Clock
 from pytest_tradestore.race.in_force import InForce, Stopping, running
@@ -191,29 +192,11 @@ def switching_open(
         return REAL_OPEN(file, mode, buffering, encoding, errors, newline, closefd, opener)
     if not isinstance(file, int):
         file = os.fspath(file)  # as the builtin does: errors name the path as text
-    binary = "b" in mode
     raw = SwitchingRaw(actor, file, mode.replace("b", "").replace("t", ""), closefd, opener)
-    result: Any = raw
-    try:
-        line_buffering = buffering == 1 or (buffering < 0 and not binary and raw.isatty())
-        if buffering < 0 or line_buffering:
-            buffering = max(getattr(raw, "_blksize", io.DEFAULT_BUFFER_SIZE), 1)
-        if buffering == 0:
-            return raw
-        if "+" in mode:
-            result = SwitchingRandom(raw, buffering)
-        elif "r" in mode:
-            result = SwitchingReader(raw, buffering)
-        else:
-            result = SwitchingWriter(raw, buffering)
-        if binary:
-            return result
-        result = io.TextIOWrapper(result, io.text_encoding(encoding), errors, newline, line_buffering)
-        result.mode = mode
-        return result
-    except BaseException:
-        result.close()
-        raise
+    return over(
+        raw, mode, buffering, encoding, errors, newline,
+        reader=SwitchingReader, writer=SwitchingWriter, random=SwitchingRandom,
+    )  # fmt: skip
 
 
 def _odd(mode: Any, buffering: int, encoding: str | None, errors: str | None, newline: str | None) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.kits.registry import kits_of
 from pytest_tradestore.race.actors import Abandoned, Actor
-from pytest_tradestore.race.callers import CLOSING, OPENING, Ledger, Order, Unusable, finished
+from pytest_tradestore.race.callers import CLOSING, OPENING, Ledger, Order, Unusable, finished, in_turn
 from pytest_tradestore.race.event_loop import AWAIT, CALLER, RESUME, ControlledLoop
 from pytest_tradestore.race.execution import CANCELLING, Blow, Execution
 from pytest_tradestore.race.in_force import unsteered
@@ -164,7 +164,7 @@ def run_tasks(order: Order, scheduler: Scheduler, control: Control) -> Execution
         shared: OpenStore | None = None
         if program.prepare or not program.own_instances:  # else the callers are the first to open it
             shared = ledger.alone(OPENING, lambda: order.open(bridge))
-            _in_turn(shared, program.prepare, ledger, scheduler)
+            in_turn(shared, program.prepare, ledger, scheduler)
             if program.own_instances:
                 ledger.alone(CLOSING, shared.close)
         callers = [_Caller(number, loop, main) for number in range(loop_number)]
@@ -184,7 +184,7 @@ def run_tasks(order: Order, scheduler: Scheduler, control: Control) -> Execution
             _forget(loop, callers)
         if program.own_instances or program.blow is Blow.ALL_CANCELLED or shared is None:
             shared = ledger.alone(OPENING, lambda: order.open(bridge))
-        _in_turn(shared, program.observe, ledger, scheduler)
+        in_turn(shared, program.observe, ledger, scheduler)
         ledger.alone(CLOSING, shared.close)
         _cancel_rest(loop)
     except Unusable:
@@ -299,19 +299,6 @@ async def _opened(order: Order, caller: _Caller) -> Any:
         elif isinstance(made, AbstractContextManager):
             made = made.__enter__()
     return made
-
-
-def _in_turn(opened: OpenStore, calls: tuple[Call, ...], ledger: Ledger, scheduler: Scheduler) -> None:
-    for call in calls:
-        ledger.invoked(-1, call, scheduler.note(-1, f"call {call.rendered}"))
-        try:
-            result = call.make(opened)
-        except (Abandoned, Ended):
-            raise
-        except BaseException as error:
-            ledger.failed(-1, error)
-        else:
-            ledger.returned(-1, result)
 
 
 def _cancel_rest(loop: ControlledLoop) -> None:

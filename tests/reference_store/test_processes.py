@@ -16,43 +16,19 @@ import pytest
 
 import reference_store
 from reference_store import (
-    AsyncBacktestStore,
-    AsyncCacheStore,
-    AsyncDashboardStore,
-    AsyncDocumentStore,
     AsyncFileDataStore,
-    AsyncHistoricalStore,
-    AsyncJournalStore,
     AsyncPaperTradingStore,
     AsyncPerformanceStore,
-    AsyncPortfolioStore,
-    AsyncReportStore,
     AsyncRunStore,
     AsyncSingleDocumentStore,
-    AsyncStockStateStore,
-    AsyncStrategyLogStore,
-    AsyncStrategyStore,
-    AsyncTaskStore,
-    BacktestStore,
-    CacheStore,
-    DashboardStore,
     DocumentStore,
     FileDataStore,
-    HistoricalStore,
     JobStore,
-    JournalStore,
     LockTimeout,
     PaperTradingStore,
-    PerformanceStore,
-    PortfolioStore,
-    ReportStore,
     RunStore,
     SingleDocumentStore,
-    StockStateStore,
-    StrategyLogStore,
-    StrategyStore,
     SyncJobStore,
-    TaskStore,
 )
 from reference_store.bot_models import StockState, Strategy, StrategyLogEntry, Task
 from reference_store.models import Decision, Event, Job
@@ -104,195 +80,125 @@ async def add_snapshot_there(store: AsyncPerformanceStore, number: int) -> None:
     await store.add_snapshot(worth(number))
 
 
-# How each store is opened with options, what adds something to it, and how much was added.
-STORES: dict[str, tuple[Callable[[Path], Any], Callable[[Any, int], Any], Callable[[Any], Any]]] = {
-    "DocumentStore": (
-        lambda root: DocumentStore(root, lock_timeout=7.5),
-        lambda store, number: store.put(f"K{number}", {"n": number}),
-        lambda store: len(store.keys()),
+async def add_there(store: AsyncSingleDocumentStore, number: int) -> None:
+    await store.save({**await store.load(), str(number): number})
+
+
+def save_job(store: JobStore | SyncJobStore, number: int) -> Any:
+    return store.save(Job(job_id=f"job-{number}", job_type="backtest"))
+
+
+Row = tuple[Callable[[Path], Any], Callable[[Any, int], Any], Callable[[Any], Any]]
+"""How a store is opened with options, what adds something to it, and how much was added."""
+
+
+def one(
+    store: str,
+    /,
+    add: Callable[[Any, int], Any],
+    read: Callable[[Any], Any],
+    count: Callable[[Any], int] = len,
+    **options: Any,
+) -> dict[str, Row]:
+    """Return the row of a store, by its name."""
+    kind = getattr(reference_store, store)
+
+    def counted(opened: Any) -> Any:
+        found = read(opened)
+        return _of(found, count) if inspect.isawaitable(found) else count(found)
+
+    return {store: (lambda root: kind(root, **options), add, counted)}
+
+
+def both(store: str, /, *how: Any, **options: Any) -> dict[str, Row]:
+    """Return the rows of a store for threads and of the same for asyncio."""
+    return one(store, *how, **options) | one(f"Async{store}", *how, **options)
+
+
+AT_NOON: dict[str, Any] = {"clock": noon}
+PATIENT: dict[str, Any] = {"lock_timeout": 7.5}
+STORES: dict[str, Row] = {
+    **both("DocumentStore", lambda store, n: store.put(f"K{n}", {"n": n}), lambda store: store.keys(), **PATIENT),
+    **one(
+        "SingleDocumentStore",
+        lambda store, n: store.save({**store.load(), str(n): n}),
+        lambda store: store.load(),
+        name="portfolio",
+        **PATIENT,
     ),
-    "SingleDocumentStore": (
-        lambda root: SingleDocumentStore(root, "portfolio", lock_timeout=7.5),
-        lambda store, number: store.save({**store.load(), str(number): number}),
-        lambda store: len(store.load()),
+    **one("AsyncSingleDocumentStore", add_there, lambda store: store.load(), name="portfolio"),
+    **both("JournalStore", lambda store, n: store.append("S", {"n": n}), lambda store: store.read("S"), **PATIENT),
+    **one("FileDataStore", write_all_parts, lambda store: store.read_events(*ALWAYS), **AT_NOON),
+    **one("AsyncFileDataStore", decide, decisions, int, **AT_NOON),
+    **both(
+        "RunStore",
+        lambda store, n: store.create_or_update_run(f"run-{n}", "backtest"),
+        lambda store: store.list_runs(),
+        **AT_NOON,
     ),
-    "JournalStore": (
-        lambda root: JournalStore(root, lock_timeout=7.5),
-        lambda store, number: store.append("S", {"n": number}),
-        lambda store: len(store.read("S")),
+    **one("JobStore", save_job, lambda store: store.list(), **AT_NOON),
+    **one("SyncJobStore", save_job, lambda store: store.list(), **AT_NOON),
+    **both(
+        "PortfolioStore",
+        lambda store, n: store.update(lambda present: traded(present, "BTC", n + 1)),
+        lambda store: store.load(),
+        lambda portfolio: portfolio.trades_executed,
+        **AT_NOON,
     ),
-    "FileDataStore": (
-        lambda root: FileDataStore(str(root), clock=noon),
-        write_all_parts,
-        lambda store: len(store.read_events(*ALWAYS)),
+    **one("PaperTradingStore", buy, lambda store: store.load(), lambda book: len(book.fills), **AT_NOON),
+    **one("AsyncPaperTradingStore", buy_there, lambda store: store.load(), lambda book: len(book.fills), **AT_NOON),
+    **both(
+        "StrategyStore",
+        lambda store, n: store.save(Strategy(strategy_id=f"S{n}", name="any")),
+        lambda store: store.ids(),
+        **AT_NOON,
     ),
-    "RunStore": (
-        lambda root: RunStore(root=root, clock=noon),
-        lambda store, number: store.create_or_update_run(f"run-{number}", "backtest"),
-        lambda store: len(store.list_runs()),
+    **both(
+        "TaskStore",
+        lambda store, n: store.save(Task(task_id=f"T{n}", action="any")),
+        lambda store: store.ids(),
+        **AT_NOON,
     ),
-    "JobStore": (
-        lambda root: JobStore(root, clock=noon),
-        lambda store, number: store.save(Job(job_id=f"job-{number}", job_type="backtest")),
-        lambda store: _length(store.list()),
+    **both(
+        "StockStateStore",
+        lambda store, n: store.save(StockState(symbol=f"S{n}")),
+        lambda store: store.ids(),
+        **AT_NOON,
     ),
-    "SyncJobStore": (
-        lambda root: SyncJobStore(root, clock=noon),
-        lambda store, number: store.save(Job(job_id=f"job-{number}", job_type="backtest")),
-        lambda store: len(store.list()),
+    **both(
+        "StrategyLogStore",
+        lambda store, n: store.append(StrategyLogEntry(strategy="S", message=f"{n}")),
+        lambda store: store.read("S"),
+        **AT_NOON,
     ),
-    "AsyncRunStore": (
-        lambda root: AsyncRunStore(root, clock=noon),
-        lambda store, number: store.create_or_update_run(f"run-{number}", "backtest"),
-        lambda store: _length(store.list_runs()),
+    **both(
+        "HistoricalStore",
+        lambda store, _: store.update(hours("BTC"), lambda there: priced("BTC", len(there), 16 * len(there))),
+        lambda store: store.read(hours("BTC")),
     ),
-    "AsyncDocumentStore": (
-        lambda root: AsyncDocumentStore(root, lock_timeout=7.5),
-        lambda store, number: store.put(f"K{number}", {"n": number}),
-        lambda store: _length(store.keys()),
+    **both("ReportStore", lambda store, n: store.write(f"r{n}", "text"), lambda store: store.names(), **AT_NOON),
+    **both("BacktestStore", lambda store, n: store.write_analysis(f"r{n}", {}), lambda store: store.names(), **AT_NOON),
+    **both(
+        "DashboardStore",
+        lambda store, _: store.update(lambda there: backtest(trades(there) + 1)),
+        lambda store: store.latest_backtest(),
+        trades,
     ),
-    "AsyncSingleDocumentStore": (
-        lambda root: AsyncSingleDocumentStore(root, name="portfolio"),
-        lambda store, number: _add(store, number),
-        lambda store: _length(store.load()),
+    **both("CacheStore", lambda store, n: store.put(f"quote_{n}", {"n": n}), lambda store: store.keys(), **AT_NOON),
+    **one(
+        "PerformanceStore",
+        lambda store, n: (store.start(worth(0)), store.add_snapshot(worth(n))),
+        lambda store: store.snapshots(),
+        **AT_NOON,
     ),
-    "AsyncJournalStore": (
-        lambda root: AsyncJournalStore(root),
-        lambda store, number: store.append("S", {"n": number}),
-        lambda store: _length(store.read("S")),
-    ),
-    "AsyncFileDataStore": (lambda root: AsyncFileDataStore(root, clock=noon), decide, decisions),
-    "PortfolioStore": (
-        lambda root: PortfolioStore(root, clock=noon),
-        lambda store, number: store.update(lambda present: traded(present, "BTC", number + 1)),
-        lambda store: store.load().trades_executed,
-    ),
-    "AsyncPortfolioStore": (
-        lambda root: AsyncPortfolioStore(root, clock=noon),
-        lambda store, number: store.update(lambda present: traded(present, "BTC", number + 1)),
-        lambda store: _of(store.load(), lambda portfolio: portfolio.trades_executed),
-    ),
-    "PaperTradingStore": (lambda root: PaperTradingStore(root, clock=noon), buy, lambda store: len(store.load().fills)),
-    "AsyncPaperTradingStore": (
-        lambda root: AsyncPaperTradingStore(root, clock=noon),
-        buy_there,
-        lambda store: _of(store.load(), lambda book: len(book.fills)),
-    ),
-    "StrategyStore": (
-        lambda root: StrategyStore(root, clock=noon),
-        lambda store, number: store.save(Strategy(strategy_id=f"S{number}", name="any")),
-        lambda store: len(store.ids()),
-    ),
-    "AsyncStrategyStore": (
-        lambda root: AsyncStrategyStore(root, clock=noon),
-        lambda store, number: store.save(Strategy(strategy_id=f"S{number}", name="any")),
-        lambda store: _length(store.ids()),
-    ),
-    "TaskStore": (
-        lambda root: TaskStore(root, clock=noon),
-        lambda store, number: store.save(Task(task_id=f"T{number}", action="any")),
-        lambda store: len(store.ids()),
-    ),
-    "AsyncTaskStore": (
-        lambda root: AsyncTaskStore(root, clock=noon),
-        lambda store, number: store.save(Task(task_id=f"T{number}", action="any")),
-        lambda store: _length(store.ids()),
-    ),
-    "StockStateStore": (
-        lambda root: StockStateStore(root, clock=noon),
-        lambda store, number: store.save(StockState(symbol=f"S{number}")),
-        lambda store: len(store.ids()),
-    ),
-    "AsyncStockStateStore": (
-        lambda root: AsyncStockStateStore(root, clock=noon),
-        lambda store, number: store.save(StockState(symbol=f"S{number}")),
-        lambda store: _length(store.ids()),
-    ),
-    "StrategyLogStore": (
-        lambda root: StrategyLogStore(root, clock=noon),
-        lambda store, number: store.append(StrategyLogEntry(strategy="S", message=f"{number}")),
-        lambda store: len(store.read("S")),
-    ),
-    "AsyncStrategyLogStore": (
-        lambda root: AsyncStrategyLogStore(root, clock=noon),
-        lambda store, number: store.append(StrategyLogEntry(strategy="S", message=f"{number}")),
-        lambda store: _length(store.read("S")),
-    ),
-    "HistoricalStore": (
-        lambda root: HistoricalStore(root),
-        lambda store, number: store.update(hours("BTC"), lambda there: priced("BTC", len(there), 16 * len(there))),
-        lambda store: len(store.read(hours("BTC"))),
-    ),
-    "AsyncHistoricalStore": (
-        lambda root: AsyncHistoricalStore(root),
-        lambda store, number: store.update(hours("BTC"), lambda there: priced("BTC", len(there), 16 * len(there))),
-        lambda store: _length(store.read(hours("BTC"))),
-    ),
-    "ReportStore": (
-        lambda root: ReportStore(root, clock=noon),
-        lambda store, number: store.write(f"r{number}", "text"),
-        lambda store: len(store.names()),
-    ),
-    "AsyncReportStore": (
-        lambda root: AsyncReportStore(root, clock=noon),
-        lambda store, number: store.write(f"r{number}", "text"),
-        lambda store: _length(store.names()),
-    ),
-    "BacktestStore": (
-        lambda root: BacktestStore(root, clock=noon),
-        lambda store, number: store.write_analysis(f"r{number}", {}),
-        lambda store: len(store.names()),
-    ),
-    "AsyncBacktestStore": (
-        lambda root: AsyncBacktestStore(root, clock=noon),
-        lambda store, number: store.write_analysis(f"r{number}", {}),
-        lambda store: _length(store.names()),
-    ),
-    "DashboardStore": (
-        lambda root: DashboardStore(root),
-        lambda store, number: store.update(lambda there: backtest(trades(there) + 1)),
-        lambda store: trades(store.latest_backtest()),
-    ),
-    "AsyncDashboardStore": (
-        lambda root: AsyncDashboardStore(root),
-        lambda store, number: store.update(lambda there: backtest(trades(there) + 1)),
-        lambda store: _of(store.latest_backtest(), trades),
-    ),
-    "CacheStore": (
-        lambda root: CacheStore(root, clock=noon),
-        lambda store, number: store.put(f"quote_{number}", {"n": number}),
-        lambda store: len(store.keys()),
-    ),
-    "AsyncCacheStore": (
-        lambda root: AsyncCacheStore(root, clock=noon),
-        lambda store, number: store.put(f"quote_{number}", {"n": number}),
-        lambda store: _length(store.keys()),
-    ),
-    "PerformanceStore": (
-        lambda root: PerformanceStore(root, clock=noon),
-        lambda store, number: (store.start(worth(0)), store.add_snapshot(worth(number))),
-        lambda store: len(store.snapshots()),
-    ),
-    "AsyncPerformanceStore": (
-        lambda root: AsyncPerformanceStore(root, clock=noon),
-        add_snapshot_there,
-        lambda store: _length(store.snapshots()),
-    ),
+    **one("AsyncPerformanceStore", add_snapshot_there, lambda store: store.snapshots(), **AT_NOON),
 }
 in_a_child = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 every_store = pytest.mark.parametrize("name", STORES)
 
 
-async def _length(found: Any) -> int:
-    return len(await found)
-
-
 async def _of(found: Any, count: Callable[[Any], int]) -> int:
     return count(await found)
-
-
-async def _add(store: AsyncSingleDocumentStore, number: int) -> None:
-    await store.save({**await store.load(), str(number): number})
 
 
 def call(function: Callable[..., Any], *args: Any) -> Any:

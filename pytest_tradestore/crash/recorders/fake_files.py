@@ -11,6 +11,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+from pytest_tradestore.crash.recorders.buffering import over
 from pytest_tradestore.crash.recorders.fake_calls import Calls
 from pytest_tradestore.crash.recorders.fake_nodes import OpenFile
 
@@ -176,29 +177,9 @@ class Opening:
                 self._calls.close(number)
             raise IsADirectoryError(21, "Is a directory", name)
         raw = JournaledRaw(self._calls, number, mode, closefd, name)
-        result: Any = raw
-        try:
-            if "a" in mode:
-                raw.seek(0, os.SEEK_END)
-            line_buffering = buffering == 1 and "b" not in mode
-            if buffering < 0 or line_buffering:
-                buffering = raw._blksize
-            if buffering == 0:
-                return result
-            if "+" in mode:
-                result = io.BufferedRandom(raw, buffering)
-            elif "r" in mode:
-                result = io.BufferedReader(raw, buffering)
-            else:
-                result = io.BufferedWriter(raw, buffering)
-            if "b" in mode:
-                return result
-            result = io.TextIOWrapper(result, io.text_encoding(encoding), errors, newline, line_buffering)
-            result.mode = mode
-            return result
-        except BaseException:
-            result.close()
-            raise
+        if "a" in mode:
+            raw.seek(0, os.SEEK_END)
+        return over(raw, mode, buffering, encoding, errors, newline)
 
     def file_io(self) -> type:
         """Return the class that takes the place of ``io.FileIO``: it makes a raw fake file where the path is one."""
