@@ -5,7 +5,8 @@ another one reads and lists, and all that is in ``writers`` happens to them; pro
 others take their place. Where the program may mount, every third round has a file system of its own that is full again
 and again. Meanwhile and at the end what the store shows is held against ledgers of what its writers were told: nothing
 that was acknowledged is missing, hidden from a listing or there twice, nothing that was refused is there, nothing comes
-late, no error but those of a store comes out, and nobody waits for ever. Ends with 1 if something is found.
+late, no error but those of a store comes out, no store warns of damage, and nobody waits for ever. Ends with 1 if
+something is found.
 """
 
 import argparse

@@ -4,6 +4,8 @@ Pure functions of the ledgers and of what was seen. A part of a store is of one 
 changes, the ``last`` change of each writer, or ``one`` value that all writers replace.
 """
 
+import errno
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -11,6 +13,19 @@ from tests.stress.ledger import Entry
 
 Seen = Sequence[tuple[int, int]]
 """Writer and number of each change that is there, in the order in which the store shows them."""
+
+
+_CUT_OFF = "of an append that was never acknowledged are cut off"
+_FULL = (os.strerror(errno.ENOSPC), os.strerror(errno.EFBIG))
+
+
+def is_expected(warning: str) -> bool:
+    """Whether stores that are well may log this here, where writers are killed and disks are full.
+
+    An append is cut short by a kill, and what need not be done at once waits for room. That something is damaged,
+    does not belong to the rest, or was answered from a backup is never to be.
+    """
+    return _CUT_OFF in warning or any(error in warning for error in _FULL)
 
 
 def problems(

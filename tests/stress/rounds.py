@@ -1,7 +1,6 @@
 """Rounds of stress for one store: who runs, who is killed, and what is found."""
 
 import ctypes
-import logging
 import os
 import random
 import shutil
@@ -19,6 +18,7 @@ from tests.stress.all_stores import STORES
 from tests.stress.ledger import Ledgers
 from tests.stress.parts import Stressed
 from tests.stress.writers import (
+    Listening,
     Place,
     look_once,
     parts_of,
@@ -71,9 +71,9 @@ def stress(store: str, place: Path, seconds: float, of_a_round: float, seed: int
         below.mkdir()
         full = said.rounds % 3 == 2 and os.geteuid() == 0
         if full:
-            _in_a_mount(below, partial(_round, store, below, of_a_round, chance, said))
+            _in_a_mount(below, partial(_round, store, below, of_a_round, chance))
         else:
-            _round(store, below, of_a_round, chance, said)
+            _round(store, below, of_a_round, chance)
         said.rounds += 1
         _read_back(below, said, f"store {store}, seed {seed}, round {said.rounds - 1}")
         shutil.rmtree(below)
@@ -114,10 +114,14 @@ def _in_a_mount(below: Path, action: Callable[[], None]) -> None:
         os._exit(0)
 
 
-def _round(name: str, below: Path, seconds: float, chance: random.Random, _said: Said) -> None:
-    stressed = STORES[name]
+def _round(name: str, below: Path, seconds: float, chance: random.Random) -> None:
     place = Place(below / "root", below / "ledgers", below / "findings")
     place.ledgers.mkdir()
+    with Listening(place):
+        _disturbed(STORES[name], place, below, seconds, chance)
+
+
+def _disturbed(stressed: Stressed, place: Place, below: Path, seconds: float, chance: random.Random) -> None:
     mounted = place.root.is_mount()
     running: dict[int, Callable[[int], Callable[[], None]]] = {}
     begun = 0
@@ -223,8 +227,6 @@ def _look_at_all(stressed: Stressed, place: Place) -> None:
     open_store = stressed.threads or stressed.tasks
     assert open_store is not None
     ledgers = Ledgers(place.ledgers)
-    # What the store logs is no finding: that it cuts off an append which a killed writer had begun, for example.
-    logging.getLogger("reference_store").addHandler(logging.NullHandler())
     store = open_store(place.root, 10.0)
     for name in parts_of(stressed, store):
         look_once(stressed, store, place, ledgers, name, over=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stress.judge import Seen, problems
+from tests.stress.judge import Seen, is_expected, problems
 from tests.stress.ledger import Entry, Ledgers, Writer
 
 REPOSITORY = Path(__file__).parents[2]
@@ -38,7 +38,7 @@ def test_a_round_of_stress_loses_doubles_and_hides_nothing(tmp_path: Path, store
 
 
 BROKEN = """
-import sys, time
+import logging, sys, time
 from dataclasses import replace
 from pathlib import Path
 from reference_store import DocumentStore, JournalStore
@@ -61,7 +61,13 @@ class Twice(JournalStore):
         super().append(stream, record)
         super().append(stream, record)
 
-kind = {"hides": Hides, "forgets": Acknowledges, "doubles": Twice}[sys.argv[1]]
+class Spoils(JournalStore):
+    '''Finds damage, goes on, and logs it as stores do.'''
+    def append(self, stream, record):
+        super().append(stream, record)
+        logging.getLogger("reference_store").warning("%s: %r was damaged (%s)", stream, "file", "its seal")
+
+kind = {"hides": Hides, "forgets": Acknowledges, "doubles": Twice, "spoils": Spoils}[sys.argv[1]]
 whole = parts.STORES["documents" if kind is Hides else "journal"]
 all_stores.STORES["broken"] = replace(whole, threads=lambda root, timeout: kind(root, lock_timeout=timeout), tasks=None)
 place = Path(sys.argv[2]) / "place"
@@ -73,7 +79,12 @@ print("\\n".join(rounds.stress("broken", place, 0, 2.0, 0).findings))
 @pytest.mark.proof
 @pytest.mark.parametrize(
     ("defect", "words"),
-    [("hides", "nothing of this writer is there"), ("forgets", "is missing"), ("doubles", "more than once")],
+    [
+        ("hides", "nothing of this writer is there"),
+        ("forgets", "is missing"),
+        ("doubles", "more than once"),
+        ("spoils", "a store warns: "),
+    ],
 )
 def test_control_a_store_with_a_defect_is_found_by_one_round(tmp_path: Path, defect: str, words: str) -> None:
     ended = run(tmp_path, "-c", BROKEN, defect, str(tmp_path))
@@ -121,6 +132,19 @@ def test_what_must_not_be_seen_is_told(
 @pytest.mark.parametrize(("kind", "entries", "seen"), SOUND.values(), ids=list(SOUND))
 def test_control_what_may_be_seen_is_not(kind: str, entries: list[Entry], seen: Seen) -> None:
     assert problems(kind, entries, 100, seen, over=True, ordered=True) == []
+
+
+WARNINGS = {
+    "orders: 12 bytes of an append that was never acknowledged are cut off 'ORDERS.jsonl'; kept as '.damaged-1'": True,
+    "AAPL: the new '2026-01' cannot take its place: No space left on device": True,
+    "K: 'K.json' was damaged (its seal is not that of its content); kept as '.damaged-1-K.json'": False,
+    "jobs: 'jobs.json' is damaged (it is missing); answered from the version before": False,
+}
+
+
+@pytest.mark.parametrize(("warning", "expected"), WARNINGS.items())
+def test_what_stores_log_of_damage_is_no_matter_of_kills_and_full_disks(warning: str, expected: bool) -> None:
+    assert is_expected(warning) == expected
 
 
 def test_a_ledger_is_read_while_it_grows_and_an_unfinished_call_is_unknown(tmp_path: Path) -> None:

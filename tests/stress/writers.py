@@ -8,6 +8,7 @@ What a call was told goes into the ledger; an error that no store may raise goes
 import asyncio
 import faulthandler
 import inspect
+import logging
 import os
 import random
 import resource
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from reference_store import LockTimeout, StorageFailure, StoreError
-from tests.stress.judge import problems
+from tests.stress.judge import is_expected, problems
 from tests.stress.ledger import Ledgers, Writer
 from tests.stress.parts import Part, Stressed
 
@@ -51,6 +52,29 @@ class Place:
         descriptor = os.open(self.findings, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.write(descriptor, (sentence.rstrip() + "\n\0").encode())
         os.close(descriptor)
+
+
+class Listening(logging.Handler):
+    """Reports what the stores warn of in this process, and those that it forks, unless that is to be expected."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(logging.WARNING)
+        self._place = place
+
+    def createLock(self) -> None:
+        """Have none: an exception that a signal raises could leave it taken."""
+        self.lock = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Report it."""
+        if not is_expected(warning := record.getMessage()):
+            self._place.report(f"a store warns: {warning}")
+
+    def __enter__(self) -> None:
+        logging.getLogger("reference_store").addHandler(self)
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger("reference_store").removeHandler(self)
 
 
 def parts_of(stressed: Stressed, store: Any) -> dict[str, Part]:
