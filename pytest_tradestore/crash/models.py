@@ -1,4 +1,4 @@
-"""Persistence models: which micro-operations a power loss may take.
+"""Persistence models, that of POSIX and one for each file system: which micro-operations may a power loss take?
 
 ``strict`` is what POSIX promises and nothing more. The others describe file systems as they are, so that a violation
 can say where it really happens. ``docs/concepts/persistence-models.md`` gives each rule with its source.

@@ -1,6 +1,7 @@
-"""Actors that are threads: each waits on a lock of its own until whoever stopped before it hands the baton over.
+"""Actors that are threads, and the control of one execution, which starts them, lets them stop, and unwinds the rest.
 
-The choice is made in the thread that stops, so that going on costs no switch of threads at all.
+Each waits on a lock of its own until whoever stopped before it hands the baton over. The choice is made in
+the thread that stops, so that going on costs no switch of threads at all.
 """
 
 import _thread

@@ -21,12 +21,14 @@ class Counted(Actor):
         self.pending = "step"
 
 
-def run(chooser, *lengths):
-    """Return the schedule as a string of actor numbers, and its preemptions."""
+def asked_each_time(chooser, *lengths, waits_for=None):
+    """Return the schedule as a string of actor numbers, its preemptions, and how often somebody asked: at each step."""
     scheduler = Scheduler(chooser, Clock())
     actors = [Counted(number, steps) for number, steps in enumerate(lengths)]
     for actor in actors:
         scheduler.add(actor)
+    if waits_for is not None:
+        actors[-1].ready = lambda: actors[0].left <= waits_for
     scheduler.exploring = True
     current = None
     while scheduler.live:
@@ -35,7 +37,12 @@ def run(chooser, *lengths):
         if not current.left:
             scheduler.remove(current)
             current = None
-    return "".join(str(number) for number, _ in scheduler.choices), scheduler.preemptions
+    return "".join(str(number) for number, _ in scheduler.choices), scheduler.preemptions, scheduler.moves
+
+
+def run(chooser, *lengths):
+    """Return the schedule and its preemptions."""
+    return asked_each_time(chooser, *lengths)[:2]
 
 
 def all_of(strategy, *lengths):
@@ -230,25 +237,6 @@ def granted(chooser, *lengths, waits_for=None):
             current = None
     scheduler.catch_up()
     return ("".join(str(number) for number, _ in scheduler.choices), scheduler.preemptions, scheduler.moves), asked
-
-
-def asked_each_time(chooser, *lengths, waits_for=None):
-    """Return the same where everybody asks before each step."""
-    scheduler = Scheduler(chooser, Clock())
-    actors = [Counted(number, steps) for number, steps in enumerate(lengths)]
-    for actor in actors:
-        scheduler.add(actor)
-    if waits_for is not None:
-        actors[-1].ready = lambda: actors[0].left <= waits_for
-    scheduler.exploring = True
-    current = None
-    while scheduler.live:
-        current = scheduler.next_after(current)
-        current.left -= 1
-        if not current.left:
-            scheduler.remove(current)
-            current = None
-    return "".join(str(number) for number, _ in scheduler.choices), scheduler.preemptions, scheduler.moves
 
 
 @pytest.mark.parametrize("waits_for", [None, 2], ids=["nobody-waits", "one-waits"])
