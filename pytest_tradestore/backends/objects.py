@@ -14,6 +14,8 @@ from hashlib import md5
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 from xml.sax.saxutils import escape, unescape
 
+BEGINS = "POST begin upload"
+"""How a request is told that begins an upload, whose answer alone names it."""
 _PAGE = 1000
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _KEY = re.compile(r"<Key>(.*?)</Key>", re.DOTALL)
@@ -69,7 +71,7 @@ class Request:
         elif "partNumber" in query:
             about = f"PUT part {query['partNumber']} of {self.key}"
         elif "uploads" in query:
-            about = f"POST begin upload of {self.key}"
+            about = f"{BEGINS} of {self.key}"
         elif "uploadId" in query:
             about = f"{'POST complete' if self.method == 'POST' else self.method + ' abort'} upload of {self.key}"
         return f"{about} ({condition})" if condition else about

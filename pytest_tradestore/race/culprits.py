@@ -31,10 +31,30 @@ _CHANGING_NOTHING = (
     *("fsync", "fdatasync", "sync", "flock", "lockf", "fcntl", "chmod", "fchmod"),
 )
 """Steps after which others find nothing else: no update is made by them, and a timeline leaves most of them out."""
-_VERBS = (
-    *("SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "COPY", "CREATE"),
-    *("BEGIN", "START", "SET", "DO", "CALL", "LOCK"),
+_STATEMENTS = frozenset(
+    (
+        "SELECT",
+        "INSERT",
+        "UPDATE",
+        "DELETE",
+        "WITH",
+        "COPY",
+        "CREATE",
+        "ALTER",
+        "DROP",
+        "TRUNCATE",
+        "MERGE",
+        "DO",
+        "CALL",
+    )
 )
+_OF_SESSIONS = frozenset(
+    (";", "BEGIN", "START", "COMMIT", "END", "ROLLBACK", "SET", "SHOW", "SAVEPOINT", "RELEASE", "DEALLOCATE", "sync")
+)
+"""What a client says of its session and its transactions: nothing is read by it, and nothing written."""
+_IN_SMALL_LETTERS = ("select", "insert", "update", "delete", "with", "commit", "rollback")
+"""Statements that nobody takes for an operation on a file, however they are written."""
+_HTTP = frozenset(("GET", "PUT", "POST", "HEAD", "LIST"))
 _STATEMENT = 40
 """How much of a statement is told, which is known by the word that it begins with."""
 _OPENING = "open the store"
@@ -183,7 +203,10 @@ def _met_in(steps: tuple[Step, ...], *, whole: bool) -> list[Step]:
             later = [step for step in own[at + 2 :] if step.actor == before.actor]
             if later and whole:
                 changing = [step for step in later if step.operation.split(" ")[0] not in _CHANGING_NOTHING]
-                return [next(step for step in own if step.actor == before.actor), (changing or later)[-1]]
+                writing = [step for step in changing if not says_nothing(step)]
+                theirs = [step for step in own if step.actor == before.actor]
+                first = next((step for step in theirs if not says_nothing(step)), theirs[0])
+                return [first, (writing or changing or later)[-1]]
             if later:
                 return [before, later[0]]
     return []
@@ -193,9 +216,26 @@ def _places(steps: list[Step]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(_place, steps)))
 
 
+def is_request(step: Step) -> bool:
+    """Say whether a step is one that a server does: a request, or a statement."""
+    verb = _verb(step)
+    return step.location is None and (verb in _STATEMENTS or verb in _HTTP or verb in _OF_SESSIONS)
+
+
+def says_nothing(step: Step) -> bool:
+    """Say whether a statement neither reads nor writes."""
+    return step.location is None and _verb(step) in _OF_SESSIONS
+
+
+def _verb(step: Step) -> str:
+    verb = step.operation.partition(" ")[0]
+    return verb.upper() if verb in _IN_SMALL_LETTERS else verb
+
+
 def _place(step: Step) -> str:
     """Return the line that a step stands in, or what it is done to; of a statement all that it says."""
-    verb, _, object_ = step.operation.partition(" ")
+    _, _, object_ = step.operation.partition(" ")
     if step.location:
         return str(step.location)
-    return shortened(step.operation, _STATEMENT) if verb in _VERBS or not object_ else role_of_path(object_)
+    whole = not object_ or _verb(step) in _STATEMENTS | _OF_SESSIONS
+    return shortened(step.operation, _STATEMENT) if whole else role_of_path(object_)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from pytest_tradestore.crash.operations import Location
 from pytest_tradestore.observation import counted, shortened
-from pytest_tradestore.race.culprits import PASSING_OVER, cause_of, passed_over
+from pytest_tradestore.race.culprits import PASSING_OVER, cause_of, is_request, passed_over, says_nothing
 from pytest_tradestore.race.execution import CANCELLING, INTERRUPTING, Blow, Ending, Execution, Program
 from pytest_tradestore.race.execution import Step as RaceStep
 from pytest_tradestore.race.judging import RaceViolation
@@ -100,9 +100,10 @@ def _calls(program: Program) -> Iterator[str]:
 
 def shown_rows(execution: Execution, most: int = MOST_LINES) -> list[Row]:
     """Return the lines, those that say that another caller goes on included."""
-    rows = [row for run in _runs(execution.steps) for row in _once(_merged(run))]
+    opening = _while_opening(execution.steps)
+    rows = [row for run in _runs(execution.steps) for row in _once(_merged(run, opening))]
     told = rows
-    for dispensable, switches in ((4, True), (3, True), (2, True), (2, False), (1, False)):
+    for dispensable, switches in ((5, True), (4, True), (3, True), (2, True), (2, False), (1, False)):
         rows = [row for row in rows if row.dispensable < dispensable]
         told = _with_switches(rows) if switches else rows  # the columns show who goes on, too
         if len(told) <= most:
@@ -112,6 +113,20 @@ def shown_rows(execution: Execution, most: int = MOST_LINES) -> list[Row]:
         missing = Row(-1, f"... {len(told) - most + 1} more lines ...", kind=StepKind.LEFT_OUT)
         told = [*told[: half - 1], missing, *told[len(told) - (most - half) :]]
     return told
+
+
+def _while_opening(steps: Sequence[RaceStep]) -> frozenset[int]:
+    """Return the requests that callers made while they opened the store, by their identity: few care for them."""
+    opening: set[int] = set()
+    found = []
+    for step in steps:
+        if step.operation == OPENING:
+            opening.add(step.actor)
+        elif step.operation in (f"return {OPENING}", f"fail {OPENING}"):
+            opening.discard(step.actor)
+        elif step.actor in opening and is_request(step):
+            found.append(id(step))
+    return frozenset(found)
 
 
 def _runs(steps: Sequence[RaceStep]) -> Iterator[list[RaceStep]]:
@@ -128,7 +143,7 @@ def _runs(steps: Sequence[RaceStep]) -> Iterator[list[RaceStep]]:
         yield run
 
 
-def _merged(run: Iterable[RaceStep]) -> Iterator[Row]:
+def _merged(run: Iterable[RaceStep], opening: frozenset[int]) -> Iterator[Row]:
     """Join what one caller did to one file in a row: opening, reading and closing it are one line."""
     last: Row | None = None
     family = ("", "")
@@ -136,6 +151,7 @@ def _merged(run: Iterable[RaceStep]) -> Iterator[Row]:
         verb, _, object_ = step.operation.partition(" ")
         kind = "read" if verb in _READS else "write" if verb in _WRITES else ""
         row = _row(step, verb, object_)
+        row = replace(row, dispensable=4) if id(step) in opening else row
         if last is not None and kind and (kind, object_) == family:
             told = f"{kind} {object_}{_note(step)}" if step.note else last.text
             last = replace(last, text=told if step.note or kind == "write" else last.text)
@@ -180,8 +196,10 @@ def _row(step: RaceStep, verb: str, object_: str) -> Row:
         return Row(step.actor, f"{verb} {object_}{_note(step)}", step.location)
     if step.note.startswith(PASSED_OVER):
         return Row(step.actor, f"{step.operation.partition(',')[0]} {_short(step.note)}", step.location)
+    if is_request(step):
+        return Row(step.actor, f"{step.operation}{_note(step)}", step.location, 2 if says_nothing(step) else 0)
     locking = verb in _LOCKING or (verb in _MARKING and "lock" in object_.rpartition("/")[2].lower())
-    dispensable = 4 if verb in _TRIVIAL or object_ == "the root" else 2 if locking else 0 if verb in _NAMING else 1
+    dispensable = 5 if verb in _TRIVIAL or object_ == "the root" else 2 if locking else 0 if verb in _NAMING else 1
     return Row(step.actor, f"{step.operation}{_note(step)}", step.location, dispensable)
 
 

@@ -107,6 +107,14 @@ class AbortsUploads(LeavesUploads):
         self.client.abort_uploads()
 
 
+class AbortsWhatFails(LeavesUploads):
+    """Gives up what it has begun when anything goes wrong with it."""
+
+    def __init__(self, address):
+        super().__init__(address)
+        self.client.aborts = True
+
+
 class LeavesContents(BucketDocument):
     """Puts a content under a name of its own, then the manifest that names it; what none names stays."""
 

@@ -26,6 +26,7 @@ class Client:
 
     def __init__(self, address: Address):
         self.address, self._here = address, threading.local()
+        self.aborts = False
 
     @property
     def connection(self):
@@ -72,13 +73,23 @@ class Client:
 
     def upload(self, key, parts):
         """Put an object in parts; whoever dies in the middle leaves an upload that nobody ends."""
-        _, told, _ = self.ask("POST", key, query="?uploads")
-        upload = f"uploadId={re.search(r'<UploadId>(.*?)</UploadId>', told.decode())[1]}"
-        for number, part in enumerate(parts, 1):
-            self.ask("PUT", key, part, query=f"?partNumber={number}&{upload}")
-        status, _, _ = self.ask("POST", key, b"<CompleteMultipartUpload/>", query=f"?{upload}")
+        status, told, _ = self.ask("POST", key, query="?uploads")
         if status != 200:
             raise Refused(status, f"POST {key}")
+        upload = f"uploadId={re.search(r'<UploadId>(.*?)</UploadId>', told.decode())[1]}"
+        try:
+            for number, part in enumerate(parts, 1):
+                self._done("PUT", key, part, f"?partNumber={number}&{upload}")
+            self._done("POST", key, b"<CompleteMultipartUpload/>", f"?{upload}")
+        except (Refused, NoAnswer):
+            if self.aborts:
+                self.ask("DELETE", key, query=f"?{upload}")
+            raise
+
+    def _done(self, method, key, body, query):
+        status, _, _ = self.ask(method, key, body, query)
+        if status != 200:
+            raise Refused(status, f"{method} {key}")
 
     def abort_uploads(self):
         """Give up what others have begun and not ended."""

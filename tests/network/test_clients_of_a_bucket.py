@@ -71,6 +71,18 @@ def test_control_what_is_given_up_or_removed_by_the_next_one_piles_up_nowhere(ta
 
 
 @pytest.mark.proof
+def test_an_upload_that_fails_is_given_up():
+    shown(stores.LeavesUploads, "FAULT-5", "1 thing is left: an unfinished upload of document.json", "PUT part 1")
+
+
+@pytest.mark.proof
+def test_control_one_whose_name_was_lost_with_the_answer_nobody_can_give_up():
+    (result,) = judged(stores.AbortsWhatFails, "FAULT-5")
+
+    assert result.verdict is Verdict.HOLDS
+
+
+@pytest.mark.proof
 def test_a_file_that_is_there_during_a_call_alone_is_left_by_who_dies_in_it():
     shown(stores.LeavesAMark, "REC-1", "cannot open the store: Conflict: somebody is at work", "GET document.json")
 

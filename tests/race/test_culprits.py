@@ -187,3 +187,14 @@ def test_a_statement_tells_itself_where_no_line_is_known():
         "SELECT n FROM totals",
         "COMMIT",
     )
+
+
+def test_a_lost_update_lies_between_what_was_read_and_written_and_not_where_a_transaction_begins():
+    read, written = "SELECT n FROM totals", "UPDATE totals SET n = 2"
+    asked = execution(
+        *((0, statement, 0) for statement in (";", "BEGIN", read)),
+        *((1, statement, 0) for statement in ("BEGIN", read, written, "COMMIT")),
+        *((0, statement, 0) for statement in (written, "COMMIT")),
+    )
+
+    assert cause_of(asked, RaceViolation(ViolationKind.LOST, "it is lost", "x")).culprit.places == (read, written)
