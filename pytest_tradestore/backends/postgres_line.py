@@ -26,8 +26,6 @@ _SOONEST, _LATEST = 0.002, 0.01
 """Seconds without an answer after which it is asked whether another client blocks the statement: at first, and last."""
 _GIVEN_UP = 10.0
 """Seconds in which a server has given up a statement that waits for a lock, on any machine."""
-_FLUSHED = 0.01
-"""Seconds without more of an answer after which one that was only flushed counts as whole."""
 _CODES = {Spoil.SERIALIZATION: "40001", Spoil.DEADLOCK: "40P01", Spoil.CANCELLED: "57014"}
 _RAISE = "DO $$ BEGIN RAISE EXCEPTION '{0}' USING ERRCODE = '{1}'; END $$"
 _MESSAGES = {
@@ -76,6 +74,12 @@ class _Connection:
     """What the server has answered, while that is kept back."""
     owed: bool = False
     """Whether the server has not said yet that it is ready for the next statement."""
+    doing: bool = False
+    """Whether a statement was made of which the server is yet to be told that it is all."""
+    bound: str = ""
+    """The statement that is to be made next, where it was named before."""
+    failed: bool = False
+    """Whether the server passes over all that it is asked until it is told that this was all."""
     writing: bool = False
     """Whether what the client has asked for since the server was ready writes by its words."""
     before: str = ""
@@ -236,7 +240,13 @@ class PostgresLine:
         group, connection.group = tuple(connection.group), []
         said = "; ".join(text for message in group if (text := wire.statement_in(message, connection.prepared)))
         self._lines.sessions.heard(said)
-        self._asked.append(_Statement(connection, group, said))
+        if connection.doing or wire.does_something(group):
+            said = said if connection.doing else said or connection.bound
+            connection.doing, connection.bound = group[-1].kind == wire.FLUSH, ""
+            self._asked.append(_Statement(connection, group, said))
+        else:  # nothing is done by it: what a statement means is asked before it is made
+            connection.bound = said or connection.bound
+            self._done(_Statement(connection, group, ""))
 
     def _hear_server(self, connection: _Connection) -> None:
         """Hand on what the server says of itself: what belongs to connecting, notifications, that it ends."""
@@ -260,15 +270,19 @@ class PostgresLine:
                 (connection.pid,) = unpack_from(">I", message.content)
             elif message.kind == wire.READY:
                 connection.status, connection.ready, connection.owed = message.content, True, False
+                connection.failed = False
+            elif message.kind == wire.ERROR:
+                connection.failed = True
         return messages
 
     def _as_asked(self, statement: _Statement) -> Asked:
         text = statement.text or {wire.SYNC: "sync", wire.COPY_DONE: "COPY ends"}.get(statement.group[-1].kind, "flush")
+        told = wire.shown(text)
         first = text.partition(" ")[0].lower()
         spoils: tuple[Spoil, ...] = (Spoil.REFUSED, Spoil.LOST, Spoil.SHUTDOWN)
         if wire.writes(text) or first in _ENDING:
             spoils = (*spoils, *((Spoil.DEADLOCK,) if first not in _ENDING else ()), Spoil.SERIALIZATION)
-        return Asked(text, wire.writes(text) or first in ("commit", "end"), spoils if statement.text else ())
+        return Asked(told, wire.writes(text) or first in ("commit", "end"), spoils if statement.text else ())
 
     def answer(self, spoil: Spoil | None = None) -> str:
         statement = self._asked.popleft()
@@ -340,11 +354,11 @@ class PostgresLine:
     def _followed(self, statement: _Statement, *, lost: bool = False) -> str:
         """Hand on the answer until it is whole; empty if the statement waits for another client."""
         connection, told, look = statement.connection, "", _SOONEST
-        flushed = statement.group[-1].kind == wire.FLUSH
+        last, left = wire.ends_an_answer(statement.group) if statement.group[-1].kind == wire.FLUSH else (b"", -1)
+        if not left or (left > 0 and connection.failed):
+            return "sent"  # the server says nothing to it; after an error, nothing before it is told that this was all
         while True:
-            if not select([connection.server], [], [], _FLUSHED if flushed else look)[0]:
-                if flushed:
-                    return told or "sent"
+            if not select([connection.server], [], [], look)[0]:
                 if self._lines.is_blocked(connection.pid):
                     self._going.append(statement)
                     return ""
@@ -356,7 +370,10 @@ class PostgresLine:
                 if message.kind == wire.ERROR:
                     told = wire.words_of(message)
             ended = not data or any(m.kind in (wire.READY, wire.COPY_IN, wire.COPY_BOTH) for m in messages)
-            if ended and data:
+            if left > 0:
+                left = max(0, left - sum(message.kind in last for message in messages))
+                ended = ended or not left or connection.failed
+            if ended and data and not connection.owed:  # it is asked on the same session, and ends what it is in
                 self._look_at_promises(connection, statement.text)
             if lost and ended:
                 self._drop(connection)
@@ -369,7 +386,7 @@ class PostgresLine:
             if ended:
                 if not data:
                     self._drop(connection)
-                return told or "done"
+                return told or ("done" if left else "sent")
 
     def _look_at_promises(self, connection: _Connection, text: str) -> None:
         """Look what a session has promised, at its beginning and after whatever may have changed that."""

@@ -16,6 +16,12 @@ QUERY, PARSE, BIND, EXECUTE, SYNC, FLUSH, TERMINATE, COPY_DONE, COPY_FAIL = (
 )  # fmt: skip
 ENDS = (QUERY, SYNC, FLUSH, TERMINATE, COPY_DONE, COPY_FAIL)
 """What a client sends last before it waits for an answer."""
+DESCRIBE, CLOSE = b"D", b"C"
+_WHOLE = {PARSE: b"1", BIND: b"2", CLOSE: b"3", DESCRIBE: b"Tn", EXECUTE: b"CIsGHW"}
+"""What the server says last to each message of the extended protocol, unless that is an error."""
+_LITERAL = re.compile(r"'(?:[^']|'')*'")
+_LONG, _MOST = 40, 300
+"""Characters of a literal, and of a statement, of which a report shows no more."""
 _SPACE = re.compile(r"\s+")
 _READS = re.compile(
     r"(select|show|fetch|values|table|begin|start|commit|end|rollback|abort|set|deallocate|close)\b", re.IGNORECASE
@@ -76,7 +82,28 @@ def statement_in(message: Message, prepared: dict[bytes, str]) -> str:
 
 
 def _text(content: bytes) -> str:
-    return _SPACE.sub(" ", content.split(b"\0", 1)[0].decode("utf-8", "backslashreplace")).strip()
+    said = _SPACE.sub(" ", content.split(b"\0", 1)[0].decode("utf-8", "backslashreplace")).strip()
+    return said.rstrip("; ") or said
+
+
+def shown(statement: str) -> str:
+    """Return a statement as a report shows it: some libraries write values of any length into it."""
+    told = _LITERAL.sub(lambda found: found[0] if len(found[0]) <= _LONG else f"{found[0][:_LONG]}…'", statement)
+    return told if len(told) <= _MOST else f"{told[:_MOST]}…"
+
+
+def does_something(group: "tuple[Message, ...]") -> bool:
+    """Say whether a client asks for anything to be done, and not only what a statement means that is to come."""
+    return any(message.kind in (QUERY, EXECUTE, COPY_DONE, COPY_FAIL) for message in group)
+
+
+def ends_an_answer(group: "tuple[Message, ...]") -> tuple[bytes, int]:
+    """Return what the server says last to what is flushed, as kinds of messages, and how often it says one of them.
+
+    Nothing, and never, where it says nothing to it.
+    """
+    asked = [message.kind for message in group if message.kind in _WHOLE]
+    return (_WHOLE[asked[-1]], asked.count(asked[-1])) if asked else (b"", 0)
 
 
 def writes(statement: str) -> bool:

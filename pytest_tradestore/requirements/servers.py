@@ -36,6 +36,10 @@ ON_SERVER = {
         "phantom; never removed it grows and is paid for.",
     ),
     "DUR-1": OnServer("Return only after the server has confirmed the request that makes the update visible."),
+    "DUR-2": OnServer(
+        "Leave synchronous_commit as the server has it.",
+        "A server that confirms before the disk has it forgets, with its machine, what it has confirmed.",
+    ),
     "DUR-3": OnServer(
         "Take each number by a request that only one can win: a put with If-None-Match, a counter in a locked row."
     ),

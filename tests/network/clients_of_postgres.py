@@ -21,8 +21,11 @@ def lines():
     lines.close()
 
 
-def made_by(lines, directory, client, after=lambda _: None):
-    """Return what a client makes of a connection, while each statement is let through; ``after`` is told of each."""
+def made_by(lines, directory, client, after=lambda _: None, before=lambda _: None):
+    """Return what a client makes of a connection, while each statement is let through.
+
+    ``before`` is told what each asks, and ``after`` when it is done.
+    """
     found = []
     ours, theirs = socket.socketpair()
     dsn = lines.address(0, directory).dsn
@@ -38,7 +41,8 @@ def made_by(lines, directory, client, after=lambda _: None):
     with ours:
         thread.start()
         line = lines.line(0)
-        while isinstance(line.wait(ours), Asked):
+        while isinstance(asked := line.wait(ours), Asked):
+            before(asked)
             line.answer()
             after(line)
         thread.join()

@@ -55,7 +55,7 @@ class Lines:
         library: Line | None = None
         keeper: Line | None = None
         frame: FrameType | None = sys._getframe(1)
-        while frame is not None:
+        while frame is not None and _package(frame) not in _RUNNERS:
             kind = _kind(frame)
             if kind is USER:
                 self._latest = replace(_line(frame), inner=keeper)
@@ -97,7 +97,7 @@ def _line(frame: FrameType) -> Line:
 
 def _kind(frame: FrameType) -> str:
     module = frame.f_globals.get("__name__", "")
-    if str(module).partition(".")[0] in ("pytest_tradestore", *_RUNNERS):
+    if module == "pytest_tradestore" or str(module).startswith("pytest_tradestore."):
         return IGNORED
     kind = _kind_of_file(frame.f_code.co_filename)
     return KEEPER if kind is IGNORED and _package(frame) in KEEP_FILES else kind

@@ -1,7 +1,12 @@
-"""Which statements have done what is still there when their client dies: the server is asked, not the words."""
+"""Where clients of PostgreSQL stop, what is told of it, and what of it is still there when they have died."""
+
+import os
+import socket
 
 import pytest
 
+from pytest_tradestore.backends.lines import Spoil
+from pytest_tradestore.backends.postgres_messages import Message, taken
 from pytest_tradestore.backends.postgres_server import unavailable
 from tests.network.clients_of_postgres import lines, made_by
 
@@ -100,3 +105,65 @@ def test_a_statement_that_comes_in_pieces_is_one(lines, tmp_path, asked, lasts):
     made_by(lines, tmp_path, client, lambda line: lasted.append(line.lasts))
 
     assert any(lasted) is lasts
+
+
+def asked_of(lines, directory, messages):
+    """Return what is told of a client that sends these messages, group by group, and waits for what each ends with."""
+    asked = []
+
+    def client(connection):
+        with socket.socket(fileno=os.dup(connection.pgconn.socket)) as wire:
+            wire.setblocking(True)
+            for group, last in messages:
+                wire.sendall(b"".join(message.sent for message in group))
+                received = bytearray()
+                while not any(message.kind == last for message in taken(received)):
+                    received += wire.recv(4096)
+
+    made_by(lines, directory, lambda connection: connection.execute("CREATE TABLE t (n int)"))
+    made_by(lines, directory, client, before=lambda told: asked.append(told.text))
+    return asked
+
+
+PARSED = [Message(b"P", b"\0INSERT INTO t VALUES (1)\0\0\0"), Message(b"D", b"S\0"), Message(b"H", b"")]
+BOUND = [Message(b"B", b"\0\0\0\0\0\0\0\0"), Message(b"H", b"")]
+EXECUTED, SYNC = [Message(b"E", b"\0\0\0\0\0"), Message(b"H", b"")], [Message(b"S", b"")]
+
+
+def test_a_client_stops_where_something_is_done_and_not_where_it_asks_what_that_means(lines, tmp_path):
+    messages = [(PARSED, b"n"), (SYNC, b"Z"), (BOUND, b"2"), (EXECUTED, b"C"), (SYNC, b"Z")]
+
+    assert asked_of(lines, tmp_path, messages) == ["INSERT INTO t VALUES (1)", "sync"]
+    assert made_by(lines, tmp_path, lambda connection: connection.execute("SELECT n FROM t").fetchall()) == [(1,)]
+
+
+def test_a_client_that_flushes_after_an_error_is_told_nothing_and_waits_for_nothing(lines, tmp_path):
+    nowhere = "INSERT INTO nowhere VALUES (1)"
+    wrong = [Message(b"P", f"\0{nowhere}\0\0\0".encode()), Message(b"H", b"")]
+
+    assert asked_of(lines, tmp_path, [(wrong, b"E"), ([*BOUND, *EXECUTED, *SYNC], b"Z")]) == [nowhere, "sync"]
+
+
+def test_a_statement_is_told_without_the_values_that_a_library_has_written_into_it(lines, tmp_path):
+    def client(connection):
+        connection.execute("CREATE TABLE u (t text)")
+        connection.execute(f"INSERT INTO u VALUES ('{'x' * 14_000}'), ('it''s')")
+
+    asked = []
+    made_by(lines, tmp_path, client, before=lambda told: asked.append(told.text))
+
+    assert asked[1].startswith("INSERT INTO u VALUES ('xxx") and asked[1].endswith("…'), ('it''s')")
+    assert len(asked[1]) < 100
+
+
+@pytest.mark.parametrize("word", ["COMMIT", "COMMIT;", "commit ; "])
+def test_a_commit_is_one_however_it_is_written(lines, tmp_path, word):
+    asked = []
+
+    def client(connection):
+        for statement in ("BEGIN", "CREATE TABLE w (n int)", word):
+            connection.execute(statement)
+
+    made_by(lines, tmp_path, client, before=asked.append)
+
+    assert asked[-1].writes and Spoil.DEADLOCK not in asked[-1].spoils
