@@ -18,6 +18,8 @@ from tests.stress.judge import Seen
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = datetime(2036, 1, 1, tzinfo=UTC)
 ALL = {"limit": 1_000_000}
+WRITERS = 1_000
+"""No writer has this number, or a greater one: what each has kept under a name of its own is looked for."""
 
 Answer = Callable[[Any], Any]
 """Waits for what an asynchronous method returned; hands on what a synchronous one did."""
@@ -162,7 +164,7 @@ def company(writer: int, number: int) -> FundamentalData:
     return FundamentalData(symbol=f"C{writer}", timestamp=when, employees=number, cik=str(writer))
 
 
-def companies(store: Any, ended: Answer, writers: int = 400) -> Seen:
+def companies(store: Any, ended: Answer, writers: int = WRITERS) -> Seen:
     found = (ended(store.read_fundamental(f"C{writer}")) for writer in range(writers))
     return [(int(version.cik), version.employees) for version in found if version is not None]
 
@@ -190,7 +192,7 @@ TRADING = {
         "last",
         lambda s, w, n: s.save_strategy_state(f"own {w}", {"writer": w, "number": n}),
         lambda s, ended: [
-            pair(found) for w in range(400) if (found := ended(s.load_strategy_state(f"own {w}"))) is not None
+            pair(found) for w in range(WRITERS) if (found := ended(s.load_strategy_state(f"own {w}"))) is not None
         ],
     ),
     "decisions": Part(

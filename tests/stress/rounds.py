@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.stress.all_stores import STORES
 from tests.stress.ledger import Ledgers
-from tests.stress.parts import Stressed
+from tests.stress.parts import WRITERS, Stressed
 from tests.stress.writers import (
     Listening,
     Place,
@@ -33,6 +33,8 @@ from tests.stress.writers import (
 
 THREADS, TASKS, READERS = 3, 4, 3
 WRITERS_OF_A_PROCESS = 20
+PROCESSES = WRITERS // WRITERS_OF_A_PROCESS - 1
+"""So many are begun in a round at most; the last number is of who writes at the end."""
 STUCK = 40.0
 """Seconds without an acknowledged change, or for a look at the end, after which it hangs; what is found has stacks."""
 ROOM = 8 << 20
@@ -138,7 +140,8 @@ def _disturbed(stressed: Stressed, place: Place, below: Path, seconds: float, ch
     end, progress, seen = time.monotonic() + seconds, time.monotonic(), 0
     # At the end, when nobody has got anywhere for a while: find out whether it hangs or is only slow. Once somebody has
     # it is over; a machine that is busy may take longer than that while for every look, and would never come to an end.
-    while (now := time.monotonic()) < end or progress < min(end, now - 1):
+    # Nor does a round go on when all numbers of writers are given: what another one writes nobody would look for.
+    while ((now := time.monotonic()) < end or progress < min(end, now - 1)) and begun < PROCESSES:
         time.sleep(chance.uniform(0.02, 0.6))
         acknowledged = sum(entry.outcome == "acknowledged" for entry in ledgers.look())
         if acknowledged != seen:
@@ -230,7 +233,7 @@ def _look_at_all(stressed: Stressed, place: Place) -> None:
     store = open_store(place.root, 10.0)
     for name in parts_of(stressed, store):
         look_once(stressed, store, place, ledgers, name, over=True)
-    write_few(stressed, store, place, 399)
+    write_few(stressed, store, place, WRITERS - 1)
     for name in parts_of(stressed, store):
         look_once(stressed, store, place, ledgers, name, over=True)
 
