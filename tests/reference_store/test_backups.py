@@ -166,6 +166,36 @@ def test_control_a_log_that_may_still_change_is_read_under_its_lock(
     assert True in vault.waited.values()
 
 
+def test_control_of_more_logs_than_may_be_open_the_others_are_read_under_their_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(growing, "SMALLEST", 100)
+    monkeypatch.setattr(creating, "_OPEN_LOGS", 1)
+    with JournalStore(tmp_path / "data" / "logs") as logs:
+        for stream in ("A", "B", "C"):
+            logs.append(stream, {"of": stream})
+    vault = Watching(tmp_path)
+
+    made = create(str(tmp_path / "data"), vault)
+
+    assert sorted(vault.waited.values()) == [False, True, True]
+    assert sorted(made.generation.files) == ["logs/A.jsonl", "logs/B.jsonl", "logs/C.jsonl"]
+
+
+def test_a_backup_that_fails_leaves_no_log_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(growing, "SMALLEST", 100)
+    append(tmp_path, 1)
+    before = opened()
+
+    def full() -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    with pytest.raises(StorageFailure):
+        create(str(tmp_path / "data"), Watching(tmp_path, meanwhile=full))
+
+    assert [path for _, path in opened(before) if path.endswith("TRADES.jsonl")] == []
+
+
 @pytest.mark.parametrize("step", ["digest_of", "pieces_of"])
 def test_a_log_that_is_cut_by_somebody_while_it_is_read_is_in_no_generation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
