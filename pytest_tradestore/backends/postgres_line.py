@@ -240,7 +240,8 @@ class PostgresLine:
         group, connection.group = tuple(connection.group), []
         said = "; ".join(text for message in group if (text := wire.statement_in(message, connection.prepared)))
         self._lines.sessions.heard(said)
-        if connection.doing or wire.does_something(group):
+        behind = any(one.connection is connection for one in (*self._asked, *self._going))  # it did not wait
+        if behind or connection.doing or wire.does_something(group):
             said = said if connection.doing else said or connection.bound
             connection.doing, connection.bound = group[-1].kind == wire.FLUSH, ""
             self._asked.append(_Statement(connection, group, said))

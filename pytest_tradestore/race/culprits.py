@@ -52,7 +52,7 @@ _OF_SESSIONS = frozenset(
     (";", "BEGIN", "START", "COMMIT", "END", "ROLLBACK", "SET", "SHOW", "SAVEPOINT", "RELEASE", "DEALLOCATE", "sync")
 )
 """What a client says of its session and its transactions: nothing is read by it, and nothing written."""
-_IN_SMALL_LETTERS = ("select", "insert", "update", "delete", "with", "commit", "rollback")
+_IN_SMALL_LETTERS = ("select", "insert", "update", "delete", "with", "commit", "rollback", "show")
 """Statements that nobody takes for an operation on a file, however they are written."""
 _HTTP = frozenset(("GET", "PUT", "POST", "HEAD", "LIST"))
 _STATEMENT = 40

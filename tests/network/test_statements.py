@@ -127,6 +127,7 @@ def asked_of(lines, directory, messages):
 
 PARSED = [Message(b"P", b"\0INSERT INTO t VALUES (1)\0\0\0"), Message(b"D", b"S\0"), Message(b"H", b"")]
 BOUND = [Message(b"B", b"\0\0\0\0\0\0\0\0"), Message(b"H", b"")]
+EXECUTED_AT_ONCE = [BOUND[0], Message(b"E", b"\0\0\0\0\0"), Message(b"S", b"")]
 EXECUTED, SYNC = [Message(b"E", b"\0\0\0\0\0"), Message(b"H", b"")], [Message(b"S", b"")]
 
 
@@ -135,6 +136,12 @@ def test_a_client_stops_where_something_is_done_and_not_where_it_asks_what_that_
 
     assert asked_of(lines, tmp_path, messages) == ["INSERT INTO t VALUES (1)", "sync"]
     assert made_by(lines, tmp_path, lambda connection: connection.execute("SELECT n FROM t").fetchall()) == [(1,)]
+
+
+def test_what_a_client_asks_without_waiting_is_done_in_its_order(lines, tmp_path):
+    both = [*PARSED[:1], *EXECUTED_AT_ONCE, *PARSED]
+
+    assert asked_of(lines, tmp_path, [(both, b"n"), (SYNC, b"Z")]) == ["INSERT INTO t VALUES (1)", "flush", "sync"]
 
 
 def test_a_client_that_flushes_after_an_error_is_told_nothing_and_waits_for_nothing(lines, tmp_path):
