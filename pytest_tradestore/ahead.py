@@ -1,4 +1,4 @@
-"""Does work ahead of whoever asks for its results, in as many processes as there are cores.
+"""Does work ahead of whoever asks for its results, in processes that keep all cores busy.
 
 The work comes in portions, each done by one forked process in one go. Their order is that in which results will be
 asked for, so that a result is there, or soon will be, when its turn comes. What a process could not do, because it
@@ -276,8 +276,11 @@ def _messages(received: bytearray) -> Iterator[tuple[Hashable, Any]]:
         yield pickle.loads(message)  # noqa: S301 - from our own child process
 
 
-def cores() -> int:
-    """Return how many processes can run at once here, by affinity and by the quota of a container; 8 at most."""
+def workers() -> int:
+    """Return how many processes keep all cores busy that may be used here, by affinity and by a container's quota.
+
+    That is one more than can run at once, because each of them waits for a fifth of its time; 8 at most.
+    """
     try:
         count = len(os.sched_getaffinity(0))
     except AttributeError:
@@ -285,4 +288,4 @@ def cores() -> int:
     with contextlib.suppress(OSError, ValueError):
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text("ascii").split()
         count = min(count, max(1, round(int(quota) / int(period))))  # "max" is no number, and no quota
-    return min(count, _MOST_WORKERS)
+    return min(count + 1, _MOST_WORKERS)

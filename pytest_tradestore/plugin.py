@@ -93,8 +93,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--tradestore-workers",
         type=number_of_workers,
         metavar="N",
-        help="Gather evidence in so many processes; with 0 in pytest's own. Default: one for each core, and none under "
-        "xdist.",
+        help="Gather evidence in so many processes; with 0 in pytest's own. Default: one more than there are "
+        "cores, and none under xdist.",
     )
     group.addoption(
         "--tradestore-shard",

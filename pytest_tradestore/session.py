@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_tradestore import waivers
-from pytest_tradestore.ahead import Ahead, Made, cores
+from pytest_tradestore.ahead import Ahead, Made
+from pytest_tradestore.ahead import workers as workers_here
 from pytest_tradestore.backends.hosts import ready
 from pytest_tradestore.baseline import known_before, mended
 from pytest_tradestore.configuration import (
@@ -289,7 +290,7 @@ class ConformanceRun:
         What is violated of the ``deciding`` ones fails the run.
         """
         option = self.config.option.tradestore_workers
-        workers = cores() if option is None else option
+        workers = workers_here() if option is None else option
         if hasattr(self.config, "workerinput"):
             return
 

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from pytest_tradestore import ahead as module
 from pytest_tradestore.ahead import Ahead, Portion
 from pytest_tradestore.termination import end_on_signals
 
@@ -216,3 +217,19 @@ def test_nothing_is_left_of_work_that_nobody_waits_for_any_more(tmp_path, how):
 
     wait_until(lambda: not any(map(alive, working)))
     wait_until(lambda: not os.path.exists(boxes.read_text().strip()))
+
+
+@pytest.mark.parametrize(("cores", "workers"), [(1, 2), (2, 3), (64, 8)])
+def test_one_more_works_than_there_are_cores_to_be_used_and_no_more_than_eight(cores, workers, monkeypatch, tmp_path):
+    monkeypatch.setattr(module, "Path", lambda _: tmp_path / "no-quota")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+
+    assert module.workers() == workers
+
+
+def test_what_a_container_may_use_counts(monkeypatch, tmp_path):
+    (tmp_path / "cpu.max").write_text("200000 100000\n")
+    monkeypatch.setattr(module, "Path", lambda _: tmp_path / "cpu.max")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
+
+    assert module.workers() == 3

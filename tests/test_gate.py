@@ -79,8 +79,8 @@ def test_a_plain_run_leaves_the_proofs_out_and_asking_for_them_runs_them():
 def test_the_gate_runs_both():
     gate = (TOP / ".ci" / "run").read_text(encoding="utf-8")
 
-    assert "pytest -n 2\n" in (TOP / "README.md").read_text(encoding="utf-8")
-    assert "pytest -n 2 -m 'proof and not deep'" in gate
+    assert "pytest -n 3\n" in (TOP / "README.md").read_text(encoding="utf-8")
+    assert "pytest -n 3 -m 'proof and not deep'" in gate
 
 
 def test_what_it_runs_with_other_pythons_is_there():
@@ -94,4 +94,4 @@ def test_what_it_runs_with_other_pythons_is_there():
 def test_style_and_types_come_first_there():
     gate = (TOP / ".ci" / "run").read_text(encoding="utf-8")
 
-    assert gate.index("ruff check") < gate.index("mypy ") < gate.index("pytest -n 2")
+    assert gate.index("ruff check") < gate.index("mypy ") < gate.index("pytest -n 3")

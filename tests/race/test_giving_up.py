@@ -3,6 +3,8 @@
 import os
 from functools import partial
 
+import pytest
+
 from pytest_tradestore.kits.registry import kit_named
 from pytest_tradestore.race.addresses import Setting
 from pytest_tradestore.race.evidence import gather
@@ -11,6 +13,7 @@ from pytest_tradestore.runner import HANGS
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
 
+pytestmark = pytest.mark.proof  # it takes a second for each hang
 METHODS = frozenset({"put", "get", "delete"})
 
 
