@@ -75,7 +75,9 @@ def _no_time_with_a_zone(visit: "Visit", moments: Iterable[Any]) -> "DataViolati
     """Say that one of these times, all written with a zone, has come back without, or as what is no time."""
     for when in moments:
         if not hasattr(when, "tzinfo"):
-            return visit.mismatch("a time comes back as what is no time", repr(when), "a time, or one as ISO text")
+            return visit.mismatch(
+                "a time comes back as what is no datetime", repr(when), "a datetime, or one as ISO text"
+            )
         if getattr(when, "tzinfo", None) is None:
             sentence = "a time that was written with a zone comes back without one"
             return visit.mismatch(sentence, when.isoformat(), "one with a zone")

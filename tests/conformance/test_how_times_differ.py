@@ -110,10 +110,10 @@ def causes(judged, store):
 BROKEN = {
     "compared as text": (ByText, "ranges are not compared by instants"),
     "without a zone": (WithoutZone, "a time that was written with a zone comes back without one"),
-    "as numbers": (AsNumbers, "a time comes back as what is no time"),
-    "in words": (InWords, "a time comes back as what is no time"),
-    "the latest as a number": (CompaniesAsNumbers, "a time comes back as what is no time"),
-    "the latest without a time": (CompaniesWithoutTimes, "a time comes back as what is no time"),
+    "as numbers": (AsNumbers, "a time comes back as what is no datetime"),
+    "in words": (InWords, "a time comes back as what is no datetime"),
+    "the latest as a number": (CompaniesAsNumbers, "a time comes back as what is no datetime"),
+    "the latest without a time": (CompaniesWithoutTimes, "a time comes back as what is no datetime"),
     "an hour off in summer": (ByTheOffsetOfWinter, "a time comes back as another instant"),
 }
 
