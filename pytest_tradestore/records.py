@@ -7,6 +7,7 @@ A store may have record types of its own: it then says ``make_bar(**fields)`` an
 import dataclasses
 import enum
 import functools
+import inspect
 import operator
 from collections.abc import Callable, Hashable, Mapping
 from datetime import date, datetime
@@ -48,6 +49,25 @@ class Records:
 
         made: Make = getattr(models, MAKERS[name])
         return made
+
+
+def takes_fields(make: Any, maker: str) -> bool:
+    """Whether ``make`` can be called with the fields of a record, as ``maker`` is; what does not show it may be."""
+    try:
+        parameters = inspect.signature(make).parameters.values()
+    except (TypeError, ValueError):
+        return True
+    fields, kinds = _fields_of(maker), {each.kind for each in parameters}
+    named = [each for each in parameters if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL)]
+    if any(each.default is each.empty and each.name not in fields for each in named):
+        return False
+    return inspect.Parameter.VAR_KEYWORD in kinds or sum(each.name in fields for each in named) > 1
+
+
+def _fields_of(maker: str) -> set[str]:
+    from reference_store import models
+
+    return set(inspect.signature(getattr(models, MAKERS[maker])).parameters)
 
 
 _AS_THEY_ARE = frozenset((str, int, float, bool, type(None)))

@@ -22,7 +22,7 @@ from pytest_tradestore.errors import ConfigurationError, TargetError
 from pytest_tradestore.imports import import_again
 from pytest_tradestore.kits.kit import Kit, offers
 from pytest_tradestore.kits.registry import KITS, checked_kits, kits_of, nearest_kit
-from pytest_tradestore.records import MAKERS, Make, Records
+from pytest_tradestore.records import MAKERS, Make, Records, takes_fields
 from pytest_tradestore.takes import EVERYTHING, Takes
 
 CAPABILITIES = tuple(capability.name for capability in declarations.CAPABILITIES)
@@ -197,7 +197,7 @@ class StoreUnderTest:
     def _check_makers(self) -> None:
         """Raise ConfigurationError for a maker of records that cannot be called, or one by a name that nobody reads.
 
-        A method of the store itself may be called as it likes.
+        A method of the store itself may be called as it likes, and so may a function that cannot make a record.
         """
         for name in MAKERS:
             make = getattr(self, name) or getattr(self.target, name, None)
@@ -208,7 +208,8 @@ class StoreUnderTest:
                 )
         for name in dir(self.target):
             meant = _maker_meant_by(name)
-            if meant and not hasattr(self.target, meant) and not _is_a_method(self.target, name):
+            own = not meant or hasattr(self.target, meant) or _is_a_method(self.target, name)
+            if not own and takes_fields(getattr(self.target, name), meant):
                 raise ConfigurationError(
                     f"store {self.name!r}: nobody reads {name}; did you mean {meant}? It is called for one record at a "
                     f"time, {meant}(**fields). If it is something else, give it another name"

@@ -201,15 +201,30 @@ def trades(self, symbol):
     """What a store does of its own accord."""
 
 
+def days_of(symbol, days):
+    """A helper that a module has, and a class takes over."""
+
+
+def one_bar(symbol, date, open, high, low, close, volume):  # noqa: A002 - the fields of a bar
+    """What makes one record, by a name that nobody reads."""
+
+
+def test_a_function_of_the_fields_of_a_record_by_a_name_that_nobody_reads_is_refused_too():
+    with pytest.raises(ConfigurationError, match="did you mean make_bar"):
+        _ = StoreUnderTest("a", type("Adapter", (Log,), {"make_bars": staticmethod(one_bar)})).declarations
+
+
 @pytest.mark.parametrize(
     "own",
     [
         {"make_bars": trades},
+        {"make_bars": staticmethod(days_of)},
+        {"make_bars": staticmethod(list)},
         {"make_order_id": staticmethod(dict)},
         {"make_bars": staticmethod(dict), "make_bar": staticmethod(dict)},
         {"make_base": staticmethod(dict), "market_orders": trades},
     ],
-    ids=["a method", "another word", "beside the maker itself", "something near"],
+    ids=["a method", "a helper", "one without arguments", "another word", "beside the maker itself", "something near"],
 )
 def test_control_what_a_store_has_of_its_own_is_left_alone(own):
     assert StoreUnderTest("a", type("Adapter", (Log,), own)).declarations.deadline
