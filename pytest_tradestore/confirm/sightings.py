@@ -7,9 +7,9 @@ very image of the finding: it breaks the same requirement. What is not seen can 
 
 import platform
 from collections.abc import Mapping, Sequence
-from itertools import islice
+from itertools import islice, product
 
-from pytest_tradestore.causes import AND
+from pytest_tradestore.causes import AND, Culprit
 from pytest_tradestore.confirm.attempts import Attempt, Left, Settled, Told, asked
 from pytest_tradestore.confirm.keeping import keep_log
 from pytest_tradestore.confirm.playing import unplayable
@@ -194,6 +194,7 @@ class _Looking:
         self._history: History = evidence.history
         self._facts = Facts(evidence.program, evidence.history, evidence.workload.kit.log)
         self._known: dict[Program, dict[tuple[Window, DurableImage], list[Group]]] = {}
+        self._possible: dict[Finding, bool] = {}
         self.broken: set[Finding] = set()
         self.states = 0
 
@@ -202,49 +203,55 @@ class _Looking:
         self.states += told.states
         program = self._attempts[told.attempt].program
         found: dict[Finding, Left] = {}
-        for alive in (False, True):
-            left = [one for one in told.left if (one.loss is None) is alive]
+        for alive, explained in product((False, True), (True, False)):
+            left = [
+                one
+                for one in told.left
+                if (one.loss is None) is alive and ((one.window, one.image) in self._states(program)) is explained
+            ]
             if left:
                 again = program is not self._evidence.program
                 judged = self._recoveries(left, program, sandbox) if again else self._crashes(left, sandbox)
                 for violation, one in judged:
-                    for finding in self._findings(violation, program, alive=alive):
+                    for finding in self._findings(violation, alive=alive, explained=explained):
                         found.setdefault(finding, one)
         new = {finding: one for finding, one in found.items() if finding not in self.broken}
         self.broken |= new.keys()
         return new
 
-    def _findings(self, seen: Violation, program: Program, *, alive: bool) -> list[Finding]:
+    def _findings(self, seen: Violation, *, alive: bool, explained: bool) -> list[Finding]:
         """Return what was looked for and is this: the same requirement, by the same cause where there are several.
 
-        Of a tree that the model explains it is known what was lost, and so by which fault at those places. Of another
-        one it is not: that is put down to what alone is at fault there, and can happen on this file system.
+        What the model explains is of the cause that it has there. What was not looked at there is of what is at fault
+        at the same places and can happen on this file system: by the same faults, or, unexplained, if it is alone.
         """
         requirement = seen.requirement
         if not self._wanted:
             return [] if alive and requirement.endswith("-2") else [(requirement, 0)]
         of_it = {finding: v for finding, v in self._wanted.items() if finding[0] == requirement}
-        there = {
-            finding: wanted
-            for finding, wanted in of_it.items()
-            if len(of_it) == 1 or set(wanted.culprit.places) <= set(seen.culprit.places)
-        }
         if len(of_it) > 1:
-            if alive or self._is_explained(program, seen):
-                faults = seen.culprit.fault.split(AND)
-                there = {f: wanted for f, wanted in there.items() if set(wanted.culprit.fault.split(AND)) <= {*faults}}
-            else:
-                there = {f: wanted for f, wanted in there.items() if len(there) == 1 and self._can_happen(wanted)}
-        return [finding for finding, wanted in there.items() if not alive or _needs_no_loss(wanted)]
+            known = {finding: v for finding, v in of_it.items() if not set(v.losses).isdisjoint(seen.losses)}
+            of_it = known if known and explained else self._there(of_it, seen.culprit, explained=explained)
+        return [finding for finding, wanted in of_it.items() if not alive or _needs_no_loss(wanted)]
 
-    def _is_explained(self, program: Program, seen: Violation) -> bool:
-        """Say whether the model has a state that leaves just this tree."""
-        window = windows(program)[seen.second.state.cut] if seen.second is not None else seen.group.window
-        return (window, seen.image) in self._known[program]
+    def _there(self, of_it: dict[Finding, Violation], seen: Culprit, *, explained: bool) -> dict[Finding, Violation]:
+        places, faults = set(seen.places), set(seen.fault.split(AND))
+        there = {finding: v for finding, v in of_it.items() if set(v.culprit.places) <= places}
+        if not explained and len(there) > 1:
+            return {}
+        return {
+            finding: wanted
+            for finding, wanted in there.items()
+            if (not explained or set(wanted.culprit.fault.split(AND)) <= faults) and self._can_happen(finding)
+        }
 
-    def _can_happen(self, wanted: Violation) -> bool:
+    def _can_happen(self, finding: Finding) -> bool:
         """Say whether a finding is possible on this file system by the model of its name."""
-        return self._filesystem in where_possible(_program_of(self._evidence, wanted), wanted.losses)
+        if finding not in self._possible:
+            wanted = self._wanted[finding]
+            where = where_possible(_program_of(self._evidence, wanted), wanted.losses)
+            self._possible[finding] = not wanted.losses or self._filesystem in where
+        return self._possible[finding]
 
     def _crashes(self, left: Sequence[Left], sandbox: Sandbox) -> list[tuple[Violation, Left]]:
         program = self._facts.program
@@ -291,17 +298,7 @@ class _Looking:
 
         One that its search has left out is taken as it is: all that is known of it is when it was there.
         """
-        if program not in self._known:
-            model, limits = by_name(self._settings.model), self._settings.budget.value
-            most = {
-                "subsets_per_cut": limits.subsets_per_cut,
-                "images": limits.images_per_workload,
-                "seed": self._settings.seed,
-            }
-            by_image = self._known[program] = {}
-            for group in (*enumerate_states(program, model, **most).groups, *settled_states(program, model, **most)):
-                by_image.setdefault((group.window, group.image), []).append(group)
-        known = self._known[program]
+        known = self._states(program)
         explained = []
         for group in known.get((left.window, left.image), ()):
             if left.loss is not None:
@@ -316,6 +313,20 @@ class _Looking:
         if left.loss is None:
             return [Group(left.window, left.image, CrashState(Crash.PROCESS, cut), None)]
         return [Group(left.window, left.image, None, CrashState(Crash.POWER, cut))]
+
+    def _states(self, program: Program) -> dict[tuple[Window, DurableImage], list[Group]]:
+        """Return how the model explains each tree that it can."""
+        if program not in self._known:
+            model, limits = by_name(self._settings.model), self._settings.budget.value
+            most = {
+                "subsets_per_cut": limits.subsets_per_cut,
+                "images": limits.images_per_workload,
+                "seed": self._settings.seed,
+            }
+            by_image = self._known[program] = {}
+            for group in (*enumerate_states(program, model, **most).groups, *settled_states(program, model, **most)):
+                by_image.setdefault((group.window, group.image), []).append(group)
+        return self._known[program]
 
     def _answers(self, questions: Sequence[Question], sandbox: Sandbox) -> dict[Question, Inspection | None]:
         distinct = list(dict.fromkeys(questions))
