@@ -1,21 +1,26 @@
 """Each contract on files, on PostgreSQL and in Delta tables: ``python -m tests.benchmarks.bench_beyond --turns 50``.
 
 Every turn does one of each, one after the other, so that they share what the machine does; the figures are medians in
-milliseconds, and ratios to the files. PostgreSQL is started here, with fsync on; Delta stands on a local path, where it
-syncs nothing, and in a bucket served by a process beside. ``--months`` is how many months of minutes the bars have.
+milliseconds, and ratios to the files. PostgreSQL is started here, with fsync on and its data on the disk of the files;
+Delta stands on a local path, where it syncs nothing, and in a bucket served by a process beside. ``--months`` is how
+many months of minutes the bars have, and ``--already`` how many records logs, jobs and events have before the first
+turn. With ``--seconds`` processes write side by side at the end: 1 and 4 of them, one document or each its own.
 """
 
 import argparse
+import multiprocessing
+import os
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from reference_store import DocumentStore, FileDataStore, JournalStore, RunStore, SingleDocumentStore, SyncJobStore
 from reference_store.bucket import BucketDocumentStore
+from reference_store.errors import StorageFailure
 from reference_store.lake import LakeBarStore
 from reference_store.models import Decision, Event, FundamentalData, Job, PriceBar
 from reference_store.postgres import (
@@ -78,27 +83,81 @@ def bars(store, months: int) -> dict[str, Call]:
     }
 
 
+def filled(calls: dict[str, Call], count: int) -> dict[str, Call]:
+    """Let there be so many records before anything is measured."""
+    for number in range(1, count + 1):
+        for name in ("journal: append", "jobs: save, claim", "events: write"):
+            calls[name](-number)
+    return calls
+
+
+def updates(kind: str, place: object, options: dict[str, str], key: str, seconds: float, begin: object, told: object):
+    """Update one document as often as that is done in so many seconds."""
+    if kind == "files":
+        store = DocumentStore(place)
+    elif kind == "PostgreSQL":
+        store = PostgresDocumentStore(Database(place))
+    else:
+        store = BucketDocumentStore(place, storage_options=options, retry_for=60)
+    store.update(key, lambda found: found or CONTENT)
+    begin.wait()
+    end, done = time.perf_counter() + seconds, 0
+    try:
+        while time.perf_counter() < end:
+            with suppress(StorageFailure):  # in a bucket, of which others have written too much since to tell
+                store.update(key, lambda found: found)
+                done += 1
+    finally:
+        told.put(done)
+
+
+def side_by_side(where: dict[str, tuple[object, dict[str, str]]], writers: int, seconds: float, *, one: bool) -> str:
+    """Return how many updates a second all processes together have made in each place."""
+    context = multiprocessing.get_context("spawn")
+    line = f"{f'{writers} writing, ' + ('one document' if one else 'each its own'):32}"
+    for kind, (place, options) in where.items():
+        told, begin = context.SimpleQueue(), context.Barrier(writers)
+        running = [
+            context.Process(
+                target=updates, args=(kind, place, options, "all" if one else f"k{n}", seconds, begin, told)
+            )
+            for n in range(writers)
+        ]
+        for process in running:
+            process.start()
+        line += f"{sum(told.get() for _ in running) / seconds:>16.0f} /s"
+        for process in running:
+            process.join()
+    return line
+
+
 @contextmanager
-def places(root: Path, months: int) -> Iterator[dict[str, dict[str, Call]]]:
+def places(
+    root: Path, months: int, already: int, where: dict[str, tuple[object, dict[str, str]]]
+) -> Iterator[dict[str, dict[str, Call]]]:
     with ExitStack() as stack:
-        server = Server()
+        root.chmod(0o711)  # the server runs as somebody else where we are root
+        server = Server(place=root)
         stack.callback(server.stop)
         database = stack.enter_context(Database(server.conninfo))
         options = stack.enter_context(served_apart())
         files, data = root / "files", FileDataStore(root / "files" / "data")
         bucket = BucketDocumentStore("s3://trading/state", storage_options=options)
+        where["files"] = (root / "together", {})
+        where["PostgreSQL"] = (server.conninfo, {})
+        where["bucket"] = ("s3://trading/together", options)
         yield {
             "files": {
-                **records(
+                **filled(records(
                     DocumentStore(files / "d"), SingleDocumentStore(files / "s"), JournalStore(files / "l"),
                     SyncJobStore(files / "j"), RunStore(files / "r"), data,
-                ),
+                ), already),
                 **bars(data, months),
             },
-            "PostgreSQL": records(
+            "PostgreSQL": filled(records(
                 PostgresDocumentStore(database), PostgresSingleDocumentStore(database), PostgresJournalStore(database),
                 PostgresJobStore(database), PostgresRunStore(database), PostgresDataStore(database),
-            ),
+            ), already),
             "Delta, path": bars(LakeBarStore(root / "lake"), months),
             "bucket": {
                 **bars(LakeBarStore("s3://market/bars", storage_options=options), months),
@@ -113,8 +172,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=30)
     parser.add_argument("--months", type=int, default=2)
+    parser.add_argument("--already", type=int, default=0)
+    parser.add_argument("--seconds", type=float, default=0.0, help="of each measurement with several processes")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as root, places(Path(root), given.months) as calls:
+    where: dict[str, tuple[object, dict[str, str]]] = {}
+    with (
+        tempfile.TemporaryDirectory() as root,
+        places(Path(root), given.months, given.already, where) as calls,
+    ):
         names = list(calls["files"])
         taken: dict[tuple[str, str], list[float]] = {}
         for turn in range(1, given.turns + 1):
@@ -124,6 +189,12 @@ def main() -> None:
                         began = time.perf_counter()
                         call(turn)
                         taken.setdefault((name, place), []).append((time.perf_counter() - began) * 1000)
+        together = [
+            side_by_side(where, writers, given.seconds, one=one)
+            for one in (True, False)
+            for writers in (1, 4)
+            if given.seconds
+        ]
     print(f"{'':24}" + "".join(f"{place:>22}" for place in calls))
     for name in names:
         line = f"{name:24}"
@@ -133,6 +204,9 @@ def main() -> None:
             median = statistics.median(found) if found else 0
             line += f"{f'{median:.2f} ms ({median / files:.1f}x)' if found else '-':>22}"
         print(line)
+    if together:
+        print(f"on {os.cpu_count()} cores; updates of documents by processes side by side: {', '.join(where)}")
+        print("\n".join(together))
 
 
 if __name__ == "__main__":

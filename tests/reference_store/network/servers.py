@@ -32,13 +32,14 @@ def _ends_with_us() -> None:
 class Server:
     """A PostgreSQL of its own; ``kill`` ends it as a crash does, ``start`` begins it again on the same data."""
 
-    def __init__(self, *settings: str) -> None:
+    def __init__(self, *settings: str, place: Path | None = None) -> None:
+        """``place`` is a directory that everybody may pass through, on whose disk its data is to be; else in memory."""
         initdb, postgres = program("initdb"), program("postgres")
         if initdb is None or postgres is None:
             pytest.skip("no PostgreSQL server here: install the package postgresql")
         self._postgres, self._settings = postgres, settings
         # Not below pytest's own directories: each session of the same user closes those to everybody else.
-        self._sandbox = Sandbox()
+        self._sandbox = Sandbox(place)
         self.data, self.socket = self._sandbox.path / "data", self._sandbox.path / "socket"
         self._as: dict[str, int] = {}
         for made in (self.data, self.socket):
