@@ -10,7 +10,7 @@ from socket import IPPROTO_TCP, SHUT_RDWR, TCP_NODELAY, create_server, socket
 from pytest_tradestore.backends import http_messages
 from pytest_tradestore.backends.declared import Address
 from pytest_tradestore.backends.lines import Asked, Spoil, Waiting
-from pytest_tradestore.backends.objects import Objects, Request, Response, error
+from pytest_tradestore.backends.objects import Objects, Request, Response, error, unfinished
 
 NAME = "tradestore"
 _SPOILS = (Spoil.REFUSED, Spoil.LOST, Spoil.UNAVAILABLE, Spoil.FAILED_DONE, Spoil.THROTTLED, Spoil.EXPIRED, Spoil.TWICE)
@@ -190,11 +190,11 @@ class BucketLines:
         return self.objects.answer(request)
 
     def things(self) -> tuple[str, ...]:
-        uploads = (f"an unfinished upload of {u.key} ({name})" for name, u in self.objects.uploads.items())
+        uploads = (f"{unfinished(u.key)} ({name})" for name, u in self.objects.uploads.items())
         return (*sorted(self.objects.objects), *uploads)
 
     def leftovers(self) -> tuple[str, ...]:
-        return tuple(f"an unfinished upload of {upload.key}" for upload in self.objects.uploads.values())
+        return tuple(unfinished(upload.key) for upload in self.objects.uploads.values())
 
     def weak(self) -> str:
         return ""

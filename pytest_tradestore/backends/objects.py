@@ -113,6 +113,11 @@ class Upload:
     metadata: Mapping[str, str]
 
 
+def unfinished(key: str) -> str:
+    """Return how an upload is told of that is left."""
+    return f"an unfinished upload of {key}"
+
+
 def error(status: int, code: str) -> Response:
     """Return an answer that says what is wrong as S3 does."""
     return _xml(f"<Error><Code>{code}</Code><Message>{code}</Message></Error>", status=status)

@@ -7,7 +7,7 @@ then its update is there or is not; where it returned, the update is there, once
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pytest_tradestore.backends.objects import BEGINS
+from pytest_tradestore.backends.objects import BEGINS, unfinished
 from pytest_tradestore.causes import Harm
 from pytest_tradestore.crash.crash_state import Window
 from pytest_tradestore.crash.oracle import Family, History, Oracle, OracleViolation, first_of_each, judge_next_update
@@ -141,10 +141,13 @@ def _twice(seen: Observation, wanted: Observation) -> str:
     return ""
 
 
-def _begun_without_an_answer(trial: Trial) -> bool:
-    """Say whether what is left is an upload whose name the client was never told: it could not give it up."""
-    request = trial.requests[trial.plan.spoilt - 1]
-    return request.asked.text.startswith(BEGINS) and trial.plan.spoil is not None and trial.plan.spoil.done
+def _given_up_by_nobody(trial: Trial) -> tuple[str, ...]:
+    """Return what is left that the client could have given up: not one upload whose name was lost with the answer."""
+    left, spoil = list(trial.left), trial.plan.spoil
+    begun, _, key = trial.requests[trial.plan.spoilt - 1].asked.text.partition(" of ")
+    if begun == BEGINS and spoil is not None and spoil.done and (lost := unfinished(key)) in left:
+        left.remove(lost)
+    return tuple(left)
 
 
 def _works_again(trial: Trial, history: History, met: str) -> Iterator[RequestViolation]:
@@ -169,7 +172,7 @@ def _works_again(trial: Trial, history: History, met: str) -> Iterator[RequestVi
                 "FAULT-5", OracleViolation(lost.family, told, lost.place, lost.found, lost.allowed, lost.harm), fault
             )
             return
-    if trial.left and not _begun_without_an_answer(trial):
-        told = f"{met.removeprefix('when ')}, and {counted(len(trial.left), 'thing')} is left: {trial.left[0]}"
-        breach = OracleViolation(Family.LEFTOVERS, told, found=trial.left[0], allowed=("nothing",), harm=Harm.LEFTOVER)
+    if left := _given_up_by_nobody(trial):
+        told = f"{met.removeprefix('when ')}, and {counted(len(left), 'thing')} is left: {left[0]}"
+        breach = OracleViolation(Family.LEFTOVERS, told, found=left[0], allowed=("nothing",), harm=Harm.LEFTOVER)
         yield RequestViolation("FAULT-5", breach, "something begun that is not given up when a request fails")

@@ -151,7 +151,7 @@ def test_a_client_that_flushes_after_an_error_is_told_nothing_and_waits_for_noth
     assert asked_of(lines, tmp_path, [(wrong, b"E"), ([*BOUND, *EXECUTED, *SYNC], b"Z")]) == [nowhere, "sync"]
 
 
-def test_a_statement_is_told_without_the_values_that_a_library_has_written_into_it(lines, tmp_path):
+def test_a_long_value_that_a_library_has_written_into_a_statement_is_told_cut(lines, tmp_path):
     def client(connection):
         connection.execute("CREATE TABLE u (t text)")
         connection.execute(f"INSERT INTO u VALUES ('{'x' * 14_000}'), ('it''s')")

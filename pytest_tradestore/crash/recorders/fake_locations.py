@@ -17,7 +17,7 @@ USER, LIBRARY, KEEPER, IGNORED = "user", "library", "keeper", "ignored"
 PASS_ON = frozenset(("aiofiles", "anyio", "pyfakefs"))
 """Packages that only hand a call on: their lines say nothing of who asked for it, or why."""
 _RUNNERS = frozenset(("_pytest", "pluggy", "pytest", "xdist", "execnet"))
-"""What runs the suite: below its frames on the stack there is nobody who asked for anything."""
+"""What runs the suite: below one that has called the suite there is nobody on the stack who asked for anything."""
 KEEP_FILES = frozenset(("configparser", "dbm", "mailbox", "shelve", "sqlite3", "tarfile", "zipfile"))
 """Modules of the standard library that keep files of a format of their own: a line of theirs says what for."""
 _STANDARD = tuple(
@@ -55,8 +55,9 @@ class Lines:
         library: Line | None = None
         keeper: Line | None = None
         frame: FrameType | None = sys._getframe(1)
-        while frame is not None and _package(frame) not in _RUNNERS:
-            kind = _kind(frame)
+        ours = False
+        while frame is not None and not (ours and _package(frame) in _RUNNERS):
+            ours, kind = _package(frame) == "pytest_tradestore", _kind(frame)
             if kind is USER:
                 self._latest = replace(_line(frame), inner=keeper)
                 return self._latest

@@ -8,7 +8,7 @@ from pytest_tradestore.crash.recorders.fake_locations import Lines
 
 LOOKS = "def looks(lines): return lines.of_this_call()"
 BEGINS = "def begins(hook, lines): return hook(lines=lines)"
-"""What the script pytest does, which belongs to nobody either."""
+"""What the script pytest does, which belongs to nobody; or a store that has such hooks of its own."""
 
 
 def blamed(module):
@@ -28,7 +28,7 @@ def test_what_the_suite_does_for_itself_is_nobodys_line():
     assert blamed("pytest_tradestore") == []
 
 
-def test_control_what_a_library_does_is_its_line():
+def test_control_a_store_that_calls_its_library_by_a_hook_is_told_by_its_own_line():
     (line,) = blamed("library")
 
-    assert line.function == "looks"
+    assert line.function == "begins"
