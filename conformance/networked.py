@@ -128,7 +128,7 @@ def of_clients(requirement: str, evidence: "ClientEvidence", shared: str) -> Gro
 def _promises(kit: Kit, bench: "Bench", store: "StoreUnderTest") -> Grounds:
     """Say whether the store has given up a promise of its server that outlives a power loss."""
     evidence = bench.deaths(store, kit)
-    if evidence.undecided:
+    if evidence.undecided and not evidence.weak:
         return Grounds(undecided=evidence.undecided)
     if not evidence.weak:
         asked = "; synchronous_commit is on in each of its sessions" if evidence.unit == "statements" else ""

@@ -170,7 +170,7 @@ def _client(token: TrialToken, store: StoreUnderTest, workload: Workload, bench:
 
     gathered = gather_deaths if token.sort is TrialKind.DEATH else gather_spoilt
     evidence = gathered(store, workload, bench.settings, token)
-    _was_tried(token, evidence.trials + len(evidence.violations), evidence.undecided)
+    _was_tried(token, evidence.trials + len(evidence.violations), "" if evidence.violations else evidence.undecided)
     told = [(id_, counterexample(evidence, one)) for id_, of in evidence.violations.items() for one in of]
     return Replayed(str(token), tuple(told), (f"{evidence.requests} {evidence.unit} in the whole workload",), ())
 

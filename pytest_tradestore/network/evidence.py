@@ -15,10 +15,10 @@ from pytest_tradestore.crash.oracle import Family, History, OracleViolation
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, stream_isolated
 from pytest_tradestore.network.client import CLOSE, LOOK, OPEN
-from pytest_tradestore.network.judging import RequestViolation, of_a_death, of_a_spoilt_request
+from pytest_tradestore.network.judging import Compared, RequestViolation, all_of_it, of_a_death, of_a_spoilt_request
 from pytest_tradestore.network.lasting import telling
 from pytest_tradestore.network.trials import Piled, Plan, Trial, Trials, history_of
-from pytest_tradestore.network.varying import Varying, between, history_without, trial_without
+from pytest_tradestore.network.varying import Varying, between, history_without
 from pytest_tradestore.observation import Failed, Observation
 from pytest_tradestore.race import interposition
 from pytest_tradestore.sandbox import Sandbox
@@ -189,12 +189,11 @@ def _gathered(
     if control is None or control.trouble or not control.states:
         trouble = undecided if control is None else control.trouble
         return ClientEvidence(workload, unit, f"the workload could not be run on its server: {trouble}")
-    undecided = undecided or _vacuous(control, workload)
-    varying = between(runs[0], runs[1:])
+    varying = between(history_of(workload, runs[0]), runs[1:], workload.updates)
+    history = history_without(history_of(workload, control.states), varying)
+    undecided = undecided or _incomparable(varying) or _vacuous(control, history.states, workload)
     if varying.paths:
-        history = history_without(history_of(workload, control.states), varying)
         made = [_judged_without(one, varying, history, whole=whole) for one in made]
-        undecided = undecided or _incomparable(varying)
     violations = _grouped(store, workload, control, made, sort)
     if heaps and (only is None or str(only) == heaps[0].token):
         violations["ATOM-4"] = (*violations.get("ATOM-4", ()), heaps[0])
@@ -216,8 +215,7 @@ def _judged_without(one: _Made, varying: Varying, history: History, *, whole: bo
     """Judge a trial that showed something wrong once more, without what differs from run to run."""
     if not one.wrong:
         return one
-    trial = trial_without(one.trial, varying)
-    return replace(one, trial=trial, wrong=tuple(_wrong(trial, history, whole=whole)))
+    return replace(one, wrong=tuple(_wrong(one.trial, history, whole=whole, compared=varying.without)))
 
 
 def _incomparable(varying: Varying) -> str:
@@ -232,14 +230,14 @@ def _hung(waiting: list[Plan], seconds: float) -> str:
     return f"the store did not come back within {seconds:g} s{what} (tradestore_deadline)"
 
 
-def _vacuous(control: Trial, workload: Workload) -> str:
-    """Say which update its own client could not see: a trial of it would prove nothing."""
+def _vacuous(control: Trial, states: tuple[Observation, ...], workload: Workload) -> str:
+    """Say which update its own client could not see in what is compared: a trial of it would prove nothing."""
     for number, update in enumerate(workload.updates, 1):
-        state = control.states[number]
+        state = states[number]
         for place, seen in state.places:
             if isinstance(seen, Failed):
                 return f"after {update.rendered} its own caller cannot read {place}: {seen}"
-        if state == control.states[number - 1]:
+        if state == states[number - 1]:
             return f"{update.rendered} returned, but its own caller does not see the change"
     return "" if control.requests else "the store made no request: its data is not on the server"
 
@@ -268,16 +266,18 @@ def following(trial: Trial, control: Trial, settings: Settings) -> Iterator[Plan
         yield from (replace(plan, again=place) for place in again or places[-1:])
 
 
-def _wrong(trial: Trial, history: History, *, whole: bool) -> Iterator[RequestViolation]:
+def _wrong(
+    trial: Trial, history: History, *, whole: bool, compared: Compared = all_of_it
+) -> Iterator[RequestViolation]:
     if trial.plan.spoil is not None and trial.plan.dies:
         if trial.after is not None and trial.struck is None:
-            for wrong in of_a_death(trial, history, whole=whole):
+            for wrong in of_a_death(trial, history, compared, whole=whole):
                 yield replace(wrong, requirement="FAULT-6")
     elif trial.plan.spoil is not None:
         if trial.struck is not None:
-            yield from of_a_spoilt_request(trial, history, whole=whole)
+            yield from of_a_spoilt_request(trial, history, compared, whole=whole)
     elif trial.after is not None:
-        yield from of_a_death(trial, history, whole=whole, in_recovery=bool(trial.plan.again))
+        yield from of_a_death(trial, history, compared, whole=whole, in_recovery=bool(trial.plan.again))
 
 
 def _deaths(control: Trial, _settings: Settings) -> Iterator[Plan]:

@@ -4,7 +4,7 @@ A client that died is judged by the oracle of crashes. Where a request was spoil
 then its update is there or is not; where it returned, the update is there, once. A look raises or shows what is there.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from pytest_tradestore.backends.objects import BEGINS, unfinished
@@ -25,7 +25,17 @@ class RequestViolation:
     fault: str
 
 
-def of_a_death(trial: Trial, history: History, *, whole: bool, in_recovery: bool = False) -> Iterator[RequestViolation]:
+Compared = Callable[[Observation], Observation]
+"""Says what of an observation is held against the history, which is another run's; what one run shows is all of it."""
+
+
+def all_of_it(seen: Observation) -> Observation:
+    return seen
+
+
+def of_a_death(
+    trial: Trial, history: History, compared: Compared, *, whole: bool, in_recovery: bool = False
+) -> Iterator[RequestViolation]:
     """Yield what is broken where a client died between two requests; ``in_recovery``: and the next one did, too."""
     after = trial.after
     assert after is not None, "somebody came after the one that died"
@@ -37,7 +47,7 @@ def of_a_death(trial: Trial, history: History, *, whole: bool, in_recovery: bool
         )
         yield RequestViolation("REC-2" if in_recovery else "REC-1", breach, fault)
         return
-    judgement = Oracle(history, durable=True, whole_batches=whole).judge(trial.window, after.seen)
+    judgement = Oracle(history, durable=True, whole_batches=whole).judge(trial.window, compared(after.seen))
     for family, breach in first_of_each(judgement.breaches).items():
         yield RequestViolation("REC-2" if in_recovery else requirement_of(family), breach, fault)
     if judgement.breaches or not judgement.expected:
@@ -61,7 +71,9 @@ def _next(trial: Trial, after: After, history: History) -> OracleViolation | Non
     return judge_next_update(after.seen, place, after.updated, after.later, loses=history.loses)
 
 
-def of_a_spoilt_request(trial: Trial, history: History, *, whole: bool) -> Iterator[RequestViolation]:
+def of_a_spoilt_request(
+    trial: Trial, history: History, compared: Compared, *, whole: bool
+) -> Iterator[RequestViolation]:
     """Yield what is broken where a request was spoilt."""
     struck = trial.struck
     assert struck is not None and trial.plan.spoil is not None, "a request was spoilt"
@@ -73,19 +85,19 @@ def of_a_spoilt_request(trial: Trial, history: History, *, whole: bool) -> Itera
         yield RequestViolation(requirement, breach, "call that ends the process when a request fails")
         return
     if trial.step == LOOK:
-        yield from _looked(trial, history, met)
+        yield from _looked(trial, history, compared, met)
     elif trial.step not in (OPEN, CLOSE):
-        wrong = list(_states(trial, history, met, requirement, whole=whole))
+        wrong = list(_states(trial, history, compared, met, requirement, whole=whole))
         yield from wrong
         if wrong:
             return
     yield from _works_again(trial, history, met)
 
 
-def _looked(trial: Trial, history: History, met: str) -> Iterator[RequestViolation]:
+def _looked(trial: Trial, history: History, compared: Compared, met: str) -> Iterator[RequestViolation]:
     assert trial.own is not None, "a look gives an observation"
     state = history.states[trial.window.acknowledged]
-    for place, seen in trial.own.places:
+    for place, seen in compared(trial.own).places:
         if (
             seen != state.at(place)
             and not isinstance(seen, Failed)
@@ -99,7 +111,9 @@ def _looked(trial: Trial, history: History, met: str) -> Iterator[RequestViolati
             return
 
 
-def _states(trial: Trial, history: History, met: str, requirement: str, *, whole: bool) -> Iterator[RequestViolation]:
+def _states(
+    trial: Trial, history: History, compared: Compared, met: str, requirement: str, *, whole: bool
+) -> Iterator[RequestViolation]:
     """Say what is wrong with what others see after a call in which a request was spoilt."""
     assert trial.struck is not None and trial.fresh is not None
     returned = not trial.struck.error
@@ -113,9 +127,10 @@ def _states(trial: Trial, history: History, met: str, requirement: str, *, whole
         return
     now = trial.window.invoked
     window = Window(now, now) if returned else trial.window
-    judgement = Oracle(history, durable=True, whole_batches=whole).judge(window, trial.fresh.seen)
+    seen = compared(trial.fresh.seen)
+    judgement = Oracle(history, durable=True, whole_batches=whole).judge(window, seen)
     for breach in judgement.breaches[:1]:
-        twice = _twice(trial.fresh.seen, history.states[now])
+        twice = _twice(seen, history.states[now])
         told = f"{trial.step} {outcome} {met}, and {twice or breach.sentence}"
         fault = (
             "update that is done twice when its answer is lost"

@@ -323,3 +323,14 @@ class StampedJournalThatRetries(StampedJournal):
 
     def _insert(self, stream, nonce, record):
         super()._insert(stream, os.urandom(8).hex(), record)
+
+
+class DrawsAKey(DoesNotWaitForTheDisk):
+    """Has a field in its document whose name the server draws, anew in each save."""
+
+    def save(self, data):
+        json_must_be_whole(data)
+        with self._connected() as connection:
+            connection.execute(
+                "UPDATE document SET data = %s::jsonb || jsonb_build_object(gen_random_uuid(), 1)", [json.dumps(data)]
+            )

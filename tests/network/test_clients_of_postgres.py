@@ -51,6 +51,19 @@ def test_what_a_server_stamps_hides_neither_a_doubled_record_nor_one_that_is_hal
     assert not any("differs from run to run" in one for one in half.found)
 
 
+@pytest.mark.proof
+def test_a_store_whose_states_cannot_be_compared_is_told_nothing_but_what_needs_no_comparison():
+    results = {
+        result.requirement: result for result in judged(stores.DrawsAKey, ("ATOM-1", "REC-3", "FAULT-1", "DUR-2"))
+    }
+
+    assert violated(results.values()).keys() == {"DUR-2"}
+    assert "synchronous_commit is off" in results["DUR-2"].counterexample.headline
+    for requirement in ("ATOM-1", "REC-3", "FAULT-1"):
+        assert results[requirement].verdict is Verdict.UNDECIDED
+        assert "shows something else in each run" in results[requirement].reason
+
+
 LOSING = {
     stores.ReadsOutsideOfTheTransaction: "UPDATE",
     stores.ReadCommittedDocument: "UPDATE",

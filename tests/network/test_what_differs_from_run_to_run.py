@@ -3,8 +3,9 @@
 import json
 
 from pytest_tradestore.crash.oracle import History
-from pytest_tradestore.network.varying import OF_THIS_RUN, Varying, between, history_without
-from pytest_tradestore.observation import Absent, Names, Observation, Records, Value, canonical
+from pytest_tradestore.kits.call import Call
+from pytest_tradestore.network.varying import OF_THIS_RUN, Varying, between
+from pytest_tradestore.observation import Absent, Failed, Names, Observation, Records, Value, canonical
 
 
 def state(seen, place="orders"):
@@ -15,11 +16,16 @@ def records(*items):
     return Records(tuple(canonical(item) for item in items))
 
 
-def blanked(seen, *runs):
+def varying(*runs, calls=()):
+    """What differs between runs that have shown these, one state each."""
+    first, *others = (run if isinstance(run, list) else [run] for run in runs)
+    history = History(tuple(map(state, first)), ("",) * len(first), ("",) * len(first))
+    return between(history, (tuple(map(state, run)) for run in others), calls)
+
+
+def blanked(seen, *runs, calls=()):
     """What is compared of a state when the runs have shown these."""
-    varying = between((state(runs[0]),), ((state(run),) for run in runs[1:]))
-    (only,) = history_without(History((state(seen),), ("",), ("",)), varying).states
-    return only.at("orders")
+    return varying(*runs, calls=calls).without(state(seen)).at("orders")
 
 
 def test_a_time_that_differs_between_two_runs_is_not_compared_in_any_record():
@@ -51,10 +57,8 @@ def test_numbers_and_texts_that_change_their_kind_from_run_to_run_are_not_compar
 def test_a_place_whose_shape_differs_cannot_be_compared_and_is_named():
     one, other = records({"id": 1}), records({"id": 1}, {"id": 2})
 
-    varying = between((state(one),), [(state(other),)])
-
-    assert varying == Varying(frozenset({("orders", ())}))
-    assert varying.as_a_whole == ("orders",)
+    assert varying(one, other) == Varying(frozenset({("orders", ())}))
+    assert varying(one, other).as_a_whole == ("orders",)
     assert blanked(one, one, other) == blanked(other, one, other) == Value(OF_THIS_RUN)
 
 
@@ -63,10 +67,47 @@ def test_control_that_there_is_nothing_at_such_a_place_is_still_seen():
 
 
 def test_listed_names_that_differ_cannot_be_compared():
-    assert between((state(Names(("a",))),), [(state(Names(("b",))),)]).as_a_whole == ("orders",)
+    assert varying(Names(("a",)), Names(("b",))).as_a_whole == ("orders",)
 
 
 def test_a_record_without_the_field_is_left_as_it_is():
     one, other = records({"id": 1, "at": "10:00"}), records({"id": 1, "at": "10:01"})
 
     assert blanked(records({"id": 1}), one, other) == records({"id": 1})
+
+
+def test_of_rows_only_the_column_that_differs_is_left_out():
+    one, other = records([1, {"q": 5}, "10:00"]), records([1, {"q": 5}, "10:01"])
+
+    assert blanked(records([9, {"q": 7}, "10:02"]), one, other) == records([9, {"q": 7}, OF_THIS_RUN])
+
+
+def test_records_that_only_a_stamp_tells_apart_cannot_be_compared():
+    one, other = records("10:00 order 1", "10:00 order 2"), records("10:01 order 1", "10:01 order 2")
+
+    assert varying(one, other).as_a_whole == ("orders",)
+
+
+def test_what_a_call_has_given_is_no_stamp_though_it_differs():
+    one, other = Value('{"version":2}'), Value('{"version":1}')
+    saves = [Call("save", ({"version": 1},)), Call("save", ({"version": 2},))]
+
+    assert varying(one, other, calls=saves).as_a_whole == ("orders",)
+    assert varying(one, other).as_a_whole == ()
+
+
+def test_a_key_that_is_drawn_makes_its_place_one_that_cannot_be_compared():
+    assert varying(Value('{"doc":{"a1":1}}'), Value('{"doc":{"b2":1}}')).as_a_whole == ("orders",)
+
+
+def test_of_an_error_what_it_says_is_not_compared_and_which_it_is():
+    one, other = Failed("KeyError", "request 17", declared=True), Failed("KeyError", "request 18", declared=True)
+
+    assert blanked(one, one, other) == blanked(other, one, other)
+    assert blanked(Failed("OSError", "request 19", declared=True), one, other) != blanked(one, one, other)
+
+
+def test_a_time_in_one_state_only_is_left_out_of_all():
+    first, last = Value('{"at":"10:00","n":1}'), Value('{"at":"10:01","n":1}')
+
+    assert blanked(last, [first, last], [last, last]) == blanked(first, [first, last], [last, last])
