@@ -27,31 +27,29 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Look for functions to be replaced once: a process of some test's would look through all modules again."""
+    """Look no more through what is there for all tests: modules and items, some millions of objects.
+
+    Each search for garbage among them took the better part of a second, in whichever test it fell; and so did each
+    search for functions to be replaced, in a process of some test's. What tests make later is searched as ever.
+    """
     copies = sys.modules.get("pytest_tradestore.crash.recorders.fake_patches")
     if copies is not None:
         copies.look_around()
-    settle()
+    gc.collect()
+    gc.freeze()
+    collapse()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
-    """After each module, when none of its fixtures stands in for the file system any more, settle what it has left."""
+    """After each module put together again what its tests have written to while a process had a copy of it.
+
+    By then none of its fixtures stands in for the file system any more.
+    """
     done = yield
     if nextitem is not None and nextitem.path != item.path:
-        settle()
+        collapse()
     return done
-
-
-def settle() -> None:
-    """Look no more through what is there to stay, modules and items, some millions of objects, and fork it cheaply.
-
-    Each search for garbage among them took the better part of a second, in whichever test it fell; a run of pytest
-    inside of a test makes several.
-    """
-    gc.collect()
-    gc.freeze()
-    collapse()
 
 
 @pytest.fixture(autouse=True)

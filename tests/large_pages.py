@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 
 SIZE = 1 << 21
-_COLLAPSE = 25  # MADV_COLLAPSE, since Linux 6.1
+MADV_COLLAPSE = 25  # since Linux 6.1; the mmap module has no name for it
 
 
 def collapse() -> None:
@@ -21,7 +21,7 @@ def collapse() -> None:
     for first, last in _private():
         begin, end = -(-first // SIZE) * SIZE, last // SIZE * SIZE
         if begin < end:
-            madvise(ctypes.c_void_p(begin), ctypes.c_size_t(end - begin), _COLLAPSE)
+            madvise(ctypes.c_void_p(begin), ctypes.c_size_t(end - begin), MADV_COLLAPSE)
 
 
 def _private() -> Iterator[tuple[int, int]]:

@@ -6,7 +6,7 @@ from itertools import dropwhile
 
 import pytest
 
-from tests.large_pages import SIZE, collapse
+from tests.large_pages import MADV_COLLAPSE, SIZE, collapse
 
 PAGES = 4
 
@@ -23,26 +23,32 @@ def in_large_pages(place: int) -> int:
     return next(int(line.split()[1]) for line in dropwhile(is_elsewhere, lines) if line.startswith("AnonHugePages:"))
 
 
-@pytest.fixture
-def written():
-    """Small pages, each with something in it, and the place of one whose large page is private memory as a whole."""
-    memory = mmap.mmap(-1, PAGES * SIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    memory.madvise(mmap.MADV_NOHUGEPAGE)
-    memory[:] = b"x" * len(memory)
-    memory.madvise(mmap.MADV_HUGEPAGE)
-    held = ctypes.c_char.from_buffer(memory)
-    yield memory, ctypes.addressof(held) + SIZE
-    del held
-    memory.close()
+def written() -> mmap.mmap:
+    """Return private memory in small pages, each with something in it."""
+    try:
+        memory = mmap.mmap(-1, PAGES * SIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        memory.madvise(mmap.MADV_NOHUGEPAGE)
+        memory[:] = b"x" * len(memory)
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    except (AttributeError, OSError) as error:
+        pytest.skip(f"the system has no large pages to be asked for: {error}")
+    return memory
 
 
-def test_what_was_written_is_put_together_and_stays_as_it_was(written):
-    memory, place = written
-    assert in_large_pages(place) == 0
+def inside(memory: mmap.mmap) -> int:
+    """Return a place whose large page is this memory's as a whole."""
+    return ctypes.addressof(ctypes.c_char.from_buffer(memory)) + SIZE
+
+
+def test_what_was_written_is_put_together_and_stays_as_it_was():
+    asked_for, memory = written(), written()
+    try:
+        asked_for.madvise(MADV_COLLAPSE)
+    except OSError as error:
+        pytest.skip(f"the system puts no memory together to large pages: {error}")
+    assert in_large_pages(inside(memory)) == 0
 
     collapse()
 
-    if not in_large_pages(place):
-        pytest.skip("the system has no large pages to put memory together to")
-    assert in_large_pages(place) >= (PAGES - 1) * SIZE >> 10
+    assert in_large_pages(inside(memory)) >= (PAGES - 1) * SIZE >> 10
     assert memory[:] == b"x" * len(memory)

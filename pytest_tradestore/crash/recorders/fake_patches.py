@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Container, Iterable, Iterator
 from functools import partial
-from types import CellType, FunctionType, ModuleType, SimpleNamespace
+from types import BuiltinFunctionType, CellType, FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
 from pytest_tradestore.crash.recorders.fake_locations import Lines
@@ -177,6 +177,8 @@ class Patches:
 
 _SOURCES = ("fcntl", "io", "mmap", "os", "queue", "sqlite3", "threading", "time")
 """Modules of which functions are replaced."""
+_KINDS = (FunctionType, BuiltinFunctionType, type)
+"""What is replaced of them. No hook that each run of pytest sets anew: all modules were looked through for it."""
 DOORS = (
     ("pyarrow.fs", "_resolve_filesystem_and_path"),  # all of pyarrow.parquet goes through it
     ("deltalake", "write_deltalake"),
@@ -197,7 +199,7 @@ def look_around() -> None:
     """Look for copies now: processes that are forked from this one need not, and there are many of them."""
     for name in _SOURCES:
         if (module := sys.modules.get(name)) is not None:
-            _seek(value for value in vars(module).values() if callable(value))
+            _seek(value for value in vars(module).values() if isinstance(value, _KINDS))
     _seek(getattr(sys.modules[name], function) for name, function in DOORS if hasattr(sys.modules.get(name), function))
     for module in list(sys.modules.values()):
         _places(module)

@@ -2,10 +2,13 @@
 
 import os
 import sys
+import threading
+from functools import partial
 from types import ModuleType
 
 import pytest
 
+from pytest_tradestore.crash.recorders import fake_patches
 from pytest_tradestore.crash.recorders.fake_patches import Patches, look_around
 
 
@@ -54,3 +57,30 @@ def test_control_what_only_looks_alike_stays(library, replaced):
     replaced()
 
     assert library.File.sync is kept
+
+
+@pytest.fixture
+def looked_through(library, monkeypatch):
+    """The modules that are looked through from now on, by name."""
+    names, look = [], fake_patches._look
+
+    def noting(module, sought):
+        names.append(module.__name__)
+        return look(module, sought)
+
+    monkeypatch.setattr(fake_patches, "_look", noting)
+    return names
+
+
+def test_for_a_hook_that_a_run_of_pytest_sets_nobody_looks_through_all_modules(looked_through, monkeypatch):
+    monkeypatch.setattr(threading, "excepthook", partial(print))
+    look_around()
+
+    assert "a_library" not in looked_through
+
+
+def test_control_for_a_function_to_be_replaced_somebody_does(looked_through, monkeypatch):
+    monkeypatch.setattr(threading, "a_function_of_its_own", lambda: None, raising=False)
+    look_around()
+
+    assert "a_library" in looked_through
