@@ -155,7 +155,9 @@ class PostgresLine:
         return [one for one in ready if one in others]
 
     def waiting(self) -> list[Waiting]:
-        return [Waiting(statement.connection.number, self._as_asked(statement)) for statement in self._asked]
+        blocked = self.blocked()  # what a client sends behind a statement that is not done is not done either
+        there = ((statement.connection.number, statement) for statement in self._asked)
+        return [Waiting(number, self._as_asked(one)) for number, one in there if number not in blocked]
 
     def is_connecting(self) -> bool:
         return any(not connection.ready for connection in self._connections)

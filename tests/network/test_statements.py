@@ -2,13 +2,15 @@
 
 import os
 import socket
+import threading
+from contextlib import closing
 
 import pytest
 
 from pytest_tradestore.backends.lines import Spoil
 from pytest_tradestore.backends.postgres_messages import Message, taken
 from pytest_tradestore.backends.postgres_server import unavailable
-from tests.network.clients_of_postgres import lines, made_by
+from tests.network.clients_of_postgres import lines, made_by, psycopg
 
 __all__ = ["lines"]
 pytestmark = pytest.mark.skipif(bool(unavailable()), reason=unavailable() or "it is there")
@@ -142,6 +144,35 @@ def test_what_a_client_asks_without_waiting_is_done_in_its_order(lines, tmp_path
     both = [*PARSED[:1], *EXECUTED_AT_ONCE, *PARSED]
 
     assert asked_of(lines, tmp_path, [(both, b"n"), (SYNC, b"Z")]) == ["INSERT INTO t VALUES (1)", "flush", "sync"]
+
+
+def test_what_is_sent_behind_a_statement_that_waits_for_another_client_waits_with_it(lines, tmp_path):
+    made_by(lines, tmp_path, lambda connection: connection.execute("CREATE TABLE t (n int PRIMARY KEY)"))
+    holder = lines.server.control(lines.address(0, tmp_path).dsn.rpartition("/")[2])
+    holder.ask("BEGIN")
+    holder.ask("INSERT INTO t VALUES (1)")
+    line = lines.line(0)
+    connected = []
+    dsn = lines.address(0, tmp_path).dsn
+    thread = threading.Thread(target=lambda: connected.append(psycopg.connect(dsn, autocommit=True)), daemon=True)
+    thread.start()
+    while not connected:
+        line.listen((), 0.01)
+    (client,) = connected
+    with closing(holder), closing(client), socket.socket(fileno=os.dup(client.pgconn.socket)) as wire:
+        wire.setblocking(True)
+        wire.sendall(b"".join(message.sent for message in [*PARSED, *BOUND, *EXECUTED, *SYNC]))
+        while not line.waiting():
+            line.listen((), 0.01)
+        (first,) = {one.connection for one in line.waiting()}
+        assert line.answer_on(first) == "" and line.blocked() == {first}
+        line.listen((), 0.01)
+        assert line.waiting() == []
+        holder.ask("ROLLBACK")
+        while line.blocked():
+            line.listen((), 0.01)
+        assert [one.asked.text for one in line.waiting()] == ["sync"]
+        line.answer_on(first)
 
 
 def test_a_client_that_flushes_after_an_error_is_told_nothing_and_waits_for_nothing(lines, tmp_path):
