@@ -41,6 +41,7 @@ class BucketLine:
         self._held: list[tuple[socket, bytes]] = []
         self._throttled = 0
         self.lasts = False
+        self.curious = True
 
     def wait(self, link: socket) -> Asked | None:
         while True:
@@ -131,6 +132,9 @@ class BucketLine:
         return str(response)
 
     def freed(self, patience: float = 0.0) -> bool:  # noqa: ARG002 - nothing blocks here
+        return True
+
+    def let_go(self, patience: float) -> bool:  # noqa: ARG002 - as above
         return True
 
     def calm(self) -> None:

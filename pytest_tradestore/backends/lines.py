@@ -69,11 +69,21 @@ class Line(Protocol):
     lasts: bool
     """Whether what was answered last has done, or may have done, what is still there when its client has died."""
 
+    curious: bool
+    """Whether anybody wants to know that, and what can befall a request: it may have to be asked for."""
+
     def answer(self, spoil: Spoil | None = None) -> str:
         """Do what waits, as it should be or spoilt, and return what the client was told; empty while it is blocked."""
 
     def freed(self, patience: float = 0.0) -> bool:
         """Say whether what was blocked has gone on by now, or does within so many seconds."""
+
+    def let_go(self, patience: float) -> bool:
+        """Say whether what was blocked goes on though no client does anything.
+
+        Of those that wait for each other, in a ring, the server ends one, whenever that is; anything else has so many
+        seconds.
+        """
 
     def listen(self, others: Sequence[socket], patience: float = 0.0) -> list[socket] | None:
         """Take in, for at most so many seconds, what the client asks and what the server says to what was blocked.

@@ -66,6 +66,8 @@ class _Connection:
     group: list[Message] = field(default_factory=list)
     prepared: dict[bytes, str] = field(default_factory=dict)
     number: int = 0
+    isolates: bool | None = None
+    """Whether its transaction can fail to be serialised; None where that is not known."""
     to_cancel: bool = False
     """Whether the client has asked the server to give up the statement that waits."""
     doubtful: bool = True
@@ -121,6 +123,7 @@ class PostgresLine:
         self._accepted = 0
         self.weak = ""
         self.lasts = False
+        self.curious = True
 
     def wait(self, link: socket) -> Asked | Blocked | None:
         while True:
@@ -242,6 +245,8 @@ class PostgresLine:
         group, connection.group = tuple(connection.group), []
         said = "; ".join(text for message in group if (text := wire.statement_in(message, connection.prepared)))
         self._lines.sessions.heard(said)
+        if "isolation" in said.lower():
+            connection.isolates = None
         behind = any(one.connection is connection for one in (*self._asked, *self._going))  # it did not wait
         if behind or connection.doing or wire.does_something(group):
             said = said if connection.doing else said or connection.bound
@@ -274,6 +279,8 @@ class PostgresLine:
             elif message.kind == wire.READY:
                 connection.status, connection.ready, connection.owed = message.content, True, False
                 connection.failed = False
+                if message.content == b"I":
+                    connection.isolates = None
             elif message.kind == wire.ERROR:
                 connection.failed = True
         return messages
@@ -281,11 +288,19 @@ class PostgresLine:
     def _as_asked(self, statement: _Statement) -> Asked:
         text = statement.text or {wire.SYNC: "sync", wire.COPY_DONE: "COPY ends"}.get(statement.group[-1].kind, "flush")
         told = wire.shown(text)
-        first = text.partition(" ")[0].lower()
-        spoils: tuple[Spoil, ...] = (Spoil.REFUSED, Spoil.LOST, Spoil.SHUTDOWN)
-        if wire.writes(text) or first in _ENDING:
-            spoils = (*spoils, *((Spoil.DEADLOCK,) if first not in _ENDING else ()), Spoil.SERIALIZATION)
-        return Asked(told, wire.writes(text) or first in ("commit", "end"), spoils if statement.text else ())
+        first, writes = text.partition(" ")[0].lower(), wire.writes(text)
+        spoils: tuple[Spoil, ...] = ()
+        if self.curious and statement.text:
+            spoils = (Spoil.REFUSED, Spoil.LOST, Spoil.SHUTDOWN)
+            if writes or first in _ENDING:
+                spoils += () if first in _ENDING else (Spoil.DEADLOCK,)
+                spoils += (Spoil.SERIALIZATION,) if self._isolates(statement.connection) else ()
+        return Asked(told, writes or first in ("commit", "end"), spoils)
+
+    def _isolates(self, connection: _Connection) -> bool:
+        if connection.isolates is None and not connection.owed and not connection.doing:
+            connection.isolates = self._can_fail_to_serialise(connection)
+        return connection.isolates is not False
 
     def answer(self, spoil: Spoil | None = None) -> str:
         statement = self._asked.popleft()
@@ -308,6 +323,10 @@ class PostgresLine:
         number to each transaction that writes.
         """
         connection, text = statement.connection, statement.text
+        if not self.curious:
+            connection.send(statement.group)
+            self.lasts = True  # for all that is known
+            return self._followed(statement, lost=lost)
         writing = bool(text) and wire.writes(text)
         to_ask = not writing and not wire.is_of_the_session(text)
         if not connection.owed:
@@ -410,6 +429,12 @@ class PostgresLine:
                 self._followed(statement)
         return not self._going
 
+    def let_go(self, patience: float) -> bool:
+        if self.freed():
+            return True
+        in_a_ring = any(self._lines.is_in_a_ring(statement.connection.pid) for statement in self._going)
+        return self.freed(_GIVEN_UP if in_a_ring else patience)
+
     def calm(self) -> None:
         """Nothing lasts here."""
 
@@ -507,6 +532,18 @@ class PostgresLines:
         """Return the number behind that of the newest transaction that has written something, and is over."""
         ((number,),) = self._control.ask("SELECT pg_snapshot_xmax(pg_current_snapshot())")
         return number or ""
+
+    def is_in_a_ring(self, pid: int) -> bool:
+        """Say whether a session waits for what another one holds that waits, by way of whomever, for this one."""
+        ahead, seen = [str(pid)], {str(pid)}
+        while ahead:
+            for (other,) in self._control.ask(f"SELECT DISTINCT unnest(pg_blocking_pids({ahead.pop()}))"):
+                if other == str(pid):
+                    return True
+                if other is not None and other not in seen:
+                    seen.add(other)
+                    ahead.append(other)
+        return False
 
     def wait_for_end_of(self, pid: int) -> None:
         """Wait until the server has seen that a session is over, and has given back what it held."""

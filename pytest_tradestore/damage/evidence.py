@@ -126,6 +126,8 @@ class _Run:
                         reading = read_damaged(client, plan.image, damage, place, thorough=thorough)
                     except ImpossibleDamage:
                         reading = None
+                    except Unusable as reason:
+                        return str(reason)
                     channel.send((number, reading))
         client.close()
         return ""

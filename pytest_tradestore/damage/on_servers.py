@@ -148,8 +148,13 @@ class _Snapshot:
 
 
 def _nearest(snapshots: Sequence[_Snapshot], wanted: Mapping[str, bytes]) -> _Snapshot:
-    """Return the one of which least has to be changed, of several the last; what it had no row of cannot be changed."""
+    """Return the one of which least has to be changed, of several the last; what it had no row of cannot be changed.
+
+    Raises Unusable where none has all rows, as where another process has saved them.
+    """
     whole = [one for one in snapshots if wanted.keys() <= one.contents.keys()]
+    if not whole:
+        raise Unusable("nothing that was saved has all of its rows, so that what it held cannot be brought back")
     return min(whole, key=lambda one: (len(_changes(one.contents, wanted)), -one.number))
 
 
@@ -188,15 +193,22 @@ class _OfPostgres(_OnAServer):
     def is_kept(self, root: Path, content: bytes) -> bool:  # noqa: ARG002 - as above
         return is_among(content, list(self._read(self._tables()).values()))
 
+    def emptied(self, root: Path, path: str) -> bool:  # noqa: ARG002 - as above
+        tables = self._tables()
+        if path not in self._read(tables):
+            return False
+        self._damage(tables, path, b"")
+        return True
+
     def put(self, root: Path, image: DurableImage) -> None:  # noqa: ARG002 - as above
         wanted = _contents(image)
-        if not self._snapshots or not wanted:
+        if not wanted:
             self._clear()
             return
         snapshot = _nearest(self._snapshots, wanted)
         self._bring_back(snapshot)
         for path, content in _changes(snapshot.contents, wanted).items():
-            self._damage(snapshot, path, content)
+            self._damage(snapshot.tables, path, content)
 
     def _clear(self) -> None:
         for (schema,) in self._ask(
@@ -207,22 +219,24 @@ class _OfPostgres(_OnAServer):
         self._ask("CREATE SCHEMA public")
 
     def _bring_back(self, snapshot: _Snapshot) -> None:
-        there = self._tables()
-        if set(there) != set(snapshot.tables):
+        if {f"{schema}.{name}" for _, schema, name in self._ask(_TABLES)} != set(snapshot.tables):
             raise Unusable("its tables are not the same each time, so that what it held cannot be brought back")
         names = [table.name for table in snapshot.tables.values()]
-        if names:
-            self._ask(f"TRUNCATE {', '.join(names)}")
-        for at, name in enumerate(names):
-            try:
-                self._ask(f"INSERT INTO {name} OVERRIDING SYSTEM VALUE TABLE {_SAVED}{snapshot.number}.t{at}")
-            except RuntimeError as error:
-                raise Unusable(f"what {name} held cannot be brought back: {error}") from None
+        # Not TRUNCATE, which makes new files of each table and index: there are a few rows.
+        emptied = [f"DELETE FROM {name}" for name in names]  # noqa: S608 - names of its own
+        filled = [
+            f"INSERT INTO {name} OVERRIDING SYSTEM VALUE TABLE {_SAVED}{snapshot.number}.t{at}"
+            for at, name in enumerate(names)
+        ]
+        try:
+            self._ask("; ".join((*emptied, *filled)))
+        except RuntimeError as error:
+            raise Unusable(f"what its tables held cannot be brought back: {error}") from None
 
-    def _damage(self, snapshot: _Snapshot, path: str, content: bytes | None) -> None:
+    def _damage(self, tables: Mapping[str, _Table], path: str, content: bytes | None) -> None:
         name, _, rest = path.partition("/")
         key, _, column = rest.rpartition("/")
-        table = snapshot.tables[name]
+        table = tables[name]
         if content is None:
             self._ask(f"DELETE FROM {table.name} WHERE {table.where(key)}")  # noqa: S608 - names of its own
             return

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
 from pytest_tradestore.backends.hosts import lines_to
+from pytest_tradestore.backends.lines import Spoil
 from pytest_tradestore.causes import Harm
 from pytest_tradestore.crash.crash_state import Window
 from pytest_tradestore.crash.oracle import Family, History, OracleViolation
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, stream_isolated
-from pytest_tradestore.network.client import CLOSE, LOOK, OPEN
+from pytest_tradestore.network.client import CLOSE, LOOK, OPEN, Request
 from pytest_tradestore.network.judging import Compared, RequestViolation, all_of_it, of_a_death, of_a_spoilt_request
 from pytest_tradestore.network.lasting import telling
 from pytest_tradestore.network.trials import Piled, Plan, Trial, Trials, history_of
@@ -132,7 +133,7 @@ def _gathered(
                         return
                     history = history_of(workload, plain.states)
                     if sort is TrialKind.DEATH and not first:
-                        for where in range(1, _in_one_update(plain) + 1):
+                        for where in _in_one_update(plain):
                             channel.step(0)
                             if (piled := bench.piled_up(where)) is not None:
                                 channel.send((where, piled))
@@ -307,11 +308,18 @@ def _spoilt(control: Trial, settings: Settings) -> Iterator[Plan]:
         within = within + 1 if request.step == step else 1
         step = request.step
         place = 0 if step == LOOK else within
-        for spoil in request.asked.spoils if step != CLOSE else ():
+        for spoil in telling_spoils(request) if step != CLOSE else ():
             shape = (step.partition("(")[0], place, _NUMBERS.sub("#", request.asked.text), spoil)
             alike.setdefault(shape, []).append(Plan(spoilt=number, spoil=spoil))
     most = _ALIKE[settings.budget]
     yield from sorted((plan for plans in alike.values() for plan in plans[-most:]), key=lambda plan: plan.spoilt)
+
+
+def telling_spoils(request: Request) -> Iterator[Spoil]:
+    """Yield what can befall a request: whether one was done that leaves nothing behind is lost with its answer."""
+    for spoil in request.asked.spoils:
+        if spoil is not Spoil.LOST or request.lasts or Spoil.REFUSED not in request.asked.spoils:
+            yield spoil
 
 
 def _is_meant(
@@ -343,11 +351,13 @@ def _grouped(
     return {id_: tuple(sorted(of.values(), key=lambda one: one.wrong.breach.harm)) for id_, of in found.items()}
 
 
-def _in_one_update(control: Trial) -> int:
-    """Return how many requests the second update made."""
+def _in_one_update(control: Trial) -> list[int]:
+    """Return the requests of the second update before which a client that dies may leave something."""
     steps = list(dict.fromkeys(r.step for r in control.requests if r.step not in (OPEN, LOOK, CLOSE)))
     wanted = steps[min(1, len(steps) - 1)] if steps else ""
-    return sum(request.step == wanted for request in control.requests)
+    its = [request for request in control.requests if request.step == wanted]
+    places = range(1, len(its) + 1)
+    return [*places] if control.keeps_files else [*telling(its, places)]
 
 
 def _piling_up(store: StoreUnderTest, workload: Workload, control: Trial | None, where: int, heap: Piled) -> Found:

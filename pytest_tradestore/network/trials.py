@@ -124,6 +124,8 @@ class Trials:
         self.requests = 0
         """How many requests clients have made by now, in all trials."""
         self._keeps_files = False
+        self._steady: int | None = None
+        """By how many things one update after the other grows the data where nobody dies; None: not known yet."""
 
     def client(self, number: int, decide: Decision = let_all, *, another: int = 0) -> Life:
         """Return a new client; there is one of each number at a time.
@@ -290,7 +292,9 @@ class Trials:
                 return None  # it was done, or others see something else: no leftover is what is seen
             things.append(self._lines.things())
             counts.append(len(things[-1]))
-        steady = self._growth_without_deaths(place)
+        if self._steady is None:
+            self._steady = self._growth_without_deaths(place)
+        steady = self._steady
         if any(later - sooner <= steady for sooner, later in pairwise(counts)):
             return None
         newest = tuple(sorted(set(things[-1]) - set(things[-2])))

@@ -69,6 +69,7 @@ class OneClientHarness(Coordinating):
         assert self._server is not None, "looked at above"
         with self._begun(program, chooser, keep_steps=detailed or steps) as (scheduler, root):
             line, address = self._server.line(0), self._server.address(0, Path(root))
+            line.curious = False
             worker = self._ready(store, program)
             run = _Run(scheduler, program, line, worker)
             try:

@@ -37,9 +37,9 @@ _MET = (
     frozenset({Blow.KILLED_AND_SUCCEEDED}),
     frozenset({Blow.SLOW, Blow.KILLED_AND_SUCCEEDED}),
 )
-_DETECTED, _DETECTED_SOON = 1.0, 0.3
-"""Seconds in which a server has found out that two clients wait for each other, and ended one of them; the second where
-time may pass for somebody instead, for whom those wait."""
+_FOR_EVER = 1.0
+"""Seconds that everybody waits, and time can pass for nobody, before that counts as for ever: a server may have a limit
+of its own for the wait for a lock."""
 _MOST_POLLS = 150
 """So often may the only process that is left sleep and look again, for hours by then: what it waits for never comes."""
 
@@ -167,9 +167,7 @@ class _Caller(Calling):
         else:
             line, others = self._line, self.scheduler.live
             self.pending, self.ready = f"go on with {self.pending}", line.freed
-            self.probe = lambda: line.freed(
-                _DETECTED_SOON if any(other.until is not None for other in others) else _DETECTED
-            )
+            self.probe = lambda: line.let_go(0.0 if any(other.until is not None for other in others) else _FOR_EVER)
 
     def is_refused(self) -> bool:
         """Say whether it waits for what it was refused just now."""
@@ -387,6 +385,7 @@ class _Run:
         line = address = None
         if self._lines is not None:
             line, address = self._lines.line(number), self._lines.address(number, Path(self._root))
+            line.curious = False
         made = _Caller(self._scheduler, number, caller, worker, calls, self._progress, gone, line)
         made.begin(self._root, phase, self._detailed, address)
         self._callers.append(made)

@@ -157,16 +157,16 @@ class Database(Closing):
                     with connection.transaction():
                         self._driven(connection, tables.prepare(self._opened.schema, self._opened.durability))
                         self._asked(connection, tables.FORGET)
-                break
+                pool: ConnectionPool[Connection] = ConnectionPool(
+                    self._opened.conninfo, min_size=1, max_size=self._opened.most, kwargs={"autocommit": True},
+                    configure=self._configure, open=False, name=f"reference_store {self._opened.schema}",
+                    reconnect_timeout=self._opened.retry_for,
+                )  # fmt: skip
+                # Else the first call comes before the first connection, and makes the pool open a second one.
+                pool.open(wait=True, timeout=attempts.left)
+                return pool
             except psycopg.Error as error:
                 self._pause(attempts, error)
-        pool: ConnectionPool[Connection] = ConnectionPool(
-            self._opened.conninfo, min_size=1, max_size=self._opened.most, kwargs={"autocommit": True},
-            configure=self._configure, open=False, name=f"reference_store {self._opened.schema}",
-            reconnect_timeout=self._opened.retry_for,
-        )  # fmt: skip
-        pool.open()
-        return pool
 
     def _configure(self, connection: Connection) -> None:
         connection.execute(self._opened.settings())

@@ -4,6 +4,7 @@ import pytest
 
 from pytest_tradestore.backends.postgres_server import unavailable
 from pytest_tradestore.damage.on_servers import _nearest, _Snapshot
+from pytest_tradestore.damage.trials import Unusable
 from pytest_tradestore.verdict import Verdict
 from tests.judging import violated
 from tests.network import bucket_stores
@@ -69,3 +70,8 @@ def test_control_what_was_once_so_is_brought_back_as_it_was():
     before, after = snapshot(0, 1), snapshot(1, 1, 2)
 
     assert _nearest([before, after], before.contents).number == 0
+
+
+def test_rows_that_nobody_has_saved_are_not_taken_for_none():
+    with pytest.raises(Unusable, match="cannot be brought back"):
+        _nearest([], snapshot(0, 1).contents)

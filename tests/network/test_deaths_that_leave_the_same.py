@@ -2,11 +2,11 @@
 
 import pytest
 
-from pytest_tradestore.backends.lines import Asked
+from pytest_tradestore.backends.lines import Asked, Spoil
 from pytest_tradestore.backends.postgres_messages import may_commit
 from pytest_tradestore.crash.crash_state import Window
 from pytest_tradestore.network.client import LOOK, OPEN, Request
-from pytest_tradestore.network.evidence import following
+from pytest_tradestore.network.evidence import following, telling_spoils
 from pytest_tradestore.network.lasting import telling
 from pytest_tradestore.network.trials import After, Plan, Trial
 from pytest_tradestore.settings import Budget, Settings
@@ -63,3 +63,18 @@ def test_who_comes_next_dies_while_it_comes_back_and_not_in_what_it_does_then():
     died = Trial(Plan(dies=1), (), (), Window(0, 0), after=After((*back, *then)))
 
     assert [plan.again for plan in following(died, worked, Settings(budget=Budget.NORMAL))] == [2, 3]
+
+
+BREAKS = (Spoil.REFUSED, Spoil.LOST, Spoil.SHUTDOWN)
+
+
+def test_an_answer_is_lost_where_the_request_has_left_something():
+    commit = Request("save", Asked("commit", True, BREAKS), "done", None, True)
+
+    assert list(telling_spoils(commit)) == list(BREAKS)
+
+
+def test_control_elsewhere_it_is_a_connection_that_broke_before():
+    read = Request("save", Asked("read", False, BREAKS), "done", None, False)
+
+    assert list(telling_spoils(read)) == [Spoil.REFUSED, Spoil.SHUTDOWN]
