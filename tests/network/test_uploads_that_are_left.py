@@ -7,7 +7,7 @@ from pytest_tradestore.backends.objects import BEGINS
 from pytest_tradestore.crash.crash_state import Window
 from pytest_tradestore.crash.oracle import History
 from pytest_tradestore.network.client import OPEN, Outcome, Request
-from pytest_tradestore.network.judging import of_a_spoilt_request
+from pytest_tradestore.network.judging import all_of_it, of_a_spoilt_request
 from pytest_tradestore.network.trials import After, Plan, Trial
 
 OF_A, OF_B = "an unfinished upload of a", "an unfinished upload of b"
@@ -19,7 +19,7 @@ def broken(text, spoil, left):
     trial = Trial(
         Plan(spoilt=1, spoil=spoil), (spoilt,), (), Window(0, 0), OPEN, Outcome(struck=True), after=After(()), left=left
     )
-    return [wrong.requirement for wrong in of_a_spoilt_request(trial, History((), (), ()), whole=False)]
+    return [wrong.requirement for wrong in of_a_spoilt_request(trial, History((), (), ()), all_of_it, whole=False)]
 
 
 @pytest.mark.parametrize("spoil", [Spoil.LOST, Spoil.FAILED_DONE, Spoil.TWICE])
