@@ -141,7 +141,8 @@ def _disturbed(stressed: Stressed, place: Place, below: Path, seconds: float, ch
     # At the end, when nobody has got anywhere for a while: find out whether it hangs or is only slow. Once somebody has
     # it is over; a machine that is busy may take longer than that while for every look, and would never come to an end.
     # Nor does a round go on when all numbers of writers are given: what another one writes nobody would look for.
-    while ((now := time.monotonic()) < end or progress < min(end, now - 1)) and begun < PROCESSES:
+    # It is not over, though, while it is open whether it hangs: then nobody is killed any more.
+    while ((now := time.monotonic()) < end and begun < PROCESSES) or progress < min(end, now - 1):
         time.sleep(chance.uniform(0.02, 0.6))
         acknowledged = sum(entry.outcome == "acknowledged" for entry in ledgers.look())
         if acknowledged != seen:
@@ -150,6 +151,8 @@ def _disturbed(stressed: Stressed, place: Place, below: Path, seconds: float, ch
             break
         if mounted:
             _fill(place.root, chance)
+        if begun >= PROCESSES:
+            continue
         victim = chance.choice(list(running))
         ended = os.waitpid(victim, os.WNOHANG)[0] != 0
         if ended:

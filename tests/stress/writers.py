@@ -65,6 +65,12 @@ class Listening(logging.Handler):
         """Have none: an exception that a signal raises could leave it taken."""
         self.lock = None
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Do without the lock, which Python takes here from 3.13 on also where there is none."""
+        if found := self.filter(record):
+            self.emit(record)
+        return bool(found)
+
     def emit(self, record: logging.LogRecord) -> None:
         """Report it."""
         if not is_expected(warning := record.getMessage()):

@@ -1,9 +1,8 @@
 """Puts the files of a generation in place of those of a directory; a restore that is killed is told, and run again.
 
 In place, under all locks, file by file: a directory that is a mount, or that a program has open, stays the one that it
-is. What is there is made a generation first, under the same locks: what was acknowledged before is in the one or the
-other. Each directory is marked (``core.restoring``) before the first file is
-replaced and until all are, so that no store opens on a mixture.
+is. What is there is made a generation first, under the same locks. Each directory is marked (``core.restoring``) before
+the first file is replaced and until all are, so that no store opens on a mixture.
 """
 
 from __future__ import annotations
