@@ -15,8 +15,8 @@ from pytest_tradestore.backends import Address, hosts
 from pytest_tradestore.backends.lines import Asked, Line, Spoil
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.kits.call import Call
-from pytest_tradestore.race import interposition
 from pytest_tradestore.race.coordinating import Worker
+from pytest_tradestore.race.in_force import Chance
 from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest
 
 OPEN, LOOK, CLOSE = "open the store", "look", "close the store"
@@ -60,8 +60,8 @@ def let_all(_number: int, _asked: Asked) -> "Spoil | bool":
 class Process(Worker):
     """The process of clients, one after the other; one that dies in the middle is not used again."""
 
-    def __init__(self, store: StoreUnderTest, workload: Workload) -> None:
-        super().__init__(1, lambda links: _serve(links[0], store, workload))
+    def __init__(self, store: StoreUnderTest, workload: Workload, chance: Chance) -> None:
+        super().__init__(1, lambda links: _serve(links[0], store, workload, chance))
         (self.link,) = self.ends
 
 
@@ -139,7 +139,7 @@ class _Begin:
     draws: int
 
 
-def _serve(link: socket.socket, store: StoreUnderTest, workload: Workload) -> None:
+def _serve(link: socket.socket, store: StoreUnderTest, workload: Workload, chance: Chance) -> None:
     """Take the steps that the coordinator asks for, one after the other."""
     root, bridge = Path(), Bridge()
     opened: OpenStore | None = None
@@ -149,7 +149,7 @@ def _serve(link: socket.socket, store: StoreUnderTest, workload: Workload) -> No
         if isinstance(step, _Begin):
             root, bridge, opened = step.address.directory, Bridge(), None
             hosts.give(os.fspath(root), step.address)
-            interposition.draw_as(step.draws)
+            chance.draw_as(step.draws)
             continue
         try:
             value = None

@@ -6,6 +6,7 @@ Which verdict follows is decided in the conformance suite.
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import takewhile
 
 from pytest_tradestore.backends.hosts import lines_to
@@ -14,7 +15,7 @@ from pytest_tradestore.causes import Harm
 from pytest_tradestore.crash.crash_state import Window
 from pytest_tradestore.crash.oracle import Family, History, OracleViolation
 from pytest_tradestore.crash.workloads import Workload
-from pytest_tradestore.isolation import Channel, Died, Finished, Hung, Sent, stream_isolated
+from pytest_tradestore.isolation import Channel, Died, Ending, Finished, Hung, Sent
 from pytest_tradestore.network.client import CLOSE, LOOK, OPEN, Request
 from pytest_tradestore.network.judging import Compared, RequestViolation, all_of_it, of_a_death, of_a_spoilt_request
 from pytest_tradestore.network.lasting import telling
@@ -22,6 +23,8 @@ from pytest_tradestore.network.trials import Piled, Plan, Trial, Trials, history
 from pytest_tradestore.network.varying import Varying, between, history_without
 from pytest_tradestore.observation import Failed, Observation
 from pytest_tradestore.race import interposition
+from pytest_tradestore.race.in_force import Chance
+from pytest_tradestore.runner import Runner
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
@@ -33,6 +36,8 @@ _LATER = 4
 """Requests after a spoilt one, in the same call, before which the client dies, too."""
 _MOST_AGAIN = 12
 """Requests of who comes next, before each of which it may die, too."""
+_OFTEN = 4
+"""Ends of its process after which no further trial is made: each is followed by the whole workload once more."""
 _NUMBERS = re.compile(r"[0-9a-f]{8,}|\d+")
 
 
@@ -108,108 +113,142 @@ def _gathered(
     sort: TrialKind,
     only: TrialToken | None,
 ) -> ClientEvidence:
-    backend = store.declarations.backend
-    assert backend is not None, "it is asked of stores on a server alone"
-    whole = "atomic-batch" in store.declarations.claims
-    control: Trial | None = None
-    made: list[_Made] = []
-    runs: list[tuple[Observation, ...]] = []
-    heaps: list[Found] = []
-    waiting: list[Plan] = []
-    undecided, unit, at, dropped, requests = "", "requests", 0, 0, 0
-    while True:
-        before = requests
-        with Sandbox() as sandbox:
-
-            def task(channel: Channel, first: int = at, sandbox: Sandbox = sandbox) -> None:
-                lines = lines_to(backend)
-                interposition.install_chance()
-                bench = Trials(store, workload, lines, sandbox.fresh_root, lambda: channel.step(0))
-                try:
-                    channel.step(0)
-                    plain = bench.trial(Plan())
-                    channel.send((plain, lines.unit))
-                    if plain.trouble or not plain.states:
-                        return
-                    history = history_of(workload, plain.states)
-                    if sort is TrialKind.DEATH and not first:
-                        for where in _in_one_update(plain):
-                            channel.step(0)
-                            if (piled := bench.piled_up(where)) is not None:
-                                channel.send((where, piled))
-                                break
-                    for number, plan in enumerate(plans(plain, settings)):
-                        both = (plan, *_followed(plan))
-                        meant = [one for one in both if _is_meant(one, plain, sort, store, workload, only)]
-                        if number < first or (only is not None and not meant):
-                            continue
-                        channel.step(number + 1)
-                        channel.send(plan)
-                        if only is None:
-                            trial = bench.trial(plan)
-                            meant = [*following(trial, plain, settings)]
-                            channel.send(_Made(trial, tuple(_wrong(trial, history, whole=whole)), bench.requests))
-                        for one in meant:
-                            channel.step(number + 1)
-                            trial = bench.trial(one)
-                            channel.send(_Made(trial, tuple(_wrong(trial, history, whole=whole)), bench.requests))
-                        channel.send(number + 1)
-                    channel.step(0)
-                    channel.send(_Repeated(bench.trial(Plan()).states))
-                finally:
-                    bench.close()
-                    lines.close()
-
-            over = False
-            for event in stream_isolated(task, store.declarations.deadline):
-                match event:
-                    case Sent((Trial() as plain, told)):
-                        control, unit = plain, told
-                        runs.append(plain.states)
-                    case Sent(_Repeated(states)):
-                        runs.append(states)
-                    case Sent((int() as where, Piled() as heap)):
-                        heaps.append(_piling_up(store, workload, control, where, heap))
-                    case Sent(Plan() as plan):
-                        waiting = [plan]
-                    case Sent(_Made() as one):
-                        made.append(one)
-                        requests = before + one.requests
-                    case Sent(int() as done):
-                        waiting, at = [], done
-                    case Finished():
-                        over = True
-                    case Hung(_, seconds):
-                        undecided = undecided or _hung(waiting, seconds)
-                        at, dropped = at + 1, dropped + 1
-                    case Died(_, how):
-                        undecided = undecided or f"the suite's own process {how} in the middle of a trial"
-                        at, dropped = at + 1, dropped + 1
-        if over or control is None or dropped > 3:
-            break
+    run = _Run(store, workload, settings, plans, sort, only)
+    run.go()
+    control, made, undecided = run.control, run.made, run.undecided
     if control is None or control.trouble or not control.states:
         trouble = undecided if control is None else control.trouble
-        return ClientEvidence(workload, unit, f"the workload could not be run on its server: {trouble}")
-    varying = between(history_of(workload, runs[0]), runs[1:], workload.updates)
+        return ClientEvidence(workload, run.unit, f"the workload could not be run on its server: {trouble}")
+    varying = between(history_of(workload, run.runs[0]), run.runs[1:], workload.updates)
     history = history_without(history_of(workload, control.states), varying)
     undecided = undecided or _incomparable(varying) or _vacuous(control, history.states, workload)
     if varying.paths:
-        made = [_judged_without(one, varying, history, whole=whole) for one in made]
+        made = [_judged_without(one, varying, history, whole=run.whole) for one in made]
     violations = _grouped(store, workload, control, made, sort)
-    if heaps and (only is None or str(only) == heaps[0].token):
-        violations["ATOM-4"] = (*violations.get("ATOM-4", ()), heaps[0])
+    if run.heaps and (only is None or str(only) == run.heaps[0].token):
+        violations["ATOM-4"] = (*violations.get("ATOM-4", ()), run.heaps[0])
     return ClientEvidence(
         workload,
-        unit,
+        run.unit,
         undecided,
         violations,
-        max(requests, len(control.requests)),
+        max(run.requests, len(control.requests)),
         len(made),
         sum(1 for one in made if one.trial.plan.again),
         sum(1 for one in made if one.trial.plan.dies and one.trial.plan.spoil is not None),
         exhaustive=sort is TrialKind.DEATH or settings.budget is Budget.DEEP,
         weak=control.weak,
     )
+
+
+class _Run:
+    """The trials of one workload, in one process as long as that lives and comes back, and what came of them so far."""
+
+    def __init__(
+        self,
+        store: StoreUnderTest,
+        workload: Workload,
+        settings: Settings,
+        plans: Plans,
+        sort: TrialKind,
+        only: TrialToken | None,
+    ) -> None:
+        self._store, self._workload, self._settings = store, workload, settings
+        self._plans, self._sort, self._only = plans, sort, only
+        self.whole = "atomic-batch" in store.declarations.claims
+        self.control: Trial | None = None
+        self.made: list[_Made] = []
+        self.runs: list[tuple[Observation, ...]] = []
+        """What was seen in runs in which nobody died."""
+        self.heaps: list[Found] = []
+        self.undecided, self.unit = "", "requests"
+        self.requests = 0
+        self._before = 0
+        """How many of them were made by processes that have ended."""
+        self._waiting: Plan | None = None
+        """What was begun and has not come to its end."""
+        self._at = 0
+        """How many plans have been tried, or dropped with the process that they ended."""
+        self._over = False
+
+    def go(self) -> None:
+        """Make all trials, or as many as the store lets be made."""
+        runner = Runner(self._store.declarations.deadline)
+        while not self._over and not runner.gave_up and runner.endings < _OFTEN:
+            self._before = self.requests
+            with Sandbox() as sandbox:  # here, so that it is removed even if the process is killed
+                for event in runner.of(partial(self._task, self._at, sandbox)):
+                    self._take(event)
+            self._over = self._over or self.control is None
+
+    def _task(self, first: int, sandbox: Sandbox, channel: Channel) -> None:
+        store, workload, sort, only = self._store, self._workload, self._sort, self._only
+        assert store.declarations.backend is not None, "it is asked of stores on a server alone"
+        lines, chance = lines_to(store.declarations.backend), Chance()
+        interposition.install_chance(chance)
+        bench = Trials(store, workload, lines, chance, sandbox.fresh_root, lambda: channel.step(0))
+        try:
+            channel.step(0)
+            plain = bench.trial(Plan())
+            channel.send((plain, lines.unit))
+            if plain.trouble or not plain.states:
+                return
+            history = history_of(workload, plain.states)
+            if sort is TrialKind.DEATH and not first:
+                for where in _in_one_update(plain):
+                    channel.step(0)
+                    if (piled := bench.piled_up(where)) is not None:
+                        channel.send((where, piled))
+                        break
+            for number, plan in enumerate(self._plans(plain, self._settings)):
+                both = (plan, *_followed(plan))
+                meant = [one for one in both if _is_meant(one, plain, sort, store, workload, only)]
+                if number < first or (only is not None and not meant):
+                    continue
+                channel.step(number + 1)
+                channel.send(plan)
+                if only is None:
+                    trial = bench.trial(plan)
+                    meant = [*following(trial, plain, self._settings)]
+                    channel.send(_Made(trial, tuple(_wrong(trial, history, whole=self.whole)), bench.requests))
+                for one in meant:
+                    channel.step(number + 1)
+                    trial = bench.trial(one)
+                    channel.send(_Made(trial, tuple(_wrong(trial, history, whole=self.whole)), bench.requests))
+                channel.send(number + 1)
+            channel.step(0)
+            channel.send(_Repeated(bench.trial(Plan()).states))
+        finally:
+            bench.close()
+            lines.close()
+
+    def _take(self, event: Sent | Ending) -> None:
+        match event:
+            case Sent((Trial() as plain, told)):
+                self.control, self.unit = plain, told
+                self.runs.append(plain.states)
+            case Sent(_Repeated(states)):
+                self.runs.append(states)
+            case Sent((int() as where, Piled() as heap)):
+                self.heaps.append(_piling_up(self._store, self._workload, self.control, where, heap))
+            case Sent(Plan() as plan):
+                self._waiting = plan
+            case Sent(_Made() as one):
+                self.made.append(one)
+                self.requests = self._before + one.requests
+            case Sent(int() as done):
+                self._waiting, self._at = None, done
+            case Finished():
+                self._over = True
+            case Hung(_, seconds):
+                self._dropped(_hung(self._waiting, seconds))
+            case Died(_, how):
+                self._dropped(f"the suite's own process {how} in the middle of a trial")
+
+    def _dropped(self, why: str) -> None:
+        """Go on behind the plan that has ended the process."""
+        self.undecided = self.undecided or why
+        self._at += 1
 
 
 def _judged_without(one: _Made, varying: Varying, history: History, *, whole: bool) -> _Made:
@@ -226,8 +265,8 @@ def _incomparable(varying: Varying) -> str:
     return ""
 
 
-def _hung(waiting: list[Plan], seconds: float) -> str:
-    what = f" when {waiting[0]}" if waiting else ""
+def _hung(waiting: Plan | None, seconds: float) -> str:
+    what = "" if waiting is None else f" when {waiting}"
     return f"the store did not come back within {seconds:g} s{what} (tradestore_deadline)"
 
 

@@ -15,6 +15,7 @@ from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.kits.call import Call
 from pytest_tradestore.network.client import CLOSE, LOOK, OPEN, Decision, Life, Outcome, Process, Request, Step, let_all
 from pytest_tradestore.observation import Observation
+from pytest_tradestore.race.in_force import Chance
 from pytest_tradestore.target import StoreUnderTest
 
 _ROUNDS = 4
@@ -114,10 +115,12 @@ class Trials:
         store: StoreUnderTest,
         workload: Workload,
         lines: Lines,
+        chance: Chance,
         fresh_root: Callable[[], Path],
         begun: Callable[[], None],
     ) -> None:
-        self._store, self._workload, self._lines, self._fresh_root = store, workload, lines, fresh_root
+        self._store, self._workload, self._lines, self._chance = store, workload, lines, chance
+        self._fresh_root = fresh_root
         self._begun = begun
         self._root = Path()
         self._processes: dict[int, Process] = {}
@@ -134,7 +137,7 @@ class Trials:
         draw others, as clients do that come one after the other.
         """
         if number not in self._processes or not self._processes[number].alive:
-            self._processes[number] = Process(self._store, self._workload)
+            self._processes[number] = Process(self._store, self._workload, self._chance)
         address = self._lines.address(number, self._root)
         line, draws = self._lines.line(number), number + _CLIENTS * another
         return Life(self._processes[number], line, address, decide, self._begun, self._count, draws)

@@ -105,20 +105,11 @@ def install_time_and_chance(of_all_threads: Chance | None = None) -> None:
         _existing_locks(fair_locks.fair_from, {_real_lock: fair_locks.FairLock, _real_rlock: fair_locks.FairRLock})
 
 
-def install_chance() -> None:
-    """Let this process, and those that are forked from it, draw random numbers that come again."""
+def install_chance(chance: Chance) -> None:
+    """Let this process, and those that are forked from it, draw these random numbers."""
     patches = Patches()
-    patches.replace(os, "urandom", _of_this_process.drawn)
+    patches.replace(os, "urandom", chance.drawn)
     patches.spread()
-
-
-def draw_as(number: int) -> None:
-    """Draw the same random numbers as any other process of this number, but no other's."""
-    _of_this_process.draw_as(number)
-
-
-_of_this_process = Chance()
-"""What they draw: of a process whose clients are yet to come."""
 
 
 # Time and chance
