@@ -28,7 +28,9 @@ from reference_store import (
     RestoreUnfinished,
     StorageFailure,
 )
-from reference_store.operations.backups import creating, generations, growing
+from reference_store.core.atomic import Directory
+from reference_store.core.restoring import mark, unmark
+from reference_store.operations.backups import creating, generations, growing, restoring
 from reference_store.operations.backups.creating import Created, create
 from reference_store.operations.backups.generations import Entry, Generation
 from reference_store.operations.backups.local import LocalVault
@@ -151,6 +153,35 @@ def test_a_large_log_is_read_while_its_writers_go_on_and_is_kept_as_it_was(
         assert [record["n"] for record in logs.read("TRADES")] == [1, 2]
 
 
+@pytest.mark.parametrize("step", ["digest_of", "pieces_of"])
+def test_an_append_that_is_cut_off_and_written_over_before_a_log_is_read_is_in_no_generation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    monkeypatch.setattr(growing, "SMALLEST", 100)
+    monkeypatch.setattr(creating, "_SMALL", 100)
+    append(tmp_path, 1)
+    log = tmp_path / "data" / "logs" / "TRADES.jsonl"
+    one = log.read_bytes()
+    append(tmp_path, 2)
+    two = log.read_bytes()
+
+    read = getattr(creating, step)
+
+    def again(descriptor: int, size: int) -> object:
+        if log.read_bytes() == two:  # as an append does behind one whose sync failed, and which could not be taken back
+            log.write_bytes(one)
+            append(tmp_path, 33)
+            append(tmp_path, 4)
+        return read(descriptor, size)
+
+    monkeypatch.setattr(creating, step, again)
+    backed_up(tmp_path)
+
+    restore(vault_in(tmp_path), str(tmp_path / "new"))
+    with JournalStore(tmp_path / "new" / "logs") as logs:
+        assert [record["n"] for record in logs.read("TRADES")] == [1, 33, 4]
+
+
 @pytest.mark.parametrize("smallest", [100, 1 << 20], ids=["with-a-torn-end", "small"])
 def test_control_a_log_that_may_still_change_is_read_under_its_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, smallest: int
@@ -166,7 +197,7 @@ def test_control_a_log_that_may_still_change_is_read_under_its_lock(
     assert True in vault.waited.values()
 
 
-def test_control_of_more_logs_than_may_be_open_the_others_are_read_under_their_lock(
+def test_of_more_logs_than_may_be_open_the_others_are_read_before_anybody_waits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(growing, "SMALLEST", 100)
@@ -178,7 +209,7 @@ def test_control_of_more_logs_than_may_be_open_the_others_are_read_under_their_l
 
     made = create(str(tmp_path / "data"), vault)
 
-    assert sorted(vault.waited.values()) == [False, True, True]
+    assert sorted(vault.waited.values()) == [False, False, False]
     assert sorted(made.generation.files) == ["logs/A.jsonl", "logs/B.jsonl", "logs/C.jsonl"]
 
 
@@ -197,7 +228,7 @@ def test_a_backup_that_fails_leaves_no_log_open(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("step", ["digest_of", "pieces_of"])
-def test_a_log_that_is_cut_by_somebody_while_it_is_read_is_in_no_generation(
+def test_a_log_that_somebody_goes_on_cutting_is_in_no_generation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     monkeypatch.setattr(growing, "SMALLEST", 100)
@@ -207,7 +238,7 @@ def test_a_log_that_is_cut_by_somebody_while_it_is_read_is_in_no_generation(
     log, read = tmp_path / "data" / "logs" / "TRADES.jsonl", getattr(creating, step)
 
     def cut(descriptor: int, size: int) -> object:
-        os.truncate(log, 150)
+        os.truncate(log, log.stat().st_size - 1)
         return read(descriptor, size)
 
     monkeypatch.setattr(creating, step, cut)
@@ -239,6 +270,74 @@ def test_nothing_is_acknowledged_between_the_generation_before_a_restore_and_the
 
     assert restored.before is not None
     assert acknowledged == []
+
+
+def before_the_locks(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], None]) -> None:
+    """Let something happen while a restore waits for its locks."""
+    really = restoring.under_all_locks
+
+    def waited(*args: Any, **options: Any) -> Any:
+        meanwhile()
+        return really(*args, **options)
+
+    monkeypatch.setattr(restoring, "under_all_locks", waited)
+
+
+def test_what_is_put_into_an_empty_directory_while_a_restore_waits_is_not_replaced_unasked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, 1)
+    backed_up(tmp_path)
+    os.rename(tmp_path / "data", tmp_path / "old")
+    (tmp_path / "data").mkdir()
+    before_the_locks(monkeypatch, lambda: put(tmp_path, 7))
+
+    with pytest.raises(InvalidRecord, match="over"):
+        restore(vault_in(tmp_path), str(tmp_path / "data"))
+
+    assert seen(tmp_path) == (7, [7])
+
+
+def test_what_is_put_behind_a_restore_that_ends_while_another_waits_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, 1)
+    made = backed_up(tmp_path)
+    mark(Directory.open(str(tmp_path / "data")), made.generation.id, "another")
+
+    def ended() -> None:
+        unmark(Directory.open(str(tmp_path / "data")))
+        put(tmp_path, 7)
+
+    before_the_locks(monkeypatch, ended)
+    restored = restore(vault_in(tmp_path), str(tmp_path / "data"), over=True)
+
+    assert seen(tmp_path) == (1, [1])
+    assert restored.before is not None
+    restore(vault_in(tmp_path), str(tmp_path / "new"), generation=restored.before)
+    with DocumentStore(tmp_path / "new") as documents:
+        assert documents.get("AAPL") == {"n": 7}
+
+
+def test_a_store_on_a_directory_that_is_new_when_a_restore_has_its_locks_is_kept_too(tmp_path: Path) -> None:
+    put(tmp_path, 1)
+    backed_up(tmp_path)
+
+    class Meanwhile(LocalVault):
+        def publish(self, name: str, data: bytes) -> bool:
+            if not (tmp_path / "data" / "new").exists():
+                with DocumentStore(tmp_path / "data" / "new") as new:
+                    new.put("MSFT", {"n": 9})
+            return super().publish(name, data)
+
+    restored = restore(Meanwhile(str(tmp_path / "vault")), str(tmp_path / "data"), over=True)
+
+    assert not (tmp_path / "data" / ".restoring").exists()
+    assert "new/MSFT.json" in restored.removed
+    assert restored.before is not None
+    restore(vault_in(tmp_path), str(tmp_path / "data"), generation=restored.before, over=True)
+    with DocumentStore(tmp_path / "data" / "new") as new:
+        assert new.get("MSFT") == {"n": 9}
 
 
 def test_restoring_over_removes_what_came_later_and_keeps_it_as_a_generation(tmp_path: Path) -> None:

@@ -75,6 +75,10 @@ def create(
         with vault.held():
             with Keeper(directory, vault, progress) as keeper:
                 under_all_locks(directory, lock_timeout, keeper.note)
+                try:
+                    keeper.read_logs()
+                except ContentChanged:
+                    under_all_locks(directory, lock_timeout, keeper.note_all)
                 made = keeper.published(wanted)
             forgotten = prune(vault, retention, wanted.made) if retention is not None else ()
             return replace(made, forgotten=tuple(forgotten))
@@ -98,6 +102,7 @@ class Keeper:
     """Puts the files of a directory into the vault: first as they are without a lock, then as they are at one moment.
 
     The vault is held meanwhile, and all locks of the directory during ``note``; ``published`` is what was there then.
+    Between them come ``read_logs``, with or without the locks; if a log was changed, all is noted again.
     """
 
     def __init__(self, directory: Directory, vault: Vault, progress: Progress = lambda _done, _of: None) -> None:
@@ -105,7 +110,8 @@ class Keeper:
         self._there = dict(vault.contents())
         self._sound: set[str] = set()
         self._seen: dict[str, tuple[tuple[int, ...], Entry]] = {}
-        self._logs: dict[str, tuple[int, os.stat_result]] = {}
+        self._logs: dict[str, growing.Noted] = {}
+        self._left_for_later = 0
         self._files: dict[str, Entry] = {}
         self._directories: dict[str, int] = {}
         self._skipped: list[str] = []
@@ -118,24 +124,41 @@ class Keeper:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._let_go()
+
+    def _let_go(self) -> None:
         while self._logs:
-            os.close(self._logs.popitem()[1][0])
+            os.close(self._logs.popitem()[1].descriptor)
 
     def note(self) -> None:
         """Keep what is there now, and open what can be kept later; raises RestoreUnfinished."""
+        self._note(_OPEN_LOGS)
+
+    def note_all(self) -> None:
+        """Keep what is there now, and leave nothing for later."""
+        self._note(0)
+
+    def _note(self, open_logs: int) -> None:
         refuse_unfinished(self._directory)
+        self._let_go()
+        for noted in (self._files, self._directories, self._skipped):
+            noted.clear()
         for place in walk(self._directory):
             self._directories[place.path] = place.mode
-            self._as_now(place)
+            self._as_now(place, open_logs)
             self._skipped.extend(place.path_of(name) for name in place.others)
+
+    def read_logs(self) -> None:
+        """Keep the logs that were left for later, each as it was then; raises ContentChanged if one was cut since."""
+        for path, log in [*self._logs.items()]:
+            entry = self._kept_as(log.descriptor, log.about)
+            if not log.is_as_it_was():
+                raise ContentChanged
+            self._files[path] = entry
+            os.close(self._logs.pop(path).descriptor)
 
     def published(self, wanted: Generation) -> Created:
         """Make the generation, like ``wanted``, of what was noted; the locks may be free again."""
-        for path, (descriptor, about) in self._logs.items():
-            try:
-                self._files[path] = self._kept_as(descriptor, about)
-            except ContentChanged:
-                raise _changed_by_others(path) from None
         self._vault.settle()
         damaged = tuple(found.file for found in inspect(wanted.source) if found.state in _DAMAGED)
         generation = replace(
@@ -152,7 +175,7 @@ class Keeper:
         """Keep the files of a directory, without a lock; what changes meanwhile is left for later."""
         for name, about in place.files.items():
             started = time.time_ns()
-            if not (growing.is_large_log(name, about) and _changed(about) >= started - _GROWING):
+            if not self._is_for_later(place.directory, name, about, started):
                 try:
                     entry = self._kept(place.directory, name)
                 except ContentChanged:
@@ -162,14 +185,23 @@ class Keeper:
             self._done += 1
             self._progress(min(self._done, self._expected), self._expected)
 
-    def _as_now(self, place: Place) -> None:
+    def _is_for_later(self, directory: Directory, name: str, about: os.stat_result, now: int) -> bool:
+        """Whether a file will have changed again, and can be read when its writers go on."""
+        if not growing.is_large_log(name, about) or _changed(about) < now - _GROWING:
+            return False
+        if self._left_for_later >= _OPEN_LOGS or not growing.ends_whole(directory, name):
+            return False
+        self._left_for_later += 1
+        return True
+
+    def _as_now(self, place: Place, open_logs: int) -> None:
         """Keep the files of a directory of which the locks are held."""
         for name, about in place.files.items():
             path = place.path_of(name)
             seen = self._seen.get(path)
             if seen is not None and seen[0] == _marks(about):
                 self._files[path] = seen[1]
-            elif len(self._logs) < _OPEN_LOGS and (log := growing.opened(place.directory, name)) is not None:
+            elif len(self._logs) < open_logs and (log := growing.opened(place.directory, name)) is not None:
                 self._logs[path] = log
             elif (entry := self._again(place.directory, name)) is not None:
                 self._files[path] = entry

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
-from typing import TypeVar
 
 from reference_store.core.atomic import DAMAGED, Directory
 from reference_store.core.descriptors import hand_over
@@ -25,11 +23,16 @@ from reference_store.core.signals import let_out
 from reference_store.errors import DamagedBackup, InvalidRecord, RestoreUnfinished, StorageFailure, StoreError
 from reference_store.operations.backups.creating import Keeper, generation_to_be
 from reference_store.operations.backups.generations import Entry, Generation
-from reference_store.operations.backups.tree import Place, digest_of, under_all_locks, walk
+from reference_store.operations.backups.tree import (
+    LocksHaveChanged,
+    Place,
+    digest_of,
+    under_all_locks,
+    walk,
+    with_locks,
+)
 from reference_store.operations.backups.vault import Progress, Vault, chosen
 from reference_store.operations.inspection import opened
-
-T = TypeVar("T")
 
 _AT_ONCE, _BYTES = 128, 64 << 20
 """So many files, of so many bytes together, are written before they are waited for."""
@@ -68,29 +71,14 @@ def restore(
     """
     if generation is None and at is None:
         generation = _begun(root)
-    with vault.held():
-        wanted = chosen(vault, generation, at)
-        check(vault, wanted)
-    directory = _directory(root, wanted)
-    previous: Generation | None = None
-    if (unfinished := directory.has(RESTORING)) or any(place.files for place in walk(directory)):
-        if not over:
-            raise InvalidRecord("over", "is not said, and there are files in the directory that would be replaced")
-        if not unfinished:
-            if not any(place.has_lock for place in walk(directory)):
-                raise InvalidRecord("directory", "has files, and was never one of a store: restore into another")
-            note = f"before the restore of {wanted.id}"
-            previous = generation_to_be(root, vault, now, note, before_restore=True)
-    replace = partial(_replace, vault, wanted, directory, progress)
     try:
         with vault.held():
-            if previous is None:
-                written, removed = under_all_locks(directory, lock_timeout, replace, unfinished=True)
-                return Restored(wanted, written, tuple(removed), None)
-            with Keeper(directory, vault) as keeper:
-                keep = partial(_kept, keeper, previous, replace)
-                before, (written, removed) = under_all_locks(directory, lock_timeout, keep, unfinished=True)
-                return Restored(wanted, written, tuple(removed), before)
+            wanted = chosen(vault, generation, at)
+            check(vault, wanted)
+            directory = _directory(root, wanted)
+            with _Replacing(vault, root, directory, wanted, over, now, progress) as replacing:
+                replacing.prepare()
+                return under_all_locks(directory, lock_timeout, replacing.done, unfinished=True)
     except OSError as error:
         let_out(error)
         if isinstance(error, StoreError):
@@ -98,10 +86,59 @@ def restore(
         raise StorageFailure("restore", root, error) from error
 
 
-def _kept(keeper: Keeper, previous: Generation, replace: Callable[[], T]) -> tuple[str, T]:
-    """Make a generation of what is there, and replace it; return its id too."""
-    keeper.note()
-    return keeper.published(previous).generation.id, replace()
+class _Replacing:
+    """Replaces what is in a directory; what is there becomes a generation first."""
+
+    def __init__(
+        self,
+        vault: Vault,
+        root: str,
+        directory: Directory,
+        wanted: Generation,
+        over: bool,
+        now: datetime | None,
+        progress: Progress,
+    ) -> None:
+        self._vault, self._root, self._directory, self._wanted = vault, root, directory, wanted
+        self._over, self._now, self._progress = over, now, progress
+        self._keeper: tuple[Keeper, Generation] | None = None
+
+    def __enter__(self) -> _Replacing:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._keeper is not None:
+            self._keeper[0].__exit__()
+
+    def prepare(self) -> bool:
+        """Say whether what is there is to be kept, and look at it if so, before anybody waits for that.
+
+        Raises InvalidRecord where it may not be replaced.
+        """
+        unfinished = self._directory.has(RESTORING)
+        if not unfinished and not any(place.files for place in walk(self._directory)):
+            return False
+        if not self._over:
+            raise InvalidRecord("over", "is not said, and there are files in the directory that would be replaced")
+        if unfinished:
+            return False
+        if not any(place.has_lock for place in walk(self._directory)):
+            raise InvalidRecord("directory", "has files, and was never one of a store: restore into another")
+        if self._keeper is None:
+            note = f"before the restore of {self._wanted.id}"
+            previous = generation_to_be(self._root, self._vault, self._now, note, before_restore=True)
+            self._keeper = Keeper(self._directory, self._vault), previous
+        return True
+
+    def done(self) -> Restored:
+        """Do it. All locks are held: what others have written until now is what there is to be kept."""
+        held, before = with_locks(self._directory), None
+        if self.prepare() and self._keeper is not None:
+            keeper, previous = self._keeper
+            keeper.note_all()
+            before = keeper.published(previous).generation.id
+        written, removed = _replace(self._vault, self._wanted, self._directory, held, self._progress)
+        return Restored(self._wanted, written, tuple(removed), before)
 
 
 def check(vault: Vault, generation: Generation) -> None:
@@ -155,12 +192,21 @@ def _directory(root: str, generation: Generation) -> Directory:
     return opened(root)
 
 
-def _replace(vault: Vault, generation: Generation, directory: Directory, progress: Progress) -> tuple[int, list[str]]:
+def _replace(
+    vault: Vault, generation: Generation, directory: Directory, held: list[str], progress: Progress
+) -> tuple[int, list[str]]:
+    """Replace the files, with these locks ``held``; raises LocksHaveChanged, before any is, if there are others."""
+    unfinished = directory.has(RESTORING)
     places = {place.path: place for place in walk(directory)}
     made = {path: _made(directory, path) for path in sorted(generation.directories, key=lambda path: path.count("/"))}
     directories = {**{path: place.directory for path, place in places.items()}, **made}
     for each in directories.values():
         mark(each, generation.id, vault.name)
+    if with_locks(directory) != held:  # from here on no store opens where a mark is
+        for each in directories.values() if not unfinished else ():
+            unmark(each)
+            each.sync()
+        raise LocksHaveChanged
     writing = _Writing(vault, directories)
     try:
         for done, (path, entry) in enumerate(generation.files.items(), 1):

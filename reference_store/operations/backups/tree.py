@@ -12,6 +12,7 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -77,15 +78,21 @@ def walk(directory: Directory, path: str = "") -> Iterator[Place]:
         yield from walk(child, f"{path}/{name}" if path else name)
 
 
+class LocksHaveChanged(Exception):  # noqa: N818 - no error: it is done again
+    """A store was used for the first time while all locks that there were are held."""
+
+
 def under_all_locks(directory: Directory, timeout: float, do: Callable[[], T], *, unfinished: bool = False) -> T:
     """Return what ``do`` returns, with all locks of a directory and of those below it held; raises LockTimeout.
+
+    If ``do`` raises LocksHaveChanged it is called again, with all of them.
 
     ``unfinished`` says that this is a restore: it may work where one was begun, and holds the lock of the directory
     itself also if none was ever held, which leaves a lock file there. The locks are lent to this very call: when it is
     over, however that came, they are free, whoever keeps a traceback of it.
     """
     deadline = time.monotonic() + timeout
-    wanted = _with_locks(directory)
+    wanted = with_locks(directory)
     if unfinished and "" not in wanted:
         wanted = ["", *wanted]
     while True:
@@ -101,8 +108,10 @@ def under_all_locks(directory: Directory, timeout: float, do: Callable[[], T], *
                 if time.monotonic() >= deadline:
                     raise LockTimeout(error.root, timeout) from None
                 continue
-            if (found := _with_locks(directory)) == wanted:
-                return _done(directory, do, "restore" if unfinished else "backup")
+            if (found := with_locks(directory)) == wanted:
+                with suppress(LocksHaveChanged):
+                    return _done(directory, do, "restore" if unfinished else "backup")
+                found = with_locks(directory)
             wanted = found  # a store was used for the first time meanwhile
         finally:
             while held:
@@ -120,7 +129,8 @@ def _done(directory: Directory, do: Callable[[], T], operation: str) -> T:
         raise failure from error
 
 
-def _with_locks(directory: Directory) -> list[str]:
+def with_locks(directory: Directory) -> list[str]:
+    """Return the paths of the directories that have a lock."""
     return [place.path for place in walk(directory) if place.has_lock]
 
 
