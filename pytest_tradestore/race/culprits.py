@@ -4,10 +4,10 @@ What lies between the two is not one step, though the store takes it for one. Wh
 """
 
 import errno
+import re
 from dataclasses import replace
 
 from pytest_tradestore.causes import Cause, Culprit, Harm, role_of_path
-from pytest_tradestore.observation import shortened
 from pytest_tradestore.race.execution import CANCELLING, INTERRUPTING, Blow, Ending, Execution, Program, Step
 from pytest_tradestore.race.judging import RaceViolation, ViolationKind
 from pytest_tradestore.race.listings import PASSED_OVER
@@ -52,11 +52,18 @@ _OF_SESSIONS = frozenset(
     (";", "BEGIN", "START", "COMMIT", "END", "ROLLBACK", "SET", "SHOW", "SAVEPOINT", "RELEASE", "DEALLOCATE", "sync")
 )
 """What a client says of its session and its transactions: nothing is read by it, and nothing written."""
-_IN_SMALL_LETTERS = ("select", "insert", "update", "delete", "with", "commit", "rollback", "show")
+_IN_SMALL_LETTERS = frozenset(
+    (
+        *("select", "insert", "update", "delete", "with", "create", "alter", "drop", "merge", "savepoint"),
+        *("commit", "rollback", "set", "show"),
+    )
+)
 """Statements that nobody takes for an operation on a file, however they are written."""
 _HTTP = frozenset(("GET", "PUT", "POST", "HEAD", "LIST"))
 _STATEMENT = 40
 """How much of a statement is told, which is known by the word that it begins with."""
+_GIVEN = re.compile(r"'(?:[^']|'')*'|(?<![\w$])\d+(?:\.\d+)?\b")
+"""What a client has written into a statement itself: texts and numbers, which another call gives otherwise."""
 _OPENING = "open the store"
 _OF_ITSELF = (
     "The call raises this when it is alone, too: see to that first, in what it does for a key that is not there or for "
@@ -237,5 +244,10 @@ def _place(step: Step) -> str:
     _, _, object_ = step.operation.partition(" ")
     if step.location:
         return str(step.location)
-    whole = not object_ or _verb(step) in _STATEMENTS | _OF_SESSIONS
-    return shortened(step.operation, _STATEMENT) if whole else role_of_path(object_)
+    verb = _verb(step)
+    if verb == "DELETE" and not object_.upper().startswith("FROM "):
+        verb = ""  # a request to a bucket
+    if object_ and verb not in _STATEMENTS | _OF_SESSIONS:
+        return role_of_path(object_)
+    said = role_of_path(_GIVEN.sub("?", step.operation))
+    return said if len(said) <= _STATEMENT else f"{said[: _STATEMENT - 1]}…"

@@ -197,4 +197,31 @@ def test_a_lost_update_lies_between_what_was_read_and_written_and_not_where_a_tr
         *((0, statement, 0) for statement in (written, "COMMIT")),
     )
 
-    assert cause_of(asked, RaceViolation(ViolationKind.LOST, "it is lost", "x")).culprit.places == (read, written)
+    assert cause_of(asked, RaceViolation(ViolationKind.LOST, "it is lost", "x")).culprit.places == (
+        read,
+        "UPDATE totals SET n = ?",
+    )
+
+
+def test_statements_that_differ_in_what_a_call_gave_are_one():
+    places = [
+        cause_of(
+            execution((0, "SELECT cash FROM accounts", 0), (1, "COMMIT", 0), (0, update, 0)),
+            RaceViolation(ViolationKind.LOST, "cash is gone", "10"),
+        ).culprit.places
+        for update in (
+            "UPDATE accounts SET cash = 9 WHERE id = 12",
+            "UPDATE accounts SET cash = 10.5 WHERE id = 4",
+            "UPDATE accounts SET cash = 'a''b' WHERE id = 12345",
+        )
+    ]
+
+    assert places == [("SELECT cash FROM accounts", "UPDATE accounts SET cash = ? WHERE id =…")] * 3
+
+
+@pytest.mark.parametrize(("operation", "place"), [("DELETE doc/00000001", "doc/*"), ("create table t (a int)", None)])
+def test_requests_are_told_by_what_they_are_about_and_statements_whole_however_they_are_written(operation, place):
+    asked = execution((0, "GET all/00000002", 0), (1, "PUT all/00000002", 0), (0, operation, 0))
+    finding = RaceViolation(ViolationKind.LOST, "doc is gone", "1")
+
+    assert cause_of(asked, finding).culprit.places[1] == (place or operation)
