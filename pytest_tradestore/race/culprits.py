@@ -54,7 +54,7 @@ _OF_SESSIONS = frozenset(
 """What a client says of its session and its transactions: nothing is read by it, and nothing written."""
 _IN_SMALL_LETTERS = frozenset(
     (
-        *("select", "insert", "update", "delete", "with", "create", "alter", "drop", "merge", "savepoint"),
+        *("select", "insert", "update", "delete", "with", "alter", "drop", "merge", "savepoint"),
         *("commit", "rollback", "set", "show"),
     )
 )

@@ -79,12 +79,12 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def is_free(root: Path) -> bool:
-    """Whether another process could write now, or as soon as a borrower that is gone was found out."""
+def is_free(root: Path, seconds: float = 5) -> bool:
+    """Whether another process could write within so many seconds: a borrower that is gone may have to be found out."""
     directory = Directory.open(str(root))
     lock = RootLock(directory.descriptor)
     try:
-        lock.acquire(directory.descriptor, str(root), 5)
+        lock.acquire(directory.descriptor, str(root), seconds)
     except LockTimeout:
         return False
     lock.release()

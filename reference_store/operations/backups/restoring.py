@@ -204,8 +204,7 @@ def _replace(
         mark(each, generation.id, vault.name)
     if with_locks(directory) != held:  # from here on no store opens where a mark is
         for each in directories.values() if not unfinished else ():
-            unmark(each)
-            each.sync()
+            unmark(each)  # that one is still there after a crash is no harm: the restore is run again
         raise LocksHaveChanged
     writing = _Writing(vault, directories)
     try:
