@@ -7,6 +7,9 @@ damaged or was refused, 2 when the command itself was wrong.
 from __future__ import annotations
 
 import json
+import logging
+import os
+import sys
 from collections import Counter
 from dataclasses import asdict
 from importlib.metadata import entry_points
@@ -218,5 +221,17 @@ for _command in (backup, sync, copy_stores, evidence, recover, export_bars, migr
 
 
 def main() -> None:
-    """Run the command."""
-    COMMAND()
+    """Run the command, and end the process.
+
+    Threads of Arrow's read tables in Python for deltalake, and go on for a moment after what was asked for is read. One
+    that wants the interpreter while that is taken down aborts the whole process, though all has been done and told.
+    """
+    try:
+        COMMAND()
+    except SystemExit as ended:
+        if "deltalake" not in sys.modules or not (ended.code is None or isinstance(ended.code, int)):
+            raise
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(ended.code or 0)

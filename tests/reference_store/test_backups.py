@@ -127,7 +127,7 @@ class Watching(LocalVault):
 
     def put(self, digest: str, size: int, pieces: Pieces) -> None:
         self.meanwhile()
-        self.waited[b"".join(pieces())] = not is_free(self.logs, 0)
+        self.waited[b"".join(pieces())] = not is_free(self.logs, 2)
         super().put(digest, size, pieces)
 
 
@@ -191,7 +191,7 @@ def test_control_a_log_that_may_still_change_is_read_under_its_lock(
     log = tmp_path / "data" / "logs" / "TRADES.jsonl"
     log.write_bytes(log.read_bytes() + b'{"n": ')
     vault = Watching(
-        tmp_path, meanwhile=lambda: log.write_bytes(log.read_bytes()[:-1]) if is_free(log.parent, 0) else 0
+        tmp_path, meanwhile=lambda: log.write_bytes(log.read_bytes()[:-1]) if is_free(log.parent, 2) else 0
     )
 
     create(str(tmp_path / "data"), vault)

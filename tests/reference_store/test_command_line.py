@@ -1,6 +1,8 @@
 """The command ``tradestore``: it says what is damaged, mends what it is told to, has a sentence for bad input."""
 
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -220,3 +222,26 @@ def test_a_file_of_jobs_that_has_a_log_of_changes_is_sound_while_its_store_is_op
             store.save(Job(job_id=f"job-{number}", job_type="backtest"))
 
         assert tradestore("verify", tmp_path).exit_code == 0
+
+
+@pytest.mark.parametrize("command", ["health", "no-such-command"])
+def test_a_command_after_which_threads_of_arrow_may_go_on_ends_with_its_own_words_and_status(
+    tmp_path: Path, command: str
+) -> None:
+    """As one does that has read a table; what would come at the end of the interpreter does not come."""
+    (tmp_path / "data").mkdir()
+    program = (
+        "import atexit, sys, types; atexit.register(print, 'taken down');"
+        "from reference_store.operations.command_line import main; words = sys.argv[2:];"
+        "sys.modules.update({'deltalake': types.ModuleType('deltalake')} if sys.argv[1] == 'table' else {});"
+        "sys.argv[1:] = words; main()"
+    )
+
+    def ran(kind: str) -> subprocess.CompletedProcess[str]:
+        words = [sys.executable, "-c", program, kind, command, "data"]
+        return subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    with_table, without = ran("table"), ran("files")
+
+    assert (with_table.returncode, with_table.stderr) == (without.returncode, without.stderr)
+    assert with_table.stdout + "taken down\n" == without.stdout

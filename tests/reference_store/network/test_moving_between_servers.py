@@ -23,7 +23,7 @@ NAMES = 6
 COPIES = """
 import os, signal, sys
 from reference_store.operations import moving_parts
-from reference_store.operations.command_line import COMMAND
+from reference_store.operations.command_line import main
 
 dies_after = int(sys.argv.pop(1))
 for kind in (moving_parts.Documents, moving_parts.Bars):
@@ -34,7 +34,7 @@ for kind in (moving_parts.Documents, moving_parts.Bars):
         if not dies_after:
             os.kill(os.getpid(), signal.SIGKILL)
     kind.write = write
-COMMAND()
+main()
 """
 
 
