@@ -258,6 +258,7 @@ class Told:
         ``receive`` waits a moment and returns what has come, nothing at the end, and None where nothing came.
         """
         buffer = bytearray()
+        suspected = False
         while True:
             chunk = receive()
             if _while_waiting is not None:
@@ -272,13 +273,18 @@ class Told:
                     else:
                         self._over(kind, value)
                 watch.moved()
+                suspected = False
             elif chunk is not None:
-                return
-            elif watch.hangs():
-                self._ending = Hung(watch.step, watch.deadline)
                 return
             elif not self.nothing:
                 return  # the task is over; something that it started still holds the pipe open
+            elif not watch.hangs():
+                suspected = False
+            elif suspected:
+                self._ending = Hung(watch.step, watch.deadline)
+                return
+            else:
+                suspected = True  # it may have been heard of since: whoever listens may have waited for its turn too
 
     def _over(self, kind: str, value: Any) -> None:
         if kind == "finished":

@@ -64,6 +64,7 @@ def stream_isolated(task: Task, deadline: float) -> Iterator[Sent | Ending]:
         yield from stream_spawned(task, deadline)
         return
     beat = mmap.mmap(-1, BEAT.size)
+    BEAT.pack_into(beat, 0, 0, 0, True)
     receiving, sending = os.pipe()
     with tempfile.TemporaryFile() as output:
         before = started()
@@ -112,6 +113,7 @@ def _fork(task: Task, beat: mmap.mmap, receiving: int, sending: int, output: IO[
         warnings.simplefilter("ignore")  # a store is judged as it runs in production, not under pytest's filters
         channel = Channel(beat, sending)
         try:
+            channel.step(0)  # to begin took its time; from here on it is the task's
             value = task(channel)
             with contextlib.suppress(Exception):
                 sys.stdout.flush()  # before the parent knows that it is over, or it may end us first

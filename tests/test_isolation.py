@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pickle
 import select
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_tradestore.beats import Told
 from pytest_tradestore.isolation import (
     Channel,
     Died,
@@ -71,6 +73,44 @@ def test_a_hang_is_ended_at_the_deadline_and_names_its_step():
         forever()
 
     assert run_isolated(task, SHORT) == Hung(2, SHORT)
+
+
+class Listener:
+    """Whoever waits for a process that has hung for long, as far as its beats tell, and hears ``chunks`` of it."""
+
+    step, deadline = 7, SHORT
+
+    def __init__(self, *chunks):
+        self.hear = iter(chunks).__next__
+
+    def hangs(self):
+        return True
+
+    def moved(self):
+        pass
+
+    def ending(self):
+        told = Told()
+        assert list(told.by(self.hear, self)) == []
+        return told.ending(self, lambda: "killed", "")
+
+
+def message(kind, value):
+    data = pickle.dumps((kind, value))
+    return len(data).to_bytes(8, "little") + data
+
+
+def test_who_got_no_turn_for_longer_than_the_deadline_hears_what_was_said_meanwhile_before_it_says_hung():
+    assert Listener(None, message("finished", "done"), b"").ending() == Finished("done")
+    assert Listener(None, b"").ending() == Died(7, "killed")
+
+
+def test_what_has_said_how_it_ended_hangs_no_more():
+    assert Listener(message("finished", "done"), None).ending() == Finished("done")
+
+
+def test_control_what_says_nothing_then_either_hangs():
+    assert Listener(None, None).ending() == Hung(7, SHORT)
 
 
 def test_a_hang_that_ignores_signals_is_ended_too():
@@ -254,7 +294,9 @@ needs_proc = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="the pro
 @pytest.mark.parametrize("then", ["returns", "hangs", "dies"])
 def test_child_processes_of_the_task_end_with_it(then):
     def task(channel):
+        channel.rest()  # to start another interpreter takes longer than what counts as hanging here
         starts_a_child(channel)
+        channel.step(1)
         if then == "hangs":
             forever()
         if then == "dies":

@@ -11,6 +11,7 @@ from pytest_tradestore.isolation import Died, Finished, Hung, Sent
 from pytest_tradestore.runner import Runner, finished
 
 SOON = 0.2
+LONG = 60.0
 
 
 def hang(channel):
@@ -50,7 +51,7 @@ def test_long_hangs_are_fewer(monkeypatch):
 
 
 def test_control_tasks_that_come_to_their_end_are_run_until_none_is_left():
-    runs, left = Runner(SOON), [answer, die, answer]
+    runs, left = Runner(LONG), [answer, die, answer]
 
     found = list(runs.through(lambda: left.pop() if left else None))
 
@@ -60,6 +61,6 @@ def test_control_tasks_that_come_to_their_end_are_run_until_none_is_left():
 
 
 def test_one_that_uses_a_store_in_the_ordinary_way_says_why_it_did_not_end():
-    assert finished(answer, SOON) == "done"
+    assert finished(answer, LONG) == "done"
     assert finished(hang, SOON) == "the workload took longer than 0.2 s (tradestore_deadline) for one step"
-    assert finished(die, SOON) == "the store ended its process: killed by SIGSEGV"
+    assert finished(die, LONG) == "the store ended its process: killed by SIGSEGV"

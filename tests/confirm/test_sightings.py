@@ -6,6 +6,7 @@ import select
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
@@ -171,7 +172,8 @@ def test_a_kill_with_everything_mounted_and_unwritten_leaves_nothing(everybody, 
     assert Path("/proc/self/mounts").read_text() == mounts
 
     for process in reversed(descendants(child.pid)) if everybody else [child.pid]:
-        os.kill(process, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it has ended by the death of another
+            os.kill(process, signal.SIGKILL)
     child.wait()
     while os.read(reading, 1 << 16):  # ends when no process of it is left
         pass
