@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar
 
 from pytest_tradestore.crash.recorders.fake_patches import Patches
 from pytest_tradestore.race.flocks import Flocks
-from pytest_tradestore.race.in_force import InForce, running
+from pytest_tradestore.race.in_force import running
 
 _ident = _thread.get_ident
 _connect = sqlite3.connect
@@ -40,7 +40,7 @@ def connect(database: Any, timeout: float = 5.0, *arguments: Any, **options: Any
         return _connect(database, timeout, *arguments, **options)
     made: Connection = _connect(database, 0.0, *arguments, factory=Connection, **options)
     made.name = os.path.basename(os.fsdecode(database)) if isinstance(database, str | bytes | os.PathLike) else ""
-    made.patience, made.in_force = timeout, actor.in_force
+    made.patience = timeout
     return made
 
 
@@ -49,7 +49,6 @@ class Connection(sqlite3.Connection):
 
     name = ""
     patience = 5.0
-    in_force: InForce
     _in_use = False
     """Whether a statement of the running transaction has been done: SQLite does not wait then, to avoid deadlocks."""
 
@@ -99,15 +98,17 @@ class Connection(sqlite3.Connection):
         ends = statement in ("COMMIT", "ROLLBACK")
         may_wait = self.patience > 0 and (ends or not (self._in_use and self.in_transaction))
         until, flocks = actor.in_force.clock.now + self.patience, actor.in_force.flocks
+        in_time = True
         while True:
             refused = flocks.releases
             try:
                 done = do()
             except sqlite3.OperationalError as error:
-                if not may_wait or not _is_busy(error):
+                if not may_wait or not in_time or not _is_busy(error):
                     raise
-                if not actor.reach(f"wait: {told}", partial(_has_moved, flocks, refused), until):
-                    raise
+                # The last attempt is made when the time is up: locks are also let go by what is no step here, by
+                # the last row that is read, or by closing.
+                in_time = actor.reach(f"wait: {told}", partial(_has_moved, flocks, refused), until)
             else:
                 flocks.releases += 1  # whoever waits may try again
                 self._in_use = self.in_transaction and not statement.lstrip().upper().startswith("BEGIN")
@@ -120,7 +121,9 @@ class Connection(sqlite3.Connection):
             return do()
         finally:
             super().cursor(sqlite3.Cursor).execute("PRAGMA busy_timeout=0").close()
-            self.in_force.flocks.releases += 1
+            # Whoever waits in this process: the connection may be one that a module keeps between executions.
+            for actor in list(running.values()):
+                actor.in_force.flocks.releases += 1
 
 
 class Cursor(sqlite3.Cursor):

@@ -1,6 +1,7 @@
 """sqlite3 under the scheduler: callers meet between statements, and whoever has to wait waits in virtual time."""
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -83,6 +84,49 @@ class ByScript(Counter):
         return "counted"
 
 
+class EndsByScript(Counter):
+    """Ends its transaction by a script: what is open is committed before the first statement of one."""
+
+    def increment(self):
+        self.db.execute(self.begin)
+        self.db.execute("INSERT OR REPLACE INTO n VALUES (1, ?)", (self.load() + 1,))
+        self.db.executescript("SELECT 1")
+        return "counted"
+
+
+class KeptByAModule(EndsByScript):
+    """Its connections outlive the execution in which they were made, as those in a pool of a module do."""
+
+    place, pool, seen = None, [], None
+
+    def __init__(self, root):
+        if self.pool:
+            self.db = self.pool.pop()
+        else:
+            super().__init__(self.place)
+        if root != self.seen:
+            type(self).seen = root
+            self.db.execute("DELETE FROM n")
+
+    def close(self):
+        self.pool.append(self.db)
+
+
+class EndsByClosing(Counter):
+    """Looks at the number under the lock when it has counted, and lets go of that by closing."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        self.path = root / "n.db"
+
+    def increment(self):
+        counted = super().increment()
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as db:
+            db.execute(self.begin)
+            assert db.execute("SELECT value FROM n").fetchone()
+        return counted
+
+
 def judge(execution):
     assert execution.ending is not Ending.HUNG
     for call in execution.history:
@@ -95,9 +139,19 @@ def found(store, budget=120, program=TWO):
     return run_schedules(StoreUnderTest("sqlite", store), program, budget=budget, seed=0, judge=judge)
 
 
-@pytest.mark.parametrize("store", [Counter, ByPragma, ByScript])
+@pytest.mark.parametrize("store", [Counter, ByPragma, ByScript, EndsByScript, EndsByClosing])
 def test_whoever_waits_for_a_transaction_gets_its_turn(store):
     result = found(store)
+
+    assert (result.sentence, result.trouble) == ("", "")
+    assert result.search.executions > 50
+
+
+def test_a_connection_that_outlives_an_execution_frees_who_waits_in_the_next_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(KeptByAModule, "place", tmp_path)
+    monkeypatch.setattr(KeptByAModule, "pool", [])
+
+    result = found(KeptByAModule)
 
     assert (result.sentence, result.trouble) == ("", "")
     assert result.search.executions > 50
