@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from pytest_tradestore.causes import Cause, Culprit
 from pytest_tradestore.crash.contents import changes_between
@@ -79,27 +80,29 @@ class _Run:
         self.store, self.workload, self.sandbox, self.only = store, workload, sandbox, only
         self.settings = settings if only is None else replace(settings, budget=Budget.DEEP)
         self.plan: Plan | None = None
+        self.saved: Any = None
         self.readings: dict[int, Reading | None] = {}
         """By their numbers; None where there can be no such damage."""
         self.trouble = self.gave_up = ""
         self.over = False
 
     def go(self) -> None:
-        runner = Runner(self.store.declarations.deadline)
+        runner, ended = Runner(self.store.declarations.deadline), ""
         for event in runner.through(self._next):
             match event:
-                case Sent(Plan() as made):
-                    self.plan = made
+                case Sent((Plan() as made, saved)):
+                    self.plan, self.saved = made, saved
                 case Sent((number, reading)):
                     self.readings[number] = reading
                 case Finished(trouble):
-                    self.trouble, self.over = trouble, True
+                    self.trouble, self.over, ended = trouble, True, trouble
                 case Hung() | Died():
                     self.trouble, self.over = of_the_workload(event), self.plan is None
                     if left := self._left():
                         self.readings[left[0]] = Reading(Observation(()), ended=ended_how(event))
         if left := self._left():
-            self.gave_up = f"the store {so_often(runner.ways)}, so that {len(left):,} damaged files were not read"
+            why = ended or f"the store {so_often(runner.ways)}"
+            self.gave_up = f"{why}, so that {len(left):,} damaged files were not read"
 
     def _left(self) -> list[int]:
         return [] if self.plan is None else [n for n in range(len(self.plan.tries)) if n not in self.readings]
@@ -118,7 +121,9 @@ class _Run:
                 plan = _narrowed(planned(client, self.settings), self.only)
             except Unusable as reason:
                 return str(reason)
-            channel.send(plan)
+            channel.send((plan, client.saved()))
+        else:
+            client.take_over(self.saved)
         with bounded_memory():
             for number, (damage, place, thorough) in enumerate(plan.tries):
                 if number not in self.readings:

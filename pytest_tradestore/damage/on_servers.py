@@ -38,6 +38,10 @@ SELECT a.attname, a.atttypid::regtype::text, EXISTS (
   SELECT 1 FROM pg_index i WHERE i.indrelid = a.attrelid AND i.indisprimary AND a.attnum = ANY (i.indkey)
 ) FROM pg_attribute a WHERE a.attrelid = {oid} AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
 """
+_OTHERS = """
+SELECT pg_terminate_backend(pid), pg_sleep(0.001) FROM pg_stat_activity
+WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+"""
 _TEXTS = ("text", "character varying", "character", "json", "jsonb", "bytea")
 
 
@@ -147,10 +151,18 @@ class _Snapshot:
     tables: Mapping[str, _Table]
 
 
+@dataclass(frozen=True, slots=True)
+class _Saved:
+    """What one database has held, and is kept in it for whatever process brings it back."""
+
+    database: str
+    snapshots: list[_Snapshot] = field(default_factory=list)
+
+
 def _nearest(snapshots: Sequence[_Snapshot], wanted: Mapping[str, bytes]) -> _Snapshot:
     """Return the one of which least has to be changed, of several the last; what it had no row of cannot be changed.
 
-    Raises Unusable where none has all rows, as where another process has saved them.
+    Raises Unusable where none has all rows.
     """
     whole = [one for one in snapshots if wanted.keys() <= one.contents.keys()]
     if not whole:
@@ -164,15 +176,28 @@ class _OfPostgres(_OnAServer):
 
     _dsn: str = ""
     _control: Control | None = None
-    _snapshots: list[_Snapshot] = field(default_factory=list)
+    _saved: _Saved = field(default_factory=lambda: _Saved(f"d{os.getpid()}"))
+
+    def saved(self) -> _Saved:
+        return self._saved
+
+    def take_over(self, saved: _Saved) -> None:
+        self._saved = saved
+        self._begin()
+        # What was asked for the process that ended may still be going on.
+        while self._ask(_OTHERS):
+            pass
+
+    def _begin(self) -> None:
+        server, name = databases()[0], self._saved.database
+        self._dsn = server.database(name)
+        self._control = server.control(name)
+        self._ask("SET session_replication_role = replica")
+        self._ask("SET synchronous_commit = off")
 
     def fresh_root(self, image: DurableImage) -> Path:
         if self._control is None:
-            server, name = databases()[0], f"d{os.getpid()}"
-            self._dsn = server.database(name)
-            self._control = server.control(name)
-            self._ask("SET session_replication_role = replica")
-            self._ask("SET synchronous_commit = off")
+            self._begin()
         self._count += 1
         root = self.directory / f"{os.getpid()}-{self._count}" / "store"
         os.makedirs(root)
@@ -183,11 +208,11 @@ class _OfPostgres(_OnAServer):
     def contents(self, root: Path) -> dict[str, bytes]:  # noqa: ARG002 - there is one database
         tables = self._tables()
         contents = self._read(tables)
-        number = len(self._snapshots)
+        number = len(self._saved.snapshots)
         self._ask(f"CREATE SCHEMA {_SAVED}{number}")
         for at, table in enumerate(tables.values()):
             self._ask(f"CREATE TABLE {_SAVED}{number}.t{at} AS TABLE {table.name}")
-        self._snapshots.append(_Snapshot(number, contents, tables))
+        self._saved.snapshots.append(_Snapshot(number, contents, tables))
         return contents
 
     def is_kept(self, root: Path, content: bytes) -> bool:  # noqa: ARG002 - as above
@@ -205,7 +230,7 @@ class _OfPostgres(_OnAServer):
         if not wanted:
             self._clear()
             return
-        snapshot = _nearest(self._snapshots, wanted)
+        snapshot = _nearest(self._saved.snapshots, wanted)
         self._bring_back(snapshot)
         for path, content in _changes(snapshot.contents, wanted).items():
             self._damage(snapshot.tables, path, content)

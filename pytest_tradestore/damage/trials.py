@@ -80,6 +80,12 @@ class DamageClient(Client):
                 raise Unusable(f"tradestore_damage_reported raised {type(error).__name__}: {error}") from error
         super().leave(opened)
 
+    def saved(self) -> Any:
+        """Return what another process needs, beside an image, to bring that back: nothing, where the image is all."""
+
+    def take_over(self, saved: Any) -> None:
+        """Go on from what a process has saved that came to no end."""
+
     def is_kept(self, root: Path, content: bytes) -> bool:
         """Say whether bytes are still there, in any file."""
         return is_kept(root, content)

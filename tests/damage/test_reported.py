@@ -86,6 +86,17 @@ def test_a_function_that_raises_is_named():
     assert "tradestore_damage_reported raised AttributeError" in result.reason
 
 
+def test_a_function_that_raises_only_at_damage_is_named_too():
+    def asked(store):
+        return bool(store.issues) and store.no_such_thing
+
+    result = judged(TellsByObject, damage_reported=asked)["CORR-1"]
+
+    assert result.verdict is Verdict.UNDECIDED
+    assert "tradestore_damage_reported raised AttributeError" in result.reason
+    assert "again and again" not in result.reason
+
+
 @pytest.mark.parametrize("wrong", ["logs", 1, ("log",)])
 def test_what_is_no_way_to_report_is_refused(wrong):
     with pytest.raises(ConfigurationError, match="tradestore_damage_reported must be 'error', 'log', or a function"):

@@ -96,6 +96,47 @@ class SealsNothing(PostgresDocument):
     tradestore_claims = ("processes", "checksums")
 
 
+class EndsOnADeepRow(PostgresDocument):
+    """Keeps JSON as text, tells of what is none, and ends its process on what is nested very deep."""
+
+    def __init__(self, address):
+        super().__init__(address)
+        with self._connected() as connection:
+            connection.execute("ALTER TABLE document ALTER COLUMN data TYPE text")
+
+    def load(self):
+        with self._connected() as connection:
+            kept = connection.execute("SELECT data FROM document").fetchone()
+        return self.read(kept[0])
+
+    def read(self, text):
+        try:
+            data = json.loads(text)
+        except RecursionError:
+            self.ends()
+        if not isinstance(data, dict):
+            raise ValueError("no document")
+        return data
+
+    def update(self, function):
+        with self._connected() as connection, connection.transaction():
+            data = self.read(connection.execute("SELECT data FROM document FOR UPDATE").fetchone()[0])
+            connection.execute("UPDATE document SET data = %s", [json.dumps(function(data))])
+
+    def ends(self):
+        os._exit(3)
+
+
+class HangsOnADeepRow(EndsOnADeepRow):
+    """Waits there without an end, in the middle of a statement."""
+
+    tradestore_deadline = 2.0
+
+    def ends(self):
+        with self._connected() as connection:
+            connection.execute("LOCK document; SELECT pg_sleep(3600)")
+
+
 class SharesATransaction(PostgresDocument):
     """Lets its threads use one connection as they come: what one locks the others hold as well."""
 

@@ -54,6 +54,27 @@ def test_control_rows_under_a_seal_tell_of_each_alteration():
     assert held == {"CORR-1", "CORR-2", "CORR-4", "CORR-5", "CORR-6", "CORR-7"}
 
 
+@pytest.mark.proof
+@on_postgres
+@pytest.mark.parametrize(
+    ("name", "words"), {"EndsOnADeepRow": "ended its process", "HangsOnADeepRow": "took longer than 2 s"}.items()
+)
+def test_a_row_that_ends_the_process_is_told_and_the_others_are_read_in_another_one(name, words):
+    pytest.importorskip("psycopg", reason="psycopg (the extra postgres) is not installed")
+    from tests.network import postgres_stores
+
+    results = judged(getattr(postgres_stores, name), ("CORR-1", "CORR-4", "CORR-6"))
+
+    found = {result.requirement: result for result in results}
+    assert {id_: result.verdict for id_, result in found.items()} == {
+        "CORR-1": Verdict.HOLDS,
+        "CORR-4": Verdict.VIOLATED,
+        "CORR-6": Verdict.HOLDS,
+    }
+    assert words in found["CORR-4"].counterexample.headline
+    assert found["CORR-1"].checked["noticed"] > 5
+
+
 def snapshot(number, *rows):
     return _Snapshot(
         number, {f"log/{row}/{column}": f"{row}".encode() for row in rows for column in ("body", "seal")}, {}
