@@ -24,6 +24,7 @@ class HasOne:
     now = time.monotonic
 
 
+WHOLE = "%Y-%m-%d %H:%M:%S"
 CLOCKS = {
     "time": lambda: time.time(),
     "time-ns": lambda: time.time_ns() / 1e9,
@@ -36,7 +37,7 @@ CLOCKS = {
     "local": lambda: time.mktime(time.localtime()),
     "utc-by-none": lambda: time.mktime(time.gmtime(None)),
     "text": lambda: time.mktime(time.strptime(time.ctime())),
-    "formatted": lambda: int(time.strftime("%S")) + 60 * int(time.strftime("%M")),
+    "formatted": lambda: time.mktime(time.strptime(time.strftime(WHOLE), WHOLE)),
     "datetime": lambda: datetime.now().timestamp(),  # noqa: DTZ005 - one of those that are written
     "datetime-utc": lambda: datetime.now(tz=UTC).timestamp(),
     "datetime-today": lambda: datetime.today().timestamp(),  # noqa: DTZ002 - as above

@@ -73,7 +73,7 @@ class Held:
 
     def __call__(self, *args: Any) -> Any:
         self.begun.set()
-        assert self.go_on.wait(10)
+        assert self.go_on.wait(100)
         if self.failing:
             raise OSError(5, "Input/output error")
         return self._operation(*args)

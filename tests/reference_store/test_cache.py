@@ -114,7 +114,7 @@ def test_control_what_was_written_just_now_is_read_again(tmp_path: Path, monkeyp
 def in_another_process(act: Callable[[], object]) -> None:
     child = FORKS.Process(target=act)
     child.start()
-    child.join(30)
+    child.join()
     assert child.exitcode == 0
 
 

@@ -22,7 +22,7 @@ class Writer:
         tickets = take()
         if not self.began.is_set():
             self.began.set()
-            assert self.go_on.wait(10)
+            assert self.go_on.wait(100)
         self.batches.append([ticket.change for ticket in tickets])
         self.failing()
         for ticket in tickets:
@@ -44,20 +44,20 @@ def together(writer: Writer, commits: GroupCommit[Any], changes: list[str]) -> d
 
     threads = [threading.Thread(target=commit, args=(change,)) for change in changes]
     threads[0].start()
-    assert writer.began.wait(10)
+    assert writer.began.wait(100)
     for thread in threads[1:]:
         thread.start()
     while len(commits._waiting) < len(changes) - 1:
         pass
     writer.go_on.set()
     for thread in threads:
-        thread.join(10)
+        thread.join()
     return outcomes
 
 
 def test_updates_that_wait_are_written_in_one_go_and_each_gets_its_own_result() -> None:
     writer = Writer()
-    outcomes = together(writer, GroupCommit(writer, 10, "root"), ["a", "b", "bad", "c"])
+    outcomes = together(writer, GroupCommit(writer, 100, "root"), ["a", "b", "bad", "c"])
 
     assert [len(batch) for batch in writer.batches] == [1, 3]
     assert isinstance(outcomes.pop("bad"), ValueError)
@@ -69,7 +69,7 @@ def test_a_failed_write_fails_all_of_its_updates_each_with_an_error_of_its_own()
         raise StorageFailure("save", "jobs", OSError(5, "Input/output error"), may_have_happened=True)
 
     writer = Writer(fail)
-    outcomes = together(writer, GroupCommit(writer, 10, "root"), ["a", "b", "c"])
+    outcomes = together(writer, GroupCommit(writer, 100, "root"), ["a", "b", "c"])
 
     assert len({id(error) for error in outcomes.values()}) == 3
     for error in outcomes.values():
@@ -83,11 +83,11 @@ def test_a_change_that_waited_too_long_is_withdrawn_and_never_made() -> None:
     commits: GroupCommit[Any] = GroupCommit(writer, 0.0, "root")
     first = threading.Thread(target=commits.commit, args=("a",))
     first.start()
-    assert writer.began.wait(10)
+    assert writer.began.wait(100)
     with pytest.raises(LockTimeout):
         commits.commit("late")
     writer.go_on.set()
-    first.join(10)
+    first.join()
 
     assert commits.commit("b") == "did b"
     assert writer.batches == [["a"], ["b"]]

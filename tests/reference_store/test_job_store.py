@@ -231,13 +231,13 @@ import asyncio, sys
 from reference_store import JobStore
 from reference_store.models import Job
 async def main():
-    store = JobStore(sys.argv[1])
+    store = JobStore(sys.argv[1], lock_timeout=120)
     for turn in range(15):
         await asyncio.gather(*(store.save(Job(job_id=f"p{sys.argv[2]}-{turn}-{n}", job_type="b")) for n in range(4)))
 asyncio.run(main())
 """
     running = [subprocess.Popen([sys.executable, "-c", program, str(tmp_path), str(n)]) for n in range(3)]
-    assert [process.wait(60) for process in running] == [0, 0, 0]
+    assert [process.wait() for process in running] == [0, 0, 0]
 
     assert len(using(tmp_path, lambda store: store.list(limit=1000))) == 180
 
@@ -396,15 +396,15 @@ def by_threads(store):
     store.close()
     return claimed
 if sys.argv[2] == "tasks":
-    print(*asyncio.run(by_tasks(JobStore(sys.argv[1]))))
+    print(*asyncio.run(by_tasks(JobStore(sys.argv[1], lock_timeout=120))))
 else:
-    print(*by_threads(SyncJobStore(sys.argv[1])))
+    print(*by_threads(SyncJobStore(sys.argv[1], lock_timeout=120)))
 """
     running = [
         subprocess.Popen([sys.executable, "-c", program, str(tmp_path), how], stdout=subprocess.PIPE, text=True)
         for how in ("tasks", "threads", "tasks")
     ]
-    claimed = [name for process in running for name in process.communicate(timeout=60)[0].split()]
+    claimed = [name for process in running for name in process.communicate()[0].split()]
 
     assert sorted(claimed) == sorted(f"j{number}" for number in range(60))
 

@@ -31,7 +31,7 @@ from reference_store.stores import record_log
 
 record_log.SMALLEST = 1
 root, name = sys.argv[1:]
-store = SyncJobStore(root)
+store = SyncJobStore(root, lock_timeout=120)
 write = threading.Lock()
 
 def say(*words):

@@ -102,12 +102,19 @@ def test_a_call_of_a_signal_handler_during_a_call_on_the_same_root_is_told_so_at
     directory = Directory.open(str(tmp_path))
     directory_lock = RootLock(directory.descriptor)
     directory_lock.acquire(directory.descriptor, "", 5)
+
+    def in_the_middle() -> None:
+        while not store._files._commits["K"]._waiting:
+            pass
+        os.kill(os.getpid(), signal.SIGALRM)
+
+    calling = threading.Thread(target=in_the_middle)
     before = signal.signal(signal.SIGALRM, handler)
     try:
-        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        calling.start()
         store.put("K", {"n": 1})
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        calling.join()
         signal.signal(signal.SIGALRM, before)
 
     assert [type(error) for error in told] == [CalledInside]

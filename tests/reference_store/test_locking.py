@@ -106,7 +106,7 @@ def test_the_lock_of_a_killed_process_is_free_at_once(root: Directory, tmp_path:
         holder.send_signal(signal.SIGKILL)
         holder.wait()
 
-    take(root, timeout=5).release()
+    take(root, timeout=60).release()
 
 
 def test_a_forked_child_does_not_inherit_the_lock(root: Directory) -> None:
@@ -153,7 +153,7 @@ def test_a_child_forked_while_its_parent_waits_for_the_lock_keeps_it_from_nobody
         if not it_has_got:
             held.release()
 
-        DocumentStore(tmp_path, lock_timeout=5).put("OTHER", {"n": 1})  # the child is there still
+        DocumentStore(tmp_path, lock_timeout=60).put("OTHER", {"n": 1})  # the child is there still
 
 
 def test_a_copy_of_its_descriptor_does_not_keep_the_lock(root: Directory) -> None:
@@ -187,7 +187,7 @@ def test_a_planted_lock_file_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_sixteen_threads_through_two_instances_take_turns(tmp_path: Path) -> None:
-    stores = [DocumentStore(tmp_path), DocumentStore(tmp_path)]
+    stores = [DocumentStore(tmp_path, lock_timeout=120), DocumentStore(tmp_path, lock_timeout=120)]
     failures: list[Exception] = []
 
     def work(number: int) -> None:

@@ -70,7 +70,7 @@ def gathered(root: Path, commits: GroupCommit[Any], calls: list[Callable[[], Any
             while len(commits._waiting) < number:
                 pass
     for thread in threads:
-        thread.join(10)
+        thread.join()
     return results
 
 
@@ -156,7 +156,7 @@ def test_a_refused_value_concerns_nobody_else(tmp_path: Path) -> None:
         while not commits._waiting:
             pass
         bad()  # does not even wait
-    good.join(10)
+    good.join()
 
     assert refused
     assert store.get("K") == {"n": 1}
@@ -331,7 +331,7 @@ def test_a_child_forked_during_a_write_does_not_wait_for_it(tmp_path: Path) -> N
             finally:
                 os._exit(2)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    writer.join(10)
+    writer.join()
 
     assert store.get("K") == {"n": 1}
 
@@ -460,7 +460,7 @@ def test_puts_of_different_keys_that_meet_wait_for_the_disk_side_by_side(
 
     def sync(descriptor: int) -> None:
         if not is_directory(descriptor) and b'"key"' in Path(f"/proc/self/fd/{descriptor}").read_bytes():
-            all_wait.wait(10)
+            all_wait.wait(100)
         real(descriptor)
 
     monkeypatch.setattr(os, "fsync", sync)
