@@ -84,8 +84,8 @@ class _Connection:
     """Whether the server passes over all that it is asked until it is told that this was all."""
     writing: bool = False
     """Whether what the client has asked for since the server was ready writes by its words."""
-    before: str = ""
-    """The newest transaction that had written when the server was ready last."""
+    before: object = None
+    """How far transactions and sequences had come when the server was ready last."""
 
     @property
     def server(self) -> socket:
@@ -320,7 +320,7 @@ class PostgresLine:
         """Let the server do a statement, and note whether that outlasts the client: what no transaction holds does.
 
         Whether a statement that reads has written besides (by a function, a view, a rule) the server knows: it gives a
-        number to each transaction that writes.
+        number to each transaction that writes, and its sequences go on.
         """
         connection, text = statement.connection, statement.text
         if not self.curious:
@@ -332,14 +332,14 @@ class PostgresLine:
         if not connection.owed:
             connection.writing = False
             if to_ask and connection.status == b"I":
-                connection.before = self._lines.newest_transaction()
+                connection.before = self._lines.how_far()
         connection.writing |= writing
         connection.send(statement.group)
         told = self._followed(statement, lost=lost)
         if not told or wire.may_commit(text):
             self.lasts = True  # it waits for another client, or another transaction may have begun in the same breath
         elif connection.status == b"I" and not connection.owed:
-            self.lasts = connection.writing or (to_ask and connection.before != self._lines.newest_transaction())
+            self.lasts = connection.writing or (to_ask and connection.before != self._lines.how_far())
         return told
 
     def _refused(self, statement: _Statement, spoil: Spoil) -> str:
@@ -482,6 +482,15 @@ def _shutdown() -> bytes:
     return Message(wire.ERROR, b"".join(part.encode() + b"\0" for part in fields) + b"\0").sent
 
 
+_HOW_FAR = """
+PREPARE how_far AS SELECT pg_snapshot_xmax(pg_current_snapshot()), (
+  SELECT string_agg(coalesce(pg_sequence_last_value(oid), 0)::text, ' ' ORDER BY oid)
+  FROM pg_sequence JOIN pg_class ON oid = seqrelid WHERE relpersistence <> 't'
+)
+"""
+"""A sequence goes on without a number of a transaction, in 31 of 32 times."""
+
+
 class PostgresLines:
     """A database with a line for each client; it is empty at the beginning of each execution."""
 
@@ -495,6 +504,7 @@ class PostgresLines:
         self._name = f"e{row[0]}"
         server.database(self._name)
         self._control = server.control(self._name)
+        self._control.ask(_HOW_FAR)
         self.sessions = Sessions(server.port)
         self._lines: dict[int, PostgresLine] = {}
         self._begun = 0
@@ -528,10 +538,15 @@ class PostgresLines:
         rows = self._control.ask(f"SELECT cardinality(pg_blocking_pids({pid}))")
         return bool(rows) and rows[0][0] != "0"
 
-    def newest_transaction(self) -> str:
-        """Return the number behind that of the newest transaction that has written something, and is over."""
-        ((number,),) = self._control.ask("SELECT pg_snapshot_xmax(pg_current_snapshot())")
-        return number or ""
+    def how_far(self) -> object:
+        """Return how far the transactions that have written something and are over have come, and the sequences.
+
+        Where a sequence is locked, because a client alters it, that is not known: what is returned equals nothing else.
+        """
+        try:
+            return self._control.ask("SET LOCAL lock_timeout = 1; EXECUTE how_far")
+        except RuntimeError:
+            return object()
 
     def is_in_a_ring(self, pid: int) -> bool:
         """Say whether a session waits for what another one holds that waits, by way of whomever, for this one."""

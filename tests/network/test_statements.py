@@ -21,6 +21,7 @@ INSERT INTO t VALUES (0);
 CREATE SEQUENCE numbers;
 CREATE FUNCTION noted() RETURNS int LANGUAGE sql VOLATILE AS 'INSERT INTO t VALUES (1) RETURNING n';
 CREATE FUNCTION told() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM t';
+CREATE FUNCTION numbered() RETURNS bigint LANGUAGE sql AS 'SELECT nextval(''numbers'')';
 CREATE VIEW noting AS SELECT noted() AS n;
 CREATE VIEW telling AS SELECT told() AS n;
 """
@@ -62,6 +63,20 @@ GONE = [
 @pytest.mark.parametrize("statement", LASTING)
 def test_what_has_written_outlasts_its_session(lines, tmp_path, statement):
     assert lasting(lines, tmp_path, statement) == [True]
+
+
+def test_a_number_that_a_function_has_taken_is_taken_for_good_also_where_the_server_wrote_none_down(lines, tmp_path):
+    assert lasting(lines, tmp_path, *["SELECT numbered()"] * 3) == [True] * 3
+
+
+def test_nobody_waits_for_a_sequence_that_another_client_alters(lines, tmp_path):
+    made_by(lines, tmp_path, lambda connection: connection.execute(TABLES))
+    lasted = []
+    with closing(lines.server.control(lines._name)) as another:
+        another.ask("BEGIN; ALTER SEQUENCE numbers INCREMENT 2")
+        made_by(lines, tmp_path, lambda one: one.execute("SELECT told()"), lambda line: lasted.append(line.lasts))
+
+    assert lasted == [True]  # for all that is known
 
 
 @pytest.mark.parametrize("statement", GONE)
