@@ -39,6 +39,8 @@ from pytest_tradestore.beats import while_waiting as while_waiting
 from pytest_tradestore.offspring import after, started
 
 _PARENT_DEATH = 1  # PR_SET_PDEATHSIG
+_GOING = 10.0
+"""Seconds that what has been killed may take to be gone: on a busy machine it has to get its turn for that, too."""
 
 
 def run_isolated(task: Task, deadline: float) -> Ending:
@@ -223,11 +225,16 @@ def end_running() -> None:
 
 def _end_session(leader: int, before: int | None) -> None:
     """End what is left of the session that ``leader`` began, and wait until it can no longer write anything."""
-    patience = monotonic() + 1.0
-    while (members := _session_of(leader, before)) and monotonic() < patience:
-        for pid in members:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
+    patience = monotonic() + _GOING
+    beyond_us: set[int] = set()
+    while (members := set(_session_of(leader, before)) - beyond_us) and monotonic() < patience:
+        for pid in sorted(members):
+            try:
                 os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+            except PermissionError:  # another user's by now; nobody can wait for its end
+                beyond_us.add(pid)
         select.select([], [], [], 0.001)
 
 

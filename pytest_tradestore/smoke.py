@@ -76,11 +76,7 @@ def smoke(store: StoreUnderTest, kit: Kit, methods: frozenset[str]) -> Smoked:
 
         def visit(channel: Channel) -> Smoked:
             if hasattr(signal, "SIGALRM"):
-                # Not dump_traceback_later: after a fork it waits for a timer of the process that was forked.
                 faulthandler.register(signal.SIGALRM, file=2)
-                signal.setitimer(signal.ITIMER_REAL, deadline * 0.9)
-            else:
-                faulthandler.dump_traceback_later(deadline * 0.9, file=2)
             before = list(sys.modules)
             found = _first_taken(store, kit, methods, candidates, sandbox, channel)
             found = replace(found, imports=imported_since(before))
@@ -226,6 +222,7 @@ class _Visit:
     def _step(self, doing: str, do: Callable[[], Any]) -> Any:
         self._steps += 1
         self._channel.send(doing)
+        _say_where_in(self._store.declarations.deadline * 0.9)
         self._channel.step(self._steps)
         began = perf_counter()
         try:
@@ -238,6 +235,15 @@ class _Visit:
             raise _Raised(Trouble(told, remedy, trace_of(error)), error) from None
         finally:
             self.slowest = max(self.slowest, perf_counter() - began)
+
+
+def _say_where_in(seconds: float) -> None:
+    """Have it printed where this process stands when a step that begins now has had so much time, nearly all of it."""
+    if hasattr(signal, "SIGALRM"):
+        # Not dump_traceback_later: after a fork it waits for a timer of the process that was forked.
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+    else:
+        faulthandler.dump_traceback_later(seconds, file=2)
 
 
 def _read(opened: OpenStore, look: Call) -> Any:

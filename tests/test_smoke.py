@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import threading
+import time
 
 import pytest
 
@@ -124,6 +125,25 @@ def test_a_hang_is_told_with_the_place_where_it_hangs_and_the_deadline_to_set():
     assert "tradestore_deadline" in trouble.remedy
     assert "in put" in trouble.trace
     assert "pytest_tradestore/" not in trouble.trace
+
+
+class SlowAndThenHangs(Files):
+    """Each call takes most of its time, and the one that reads never comes back."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        time.sleep(0.6)
+
+    def put(self, key, document):
+        time.sleep(0.6)
+        super().put(key, document)
+
+    def get(self, key):
+        threading.Event().wait()
+
+
+def test_the_place_is_that_of_the_step_that_hangs_however_long_those_before_it_took():
+    assert "in get" in smoked(SlowAndThenHangs, deadline=1.0).trouble.trace
 
 
 class NeverClosed(Files):
