@@ -6,11 +6,13 @@ import sqlite3
 import threading
 from collections import namedtuple
 from datetime import datetime
+from time import monotonic
 
 import pytest
 
 from pytest_tradestore.verdict import Verdict
 from tests.sound_stores import trading
+from tests.sound_stores.caches import PlainCache
 from tests.sound_stores.trading_sqlite import Data
 
 
@@ -212,10 +214,35 @@ def test_the_call_that_ended_the_process_is_named_with_those_before_it_and_what_
 
 
 def test_the_call_that_hung_is_named(judged):
-    told = judged(HangsInReading, "DATA-BARS-RANGE", "bars", deadline=0.2).counterexample
+    told = judged(HangsInReading, "DATA-BARS-RANGE", "bars", deadline=1).counterexample
 
     assert told.headline.startswith("read_bars('")
-    assert told.headline.endswith(" took longer than 0.2 s")
+    assert told.headline.endswith(" took longer than 1 s")
+
+
+class AnswersLate(PlainCache):
+    """It has looked whether the value's time is over; that was long ago when it gets its turn to say what it found."""
+
+    stalled = False
+
+    def _is_over(self, entry):
+        first, AnswersLate.stalled = not AnswersLate.stalled, True
+        return not first and super()._is_over(entry)
+
+
+class NeverOver(AnswersLate):
+    def _is_over(self, entry):
+        AnswersLate.stalled = True
+        return False
+
+
+@pytest.mark.parametrize(("store", "verdict"), [(AnswersLate, Verdict.HOLDS), (NeverOver, Verdict.VIOLATED)])
+def test_a_value_is_read_after_its_time_if_it_was_asked_for_after_it_and_not_if_the_answer_came_late(
+    judged, monkeypatch, store, verdict
+):
+    monkeypatch.setattr("pytest_tradestore.kits.cache.monotonic", lambda: monotonic() + 3600 * AnswersLate.stalled)
+
+    assert judged(store, "DATA-CACHE-EXPIRED", "cache").verdict is verdict
 
 
 def test_control_a_process_that_ends_before_any_call_ends_in_the_opening(judged):

@@ -13,7 +13,7 @@ from pytest_tradestore.race.addresses import Setting
 from pytest_tradestore.race.evidence import kind_of, programs_of
 from pytest_tradestore.race.fair_locks import FairLock, fair_from
 from pytest_tradestore.race.one_client import OneClientHarness
-from pytest_tradestore.race.standing_still import is_kept_by_a_lock, unavailable
+from pytest_tradestore.race.standing_still import _FUTEX, is_kept_by_a_lock, unavailable
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
@@ -123,10 +123,14 @@ def test_a_thread_that_waits_for_a_lock_is_told_from_one_that_waits_for_an_answe
 
 
 def is_kept(thread):
-    """Say whether a thread that has come to wait for something waits for a lock."""
-    for _ in range(10_000):
-        with open(f"/proc/self/task/{thread}/status") as file:
-            if "S (sleeping)" in file.read():
-                break
+    """Say whether a thread that has come to wait for something waits for a lock.
+
+    For its turn in the interpreter it waits by a lock too, on the way there; but never without a time.
+    """
+    for _ in range(1_000_000):
+        with open(f"/proc/self/task/{thread}/syscall") as file:
+            call, *arguments = file.read().split()
+        if call not in ("running", "-1") and (call != _FUTEX or int(arguments[3], 16) == 0):
+            break
         os.sched_yield()
     return is_kept_by_a_lock(os.getpid(), str(thread))
