@@ -345,10 +345,13 @@ def _maker_meant_by(name: str) -> str:
 
 
 def _is_a_method(target: object, name: str) -> bool:
-    """Say whether it is a method that wants an instance, or the class, and so something that the store does."""
-    found = inspect.getattr_static(target, name, None)
+    """Say whether it is a method that wants an instance, or the class, and so something that the store does.
+
+    What an object that opens stores has is called as it stands there, and so may be a maker.
+    """
     if not isinstance(target, type):
-        return inspect.ismethod(getattr(target, name))  # of what makes the store
+        return False
+    found = inspect.getattr_static(target, name, None)
     if isinstance(found, classmethod):
         return True
     if not inspect.isfunction(found):

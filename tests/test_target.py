@@ -244,6 +244,25 @@ def test_control_what_an_object_that_opens_stores_does_of_its_own_accord_is_left
     assert StoreUnderTest("a", Factory()).declarations.deadline
 
 
+class MakingFactory(Factory):
+    """Has a method that makes a record of any fields, as a maker does."""
+
+    def make_bars(self, **fields):
+        return fields
+
+
+def test_a_method_of_such_an_object_that_makes_a_record_by_a_name_that_nobody_reads_is_refused():
+    with pytest.raises(ConfigurationError, match="nobody reads make_bars; did you mean make_bar"):
+        _ = StoreUnderTest("a", MakingFactory()).declarations
+
+
+def test_control_beside_the_maker_itself_it_is_left_alone():
+    opening = MakingFactory()
+    opening.make_bar = opening.make_bars
+
+    assert StoreUnderTest("a", opening).declarations.deadline
+
+
 def test_a_maker_of_such_an_object_by_a_name_that_nobody_reads_is_refused_too():
     opening = Factory()
     opening.make_jobs = dict
