@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from pytest_tradestore.crash.recorders.buffering import over
+from pytest_tradestore.crash.recorders.buffering import checked, over
 from pytest_tradestore.crash.recorders.fake_patches import Patches
 from pytest_tradestore.faults.calls import Call, CallKind, Decision, Fault, FaultInjector, Watched, role_of
 
@@ -129,7 +129,7 @@ class StandIns:
             self._replace(patches, name, self._of_a_number(getattr(os, name, None), kind, halved=name in _HALVED))
         self._replace(patches, "open", self._opening(os.open))
         self._replace(patches, "close", self._closing(os.close))
-        refusable = _opener(self, io.open)
+        refusable = opening(self, io.open)
         patches.replace(io, "open", refusable)
         patches.replace(builtins, "open", refusable)
         self._locks(patches)
@@ -258,7 +258,9 @@ class _Raw(io.FileIO):
         self._asked.ask(CallKind.CLOSE, self._path)
 
 
-def _opener(asked: StandIns, original: Any) -> Callable[..., Any]:
+def opening(asked: StandIns, original: Any) -> Callable[..., Any]:
+    """Return what stands in for ``open``."""
+
     def open(  # noqa: A001 - as the builtin
         file: Any,
         mode: str = "r",
@@ -270,12 +272,13 @@ def _opener(asked: StandIns, original: Any) -> Callable[..., Any]:
         opener: Any = None,
     ) -> Any:
         path = asked.place(file)
-        if path is None or not any(role_of(path, root) for root in asked._roots) or set(mode) - set("rwaxbt+"):
+        if path is None or not any(role_of(path, root) for root in asked._roots):
             return original(file, mode, buffering, encoding, errors, newline, closefd, opener)
+        file = checked(file, mode, buffering, encoding, errors, newline, closefd)
         if not isinstance(file, int) and opener is None:
             asked.ask(CallKind.OPEN if not set(mode) & set("wax+") else CallKind.CREATE, path)
         raw_mode = mode.replace("b", "").replace("t", "")
-        raw = _Raw(asked, path, os.fspath(file) if not isinstance(file, int) else file, raw_mode, closefd, opener)
+        raw = _Raw(asked, path, file, raw_mode, closefd, opener)
         return over(raw, mode, buffering, encoding, errors, newline)
 
     return open

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from pytest_tradestore.crash.recorders.buffering import over
+from pytest_tradestore.crash.recorders.buffering import checked, over
 from pytest_tradestore.race.actors import Holder
 from pytest_tradestore.race.clock import Clock
 from pytest_tradestore.race.in_force import InForce, Stopping, running
@@ -188,26 +188,14 @@ def switching_open(
 ) -> Any:
     """Open as the builtin does, for an actor with switch points."""
     actor = running.get(_ident())
-    if actor is None or _odd(mode, buffering, encoding, errors, newline) or actor.in_force.names.name(file) is None:
+    if actor is None or actor.in_force.names.name(file) is None:
         return REAL_OPEN(file, mode, buffering, encoding, errors, newline, closefd, opener)
-    if not isinstance(file, int):
-        file = os.fspath(file)  # as the builtin does: errors name the path as text
+    file = checked(file, mode, buffering, encoding, errors, newline, closefd)
     raw = SwitchingRaw(actor, file, mode.replace("b", "").replace("t", ""), closefd, opener)
     return over(
         raw, mode, buffering, encoding, errors, newline,
         reader=SwitchingReader, writer=SwitchingWriter, random=SwitchingRandom,
     )  # fmt: skip
-
-
-def _odd(mode: Any, buffering: int, encoding: str | None, errors: str | None, newline: str | None) -> bool:
-    """Say whether the builtin refuses or warns: then it shall do so itself."""
-    if not isinstance(mode, str) or len(set(mode)) != len(mode) or not set(mode) <= set("rwaxbt+"):
-        return True
-    if len(set(mode) & set("rwax")) != 1 or {"b", "t"} <= set(mode):
-        return True
-    if "b" in mode:
-        return buffering == 1 or not encoding is errors is newline is None
-    return buffering == 0 or newline not in (None, "", "\n", "\r", "\r\n")
 
 
 class _FileIOMeta(type):

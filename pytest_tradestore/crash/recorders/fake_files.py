@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from pytest_tradestore.crash.recorders.buffering import over
+from pytest_tradestore.crash.recorders.buffering import checked, is_mode, over
 from pytest_tradestore.crash.recorders.fake_calls import Calls
 from pytest_tradestore.crash.recorders.fake_nodes import OpenFile
 
@@ -141,11 +141,9 @@ class Opening:
     ) -> Any:
         """Open as the builtin does, on whichever disk the path lies."""
         rest = (buffering, encoding, errors, newline, closefd)
-        flags = _flags(mode)
-        if flags is None:  # let the builtin say what is wrong with the mode
-            return self._real.io_open(file, mode, *rest, opener)
-        number = file if isinstance(file, int) else None
+        number, flags = file if isinstance(file, int) else None, _flags(mode) or 0
         if number is None and opener is not None:
+            file = checked(file, mode, *rest)
             number = opener(file, flags)
             if self._calls.descriptors.get(number) is None:
                 return self._real.io_open(file, mode, *rest, lambda _path, _flags: number)
@@ -153,10 +151,12 @@ class Opening:
             where, there = self._calls.names.place(os.fspath(file), creates=bool(flags & os.O_CREAT))
             if where is None:
                 return self._real.io_open(there, mode, *rest)
-            _check_arguments(mode, *rest)
+            file = checked(file, mode, *rest)
             number = self._calls.open_fake(where, flags, 0o666)
         elif self._calls.descriptors.get(number) is None:
             return self._real.io_open(file, mode, *rest)
+        else:
+            file = checked(file, mode, *rest)
         return self._over(number, file, mode, *rest)
 
     def _over(
@@ -170,7 +170,6 @@ class Opening:
         newline: str | None,
         closefd: bool,
     ) -> Any:
-        _check_arguments(mode, buffering, encoding, errors, newline, closefd)
         opened = not isinstance(name, int)
         if os.path.isdir(number):
             if opened:
@@ -192,7 +191,9 @@ class Opening:
                     return real(file, mode, closefd, opener)
                 if not isinstance(file, int) and opener is None:
                     flags = _flags(mode.replace("b", "") + "b")
-                    where = opening._calls.names.place(os.fspath(file), creates=bool(flags and flags & os.O_CREAT))[0]
+                    if flags is None:  # let the class say what is wrong with the mode
+                        return real(file, mode, closefd)
+                    where = opening._calls.names.place(os.fspath(file), creates=bool(flags & os.O_CREAT))[0]
                     if where is None:
                         return real(file, mode, closefd)
                 return opening.open(file, mode.replace("b", "") + "b", 0, closefd=closefd, opener=opener)
@@ -208,32 +209,9 @@ class Opening:
 
 def _flags(mode: Any) -> int | None:
     """Return the flags for open(2) that CPython derives from a mode, or None for a mode that it would refuse."""
-    if not isinstance(mode, str) or len(set(mode)) != len(mode) or not set(mode) <= set("rwaxbt+"):
-        return None
-    if len(set(mode) & set("rwax")) != 1 or {"b", "t"} <= set(mode):
+    if not is_mode(mode):
         return None
     access = os.O_RDWR if "+" in mode else os.O_RDONLY if "r" in mode else os.O_WRONLY
     kinds = {"r": 0, "w": os.O_CREAT | os.O_TRUNC, "a": os.O_CREAT | os.O_APPEND, "x": os.O_CREAT | os.O_EXCL}
     kind = next(kinds[letter] for letter in mode if letter in kinds)
     return access | kind | getattr(os, "O_CLOEXEC", 0)
-
-
-def _check_arguments(
-    mode: str, buffering: int, encoding: str | None, errors: str | None, newline: str | None, closefd: bool
-) -> None:
-    """Refuse what the builtin refuses, and before the file is touched as it does."""
-    binary = "b" in mode
-    if binary and (encoding is not None or errors is not None or newline is not None):
-        word = "an encoding" if encoding is not None else "an errors" if errors is not None else "a newline"
-        raise ValueError(f"binary mode doesn't take {word} argument")
-    if not binary and buffering == 0:
-        raise ValueError("can't have unbuffered text I/O")
-    if binary and buffering == 1:
-        warnings.warn(
-            "line buffering (buffering=1) isn't supported in binary mode, the default buffer size will be used",
-            RuntimeWarning,
-            stacklevel=4,
-        )
-    if newline not in (None, "", "\n", "\r", "\r\n"):
-        raise ValueError(f"illegal newline value: {newline!r}")
-    del closefd
