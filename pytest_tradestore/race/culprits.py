@@ -31,34 +31,10 @@ _CHANGING_NOTHING = (
     *("fsync", "fdatasync", "sync", "flock", "lockf", "fcntl", "chmod", "fchmod"),
 )
 """Steps after which others find nothing else: no update is made by them, and a timeline leaves most of them out."""
-_STATEMENTS = frozenset(
-    (
-        "SELECT",
-        "INSERT",
-        "UPDATE",
-        "DELETE",
-        "WITH",
-        "COPY",
-        "CREATE",
-        "ALTER",
-        "DROP",
-        "TRUNCATE",
-        "MERGE",
-        "DO",
-        "CALL",
-    )
-)
 _OF_SESSIONS = frozenset(
-    (";", "BEGIN", "START", "COMMIT", "END", "ROLLBACK", "SET", "SHOW", "SAVEPOINT", "RELEASE", "DEALLOCATE", "sync")
+    (";", "BEGIN", "START", "COMMIT", "END", "ROLLBACK", "SET", "SHOW", "SAVEPOINT", "RELEASE", "DEALLOCATE", "SYNC")
 )
 """What a client says of its session and its transactions: nothing is read by it, and nothing written."""
-_IN_SMALL_LETTERS = frozenset(
-    (
-        *("select", "insert", "update", "delete", "with", "alter", "drop", "merge", "savepoint"),
-        *("commit", "rollback", "set", "show"),
-    )
-)
-"""Statements that nobody takes for an operation on a file, however they are written."""
 _HTTP = frozenset(("GET", "PUT", "POST", "HEAD", "LIST"))
 _STATEMENT = 40
 """How much of a statement is told, which is known by the word that it begins with."""
@@ -159,7 +135,7 @@ def _looks_at_nothing(execution: Execution, finding: RaceViolation) -> bool:
             met = True
         elif step.operation == f"return {call}":
             began.discard(step.actor)
-        elif step.actor in began and step.operation.split(" ")[0] not in _PASSING:
+        elif step.actor in began and not _passes(step):
             return False
     return met
 
@@ -202,14 +178,14 @@ def _once_open(steps: tuple[Step, ...]) -> tuple[Step, ...]:
 
 
 def _met_in(steps: tuple[Step, ...], *, whole: bool) -> list[Step]:
-    own = [step for step in steps if step.actor >= 0 and step.operation.split(" ")[0] not in _PASSING]
+    own = [step for step in steps if step.actor >= 0 and not _passes(step)]
     own = [step for step in own if step.operation != _OPENING and not step.operation.startswith(SLOW)]
     for at in range(len(own) - 1):
         before, other = own[at], own[at + 1]
         if other.actor != before.actor:
             later = [step for step in own[at + 2 :] if step.actor == before.actor]
             if later and whole:
-                changing = [step for step in later if step.operation.split(" ")[0] not in _CHANGING_NOTHING]
+                changing = [step for step in later if step.asked or _verb(step) not in _CHANGING_NOTHING]
                 writing = [step for step in changing if not says_nothing(step)]
                 theirs = [step for step in own if step.actor == before.actor]
                 first = next((step for step in theirs if not says_nothing(step)), theirs[0])
@@ -223,31 +199,28 @@ def _places(steps: list[Step]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(_place, steps)))
 
 
-def is_request(step: Step) -> bool:
-    """Say whether a step is one that a server does: a request, or a statement."""
-    verb = _verb(step)
-    return step.location is None and (verb in _STATEMENTS or verb in _HTTP or verb in _OF_SESSIONS)
-
-
 def says_nothing(step: Step) -> bool:
     """Say whether a statement neither reads nor writes."""
-    return step.location is None and _verb(step) in _OF_SESSIONS
+    return step.asked and _verb(step) in _OF_SESSIONS
+
+
+def _passes(step: Step) -> bool:
+    return not step.asked and _verb(step) in _PASSING
 
 
 def _verb(step: Step) -> str:
+    """Return the word with which a step begins; statements are written as one likes."""
     verb = step.operation.partition(" ")[0]
-    return verb.upper() if verb in _IN_SMALL_LETTERS else verb
+    return verb.upper() if step.asked else verb
 
 
 def _place(step: Step) -> str:
     """Return the line that a step stands in, or what it is done to; of a statement all that it says."""
-    _, _, object_ = step.operation.partition(" ")
     if step.location:
         return str(step.location)
-    verb = _verb(step)
-    if verb == "DELETE" and not object_.upper().startswith("FROM "):
-        verb = ""  # a request to a bucket
-    if object_ and verb not in _STATEMENTS | _OF_SESSIONS:
+    verb, object_ = _verb(step), step.operation.partition(" ")[2]
+    of_a_bucket = verb in _HTTP or (verb == "DELETE" and object_.split(" ")[0].upper() != "FROM")
+    if object_ and (of_a_bucket or not step.asked):
         return role_of_path(object_)
     said = role_of_path(_GIVEN.sub("?", step.operation))
     return said if len(said) <= _STATEMENT else f"{said[: _STATEMENT - 1]}…"

@@ -96,6 +96,8 @@ class Step:
     operation: str
     location: Location | None = None
     note: str = ""
+    asked: bool = False
+    """Whether it is a request to a server, or a statement: what is called so of a file is something else."""
 
 
 class Ending(Enum):

@@ -344,7 +344,7 @@ class _Run:
         told = self.line.answer_on(first.connection, hold=due)
         steps = self.scheduler.steps
         if steps and len(steps) == position + 1:
-            steps[-1] = replace(steps[-1], note=told or "waits for another caller")
+            steps[-1] = replace(steps[-1], note=told or "waits for another caller", asked=True)
         if due:
             self._strike(caller)
             self.line.release()

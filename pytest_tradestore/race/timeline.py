@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from pytest_tradestore.crash.operations import Location
 from pytest_tradestore.observation import counted, shortened
-from pytest_tradestore.race.culprits import PASSING_OVER, cause_of, is_request, passed_over, says_nothing
+from pytest_tradestore.race.culprits import PASSING_OVER, cause_of, passed_over, says_nothing
 from pytest_tradestore.race.execution import CANCELLING, INTERRUPTING, Blow, Ending, Execution, Program
 from pytest_tradestore.race.execution import Step as RaceStep
 from pytest_tradestore.race.judging import RaceViolation
@@ -124,7 +124,7 @@ def _while_opening(steps: Sequence[RaceStep]) -> frozenset[int]:
             opening.add(step.actor)
         elif step.operation in (f"return {OPENING}", f"fail {OPENING}"):
             opening.discard(step.actor)
-        elif step.actor in opening and is_request(step):
+        elif step.actor in opening and step.asked:
             found.append(id(step))
     return frozenset(found)
 
@@ -149,7 +149,7 @@ def _merged(run: Iterable[RaceStep], opening: frozenset[int]) -> Iterator[Row]:
     family = ("", "")
     for step in run:
         verb, _, object_ = step.operation.partition(" ")
-        kind = "read" if verb in _READS else "write" if verb in _WRITES else ""
+        kind = "" if step.asked else "read" if verb in _READS else "write" if verb in _WRITES else ""
         row = _row(step, verb, object_)
         row = replace(row, dispensable=4) if id(step) in opening else row
         if last is not None and kind and (kind, object_) == family:
@@ -173,6 +173,8 @@ def _once(rows: Iterable[Row]) -> Iterator[Row]:
 
 
 def _row(step: RaceStep, verb: str, object_: str) -> Row:
+    if step.asked:
+        return Row(step.actor, f"{step.operation}{_note(step)}", step.location, 2 if says_nothing(step) else 0)
     if verb == "call":
         return Row(step.actor, f"{object_} begins", step.location, 3, StepKind.CALLED)
     if verb in ("return", "fail"):
@@ -196,8 +198,6 @@ def _row(step: RaceStep, verb: str, object_: str) -> Row:
         return Row(step.actor, f"{verb} {object_}{_note(step)}", step.location)
     if step.note.startswith(PASSED_OVER):
         return Row(step.actor, f"{step.operation.partition(',')[0]} {_short(step.note)}", step.location)
-    if is_request(step):
-        return Row(step.actor, f"{step.operation}{_note(step)}", step.location, 2 if says_nothing(step) else 0)
     locking = verb in _LOCKING or (verb in _MARKING and "lock" in object_.rpartition("/")[2].lower())
     dispensable = 5 if verb in _TRIVIAL or object_ == "the root" else 2 if locking else 0 if verb in _NAMING else 1
     return Row(step.actor, f"{step.operation}{_note(step)}", step.location, dispensable)

@@ -21,6 +21,11 @@ def execution(*steps, ending=Ending.FINISHED):
     return Execution((), told, (), ending)
 
 
+def asked(*statements):
+    """Return an execution whose steps are requests of a server; each is told with its caller."""
+    return Execution((), tuple(Step(actor, text, asked=True) for actor, text in statements), (), Ending.FINISHED)
+
+
 UPDATE = execution(
     (0, "call put", 0),
     (0, "read a", 3),
@@ -181,9 +186,9 @@ def test_control_who_looks_at_the_file_or_shares_the_memory_has_met_others(progr
 
 
 def test_a_statement_tells_itself_where_no_line_is_known():
-    asked = execution((0, "SELECT n FROM totals", 0), (1, "COMMIT", 0), (0, "COMMIT", 0))
+    steps = asked((0, "SELECT n FROM totals"), (1, "COMMIT"), (0, "COMMIT"))
 
-    assert cause_of(asked, RaceViolation(ViolationKind.TORN, "it is torn", "x")).culprit.places == (
+    assert cause_of(steps, RaceViolation(ViolationKind.TORN, "it is torn", "x")).culprit.places == (
         "SELECT n FROM totals",
         "COMMIT",
     )
@@ -191,13 +196,13 @@ def test_a_statement_tells_itself_where_no_line_is_known():
 
 def test_a_lost_update_lies_between_what_was_read_and_written_and_not_where_a_transaction_begins():
     read, written = "SELECT n FROM totals", "UPDATE totals SET n = 2"
-    asked = execution(
-        *((0, statement, 0) for statement in (";", "BEGIN", read)),
-        *((1, statement, 0) for statement in ("BEGIN", read, written, "COMMIT")),
-        *((0, statement, 0) for statement in (written, "COMMIT")),
+    steps = asked(
+        *((0, statement) for statement in (";", "BEGIN", read)),
+        *((1, statement) for statement in ("BEGIN", read, written, "COMMIT")),
+        *((0, statement) for statement in (written, "COMMIT")),
     )
 
-    assert cause_of(asked, RaceViolation(ViolationKind.LOST, "it is lost", "x")).culprit.places == (
+    assert cause_of(steps, RaceViolation(ViolationKind.LOST, "it is lost", "x")).culprit.places == (
         read,
         "UPDATE totals SET n = ?",
     )
@@ -206,7 +211,7 @@ def test_a_lost_update_lies_between_what_was_read_and_written_and_not_where_a_tr
 def test_statements_that_differ_in_what_a_call_gave_are_one():
     places = [
         cause_of(
-            execution((0, "SELECT cash FROM accounts", 0), (1, "COMMIT", 0), (0, update, 0)),
+            asked((0, "SELECT cash FROM accounts"), (1, "COMMIT"), (0, update)),
             RaceViolation(ViolationKind.LOST, "cash is gone", "10"),
         ).culprit.places
         for update in (
@@ -219,9 +224,34 @@ def test_statements_that_differ_in_what_a_call_gave_are_one():
     assert places == [("SELECT cash FROM accounts", "UPDATE accounts SET cash = ? WHERE id =…")] * 3
 
 
-@pytest.mark.parametrize(("operation", "place"), [("DELETE doc/00000001", "doc/*"), ("alter table t add b int", None)])
+@pytest.mark.parametrize(
+    ("operation", "place"),
+    [
+        ("DELETE doc/00000001", "doc/*"),
+        ("delete from t", None),
+        ("create table t (a int)", None),
+        ("call settle()", None),
+        ("VACUUM t", None),
+    ],
+)
 def test_requests_are_told_by_what_they_are_about_and_statements_whole_however_they_are_written(operation, place):
-    asked = execution((0, "GET all/00000002", 0), (1, "PUT all/00000002", 0), (0, operation, 0))
+    steps = asked((0, "GET all/00000002"), (1, "PUT all/00000002"), (0, operation))
     finding = RaceViolation(ViolationKind.LOST, "doc is gone", "1")
 
-    assert cause_of(asked, finding).culprit.places[1] == (place or operation)
+    assert cause_of(steps, finding).culprit.places[1] == (place or operation)
+
+
+def test_control_a_step_of_a_file_that_is_called_as_a_statement_is_told_by_its_file():
+    finding = RaceViolation(ViolationKind.LOST, "doc is gone", "1")
+
+    assert cause_of(execution((0, "read t", 0), (1, "write t", 0), (0, "create t.db", 0)), finding).culprit.places == (
+        "t",
+        "t.db",
+    )
+
+
+def test_a_transaction_is_begun_in_small_letters_as_well():
+    steps = asked((0, "begin"), (0, "select n from t"), (1, "commit"), (0, "update t set n = 2"), (0, "commit"))
+    finding = RaceViolation(ViolationKind.LOST, "n is gone", "1")
+
+    assert cause_of(steps, finding).culprit.places == ("select n from t", "update t set n = ?")

@@ -27,7 +27,7 @@ def test_control_another_file_that_is_removed_is_told_of():
     assert "need.json" in texts(*["unlink need.json"] * 9, "write state.json")
 
 
-SELECTS = [Step(0, f"SELECT {number}") for number in range(40)]
+SELECTS = [Step(0, f"SELECT {number}", asked=True) for number in range(40)]
 
 
 def test_of_many_statements_those_of_opening_are_left_out_first():
