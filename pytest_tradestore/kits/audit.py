@@ -16,6 +16,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pytest_tradestore.kits.call import Call
+from pytest_tradestore.kits.day import day_of_the_run
 from pytest_tradestore.kits.grammar import Step, StepKind
 from pytest_tradestore.kits.kit import LARGE, REOPEN, Case, Concurrent, Kit, NotAskedError
 from pytest_tradestore.kits.protocol import Now
@@ -194,8 +195,8 @@ def _read_around_today(log: str, store: "OpenStore") -> list[Any]:
 
 def _raced_read(log: str, methods: frozenset[str]) -> Call | None:
     if f"read_{log}" in methods:
-        today = date.today()  # noqa: DTZ011 - logs are kept by the local day
-        return Call(f"read_{log}", (today,), log, f"read_{log}({today})")
+        day = day_of_the_run()
+        return Call(f"read_{log}", (day,), log, f"read_{log}({day})")
     if LINES + log in methods:
         return Call(LINES + log, (), log, f"the lines of {log}/*.jsonl", look=partial(lines_of, place=log))
     return None

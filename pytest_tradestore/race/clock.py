@@ -9,12 +9,14 @@ import os
 import time
 from typing import Any
 
+from pytest_tradestore.kits.day import day_of_the_run
+
 _TICK = 1e-6
 _GRAIN = 0.004
 """Seconds for which the clock stands still that files are stamped with: that of Linux, as most kernels are built."""
 _NANO = 1_000_000_000
-_LATEST = 22 * 3600
-"""Second of the local day after which no execution begins."""
+_LATEST = 22
+"""Hour of the local day after which no execution begins."""
 _utime = os.utime
 
 
@@ -22,8 +24,8 @@ class Clock:
     """The clock of one execution.
 
     It begins at the second that it really is, so that times that others stamp fit it, and at the beginning of that, so
-    that a second ends after the same sleep in each run. In the last two hours of a day it begins before them: callers
-    are asked for what was logged today, and must not have slept into tomorrow.
+    that a second ends after the same sleep in each run. In the last two hours of a day, and of that on which the run
+    began, it begins before them: callers are asked for what was logged then, and must not have slept into tomorrow.
     """
 
     def __init__(self, origin: tuple[int, int] | None = None) -> None:
@@ -98,8 +100,11 @@ class Clock:
 
 
 def _second_of_today(now: int) -> int:
-    local = _localtime(now)
-    return now - max(0, local.tm_hour * 3600 + local.tm_min * 60 + local.tm_sec - _LATEST)
+    return min(now, *(_latest_of(*day[:3]) for day in (_localtime(now), day_of_the_run().timetuple())))
 
 
-REAL_TIME, REAL_MONOTONIC, _localtime = time.time, time.monotonic, time.localtime
+def _latest_of(year: int, month: int, day: int) -> int:
+    return int(_mktime((year, month, day, _LATEST, 0, 0, 0, 0, -1)))
+
+
+REAL_TIME, REAL_MONOTONIC, _localtime, _mktime = time.time, time.monotonic, time.localtime, time.mktime

@@ -9,8 +9,10 @@ from time import monotonic as copied
 import pytest
 
 from pytest_tradestore.isolation import Finished, run_isolated
+from pytest_tradestore.kits.registry import kit_named
 from pytest_tradestore.race.clock import Clock
 from pytest_tradestore.race.search import Harness
+from pytest_tradestore.records import Records
 from pytest_tradestore.sandbox import Sandbox
 from tests.race.test_interposition import Doing, executed
 
@@ -101,6 +103,13 @@ def test_no_day_ends_while_somebody_is_merely_slow(now, seconds, monkeypatch):
     clock.advance(seconds)
 
     assert midnight - 2 * 3600 <= clock.wall() < midnight
+
+
+def test_after_midnight_it_is_still_the_day_that_callers_ask_for(monkeypatch):
+    monkeypatch.setattr("pytest_tradestore.race.clock.REAL_TIME", lambda: time.time() + 86_400)
+    reads = kit_named("audit").concurrent(Records(), frozenset({"read_decisions", "read_orders"})).last(1)
+
+    assert {read.arguments for read in reads} == {(date.fromtimestamp(Clock().wall()),)}  # noqa: DTZ012 - as above
 
 
 def test_control_outside_of_executions_the_time_is_the_real_one():
