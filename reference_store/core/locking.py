@@ -29,9 +29,13 @@ except ImportError:  # no store is opened where there are no locks: see core.sys
 LOCK_FILE = ".lock"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.02
 """Seconds between two attempts at a lock that another process holds."""
-_OPEN = os.O_RDWR | os.O_CREAT | flags("O_NOFOLLOW", "O_NONBLOCK")
+_MARK = flags("O_NONBLOCK")
+"""By this, what is open to be locked is told from what else is open of the same file or directory."""
+_OPEN = os.O_RDWR | os.O_CREAT | flags("O_NOFOLLOW") | _MARK
+_OPEN_DIRECTORY = os.O_RDONLY | flags("O_DIRECTORY") | _MARK
+_DESCRIPTORS = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
 _Opened: TypeAlias = list[int]
-"""The descriptor of what is locked, once it is open."""
+"""The descriptor of what is locked, once it is known."""
 
 
 class _Gate:
@@ -40,19 +44,20 @@ class _Gate:
     def __init__(self) -> None:
         self.writer = Writer()
         self.held: _Opened | None = None
-        self.opened: dict[int, _Opened] = {}
-        """All that is open for a lock: held, or waited for."""
+        self.opened: dict[int, tuple[_Opened, int, str]] = {}
+        """All that is open for a lock, held or waited for, or about to be: with the directory that its name is in."""
 
     def open(self, directory: int, name: str, mode: int) -> _Opened:
         """Open the file or directory ``name`` to lock it: a description of its own for each holder.
 
         One inherited through fork would count as the parent's, and would be: what a process waits for is taken for
-        all that have the description. So a child closes its copy, and this one must be known as soon as it is there.
+        all that have the description. So a child closes its copy, and it is known what is opened before it is there.
         """
         opened: _Opened = []
-        self.opened[id(opened)] = opened
+        self.opened[id(opened)] = opened, directory, name
         try:
-            # In a single step: no thread can fork this process between the opening and the noting.
+            # In a single step, in which nothing is interrupted. A thread can fork this process all the same, while the
+            # system opens it and while this thread waits for its turn after that: see _not_noted.
             opened.extend(map(partial(os.open, dir_fd=directory), (name,), (mode,), (0o600,)))
         except BaseException:
             self.opened.pop(id(opened), None)
@@ -73,11 +78,25 @@ class _Gate:
 
     def begin_anew(self) -> None:
         """In a child: the threads that held locks, or waited for them, are not there, and neither must these be."""
-        opened, self.opened, self.held = self.opened, {}, None
-        for descriptors in opened.values():
-            for descriptor in descriptors:
+        noted, self.opened, self.held = self.opened, {}, None
+        for opened, directory, name in noted.values():
+            for descriptor in opened or _not_noted(directory, name):
                 with suppress(OSError):
                     os.close(descriptor)
+
+
+def _not_noted(directory: int, name: str) -> list[int]:
+    """Return, in a child, what a thread that is not there had opened to lock it, and did not come to note."""
+    with suppress(OSError):
+        locked = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        return [each for each in map(int, os.listdir(_DESCRIPTORS)) if _is_opened_to_lock(each, locked)]
+    return []
+
+
+def _is_opened_to_lock(descriptor: int, locked: os.stat_result) -> bool:
+    with suppress(OSError):
+        return os.path.samestat(os.fstat(descriptor), locked) and bool(fcntl.fcntl(descriptor, fcntl.F_GETFL) & _MARK)
+    return False
 
 
 _gates: WeakValueDictionary[tuple[int, int], _Gate] = WeakValueDictionary()
@@ -127,7 +146,7 @@ class RootLock:
 
     def _turn(self, directory: int) -> _Opened | None:
         """Wait until it is this process's turn to wait for the lock; None where directories cannot be locked."""
-        opened = self._gate.open(directory, ".", os.O_RDONLY | os.O_DIRECTORY)
+        opened = self._gate.open(directory, ".", _OPEN_DIRECTORY)
         descriptor = opened[0]
         try:
             try:

@@ -156,6 +156,41 @@ def test_a_child_forked_while_its_parent_waits_for_the_lock_keeps_it_from_nobody
         DocumentStore(tmp_path, lock_timeout=60).put("OTHER", {"n": 1})  # the child is there still
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+@pytest.mark.parametrize("name", [".", LOCK_FILE], ids=["the-turn", "the-lock"])
+def test_a_child_forked_between_the_opening_and_the_return_from_it_has_no_copy_of_what_is_locked(
+    root: Directory, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """``os.open`` lets other threads run until the system has answered, and a while longer on a busy machine."""
+    descriptors: list[int] = []
+    opened, forked, really = threading.Event(), threading.Event(), os.open
+
+    def slow_to_return(path: Any, *args: Any, **options: Any) -> int:
+        descriptor = really(path, *args, **options)
+        if path == name and not descriptors:
+            descriptors.append(descriptor)
+            opened.set()
+            assert forked.wait(120)
+        return descriptor
+
+    monkeypatch.setattr(os, "open", slow_to_return)
+    waiting = InTurn(root)
+    assert opened.wait(120)
+    child = os.fork()
+    if child == 0:
+        try:
+            os.fstat(descriptors[0])
+        except OSError:
+            os._exit(0 if os.fstat(root.descriptor) else 2)
+        finally:
+            os._exit(1)
+    forked.set()
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert waiting.has.wait(120)
+    waiting.end()
+
+
 def test_a_copy_of_its_descriptor_does_not_keep_the_lock(root: Directory) -> None:
     """As a child has one from its fork on, until it runs Python again or another program."""
     held = take(root)
