@@ -26,7 +26,8 @@ class Client:
     def _work(self):
         with closing(psycopg.connect(self._dsn, autocommit=True)) as connection, self._theirs:
             try:
-                connection.execute("BEGIN")
+                # The server looks for rings only then: who does not wait for it finds none yet.
+                connection.execute("BEGIN; SET LOCAL deadlock_timeout = 300")
                 for lock in self._locks:
                     connection.execute(f"SELECT pg_advisory_xact_lock({lock})")
                     self.told.append(lock)

@@ -1,6 +1,7 @@
 """The command ``tradestore``: it says what is damaged, mends what it is told to, has a sentence for bad input."""
 
 import json
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -232,6 +233,7 @@ def test_a_command_after_which_threads_of_arrow_may_go_on_ends_with_its_own_word
     (tmp_path / "data").mkdir()
     program = (
         "import atexit, sys, types; atexit.register(print, 'taken down');"
+        "print('begun', end=' '); print('begun', end=' ', file=sys.stderr);"
         "from reference_store.operations.command_line import main; words = sys.argv[2:];"
         "sys.modules.update({'deltalake': types.ModuleType('deltalake')} if sys.argv[1] == 'table' else {});"
         "sys.argv[1:] = words; main()"
@@ -239,7 +241,8 @@ def test_a_command_after_which_threads_of_arrow_may_go_on_ends_with_its_own_word
 
     def ran(kind: str) -> subprocess.CompletedProcess[str]:
         words = [sys.executable, "-c", program, kind, command, "data"]
-        return subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+        buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+        return subprocess.run(words, cwd=tmp_path, env=buffered, capture_output=True, text=True, check=False)
 
     with_table, without = ran("table"), ran("files")
 
