@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import threading
+import time
 from urllib.parse import quote
 
 from pytest_tradestore import Bucket
@@ -79,6 +80,13 @@ class TakesNoAnswerForNothing(BucketDocument):
             return super().load()
         except (Refused, NoAnswer):
             return {}
+
+
+class NamesAFieldByTheClock(TakesNoAnswerForNothing):
+    """The same, with a field in its document that is called otherwise in each save."""
+
+    def save(self, data):
+        super().save({**data, f"saved at {time.time_ns()}": True})
 
 
 class ReadsDamageAsNothing(BucketDocument):

@@ -48,6 +48,11 @@ def test_a_store_that_misreads_an_answer_is_told_by_the_requests_it_made_and_rep
     shown(target, *LOSES[target])
 
 
+@pytest.mark.proof
+def test_what_is_found_where_two_runs_cannot_be_compared_comes_again_when_it_is_replayed():
+    shown(stores.NamesAFieldByTheClock, *LOSES[stores.TakesNoAnswerForNothing])
+
+
 PILES = {
     stores.LeavesUploads: "an unfinished upload of document.json",
     stores.LeavesContents: "contents/",
