@@ -38,6 +38,8 @@ _MOST_AGAIN = 12
 """Requests of who comes next, before each of which it may die, too."""
 _OFTEN = 4
 """Ends of its process after which no further trial is made: each is followed by the whole workload once more."""
+_RUNS = 8
+"""Runs in which something drawn from two values is another in one of them, all but surely."""
 _NUMBERS = re.compile(r"[0-9a-f]{8,}|\d+")
 
 
@@ -87,7 +89,10 @@ def gather_spoilt(
 
 @dataclass(frozen=True, slots=True)
 class _Repeated:
-    """What the workload showed once more in the end, when all trials had been made."""
+    """What the workload showed once more in the end, when all trials had been made.
+
+    Where something is wrong and few trials were made, as in a replay, it is run several times.
+    """
 
     states: tuple[Observation, ...]
 
@@ -119,7 +124,9 @@ def _gathered(
     if control is None or control.trouble or not control.states:
         trouble = undecided if control is None else control.trouble
         return ClientEvidence(workload, run.unit, f"the workload could not be run on its server: {trouble}")
-    varying = between(history_of(workload, run.runs[0]), run.runs[1:], workload.updates)
+    # Until its client dies, a trial is a run like any other: what is drawn from few values shows itself in one of many.
+    others = (*run.runs[1:], *(one.trial.states for one in made))
+    varying = between(history_of(workload, run.runs[0]), others, workload.updates)
     history = history_without(history_of(workload, control.states), varying)
     undecided = undecided or _incomparable(varying) or _vacuous(control, history.states, workload)
     if varying.paths:
@@ -187,6 +194,7 @@ class _Run:
         lines, chance = lines_to(store.declarations.backend), Chance()
         interposition.install_chance(chance)
         bench = Trials(store, workload, lines, chance, sandbox.fresh_root, lambda: channel.step(0))
+        runs, found = 1, False
         try:
             channel.step(0)
             plain = bench.trial(Plan())
@@ -208,19 +216,25 @@ class _Run:
                 channel.step(number + 1)
                 channel.send(plan)
                 if only is None:
-                    trial = bench.trial(plan)
-                    meant = [*following(trial, plain, self._settings)]
-                    channel.send(_Made(trial, tuple(_wrong(trial, history, whole=self.whole)), bench.requests))
+                    made = self._made(bench.trial(plan), history, bench)
+                    meant = [*following(made.trial, plain, self._settings)]
+                    channel.send(made)
+                    runs, found = runs + 1, found or bool(made.wrong)
                 for one in meant:
                     channel.step(number + 1)
-                    trial = bench.trial(one)
-                    channel.send(_Made(trial, tuple(_wrong(trial, history, whole=self.whole)), bench.requests))
+                    made = self._made(bench.trial(one), history, bench)
+                    channel.send(made)
+                    runs, found = runs + 1, found or bool(made.wrong)
                 channel.send(number + 1)
-            channel.step(0)
-            channel.send(_Repeated(bench.trial(Plan()).states))
+            for _ in range(max(1, _RUNS - runs if found else 0)):
+                channel.step(0)
+                channel.send(_Repeated(bench.trial(Plan()).states))
         finally:
             bench.close()
             lines.close()
+
+    def _made(self, trial: Trial, history: History, bench: Trials) -> _Made:
+        return _Made(trial, tuple(_wrong(trial, history, whole=self.whole)), bench.requests)
 
     def _take(self, event: Sent | Ending) -> None:
         match event:

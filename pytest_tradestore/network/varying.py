@@ -47,7 +47,7 @@ def between(first: History, others: Iterable[tuple[Observation, ...]], calls: It
 
     Take the first run from before all trials and another from after them: a clock goes on only, so that what is equal
     in both, rounded to seconds or to days, was the same in between. What is drawn from few values can be equal by
-    chance.
+    chance: take many others, if only their beginnings are known.
     """
     given = frozenset(_given(calls))
     paths = frozenset(

@@ -34,6 +34,14 @@ def test_requests_that_fail_in_any_way_harm_no_sound_store(target):
     assert [r.requirement for r in results if r.verdict is Verdict.HOLDS] == list(SPOILT)
 
 
+@pytest.mark.proof
+def test_what_is_drawn_from_two_values_is_no_promise_though_it_was_the_same_in_both_plain_runs():
+    results = judged(stores.DrawsASide, (*DEATHS, "FAULT-1"))
+
+    assert violated(results) == {}
+    assert {"ATOM-1", "DUR-1", "FAULT-1"} <= {r.requirement for r in results if r.verdict is Verdict.HOLDS}
+
+
 LOSES = {
     stores.HasNoNonce: ("FAULT-1", "holds one record twice", "412 PreconditionFailed"),
     stores.TakesConflictForExists: ("FAULT-1", "has lost 1 acknowledged record", "409 ConditionalRequestConflict"),

@@ -111,3 +111,10 @@ def test_a_time_in_one_state_only_is_left_out_of_all():
     first, last = Value('{"at":"10:00","n":1}'), Value('{"at":"10:01","n":1}')
 
     assert blanked(last, [first, last], [last, last]) == blanked(first, [first, last], [last, last])
+
+
+def test_what_two_runs_have_drawn_alike_and_the_beginning_of_a_third_has_not_is_left_out():
+    left, right = Value('{"n":1,"side":"left"}'), Value('{"n":1,"side":"right"}')
+
+    assert blanked(left, [left, left], [left, left], [right]) == blanked(right, [left, left], [left, left], [right])
+    assert blanked(left, [left, left], [left, left]) == left
