@@ -150,7 +150,7 @@ class AsyncDatabase(AsyncClosing):
                 running.exception()  # looked at, so that it is not reported as lost
             raise
 
-    async def _here(self, operation: str) -> AsyncConnectionPool[Connection]:
+    async def _here(self, operation: str, attempts: Attempts) -> AsyncConnectionPool[Connection]:
         """The pool of this event loop, opened when it is first needed."""
         if self._closed:
             raise StoreClosed(operation)
@@ -167,7 +167,11 @@ class AsyncDatabase(AsyncClosing):
                     configure=self._configure, open=False, name=f"reference_store {self._opened.schema}",
                     reconnect_timeout=self._opened.retry_for,
                 )  # fmt: skip
-                await pool.open()
+                # Else this call comes before the first connection, and makes the pool open a second one.
+                await pool.open(wait=True, timeout=attempts.left)
+                if self._closed:  # meanwhile
+                    await pool.close()
+                    raise StoreClosed(operation)
                 self._pool, self._prepared = pool, True
             return self._pool
 
@@ -305,7 +309,7 @@ class AsyncDatabase(AsyncClosing):
 
     @asynccontextmanager
     async def _pooled(self, operation: str, attempts: Attempts) -> AsyncIterator[Connection]:
-        pool = await self._here(operation)
+        pool = await self._here(operation, attempts)
         try:
             async with pool.connection(timeout=attempts.left) as connection:
                 yield connection

@@ -1,5 +1,6 @@
 """Documents on PostgreSQL: the promises of the file store, on a real server."""
 
+import asyncio
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,14 @@ from reference_store.errors import (
     UnserialisableValue,
     VersionConflict,
 )
-from reference_store.postgres import Database, PostgresDocumentStore, PostgresSingleDocumentStore, UnsafeServer
+from reference_store.postgres import (
+    AsyncDatabase,
+    AsyncPostgresDocumentStore,
+    Database,
+    PostgresDocumentStore,
+    PostgresSingleDocumentStore,
+    UnsafeServer,
+)
 from tests.reference_store.network.servers import Server
 
 
@@ -178,6 +186,46 @@ def test_a_closed_store_says_so(server, schema):
 
     with pytest.raises(StoreClosed):
         PostgresDocumentStore(database).get("k")
+
+
+@pytest.mark.parametrize("face", ["threads", "tasks"])
+def test_who_makes_one_call_after_the_other_has_one_connection(server, schema, monkeypatch, face):
+    opened = []
+    kind = psycopg.Connection if face == "threads" else psycopg.AsyncConnection
+    connect = kind.connect
+
+    def noted(*arguments, **options):
+        opened.append(1)
+        return connect(*arguments, **options)
+
+    monkeypatch.setattr(kind, "connect", noted)
+    monkeypatch.setattr(psycopg, "connect", noted)
+    if face == "threads":
+        with Database(server.conninfo, schema=schema) as database:
+            assert [PostgresDocumentStore(database).get(key) for key in "ab"] == [None, None]
+    else:
+        asyncio.run(_read_by_tasks(server, schema))
+
+    assert len(opened) == 2  # the first looks whether the tables are there
+
+
+async def _read_by_tasks(server, schema):
+    async with AsyncDatabase(server.conninfo, schema=schema) as database:
+        assert [await AsyncPostgresDocumentStore(database).get(key) for key in "ab"] == [None, None]
+
+
+def test_a_store_that_is_closed_while_its_first_call_connects_is_closed(server, schema):
+    async def closed_meanwhile():
+        database = AsyncDatabase(server.conninfo, schema=schema)
+        first = asyncio.ensure_future(AsyncPostgresDocumentStore(database).get("k"))
+        while database._connecting is None:
+            await asyncio.sleep(0)
+        await database.aclose()
+        with pytest.raises(StoreClosed):
+            await first
+        return [task.get_name() for task in asyncio.all_tasks() - {asyncio.current_task()}]
+
+    assert asyncio.run(closed_meanwhile()) == []
 
 
 def test_many_that_open_a_new_schema_at_once_make_it_once(server, schema):
