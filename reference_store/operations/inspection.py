@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ from reference_store.stores.record_identity import RECORDS, identity_of
 from reference_store.stores.single import file_stem
 
 _PIECE = 1 << 20
+RECENT = 2_000_000_000
+"""Nanoseconds: a file that was changed so short a time ago can change again and show no other time."""
 
 
 class State(StrEnum):
@@ -67,20 +70,44 @@ def opened(root: str) -> Directory:
         raise StorageFailure("open", root, cause) from error
 
 
-def inspect(root: str) -> Iterator[Finding]:
-    """Yield what is found of each file below ``root``, directory by directory; links are not followed."""
-    yield from _inspect(opened(root), "")
+Known = dict[str, tuple[tuple[int, ...], Finding]]
+"""What was found of logs, by their paths, and the marks that each had before it was read."""
 
 
-def _inspect(directory: Directory, path: str) -> Iterator[Finding]:
+def inspect(root: str, known: Known | None = None) -> Iterator[Finding]:
+    """Yield what is found of each file below ``root``, directory by directory; links are not followed.
+
+    A log that is ``known``, and has not changed since, is not read again; what is found of the others is noted there.
+    """
+    yield from _inspect(opened(root), "", {} if known is None else known)
+
+
+def changed(about: os.stat_result) -> int:
+    """When a file was changed last, in nanoseconds."""
+    return max(about.st_mtime_ns, about.st_ctime_ns)
+
+
+def marks(about: os.stat_result) -> tuple[int, ...]:
+    """What cannot stay the same when a file is changed or replaced, unless that comes at the very same moment."""
+    return about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_mode
+
+
+def _inspect(directory: Directory, path: str, known: Known) -> Iterator[Finding]:
     names = set(directory.names())
     for name in sorted(names):
         try:
-            mode = os.stat(name, dir_fd=directory.descriptor, follow_symlinks=False).st_mode
-            if stat.S_ISDIR(mode):
-                yield from _inspect(directory.child(name), f"{path}{name}/")
-            else:
-                yield from _file(directory, path, name, names)
+            about, started = os.stat(name, dir_fd=directory.descriptor, follow_symlinks=False), time.time_ns()
+            if stat.S_ISDIR(about.st_mode):
+                yield from _inspect(directory.child(name), f"{path}{name}/", known)
+                continue
+            there = known.get(path + name)
+            if there is not None and there[0] == marks(about):
+                yield there[1]
+                continue
+            for found in _file(directory, path, name, names):
+                if found.kind == "log" and changed(about) < started - RECENT:
+                    known[path + name] = marks(about), found
+                yield found
         except FileNotFoundError:
             continue  # replaced or removed meanwhile
         except (StoreError, OSError) as error:

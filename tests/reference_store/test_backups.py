@@ -30,6 +30,7 @@ from reference_store import (
 )
 from reference_store.core.atomic import Directory
 from reference_store.core.restoring import mark, unmark
+from reference_store.operations import inspection
 from reference_store.operations.backups import creating, generations, growing, restoring
 from reference_store.operations.backups.creating import Created, create
 from reference_store.operations.backups.generations import Entry, Generation
@@ -283,6 +284,34 @@ def before_the_locks(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], No
         return really(*args, **options)
 
     monkeypatch.setattr(restoring, "under_all_locks", waited)
+
+
+@pytest.mark.parametrize("written", [False, True], ids=["nobody-writes-to", "control-somebody-writes-to"])
+def test_a_large_log_that_a_restore_replaces_is_read_before_anybody_waits_where_nobody_writes_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: bool
+) -> None:
+    monkeypatch.setattr(growing, "SMALLEST", 100)
+    for module in (creating, inspection):
+        monkeypatch.setattr(module, "RECENT", 0)
+    append(tmp_path, 1)
+    backed_up(tmp_path)
+    append(tmp_path, 2)
+    vault, inspected, log_in = Watching(tmp_path), list[bool](), inspection.log_in
+
+    def looked(*arguments: Any) -> int:
+        inspected.append(not is_free(vault.logs, 2))
+        return log_in(*arguments)
+
+    monkeypatch.setattr(inspection, "log_in", looked)
+    if written:
+        before_the_locks(monkeypatch, lambda: append(tmp_path, 3))
+
+    restored = restore(vault, str(tmp_path / "data"), over=True)
+
+    assert [*vault.waited.values()] == inspected == ([False, True] if written else [False])
+    restore(vault, str(tmp_path / "new"), generation=restored.before)
+    with JournalStore(tmp_path / "new" / "logs") as logs:
+        assert [record["n"] for record in logs.read("TRADES")] == ([1, 2, 3] if written else [1, 2])
 
 
 def test_what_is_put_into_an_empty_directory_while_a_restore_waits_is_not_replaced_unasked(

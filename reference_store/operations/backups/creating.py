@@ -28,12 +28,10 @@ from reference_store.operations.backups.local import LocalVault
 from reference_store.operations.backups.retention import Retention, prune
 from reference_store.operations.backups.tree import Place, digest_of, pieces_of, under_all_locks, walk
 from reference_store.operations.backups.vault import ContentChanged, Progress, Vault
-from reference_store.operations.inspection import State, inspect, opened
+from reference_store.operations.inspection import RECENT, Known, State, changed, inspect, marks, opened
 
 _SMALL = 4 << 20
 """Bytes of a file that is read once, into memory."""
-_RECENT = 2_000_000_000
-"""Nanoseconds: a file that was changed so short a time ago can change again and show no other time."""
 _GROWING = 600_000_000_000
 """Nanoseconds: a large log that was changed so short a time ago is taken to change again, and not read beforehand."""
 _OPEN_LOGS = 64
@@ -101,16 +99,25 @@ def generation_to_be(
 class Keeper:
     """Puts the files of a directory into the vault: first as they are without a lock, then as they are at one moment.
 
+    ``later`` says that large logs will be read when the locks are free again, and need not be read beforehand.
     The vault is held meanwhile, and all locks of the directory during ``note``; ``published`` is what was there then.
     Between them come ``read_logs``, with or without the locks; if a log was changed, all is noted again.
     """
 
-    def __init__(self, directory: Directory, vault: Vault, progress: Progress = lambda _done, _of: None) -> None:
-        self._directory, self._vault, self._progress = directory, vault, progress
+    def __init__(
+        self,
+        directory: Directory,
+        vault: Vault,
+        progress: Progress = lambda _done, _of: None,
+        *,
+        later: bool = True,
+    ) -> None:
+        self._directory, self._vault, self._progress, self._later = directory, vault, progress, later
         self._there = dict(vault.contents())
         self._sound: set[str] = set()
         self._seen: dict[str, tuple[tuple[int, ...], Entry]] = {}
         self._logs: dict[str, growing.Noted] = {}
+        self._logs_known: Known = {}
         self._left_for_later = 0
         self._files: dict[str, Entry] = {}
         self._directories: dict[str, int] = {}
@@ -129,6 +136,11 @@ class Keeper:
     def _let_go(self) -> None:
         while self._logs:
             os.close(self._logs.popitem()[1].descriptor)
+
+    def look_at_logs(self) -> None:
+        """Find out which logs are damaged before anybody waits for that: ``published`` looks at those that changed."""
+        for _found in inspect(self._directory.path, self._logs_known):
+            pass
 
     def note(self) -> None:
         """Keep what is there now, and open what can be kept later; raises RestoreUnfinished."""
@@ -160,7 +172,7 @@ class Keeper:
     def published(self, wanted: Generation) -> Created:
         """Make the generation, like ``wanted``, of what was noted; the locks may be free again."""
         self._vault.settle()
-        damaged = tuple(found.file for found in inspect(wanted.source) if found.state in _DAMAGED)
+        damaged = tuple(found.file for found in inspect(wanted.source, self._logs_known) if found.state in _DAMAGED)
         generation = replace(
             wanted, directories=self._directories, files=self._files, damaged=damaged, skipped=tuple(self._skipped)
         )
@@ -180,16 +192,16 @@ class Keeper:
                     entry = self._kept(place.directory, name)
                 except ContentChanged:
                     entry = None
-                if entry is not None and _changed(about) < started - _RECENT:
-                    self._seen[place.path_of(name)] = _marks(about), entry
+                if entry is not None and changed(about) < started - RECENT:
+                    self._seen[place.path_of(name)] = marks(about), entry
             self._done += 1
             self._progress(min(self._done, self._expected), self._expected)
 
     def _is_for_later(self, directory: Directory, name: str, about: os.stat_result, now: int) -> bool:
         """Whether a file will have changed again, and can be read when its writers go on."""
-        if not growing.is_large_log(name, about) or _changed(about) < now - _GROWING:
+        if not growing.is_large_log(name, about) or changed(about) < now - _GROWING:
             return False
-        if self._left_for_later >= _OPEN_LOGS or not growing.ends_whole(directory, name):
+        if self._left_for_later >= (_OPEN_LOGS if self._later else 0) or not growing.ends_whole(directory, name):
             return False
         self._left_for_later += 1
         return True
@@ -199,7 +211,7 @@ class Keeper:
         for name, about in place.files.items():
             path = place.path_of(name)
             seen = self._seen.get(path)
-            if seen is not None and seen[0] == _marks(about):
+            if seen is not None and seen[0] == marks(about):
                 self._files[path] = seen[1]
             elif len(self._logs) < open_logs and (log := growing.opened(place.directory, name)) is not None:
                 self._logs[path] = log
@@ -255,15 +267,6 @@ class Keeper:
 
 def _changed_by_others(name: str) -> OSError:
     return OSError(errno.EBUSY, f"{name!r} is being changed by a program that takes no lock")
-
-
-def _changed(about: os.stat_result) -> int:
-    return max(about.st_mtime_ns, about.st_ctime_ns)
-
-
-def _marks(about: os.stat_result) -> tuple[int, ...]:
-    """What cannot stay the same when a file is changed or replaced, unless that comes at the very same moment."""
-    return about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_mode
 
 
 def _refuse_within(root: str, vault: Vault) -> None:

@@ -127,7 +127,8 @@ class _Replacing:
         if self._keeper is None:
             note = f"before the restore of {self._wanted.id}"
             previous = generation_to_be(self._root, self._vault, self._now, note, before_restore=True)
-            self._keeper = Keeper(self._directory, self._vault), previous
+            self._keeper = Keeper(self._directory, self._vault, later=False), previous
+            self._keeper[0].look_at_logs()
         return True
 
     def done(self) -> Restored:
