@@ -8,7 +8,6 @@ import mmap
 import os
 import pickle
 import struct
-import sysconfig
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from time import monotonic
 from typing import IO, Any
 
 from pytest_tradestore.errors import TradestoreError
+from pytest_tradestore.origin import is_pythons
 
 POLL = 0.05
 """Seconds between two looks at a process that says nothing."""
@@ -119,8 +119,6 @@ class Channel:
 
 _OURS = os.path.dirname(__file__) + os.sep
 _SUITE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "conformance") + os.sep
-_PYTHON = tuple(sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib"))
-_INSTALLED = tuple(sysconfig.get_path(name) + os.sep for name in ("purelib", "platlib"))
 
 
 def trace_of(error: BaseException) -> str:
@@ -140,9 +138,7 @@ def is_ours(path: str) -> bool:
 
 
 def _is_theirs(path: str) -> bool:
-    if is_ours(path) or path.startswith("<"):
-        return False
-    return path.startswith(_INSTALLED) or not path.startswith(_PYTHON)
+    return not (is_ours(path) or path.startswith("<") or is_pythons(path))
 
 
 Task = Callable[[Channel], Any]

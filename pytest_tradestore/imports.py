@@ -4,11 +4,11 @@ Only modules of Python and of installed packages: what belongs to the store's ow
 """
 
 import importlib
-import os
 import sys
-import sysconfig
 from collections.abc import Iterable
 from contextlib import suppress
+
+from pytest_tradestore.origin import is_installed, is_pythons
 
 _NEVER = ("pytest_tradestore", "_pytest", "pytest", "__main__")
 
@@ -33,8 +33,4 @@ def _is_of_others(name: str, module: object) -> bool:
     if name.partition(".")[0] in _NEVER:
         return False
     file = getattr(module, "__file__", None)
-    return isinstance(file, str) and (file.startswith(_PYTHON) or not _INSTALLED.isdisjoint(file.split(os.sep)))
-
-
-_PYTHON = tuple(sorted({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib")}))
-_INSTALLED = frozenset({"site-packages", "dist-packages"})
+    return isinstance(file, str) and (is_pythons(file) or is_installed(file))

@@ -9,7 +9,6 @@ import linecache
 import os
 import shutil
 import sys
-import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +20,7 @@ from typing import Any
 
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.isolation import Channel
+from pytest_tradestore.origin import is_installed, is_somebodys
 from pytest_tradestore.runner import finished
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import Bridge, StoreUnderTest
@@ -234,27 +234,24 @@ class _Visit:
         return f"{os.path.relpath(path, beside)!a} beside the root" if path.startswith(f"{beside}/") else f"{path!a}"
 
 
-_INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
-"""Where packages lie, often below Python's own directory."""
-
-
 def of_the_store(frame: FrameType | None, *, packages: bool = False) -> FrameType | None:
-    """Return the innermost frame that is not Python's own or ours; None if a module is being loaded.
+    """Return the innermost frame that is somebody's own; None if a module is being loaded.
 
-    With ``packages`` one of an installed package counts, too: what a library does under an adapter is mended there.
+    With ``packages`` one of an installed package counts like one's own, because what a library does under an adapter is
+    mended there; without, it does where nobody else is on the stack: a store may be installed itself.
     """
-    found: FrameType | None = None
-    standard = tuple(os.path.realpath(sysconfig.get_paths()[key]) + os.sep for key in ("stdlib", "platstdlib"))
+    own = installed = None
     outermost = frame
     while frame is not None:
         file = frame.f_code.co_filename
         if file.startswith("<frozen importlib"):
             return None
-        ours = str(frame.f_globals.get("__name__", "")).startswith("pytest_tradestore.")
-        library = file.startswith("<") or os.path.realpath(file).startswith(standard)
-        if library and packages and any(part in file for part in _INSTALLED):
-            library = False
-        if found is None and not ours and not library:
-            found = frame
+        if str(frame.f_globals.get("__name__", "")).startswith("pytest_tradestore."):
+            if own or installed:
+                break  # whoever runs the suite has not asked for it
+        elif is_somebodys(file) or (packages and is_installed(file)):
+            own = own or frame
+        elif is_installed(file):
+            installed = installed or frame
         frame = frame.f_back
-    return found or outermost
+    return own or installed or outermost

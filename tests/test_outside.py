@@ -26,7 +26,11 @@ def test_a_library_that_is_installed_below_python_itself_is_told_where_it_can_be
 
 def test_control_a_module_of_python_itself_is_passed_over():
     assert told("shutil.py", packages=True) == __file__
-    assert told("site-packages/library/files.py") == __file__
+
+
+@pytest.mark.parametrize("place", ["site-packages", "/somewhere/environment/lib/site-packages"])
+def test_a_library_is_passed_over_wherever_it_is_installed(place):
+    assert told(f"{place}/library/files.py") == __file__
 
 
 def test_control_nobody_is_told_while_a_module_is_loaded():

@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import Any
 
 from pytest_tradestore.crash.recorders.fake_patches import Patches
+from pytest_tradestore.origin import is_pythons
 from pytest_tradestore.race import clocks, executors, fair_locks, file_locks, system_calls
 from pytest_tradestore.race.actors import never
 from pytest_tradestore.race.event_loop import new_loop
@@ -158,7 +159,7 @@ def _existing_locks(stand_in_for: StandInFor, factories: dict[Any, Any]) -> None
             continue
         name = str(getattr(module, "__name__", ""))
         path = getattr(module, "__file__", None)
-        if not path or name.startswith(_LEFT_ALONE) or (path.startswith(_STANDARD) and "site-packages" not in path):
+        if not path or name.startswith(_LEFT_ALONE) or is_pythons(path):
             continue
         replaced = _Replaced(stand_in_for, factories)
         for key, value in _that_may_hold_locks(module):
@@ -188,9 +189,6 @@ def _that_may_hold_locks(owner: ModuleType | type) -> list[tuple[str, Any]]:
     """Return the attributes of a module or class that may be, make or hold locks."""
     attributes = list(vars(owner).items())
     return [(key, value) for key, value in attributes if type(value) not in _HOLD_NONE and key != "__builtins__"]
-
-
-_STANDARD = os.path.dirname(os.__file__) + os.sep
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,31 +7,23 @@ import _thread
 import functools
 import os
 import sys
-import sysconfig
 from collections.abc import Callable
 from types import CodeType, FrameType, ModuleType
 from typing import Any
 
+from pytest_tradestore import origin
 from pytest_tradestore.race.actors import stable
 from pytest_tradestore.race.in_force import running
 
 _ident = _thread.get_ident
 _TOOL = 4
-_STANDARD = tuple(
-    os.path.join(os.path.realpath(path), "")
-    for path in {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
-    if path
-)
-_INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 OPERATION = "line"
 
 
 @functools.cache
 def is_somebodys(file: str) -> bool:
     """Say whether a file is neither the standard library's, nor installed, nor made up, nor ours."""
-    if file.startswith(("<", _OURS)) or any(part in file for part in _INSTALLED):
-        return False
-    return not (file.startswith(_STANDARD) or os.path.realpath(file).startswith(_STANDARD))
+    return not file.startswith(_OURS) and origin.is_somebodys(file)
 
 
 _OURS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")

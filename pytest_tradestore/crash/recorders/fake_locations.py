@@ -4,7 +4,6 @@ import functools
 import linecache
 import os
 import sys
-import sysconfig
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from types import FrameType
 from typing import Any
 
 from pytest_tradestore.crash.operations import Location
+from pytest_tradestore.origin import INSTALLED, is_installed, is_pythons
 
 USER, LIBRARY, KEEPER, IGNORED = "user", "library", "keeper", "ignored"
 PASS_ON = frozenset(("aiofiles", "anyio", "pyfakefs"))
@@ -20,12 +20,6 @@ _RUNNERS = frozenset(("_pytest", "pluggy", "pytest", "xdist", "execnet"))
 """What runs the suite: below one that has called the suite there is nobody on the stack who asked for anything."""
 KEEP_FILES = frozenset(("configparser", "dbm", "mailbox", "shelve", "sqlite3", "tarfile", "zipfile"))
 """Modules of the standard library that keep files of a format of their own: a line of theirs says what for."""
-_STANDARD = tuple(
-    os.path.join(os.path.realpath(path), "")
-    for path in {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
-    if path
-)
-_INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +106,14 @@ def _package(frame: FrameType) -> str:
 def _kind_of_file(file: str) -> str:
     if file.startswith("<"):  # frozen modules, and code that dataclasses and the like make up
         return IGNORED
-    if any(part in file for part in _INSTALLED):
+    if is_installed(file):
         return IGNORED if f"{os.sep}pyfakefs{os.sep}" in file else LIBRARY
-    return IGNORED if file.startswith(_STANDARD) or os.path.realpath(file).startswith(_STANDARD) else USER
+    return IGNORED if is_pythons(file) else USER
 
 
 @functools.cache
 def _short(file: str) -> str:
-    for part in _INSTALLED:
+    for part in INSTALLED:
         if part in file:
             return file.rpartition(part)[2].replace(os.sep, "/")
     relative = os.path.relpath(file) if os.path.isabs(file) and os.path.splitdrive(file)[0] == _drive() else file

@@ -11,12 +11,14 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from types import BuiltinFunctionType, CellType, FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
 from pytest_tradestore.crash.recorders.fake_locations import Lines
+from pytest_tradestore.origin import is_pythons
 
 _SUPPORTS = ("supports_dir_fd", "supports_fd", "supports_follow_symlinks", "supports_effective_ids")
 _LEFT_ALONE = ("posix", "nt", "_io", "_frozen_importlib", "_frozen_importlib_external", "importlib._bootstrap_external")
@@ -189,10 +191,25 @@ DOORS = (
     ("polars", "scan_parquet"),
 )
 """Functions of native libraries that are replaced where the library is loaded."""
+Place = tuple[str, Any, Any]
+"""Where a copy is: as what, of whom, and under which name."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Where a module holds copies, what it and its classes held when it was looked at, and how much was sought then."""
+
+    module: ModuleType
+    values: int
+    classes: tuple[type, ...]
+    members: int | None = None
+    sought: int = 0
+    places: tuple[Place, ...] = ()
+
+
 _sought: dict[int, Any] = {}
 """What copies are looked for, by identity: what was ever replaced, and all that those modules have."""
-_known: dict[int, tuple[ModuleType, int, int, list[tuple[str, Any, Any]]]] = {}
-"""Where a module holds copies: what it held when it was looked at, and how much was sought then."""
+_known: dict[int, _Known] = {}
 
 
 def look_around() -> None:
@@ -209,29 +226,40 @@ def _seek(originals: Iterable[Any]) -> None:
     _sought.update((id(original), original) for original in originals)
 
 
-def _places(module: Any) -> list[tuple[str, Any, Any]]:
+def _places(module: Any) -> tuple[Place, ...]:
     """Return where a module holds copies; what was found is kept until the module holds something else."""
     if not isinstance(module, ModuleType) or not isinstance(module.__name__, str):
-        return []
+        return ()
     name = module.__name__
     if name in _LEFT_ALONE or name.startswith(_OWN) or module in (os, io, builtins):
-        return []
-    held = hash(tuple(_held(module)))
-    known = _known.get(id(module))
-    if known is None or known[0] is not module or known[1] != held or known[2] != len(_sought):
-        known = _known[id(module)] = (module, held, len(_sought), list(_look(module, _sought)))
-    return known[3]
+        return ()
+    values, known = _identity(vars(module)), _known.get(id(module))
+    if known is None or known.module is not module or known.values != values:
+        known = _Known(module, values, _own_classes(module))
+    members = hash(tuple(map(_identity, map(vars, known.classes))))
+    if known.members != members or known.sought != len(_sought):
+        known = replace(known, members=members, sought=len(_sought), places=tuple(_look(module, _sought)))
+        _known[id(module)] = known
+    return known.places
 
 
-def _held(module: ModuleType) -> Iterator[int]:
-    """Yield by identity what a module holds, and what its own classes do: a store may keep a function for itself."""
-    for value in list(vars(module).values()):
-        yield id(value)
-        if type(value) is type and value.__module__ == module.__name__:
-            yield from map(id, list(vars(value).values()))
+def _identity(held: Mapping[str, Any]) -> int:
+    return hash(tuple(map(id, held.values())))
 
 
-def _look(module: ModuleType, originals: Container[int]) -> Iterator[tuple[str, Any, Any]]:
+def _own_classes(module: ModuleType) -> tuple[type, ...]:
+    """The classes that a module has made: a store may keep a function for itself in one, at any time.
+
+    Python's own do not: theirs are looked through, and not again.
+    """
+    file = getattr(module, "__file__", None)
+    if isinstance(file, str) and is_pythons(file):
+        return ()
+    values = list(vars(module).values())
+    return tuple(value for value in values if type(value) is type and value.__module__ == module.__name__)
+
+
+def _look(module: ModuleType, originals: Container[int]) -> Iterator[Place]:
     for name, value in list(vars(module).items()):
         if id(value) in originals:
             yield "attribute", module, name
@@ -246,7 +274,7 @@ def _look(module: ModuleType, originals: Container[int]) -> Iterator[tuple[str, 
                     yield from _look_into(plain, originals)
 
 
-def _look_into(function: FunctionType, originals: Container[int]) -> Iterator[tuple[str, Any, Any]]:
+def _look_into(function: FunctionType, originals: Container[int]) -> Iterator[Place]:
     if str(function.__module__).startswith(_OWN):
         return  # a stand-in: it calls the original
     if function.__defaults__ and any(id(value) in originals for value in function.__defaults__):

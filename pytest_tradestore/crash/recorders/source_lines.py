@@ -8,19 +8,18 @@ child processes have no Python frames here: for them the latest such line of any
 import linecache
 import os
 import sys
-import sysconfig
 import threading
 import time
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 from pytest_tradestore.crash.operations import Location
 from pytest_tradestore.crash.recorders.fake_locations import KEEP_FILES, PASS_ON
+from pytest_tradestore.origin import is_installed, is_pythons
 
 _HARMLESS = frozenset(
     "append appendleft extend pop popleft get items keys values setdefault update add discard copy clear insert "  # noqa: SIM905
@@ -38,13 +37,6 @@ _bootstrap: Any = sys.modules["_frozen_importlib"]
 """Where the interpreter itself looks up the function that loads a module."""
 
 
-@cache
-def _standard() -> tuple[str, ...]:
-    """Return where the standard library lies; asked for once, and not again in each traced process."""
-    return tuple(os.path.realpath(sysconfig.get_path(key)) + os.sep for key in ("stdlib", "platstdlib"))
-
-
-_standard()
 _LOOP = ("_run_once", "run_forever")
 
 
@@ -81,7 +73,6 @@ class SourceLines:
     """Between ``start`` and ``stop`` it notes lines; afterwards ``find`` looks them up."""
 
     def __init__(self) -> None:
-        self._standard = _standard()
         self._kinds: dict[CodeType, _Kind | None] = {}
         self._own: dict[int, list[_Note]] = {}
         self._library: dict[int, list[_Note]] = {}
@@ -231,10 +222,10 @@ class SourceLines:
         file = frame.f_code.co_filename
         if file.startswith("<"):
             return _Kind(own=False, library=False)
-        parts, package = Path(file).parts, name.partition(".")[0]
-        if "site-packages" in parts or "dist-packages" in parts:
+        package = name.partition(".")[0]
+        if is_installed(file):
             return _Kind(own=False, library=True, keeper=package not in PASS_ON)
-        standard = os.path.realpath(file).startswith(self._standard)
+        standard = is_pythons(file)
         return _Kind(own=not standard, library=False, keeper=standard and package in KEEP_FILES)
 
 
