@@ -83,6 +83,24 @@ def test_the_gate_runs_both():
     assert "pytest -n 3 -m 'proof and not deep'" in gate
 
 
+def test_its_parts_are_all_of_it_and_each_has_a_machine_of_its_own():
+    gate = (TOP / ".ci" / "run").read_text(encoding="utf-8")
+    parts = re.findall(r"^if wanted (\w+); then$", gate, re.MULTILINE)
+    (named,) = re.findall(r"part: \[(.*)\]", (TOP / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+
+    assert parts == named.split(", ")
+
+
+def test_a_part_that_there_is_not_is_refused_before_anything_is_done():
+    done = subprocess.run([TOP / ".ci" / "run", "profs"], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert (
+        done.stderr
+        == ".ci/run: there is no part profs; name commands, proofs or installations, or nothing for all of them\n"
+    )
+
+
 def test_what_it_runs_with_other_pythons_is_there():
     script = (TOP / ".ci" / "other-pythons").read_text(encoding="utf-8")
     named = re.search(r"^TESTS=\((.*?)\)", script, re.DOTALL | re.MULTILINE)[1].split()
