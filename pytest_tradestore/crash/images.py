@@ -134,7 +134,8 @@ class DurableImage:
         for file in sorted(self.files, key=lambda f: stamps.get(f.path, 0)):  # the older first: so are their ctimes
             path = f"{base}/{file.path}"
             if file.kind is Kind.DIRECTORY:
-                os.mkdir(path, file.mode | 0o700)
+                os.mkdir(path)
+                os.chmod(path, file.mode | 0o700)  # whatever the mask of this process takes away
             elif file.kind is Kind.SYMLINK:
                 os.symlink(file.target.replace(THE_ROOT, base), path)
             elif file.inode in written:

@@ -33,8 +33,13 @@ EVERYTHING = DurableImage(
 )
 
 
-def test_an_image_is_on_disk_what_it_says(tmp_path):
-    EVERYTHING.write(tmp_path)
+@pytest.mark.parametrize("mask", [0o022, 0o077])
+def test_an_image_is_on_disk_what_it_says(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        EVERYTHING.write(tmp_path)
+    finally:
+        os.umask(before)
 
     found = DurableImage(tuple(read_image(tmp_path)))
     assert found == EVERYTHING

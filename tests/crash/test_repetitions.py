@@ -161,7 +161,7 @@ def test_trees_with_the_same_files_have_one_fingerprint(tmp_path):
     {
         "content": lambda root: (root / "b").write_bytes(b"3"),
         "name": lambda root: (root / "b").rename(root / "c"),
-        "mode": lambda root: (root / "b").chmod(0o600),
+        "mode": lambda root: (root / "b").chmod(0o400),
         "order-of-changes": lambda root: os.utime(root / "a", (5_000, 5_000)),
         "a-directory": lambda root: (root / "d").mkdir(),
         "a-link-of-the-same-file": lambda root: ((root / "b").unlink(), os.link(root / "a", root / "b")),

@@ -31,7 +31,7 @@ CHANGES = {
     "removed": (lambda out: (out / "x").unlink(), "x was removed"),
     "written": (lambda out: (out / "x.json").write_text("{}"), "was written to"),
     "replaced": (lambda out: os.replace(out / "secret", out / "victim"), "secret was removed"),
-    "mode": (lambda out: (out / "victim").chmod(0o600), "the mode of"),
+    "mode": (lambda out: (out / "victim").chmod(0o400), "the mode of"),
     "time": (lambda out: os.utime(out / "victim", (1, 1)), "was written to"),
     "came-and-went": (lambda out: ((out / "new").write_text(""), (out / "new").unlink()), "created and removed again"),
 }

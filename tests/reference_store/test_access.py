@@ -253,6 +253,7 @@ def test_a_user_outside_the_group_of_a_setgid_directory_hands_the_setgid_bit_on_
     tmp_path.chmod(0o2777)
 
     def write() -> None:
+        os.umask(0o022)
         os.mkdir("store", 0o750)
         FileDataStore("store").write_bars("AAPL", [bar(JANUARY)])
 

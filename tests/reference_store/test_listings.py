@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -43,10 +44,10 @@ def test_threads_that_list_at_once_each_see_every_key(store: DocumentStore) -> N
 
 def test_a_listing_does_not_begin_where_another_one_has_come_to(store: DocumentStore, tmp_path: Path) -> None:
     directory = Directory.open(str(tmp_path))
-    os.lseek(directory.descriptor, 0, os.SEEK_END)
-    os.listdir(directory.descriptor)
+    with os.scandir(directory.descriptor) as listing:
+        next(listing)
 
-    assert len(directory.names()) == 41
+        assert len(directory.names()) == 41
 
 
 @pytest.mark.parametrize("where", ["disk", "memory"])
@@ -102,11 +103,12 @@ def test_a_call_of_a_signal_handler_during_a_call_on_the_same_root_is_told_so_at
     directory = Directory.open(str(tmp_path))
     directory_lock = RootLock(directory.descriptor)
     directory_lock.acquire(directory.descriptor, "", 5)
+    commits = store._files._commits["K"]
 
     def in_the_middle() -> None:
-        while not store._files._commits["K"]._waiting:
-            pass
-        os.kill(os.getpid(), signal.SIGALRM)
+        while not commits._waiting:
+            time.sleep(0)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
 
     calling = threading.Thread(target=in_the_middle)
     before = signal.signal(signal.SIGALRM, handler)

@@ -315,9 +315,9 @@ def test_files_that_never_come_under_the_root_are_left_out(tmp_path: Path) -> No
         with tempfile.TemporaryFile() as nowhere, tempfile.TemporaryDirectory() as elsewhere:
             nowhere.write(b"1")
             Path(elsewhere, "f").write_text("2")
-        (root / "mine").touch()
+        (root / "mine").touch(0o600)
 
-    assert operations(program, tmp_path) == [Create(Inode(1), Kind.FILE, Entry(ROOT, "mine"))]
+    assert operations(program, tmp_path) == [Create(Inode(1), Kind.FILE, Entry(ROOT, "mine"), 0o600)]
 
 
 def test_a_directory_filled_elsewhere_is_seen_once_it_moves_in(tmp_path: Path) -> None:
