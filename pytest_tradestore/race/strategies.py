@@ -245,6 +245,10 @@ class CancelFirst:
         """It never says that it stays."""
 
 
+_NOT_BEGUN = (START_JOB, "start thread", "acquire")
+"""How operations begin after which a job may still find out that nobody waits for it any more."""
+
+
 class StarveCancelled:
     """The cancelled caller's jobs go on last: everybody else begins after the cancellation, and is done before them."""
 
@@ -262,8 +266,8 @@ class StarveCancelled:
         if canceller is not None:
             # The loop stands between two callbacks now: what else has a thread is a job.
             jobs = [actor for actor in enabled if actor.caller == self._victim and not actor.inline]
-            # One that has not begun would be cancelled with its caller.
-            if waiting := next((job for job in jobs if job.pending.startswith(START_JOB)), None):
+            # One that has not begun would be cancelled with its caller; a thread begins when it is past its queue.
+            if waiting := next((job for job in jobs if job.pending.startswith(_NOT_BEGUN)), None):
                 return waiting
             self._jobs, self._cancelled = frozenset(job.number for job in jobs), True
             return canceller
