@@ -240,6 +240,13 @@ def _searched(
                         yield Searched(Search(0, False), trouble=f"its process {how} in the middle of a schedule")
 
 
+_NEVER_STRUCK = (
+    "no step of a call was seen after which the handler of a signal could raise: its work is done in native code",
+    "no caller ever stood at an await, so none could be cancelled in the middle of a call",
+)
+"""Why nothing is known of callers that are interrupted, of threads and of tasks."""
+
+
 def _combined(setting: Setting, kind: Actors, searched: list[Searched]) -> RaceEvidence:
     """Return what several searches amount to together."""
     found = [row for one in searched for row in one.found]
@@ -250,7 +257,7 @@ def _combined(setting: Setting, kind: Actors, searched: list[Searched]) -> RaceE
     return RaceEvidence(
         setting,
         kind,
-        undecided=_undecided(searched),
+        undecided=_undecided(setting, kind, searched),
         violations=violations,
         schedules=sum(one.search.executions for one in searched if one.shown.overlapped or not one.shown.refusal),
         exhausted=all(search.exhausted for search in searches),
@@ -261,14 +268,16 @@ def _combined(setting: Setting, kind: Actors, searched: list[Searched]) -> RaceE
     )
 
 
-def _undecided(searched: list[Searched]) -> str:
+def _undecided(setting: Setting, kind: Actors, searched: list[Searched]) -> str:
     """Return why these searches prove nothing, if they do not."""
     for one in searched:
         if one.trouble:
             return one.trouble
     if not any(one.shown.overlapped for one in searched):
-        refusal = next((one.shown.refusal for one in searched if one.shown.refusal), "nothing came back")
-        return f"no two callers were ever served in one schedule: {refusal}"
+        refusal = next((one.shown.refusal for one in searched if one.shown.refusal), "")
+        if setting is Setting.CANCELLED and not refusal:
+            return _NEVER_STRUCK[kind is Actors.TASKS]
+        return f"no two callers were ever served in one schedule: {refusal or 'nothing came back'}"
     if not any(one.shown.steered for one in searched):
         return "nothing that the store does could be steered: its work is done in native code"
     return ""
