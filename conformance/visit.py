@@ -9,7 +9,7 @@ import os
 import unicodedata
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -57,6 +57,14 @@ class DataViolation:
 
 class RefusedError(Exception):
     """An ordinary value was refused by one of the store's declared errors."""
+
+
+class UndeclaredError(Exception):
+    """A value that may be refused was met with an error that the store does not declare."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 class Watcher(Protocol):
@@ -140,6 +148,8 @@ class Visit:
         except self.errors:
             self.checked["refused"] += 1
             return False
+        except Exception as error:
+            raise UndeclaredError(error) from error
         return True
 
     def must(self, method: str, *arguments: Any, shown: str = "", **options: Any) -> Any:
@@ -370,9 +380,22 @@ def _in_either_zone(program: Program, visit: Visit) -> DataViolation | None:
 
 def raised(visit: Visit, error: Exception) -> DataViolation:
     """Return the mismatch that an exception of the store is."""
-    last = visit.calls[-1] if visit.calls else "opening the store"
-    told = f"{type(error).__name__}: {error}".replace(str(visit.root), "<root>")
-    return DataViolation(f"{last} raised {shortened(told, 100)}", tuple(visit.calls), told, "the call returns")
+    refusable = isinstance(error, UndeclaredError)
+    error = error.error if isinstance(error, UndeclaredError) else error
+    last, kind = visit.calls[-1] if visit.calls else "opening the store", type(error).__name__
+    told = f"{kind}: {error}".replace(str(visit.root), "<root>")
+    found = visit.mismatch(f"{last} raised {shortened(told, 100)}", told, "the call returns")
+    call = f"{last.partition('(')[0]}()" if "(" in last else last
+    if not refusable:
+        return replace(found, flaw=f"{call} raises {kind}")
+    declared = ", ".join(error.__name__ for error in visit.errors)
+    return replace(
+        found,
+        allowed=f"the call returns, or refuses the value by an error that the store declares ({declared})",
+        flaw=f"{call} refuses a value by an error that is not declared: {kind}",
+        remedy=f"Refuse values by ValueError or an error of your own, and list in tradestore_errors whatever the "
+        f"library raises for them, such as {kind}: a caller handles no error that it has not been told of.",
+    )
 
 
 def _stopped(sentence: str, calls: tuple[str, ...]) -> DataViolation:

@@ -54,7 +54,9 @@ def difference(found: Any, wanted: Any) -> str:
     """Say in which way a value came back that is not the same, whatever value it was: the first way that is met."""
     match wanted, found:
         case dict(), None:
-            return EMPTY_AS_NONE if not wanted else "what was written is not there"
+            return EMPTY_AS_NONE if not wanted else NOT_THERE
+        case dict(), [] if wanted:  # a log without the record
+            return NOT_THERE
         case dict(), dict():
             return _of_keys(found, wanted)
         case ((list() | tuple()), (list() | tuple())):
@@ -78,6 +80,7 @@ def difference(found: Any, wanted: Any) -> str:
 
 
 EMPTY_AS_NONE = "an empty document comes back as None"
+NOT_THERE = "what was written is not there"
 
 
 def _of_keys(found: dict[Any, Any], wanted: dict[str, Any]) -> str:

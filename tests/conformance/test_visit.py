@@ -5,6 +5,7 @@ import os
 import sqlite3
 import threading
 from collections import namedtuple
+from contextlib import suppress
 from datetime import datetime
 from time import monotonic
 
@@ -13,6 +14,7 @@ import pytest
 from pytest_tradestore.verdict import Verdict
 from tests.sound_stores import trading
 from tests.sound_stores.caches import PlainCache
+from tests.sound_stores.plain import PlainJournal
 from tests.sound_stores.trading_sqlite import Data
 
 
@@ -54,6 +56,42 @@ def test_control_an_undeclared_error_is_no_refusal(judged):
             raise KeyError("negative price")
 
     assert "raised KeyError" in judged(Fails, "DATA-BARS-EXACT", "bars").counterexample.headline
+
+
+class SmallNumbers(PlainJournal):
+    """Refuses large numbers by an error that is neither declared nor a ValueError, as msgpack does."""
+
+    def append(self, stream, record):
+        if any(isinstance(value, int) and abs(value) >= 2**64 for value in record.values()):
+            raise OverflowError("Integer value out of range")
+        super().append(stream, record)
+
+
+def test_an_undeclared_refusal_is_one_cause_whatever_value_shows_it_and_says_what_to_declare(judged):
+    cases = ("integers", "generated")
+    examples = [judged(SmallNumbers, "DATA-ROUNDTRIP", f"journal-{case}").counterexample for case in cases]
+
+    (cause,) = {example.cause.culprit for example in examples}
+    assert cause.fault == "append() refuses a value by an error that is not declared: OverflowError"
+    assert "tradestore_errors" in examples[0].cause.remedy
+    assert "refuses the value by an error that the store declares" in examples[0].allowed[0]
+
+
+def test_control_what_is_declared_is_a_refusal(judged):
+    result = judged(SmallNumbers, "DATA-ROUNDTRIP", "journal-integers", errors=(ValueError, OSError, OverflowError))
+
+    assert (result.verdict, result.checked["refused"]) == (Verdict.HOLDS, 1)
+
+
+def test_a_record_that_is_not_there_is_not_said_to_come_back_as_something_else(judged):
+    class TakesAndDrops(SmallNumbers):
+        def append(self, stream, record):
+            with suppress(OverflowError):
+                super().append(stream, record)
+
+    example = judged(TakesAndDrops, "DATA-ROUNDTRIP", "journal-integers").counterexample
+
+    assert example.cause.culprit.fault == "what was written is not there"
 
 
 def test_a_volume_that_is_refused_is_no_violation(judged):
