@@ -353,6 +353,9 @@ class PostgresLine:
             wire.asked_on(connection.server, "ROLLBACK")
             answer = answer[:-1] + b"I"
             connection.status = b"I"
+        if statement.group[-1].kind == wire.FLUSH:  # the Sync that follows is answered by an end of its own
+            answer = b"".join(m.sent for m in wire.taken(bytearray(answer)) if m.kind != wire.READY)
+            connection.failed = True
         with suppress(ConnectionError):
             connection.client.sendall(answer)
         return f"{_CODES[spoil]} {_MESSAGES[spoil]}"

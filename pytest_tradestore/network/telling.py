@@ -39,7 +39,7 @@ def counterexample(evidence: ClientEvidence, found: Found) -> Counterexample:
     calls = [update.rendered for update in evidence.workload.updates][: max(1, trial.window.invoked)]
     remedy = _REMEDIES.get(wrong.fault, "")
     spoilt = trial.plan.spoil is not None and trial.struck is not None
-    outcome = trial.struck.error if trial.struck is not None else ""
+    outcome = " ".join(trial.struck.error.split()) if trial.struck is not None else ""  # libraries break lines at will
     notes = [f"{evidence.unit} are numbered from the opening of the store on"]
     if spoilt:
         notes.append(f"the caller got {outcome}" if outcome else "the caller got no error")
