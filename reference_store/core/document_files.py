@@ -235,7 +235,7 @@ class DocumentFiles:
         # Pinned before the documents go: a backup that outlived one would read as a document that was lost.
         for suffix in (BACKUP, SUFFIX):
             gone = [ticket for key, ticket in asked.items() if directory.unlink(self._stem(key) + suffix)]
-            if gone:
+            if gone or (asked and suffix == SUFFIX):  # what is not there may be gone for somebody who could not pin it
                 directory.pin()
             for ticket in gone:
                 ticket.result = True

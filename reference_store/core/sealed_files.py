@@ -115,7 +115,9 @@ class SealedFiles(Generic[T]):
             gone = directory.unlink(file + BACKUP)
             if gone:
                 directory.pin()
-            return directory.remove(file) or gone
+            there = directory.unlink(file)
+            directory.pin()  # what is not there may be gone for somebody who could not pin it
+            return there or gone
 
         return self.root.alone(operation, key, remove)
 
