@@ -117,7 +117,7 @@ def after_failed_sync(store: str, kit: Kit, evidence: "SyncEvidence") -> Counter
         workload=(
             evidence.subject,
             f"({evidence.fault})",
-            *(("the next update", "power loss", "reopen") if image else ()),
+            *((evidence.following, "power loss", "reopen") if image else ()),
         ),
         image=files,
         found=(evidence.breach.found,),

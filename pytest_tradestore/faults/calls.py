@@ -145,6 +145,14 @@ def failing_calls(calls: Sequence[Call], refusal: InjectedFault | None) -> froze
     return frozenset(struck or halved)
 
 
+def is_left_short(calls: Sequence[Call], refusal: InjectedFault | None) -> bool:
+    """Say whether a write took half of what it was given, and nothing that came after it failed."""
+    if not isinstance(refusal, Fault) or not refusal.partial:
+        return False
+    of_it = [call for call in calls if (call.kind, call.role) == (refusal.kind, refusal.role)]
+    return refusal.error == 0 or len(of_it) <= refusal.nth
+
+
 class Decision(Enum):
     """What becomes of a call that does not simply fail with an error."""
 

@@ -14,6 +14,7 @@ class Flaw(Enum):
     """What a store does wrong when a call fails."""
 
     SWALLOWED = "error swallowed"
+    SHORT = "short write taken for a whole one"
     NOT_UNDONE = "failed update that leaves the old value damaged"
     HALF = "failed update that stays half done"
     MEMORY_AHEAD = "failed update that stays in memory"
@@ -33,6 +34,8 @@ class Flaw(Enum):
 _REMEDIES = {
     Flaw.SWALLOWED: "Let every OSError out of the call, or raise an error of your own from it; logging it is not "
     "enough, because the caller takes the return for success.",
+    Flaw.SHORT: "os.write, os.pwrite and a file that was opened with buffering=0 may write less than they are given, "
+    "and say how much: write the rest in a loop, or let a buffered file do that, and flush it.",
     Flaw.NOT_UNDONE: "Write to a temporary file, remove that when anything fails, and leave the old file alone until "
     "os.replace; no fallback may write into the old file.",
     Flaw.HALF: "Write all new files beside the old ones and make them count by one rename at the end; take back what "
@@ -54,7 +57,8 @@ _REMEDIES = {
     Flaw.REPAIR: "Let a repair that fails leave everything as it has found it, and raise; move or remove nothing "
     "before what replaces it is on the disk.",
     Flaw.TRUSTED: "Raise when fsync fails, and write all of it once more into a new file before anything is "
-    "acknowledged; the same descriptor says that all is well from then on.",
+    "acknowledged; the same descriptor says that all is well from then on. Where a second try finds the name there, or "
+    "gone, already, sync the directory all the same.",
     Flaw.ANYWAY: "See to it that a power loss takes nothing that was acknowledged while every fsync succeeds.",
     Flaw.COMES_BACK: "Make what takes the update back as durable as an update: fsync the file after the cut, and the "
     "directory after a name was removed, and raise if that fails too.",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from pytest_tradestore.causes import Cause, Culprit, Harm
 from pytest_tradestore.crash.oracle import judge_next_update
-from pytest_tradestore.faults.calls import READING, CallKind, Fault, InjectedFault, Limit
+from pytest_tradestore.faults.calls import READING, CallKind, Fault, InjectedFault, Limit, is_left_short
 from pytest_tradestore.faults.culprits import Flaw, cause_of
 from pytest_tradestore.faults.trials import Subject, Trial
 from pytest_tradestore.observation import Absent, Failed, Observation, Records, Seen
@@ -69,6 +69,7 @@ def _states(trial: Trial, before: Observation, after: Observation, whole: bool, 
     requirement = _failing(trial.refusal)
     assert trial.seen is not None and trial.fresh is not None
     outcome = "raised" if trial.raised else "returned"
+    short = not trial.raised and is_left_short(trial.watched.calls, trial.refusal)
     for seen, when in ((trial.seen, ""), (trial.fresh, " after reopening")):
         done: list[str] = []
         undone: list[str] = []
@@ -90,6 +91,7 @@ def _states(trial: Trial, before: Observation, after: Observation, whole: bool, 
                 sentence = f"{trial.subject} {outcome} when {trial.refusal}, and {place} {lost(value, old)}{when}"
                 mistaken = not trial.raised and requirement == "FAULT-3"  # it went on with what it had not read
                 flaw, harm = Flaw.ABSENCE if mistaken else Flaw.NOT_UNDONE, harm_to(value, old)
+            flaw = Flaw.SHORT if short else flaw
             yield FaultBreach(requirement, sentence, f"{place}: {value}", allowed, flaw, harm)
             return
         if whole and done and undone and trial.raised:
@@ -297,7 +299,8 @@ def _with_limits(of: dict[Culprit, Broken]) -> dict[Culprit, Broken]:
             continue
         kinds = _LIMITED.get(getattr(limited[0].refusal, "resource", ""), ())
         alike = (other for other, broken in joined.items() if getattr(broken[0].refusal, "kind", None) in kinds)
-        kin = next((other for other in alike if other.fault == culprit.fault), culprit)
+        faults = (culprit.fault, Flaw.SHORT.value) if culprit.fault == Flaw.SWALLOWED.value else (culprit.fault,)
+        kin = next((other for other in alike if other.fault in faults), culprit)  # a limit cuts a write short, too
         known = joined.get(kin)
         if known is None:
             joined[kin] = limited

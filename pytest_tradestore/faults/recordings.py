@@ -32,7 +32,8 @@ _STEPS = 10
 class Row:
     """What is to be recorded: an update, or an opening, while ``fault`` lasts (or none).
 
-    With ``further`` also what the caller sees before and after, and the next update when the fault is gone.
+    With ``further`` also what the caller sees before and after, and the next update when the fault is gone; ``again``:
+    that is the same one once more, as whoever was refused tries it.
 
     ``after`` is what is seen after it where nothing fails, for whoever judges the recording.
     """
@@ -41,6 +42,13 @@ class Row:
     fault: Fault | None
     further: bool = False
     after: Observation | None = None
+    again: bool = False
+
+    @property
+    def following(self) -> str:
+        """What the update is called that is made when the fault is gone."""
+        assert self.subject.update is not None
+        return f"{self.subject.name} once more" if self.again else f"the next update of {self.subject.update.key}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +177,7 @@ class _Room:
             self.step()
             recording.mark(MarkKind.INVOKED, 2)
             try:
-                self.workload.next_update(update.key, NEXT_VERSION).make(opened)
+                (update if row.again else self.workload.next_update(update.key, NEXT_VERSION)).make(opened)
             except Exception as error:
                 raised[1] = f"{type(error).__name__}: {opened.told(error)}"
             else:

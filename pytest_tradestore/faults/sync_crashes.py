@@ -46,6 +46,8 @@ class SyncEvidence:
     subject: str = ""
     fault: Fault | None = None
     acknowledged: str = ""
+    following: str = "the next update"
+    """What is done when the fault is gone."""
     state: CrashState | None = None
     program: Program | None = None
     image: DurableImage | None = None
@@ -201,7 +203,7 @@ def _of_another_cause(
     recorded, subject = plan.recorded, plan.recorded.subject
     assert subject.update is not None
     key = subject.update.key
-    names = (_OPENED, subject.name, f"the next update of {key}")
+    names = (_OPENED, subject.name, recorded.row.following)
     history = History(recorded.states, ("", key, key), names, loses=workload.kit.loses)
     family = Family.REOPENING if breach.flaw is Flaw.TRUSTED and not breach.allowed else Family.DURABILITY
     told = OracleViolation(family, breach.sentence, key, breach.found, breach.allowed, breach.harm)
@@ -213,13 +215,15 @@ def _of_another_cause(
 
 def _with(found: SyncEvidence, plan: _Plan, group: Group, breach: FaultBreach) -> SyncEvidence:
     """Return the evidence with one more breach; of each root cause the first one is told."""
-    subject = plan.recorded.subject
+    subject, row = plan.recorded.subject, plan.recorded.row
+    following = row.following if row.again else "the next update"
     told = replace(
         found,
         breach=breach,
         subject=subject.name,
         fault=plan.recorded.fault,
-        acknowledged=subject.name if group.window.acknowledged == 1 else "the next update",
+        acknowledged=subject.name if group.window.acknowledged == 1 else following,
+        following=following,
         state=group.simplest,
         program=plan.program,
         image=group.image,
@@ -263,7 +267,7 @@ def _lost(
     if inspection is None:
         return
     last = group.window.acknowledged
-    returned = subject.name if last == 1 else f"the next update of {subject.update.key}"
+    returned = subject.name if last == 1 else recorded.row.following
     told = f"{returned} returned after {fault.kind.value} {fault.role} had failed"
     if _unusable(inspection) or inspection.seen is None:
         sentence = f"{told}, and after a power loss the store cannot be used"

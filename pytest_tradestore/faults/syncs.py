@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pytest_tradestore.causes import role_of_path
+from pytest_tradestore.crash.operations import Create, Sync
 from pytest_tradestore.crash.operations import Kind as FileKind
 from pytest_tradestore.crash.recording import choose_recorder
 from pytest_tradestore.crash.workloads import Workload
@@ -16,7 +17,7 @@ from pytest_tradestore.faults.culprits import Flaw
 from pytest_tradestore.faults.evidence import FaultEvidence, SyncTrial
 from pytest_tradestore.faults.injecting import SYSTEM_CALLS
 from pytest_tradestore.faults.judging import FaultBreach
-from pytest_tradestore.faults.recordings import Row, recorded
+from pytest_tradestore.faults.recordings import Recorded, Row, recorded
 from pytest_tradestore.faults.sync_crashes import SyncEvidence, crash_after
 from pytest_tradestore.runner import so_often
 from pytest_tradestore.sandbox import Sandbox
@@ -26,6 +27,8 @@ from pytest_tradestore.tries import TrialToken
 
 RECORDINGS = {Budget.QUICK: 6, Budget.NORMAL: 8, Budget.DEEP: 100}
 """Failed syncs that are recorded for one contract of one store."""
+_TRIED_AGAIN = 3
+"""Refused updates that are recorded once more, with the same one tried again."""
 _LARGE_ONES = 2
 """Failed syncs of large appends that are recorded beside them."""
 
@@ -60,12 +63,27 @@ def gather_syncs(
         small, large = ([row for row in rows if row.subject.is_large is size] for size in (False, True))
         made, ways = recorded(store, workload, [*small[:most], *large[:_LARGE_ONES]], recorder, sandbox)
         usable = [one for one in made if one.struck and not one.trace.unseen]
-        found = SyncEvidence(exhaustive=len(usable) == len(rows), remark=faults.left_out)
+        tried_again = (
+            [] if workload.kit.log else [replace(one.row, again=True) for one in usable if _may_look_done(one)]
+        )
+        more, _ = recorded(store, workload, tried_again[:_TRIED_AGAIN], recorder, sandbox)
+        usable += [one for one in more if one.struck and not one.trace.unseen]
+        found = SyncEvidence(exhaustive=len(usable) >= len(rows) + len(tried_again), remark=faults.left_out)
         found = crash_after(store, workload, settings, usable, sandbox, found)
     if rows and not found.recordings:
         why = f"it {so_often(ways)}" if ways else "none of the syncs was made"
         return replace(found, undecided=f"the store could not be recorded while a sync failed: {why}")
     return found
+
+
+def _may_look_done(recorded: Recorded) -> bool:
+    """Say whether an update was refused of which a part is there already, so that trying it again may find it done."""
+    before, between = recorded.states[:2]
+    operations = recorded.trace.operations
+    kinds = {inode: node.kind for inode, node in recorded.trace.initial.nodes.items()}
+    kinds |= {o.inode: o.kind for o in operations if isinstance(o, Create)}
+    failed = [kinds.get(o.inode) for o in operations if isinstance(o, Sync) and o.failed]
+    return bool(recorded.raised[0]) and (between != before or FileKind.DIRECTORY in failed)
 
 
 def _judged_by_the_calls(faults: FaultEvidence) -> SyncEvidence:

@@ -1,6 +1,7 @@
 """Stores that lose data, or their own usefulness, when a call to the system fails; without a failure all is well."""
 
 import contextlib
+import hashlib
 import json
 import os
 import tempfile
@@ -17,6 +18,7 @@ from tests.sound_stores.files import (
     key_of,
     locked,
     log_line,
+    make_directory,
     read_document,
     read_log,
     replace_durably,
@@ -103,6 +105,23 @@ class TakesShortWrites(_Document):
             os.close(descriptor)
         os.replace(staged, self.file)
         sync_directory(self.root)
+
+
+@breaks("document", FAULT_2="once more returned after")
+class TrustsWhatIsThere(_Document):
+    """keeps contents by their digest, and takes one whose name is there for one that is on the disk."""
+
+    def save(self, data):
+        text, contents = encode(data), self.root / "contents"
+        content = contents / hashlib.sha256(text.encode()).hexdigest()
+        make_directory(contents)
+        if not content.exists():
+            replace_durably(content, text)
+        replace_durably(self.file, encode({"content": content.name}))
+
+    def load(self):
+        head = read_document(self.file)
+        return head and json.loads((self.root / "contents" / head["content"]).read_text())
 
 
 @breaks("document", FAULT_1="returned although close")

@@ -70,6 +70,35 @@ def test_control_alone_or_beside_another_call_it_is_a_cause_of_its_own():
     assert len(causes(limited, (RENAME, Flaw.NOT_UNDONE, Harm.LOST, ""))) == 2
 
 
+HALVED = replace(WRITE, error=0, partial=True)
+THEN_FULL = replace(HALVED, error=errno.ENOSPC)
+WRITTEN = Call(CallKind.WRITE, "a")
+
+
+def of_a_save(refusal, *calls):
+    """What is said of a save that returned, and after which the document is as before it."""
+    trial = Trial("save(1)", refusal, Watched(calls, 1, False, ()), seen=OLD, fresh=OLD)
+    return next(breaches(trial, trial_of(None, seen=NEW, fresh=NEW), SAVE)).flaw
+
+
+@pytest.mark.parametrize(("refusal", "writes"), [(HALVED, 1), (HALVED, 2), (THEN_FULL, 1)])
+def test_a_write_that_is_cut_short_and_not_gone_on_with_is_no_error_that_was_swallowed(refusal, writes):
+    flaw = of_a_save(refusal, *[WRITTEN] * writes)
+
+    assert flaw is Flaw.SHORT
+    assert "write the rest" in remedy_for(flaw, refusal)
+
+
+def test_control_where_a_write_fails_its_error_was_swallowed():
+    assert of_a_save(THEN_FULL, WRITTEN, WRITTEN) is of_a_save(WRITE, WRITTEN) is Flaw.SWALLOWED
+
+
+def test_a_limit_of_the_process_that_cuts_a_write_short_is_no_cause_of_its_own():
+    rows = [(HALVED, Flaw.SHORT, Harm.LOST, ""), (TOO_LARGE, Flaw.SWALLOWED, Harm.LOST, "")]
+
+    assert causes(*rows) == [("short write taken for a whole one at a", 2)]
+
+
 def test_control_another_file_is_another_cause():
     rows = [(RENAME, Flaw.LITTER, Harm.LEFTOVER, left) for left in ("a.*.tmp", "b.*.tmp")]
 
