@@ -193,7 +193,8 @@ def _recorded(store: StoreUnderTest, workload: Workload, settings: Settings, san
         recorder, note = choose_recorder(settings.recorder)
     except RuntimeError as reason:
         return Evidence(workload, undecided=f"the {settings.recorder} recorder cannot be used here: {reason}")
-    recorded = record(store, workload, workload.updates, recorder, sandbox)
+    reopened = workload.of_later_sessions
+    recorded = record(store, workload, workload.updates, recorder, sandbox, reopened=reopened)
     if isinstance(recorded, NotRecorded):
         return Evidence(
             workload,

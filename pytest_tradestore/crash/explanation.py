@@ -39,6 +39,7 @@ from pytest_tradestore.observation import counted
 from pytest_tradestore.requirements import BY_ID
 from pytest_tradestore.verdict import Counterexample, Step, StepKind, StepStatus
 
+REOPENED = "close, reopen"
 _LONGEST_RUN = 5
 _AFTER_THE_CUT = 2
 
@@ -276,7 +277,9 @@ def _named(update: int, history: History) -> str:
 
 def _mark(moment: MarkKind, update: int, history: History) -> str:
     name = _named(update, history)
-    return f"{name} called" if moment is MarkKind.INVOKED else f"{name} RETURNED"
+    if moment is MarkKind.INVOKED:
+        return f"{name} called"
+    return f"{name} RETURNED" + (f"; then {REOPENED}" if update + 1 in history.reopened else "")
 
 
 def shortened_steps(steps: tuple[Step, ...], state: CrashState, program: Program) -> Iterator[Step]:
@@ -345,7 +348,10 @@ def crash_in_words(program: Program, state: CrashState, history: History, power:
 def _calls(violation: Violation, history: History) -> tuple[str, ...]:
     """Return the calls made up to the crash."""
     last = min(max(violation.group.window.invoked, 0), history.last)
-    return tuple(history.update_names[1 : last + 1])
+    told: list[str] = []
+    for number, name in enumerate(history.update_names[1 : last + 1], 1):
+        told += [REOPENED, name] if number in history.reopened else [name]
+    return tuple(told)
 
 
 def _where(program: Program, state: CrashState, losses: tuple[tuple[int, frozenset[int]], ...]) -> tuple[str, ...]:

@@ -76,13 +76,15 @@ class History:
     """What the live store showed: ``states[i]`` right after acknowledgement ``i``; 0 is right after opening.
 
     ``changed[i]`` is the place that update ``i`` changes; ``update_names[i]`` how a report writes that update.
-    ``loses`` says that each place may show nothing at any time.
+    ``loses`` says that each place may show nothing at any time. ``reopened``: the updates before which the store was
+    closed and opened again.
     """
 
     states: tuple[Observation, ...]
     changed: tuple[str, ...]
     update_names: tuple[str, ...]
     loses: bool = False
+    reopened: frozenset[int] = frozenset()
 
     @property
     def last(self) -> int:

@@ -67,8 +67,12 @@ def record(
     recorder: Recorder,
     sandbox: Sandbox,
     start: DurableImage | None = None,
+    reopened: frozenset[int] = frozenset(),
 ) -> Recorded | NotRecorded:
-    """Run ``updates`` on a fresh store, or on one that finds ``start``, and record it."""
+    """Run ``updates`` on a fresh store, or on one that finds ``start``, and record it.
+
+    Before those that are ``reopened`` (by number, from 1) the store is closed and opened again.
+    """
     root = sandbox.fresh_root()
     if start is not None:
         start.write(root)
@@ -80,7 +84,7 @@ def record(
         problem = ""
         store.load()
         with recorder.record(root, volatile=declared.volatile) as recording:
-            problem = _drive(store, workload, updates, root, recording, channel, states)
+            problem = _drive(store, workload, updates, root, recording, channel, states, reopened)
         return (recording.trace, tuple(states), problem)
 
     ending = run_isolated(run, declared.deadline)
@@ -89,7 +93,7 @@ def record(
             if problem:
                 return NotRecorded(problem, output)
             names = ("the opening", *(u.rendered for u in updates))
-            history = History(states, ("", *(u.key for u in updates)), names, workload.kit.loses)
+            history = History(states, ("", *(u.key for u in updates)), names, workload.kit.loses, reopened)
             vacuous = _without_effect(history, updates)
             return NotRecorded(vacuous, output) if vacuous else Recorded(movable(trace, str(root)), history, output)
         case Hung(step, seconds, output):
@@ -148,6 +152,7 @@ def _drive(
     recording: Recording,
     channel: Channel,
     states: list[Observation],
+    reopened: frozenset[int] = frozenset(),
 ) -> str:
     """Open, update, look, close; return in a sentence what the store refused, or nothing."""
     errors = store.declarations.errors
@@ -175,6 +180,12 @@ def _drive(
     channel.step(1)
     states.append(workload.observe(opened, errors))
     for number, update in enumerate(updates, 1):
+        if number in reopened:  # no call is under way meanwhile: all that has returned has to outlive it
+            try:
+                opened.close()
+                opening()
+            except Exception as error:
+                return f"closing and opening the store before {update.rendered} raised {type(error).__name__}: {error}"
         if problem := marked(number, update.rendered, lambda u=update: u.make(opened)):  # type: ignore[misc]
             return problem
         channel.step(2 * number + 1)

@@ -22,6 +22,20 @@ from tests.sound_stores.files import (
     whole_lines,
     write_synced,
 )
+from tests.sound_stores.plain import TwoSlots
+
+
+@breaks("document", ATOM_1="the document reads as nothing", ATOM_2="the document reads as nothing")
+class CountsItsSlotsAnew(TwoSlots):
+    """takes its two files in turn by a count that begins anew when it is opened, and may overwrite the newest one."""
+
+    def __init__(self, root: Path):
+        super().__init__(root)
+        self._saves = 0
+
+    def _older(self, held):
+        self._saves += 1
+        return "ab"[self._saves % 2 - 1]
 
 
 @breaks(

@@ -37,6 +37,7 @@ AWAITED = ("async-document", "async-documents", "async-journal")
 SOUND = (
     Sound("plain-document", "tests.sound_stores.plain:PlainDocument", ("document",)),
     Sound("whatever-json-takes", "tests.sound_stores.plain:WhateverJsonTakes", ("document",)),
+    Sound("two-slots", "tests.sound_stores.plain:TwoSlots", ("document",)),
     Sound("plain-documents", "tests.sound_stores.plain:PlainDocuments", ("documents",)),
     Sound("swept-documents", "tests.sound_stores.plain:SweptDocuments", ("documents",)),
     Sound("one-file-documents", "tests.sound_stores.plain:OneFileDocuments", ("documents",)),

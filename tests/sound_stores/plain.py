@@ -4,6 +4,7 @@ import json
 import os
 import tempfile
 from pathlib import Path
+from zlib import crc32
 
 from tests.sound_stores.files import (
     append_or_take_back,
@@ -52,6 +53,45 @@ class WhateverJsonTakes(PlainDocument):
         if len(found) < len(pairs):
             raise ValueError("two keys of this document are one in JSON")
         return found
+
+
+class TwoSlots:
+    """Two files in turn: a save overwrites the older one in place, and checksums tell which is the newest whole one."""
+
+    def __init__(self, root: Path):
+        self.root = root
+
+    def save(self, data):
+        text = encode(data)
+        with locked(self.root):
+            held = {name: self._slot(name)[0] for name in "ab"}
+            self._write(self.root / self._older(held), json.dumps({"generation": max(held.values()) + 1, "data": text}))
+
+    def load(self):
+        with locked(self.root):
+            generation, text = max(map(self._slot, "ab"))
+        return json.loads(text) if generation else None
+
+    def _older(self, held):
+        return min(held, key=held.__getitem__)
+
+    def _slot(self, name):
+        try:
+            checksum, _, text = (self.root / name).read_bytes().partition(b" ")
+        except FileNotFoundError:
+            return 0, ""
+        if checksum != b"%08x" % crc32(text):
+            return 0, ""  # torn by a crash: the other one counts
+        found = json.loads(text)
+        return found["generation"], found["data"]
+
+    def _write(self, path, text):
+        try:
+            write_synced(path, f"{crc32(text.encode()):08x} {text}")
+            sync_directory(self.root)
+        except OSError:
+            remove_durably(path)  # it must not be the newest of the two when that is not on the disk
+            raise
 
 
 class PlainDocuments:
