@@ -36,7 +36,8 @@ _TORN_RECORD = (
 _IN_SQLITE = "In SQLite: PRAGMA synchronous = EXTRA, or PRAGMA journal_mode = WAL with PRAGMA synchronous = FULL."
 _IN_LMDB = (
     "LMDB syncs neither the directory of a new environment nor its first pages: after the first lmdb.open(path), "
-    "env.sync(True) and fsync the directory, both before anything is acknowledged; leave sync=True."
+    "env.sync(True) and fsync the directory, both before anything is acknowledged. Leave sync and metasync True: "
+    "without either a power loss takes transactions that were committed."
 )
 _NEW_IN_LMDB = (
     "Making a new environment is not one step in LMDB: make it in a directory beside, with lmdb.open(new) and "
