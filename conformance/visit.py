@@ -418,6 +418,7 @@ def _told(mismatch: DataViolation, case: str) -> Counterexample:
         workload=mismatch.calls,
         found=(mismatch.found,),
         allowed=(mismatch.allowed,),
+        remedy=mismatch.remedy,
         cause=Cause(
             Culprit(mismatch.flaw or _flaw(mismatch.sentence), (case.partition("-")[0],)), Harm.WRONG, mismatch.remedy
         ),
