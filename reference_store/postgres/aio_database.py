@@ -152,31 +152,33 @@ class AsyncDatabase(AsyncClosing):
 
     async def _here(self, operation: str, attempts: Attempts) -> AsyncConnectionPool[Connection]:
         """The pool of this event loop, opened when it is first needed."""
-        if self._closed:
-            raise StoreClosed(operation)
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             self._loop, self._pool, self._connecting = loop, None, asyncio.Lock()
         assert self._connecting is not None, "made with the loop"
         async with self._connecting:
+            if self._closed:  # perhaps while another call connected
+                raise StoreClosed(operation)
             if self._pool is None:
                 if not self._prepared:
-                    await self._prepare()
+                    await self._prepare(attempts)
                 pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
                     self._opened.conninfo, min_size=1, max_size=self._opened.most, kwargs={"autocommit": True},
                     configure=self._configure, open=False, name=f"reference_store {self._opened.schema}",
                     reconnect_timeout=self._opened.retry_for,
                 )  # fmt: skip
-                # Else this call comes before the first connection, and makes the pool open a second one.
-                await pool.open(wait=True, timeout=attempts.left)
-                if self._closed:  # meanwhile
+                try:
+                    # Else this call comes before the first connection, and makes the pool open a second one.
+                    await pool.open(wait=True, timeout=attempts.left)
+                    if self._closed:  # meanwhile
+                        raise StoreClosed(operation)
+                except BaseException:
                     await pool.close()
-                    raise StoreClosed(operation)
+                    raise
                 self._pool, self._prepared = pool, True
             return self._pool
 
-    async def _prepare(self) -> None:
-        attempts = self._attempts("open", self._opened.schema)
+    async def _prepare(self, attempts: Attempts) -> None:
         while True:
             try:
                 async with await psycopg.AsyncConnection.connect(self._opened.conninfo, autocommit=True) as connection:

@@ -4,10 +4,12 @@ import asyncio
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
 psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed: pip install '.[postgres]'")
+from psycopg_pool import AsyncConnectionPool
 
 from reference_store.errors import (
     CalledInside,
@@ -23,6 +25,7 @@ from reference_store.postgres import (
     AsyncDatabase,
     AsyncPostgresDocumentStore,
     Database,
+    DatabaseFailure,
     PostgresDocumentStore,
     PostgresSingleDocumentStore,
     UnsafeServer,
@@ -226,6 +229,88 @@ def test_a_store_that_is_closed_while_its_first_call_connects_is_closed(server, 
         return [task.get_name() for task in asyncio.all_tasks() - {asyncio.current_task()}]
 
     assert asyncio.run(closed_meanwhile()) == []
+
+
+def test_a_transaction_that_is_cancelled_while_its_pool_connects_leaves_nothing_open(server, schema, monkeypatch):
+    pools, open_pool = [], AsyncConnectionPool.open
+
+    async def opened(pool, *arguments, **options):
+        pools.append(pool)
+        await open_pool(pool, *arguments, **options)
+
+    async def cancelled():
+        database, begun, go = AsyncDatabase(server.conninfo, schema=schema), asyncio.Event(), asyncio.Event()
+        configure = database._configure
+
+        async def waiting(connection):
+            begun.set()
+            await go.wait()
+            await configure(connection)
+
+        async def transaction():
+            async with database.transaction():
+                raise AssertionError("it was cancelled before")
+
+        monkeypatch.setattr(database, "_configure", waiting)
+        task = asyncio.ensure_future(transaction())
+        await begun.wait()
+        task.cancel()
+        go.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        left = [pool for pool in pools if not pool.closed]
+        for pool in left:
+            await pool.close()
+        return left
+
+    monkeypatch.setattr(AsyncConnectionPool, "open", opened)
+
+    assert asyncio.run(cancelled()) == []
+    assert len(pools) == 1
+
+
+def test_tasks_whose_server_is_not_there_wait_for_it_together_and_not_one_after_the_other(monkeypatch):
+    clock, tried = [0.0], []
+
+    async def refused(*_, **__):
+        tried.append(clock[0])
+        clock[0] += 0.3
+        raise psycopg.OperationalError("nobody listens")
+
+    async def asked():
+        database = AsyncDatabase("host=127.0.0.1", schema="s", retry_for=1.0)
+        store = AsyncPostgresDocumentStore(database)
+        return await asyncio.gather(*(store.get("k") for _ in range(4)), return_exceptions=True)
+
+    monkeypatch.setattr(psycopg.AsyncConnection, "connect", refused)
+    monkeypatch.setattr("reference_store.postgres.failures.time", SimpleNamespace(monotonic=lambda: clock[0]))
+
+    assert [type(told) for told in asyncio.run(asked())] == [DatabaseFailure] * 4
+    assert len([at for at in tried if at > 1.0]) <= 3  # the last try of each of the others
+
+
+def test_who_waits_for_another_to_connect_does_not_once_the_store_is_closed(server, schema, monkeypatch):
+    connect, tried = psycopg.AsyncConnection.connect, []
+
+    async def closed_meanwhile():
+        database, begun, go = AsyncDatabase(server.conninfo, schema=schema), asyncio.Event(), asyncio.Event()
+
+        async def noted(*arguments, **options):
+            tried.append(1)
+            begun.set()
+            await go.wait()
+            return await connect(*arguments, **options)
+
+        monkeypatch.setattr(psycopg.AsyncConnection, "connect", noted)
+        store = AsyncPostgresDocumentStore(database)
+        calls = [asyncio.ensure_future(store.get(key)) for key in "ab"]
+        await begun.wait()
+        await database.aclose()
+        go.set()
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    assert [type(told) for told in asyncio.run(closed_meanwhile())] == [StoreClosed] * 2
+    assert len(tried) == 2  # those of the first
 
 
 def test_many_that_open_a_new_schema_at_once_make_it_once(server, schema):
