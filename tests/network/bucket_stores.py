@@ -89,13 +89,6 @@ class NamesAFieldByTheClock(TakesNoAnswerForNothing):
         super().save({**data, f"saved at {time.time_ns()}": True})
 
 
-class DrawsASide(BucketDocument):
-    """Has a field in its document that is one of two, whichever comes."""
-
-    def save(self, data):
-        super().save({**data, "side": "lr"[time.time_ns() >> 12 & 1]})
-
-
 class ReadsDamageAsNothing(BucketDocument):
     """Takes an object that it does not understand for one that is not there."""
 

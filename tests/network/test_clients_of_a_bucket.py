@@ -2,6 +2,7 @@
 
 import pytest
 
+from pytest_tradestore.network import evidence
 from pytest_tradestore.verdict import Verdict
 from tests.judging import violated
 from tests.network import bucket_stores as stores
@@ -34,14 +35,6 @@ def test_requests_that_fail_in_any_way_harm_no_sound_store(target):
     assert [r.requirement for r in results if r.verdict is Verdict.HOLDS] == list(SPOILT)
 
 
-@pytest.mark.proof
-def test_what_is_drawn_from_two_values_is_no_promise_though_it_was_the_same_in_both_plain_runs():
-    results = judged(stores.DrawsASide, (*DEATHS, "FAULT-1"))
-
-    assert violated(results) == {}
-    assert {"ATOM-1", "DUR-1", "FAULT-1"} <= {r.requirement for r in results if r.verdict is Verdict.HOLDS}
-
-
 LOSES = {
     stores.HasNoNonce: ("FAULT-1", "holds one record twice", "412 PreconditionFailed"),
     stores.TakesConflictForExists: ("FAULT-1", "has lost 1 acknowledged record", "409 ConditionalRequestConflict"),
@@ -59,6 +52,21 @@ def test_a_store_that_misreads_an_answer_is_told_by_the_requests_it_made_and_rep
 @pytest.mark.proof
 def test_what_is_found_where_two_runs_cannot_be_compared_comes_again_when_it_is_replayed():
     shown(stores.NamesAFieldByTheClock, *LOSES[stores.TakesNoAnswerForNothing])
+
+
+@pytest.mark.proof
+def test_a_trial_that_is_made_alone_is_held_against_several_runs_as_it_was_among_others(monkeypatch):
+    held, between = [], evidence.between
+
+    def noted(first, others, calls):
+        held.append(len(others))
+        return between(first, others, calls)
+
+    monkeypatch.setattr(evidence, "between", noted)
+    shown(stores.TakesNoAnswerForNothing, *LOSES[stores.TakesNoAnswerForNothing])
+
+    among_others, alone = held
+    assert among_others > alone == 7
 
 
 PILES = {

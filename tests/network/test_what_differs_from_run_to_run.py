@@ -2,10 +2,20 @@
 
 import json
 
+from pytest_tradestore.backends.lines import Asked
+from pytest_tradestore.crash.crash_state import Window
 from pytest_tradestore.crash.oracle import History
+from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.kits.call import Call
+from pytest_tradestore.kits.registry import kit_named
+from pytest_tradestore.network import evidence
+from pytest_tradestore.network.client import Request
+from pytest_tradestore.network.trials import After, Plan, Trial, history_of
 from pytest_tradestore.network.varying import OF_THIS_RUN, Varying, between
 from pytest_tradestore.observation import Absent, Failed, Names, Observation, Records, Value, canonical
+from pytest_tradestore.settings import Settings
+from pytest_tradestore.target import StoreUnderTest
+from tests.network.bucket_stores import BucketDocument
 
 
 def state(seen, place="orders"):
@@ -113,8 +123,40 @@ def test_a_time_in_one_state_only_is_left_out_of_all():
     assert blanked(last, [first, last], [last, last]) == blanked(first, [first, last], [last, last])
 
 
-def test_what_two_runs_have_drawn_alike_and_the_beginning_of_a_third_has_not_is_left_out():
-    left, right = Value('{"n":1,"side":"left"}'), Value('{"n":1,"side":"right"}')
+UPDATES = tuple(Call("save", ({"n": n},), "orders", f"save({n})") for n in (1, 2))
+WORKLOAD = Workload(kit_named("document"), UPDATES, (Call("load", (), "orders", "load()"),), None)
 
-    assert blanked(left, [left, left], [left, left], [right]) == blanked(right, [left, left], [left, left], [right])
-    assert blanked(left, [left, left], [left, left]) == left
+
+def saved(n, side):
+    return state(Value(canonical({"n": n, "side": side})))
+
+
+def found(monkeypatch, side_seen_before):
+    """What is found of a client that died in the second save, where two plain runs have drawn the same side twice.
+
+    The one that came after it saw the other side.
+    """
+    request = Request("save(2)", Asked("PUT orders", writes=True))
+    nothing, last = state(Absent()), saved(41, "left")
+    plain = Trial(Plan(), (request,), (nothing, saved(1, "left"), saved(2, "left")), Window(2, 2))
+    after = After((), saved(1, "right"), last, last)
+    died = Trial(Plan(dies=1), (request,), (nothing, saved(1, side_seen_before)), Window(1, 2), "save(2)", after=after)
+    wrong = evidence._wrong(died, history_of(WORKLOAD, plain.states), whole=False)
+
+    def told(run):
+        run.control, run.runs, run.made = plain, [plain.states] * 2, [evidence._Made(died, tuple(wrong), 1)]
+
+    monkeypatch.setattr(evidence._Run, "go", told)
+    return evidence.gather_deaths(StoreUnderTest("acme", BucketDocument), WORKLOAD, Settings())
+
+
+def test_what_two_runs_have_drawn_alike_and_a_client_has_seen_otherwise_before_it_died_is_held_against_nothing(
+    monkeypatch,
+):
+    told = found(monkeypatch, "right")
+
+    assert (told.undecided, told.violations) == ("", {})
+
+
+def test_control_what_only_one_that_comes_after_it_sees_otherwise_is_found(monkeypatch):
+    assert list(found(monkeypatch, "left").violations) == ["ATOM-1"]
