@@ -1,4 +1,4 @@
-"""The day on which a run began, by local time: callers that race for a log which is kept by the day ask for this one.
+"""The day that a run asks about, by local time: callers that race for a log which is kept by the day ask for this one.
 
 A run may last longer than the day. Whoever asks for the day then would miss what was logged for the one before, and
 whatever is asked for was decided before it is known when it will be logged; so the time of who races stays in this day.

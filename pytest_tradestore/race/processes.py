@@ -155,7 +155,7 @@ class _Caller(Calling):
         if self._line is not None and isinstance(asks, Asked):
             told, steps = self._line.answer(), self.scheduler.steps
             if steps:
-                steps[-1] = replace(steps[-1], note=told or "waits for another client")
+                steps[-1] = replace(steps[-1], note=told or "waits for another client", asked=True)
         self._listen()
 
     def _stops_at(self, asks: Asked | Blocked) -> None:

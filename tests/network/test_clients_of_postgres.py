@@ -73,7 +73,9 @@ LOSING = {
 @pytest.mark.proof
 @pytest.mark.parametrize("target", LOSING, ids=lambda target: target.__name__)
 def test_counters_that_nothing_locks_are_lost_in_a_schedule_that_is_replayed(target):
-    shown(target, "RACE-3", "returned, but load() then gives", LOSING[target])
+    example = shown(target, "RACE-3", "returned, but load() then gives", LOSING[target])
+
+    assert "SELECT data FROM document and UPDATE document" in str(example.cause)
 
 
 @pytest.mark.deep

@@ -37,6 +37,7 @@ from reference_store.operations.backups.generations import Entry, Generation
 from reference_store.operations.backups.local import LocalVault
 from reference_store.operations.backups.restoring import restore
 from reference_store.operations.backups.retention import Retention
+from reference_store.operations.backups.tree import digest_of
 from reference_store.operations.backups.vault import Pieces, load
 from reference_store.operations.backups.verifying import verify
 from reference_store.operations.command_line import COMMAND
@@ -312,6 +313,82 @@ def test_a_large_log_that_a_restore_replaces_is_read_before_anybody_waits_where_
     restore(vault, str(tmp_path / "new"), generation=restored.before)
     with JournalStore(tmp_path / "new" / "logs") as logs:
         assert [record["n"] for record in logs.read("TRADES")] == ([1, 2, 3] if written else [1, 2])
+
+
+def test_a_large_log_that_somebody_writes_to_takes_its_room_in_the_vault_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(growing, "SMALLEST", 100)
+    append(tmp_path, 1)
+    backed_up(tmp_path)
+    append(tmp_path, 2)
+    before_the_locks(monkeypatch, lambda: append(tmp_path, 3))
+    vault = Watching(tmp_path)
+
+    restored = restore(vault, str(tmp_path / "data"), over=True)
+
+    assert [*vault.waited.values()] == [True]
+    restore(vault, str(tmp_path / "new"), generation=restored.before)
+    with JournalStore(tmp_path / "new" / "logs") as logs:
+        assert [record["n"] for record in logs.read("TRADES")] == [1, 2, 3]
+
+
+def test_control_one_that_is_small_is_read_at_once_and_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append(tmp_path, 1)
+    backed_up(tmp_path)
+    append(tmp_path, 2)
+    before_the_locks(monkeypatch, lambda: append(tmp_path, 3))
+    vault = Watching(tmp_path)
+
+    restore(vault, str(tmp_path / "data"), over=True)
+
+    assert [*vault.waited.values()] == [False, True]
+
+
+def test_what_is_to_stay_as_it_is_was_read_before_and_is_not_read_again_under_the_locks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(tmp_path / "data")
+    backed_up(tmp_path)
+    read: list[int] = []
+    monkeypatch.setattr(
+        restoring, "digest_of", lambda descriptor, size: read.append(size) or digest_of(descriptor, size)
+    )
+
+    restored = restore(vault_in(tmp_path), str(tmp_path / "data"), over=True)
+
+    assert (restored.written, restored.removed, read) == (0, (), [])
+
+
+def test_control_a_file_that_is_other_and_looks_alike_is_replaced(tmp_path: Path) -> None:
+    append(tmp_path, 1)
+    backed_up(tmp_path)
+    there = tmp_path / "data" / "logs" / "TRADES.jsonl"
+    about, before = there.stat(), there.read_bytes()
+    there.write_bytes(before.replace(b"1", b"2"))
+    os.utime(there, ns=(about.st_atime_ns, about.st_mtime_ns))
+
+    assert restore(vault_in(tmp_path), str(tmp_path / "data"), over=True).written == 1
+    assert there.read_bytes() == before
+
+
+def test_a_directory_that_is_filled_while_a_restore_waits_is_not_looked_through_twice_under_the_locks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append(tmp_path, 1)
+    backed_up(tmp_path)
+    os.rename(tmp_path / "data", tmp_path / "old")
+    (tmp_path / "data").mkdir()
+    looked: list[str] = []
+    before_the_locks(monkeypatch, lambda: append(tmp_path, 2))
+    log_in = inspection.log_in
+    monkeypatch.setattr(inspection, "log_in", lambda *about: looked.append("a log") or log_in(*about))
+
+    restore(vault_in(tmp_path), str(tmp_path / "data"), over=True)
+
+    assert looked == ["a log"]
 
 
 def test_what_is_put_into_an_empty_directory_while_a_restore_waits_is_not_replaced_unasked(

@@ -23,6 +23,7 @@ from pytest_tradestore.origin import is_pythons
 _SUPPORTS = ("supports_dir_fd", "supports_fd", "supports_follow_symlinks", "supports_effective_ids")
 _LEFT_ALONE = ("posix", "nt", "_io", "_frozen_importlib", "_frozen_importlib_external", "importlib._bootstrap_external")
 _OWN = (
+    "pytest_tradestore.crash.recorders.buffering",
     "pytest_tradestore.crash.recorders.fake",
     "pytest_tradestore.race.",
     "pytest_tradestore.faults.",
@@ -252,7 +253,7 @@ def _own_classes(module: ModuleType) -> tuple[type, ...]:
 
     Python's own do not: theirs are looked through, and not again.
     """
-    file = getattr(module, "__file__", None)
+    file = vars(module).get("__file__")  # and run no code of a module that is loaded when it is asked for something
     if isinstance(file, str) and is_pythons(file):
         return ()
     values = list(vars(module).values())

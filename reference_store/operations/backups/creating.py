@@ -12,6 +12,7 @@ import errno
 import hashlib
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -99,7 +100,8 @@ def generation_to_be(
 class Keeper:
     """Puts the files of a directory into the vault: first as they are without a lock, then as they are at one moment.
 
-    ``later`` says that large logs will be read when the locks are free again, and need not be read beforehand.
+    ``later`` says that large logs will be read when the locks are free again, and need not be read beforehand; without
+    it those that somebody writes to at the moment are read under the locks alone.
     The vault is held meanwhile, and all locks of the directory during ``note``; ``published`` is what was there then.
     Between them come ``read_logs``, with or without the locks; if a log was changed, all is noted again.
     """
@@ -141,6 +143,11 @@ class Keeper:
         """Find out which logs are damaged before anybody waits for that: ``published`` looks at those that changed."""
         for _found in inspect(self._directory.path, self._logs_known):
             pass
+
+    @property
+    def kept(self) -> Mapping[str, Entry]:
+        """What was noted: as long as the locks are held, it is what is there."""
+        return self._files
 
     def note(self) -> None:
         """Keep what is there now, and open what can be kept later; raises RestoreUnfinished."""
@@ -198,10 +205,12 @@ class Keeper:
             self._progress(min(self._done, self._expected), self._expected)
 
     def _is_for_later(self, directory: Directory, name: str, about: os.stat_result, now: int) -> bool:
-        """Whether a file will have changed again, and can be read when its writers go on."""
-        if not growing.is_large_log(name, about) or changed(about) < now - _GROWING:
+        """Whether a file will have changed again, and can be read when its writers go on, or is best read once then."""
+        if not growing.is_large_log(name, about) or changed(about) < now - (_GROWING if self._later else RECENT):
             return False
-        if self._left_for_later >= (_OPEN_LOGS if self._later else 0) or not growing.ends_whole(directory, name):
+        if not self._later:
+            return True  # a copy of what somebody writes to now would be an old one, and take its room in the vault
+        if self._left_for_later >= _OPEN_LOGS or not growing.ends_whole(directory, name):
             return False
         self._left_for_later += 1
         return True

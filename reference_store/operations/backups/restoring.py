@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -77,7 +77,7 @@ def restore(
             check(vault, wanted)
             directory = _directory(root, wanted)
             with _Replacing(vault, root, directory, wanted, over, now, progress) as replacing:
-                replacing.prepare()
+                replacing.look_ahead()
                 return under_all_locks(directory, lock_timeout, replacing.done, unfinished=True)
     except OSError as error:
         let_out(error)
@@ -110,11 +110,13 @@ class _Replacing:
         if self._keeper is not None:
             self._keeper[0].__exit__()
 
-    def prepare(self) -> bool:
-        """Say whether what is there is to be kept, and look at it if so, before anybody waits for that.
+    def look_ahead(self) -> None:
+        """Look at what is there, and at whether its logs are damaged, before anybody waits for that."""
+        if self._prepared() and self._keeper is not None:
+            self._keeper[0].look_at_logs()
 
-        Raises InvalidRecord where it may not be replaced.
-        """
+    def _prepared(self) -> bool:
+        """Say whether what is there is to be kept, and look at it if so; raises InvalidRecord where it has to stay."""
         unfinished = self._directory.has(RESTORING)
         if not unfinished and not any(place.files for place in walk(self._directory)):
             return False
@@ -128,17 +130,16 @@ class _Replacing:
             note = f"before the restore of {self._wanted.id}"
             previous = generation_to_be(self._root, self._vault, self._now, note, before_restore=True)
             self._keeper = Keeper(self._directory, self._vault, later=False), previous
-            self._keeper[0].look_at_logs()
         return True
 
     def done(self) -> Restored:
         """Do it. All locks are held: what others have written until now is what there is to be kept."""
-        held, before = with_locks(self._directory), None
-        if self.prepare() and self._keeper is not None:
+        held, before, there = with_locks(self._directory), None, dict[str, Entry]()
+        if self._prepared() and self._keeper is not None:
             keeper, previous = self._keeper
             keeper.note_all()
-            before = keeper.published(previous).generation.id
-        written, removed = _replace(self._vault, self._wanted, self._directory, held, self._progress)
+            before, there = keeper.published(previous).generation.id, dict(keeper.kept)
+        written, removed = _replace(self._vault, self._wanted, self._directory, held, there, self._progress)
         return Restored(self._wanted, written, tuple(removed), before)
 
 
@@ -194,9 +195,17 @@ def _directory(root: str, generation: Generation) -> Directory:
 
 
 def _replace(
-    vault: Vault, generation: Generation, directory: Directory, held: list[str], progress: Progress
+    vault: Vault,
+    generation: Generation,
+    directory: Directory,
+    held: list[str],
+    there: Mapping[str, Entry],
+    progress: Progress,
 ) -> tuple[int, list[str]]:
-    """Replace the files, with these locks ``held``; raises LocksHaveChanged, before any is, if there are others."""
+    """Replace the files, with these locks ``held``; raises LocksHaveChanged, before any is, if there are others.
+
+    ``there`` is what has been read of files since the locks are held.
+    """
     unfinished = directory.has(RESTORING)
     places = {place.path: place for place in walk(directory)}
     made = {path: _made(directory, path) for path in sorted(generation.directories, key=lambda path: path.count("/"))}
@@ -207,7 +216,7 @@ def _replace(
         for each in directories.values() if not unfinished else ():
             unmark(each)  # that one is still there after a crash is no harm: the restore is run again
         raise LocksHaveChanged
-    writing = _Writing(vault, directories)
+    writing = _Writing(vault, directories, there)
     try:
         for done, (path, entry) in enumerate(generation.files.items(), 1):
             writing.write(path, entry)
@@ -242,8 +251,8 @@ def _remove(places: dict[str, Place], generation: Generation) -> Iterator[str]:
 class _Writing:
     """Writes files, and gives them their names when they are durable."""
 
-    def __init__(self, vault: Vault, directories: dict[str, Directory]) -> None:
-        self._vault, self._directories = vault, directories
+    def __init__(self, vault: Vault, directories: dict[str, Directory], there: Mapping[str, Entry]) -> None:
+        self._vault, self._directories, self._there = vault, directories, there
         self._staged: list[tuple[Directory, str, str, int, int]] = []
         self.written = 0
 
@@ -251,7 +260,7 @@ class _Writing:
         """Write a file unless it is there as it is to be."""
         parent, _, name = path.rpartition("/")
         directory = self._directories[parent]
-        if _is_there(directory, name, entry):
+        if _is_there(directory, name, entry, self._there.get(path)):
             return
         staged, descriptor = directory.written(self._checked(path, entry), entry.mode, directory.access(name))
         self._staged.append((directory, staged, name, descriptor, entry.size))
@@ -287,7 +296,8 @@ class _Writing:
             raise OSError(5, f"the content of {path!r} has changed in the backup since it was checked")
 
 
-def _is_there(directory: Directory, name: str, entry: Entry) -> bool:
+def _is_there(directory: Directory, name: str, entry: Entry, read: Entry | None) -> bool:
+    """Whether a file is what it is to be; it is not read again where it has been ``read`` under the locks."""
     try:
         found = directory.open_regular(name, os.O_RDONLY)
     except NotARegularFile:
@@ -295,7 +305,11 @@ def _is_there(directory: Directory, name: str, entry: Entry) -> bool:
     if found is None:
         return False
     try:
-        alike = found[1].st_size == entry.size and found[1].st_nlink == 1 and found[1].st_mtime_ns == entry.changed
-        return alike and digest_of(found[0], entry.size) == entry.digest
+        size, when = found[1].st_size, found[1].st_mtime_ns
+        if size != entry.size or when != entry.changed or found[1].st_nlink != 1:
+            return False
+        if read is not None and (read.size, read.changed) == (size, when):
+            return read.digest == entry.digest
+        return digest_of(found[0], entry.size) == entry.digest
     finally:
         os.close(found[0])

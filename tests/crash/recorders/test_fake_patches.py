@@ -59,6 +59,17 @@ def test_control_what_only_looks_alike_stays(library, replaced):
     assert library.File.sync is kept
 
 
+def test_a_module_that_is_loaded_when_it_is_asked_for_something_is_asked_for_nothing(monkeypatch):
+    class Lazy(ModuleType):
+        def __getattr__(self, name):
+            raise ModuleNotFoundError(f"install something for {name}")
+
+    lazy = Lazy("a_lazy_library")
+    monkeypatch.setitem(sys.modules, lazy.__name__, lazy)
+
+    look_around()
+
+
 @pytest.fixture
 def looked_through(library, monkeypatch):
     """The modules that are looked through from now on, by name."""
