@@ -55,18 +55,19 @@ def test_what_is_found_where_two_runs_cannot_be_compared_comes_again_when_it_is_
 
 
 @pytest.mark.proof
-def test_a_trial_that_is_made_alone_is_held_against_several_runs_as_it_was_among_others(monkeypatch):
+def test_what_is_found_is_held_against_several_whole_runs_also_when_it_is_replayed(monkeypatch):
+    """A trial ends before its last update is seen, and some places are written by that alone."""
     held, between = [], evidence.between
 
     def noted(first, others, calls):
-        held.append(len(others))
+        held.append(sum(len(states) == len(first.states) for states in others))
         return between(first, others, calls)
 
     monkeypatch.setattr(evidence, "between", noted)
     shown(stores.TakesNoAnswerForNothing, *LOSES[stores.TakesNoAnswerForNothing])
 
-    among_others, alone = held
-    assert among_others > alone == 7
+    assert len(held) == 2
+    assert min(held) >= 7
 
 
 PILES = {
