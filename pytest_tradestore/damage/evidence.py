@@ -97,9 +97,9 @@ class _Run:
                 case Finished(trouble):
                     self.trouble, self.over, ended = trouble, True, trouble
                 case Hung() | Died():
-                    self.trouble, self.over = of_the_workload(event), self.plan is None
-                    if left := self._left():
-                        self.readings[left[0]] = Reading(Observation(()), ended=ended_how(event))
+                    self.trouble, self.over = of_the_workload(event), self.plan is None or not event.step
+                    if event.step and event.step - 1 not in self.readings:  # else it was not begun yet
+                        self.readings[event.step - 1] = Reading(Observation(()), ended=ended_how(event))
         if left := self._left():
             why = ended or f"the store {so_often(runner.ways)}"
             self.gave_up = f"{why}, so that {len(left):,} damaged files were not read"
@@ -113,8 +113,13 @@ class _Run:
     def _task(self, channel: Channel) -> str:
         """Make the plan where there is none yet, and read what is left of it."""
         gc.freeze()
-        steps = iter(range(1, 1 << 62))
-        client = client_of(self.store, self.workload, self.sandbox.path, lambda: channel.step(next(steps)))
+        begun = 0
+        """Counts from 1 what is read; whoever is told so knows what was being read when the process ended."""
+
+        def step() -> None:
+            channel.step(begun)
+
+        client = client_of(self.store, self.workload, self.sandbox.path, step)
         plan = self.plan
         if plan is None:
             try:
@@ -123,10 +128,13 @@ class _Run:
                 return str(reason)
             channel.send((plan, client.saved()))
         else:
+            channel.rest()  # what the server takes for that is no time of the store's
             client.take_over(self.saved)
+            step()
         with bounded_memory():
             for number, (damage, place, thorough) in enumerate(plan.tries):
                 if number not in self.readings:
+                    begun = number + 1
                     try:
                         reading = read_damaged(client, plan.image, damage, place, thorough=thorough)
                     except ImpossibleDamage:

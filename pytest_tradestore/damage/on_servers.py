@@ -42,6 +42,7 @@ _OTHERS = """
 SELECT pg_terminate_backend(pid), pg_sleep(0.001) FROM pg_stat_activity
 WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
 """
+_PREPARED = "SELECT quote_literal(gid) FROM pg_prepared_xacts WHERE database = current_database()"
 _TEXTS = ("text", "character varying", "character", "json", "jsonb", "bytea")
 
 
@@ -187,6 +188,10 @@ class _OfPostgres(_OnAServer):
         # What was asked for the process that ended may still be going on.
         while self._ask(_OTHERS):
             pass
+        for (name,) in self._ask(
+            "SELECT quote_literal(gid) FROM pg_prepared_xacts WHERE database = current_database()"
+        ):
+            self._ask(f"ROLLBACK PREPARED {name}")
 
     def _begin(self) -> None:
         server, name = databases()[0], self._saved.database
