@@ -485,6 +485,7 @@ def _shutdown() -> bytes:
     return Message(wire.ERROR, b"".join(part.encode() + b"\0" for part in fields) + b"\0").sent
 
 
+_LOCKED = "55P03 "
 _HOW_FAR = """
 PREPARE how_far AS SELECT pg_snapshot_xmax(pg_current_snapshot()), (
   SELECT string_agg(coalesce(pg_sequence_last_value(oid), 0)::text, ' ' ORDER BY oid)
@@ -548,7 +549,9 @@ class PostgresLines:
         """
         try:
             return self._control.ask("SET LOCAL lock_timeout = 1; EXECUTE how_far")
-        except RuntimeError:
+        except RuntimeError as error:
+            if not str(error).startswith(_LOCKED):
+                raise
             return object()
 
     def is_in_a_ring(self, pid: int) -> bool:

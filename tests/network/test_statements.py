@@ -79,6 +79,13 @@ def test_nobody_waits_for_a_sequence_that_another_client_alters(lines, tmp_path)
     assert lasted == [True]  # for all that is known
 
 
+def test_control_whatever_else_goes_wrong_is_told(lines):
+    lines._control.ask("DEALLOCATE how_far")
+
+    with pytest.raises(RuntimeError, match="does not exist"):
+        lines.how_far()
+
+
 @pytest.mark.parametrize("statement", GONE)
 def test_control_what_has_only_read_is_gone_with_its_session(lines, tmp_path, statement):
     assert lasting(lines, tmp_path, statement) == [False]
