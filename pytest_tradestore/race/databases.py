@@ -70,6 +70,10 @@ class Connection(sqlite3.Connection):
     def rollback(self) -> None:
         self.step("ROLLBACK", super().rollback)
 
+    def close(self) -> None:
+        super().close()
+        _freed()
+
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None, /
     ) -> Literal[False]:
@@ -106,8 +110,8 @@ class Connection(sqlite3.Connection):
             except sqlite3.OperationalError as error:
                 if not may_wait or not in_time or not _is_busy(error):
                     raise
-                # The last attempt is made when the time is up: locks are also let go by what is no step here, by
-                # the last row that is read, or by closing.
+                # The last attempt is made when the time is up: locks are also let go by what is no step here, as by
+                # the last row that is read.
                 in_time = actor.reach(f"wait: {told}", partial(_has_moved, flocks, refused), until)
             else:
                 flocks.releases += 1  # whoever waits may try again
@@ -121,9 +125,7 @@ class Connection(sqlite3.Connection):
             return do()
         finally:
             super().cursor(sqlite3.Cursor).execute("PRAGMA busy_timeout=0").close()
-            # Whoever waits in this process: the connection may be one that a module keeps between executions.
-            for actor in list(running.values()):
-                actor.in_force.flocks.releases += 1
+            _freed()
 
 
 class Cursor(sqlite3.Cursor):
@@ -144,6 +146,12 @@ class Cursor(sqlite3.Cursor):
 
     def executescript(self, sql_script: str, /) -> Any:
         return self.connection.step(sql_script, lambda: super(Cursor, self).executescript(sql_script), waits=False)
+
+
+def _freed() -> None:
+    """Let whoever waits in this process try again: the connection may be one that a module keeps between executions."""
+    for actor in list(running.values()):
+        actor.in_force.flocks.releases += 1
 
 
 def _has_moved(flocks: Flocks, since: int) -> bool:

@@ -1,6 +1,7 @@
 """sqlite3 under the scheduler: callers meet between statements, and whoever has to wait waits in virtual time."""
 
 import sqlite3
+import time
 from contextlib import closing
 
 import pytest
@@ -127,6 +128,16 @@ class EndsByClosing(Counter):
         return counted
 
 
+class TakesNoTime(EndsByClosing):
+    """Would tell if it had waited until its time was up."""
+
+    def increment(self):
+        began = time.monotonic()
+        counted = super().increment()
+        assert time.monotonic() - began < self.timeout
+        return counted
+
+
 def judge(execution):
     assert execution.ending is not Ending.HUNG
     for call in execution.history:
@@ -139,7 +150,7 @@ def found(store, budget=120, program=TWO):
     return run_schedules(StoreUnderTest("sqlite", store), program, budget=budget, seed=0, judge=judge)
 
 
-@pytest.mark.parametrize("store", [Counter, ByPragma, ByScript, EndsByScript, EndsByClosing])
+@pytest.mark.parametrize("store", [Counter, ByPragma, ByScript, EndsByScript, EndsByClosing, TakesNoTime])
 def test_whoever_waits_for_a_transaction_gets_its_turn(store):
     result = found(store)
 
