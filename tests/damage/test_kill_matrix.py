@@ -22,7 +22,7 @@ WEAK = {
             *("whatever-json-takes", "private-document", "private-documents", "o-dsync-journal", "o-tmpfile-document"),
             *("async-document", "async-with-document", "async-documents", "async-journal"),
             *("plain-events", "plain-states", "plain-audit", "async-data", "keeps-a-pool", "drafts-beside-the-file"),
-            *("updating-document", "updating-documents", "updating-states", "paired-documents"),
+            *("updating-document", "updating-documents", "updating-states", "paired-documents", "two-slots"),
         )
     },
     "CORR-6": {

@@ -1,6 +1,7 @@
 """Plain files done right: temporary file, fsync, rename, fsync of the directory; logs cut back to their last record."""
 
 import json
+import logging
 import os
 import tempfile
 from pathlib import Path
@@ -23,6 +24,8 @@ from tests.sound_stores.files import (
     sync_file,
     write_synced,
 )
+
+_log = logging.getLogger(__name__)
 
 
 class PlainDocument:
@@ -81,7 +84,8 @@ class TwoSlots:
         except FileNotFoundError:
             return 0, ""
         if checksum != b"%08x" % crc32(text):
-            return 0, ""  # torn by a crash: the other one counts
+            _log.warning("slot %s is torn, by a crash or worse: the other one counts", name)
+            return 0, ""
         found = json.loads(text)
         return found["generation"], found["data"]
 
