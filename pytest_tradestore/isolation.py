@@ -66,7 +66,6 @@ def stream_isolated(task: Task, deadline: float) -> Iterator[Sent | Ending]:
         yield from stream_spawned(task, deadline)
         return
     beat = mmap.mmap(-1, BEAT.size)
-    BEAT.pack_into(beat, 0, 0, 0, True)
     receiving, sending = os.pipe()
     with tempfile.TemporaryFile() as output:
         before = started()

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any
 
 from pytest_tradestore.crash.workloads import workload_for
@@ -41,6 +41,8 @@ _MISTAKES = (AttributeError, TypeError, NameError, NotImplementedError, ImportEr
 """What programs raise that are not finished, rather than stores that refuse something."""
 _PATIENCE = 10.0
 """Seconds after which no further kind of values is tried; each takes a store that is not slow some milliseconds."""
+_SAME = 0.5
+"""Seconds by which two alarms may differ that are one, on a machine that lets nobody run between two looks."""
 _EVERYTHING = 1000
 """Counts as more refusals than a workload has calls."""
 _FRAME = re.compile(r'  File "(?P<path>.*)", line (?P<line>\d+)')
@@ -75,10 +77,8 @@ def smoke(store: StoreUnderTest, kit: Kit, methods: frozenset[str]) -> Smoked:
     with Sandbox() as sandbox:
 
         def visit(channel: Channel) -> Smoked:
-            if hasattr(signal, "SIGALRM"):
-                faulthandler.register(signal.SIGALRM, file=2)
             before = list(sys.modules)
-            found = _first_taken(store, kit, methods, candidates, sandbox, channel)
+            found = _first_taken(store, kit, methods, candidates, sandbox, channel, _Alarm())
             found = replace(found, imports=imported_since(before))
             return replace(found, takes=EVERYTHING) if declared else found  # a function cannot leave the process
 
@@ -150,12 +150,13 @@ def _first_taken(
     candidates: tuple[Takes, ...],
     sandbox: Sandbox,
     channel: Channel,
+    alarm: "_Alarm",
 ) -> Smoked:
     """Return how the store fares with the first values of which it refuses none; else, with which it refuses least."""
     best: tuple[int, Smoked] | None = None
     began = perf_counter()
     for takes in candidates:
-        visit = _Visit(store, kit, methods, takes, sandbox, channel)
+        visit = _Visit(store, kit, methods, takes, sandbox, channel, alarm)
         try:
             visit.make()
         except _Raised as raised:
@@ -182,9 +183,10 @@ class _Visit:
         takes: Takes,
         sandbox: Sandbox,
         channel: Channel,
+        alarm: "_Alarm",
     ) -> None:
         self._store, self._kit, self._methods = store, kit, methods
-        self._channel, self._sandbox = channel, sandbox
+        self._channel, self._sandbox, self._alarm = channel, sandbox, alarm
         self._records = store.records_of(takes)
         self._bridge = Bridge()
         self._steps = 0
@@ -222,7 +224,7 @@ class _Visit:
     def _step(self, doing: str, do: Callable[[], Any]) -> Any:
         self._steps += 1
         self._channel.send(doing)
-        _say_where_in(self._store.declarations.deadline * 0.9)
+        self._alarm.set(self._store.declarations.deadline * 0.9)
         self._channel.step(self._steps)
         began = perf_counter()
         try:
@@ -237,13 +239,30 @@ class _Visit:
             self.slowest = max(self.slowest, perf_counter() - began)
 
 
-def _say_where_in(seconds: float) -> None:
-    """Have it printed where this process stands when a step that begins now has had so much time, nearly all of it."""
-    if hasattr(signal, "SIGALRM"):
-        # Not dump_traceback_later: after a fork it waits for a timer of the process that was forked.
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-    else:
-        faulthandler.dump_traceback_later(seconds, file=2)
+class _Alarm:
+    """Has it printed where this process stands when a step has had nearly all of its time.
+
+    A store that uses the alarm itself keeps it: where its own has been set, none of ours is any more.
+    """
+
+    def __init__(self) -> None:
+        self._rings = 0.0
+        if hasattr(signal, "SIGALRM"):
+            faulthandler.register(signal.SIGALRM, file=2)
+
+    def set(self, seconds: float) -> None:
+        """Let it ring when so many seconds have passed, and not before."""
+        if not hasattr(signal, "SIGALRM"):
+            faulthandler.dump_traceback_later(seconds, file=2)
+        elif not self._is_somebodys():
+            # Not dump_traceback_later: after a fork it waits for a timer of the process that was forked.
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+            self._rings = monotonic() + seconds
+
+    def _is_somebodys(self) -> bool:
+        left, interval = signal.getitimer(signal.ITIMER_REAL)
+        ours = not left or abs(monotonic() + left - self._rings) < _SAME
+        return bool(interval) or not ours or signal.getsignal(signal.SIGALRM) is not signal.SIG_DFL
 
 
 def _read(opened: OpenStore, look: Call) -> Any:

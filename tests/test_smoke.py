@@ -4,6 +4,7 @@ import errno
 import fcntl
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -128,22 +129,44 @@ def test_a_hang_is_told_with_the_place_where_it_hangs_and_the_deadline_to_set():
 
 
 class SlowAndThenHangs(Files):
-    """Each call takes most of its time, and the one that reads never comes back."""
-
-    def __init__(self, root):
-        super().__init__(root)
-        time.sleep(0.6)
+    """Its calls take longer together than one of them may, and closing it never comes back."""
 
     def put(self, key, document):
-        time.sleep(0.6)
+        time.sleep(0.2)
         super().put(key, document)
 
-    def get(self, key):
+    def close(self):
         threading.Event().wait()
 
 
 def test_the_place_is_that_of_the_step_that_hangs_however_long_those_before_it_took():
-    assert "in get" in smoked(SlowAndThenHangs, deadline=1.0).trouble.trace
+    assert "in close" in smoked(SlowAndThenHangs, deadline=1.0).trouble.trace
+
+
+class FlushesByItself(Files):
+    """Whoever puts waits until the store's own alarm has come twice, as it does again and again."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        self.left = 0
+        signal.signal(signal.SIGALRM, self.rings)
+        signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
+
+    def rings(self, *_):
+        self.left -= 1
+
+    def put(self, key, document):
+        self.left = 2
+        while self.left > 0:
+            time.sleep(0.01)
+        super().put(key, document)
+
+    def close(self):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def test_control_the_alarm_of_a_store_stays_its_own():
+    assert smoked(FlushesByItself, deadline=1.0).trouble is None
 
 
 class NeverClosed(Files):

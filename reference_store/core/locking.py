@@ -29,8 +29,8 @@ except ImportError:  # no store is opened where there are no locks: see core.sys
 LOCK_FILE = ".lock"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.02
 """Seconds between two attempts at a lock that another process holds."""
-_MARK = flags("O_NONBLOCK")
-"""By this, what is open to be locked is told from what else is open of the same file or directory."""
+_MARK = flags("O_NONBLOCK", "O_APPEND")
+"""By these, what is open to be locked is told from what else is open of the same directory: nobody lists with both."""
 _OPEN = os.O_RDWR | os.O_CREAT | flags("O_NOFOLLOW") | _MARK
 _OPEN_DIRECTORY = os.O_RDONLY | flags("O_DIRECTORY") | _MARK
 _DESCRIPTORS = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
@@ -76,26 +76,33 @@ class _Gate:
         with suppress(OSError):
             os.close(opened[0])
 
-    def begin_anew(self) -> None:
-        """In a child: the threads that held locks, or waited for them, are not there, and neither must these be."""
+    def begin_anew(self, known: set[int]) -> None:
+        """In a child: the threads that held locks, or waited for them, are not there, and neither must these be.
+
+        ``known`` are the descriptors that any gate has noted.
+        """
         noted, self.opened, self.held = self.opened, {}, None
         for opened, directory, name in noted.values():
-            for descriptor in opened or _not_noted(directory, name):
+            for descriptor in opened or _not_noted(directory, name, known):
                 with suppress(OSError):
                     os.close(descriptor)
 
 
-def _not_noted(directory: int, name: str) -> list[int]:
-    """Return, in a child, what a thread that is not there had opened to lock it, and did not come to note."""
+def _not_noted(directory: int, name: str, known: set[int]) -> list[int]:
+    """Return, in a child, what a thread that is not there had opened to lock it, and did not come to note.
+
+    Of files nothing is asked unless there is such a descriptor: one on a server that is gone never answers.
+    """
     with suppress(OSError):
-        locked = os.stat(name, dir_fd=directory, follow_symlinks=False)
-        return [each for each in map(int, os.listdir(_DESCRIPTORS)) if _is_opened_to_lock(each, locked)]
+        if marked := [each for each in map(int, os.listdir(_DESCRIPTORS)) if each not in known and _is_marked(each)]:
+            locked = os.stat(name, dir_fd=directory, follow_symlinks=False)
+            return [each for each in marked if os.path.samestat(os.fstat(each), locked)]
     return []
 
 
-def _is_opened_to_lock(descriptor: int, locked: os.stat_result) -> bool:
+def _is_marked(descriptor: int) -> bool:
     with suppress(OSError):
-        return os.path.samestat(os.fstat(descriptor), locked) and bool(fcntl.fcntl(descriptor, fcntl.F_GETFL) & _MARK)
+        return fcntl.fcntl(descriptor, fcntl.F_GETFL) & _MARK == _MARK
     return False
 
 
@@ -207,8 +214,10 @@ def _is_the_lock_file(descriptor: int, directory: int) -> bool:
 
 
 def _after_fork_in_child() -> None:
-    for gate in list(_gates.values()):
-        gate.begin_anew()
+    gates = list(_gates.values())
+    known = {each for gate in gates for opened, _, _ in list(gate.opened.values()) for each in opened}
+    for gate in gates:
+        gate.begin_anew(known)
 
 
 if hasattr(os, "register_at_fork"):  # elsewhere nothing forks

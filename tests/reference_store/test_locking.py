@@ -37,9 +37,9 @@ waited_for = f"{sys.argv[1]}/.lock"
 while not any(os.path.realpath(f"/proc/self/fd/{each}") == waited_for for each in os.listdir("/proc/self/fd")):
     pass
 if os.fork() == 0:
+    print("forked", flush=True)
     sys.stdin.read()  # it lives on, as a pool's worker does
     os._exit(0)
-print("forked", flush=True)
 threading.Event().wait()
 """
 
@@ -106,7 +106,7 @@ def test_the_lock_of_a_killed_process_is_free_at_once(root: Directory, tmp_path:
         holder.send_signal(signal.SIGKILL)
         holder.wait()
 
-    take(root, timeout=60).release()
+    take(root).release()
 
 
 def test_a_forked_child_does_not_inherit_the_lock(root: Directory) -> None:
@@ -153,7 +153,7 @@ def test_a_child_forked_while_its_parent_waits_for_the_lock_keeps_it_from_nobody
         if not it_has_got:
             held.release()
 
-        DocumentStore(tmp_path, lock_timeout=60).put("OTHER", {"n": 1})  # the child is there still
+        DocumentStore(tmp_path, lock_timeout=0).put("OTHER", {"n": 1})  # the child is there still
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
@@ -163,6 +163,7 @@ def test_a_child_forked_between_the_opening_and_the_return_from_it_has_no_copy_o
 ) -> None:
     """``os.open`` lets other threads run until the system has answered, and a while longer on a busy machine."""
     descriptors: list[int] = []
+    listed = os.open(root.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK)  # as a listing has the directory open
     opened, forked, really = threading.Event(), threading.Event(), os.open
 
     def slow_to_return(path: Any, *args: Any, **options: Any) -> int:
@@ -181,9 +182,40 @@ def test_a_child_forked_between_the_opening_and_the_return_from_it_has_no_copy_o
         try:
             os.fstat(descriptors[0])
         except OSError:
-            os._exit(0 if os.fstat(root.descriptor) else 2)
+            os._exit(0 if os.fstat(root.descriptor) and os.fstat(listed) else 2)
         finally:
             os._exit(1)
+    forked.set()
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert waiting.has.wait(120)
+    waiting.end()
+    os.close(listed)
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_control_a_child_forked_before_the_system_has_opened_it_asks_nothing_of_files(
+    root: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may be on a server that is gone, for whose answer the thread in the parent waits in vain."""
+    opening, forked, really = threading.Event(), threading.Event(), os.open
+    asked: list[Any] = []
+
+    def slow(path: Any, *args: Any, **options: Any) -> int:
+        if path == "." and not opening.is_set():
+            opening.set()
+            assert forked.wait(120)
+        return really(path, *args, **options)
+
+    monkeypatch.setattr(os, "open", slow)
+    waiting = InTurn(root)
+    assert opening.wait(120)
+    with monkeypatch.context() as patch:
+        for name in ("stat", "fstat"):
+            patch.setattr(os, name, lambda *_args, **_options: asked.append(1))
+        child = os.fork()
+        if child == 0:
+            os._exit(len(asked))
     forked.set()
 
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -73,23 +73,29 @@ class Server:
     def kill(self) -> None:
         """End all of it at once, as a crash does; what is left for the next one lies on the disk."""
         assert self._process is not None
-        postmaster = self._process.pid
+        postmaster, ends = self._process.pid, []
         os.kill(postmaster, signal.SIGSTOP)
-        os.waitid(os.P_PID, postmaster, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
-        # As long as it stands still it begins no process, and keeps the numbers of those that end.
-        ends = [(child, os.pidfd_open(child)) for child in self._children()]
-        for child, _ in ends:
-            os.kill(child, signal.SIGKILL)
-        for _, end in ends:
-            select.select([end], [], [])  # until then it may still write, and holds the memory that all of them share
-            os.close(end)
-        self._process.kill()
-        self._process.wait()
+        try:
+            os.waitid(os.P_PID, postmaster, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+            # As long as it stands still it begins no process, and keeps the numbers of those that end.
+            for child in self._children():
+                ends.append(os.pidfd_open(child))
+                signal.pidfd_send_signal(ends[-1], signal.SIGKILL)
+            for end in ends:
+                over = select.poll()
+                over.register(end, select.POLLIN)
+                over.poll()  # until then it may still write, and holds the memory that all of them share
+        finally:
+            self._process.kill()
+            self._process.wait()
+            for end in ends:
+                os.close(end)
         (self.data / "postmaster.pid").unlink(missing_ok=True)
 
     def stop(self) -> None:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGQUIT)
+            self._process.send_signal(signal.SIGCONT)  # whatever has kept it from being killed
             self._process.wait(60)
         self._sandbox.__exit__(None, None, None)
 
