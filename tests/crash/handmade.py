@@ -49,7 +49,7 @@ class Story:
         for path, content in (files or {}).items():
             directory, _, name = path.rpartition("/")
             if directory and directory not in dict(tree.walk()):
-                tree.apply(Create(self._new(), Kind.DIRECTORY, self._entry(directory)))
+                tree.apply(Create(self._new(), Kind.DIRECTORY, self._entry(directory), 0o755))
             inode = self._new()
             kind = Kind.DIRECTORY if content is DIRECTORY else Kind.FILE
             tree.apply(Create(inode, kind, Entry(self.inode(directory), name)))
@@ -87,7 +87,7 @@ class Story:
         return self._note(Create(self._new(), Kind.FILE, None), **when)
 
     def mkdir(self, path, **when):
-        return self._note(Create(self._new(), Kind.DIRECTORY, self._entry(path)), **when)
+        return self._note(Create(self._new(), Kind.DIRECTORY, self._entry(path), 0o755), **when)
 
     def symlink(self, path, target, **when):
         return self._note(Create(self._new(), Kind.SYMLINK, self._entry(path), 0o777, target), **when)

@@ -9,6 +9,7 @@ import pytest
 
 psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed: pip install '.[postgres]'")
 
+from pytest_tradestore.sandbox import Sandbox
 from reference_store.models import Job
 from reference_store.postgres import (
     AsyncDatabase,
@@ -23,10 +24,11 @@ from tests.reference_store.network.servers import Wire
 
 
 @pytest.fixture
-def wire(server, tmp_path):
-    wire = Wire(server, tmp_path)
-    yield wire
-    wire.close()
+def wire(server):
+    with Sandbox() as sandbox:  # names of sockets are short
+        wire = Wire(server, sandbox.path)
+        yield wire
+        wire.close()
 
 
 OUTCOMES = ["done", "not done"]
