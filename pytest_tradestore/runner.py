@@ -17,12 +17,6 @@ SECONDS = 90.0
 """What may be spent on waiting for hangs, however few: a store may declare a long deadline."""
 
 
-LATE = 1.0
-"""Seconds of waiting from which a refusal is a late one: it waits for a lock that nobody holds, say."""
-WAITED = 30.0
-"""What may be spent on waiting for late refusals."""
-
-
 class Runner:
     """Runs tasks of one store, and counts how they end."""
 

@@ -32,7 +32,7 @@ from pytest_tradestore.crash.trace import Trace, replay
 from pytest_tradestore.crash.volatile import without_volatile
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.errors import ReplayError
-from pytest_tradestore.runner import WAITED, so_often
+from pytest_tradestore.runner import so_often
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Settings
 from pytest_tradestore.target import StoreUnderTest
@@ -363,8 +363,6 @@ def _given_up(answers: Sequence[Inspection | None]) -> str:
     unanswered = sum(answer is None for answer in answers)
     how = tuple(dict.fromkeys(answer.how for answer in answers if answer is not None and answer.fatal))
     left = f"{unanswered:,} of {len(answers):,} crash images were not looked at"
-    if any(answer is not None and answer.late for answer in answers):
-        return f"the store waits before it refuses, {WAITED:g} s in all, so that {left}"
     return f"the store {so_often(how)}, so that {left}"
 
 

@@ -6,13 +6,11 @@ It reports what it saw; the oracle judges.
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from time import perf_counter, process_time
 
-from pytest_tradestore import runner
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.repetitions import AsSeenBefore, fingerprint, notes_reading, unread
 from pytest_tradestore.crash.workloads import Workload
@@ -44,8 +42,7 @@ class Inspection:
 
     A store that failed on the way says in ``failed`` where and in ``how`` with what; what comes later is None.
     ``fatal`` when it did not even fail in order: it hung, or ended its process. ``wrote`` is what reopening changed
-    on disk: pairs of "new", "gone" or "changed" and a path. ``late``: it had waited so long before such refusals that
-    nothing more was asked.
+    on disk: pairs of "new", "gone" or "changed" and a path.
     """
 
     seen: Observation | None = None
@@ -55,7 +52,6 @@ class Inspection:
     how: str = ""
     fatal: bool = False
     wrote: tuple[tuple[str, str], ...] = ()
-    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +90,7 @@ def explore(
     """Put every question to the store, in as few processes as its behaviour allows.
 
     A store that hangs costs a deadline each time: the questions of the same one of ``sections`` are then left out, and
-    when the runner gives up, all that remain. So they are when it has waited long in those that it failed.
+    when the runner gives up, all that remain.
     """
     answers: list[Inspection | None] = [None] * len(questions)
     in_store = spent = 0.0
@@ -106,17 +102,10 @@ def explore(
     def ask(todo: Sequence[int], channel: Channel) -> float:
         inspector = _Inspector(store, workload, declared.errors, channel, sandbox.path)
         batch: list[tuple[int, Inspection]] = []
-        waited = 0.0
         for number in todo:
             # Of this process alone: one that died before has left its own behind.
             root = sandbox.path / f"image-{os.getpid()}-{number}" / "store"
-            began = perf_counter() - process_time()
-            answer = inspector.inspect(number, questions[number], root)
-            rest = perf_counter() - process_time() - began  # a busy machine makes all wait, but not as long
-            waited += 0.0 if answer.failed is None or rest < runner.LATE else rest
-            batch.append((number, answer if waited < runner.WAITED else replace(answer, late=True)))
-            if waited >= runner.WAITED:
-                break
+            batch.append((number, inspector.inspect(number, questions[number], root)))
             if len(batch) >= _BATCH:
                 channel.send((batch, inspector.in_store))
                 batch = []
@@ -124,13 +113,11 @@ def explore(
         inspector.close()
         return inspector.in_store
 
-    over = False
-    following = lambda: partial(ask, tuple(pending)) if pending and not over else None  # noqa: E731 - reads better
-    for event in Runner(declared.deadline).through(following):
+    for event in Runner(declared.deadline).through(lambda: partial(ask, tuple(pending)) if pending else None):
         if isinstance(event, Sent):
             batch, spent = event.value
             for number, inspection in batch:
-                answers[number], over = inspection, over or inspection.late
+                answers[number] = inspection
             continue
         if isinstance(event, Finished):
             spent = event.value

@@ -96,7 +96,6 @@ def children_of_this_process():
 SAVED = {"version": 1}
 GOOD = image(saved=json.dumps(SAVED).encode())
 TRAP = image(trap=b"")
-TRAPS = [image(**{"trap": b"", f"beside-{number}": b""}) for number in range(4)]
 
 
 def test_a_store_that_works_is_read_updated_and_read_again():
@@ -214,27 +213,6 @@ def test_of_the_images_among_which_one_hung_the_others_are_left_out_and_the_rest
 
     assert [a is not None for a in explored.answers] == [True, False, True]
     assert not explored.complete
-
-
-def refuse_late():
-    threading.Event().wait(0.05)
-    raise TimeoutError("somebody holds the lock")
-
-
-def test_a_store_that_waits_before_it_refuses_is_given_up_when_it_has_waited_long(monkeypatch):
-    monkeypatch.setattr(runner, "LATE", 0.04)
-    monkeypatch.setattr(runner, "WAITED", 0.08)
-    explored = answers_of(when_trapped(refuse_late), GOOD, *TRAPS, GOOD)
-
-    assert [a is not None for a in explored.answers] == [True, True, True, False, False, False]
-    assert [a.late for a in explored.answers if a is not None] == [False, False, True]
-
-
-def test_control_waiting_that_is_short_or_ends_well_ends_nothing(monkeypatch):
-    monkeypatch.setattr(runner, "WAITED", 0.08)
-    assert answers_of(when_trapped(refuse_late), *TRAPS, GOOD).complete
-    monkeypatch.setattr(runner, "LATE", 0.04)
-    assert answers_of(when_trapped(lambda: threading.Event().wait(0.05)), *TRAPS, GOOD).complete
 
 
 def test_control_a_single_hang_does_not_end_it():
