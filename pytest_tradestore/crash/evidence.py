@@ -195,6 +195,9 @@ def _recorded(store: StoreUnderTest, workload: Workload, settings: Settings, san
         return Evidence(workload, undecided=f"the {settings.recorder} recorder cannot be used here: {reason}")
     reopened = workload.of_later_sessions
     recorded = record(store, workload, workload.updates, recorder, sandbox, reopened=reopened)
+    if isinstance(recorded, NotRecorded) and reopened:
+        # What it makes of being closed and opened is asked after crashes as well; the updates are recorded without.
+        recorded = record(store, workload, workload.updates, recorder, sandbox)
     if isinstance(recorded, NotRecorded):
         return Evidence(
             workload,

@@ -71,7 +71,7 @@ def record(
 ) -> Recorded | NotRecorded:
     """Run ``updates`` on a fresh store, or on one that finds ``start``, and record it.
 
-    Before those that are ``reopened`` (by number, from 1) the store is closed and opened again.
+    Before those that are ``reopened`` (by number, from 1) the store is closed and opened again, if it can be closed.
     """
     root = sandbox.fresh_root()
     if start is not None:
@@ -79,21 +79,22 @@ def record(
     declared = store.declarations
     names = _step_names(updates)
 
-    def run(channel: Channel) -> tuple[Trace | None, tuple[Observation, ...], str]:
+    def run(channel: Channel) -> tuple[Trace | None, tuple[Observation, ...], frozenset[int], str]:
         states: list[Observation] = []
+        sessions: set[int] = set()
         problem = ""
         store.load()
         with recorder.record(root, volatile=declared.volatile) as recording:
-            problem = _drive(store, workload, updates, root, recording, channel, states, reopened)
-        return (recording.trace, tuple(states), problem)
+            problem = _drive(store, workload, updates, root, recording, channel, states, reopened, sessions)
+        return (recording.trace, tuple(states), frozenset(sessions), problem)
 
     ending = run_isolated(run, declared.deadline)
     match ending:
-        case Finished((trace, states, problem), output):
+        case Finished((trace, states, sessions, problem), output):
             if problem:
                 return NotRecorded(problem, output)
             names = ("the opening", *(u.rendered for u in updates))
-            history = History(states, ("", *(u.key for u in updates)), names, workload.kit.loses, reopened)
+            history = History(states, ("", *(u.key for u in updates)), names, workload.kit.loses, sessions)
             vacuous = _without_effect(history, updates)
             return NotRecorded(vacuous, output) if vacuous else Recorded(movable(trace, str(root)), history, output)
         case Hung(step, seconds, output):
@@ -108,7 +109,10 @@ def record(
 def _step_names(updates: tuple[Call, ...]) -> tuple[str, ...]:
     """Return what the steps of a recording are called: each call, and the reading after it."""
     calls = [name for u in updates for name in (u.rendered, f"reading after {u.rendered}")]
-    return ("opening the store", "reading after opening the store", *calls, "closing the store")
+    return ("opening the store", "reading after opening the store", *calls, "closing the store", *_BETWEEN)
+
+
+_BETWEEN = "closing the store before another session", "opening the store once more"
 
 
 def record_reopenings(
@@ -153,8 +157,12 @@ def _drive(
     channel: Channel,
     states: list[Observation],
     reopened: frozenset[int] = frozenset(),
+    sessions: set[int] | None = None,
 ) -> str:
-    """Open, update, look, close; return in a sentence what the store refused, or nothing."""
+    """Open, update, look, close; return in a sentence what the store refused, or nothing.
+
+    ``sessions`` gets those of ``reopened`` before which it really was: a store without a way to be closed stays.
+    """
     errors = store.declarations.errors
     bridge = Bridge()
 
@@ -180,13 +188,20 @@ def _drive(
     channel.step(1)
     states.append(workload.observe(opened, errors))
     for number, update in enumerate(updates, 1):
-        if number in reopened:  # no call is under way meanwhile: all that has returned has to outlive it
+        if number in reopened and opened.can_be_closed:  # no call is under way: what has returned has to outlive it
+            last = 2 * len(updates) + 2
             try:
+                channel.step(last + 1)
                 opened.close()
+                opened = None
+                channel.step(last + 2)
                 opening()
             except Exception as error:
                 return f"closing and opening the store before {update.rendered} raised {type(error).__name__}: {error}"
-        if problem := marked(number, update.rendered, lambda u=update: u.make(opened)):  # type: ignore[misc]
+            assert opened is not None
+            if sessions is not None:
+                sessions.add(number)
+        if problem := marked(number, update.rendered, lambda u=update, o=opened: u.make(o)):  # type: ignore[misc]
             return problem
         channel.step(2 * number + 1)
         states.append(workload.observe(opened, errors))

@@ -19,6 +19,7 @@ from pytest_tradestore.faults.injecting import SYSTEM_CALLS
 from pytest_tradestore.faults.judging import FaultBreach
 from pytest_tradestore.faults.recordings import Recorded, Row, recorded
 from pytest_tradestore.faults.sync_crashes import SyncEvidence, crash_after
+from pytest_tradestore.observation import Absent
 from pytest_tradestore.runner import so_often
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Budget, Settings
@@ -79,6 +80,11 @@ def gather_syncs(
 def _may_look_done(recorded: Recorded) -> bool:
     """Say whether an update was refused of which a part is there already, so that trying it again may find it done."""
     before, between = recorded.states[:2]
+    update = recorded.row.subject.update
+    if update is None or (
+        isinstance(dict(between.places).get(update.key), Absent) and update.key not in update.arguments
+    ):
+        return False  # who removes what is old finds nothing to remove the second time, and says so
     operations = recorded.trace.operations
     kinds = {inode: node.kind for inode, node in recorded.trace.initial.nodes.items()}
     kinds |= {o.inode: o.kind for o in operations if isinstance(o, Create)}

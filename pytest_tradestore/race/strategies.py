@@ -245,29 +245,34 @@ class CancelFirst:
         """It never says that it stays."""
 
 
-_NOT_BEGUN = (START_JOB, "start thread", "acquire")
-"""How operations begin after which a job may still find out that nobody waits for it any more."""
-
-
 class StarveCancelled:
     """The cancelled caller's jobs go on last: everybody else begins after the cancellation, and is done before them."""
 
     def __init__(self, victim: int) -> None:
         self._victim = victim
         self._jobs: frozenset[int] = frozenset()
+        self._executors: set[int] = set()
         self._cancelled = False
 
     def begin(self) -> bool:
         self._jobs, self._cancelled = frozenset(), False
+        self._executors.clear()
         return True
+
+    def _has_not_begun(self, job: Actor) -> bool:
+        """Whether a job would be cancelled with its caller. A thread of the store's own begins behind its queue; in one
+        of an executor the first lock may be the store's, for which all others would wait."""
+        if job.pending.startswith(START_JOB):
+            self._executors.add(job.number)
+            return True
+        return job.number not in self._executors and job.pending.startswith(("start thread", "acquire"))
 
     def choose(self, enabled: Sequence[Actor], current: Actor | None) -> Actor:
         canceller = next((actor for actor in enabled if actor.pending.startswith(CANCELLING)), None)
         if canceller is not None:
             # The loop stands between two callbacks now: what else has a thread is a job.
             jobs = [actor for actor in enabled if actor.caller == self._victim and not actor.inline]
-            # One that has not begun would be cancelled with its caller; a thread begins when it is past its queue.
-            if waiting := next((job for job in jobs if job.pending.startswith(_NOT_BEGUN)), None):
+            if waiting := next((job for job in jobs if self._has_not_begun(job)), None):
                 return waiting
             self._jobs, self._cancelled = frozenset(job.number for job in jobs), True
             return canceller

@@ -128,6 +128,24 @@ def test_on_macos_an_fsync_is_not_enough():
     assert set(evidence_of(Durable, model="macos").violations) == {"ATOM-2", "DUR-2"}
 
 
+class LeavesItsLock(Durable):
+    """Opens once: it makes a file by which it knows that somebody has it open, and leaves that when it is closed."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        os.close(os.open(root / "lock", os.O_CREAT | os.O_EXCL))
+
+    def close(self):
+        """Nothing is given back."""
+
+
+def test_a_store_that_cannot_be_opened_a_second_time_is_recorded_in_one_session_and_breaks_what_it_breaks():
+    evidence = evidence_of(LeavesItsLock)
+
+    assert evidence.undecided == ""
+    assert "REC-1" in evidence.violations
+
+
 def test_a_budget_that_cuts_the_search_is_said():
     assert evidence_of(BareRename).exhaustive is False
 

@@ -47,6 +47,38 @@ def test_every_call_stands_between_its_marks_opening_and_closing_included():
     assert isinstance(operations[-1], Mark)
 
 
+def in_sessions(target):
+    """Record three updates, with the store closed and opened again before the second and the third."""
+    store, reopened = StoreUnderTest("tiny", target, deadline=5), WORKLOAD.of_later_sessions
+    with Sandbox() as sandbox:
+        return record(store, WORKLOAD, WORKLOAD.updates[:3], FakeRecorder(), sandbox, reopened=reopened)
+
+
+class OnlyOne(Durable):
+    """May be opened once in a process, and while it is open by nobody else."""
+
+    opened = None
+
+    def __init__(self, root):
+        super().__init__(root)
+        if OnlyOne.opened is not None:
+            raise BlockingIOError("somebody has it open")
+        OnlyOne.opened = self
+
+
+class OneAtATime(OnlyOne):
+    def close(self):
+        OnlyOne.opened = None
+
+
+def test_a_store_that_can_be_closed_is_recorded_in_several_sessions():
+    assert in_sessions(OneAtATime).history.reopened == {2, 3}
+
+
+def test_control_one_without_a_way_to_be_closed_is_never_opened_beside_itself():
+    assert in_sessions(OnlyOne).history.reopened == frozenset()
+
+
 def test_reading_leaves_no_operation_between_two_updates():
     operations = recorded(Durable).trace.operations
 

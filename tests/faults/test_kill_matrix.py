@@ -5,6 +5,7 @@ The reference stores are asked by the first command of the README, which tries m
 
 import os
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -19,6 +20,7 @@ from tests.judging import BROKEN, FAILING, judged, named, undecided
 from tests.sound_stores import SOUND
 from tests.sound_stores.files import encode, locked, write_synced
 from tests.sound_stores.plain import PlainDocument
+from tests.sound_stores.trading import PlainJobs
 
 pytestmark = [
     pytest.mark.proof,
@@ -146,6 +148,27 @@ def test_a_sync_that_is_left_out_where_nothing_can_be_opened_is_told_and_is_no_v
 
 def of(first, second, kit):
     return [check for check in checks_for((kit,)) if check.requirement in (first, second)]
+
+
+class RemovesOnlyWhatIsOld(PlainJobs):
+    """Writes nothing where nothing is old, and says how many jobs were."""
+
+    def cleanup(self, days):
+        before = datetime.now(UTC) - timedelta(days=days)
+        with locked(self.root):
+            jobs = self._all()
+            old = [name for name, fields in jobs.items() if self._over(fields, before)]
+            if old:
+                self._replace({name: fields for name, fields in jobs.items() if name not in old})
+        return len(old)
+
+
+def test_who_is_asked_twice_to_remove_what_is_old_has_nothing_to_sync_the_second_time():
+    store, bench = StoreUnderTest("jobs", RemovesOnlyWhatIsOld), Bench(Settings(budget=Budget.QUICK))
+
+    (result,) = (check.judge(bench, store) for check in of("FAULT-2", "", kit_named("jobs")))
+
+    assert result.verdict is Verdict.HOLDS
 
 
 @named(SOUND)

@@ -197,6 +197,14 @@ class AsyncWhole:
         return await asyncio.to_thread(self.inner.load)
 
 
+class AsyncWholeWithALockInside(AsyncWhole):
+    """7 with a lock of threads around the write, which whoever comes later waits for."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        self.inner = LockedWrite(root)
+
+
 class AsyncOwnThreads(AsyncWhole):
     """7 with threads of its own, which take their work from a queue and drop what was given up, as those of anyio."""
 
@@ -257,6 +265,16 @@ class OwnTemp(FixedTemp):
         with open(number, "w", encoding="utf-8") as file:
             json.dump(data, file)
         os.replace(temp, self.file)
+
+
+class LockedWrite(OwnTemp):
+    def __init__(self, root):
+        super().__init__(root)
+        self.writing = threading.Lock()
+
+    def save(self, data):
+        with self.writing:
+            super().save(data)
 
 
 class InPlace(FixedTemp):

@@ -75,7 +75,7 @@ def test_a_cancelled_save_that_lands_late_is_found_at_some_await():
     assert "late write: a cancelled save undid a newer one" in found
 
 
-@pytest.mark.parametrize("store", [patterns.AsyncWhole, patterns.AsyncOwnThreads])
+@pytest.mark.parametrize("store", [patterns.AsyncWhole, patterns.AsyncWholeWithALockInside, patterns.AsyncOwnThreads])
 def test_a_late_save_is_found_at_once_whatever_threads_it_lands_from(store):
     found = [search(store, cancelled_save(store, at), budget=2).sentence for at in (1, 2)]
 

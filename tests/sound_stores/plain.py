@@ -70,6 +70,9 @@ class TwoSlots:
             held = {name: self._slot(name)[0] for name in "ab"}
             self._write(self.root / self._older(held), json.dumps({"generation": max(held.values()) + 1, "data": text}))
 
+    def close(self):
+        """Nothing is kept open; but who opens it again is in a new session."""
+
     def load(self):
         with locked(self.root):
             generation, text = max(map(self._slot, "ab"))
