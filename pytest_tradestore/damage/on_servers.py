@@ -188,9 +188,7 @@ class _OfPostgres(_OnAServer):
         # What was asked for the process that ended may still be going on.
         while self._ask(_OTHERS):
             pass
-        for (name,) in self._ask(
-            "SELECT quote_literal(gid) FROM pg_prepared_xacts WHERE database = current_database()"
-        ):
+        for (name,) in self._ask(_PREPARED):
             self._ask(f"ROLLBACK PREPARED {name}")
 
     def _begin(self) -> None:

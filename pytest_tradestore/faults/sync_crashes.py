@@ -284,9 +284,10 @@ def _lost(
             elif place != subject.update.key or not workload.kit.replaces:
                 continue
         elif recorded.raised[0] and _with_more(seen, wanted):
+            following = recorded.row.following if recorded.row.again else "the next update"
             sentence = (
                 f"{subject.name} raised after {fault.kind.value} {fault.role} had failed, and was not to be seen any "
-                f"more; a power loss after the next update brings it back: {place} shows {seen}"
+                f"more; a power loss after {following} brings it back: {place} shows {seen}"
             )
             found, allowed = f"{place}: {seen}", (str(wanted),)
             breach = FaultBreach("FAULT-2", sentence, found, allowed, Flaw.COMES_BACK, Harm.WRONG)
