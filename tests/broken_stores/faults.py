@@ -107,7 +107,7 @@ class TakesShortWrites(_Document):
         sync_directory(self.root)
 
 
-@breaks("document", FAULT_2="once more returned after")
+@breaks("document", recorders=NATIVE, FAULT_2="once more returned after")
 class TrustsWhatIsThere(_Document):
     """keeps contents by their digest, and takes one whose name is there for one that is on the disk."""
 
