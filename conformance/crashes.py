@@ -93,13 +93,16 @@ def _grounds(requirement: str, store: str, evidence: "Evidence", shared: str) ->
     from pytest_tradestore.crash.explanation import explain
 
     examples = tuple(explain(store, evidence, violation) for violation in evidence.violations.get(requirement, ()))
-    nothing = requirement == "REC-2" and not evidence.effort.recoveries and not evidence.undecided
+    of_recoveries = requirement == "REC-2"
+    undecided = evidence.undecided or evidence.given_up or (evidence.recoveries_given_up if of_recoveries else "")
+    nothing = of_recoveries and not evidence.effort.recoveries and not undecided
     return Grounds(
         next(iter(examples), None),
-        "" if nothing else evidence.undecided or evidence.given_up,
+        undecided,
         "reopening the store wrote nothing on any image, so there is no recovery to crash" if nothing else "",
         checked={} if nothing or evidence.undecided else _checked(requirement, evidence),
-        exhaustive=evidence.exhaustive and (requirement != "REC-2" or evidence.every_recovery),
+        exhaustive=evidence.exhaustive
+        and (not of_recoveries or (evidence.every_recovery and not evidence.recoveries_given_up)),
         shared="" if evidence.undecided else shared,
         output=evidence.output,
         others=examples[1:],

@@ -92,7 +92,7 @@ def _of_syncs(kit: Kit) -> Check:
         examples = each_cause(after_failed_sync(store.name, kit, one) for one in told)
         return Grounds(
             examples[0] if examples else None,
-            evidence.undecided,
+            evidence.undecided or evidence.given_up,
             none,
             "" if none else evidence.remark,
             checked={"failed_syncs": evidence.recordings, "images": evidence.images},
@@ -136,7 +136,7 @@ def _of_meanwhile(kit: Kit) -> Check:
         crashes, recoveries = evidence.crashes, evidence.recoveries
         examples = of_meanwhile(store.name, kit, evidence)
         anyway = f"a crash leaves that also where nothing fails ({crashes.anyway}): see ATOM and DUR"
-        undecided = evidence.undecided or (anyway if crashes.anyway else "")
+        undecided = evidence.undecided or (anyway if crashes.anyway else crashes.given_up)
         return Grounds(
             examples[0] if examples else None,
             undecided,

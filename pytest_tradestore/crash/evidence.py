@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 from pytest_tradestore.crash.crash_state import Crash, CrashState, Group, is_settled, windows
-from pytest_tradestore.crash.exploration import Explored, Inspection, Question, explore
+from pytest_tradestore.crash.exploration import Explored, Inspection, Question, explore, given_up, looked_at
 from pytest_tradestore.crash.images import DurableImage, matches
 from pytest_tradestore.crash.judging import (
     Facts,
@@ -32,7 +32,6 @@ from pytest_tradestore.crash.trace import Trace, replay
 from pytest_tradestore.crash.volatile import without_volatile
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.errors import ReplayError
-from pytest_tradestore.runner import so_often
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.settings import Settings
 from pytest_tradestore.target import StoreUnderTest
@@ -75,6 +74,8 @@ class Evidence:
     """Whether every reopening that wrote something was crashed once more, or a selection of them."""
     given_up: str = ""
     """Why some images were never looked at, where that is so: then what was not found cannot be said to hold."""
+    recoveries_given_up: str = ""
+    """The same of crashes during a recovery."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ def first_look(store: StoreUnderTest, workload: Workload, settings: Settings) ->
             effort=Effort(
                 operations=len(base.recorded.trace.operations),
                 crash_states=found.states,
-                images=len({question.image for question in answers}),
+                images=looked_at(answers),
             ),
             exhaustive=False,
             notes=base.notes,
@@ -289,7 +290,7 @@ def _judged(
     asked = _asked(groups, recorded, store.declarations.volatile)
     with spent.on("images"):
         explored, answers = _explored(store, workload, asked, sandbox, begun.answers)
-    complete = all(answer is not None for answer in answers.values())
+    not_all = given_up(answers.values())
     facts = Facts(program, recorded.history, workload.kit.log)
     with spent.on("judging"):
         violations = violations_in(asked, answers, facts, store.declarations.claims)
@@ -299,19 +300,12 @@ def _judged(
         violations["ATOM-4"] = (*violations.get("ATOM-4", ()), piling_up(grown, facts))
     recovering = list(candidates_in(asked, answers, recorded.history, store.declarations.claims))
     with spent.on("recoveries"):
-        second = tuple(
-            crash_recoveries(
-                store,
-                workload,
-                telling(recovering, limits.recoveries),
-                recorder,
-                model,
-                limits,
-                sandbox,
-                answers,
-            )
+        second = crash_recoveries(
+            store, workload, telling(recovering, limits.recoveries), recorder, model, limits, sandbox, answers
         )
-    broken = broken_recovery(second, facts, store.declarations.claims, lambda group: place_of(group, recorded.history))
+    broken = broken_recovery(
+        second.crashes, facts, store.declarations.claims, lambda group: place_of(group, recorded.history)
+    )
     if broken:
         violations["REC-2"] = broken
     return Evidence(
@@ -323,14 +317,15 @@ def _judged(
         effort=Effort(
             operations=len(recorded.trace.operations),
             crash_states=found.states,
-            images=len({question.image for question in answers}),
-            recoveries=len({crash.recovery.start for crash in second}),
-            recovery_images=len({crash.image for crash in second}),
+            images=looked_at(answers),
+            recoveries=len({crash.recovery.start for crash in second.crashes}),
+            recovery_images=len({crash.image for crash in second.crashes}),
             store_seconds=explored.in_store + begun.in_store,
         ),
-        exhaustive=found.exhaustive and complete,
+        exhaustive=found.exhaustive and not not_all,
         every_recovery=len({candidate.question.image for candidate in recovering}) <= limits.recoveries,
-        given_up="" if complete else _given_up(tuple(answers.values())),
+        given_up=not_all,
+        recoveries_given_up=second.given_up,
         notes=base.notes,
         output=recorded.output or explored.output,
     )
@@ -360,13 +355,6 @@ def _explored(
     explored = explore(store, workload, new, sandbox, windows_of)
     found = {**known, **dict(zip(new, explored.answers, strict=True))}
     return explored, {question: found[question] for question in questions}
-
-
-def _given_up(answers: Sequence[Inspection | None]) -> str:
-    unanswered = sum(answer is None for answer in answers)
-    how = tuple(dict.fromkeys(answer.how for answer in answers if answer is not None and answer.fatal))
-    left = f"{unanswered:,} of {len(answers):,} crash images were not looked at"
-    return f"the store {so_often(how)}, so that {left}"
 
 
 def place_of(group: Group, history: History) -> str:

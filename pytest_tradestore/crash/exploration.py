@@ -4,7 +4,7 @@ It reports what it saw; the oracle judges.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
@@ -16,7 +16,7 @@ from pytest_tradestore.crash.repetitions import AsSeenBefore, fingerprint, notes
 from pytest_tradestore.crash.workloads import Workload
 from pytest_tradestore.isolation import Channel, Finished, Hung, Sent
 from pytest_tradestore.observation import Observation
-from pytest_tradestore.runner import Runner, ended_how
+from pytest_tradestore.runner import Runner, ended_how, so_often
 from pytest_tradestore.sandbox import Sandbox
 from pytest_tradestore.target import Bridge, OpenStore, StoreUnderTest
 
@@ -131,6 +131,20 @@ def explore(
         in_store, spent = in_store + spent, 0.0
         pending[:] = [n for n in pending if answers[n] is None]
     return Explored(tuple(answers), in_store, output)
+
+
+def given_up(answers: Collection[Inspection | None]) -> str:
+    """Say why some images were not looked at; empty where all were."""
+    unanswered = sum(answer is None for answer in answers)
+    if not unanswered:
+        return ""
+    how = tuple(dict.fromkeys(answer.how for answer in answers if answer is not None and answer.fatal))
+    return f"the store {so_often(how)}, so that {unanswered:,} of {len(answers):,} crash images were not looked at"
+
+
+def looked_at(answers: Mapping[Question, Inspection | None]) -> int:
+    """Return how many images there are answers about."""
+    return len({question.image for question, answer in answers.items() if answer is not None})
 
 
 class _Inspector:

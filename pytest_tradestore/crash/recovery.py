@@ -1,12 +1,12 @@
 """Crashes the recovery itself: where reopening a crash image wrote anything, that is recorded and crashed once more."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import PurePosixPath
 
 from pytest_tradestore.crash.crash_state import CrashState, Group
-from pytest_tradestore.crash.exploration import Inspection, Question, explore
+from pytest_tradestore.crash.exploration import Inspection, Question, explore, given_up
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.lowering import Program, lower
 from pytest_tradestore.crash.models import PersistenceModel
@@ -39,6 +39,14 @@ class SecondCrash:
     state: CrashState
     image: DurableImage
     inspection: Inspection
+
+
+@dataclass(frozen=True, slots=True)
+class SecondCrashes:
+    """Those that were looked at; ``given_up`` says why others were not."""
+
+    crashes: tuple[SecondCrash, ...]
+    given_up: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +95,8 @@ def crash_recoveries(
     limits: Limits,
     sandbox: Sandbox,
     known: Mapping[Question, Inspection | None],
-) -> Iterator[SecondCrash]:
-    """Record the recovery of each candidate, crash it everywhere, reopen, and yield what was seen.
+) -> SecondCrashes:
+    """Record the recovery of each candidate, crash it everywhere, reopen, and return what was seen.
 
     ``known`` are answers that need not be asked for again: a recovery often passes through images of the first crash.
     """
@@ -110,7 +118,9 @@ def crash_recoveries(
         ]
     asked = list(dict.fromkeys(question for _, _, question in crashes if question not in known))
     answers = {**known, **dict(zip(asked, explore(store, workload, asked, sandbox).answers, strict=True))}
-    for recovery, state, question in crashes:
-        inspection = answers[question]
-        if inspection is not None:
-            yield SecondCrash(recovery, state, question.image, inspection)
+    seen = [
+        SecondCrash(recovery, state, question.image, inspection)
+        for recovery, state, question in crashes
+        if (inspection := answers[question]) is not None
+    ]
+    return SecondCrashes(tuple(seen), given_up([answers[question] for question in asked]))

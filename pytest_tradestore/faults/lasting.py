@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from pytest_tradestore.crash.crash_state import Group
 from pytest_tradestore.crash.evidence import Evidence
-from pytest_tradestore.crash.exploration import Inspection, Question, explore
+from pytest_tradestore.crash.exploration import Inspection, Question, explore, given_up, looked_at
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.judging import Facts, Violation, violations_in
 from pytest_tradestore.crash.lowering import Program, lower
@@ -46,7 +46,7 @@ class CrashMeanwhile:
 class Crashes:
     """What was found, one for each root cause and the worst first.
 
-    ``anyway`` is what a crash leaves without a fault.
+    ``anyway`` is what a crash leaves without a fault; ``given_up`` says why some images were never looked at.
     """
 
     found: tuple[CrashMeanwhile, ...] = ()
@@ -54,6 +54,7 @@ class Crashes:
     images: int = 0
     exhaustive: bool = True
     anyway: str = ""
+    given_up: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,9 @@ def crash_meanwhile(
     usable = [one for one in made if one.struck and not one.trace.unseen]
     lasting = [_lasting(store, workload, settings, one) for one in usable]
     answers = _answers(store, workload, lasting, sandbox)
-    exhaustive = len(usable) == len(made) and all(one.exhaustive for one in lasting)
-    crashes = Crashes(recordings=len(usable), images=len(answers), exhaustive=exhaustive)
+    not_all = given_up(answers.values())
+    exhaustive = len(usable) == len(made) and not not_all and all(one.exhaustive for one in lasting)
+    crashes = Crashes(recordings=len(usable), images=looked_at(answers), exhaustive=exhaustive, given_up=not_all)
     found = [(one, violation) for one in lasting for violation in _violations(store, workload, one, answers)]
     if not found:
         return crashes

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pytest_tradestore.causes import Cause, Culprit, Harm
 from pytest_tradestore.crash.crash_state import CrashState, Group
 from pytest_tradestore.crash.culprits import culprit_of
-from pytest_tradestore.crash.exploration import Inspection, Phase, Question, explore
+from pytest_tradestore.crash.exploration import Inspection, Phase, Question, explore, given_up, looked_at
 from pytest_tradestore.crash.images import DurableImage
 from pytest_tradestore.crash.lowering import Program, lower
 from pytest_tradestore.crash.models import by_name
@@ -39,7 +39,10 @@ _MORE = 10
 
 @dataclass(frozen=True)
 class SyncEvidence:
-    """What was found out; ``undecided`` says why nothing was."""
+    """What was found out; ``undecided`` says why nothing was.
+
+    ``given_up`` says why some images were never looked at: then nothing holds because nothing was found.
+    """
 
     undecided: str = ""
     breach: FaultBreach | None = None
@@ -54,6 +57,7 @@ class SyncEvidence:
     how_many: int = 0
     recordings: int = 0
     images: int = 0
+    given_up: str = ""
     exhaustive: bool = True
     place: str = ""
     """The line that asks for the sync which fails, where that is known."""
@@ -145,8 +149,14 @@ def crash_after(
     crashes = _Crashes(store, workload, settings, sandbox)
     plans = [crashes.plan(recorded, recorded.trace, IMAGES[settings.budget]) for recorded in recordings]
     answers = crashes.ask(plans)
-    exhaustive = found.exhaustive and all(plan.exhaustive for plan in plans)
-    found = replace(found, recordings=len(recordings), images=len(answers), exhaustive=exhaustive)
+    not_all = given_up(answers.values())
+    found = replace(
+        found,
+        recordings=len(recordings),
+        images=looked_at(answers),
+        given_up=not_all,
+        exhaustive=found.exhaustive and not not_all and all(plan.exhaustive for plan in plans),
+    )
     anyway: SyncEvidence | None = None
     for plan in plans:
         lost = [

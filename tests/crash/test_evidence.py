@@ -6,13 +6,19 @@ from functools import cache
 
 import pytest
 
+from pytest_tradestore import runner
+from pytest_tradestore.bench import Bench
+from pytest_tradestore.conformance import crashes
 from pytest_tradestore.crash import evidence as pipeline
+from pytest_tradestore.crash import recovery
 from pytest_tradestore.crash.crash_state import Window
 from pytest_tradestore.crash.evidence import first_look, gather
+from pytest_tradestore.crash.exploration import Explored
 from pytest_tradestore.crash.workloads import workload_for
 from pytest_tradestore.kits.registry import kit_named
 from pytest_tradestore.settings import Budget, Settings
 from pytest_tradestore.target import StoreUnderTest
+from pytest_tradestore.verdict import Verdict
 from tests.crash.tiny_stores import BareRename, Durable, Truncating
 
 DOCUMENT = kit_named("document")
@@ -222,19 +228,58 @@ def test_a_store_that_ends_its_process_at_the_next_update_breaks_rec_3(trap, how
     assert how in evidence.violations["REC-3"][0].breach.sentence
 
 
+class Hangs(Durable):
+    def __init__(self, root):
+        super().__init__(root)
+        if self.staged.exists():
+            hangs()
+
+
 @pytest.mark.proof
 def test_a_store_that_hangs_at_every_crash_image_is_given_up_and_that_is_said():
-    class Hangs(Durable):
-        def __init__(self, root):
-            super().__init__(root)
-            if self.staged.exists():
-                hangs()
-
     evidence = evidence_of(Hangs, deadline=1)
 
     assert set(evidence.violations) == {"REC-1"}
     assert not evidence.exhaustive
     assert "were not looked at" in evidence.given_up
+
+
+class Recovers(Durable):
+    """Takes away what a crash has left."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        self.staged.unlink(missing_ok=True)
+
+
+def judged(requirement, target, *, deadline=5):
+    store, bench = StoreUnderTest("tiny", target, deadline=deadline), Bench(Settings(recorder="fake"))
+    (check,) = (check for check in crashes.checks(DOCUMENT) if check.requirement == requirement)
+    return check.judge(bench, store)
+
+
+@pytest.mark.proof
+def test_of_a_store_that_is_given_up_it_is_not_said_that_it_recovers_from_nothing(monkeypatch):
+    monkeypatch.setattr(runner, "HANGS", 2)
+    result = judged("REC-2", Hangs, deadline=1)
+
+    assert (result.verdict, result.exhaustive) == (Verdict.UNDECIDED, False)
+    assert "crash images were not looked at" in result.reason
+
+
+def test_crashes_of_a_recovery_that_were_not_looked_at_are_not_said_to_be_survived(monkeypatch):
+    monkeypatch.setattr(recovery, "explore", lambda *asked: Explored((None,) * len(asked[2]), 0.0))
+    result = judged("REC-2", Recovers)
+
+    assert (result.verdict, result.exhaustive) == (Verdict.UNDECIDED, False)
+    assert "crash images were not looked at" in result.reason
+
+
+def test_control_where_they_were_looked_at_they_are():
+    result = judged("REC-2", Recovers)
+
+    assert result.verdict is Verdict.HOLDS
+    assert result.checked["recoveries"] > 0
 
 
 UNRECORDABLE = {

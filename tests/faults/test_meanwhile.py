@@ -5,9 +5,11 @@ import os
 
 import pytest
 
+from pytest_tradestore import runner
 from pytest_tradestore.bench import Bench
 from pytest_tradestore.conformance import faults
-from pytest_tradestore.faults import seccomp
+from pytest_tradestore.crash.exploration import Explored
+from pytest_tradestore.faults import lasting, seccomp, sync_crashes
 from pytest_tradestore.faults.calls import Call, CallKind, Fault, Watched
 from pytest_tradestore.faults.going_on import deeds_after, goes_on_as_ever
 from pytest_tradestore.faults.trials import Trial
@@ -104,8 +106,8 @@ class MarksWhatFailed(RemembersWhatFailed):
         pass
 
 
-def judged(requirement, target):
-    store, bench = StoreUnderTest("store", target), Bench(Settings(budget=Budget.QUICK))
+def judged(requirement, target, deadline=None):
+    store, bench = StoreUnderTest("store", target, deadline=deadline), Bench(Settings(budget=Budget.QUICK))
     contract = bench.examined(store).contracts[0]
     assert contract in KITS
     (check,) = (check for check in faults.checks(contract) if check.requirement == requirement)
@@ -145,6 +147,69 @@ def test_a_crash_while_a_fault_lasts_is_told_with_its_steps_and_can_be_replayed(
     store = StoreUnderTest("store", WritesInPlaceWhereItCannotRename)
     again = replay(told.token, store, Bench(Settings(budget=Budget.QUICK)))
     assert [(id_, example.headline) for id_, example in again.violations] == [("FAULT-6", told.headline)]
+
+
+class HangsAfterAFailedSync(StagesAnew):
+    """Notes that a sync has failed, and never comes back from an opening that finds the note after a crash."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        while (root / "failed").exists():
+            os.sched_yield()
+
+    def save(self, data):
+        try:
+            super().save(data)
+        except OSError as error:
+            if error.errno == errno.EIO:
+                (self.root / "failed").touch()
+            raise
+
+
+@pytest.fixture
+def looked_at(monkeypatch):
+    """How many questions each exploration after a failed sync was given, and how many of them were answered."""
+    counts, explore = [], sync_crashes.explore
+
+    def counting(*asked):
+        explored = explore(*asked)
+        counts.append((len(explored.answers), sum(answer is not None for answer in explored.answers)))
+        return explored
+
+    monkeypatch.setattr(sync_crashes, "explore", counting)
+    return counts
+
+
+@together
+@pytest.mark.proof
+def test_crash_images_that_a_hanging_store_was_not_asked_about_after_a_failed_sync_do_not_count(looked_at, monkeypatch):
+    monkeypatch.setattr(runner, "HANGS", 2)
+    result = judged("FAULT-2", HangsAfterAFailedSync, deadline=1)
+
+    asked, answered = looked_at[0]
+    assert answered < asked
+    assert (result.checked["images"], result.exhaustive) == (answered, False)
+
+
+@together
+@pytest.mark.proof
+@pytest.mark.parametrize(("requirement", "module"), [("FAULT-2", sync_crashes), ("FAULT-6", lasting)])
+def test_where_no_crash_image_was_looked_at_nothing_is_said_to_hold(requirement, module, monkeypatch):
+    monkeypatch.setattr(module, "explore", lambda *asked: Explored((None,) * len(asked[2]), 0.0))
+    result = judged(requirement, StagesAnew)
+
+    assert (result.verdict, result.checked["images"], result.exhaustive) == (Verdict.UNDECIDED, 0, False)
+    assert "crash images were not looked at" in result.reason
+
+
+@together
+@pytest.mark.proof
+@pytest.mark.parametrize("requirement", ["FAULT-2", "FAULT-6"])
+def test_control_where_they_were_it_holds(requirement):
+    result = judged(requirement, StagesAnew)
+
+    assert result.verdict is Verdict.HOLDS
+    assert result.checked["images"] > 0
 
 
 def test_without_a_recorder_of_system_calls_nothing_is_said_to_hold():
