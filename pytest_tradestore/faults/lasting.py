@@ -96,13 +96,18 @@ def crash_meanwhile(
     found = [(one, violation) for one in lasting for violation in _violations(store, workload, one, answers)]
     if not found:
         return crashes
-    controls = _without_a_fault(store, workload, settings, [one.recorded.row for one, _ in found], recorder, sandbox)
+    controls, control_given_up = _without_a_fault(
+        store, workload, settings, [one.recorded.row for one, _ in found], recorder, sandbox
+    )
     kept: dict[object, CrashMeanwhile] = {}
     anyway = ""
     for one, violation in found:
         if _kind(violation) in controls[one.recorded.subject.name, one.recorded.subject.image]:
             anyway = anyway or violation.breach.sentence
             continue
+        if control_given_up:
+            crashes = replace(crashes, exhaustive=False, given_up=crashes.given_up or control_given_up)
+            continue  # nobody knows whether a crash leaves that also where nothing fails
         where = violation.culprit.places or violation.culprit  # one line that is cut short, and not synced, is one line
         known = kept.get(where)
         if known is None or violation.breach.harm < known.violation.breach.harm:
@@ -185,8 +190,9 @@ def _without_a_fault(
     rows: Sequence[Row],
     recorder: Recorder,
     sandbox: Sandbox,
-) -> dict[tuple[str, DurableImage], set[tuple[object, ...]]]:
-    """Return, for what each row is about, which promises a crash breaks where nothing fails."""
+) -> tuple[dict[tuple[str, DurableImage], set[tuple[object, ...]]], str]:
+    """Return, for what each row is about, which promises a crash breaks where nothing fails; and why that may not be
+    all."""
     undisturbed = {(row.subject.name, row.subject.image): replace(row, fault=None) for row in rows}
     made, _ = recorded(store, workload, list(undisturbed.values()), recorder, sandbox)
     lasting = [_lasting(store, workload, settings, one) for one in made]
@@ -195,4 +201,4 @@ def _without_a_fault(
     for one in lasting:
         subject = one.recorded.subject
         found[subject.name, subject.image] |= {_kind(v) for v in _violations(store, workload, one, answers)}
-    return found
+    return found, given_up(answers.values())

@@ -137,6 +137,24 @@ def test_one_change_tells_a_store_that_loses_data_from_one_that_does_not(require
 
 @pytest.mark.proof
 @together
+def test_without_its_control_no_crash_while_a_fault_lasts_is_blamed_on_the_fault(monkeypatch):
+    explored, explore = [], lasting.explore
+
+    def but_for_the_control(store, workload, questions, sandbox):
+        explored.append(questions)
+        if len(explored) == 1:
+            return explore(store, workload, questions, sandbox)
+        return Explored((None,) * len(questions), 0.0)
+
+    monkeypatch.setattr(lasting, "explore", but_for_the_control)
+    result = judged("FAULT-6", WritesInPlaceWhereItCannotRename)
+
+    assert (result.verdict, len(explored)) == (Verdict.UNDECIDED, 2)
+    assert "crash images were not looked at" in result.reason
+
+
+@pytest.mark.proof
+@together
 def test_a_crash_while_a_fault_lasts_is_told_with_its_steps_and_can_be_replayed():
     result = judged("FAULT-6", WritesInPlaceWhereItCannotRename)
     told = result.counterexample
