@@ -81,9 +81,8 @@ def _may_look_done(recorded: Recorded) -> bool:
     """Say whether an update was refused of which a part is there already, so that trying it again may find it done."""
     before, between = recorded.states[:2]
     update = recorded.row.subject.update
-    if update is None or (
-        isinstance(dict(between.places).get(update.key), Absent) and update.key not in update.arguments
-    ):
+    was, now = (None if update is None else dict(seen.places).get(update.key) for seen in (before, between))
+    if update is None or (now != was and isinstance(now, Absent) and update.key not in update.arguments):
         return False  # who removes what is old finds nothing to remove the second time, and says so
     operations = recorded.trace.operations
     kinds = {inode: node.kind for inode, node in recorded.trace.initial.nodes.items()}
